@@ -1,0 +1,257 @@
+//! Parses the options of an attribute, such as `#[job(name = "tidy", timeout = "30s")]`, and keeps their spans.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{LitStr, Path};
+
+use crate::problems::Problems;
+use crate::value;
+
+/// What the options of an attribute say.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) timeout: Option<Duration>,
+    krate: Option<Path>,
+}
+
+/// An option that an attribute knows.
+///
+/// A new option is a row here, a field of [`Options`], and a row in the attribute's list.
+pub(crate) struct Known {
+    name: &'static str,
+    /// What a right one looks like, for messages.
+    example: &'static str,
+    read: fn(&mut Options, TokenStream) -> syn::Result<()>,
+}
+
+const NAME: Known = Known {
+    name: "name",
+    example: r#"name = "nightly::tidy""#,
+    read: |options, value| {
+        options.name = Some(value::job_name(value)?);
+        Ok(())
+    },
+};
+
+const TIMEOUT: Known = Known {
+    name: "timeout",
+    example: r#"timeout = "30s""#,
+    read: |options, value| {
+        options.timeout = Some(value::duration(value)?);
+        Ok(())
+    },
+};
+
+const CRATE: Known = Known {
+    name: "crate",
+    example: "crate = my_crate::scheduler",
+    read: |options, value| {
+        options.krate = Some(value::path(value)?);
+        Ok(())
+    },
+};
+
+/// The options of `#[job]`.
+pub(crate) const JOB: &[Known] = &[NAME, TIMEOUT, CRATE];
+
+/// The options of `#[scheduler::main]` and `#[scheduler::test]`.
+pub(crate) const ENTRY_POINT: &[Known] = &[CRATE];
+
+impl Options {
+    /// Reads every option that can be read; the others become problems.
+    pub(crate) fn parse(tokens: TokenStream, known: &[Known], problems: &mut Problems) -> Self {
+        let mut options = Self::default();
+        let mut seen = Vec::new();
+        for option in split_at_commas(tokens) {
+            if let Err(error) = options.read(option, known, &mut seen) {
+                problems.add(error);
+            }
+        }
+        options
+    }
+
+    fn read(&mut self, option: TokenStream, known: &[Known], seen: &mut Vec<&'static str>) -> syn::Result<()> {
+        let whole = option.clone();
+        let (key, value) = (|input: ParseStream<'_>| {
+            let key = input.call(Ident::parse_any).ok();
+            Ok((key, input.parse::<TokenStream>()?))
+        })
+        .parse2(option)?;
+        let Some(key) = key else {
+            let message = format!("expected an option; {}", listed(known));
+            return Err(syn::Error::new_spanned(whole, message));
+        };
+        let name = key.unraw().to_string();
+        let Some(found) = known.iter().find(|option| option.name == name) else {
+            let near = nearest(&name, known).map(|near| format!("did you mean `{near}`? "));
+            let message = format!("unknown option `{name}`; {}{}", near.unwrap_or_default(), listed(known));
+            return Err(syn::Error::new(key.span(), message));
+        };
+        if seen.contains(&found.name) {
+            return Err(syn::Error::new_spanned(
+                whole,
+                format!("option `{name}` is given twice; remove one"),
+            ));
+        }
+        seen.push(found.name);
+        let mut value = value.into_iter();
+        let has_value = matches!(value.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
+        let value: TokenStream = value.collect();
+        if !has_value || value.is_empty() {
+            return Err(syn::Error::new_spanned(
+                whole,
+                format!("option `{name}` needs a value: `{}`", found.example),
+            ));
+        }
+        (found.read)(self, value)
+    }
+
+    /// Returns the path by which the expansion names the runtime crate.
+    pub(crate) fn krate(&self) -> TokenStream {
+        self.krate.as_ref().map_or_else(|| quote!(::scheduler), ToTokens::to_token_stream)
+    }
+}
+
+/// Splits at the commas outside of any group, so that a mistake in one option doesn't hide those of the next.
+///
+/// Of nothing before a comma the comma itself is left, which is no option.
+fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut options = vec![TokenStream::new()];
+    for token in tokens {
+        match (&token, options.last_mut()) {
+            (TokenTree::Punct(comma), Some(option)) if comma.as_char() == ',' => {
+                if option.is_empty() {
+                    option.extend([token]);
+                }
+                options.push(TokenStream::new());
+            }
+            (_, Some(option)) => option.extend([token]),
+            (_, None) => {}
+        }
+    }
+    options.retain(|option| !option.is_empty());
+    options
+}
+
+fn listed(known: &[Known]) -> String {
+    let names: Vec<_> = known.iter().map(|option| format!("`{}`", option.name)).collect();
+    match &names[..] {
+        [only] => format!("the only option is {only}"),
+        [firsts @ .., last] => format!("the options are {} and {last}", firsts.join(", ")),
+        [] => "there are no options".to_owned(),
+    }
+}
+
+/// Returns the option that was probably meant.
+fn nearest<'a>(name: &str, known: &'a [Known]) -> Option<&'a str> {
+    let distances = known.iter().map(|option| (edits(name, option.name), option.name));
+    let (distance, near) = distances.min()?;
+    (distance <= near.len() / 3 + 1).then_some(near)
+}
+
+/// Returns how many letters must be added, removed, changed or moved by one place to make `a` out of `b`.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(tokens: TokenStream) -> (Options, Vec<String>) {
+        let mut problems = Problems::default();
+        let options = Options::parse(tokens, JOB, &mut problems);
+        (options, problems.messages())
+    }
+
+    #[track_caller]
+    fn refused(tokens: TokenStream, expected: &[&str]) {
+        assert_eq!(parse(tokens).1, expected);
+    }
+
+    #[test]
+    fn no_options_are_the_defaults() {
+        let (options, problems) = parse(quote!());
+        assert!(options.name.is_none() && options.timeout.is_none() && problems.is_empty());
+        assert_eq!(options.krate().to_string(), ":: scheduler");
+    }
+
+    #[test]
+    fn every_option_is_read_in_any_order() {
+        let (options, problems) = parse(quote!(timeout = "1m 30s", crate = crate::jobs, name = "tidy",));
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(options.timeout, Some(Duration::from_secs(90)));
+        assert_eq!(options.name.map(|name| name.value()).as_deref(), Some("tidy"));
+        assert_eq!(options.krate.to_token_stream().to_string(), "crate :: jobs");
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_the_nearest() {
+        let known = "the options are `name`, `timeout` and `crate`";
+        for typo in ["timout", "tiemout", "Timeout", "time_out"] {
+            let key = quote::format_ident!("{typo}");
+            refused(
+                quote!(#key = "30s"),
+                &[&format!("unknown option `{typo}`; did you mean `timeout`? {known}")],
+            );
+        }
+        refused(quote!(colour = 3), &[&format!("unknown option `colour`; {known}")]);
+    }
+
+    #[test]
+    fn an_option_given_twice_is_refused_once() {
+        let (options, problems) = parse(quote!(name = "a", timeout = "1s", name = "b"));
+        assert_eq!(problems, ["option `name` is given twice; remove one"]);
+        assert_eq!(options.name.map(|name| name.value()).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn an_option_without_a_value_is_told_how_to_write_it() {
+        for option in [quote!(timeout), quote!(timeout("30s")), quote!(timeout =)] {
+            refused(option, &["option `timeout` needs a value: `timeout = \"30s\"`"]);
+        }
+        refused(
+            quote!("30s"),
+            &["expected an option; the options are `name`, `timeout` and `crate`"],
+        );
+        refused(
+            quote!(, name = "a"),
+            &["expected an option; the options are `name`, `timeout` and `crate`"],
+        );
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let (_, problems) = parse(quote!(timeout = 30, nam = "a", crate = 1));
+        assert_eq!(problems.len(), 3);
+    }
+
+    #[test]
+    fn an_entry_point_knows_only_the_crate() {
+        let mut problems = Problems::default();
+        Options::parse(quote!(timeout = "1s"), ENTRY_POINT, &mut problems);
+        assert_eq!(
+            problems.messages(),
+            ["unknown option `timeout`; the only option is `crate`"]
+        );
+    }
+}

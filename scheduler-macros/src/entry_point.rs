@@ -1,0 +1,145 @@
+//! `#[scheduler::main]` and `#[scheduler::test]`: checks the function, and has the runtime crate called first in it.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::ext::IdentExt as _;
+use syn::{Attribute, Safety};
+
+use crate::attr::Options;
+use crate::item::Function;
+use crate::problems::Problems;
+
+/// Adds a problem for each reason why the function can't be the program's `main`.
+pub(crate) fn check_main(main: &Function, problems: &mut Problems) {
+    if main.sig.ident != "main" {
+        problems.at(
+            &main.sig.ident,
+            "`#[scheduler::main]` goes on `fn main`; in another function, call `scheduler::init()` first thing in `main`",
+        );
+    }
+    if let (Some(token), None) = (&main.sig.asyncness, main.attrs.iter().find(|attr| !is_builtin(attr))) {
+        problems.at(
+            token,
+            "an `async fn main` needs a runtime; write `#[scheduler::main]` above the attribute that makes one, such \
+             as `#[tokio::main]`",
+        );
+    }
+    for second in main.attrs.iter().filter(|attr| is_scheduler(attr, "main")) {
+        problems.at(second, "one `#[scheduler::main]` is enough; remove this one");
+    }
+    check_plain("`main`", main, problems);
+}
+
+/// Adds a problem for each reason why the function can't be a test.
+pub(crate) fn check_test(test: &Function, problems: &mut Problems) {
+    for second in test.attributes_called(&["test", "bench", "rstest"]) {
+        problems.at(second, "`#[scheduler::test]` is a whole `#[test]`; remove this one");
+    }
+    if let Some(token) = &test.sig.asyncness {
+        problems.at(
+            token,
+            "a test can't be an `async fn`; write `fn`, and block on the future inside it",
+        );
+    }
+    check_plain("a test", test, problems);
+}
+
+fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
+    let sig = &function.sig;
+    if let Some(token) = &sig.constness {
+        problems.at(token, format!("{what} can't be a `const fn`; write `fn`"));
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        problems.at(
+            token,
+            format!("{what} can't be an `unsafe fn`; write `fn`, with the `unsafe` block inside it"),
+        );
+    }
+    if let Some(abi) = &sig.abi {
+        problems.at(abi, format!("{what} can't be an `extern fn`; write `fn`"));
+    }
+    if !sig.generics.params.is_empty() {
+        problems.at(&sig.generics, format!("{what} can't be generic; remove the generics"));
+    }
+    if !sig.inputs.is_empty() {
+        problems.at(
+            &sig.inputs,
+            format!("{what} can't take arguments; make the values inside the function"),
+        );
+    }
+}
+
+/// Returns a `main` that calls `init` before the user's own is called.
+///
+/// The user's stands inside, whole: what makes its runtime may be another attribute, which has yet to see it.
+pub(crate) fn expand_main(main: &Function, options: &Options) -> TokenStream {
+    let krate = options.krate();
+    let Function { attrs, sig, vis, body } = main;
+    let (outer, inner): (Vec<_>, Vec<_>) = attrs.iter().partition(|attr| {
+        let path = attr.path();
+        path.is_ident("doc") || path.is_ident("cfg")
+    });
+    let mut outer_sig = sig.clone();
+    outer_sig.asyncness = None;
+    quote! {
+        #(#outer)*
+        #vis #outer_sig {
+            #(#inner)*
+            #sig #body
+            #krate::init();
+            main()
+        }
+    }
+}
+
+/// Returns a test that lets jobs run in it, and its registration.
+pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
+    let krate = options.krate();
+    let Function { attrs, sig, vis, body } = test;
+    let name = sig.ident.unraw().to_string();
+    let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    quote! {
+        #[#krate::__private::test]
+        #(#attrs)*
+        #vis #sig {
+            #krate::__private::enter_test();
+            #body
+        }
+
+        // Where tests aren't built there is no function of this name.
+        #[cfg(test)]
+        #(#cfgs)*
+        const _: () = {
+            #krate::__private::inventory::submit! {
+                #krate::__private::TestEntry::new(
+                    #krate::__private::concat!(#krate::__private::module_path!(), "::", #name)
+                )
+            }
+        };
+    }
+}
+
+fn is_scheduler(attr: &Attribute, name: &str) -> bool {
+    let path = attr.path().to_token_stream().to_string().replace(' ', "");
+    path.trim_start_matches("::") == format!("scheduler::{name}")
+}
+
+/// Says whether the compiler itself knows the attribute, so that it can't make an `async fn` another one.
+fn is_builtin(attr: &Attribute) -> bool {
+    const BUILTIN: &[&str] = &[
+        "allow",
+        "cfg",
+        "cfg_attr",
+        "cold",
+        "deny",
+        "deprecated",
+        "doc",
+        "expect",
+        "forbid",
+        "inline",
+        "must_use",
+        "track_caller",
+        "warn",
+    ];
+    attr.path().get_ident().is_some_and(|name| BUILTIN.iter().any(|builtin| name == builtin))
+}

@@ -1,0 +1,256 @@
+//! Writes what stands beside a job: its type, its registration and its call. It cannot fail.
+//!
+//! Every name that the expansion declares begins with `__scheduler`, and every name that it uses is a path from the
+//! runtime crate, so that nothing in the user's scope can come between. Declared names are spanned
+//! `Span::call_site().located_at(…)` the user's own: lints see code from a macro, editors find the definition.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+
+use crate::attr::Options;
+use crate::function::{Job, Parameter, Returns, Stub};
+use crate::type_name::{signature, type_name};
+
+/// Returns what registers a job and makes its calls.
+pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
+    let krate = &options.krate();
+    let Job {
+        name,
+        attributes,
+        deprecated,
+        returns,
+        ..
+    } = job;
+    let (name, vis) = (&located(name), vis(&job.vis));
+    let value = returns.value(krate);
+    let output = output(&value, krate);
+    let entry = entry(job, options, krate);
+    let run = run(job, krate);
+    let call = call(job, &value, krate);
+    let not_a_result = not_a_result(returns, krate);
+    // The job of a deprecated function is deprecated, but registering it is no use of the function.
+    let registering = (!deprecated.is_empty()).then(|| quote!(#[allow(deprecated)]));
+    quote! {
+        #attributes
+        #deprecated
+        #[doc(hidden)]
+        #vis struct #name {}
+
+        #attributes
+        #registering
+        const _: () = {
+            #output
+            #entry
+            #run
+            impl #name {
+                /// Returns the call of this job with these arguments, not yet run.
+                #vis #call
+            }
+            #not_a_result
+            #krate::__private::inventory::submit! {
+                #krate::__private::Registered(&__SCHEDULER_ENTRY)
+            }
+        };
+    }
+}
+
+/// Returns enough of a refused function's job for its calls to compile.
+pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
+    let krate = &options.krate();
+    let (name, vis) = (located(&stub.name), vis(&stub.vis));
+    let value = stub.returns.value(krate);
+    let types: Vec<_> = (0..stub.parameters).map(|index| format_ident!("A{index}")).collect();
+    quote! {
+        #[doc(hidden)]
+        #vis struct #name {}
+
+        impl #name {
+            #[doc(hidden)]
+            #vis fn job<#(#types),*>(#(_: #types),*) -> #krate::Job<#value> {
+                loop {}
+            }
+        }
+    }
+}
+
+/// Returns the static that says what the result's type can do; a missing bound is told at the type.
+fn output(value: &TokenStream, krate: &TokenStream) -> TokenStream {
+    let krate = &moved(krate, value);
+    quote_spanned! {at(value)=>
+        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> = #krate::__private::output::<#value>();
+    }
+}
+
+fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
+    let name = if let Some(name) = &options.name {
+        name.to_token_stream()
+    } else {
+        let last = job.name.unraw().to_string();
+        quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
+    };
+    let timeout = if let Some(timeout) = options.timeout {
+        let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
+        quote!(#krate::__private::Option::Some(#krate::__private::Duration::new(#seconds, #nanoseconds)))
+    } else {
+        quote!(#krate::__private::Option::None)
+    };
+    let names = job.parameters.iter().map(|parameter| &parameter.name);
+    let types = job.parameters.iter().map(|parameter| &parameter.ty);
+    let type_names: Vec<_> = types.clone().map(type_name).collect();
+    let result = match &job.returns {
+        Returns::Nothing => "()".to_owned(),
+        Returns::Value(ty) | Returns::Result { whole: ty, .. } => type_name(ty),
+    };
+    let signature = signature(type_names.iter().map(String::as_str).chain([result.as_str()]));
+    quote! {
+        static __SCHEDULER_ENTRY: #krate::__private::Entry =
+            #krate::__private::Entry::new(#krate::__private::Declaration {
+                name: #name,
+                file: #krate::__private::file!(),
+                line: #krate::__private::line!(),
+                column: #krate::__private::column!(),
+                parameters: &[#(#krate::__private::Parameter::new(#names, #type_names)),*],
+                result: #result,
+                signature: #signature,
+                timeout: #timeout,
+                arguments: #krate::__private::type_of::<(#(#types,)*)>,
+                output: __SCHEDULER_OUTPUT.erased(),
+                run: __scheduler_run,
+            });
+    }
+}
+
+/// Returns the function that reads the arguments, calls the user's function, and sends what it returns.
+fn run(job: &Job, krate: &TokenStream) -> TokenStream {
+    let arguments: Vec<_> = (0..job.parameters.len()).map(|index| format_ident!("__scheduler_{index}")).collect();
+    let reads = job.parameters.iter().zip(&arguments).map(|(Parameter { binding, ty, .. }, argument)| {
+        let name = binding.unraw().to_string();
+        let krate = &moved(krate, ty);
+        quote_spanned! {at(ty)=>
+            let #argument = match __scheduler_stage.argument::<#ty>(#name) {
+                #krate::__private::Ok(__scheduler_value) => __scheduler_value,
+                #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+            };
+        }
+    });
+    let mutable = (!arguments.is_empty()).then(|| quote!(mut));
+    let ending = ending(job, &arguments, krate);
+    quote! {
+        fn __scheduler_run(#mutable __scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
+            #(#reads)*
+            if let #krate::__private::Err(__scheduler_ending) = __scheduler_stage.start() {
+                return __scheduler_ending;
+            }
+            #ending
+        }
+    }
+}
+
+/// Returns the call of the user's function, and what sends its outcome.
+fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
+    let name = located(&job.name);
+    let call = quote!(#name(#(#arguments),*));
+    let (whole, error) = match &job.returns {
+        Returns::Nothing => {
+            return quote! {
+                #call;
+                #krate::__private::returned(&__SCHEDULER_OUTPUT, &())
+            };
+        }
+        Returns::Value(_) => return quote!(#krate::__private::returned(&__SCHEDULER_OUTPUT, &#call)),
+        Returns::Result { whole, error, .. } => (whole, error.as_ref().unwrap_or(whole)),
+    };
+    // A type that is only called `Result` is told so here, once, and the rest is not looked at.
+    let returned = {
+        let (krate, call) = (moved(krate, whole), moved(&call, whole));
+        quote_spanned!(at(whole)=> #krate::__private::IsResult::into_result(#call))
+    };
+    let failed = {
+        let krate = moved(krate, error);
+        quote_spanned! {at(error)=>
+            #krate::__private::failed(
+                (&&&#krate::__private::Cause(&__scheduler_error)).kind().explain(&__scheduler_error)
+            )
+        }
+    };
+    quote! {
+        match #returned {
+            #krate::__private::Ok(__scheduler_value) => {
+                #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
+            }
+            #krate::__private::Err(__scheduler_error) => {
+                use #krate::__private::{DerefKind as _, DisplayKind as _, ErrorKind as _};
+                #failed
+            }
+        }
+    }
+}
+
+/// Returns the function `job`, which makes a call.
+fn call(job: &Job, value: &TokenStream, krate: &TokenStream) -> TokenStream {
+    let bindings: Vec<_> = job.parameters.iter().map(|parameter| located(&parameter.binding)).collect();
+    let types = job.parameters.iter().map(|parameter| &parameter.ty);
+    let pushes = job.parameters.iter().zip(&bindings).map(|(Parameter { ty, .. }, binding)| {
+        let name = binding.unraw().to_string();
+        quote_spanned!(at(ty)=> __scheduler_arguments.push::<#ty>(#name, &#binding);)
+    });
+    let mutable = (!bindings.is_empty()).then(|| quote!(mut));
+    quote! {
+        fn job(#(#bindings: #types),*) -> #krate::Job<#value> {
+            let #mutable __scheduler_arguments = #krate::__private::Arguments::new();
+            #(#pushes)*
+            #krate::__private::job(&__SCHEDULER_ENTRY, &__SCHEDULER_OUTPUT, __scheduler_arguments)
+        }
+    }
+}
+
+/// Returns the proof that no `Result` hides behind another name: its `Err` would be taken for a success.
+fn not_a_result(returns: &Returns, krate: &TokenStream) -> Option<TokenStream> {
+    let Returns::Value(ty) = returns else { return None };
+    let message = format!(
+        "`{}` is an alias of `Result`, and the job's `Err` would count as a success; write `Result<T, E>` in the \
+         signature",
+        type_name(ty)
+    );
+    let krate = &moved(krate, ty);
+    Some(quote_spanned! {at(ty)=>
+        const _: () = {
+            use #krate::__private::NotResult as _;
+            #krate::__private::assert!(!#krate::__private::Probe::<#ty>::IS_RESULT, #message);
+        };
+    })
+}
+
+/// Returns the span of the user's tokens, as the place of an expansion.
+fn at(tokens: &impl ToTokens) -> Span {
+    Span::call_site().located_at(tokens.to_token_stream().span())
+}
+
+fn located(ident: &Ident) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(Span::call_site().located_at(ident.span()));
+    ident
+}
+
+/// Returns our own tokens as if they stood at the user's: the compiler points there when they don't fit the type.
+fn moved(tokens: &TokenStream, to: &impl ToTokens) -> TokenStream {
+    let place = to.to_token_stream().span();
+    let moved = tokens.clone().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    moved.collect()
+}
+
+/// Returns a visibility with the spans of an expansion, so that lints on it tell the user once, at the function.
+fn vis(vis: &syn::Visibility) -> TokenStream {
+    let located = vis.to_token_stream().into_iter().map(|mut token| {
+        if let TokenTree::Ident(word) = &mut token {
+            *word = located(word);
+        }
+        token
+    });
+    located.collect()
+}

@@ -1,0 +1,145 @@
+//! `Function`: the function under an attribute, and which of its attributes the expansion repeats.
+
+use proc_macro2::{Group, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::token::Brace;
+use syn::{Attribute, Meta, Signature, Visibility};
+
+/// A function under an attribute.
+///
+/// Its body is never parsed: what it says is the compiler's business, and may be newer than our parser.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) body: Group,
+}
+
+impl Function {
+    /// Returns the function, or an error at the item's keyword that says where `attribute` goes.
+    pub(crate) fn parse(item: TokenStream, attribute: &str) -> syn::Result<Self> {
+        let keyword = after_attributes(item.clone());
+        let is_function = keyword.clone().into_iter().any(|token| token.to_string() == "fn");
+        syn::parse2(item).map_err(|error| match keyword.into_iter().next() {
+            Some(keyword) if !is_function => {
+                let message = format!("`#[{attribute}]` goes on a function; write it above a `fn`");
+                syn::Error::new_spanned(keyword, message)
+            }
+            _ => error,
+        })
+    }
+
+    /// Returns the attributes that hold for what stands beside the function too.
+    ///
+    /// Without its `cfg` the registration would outlive the function. (The compiler has already taken apart a
+    /// `cfg_attr` when it calls an attribute macro.) Lints that are allowed on the function are allowed where its
+    /// types are repeated; an `expect` becomes an `allow`, as only the function's own code has to fulfil it.
+    pub(crate) fn repeated_attributes(&self) -> TokenStream {
+        let repeated = self.attrs.iter().filter_map(|attr| {
+            let name = attr.path().get_ident()?.to_string();
+            match (name.as_str(), &attr.meta) {
+                ("cfg" | "allow", _) => Some(attr.to_token_stream()),
+                ("expect", Meta::List(lints)) => {
+                    let lints = &lints.tokens;
+                    Some(quote!(#[allow(#lints)]))
+                }
+                _ => None,
+            }
+        });
+        repeated.collect()
+    }
+
+    /// Returns the attributes of this name, however their path begins.
+    pub(crate) fn attributes_called<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = &'a Attribute> {
+        self.attrs.iter().filter(move |attr| {
+            let last = attr.path().segments.last();
+            last.is_some_and(|last| names.iter().any(|name| last.ident == name))
+        })
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig = input.parse()?;
+        if !input.peek(Brace) {
+            return Err(input.error("expected the function's body, in braces"));
+        }
+        let body = input.parse()?;
+        Ok(Self { attrs, vis, sig, body })
+    }
+}
+
+/// Returns what follows the attributes and the visibility: the keyword that says what the item is.
+fn after_attributes(item: TokenStream) -> TokenStream {
+    let split = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        input.parse::<TokenStream>()
+    };
+    syn::parse::Parser::parse2(split, item).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(item: TokenStream) -> String {
+        let error = Function::parse(item, "job").err();
+        error.map_or_else(|| "no error".to_owned(), |error| error.to_string())
+    }
+
+    #[test]
+    fn only_functions_are_accepted() {
+        for item in [
+            quote!(
+                struct Tidy;
+            ),
+            quote!(
+                /// Tidies.
+                pub(crate) mod tidy {}
+            ),
+            quote!(impl Tidy { fn tidy() {} }),
+            quote!(
+                const TIDY: u8 = 1;
+            ),
+            quote!(tidy! {}),
+        ] {
+            assert_eq!(message(item), "`#[job]` goes on a function; write it above a `fn`");
+        }
+        assert_eq!(
+            message(quote!(pub fn tidy() -> u8 { body in any language })),
+            "no error"
+        );
+    }
+
+    #[test]
+    fn a_function_without_a_body_is_told_that_it_needs_one() {
+        assert_eq!(
+            message(quote!(
+                fn tidy();
+            )),
+            "expected the function's body, in braces"
+        );
+    }
+
+    #[test]
+    fn what_holds_beside_the_function_is_repeated() {
+        let function = Function::parse(
+            quote! {
+                /// Tidies.
+                #[cfg(unix)]
+                #[inline]
+                #[allow(clippy::pedantic, reason = "no")]
+                #[expect(deprecated)]
+                fn tidy() {}
+            },
+            "job",
+        );
+        let repeated = function.map(|function| function.repeated_attributes().to_string()).ok();
+        let expected = quote!(#[cfg(unix)] #[allow(clippy::pedantic, reason = "no")] #[allow(deprecated)]).to_string();
+        assert_eq!(repeated, Some(expected));
+    }
+}

@@ -1,0 +1,27 @@
+//! What the expansions of our macros name. Nothing in here is part of the public surface.
+
+pub use core::any::TypeId;
+pub use core::convert::Into;
+pub use core::option::Option;
+pub use core::prelude::v1::test;
+pub use core::result::Result::{Err, Ok};
+pub use core::time::Duration;
+pub use core::{assert, column, concat, file, line, module_path, stringify};
+pub use std::string::String;
+pub use std::vec::Vec;
+
+pub use inventory;
+
+pub use crate::call::{Arguments, job};
+pub use crate::child::enter_test;
+pub use crate::launcher::TestEntry;
+pub use crate::output::Output;
+pub use crate::registry::{Declaration, Entry, Parameter, Registered};
+pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
+pub use crate::stage::{Ending, Stage, failed, returned};
+
+/// Returns the id of a type, as a plain function pointer.
+#[must_use]
+pub fn type_of<T: 'static>() -> TypeId {
+    TypeId::of::<T>()
+}

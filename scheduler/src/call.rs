@@ -1,0 +1,277 @@
+//! `Job<T>` and `AnyJob`: a registered job with its arguments, not yet run.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::output::Output;
+use crate::registry::{self, Entry};
+use crate::stage::WritableArgument;
+use crate::wire::codec::{self, CodecError};
+
+/// The call of a job whose result is a `T`: the function and its arguments, not yet run.
+///
+/// `fn_name::job(arguments…)` makes one; [`run_job_with_timeout`](crate::run_job_with_timeout) runs it, and as an
+/// [`AnyJob`] it joins others in a list.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Job, Outcome};
+///
+/// #[job]
+/// fn add(a: u32, b: u32) -> u32 { a + b }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let call: Job<u32> = add::job(2, 3);
+///     let run = run_job_with_timeout(call, Duration::from_secs(10))?;
+///     assert_eq!(run.outcome, Outcome::Ok(5));
+///     assert_eq!(add(2, 3), 5); // The function itself stays what it was.
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a call does nothing until it is run"]
+pub struct Job<T> {
+    pub(crate) call: AnyJob,
+    pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
+}
+
+impl<T> Job<T> {
+    /// Sets this call's own timeout, in place of the one of the attribute or the scheduler.
+    ///
+    /// The timeout of [`run_job_with_timeout`](crate::run_job_with_timeout) and
+    /// [`schedule_jobs`](crate::schedule_jobs) is a ceiling over it. `Duration::MAX` is no limit; zero is an error
+    /// when the call is to run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, run_job_with_timeout, Status};
+    ///
+    /// #[job]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let call = hang::job().timeout(Duration::from_millis(50));
+    ///     let run = run_job_with_timeout(call, Duration::from_secs(60))?;
+    ///     assert_eq!(run.status(), Status::Timeout);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn timeout(self, timeout: Duration) -> Self {
+        let call = self.call.timeout(timeout);
+        Self { call, ..self }
+    }
+}
+
+impl<T> Clone for Job<T> {
+    fn clone(&self) -> Self {
+        Self { call: self.call.clone(), decode: self.decode }
+    }
+}
+
+impl<T> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
+    }
+}
+
+/// The call of any job: what lists of jobs are made of.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, AnyJob, Scheduler};
+///
+/// #[job]
+/// fn add(a: u32, b: u32) -> u32 { a + b }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let calls = vec![
+///         ("by its function".to_owned(), AnyJob::from(add::job(2, 3))),
+///         ("by its name".to_owned(), AnyJob::named("add", (20_u32, 30_u32))?),
+///     ];
+///     let records = Scheduler::new().run(calls)?;
+///     assert_eq!(records[1].result::<u32>()?, 50);
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a call does nothing until it is run"]
+#[derive(Clone)]
+pub struct AnyJob {
+    pub(crate) entry: &'static Entry,
+    /// The encoded arguments, or why they could not be encoded.
+    pub(crate) arguments: Result<Arc<[u8]>, String>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl AnyJob {
+    /// Returns the call of the job that is registered under `name`, with a tuple of its arguments.
+    ///
+    /// `name` is the whole registered name, or the end of its path where that is unique: `resize` finds
+    /// `my_crate::images::resize`. The arguments' types must be the function's own: `(String, u32)` for
+    /// `fn f(a: String, b: u32)`, `()` for none.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`is_invalid_jobs`](Error::is_invalid_jobs) if no job has that name, with the nearest names; if
+    /// several do; or if the job takes other arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, AnyJob};
+    ///
+    /// #[job]
+    /// fn resize(path: String, width: u32) {
+    ///     # let _ = (path, width);
+    /// }
+    ///
+    /// # fn main() {
+    /// let call = AnyJob::named("resize", ("a.png".to_owned(), 200_u32));
+    /// assert!(call.is_ok());
+    /// let error = AnyJob::named("resise", ()).unwrap_err();
+    /// assert!(error.to_string().contains("did you mean"));
+    /// # }
+    /// ```
+    pub fn named<A: Serialize + 'static>(name: &str, arguments: A) -> Result<Self, Error> {
+        let entry = registry::find(name)?;
+        if !entry.takes::<A>() {
+            return Err(Error::invalid_jobs(format!(
+                "job `{entry}` was given arguments of type `{}`; the tuple must hold exactly its parameters' types",
+                std::any::type_name::<A>(),
+            )));
+        }
+        let arguments = codec::encode(&arguments).map_err(|error| error.to_string());
+        Ok(Self { entry, arguments: arguments.map(Arc::from), timeout: None })
+    }
+
+    /// Returns the registered name of the job.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entry.name()
+    }
+
+    /// Sets this call's own timeout, as [`Job::timeout`] does.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+}
+
+impl<T> From<Job<T>> for AnyJob {
+    fn from(job: Job<T>) -> Self {
+        job.call
+    }
+}
+
+impl fmt::Debug for AnyJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut call = f.debug_struct("Job");
+        call.field("name", &self.name());
+        match &self.arguments {
+            Ok(bytes) => call.field("arguments", &format_args!("{} bytes", bytes.len())),
+            Err(problem) => call.field("arguments", problem),
+        };
+        call.field("timeout", &self.timeout).finish()
+    }
+}
+
+/// The arguments of a call as they are encoded, one after the other.
+#[derive(Debug, Default)]
+pub struct Arguments {
+    bytes: Vec<u8>,
+    problem: Option<String>,
+}
+
+impl Arguments {
+    /// Returns no arguments.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the next argument; the first one that can't be encoded is told when the call is to run.
+    pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
+        if let Err(error) = codec::append(&mut self.bytes, value) {
+            self.problem.get_or_insert(format!("argument `{name}`: {error}"));
+        }
+    }
+}
+
+/// Makes the call of a job.
+pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
+    let Arguments { bytes, problem } = arguments;
+    Job {
+        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::from(bytes)), Err), timeout: None },
+        decode: output.decode,
+    }
+}
+
+/// Builds a list of calls, `Vec<(String, AnyJob)>`, for [`schedule_jobs`](crate::schedule_jobs) and
+/// [`Scheduler::run`](crate::Scheduler::run).
+///
+/// Each element is `(id, call)`. The id is any expression that is `Into<String>`; the same id may stand twice. The
+/// call is the path of a job, with its arguments if it takes any; any other expression that is `Into<AnyJob>` may stand
+/// there in braces.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, jobs, AnyJob};
+///
+/// mod images {
+///     #[scheduler::job]
+///     pub fn resize(path: String, width: u32) {
+///         # let _ = (path, width);
+///     }
+/// }
+///
+/// #[job]
+/// fn tidy() {}
+///
+/// # fn main() {
+/// let jobs: Vec<(String, AnyJob)> = jobs![
+///     ("J1", tidy),
+///     (format!("J{}", 2), images::resize("a.png".into(), 200)),
+///     ("J3", { tidy::job().timeout(Duration::from_secs(1)) }),
+/// ];
+/// assert_eq!(jobs.len(), 3);
+/// # }
+/// ```
+#[macro_export]
+macro_rules! jobs {
+    ($(($id:expr, $($call:tt)+)),* $(,)?) => {
+        $crate::__private::Vec::<($crate::__private::String, $crate::AnyJob)>::from([
+            $(($crate::__private::Into::into($id), $crate::__call!($($call)+))),*
+        ])
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __call {
+    ($($segment:ident)::+ $(,)?) => {
+        $crate::AnyJob::from($($segment)::+::job())
+    };
+    ($($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
+        $crate::AnyJob::from($($segment)::+::job($($arguments)*))
+    };
+    (:: $($segment:ident)::+ $(,)?) => {
+        $crate::AnyJob::from(:: $($segment)::+::job())
+    };
+    (:: $($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
+        $crate::AnyJob::from(:: $($segment)::+::job($($arguments)*))
+    };
+    ($call:expr $(,)?) => {
+        $crate::__private::Into::<$crate::AnyJob>::into($call)
+    };
+}

@@ -1,0 +1,76 @@
+//! What the re-executed binary does in place of its `main`: first it is the warden, then, on the other side of a fork,
+//! the job.
+
+mod job;
+mod panic_hook;
+mod warden;
+
+use std::env;
+
+use crate::launcher::{self, Launcher, MARKER};
+use crate::process;
+
+/// A warden, which forks the job, or executes the binary once more for it.
+pub(crate) const WARDEN: &str = "warden";
+/// A job that was executed, not forked, because the warden has threads. The number of its standard output follows.
+const JOB: &str = "job:";
+
+/// Lets a copy of this process do what it is there for.
+///
+/// Call it first thing in `main`, before any thread is started and any argument is read;
+/// [`#[scheduler::main]`](macro@crate::main) does so for you. In the application itself it returns at once. In a copy
+/// of it that was started to run a job, it runs the job and never returns.
+///
+/// # Platform
+///
+/// On Linux a process with threads can't safely fork. If `init` finds some that were started before it, each job costs
+/// one execution of the binary more.
+///
+/// # Examples
+///
+/// ```
+/// fn main() {
+///     scheduler::init();
+///     // Whatever the application does.
+/// }
+/// ```
+pub fn init() {
+    enter(Launcher::Main);
+    launcher::note_initialised();
+}
+
+/// Does the same in a test that `#[scheduler::test]` or `enable_tests!` has made.
+#[doc(hidden)]
+pub fn enter_test() {
+    if let Ok(launcher) = Launcher::of_this_process() {
+        enter(launcher);
+    }
+}
+
+fn enter(launcher: Launcher) {
+    let Some(role) = env::var_os(MARKER) else {
+        return;
+    };
+    forget_the_marker();
+    let role = role.to_str().unwrap_or_default();
+    if launcher == Launcher::Main {
+        // A job may run jobs itself.
+        launcher::note_initialised();
+    }
+    if role == WARDEN && process::was_started_as_warden() {
+        warden::run(launcher);
+    }
+    if let Some(stdout) = role.strip_prefix(JOB) {
+        if process::was_started_as_job() {
+            job::run_executed(stdout.parse().ok());
+        }
+    }
+    // The variable came from somewhere else: this is an ordinary program.
+}
+
+/// Removes the marker, so that user code, and whatever it starts, never sees it.
+#[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
+fn forget_the_marker() {
+    // SAFETY: `init` stands first in `main`; under libtest the other thread waits for this one.
+    unsafe { env::remove_var(MARKER) };
+}

@@ -1,0 +1,166 @@
+//! The warden: it starts the job, watches over it and for the parent's word, and ends all that is left.
+
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::JOB;
+use super::job::{self, Assignment};
+use crate::clock::Deadline;
+use crate::evidence::{Exit, Sweep, Usage};
+use crate::launcher::Launcher;
+use crate::process::{
+    self, Bell, Channels, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_warden, exit_warden,
+};
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
+use crate::wire::message::ExitReport;
+
+/// How long killing and reaping may take before the warden gives up and names what is left.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Serves one run, and ends the process.
+pub(super) fn run(launcher: Launcher) -> ! {
+    // Without these there is no way to tell the parent, who sees the process end and its standard error.
+    let Ok(Channels { input, data }) = Channels::take() else {
+        exit_warden();
+    };
+    let mut control = Control::new(input);
+    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let Some(assignment) = Assignment::read(&mut frames, &mut control) else {
+        exit_warden();
+    };
+    let mark = assignment.mark;
+    let stdout = control.take_received();
+    let mut parent = Parent { control, frames, mark };
+    let bell = match become_warden() {
+        Ok(bell) => bell,
+        Err(error) => parent.refuse(&error),
+    };
+    let job = if process::has_other_threads(launcher.expected_threads()) {
+        execute(launcher, &assignment, &data, stdout)
+    } else {
+        let warden = std::process::id();
+        match process::fork() {
+            Ok(Fork::Job) => {
+                drop((parent, bell));
+                job::run(assignment, data, warden, stdout)
+            }
+            Ok(Fork::Warden(job)) => {
+                drop((assignment, stdout));
+                Ok(job)
+            }
+            Err(error) => Err(error),
+        }
+    };
+    // Where the data pipe ends, the job has ended.
+    drop(data);
+    match job {
+        Ok(job) => watch(job, parent, &bell),
+        Err(error) => parent.refuse(&error),
+    }
+}
+
+/// Starts the job as another execution of this binary, which any number of threads here can't disturb.
+fn execute(launcher: Launcher, assignment: &Assignment, data: &Data, stdout: Option<OwnedFd>) -> io::Result<ChildPid> {
+    let mut input = process::nameless_file()?;
+    assignment.write(&mut input)?;
+    input.seek(SeekFrom::Start(0))?;
+    let stdout = stdout.map(process::inheritable).transpose()?;
+    let number = stdout.map_or(String::new(), |stdout| stdout.to_string());
+    process::execute(&mut launcher.command(&format!("{JOB}{number}")), input, data)
+}
+
+/// The one that the warden answers to.
+struct Parent {
+    control: Control,
+    frames: FrameReader,
+    mark: Mark,
+}
+
+impl Parent {
+    /// Says something. If the parent is gone, the end of its stream says so next.
+    fn tell(&mut self, kind: Kind, payload: &[u8]) {
+        let _ = frame::write(&mut self.control, self.mark, kind, payload);
+    }
+
+    fn refuse(&mut self, error: &io::Error) -> ! {
+        self.tell(Kind::Refused, format!("its process could not be made: {error}").as_bytes());
+        exit_warden()
+    }
+
+    /// Reads what was said: true if the job must end, because the parent says so or is gone.
+    fn wants_the_end(&mut self) -> bool {
+        match self.frames.read(&mut self.control) {
+            Ok(Progress::Partial | Progress::WouldBlock) => false,
+            // There is one thing to say after the request.
+            Ok(Progress::Frame(_) | Progress::End) | Err(_) => true,
+        }
+    }
+}
+
+/// What the warden has seen of its job.
+struct Witness {
+    job: ChildPid,
+    exit: Option<Exit>,
+    usage: Usage,
+    /// How many processes beside the job were killed.
+    killed: usize,
+}
+
+impl Witness {
+    fn note(&mut self, reaped: &Reaped) {
+        let Reaped::Process { pid, exit, usage } = reaped else {
+            return;
+        };
+        if *pid == self.job {
+            self.exit = Some(*exit);
+            self.usage = *usage;
+        } else if matches!(exit, Exit::Signal { number: KILL_SIGNAL, .. }) {
+            self.killed += 1;
+        }
+    }
+}
+
+fn watch(job: ChildPid, mut parent: Parent, bell: &Bell) -> ! {
+    parent.tell(Kind::Hello, &[]);
+    let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
+    wait_for_the_end(&mut witness, &mut parent, bell);
+    witness.killed = 0;
+    let unreaped = witness.exit.is_none().then_some(job);
+    let swept = process::sweep(unreaped, bell, Deadline::after(SWEEP_LIMIT), |reaped| witness.note(&reaped));
+    let sweep = match swept {
+        Ok(escaped) if !escaped.is_empty() => {
+            Sweep::Escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()).collect())
+        }
+        Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
+        Ok(_) => Sweep::Clean,
+        Err(_) => Sweep::Unproved,
+    };
+    let report = ExitReport { exit: witness.exit, usage: witness.usage, sweep };
+    let report = codec::encode(&report).expect("numbers always encode");
+    parent.tell(Kind::Exit, &report);
+    exit_warden()
+}
+
+/// Returns once the job has ended, or must.
+fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell) {
+    loop {
+        bell.hush();
+        loop {
+            match process::reap() {
+                Ok(reaped @ Reaped::Process { .. }) => witness.note(&reaped),
+                Ok(Reaped::Nothing) => break,
+                Ok(Reaped::NoChildren) | Err(_) => return,
+            }
+        }
+        if witness.exit.is_some() {
+            return;
+        }
+        let spoke = parent.frames.has_buffered()
+            || process::wait_for(bell, Some(parent.control.as_fd()), Deadline::after(Duration::MAX)).unwrap_or(true);
+        if spoke && parent.wants_the_end() {
+            return;
+        }
+    }
+}

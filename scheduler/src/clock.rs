@@ -1,0 +1,87 @@
+//! The monotonic clock: deadlines and stopwatches. No other module reads it.
+
+use std::time::{Duration, Instant};
+
+/// A moment by which something must have happened, or never.
+///
+/// `Duration::MAX`, and every duration that the clock can't add to now, means never; `Instant + Duration` would
+/// panic there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn after(duration: Duration) -> Self {
+        Self(now().checked_add(duration))
+    }
+
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Self(Some(a.min(b))),
+            (a, b) => Self(a.or(b)),
+        }
+    }
+
+    pub(crate) fn later(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Self(Some(a.max(b))),
+            _ => Self(None),
+        }
+    }
+
+    pub(crate) fn is_past(self) -> bool {
+        self.0.is_some_and(|moment| now() >= moment)
+    }
+
+    /// Returns the time that is left, zero once the deadline has passed, `None` if it never does.
+    pub(crate) fn remaining(self) -> Option<Duration> {
+        self.0.map(|moment| moment.saturating_duration_since(now()))
+    }
+}
+
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        now().saturating_duration_since(self.0)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_that_can_not_be_added_is_no_limit() {
+        let never = Deadline::after(Duration::MAX);
+        assert!(!never.is_past());
+        assert_eq!(never.remaining(), None);
+    }
+
+    #[test]
+    fn a_deadline_of_zero_has_passed() {
+        let past = Deadline::after(Duration::ZERO);
+        assert!(past.is_past());
+        assert_eq!(past.remaining(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn earlier_and_later_treat_never_as_the_latest_moment() {
+        let never = Deadline::after(Duration::MAX);
+        let past = Deadline::after(Duration::ZERO);
+        assert!(past.earlier(never).is_past());
+        assert!(!past.later(never).is_past());
+        assert!(never.earlier(past).is_past());
+        assert!(!never.later(past).is_past());
+    }
+}

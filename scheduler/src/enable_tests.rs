@@ -1,0 +1,48 @@
+//! `enable_tests!`: the one line that lets the jobs of a test crate run.
+
+/// Lets jobs run in the tests of this crate, under `cargo test` and `cargo nextest run`.
+///
+/// Write it once, anywhere in the crate; it expands to nothing outside of tests. It adds one test,
+/// `scheduler_runs_jobs_here`, which passes at once: a re-executed copy of the test binary comes by there to run a job.
+/// Where a test has [`#[scheduler::test]`](macro@crate::test) in place of `#[test]` it isn't needed.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Outcome};
+///
+/// scheduler::enable_tests!();
+///
+/// #[job]
+/// fn answer() -> i32 { 42 }
+///
+/// # /*
+/// #[test]
+/// # */
+/// fn the_answer_is_known() {
+///     let run = run_job_with_timeout(answer::job(), Duration::from_secs(10)).unwrap();
+///     assert_eq!(run.outcome, Outcome::Ok(42));
+/// }
+/// # fn main() { scheduler::init(); the_answer_is_known() }
+/// ```
+#[macro_export]
+macro_rules! enable_tests {
+    () => {
+        #[cfg(test)]
+        #[$crate::__private::test]
+        fn scheduler_runs_jobs_here() {
+            $crate::__private::enter_test();
+        }
+
+        #[cfg(test)]
+        const _: () = {
+            $crate::__private::inventory::submit! {
+                $crate::__private::TestEntry::new($crate::__private::concat!(
+                    $crate::__private::module_path!(),
+                    "::scheduler_runs_jobs_here"
+                ))
+            }
+        };
+    };
+}

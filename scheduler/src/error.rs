@@ -1,0 +1,193 @@
+//! `Error`: the scheduler, or what it was given, was at fault. A job that fails is an outcome, never an `Error`.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::record::Record;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// What went wrong with the scheduler itself or with its input.
+///
+/// A job that panics, dies or overruns is no `Error`: see [`Record`] and [`Outcome`](crate::Outcome). The cause is in
+/// [`source`](StdError::source); every record that was finished before is in [`into_records`](Self::into_records).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{jobs, schedule_jobs, default_follow_up_logger};
+///
+/// let error = schedule_jobs(jobs![], Duration::ZERO, default_follow_up_logger, "a.log").unwrap_err();
+/// assert!(error.is_invalid_timeout());
+/// assert_eq!(error.to_string(), "invalid timeout: it is zero; give a duration, or `Duration::MAX` for no limit");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    source: Option<Source>,
+    records: Vec<Record>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    InvalidTimeout,
+    InvalidJobs,
+    InvalidLogFile,
+    InvalidSetting,
+    FollowUp,
+    NotInitialised,
+    NoResult,
+    Machinery,
+}
+
+impl Error {
+    fn new(kind: Kind, message: String) -> Self {
+        Self(Box::new(Inner { kind, message, source: None, records: Vec::new() }))
+    }
+
+    pub(crate) fn invalid_timeout(whose: &str) -> Self {
+        let message = format!("invalid timeout{whose}: it is zero; give a duration, or `Duration::MAX` for no limit");
+        Self::new(Kind::InvalidTimeout, message)
+    }
+
+    pub(crate) fn invalid_jobs(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::InvalidJobs, format!("invalid jobs: {problem}"))
+    }
+
+    pub(crate) fn invalid_log_file(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::InvalidLogFile, format!("invalid log file: {problem}"))
+    }
+
+    pub(crate) fn invalid_setting(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::InvalidSetting, format!("invalid setting: {problem}"))
+    }
+
+    pub(crate) fn follow_up(job_id: impl fmt::Display, source: Source) -> Self {
+        let message = format!("the follow-up of `{job_id}` failed");
+        Self::new(Kind::FollowUp, message).caused_by(source)
+    }
+
+    pub(crate) fn not_initialised() -> Self {
+        let message = "jobs can't run in this process: it was never initialised, so a copy of it could not tell that it \
+            is there to run a job; put `#[scheduler::main]` on `main` (above `#[tokio::main]`) or call \
+            `scheduler::init()` first thing in it; in tests write `scheduler::enable_tests!();` once in the crate, or \
+            `#[scheduler::test]` in place of `#[test]`";
+        Self::new(Kind::NotInitialised, message.to_owned())
+    }
+
+    pub(crate) fn no_result(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::NoResult, problem.to_string())
+    }
+
+    pub(crate) fn machinery(step: impl fmt::Display, source: impl Into<Source>) -> Self {
+        Self::new(Kind::Machinery, format!("failed to {step}")).caused_by(source)
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_records(mut self, records: Vec<Record>) -> Self {
+        self.0.records = records;
+        self
+    }
+
+    /// Returns true if a timeout of zero was given. [`Duration::MAX`](std::time::Duration::MAX) is no limit.
+    #[must_use]
+    pub fn is_invalid_timeout(&self) -> bool {
+        self.0.kind == Kind::InvalidTimeout
+    }
+
+    /// Returns true if a job is unknown, is registered twice, or has arguments that can't be sent.
+    #[must_use]
+    pub fn is_invalid_jobs(&self) -> bool {
+        self.0.kind == Kind::InvalidJobs
+    }
+
+    /// Returns true if the path of the log file can't be one.
+    #[must_use]
+    pub fn is_invalid_log_file(&self) -> bool {
+        self.0.kind == Kind::InvalidLogFile
+    }
+
+    /// Returns true if a setting of the [`Scheduler`](crate::Scheduler) makes no sense.
+    #[must_use]
+    pub fn is_invalid_setting(&self) -> bool {
+        self.0.kind == Kind::InvalidSetting
+    }
+
+    /// Returns true if a follow-up failed; its own error is the [`source`](StdError::source).
+    #[must_use]
+    pub fn is_follow_up(&self) -> bool {
+        self.0.kind == Kind::FollowUp
+    }
+
+    /// Returns true if this process never reached [`init`](crate::init), and is no test binary with an entry for jobs.
+    #[must_use]
+    pub fn is_not_initialised(&self) -> bool {
+        self.0.kind == Kind::NotInitialised
+    }
+
+    /// Returns true if a record was asked for a result that it doesn't have, or for one of another type.
+    #[must_use]
+    pub fn is_no_result(&self) -> bool {
+        self.0.kind == Kind::NoResult
+    }
+
+    /// Returns every record that was finished before this error, in input order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// #[job]
+    /// fn quick() -> i32 { 1 }
+    ///
+    /// #[job(timeout = "50ms")]
+    /// fn slow() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() {
+    ///     let error = Scheduler::new()
+    ///         .on_timeout(|_| Err("the pager is down"))
+    ///         .run(jobs![("a", quick), ("b", slow), ("c", quick)])
+    ///         .unwrap_err();
+    ///     assert!(error.is_follow_up());
+    ///     let statuses: Vec<_> = error.into_records().iter().map(|record| record.status()).collect();
+    ///     assert_eq!(statuses, [Status::Ok, Status::Timeout]);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_records(self) -> Vec<Record> {
+        self.0.records
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .field("records", &self.0.records.len())
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,75 @@
+//! What the warden saw of a job: how its process ended, what it used, and what it left behind.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How a process ended, as the kernel told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal { number: i32, core_dumped: bool },
+}
+
+/// What a job's process used, with the children that it waited for.
+///
+/// # Platform
+///
+/// From `wait4` on Linux. Zero throughout where the job's end was not witnessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Processor time in user code.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// The largest resident set, in bytes.
+    pub peak_memory: u64,
+}
+
+/// What was found after a job: the processes that it had started and left running.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Sweep};
+///
+/// #[job]
+/// fn forget_a_child() -> std::io::Result<u32> {
+///     let child = std::process::Command::new("sleep").arg("1000").spawn()?;
+///     Ok(child.id())
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(forget_a_child::job(), Duration::from_secs(10))?;
+///     assert_eq!(run.sweep, Sweep::Killed(1));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Sweep {
+    /// Nothing was left: the kernel said so.
+    Clean,
+    /// So many processes beside the job's own were killed, after which the kernel said that nothing is left.
+    Killed(usize),
+    /// These process ids were still there when the time for the sweep was over.
+    Escaped(Vec<u32>),
+    /// The witness was lost before it could say what is left.
+    Unproved,
+}
+
+impl fmt::Display for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => f.write_str("nothing was left behind"),
+            Self::Killed(1) => f.write_str("1 process was left behind and killed"),
+            Self::Killed(count) => write!(f, "{count} processes were left behind and killed"),
+            Self::Escaped(pids) => write!(f, "these processes could not be killed in time: {pids:?}"),
+            Self::Unproved => f.write_str("what was left behind could not be proved"),
+        }
+    }
+}

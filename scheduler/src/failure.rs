@@ -1,0 +1,205 @@
+//! `Failure`: the death certificate of a job that gave no result.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::escape::OneLine;
+
+/// How a job failed, told from evidence and never guessed.
+///
+/// Its `Display` is one line, whatever the job's own message holds.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Failure, Outcome};
+///
+/// #[job]
+/// fn halve(n: u32) -> Result<u32, String> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(halve::job(7), Duration::from_secs(10))?;
+///     match run.outcome {
+///         Outcome::Error(Failure::Returned { message, .. }) => assert_eq!(message, "7 is odd"),
+///         other => panic!("{other:?}"),
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The function returned `Err`.
+    #[non_exhaustive]
+    Returned {
+        /// What the error's `Display` wrote.
+        message: String,
+        /// What `Display` of each [`source`](std::error::Error::source) wrote, the nearest cause first.
+        sources: Vec<String>,
+    },
+    /// The function panicked, or a panic could not be unwound and aborted its process.
+    Panicked(Panic),
+    /// A signal that the scheduler did not send ended the job's process.
+    #[non_exhaustive]
+    Signaled {
+        /// The signal's number on this platform.
+        signal: i32,
+        /// The signal's name, such as `SIGSEGV`.
+        name: &'static str,
+        /// Whether the kernel wrote a core dump.
+        core_dumped: bool,
+    },
+    /// A thread of the job overflowed its stack.
+    #[non_exhaustive]
+    StackOverflow {
+        /// The line in which the runtime of the standard library said so, with the thread's name.
+        message: String,
+    },
+    /// The kernel ended the job for want of memory.
+    ///
+    /// Reported only where the kernel gives evidence, never guessed from a bare `SIGKILL`.
+    OutOfMemory,
+    /// The job's process exited before it gave a result; with code 0, too.
+    #[non_exhaustive]
+    Exited {
+        /// The exit code.
+        code: i32,
+    },
+    /// The function returned a value, and the value could not be brought to the parent.
+    #[non_exhaustive]
+    Unserializable {
+        /// What the value's `Serialize` or `Deserialize`, or the size limit, had against it.
+        message: String,
+    },
+    /// The function never began.
+    #[non_exhaustive]
+    NeverStarted {
+        /// What stood in its way.
+        reason: String,
+    },
+    /// What came from the job's process was no outcome that the scheduler could trust.
+    #[non_exhaustive]
+    ProtocolBroken {
+        /// Where it broke.
+        message: String,
+    },
+}
+
+/// A panic, as the job's process saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Panic {
+    /// The panic's message; a payload that is no string is described instead.
+    pub message: String,
+    /// Where the panic was raised. `None` if the job replaced the panic hook.
+    pub location: Option<Location>,
+    /// The name of the thread that panicked, if it has one.
+    pub thread: Option<String>,
+    /// The backtrace, if `RUST_BACKTRACE` asked for one.
+    pub backtrace: Option<String>,
+}
+
+/// A place in the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Location {
+    /// The file, as the compiler was given it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned { message, sources } => {
+                write!(f, "returned an error: {}", OneLine(message))?;
+                // Many errors write their source themselves; saying it twice helps nobody.
+                let unsaid = sources.iter().filter(|source| !message.contains(*source));
+                unsaid.into_iter().try_for_each(|source| write!(f, ": {}", OneLine(source)))
+            }
+            Self::Panicked(panic) => write!(f, "{panic}"),
+            Self::Signaled { signal, name, core_dumped } => {
+                write!(f, "ended by signal {signal} ({name})")?;
+                f.write_str(if *core_dumped { ", core dumped" } else { "" })
+            }
+            Self::StackOverflow { message } => write!(f, "stack overflow: {}", OneLine(message)),
+            Self::OutOfMemory => f.write_str("ended by the kernel: out of memory"),
+            Self::Exited { code } => {
+                write!(f, "exited with code {code} before it gave a result")
+            }
+            Self::Unserializable { message } => {
+                write!(f, "its result could not be serialized: {}", OneLine(message))
+            }
+            Self::NeverStarted { reason } => write!(f, "never started: {}", OneLine(reason)),
+            Self::ProtocolBroken { message } => write!(f, "gave no outcome: {}", OneLine(message)),
+        }
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("panicked")?;
+        if let Some(location) = &self.location {
+            write!(f, " at {location}")?;
+        }
+        write!(f, ": {}", OneLine(&self.message))
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", OneLine(&self.file), self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_said_once_even_if_the_message_says_it_already() {
+        let failure = Failure::Returned {
+            message: "can't read a.toml: no such file".into(),
+            sources: vec!["no such file".into(), "os error 2".into()],
+        };
+        assert_eq!(failure.to_string(), "returned an error: can't read a.toml: no such file: os error 2");
+    }
+
+    #[test]
+    fn every_failure_is_one_line() {
+        let text = || "two\nlines".to_owned();
+        let failures = [
+            Failure::Returned { message: text(), sources: vec![text() + "\r"] },
+            Failure::Panicked(Panic {
+                message: text(),
+                location: Some(Location { file: text(), line: 1, column: 2 }),
+                thread: Some(text()),
+                backtrace: Some(text()),
+            }),
+            Failure::StackOverflow { message: text() },
+            Failure::Unserializable { message: text() },
+            Failure::NeverStarted { reason: text() },
+            Failure::ProtocolBroken { message: text() },
+        ];
+        for failure in failures {
+            let line = failure.to_string();
+            assert!(!line.contains(['\n', '\r']), "{line:?}");
+            assert!(line.contains(r"two\nlines"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_and_a_signal_are_told_apart() {
+        assert_eq!(Failure::Exited { code: 137 }.to_string(), "exited with code 137 before it gave a result");
+        let killed = Failure::Signaled { signal: 9, name: "SIGKILL", core_dumped: false };
+        assert_eq!(killed.to_string(), "ended by signal 9 (SIGKILL)");
+    }
+}

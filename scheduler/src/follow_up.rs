@@ -1,0 +1,148 @@
+//! What the parent does next when a job has timed out, and the follow-up that logs it.
+
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::ZonedDateTime;
+
+use crate::escape::OneLine;
+use crate::outcome::Overrun;
+use crate::record::Record;
+
+/// Any error that a follow-up can end with.
+pub(crate) type FollowUpError = Box<dyn Error + Send + Sync>;
+
+/// A run that was stopped at its deadline: what [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) hears of.
+#[derive(Clone, Copy, Debug)]
+pub struct TimedOut<'a> {
+    record: &'a Record,
+    overrun: Overrun,
+}
+
+impl<'a> TimedOut<'a> {
+    pub(crate) fn new(record: &'a Record, overrun: Overrun) -> Self {
+        Self { record, overrun }
+    }
+
+    /// Returns the id that the caller gave to the run.
+    #[must_use]
+    pub fn job_id(&self) -> &'a str {
+        self.record.job_id()
+    }
+
+    /// Returns the registered name of the job.
+    #[must_use]
+    pub fn job(&self) -> &'static str {
+        self.record.job()
+    }
+
+    /// Returns why the run was stopped: `"timeout"`.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.record.status().as_str()
+    }
+
+    /// Returns the timeout that applied.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.overrun.limit()
+    }
+
+    /// Returns how long the function had run when it was stopped.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.record.duration()
+    }
+
+    /// Returns all that is kept of the run.
+    #[must_use]
+    pub fn record(&self) -> &'a Record {
+        self.record
+    }
+}
+
+/// Appends one line about a timed-out job to `log_file`: the follow-up that [`schedule_jobs`](crate::schedule_jobs) is
+/// usually given.
+///
+/// The line is UTF-8, in local time, and written at once, so that the lines of several processes don't mix:
+///
+/// ```text
+/// 2026-11-23 17:09:00 - Job ID: J2, Reason: timeout, Elapsed Time: 1.000123 seconds
+/// ```
+///
+/// Missing parent folders are created. Control characters in the id and the reason are escaped: one event is one line.
+///
+/// # Errors
+///
+/// Fails as the file system does, if a folder or the file can't be created or written to.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::default_follow_up_logger;
+///
+/// let folder = tempfile::tempdir()?;
+/// let log = folder.path().join("logs/job_followups.log");
+/// default_follow_up_logger("J2", "timeout", Duration::from_micros(1_000_123), &log)?;
+/// let line = std::fs::read_to_string(&log)?;
+/// assert!(line.ends_with(" - Job ID: J2, Reason: timeout, Elapsed Time: 1.000123 seconds\n"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, log_file: &Path) -> io::Result<()> {
+    let line = format!(
+        "{} - Job ID: {}, Reason: {}, Elapsed Time: {:.6} seconds\n",
+        ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S"),
+        OneLine(job_id),
+        OneLine(reason),
+        duration.as_secs_f64(),
+    );
+    if let Some(folder) = log_file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut log = OpenOptions::new().append(true).create(true).open(log_file)?;
+    log.write_all(line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(job_id: &str) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = folder.path().join("a/b.log");
+        default_follow_up_logger(job_id, "timeout", Duration::from_millis(1500), &log).expect("the folder is ours");
+        fs::read_to_string(&log).expect("it was written")
+    }
+
+    #[test]
+    fn a_line_has_a_time_and_all_details() {
+        let line = logged("J2");
+        let (time, rest) = line.split_at("2026-11-23 17:09:00".len());
+        assert_eq!(rest, " - Job ID: J2, Reason: timeout, Elapsed Time: 1.500000 seconds\n");
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00 00:00:00");
+    }
+
+    #[test]
+    fn an_id_with_a_newline_is_still_one_line() {
+        let line = logged("J2\n2026-01-01 00:00:00 - Job ID: forged\u{1b}[2J");
+        assert_eq!(line.lines().count(), 1);
+        assert!(line.contains(r"J2\n2026-01-01 00:00:00 - Job ID: forged\u{1b}[2J,"), "{line}");
+    }
+
+    #[test]
+    fn lines_are_appended() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = folder.path().join("b.log");
+        for id in ["a", "b"] {
+            default_follow_up_logger(id, "timeout", Duration::ZERO, &log).expect("the folder is ours");
+        }
+        let text = fs::read_to_string(&log).expect("it was written");
+        let ids: Vec<_> = text.lines().map(|line| line.contains("Job ID: a,")).collect();
+        assert_eq!(ids, [true, false]);
+    }
+}

@@ -1,0 +1,135 @@
+//! The two functions that most callers need, over [`Scheduler`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::builder::{Scheduler, undecodable};
+use crate::call::{AnyJob, Job};
+use crate::error::Error;
+use crate::evidence::{Sweep, Usage};
+use crate::outcome::{Outcome, Status};
+use crate::record::Record;
+
+/// One finished run of a job whose result is a `T`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Run<T> {
+    /// How it ended.
+    pub outcome: Outcome<T>,
+    /// How long the function ran, by the parent's monotonic clock; zero if it never started.
+    pub duration: Duration,
+    /// What the job's process used.
+    pub usage: Usage,
+    /// What was found after the job.
+    pub sweep: Sweep,
+    /// The last text, up to 8 KiB, that a job without a result wrote to its standard error.
+    pub stderr_tail: String,
+}
+
+impl<T> Run<T> {
+    /// Returns how the run ended, in one word.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.outcome.status()
+    }
+}
+
+/// Runs one job in a process of its own, for no longer than `timeout`.
+///
+/// The timeout is a ceiling: a shorter one that the call or the attribute sets applies, a longer one doesn't.
+/// `Duration::MAX` is no ceiling. Returns once the job is over and nothing that it started is left.
+///
+/// # Errors
+///
+/// A job that fails, dies or overruns is an [`Outcome`], not an error. Fails with
+/// [`is_invalid_timeout`](Error::is_invalid_timeout) if the timeout is zero,
+/// [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name or the arguments can't be
+/// encoded, and [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Outcome, Status};
+///
+/// #[job]
+/// fn fast_job() -> i32 { 42 }
+///
+/// #[job]
+/// fn slow_job() { std::thread::sleep(Duration::from_secs(1000)) }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(fast_job::job(), Duration::from_secs(10))?;
+///     assert_eq!(run.outcome, Outcome::Ok(42));
+///
+///     let run = run_job_with_timeout(slow_job::job(), Duration::from_millis(100))?;
+///     assert_eq!(run.status(), Status::Timeout);
+///     assert!(run.duration >= Duration::from_millis(100));
+///     Ok(())
+/// }
+/// ```
+pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>, Error> {
+    let over = Scheduler::new().ceiling(timeout).run_one(&job.call)?;
+    let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));
+    Ok(Run { outcome, duration: over.duration, usage: over.usage, sweep: over.sweep, stderr_tail: over.stderr_tail })
+}
+
+/// Runs jobs one after the other, in input order, each for no longer than `timeout`, and returns their records.
+///
+/// On a timeout, and only then, `follow_up` is called at once with the job's id, the reason (`"timeout"`), the time that
+/// the function ran, and `log_file`; [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to
+/// that file. The timeout is a ceiling: a shorter one of the job's own applies, a longer one doesn't. An empty list
+/// gives an empty list and touches no file.
+///
+/// # Errors
+///
+/// Fails as [`Scheduler::run`] does, and with [`is_invalid_log_file`](Error::is_invalid_log_file) if the path is empty.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{default_follow_up_logger, job, jobs, schedule_jobs, Status};
+///
+/// #[job]
+/// fn fast_job() -> i32 { 42 }
+///
+/// #[job]
+/// fn slow_job() { std::thread::sleep(Duration::from_secs(1000)) }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let log = folder.path().join("job_followups.log");
+///     let records = schedule_jobs(
+///         jobs![("J1", fast_job), ("J2", slow_job)],
+///         Duration::from_millis(500),
+///         default_follow_up_logger,
+///         &log,
+///     )?;
+///     assert_eq!(records[0].result::<i32>()?, 42);
+///     assert_eq!(records[1].status(), Status::Timeout);
+///     assert!(std::fs::read_to_string(&log)?.contains("Job ID: J2, Reason: timeout"));
+///     Ok(())
+/// }
+/// ```
+pub fn schedule_jobs<F, E>(
+    jobs: impl IntoIterator<Item = (String, AnyJob)>,
+    timeout: Duration,
+    follow_up: F,
+    log_file: impl AsRef<Path>,
+) -> Result<Vec<Record>, Error>
+where
+    F: Fn(&str, &str, Duration, &Path) -> Result<(), E>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let log_file = log_file.as_ref();
+    if log_file.as_os_str().is_empty() {
+        return Err(Error::invalid_log_file("its path is empty; name a file, such as `job_followups.log`"));
+    }
+    Scheduler::new()
+        .ceiling(timeout)
+        .on_timeout(|late| follow_up(late.job_id(), late.reason(), late.elapsed(), log_file))
+        .run(jobs)
+}

@@ -1,0 +1,118 @@
+//! The command that executes this binary once more, under its own `main` and under libtest.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Error;
+
+/// Tells the re-executed binary that it is one. It is removed before any user code runs.
+pub(crate) const MARKER: &str = "__SCHEDULER_CHILD";
+
+/// The kernel's name for the image that is running, whatever has become of its file.
+const OWN_IMAGE: &str = "/proc/self/exe";
+
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that `main` comes by `init()`, so that a copy of this process would, too.
+pub(crate) fn note_initialised() {
+    INITIALISED.store(true, Ordering::Relaxed);
+}
+
+/// A test that diverts into a job when the binary is a re-executed copy.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct TestEntry {
+    path: &'static str,
+}
+
+impl TestEntry {
+    /// Takes the path of the test function with its crate, as `module_path!` gives it.
+    #[must_use]
+    pub const fn new(path: &'static str) -> Self {
+        Self { path }
+    }
+
+    /// Returns the name by which libtest knows the test: the path without the crate.
+    fn name(self) -> &'static str {
+        self.path.split_once("::").map_or(self.path, |(_, name)| name)
+    }
+}
+
+inventory::collect!(TestEntry);
+
+/// How a copy of this process comes to the point where it sees that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Launcher {
+    /// `main` calls `init()` first.
+    Main,
+    /// libtest runs the test of this name, which calls it.
+    Test(&'static str),
+}
+
+impl Launcher {
+    /// Returns how to launch copies of this process.
+    pub(crate) fn of_this_process() -> Result<Self, Error> {
+        if INITIALISED.load(Ordering::Relaxed) {
+            return Ok(Self::Main);
+        }
+        let tests = inventory::iter::<TestEntry>.into_iter();
+        let first = tests.map(|entry| entry.name()).min();
+        first.map(Self::Test).ok_or_else(Error::not_initialised)
+    }
+
+    /// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
+    ///
+    /// libtest's main thread waits for the test that it runs on a second one, and holds no lock meanwhile.
+    pub(crate) fn expected_threads(self) -> usize {
+        match self {
+            Self::Main => 1,
+            Self::Test(_) => 2,
+        }
+    }
+
+    /// Returns the command of a copy that finds `role` in its marker.
+    pub(crate) fn command(self, role: &str) -> Command {
+        let mut command = Command::new(image());
+        #[cfg(unix)]
+        if let Some(name) = env::args_os().next() {
+            std::os::unix::process::CommandExt::arg0(&mut command, name);
+        }
+        // Built from nothing: libtest's flags change, and an application's own have no meaning here.
+        if let Self::Test(name) = self {
+            command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+        }
+        command.env(MARKER, role);
+        command
+    }
+}
+
+/// Returns the path of the image that is running now. An upgrade may have put another one under its name.
+#[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
+fn image() -> OsString {
+    if Path::new(OWN_IMAGE).exists() {
+        return OWN_IMAGE.into();
+    }
+    env::current_exe().map_or_else(|_| env::args_os().next().unwrap_or_default(), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_named_without_its_crate() {
+        assert_eq!(TestEntry::new("app::jobs::tests::entry").name(), "jobs::tests::entry");
+        assert_eq!(TestEntry::new("app::entry").name(), "entry");
+    }
+
+    #[test]
+    fn a_copy_under_libtest_runs_one_test_and_gets_no_flag_of_the_parent() {
+        let command = Launcher::Test("a::b").command("warden");
+        let arguments: Vec<_> = command.get_args().collect();
+        assert_eq!(arguments, ["a::b", "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+        assert_eq!(Launcher::Main.command("warden").get_args().count(), 0);
+    }
+}

@@ -1,0 +1,98 @@
+//! `Output`: what a job's result type can do, as plain function pointers.
+//!
+//! One static per job carries them, so that records and calls need no type parameter's bounds, and nothing large is
+//! compiled again for every job.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::wire::codec::{self, CodecError};
+
+/// What can be the result of a job: an owned type that `serde` can write and read back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a job",
+    label = "this type can't travel between processes",
+    note = "a result needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+)]
+pub trait JobResult: Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> JobResult for T {}
+
+/// How results of type `T` become bytes, and values again.
+pub struct Output<T> {
+    pub(crate) encode: fn(&T) -> Result<Vec<u8>, CodecError>,
+    pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
+    erased: ErasedOutput,
+}
+
+impl<T: JobResult> Output<T> {
+    /// Returns the functions of `T`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            encode: codec::encode::<T>,
+            decode: codec::decode::<T>,
+            erased: ErasedOutput {
+                type_id: TypeId::of::<T>,
+                type_name: type_name::<T>,
+                revive: |bytes| Ok(Box::new(codec::decode::<T>(bytes)?)),
+            },
+        }
+    }
+}
+
+impl<T> Output<T> {
+    /// Returns the same without the type.
+    #[must_use]
+    pub const fn erased(&self) -> ErasedOutput {
+        self.erased
+    }
+}
+
+impl<T: JobResult> Default for Output<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Output<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.erased.fmt(f)
+    }
+}
+
+/// [`Output`] for a type that is no longer named.
+#[derive(Clone, Copy)]
+pub struct ErasedOutput {
+    type_id: fn() -> TypeId,
+    type_name: fn() -> &'static str,
+    revive: Revive,
+}
+
+type Revive = fn(&[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError>;
+
+impl ErasedOutput {
+    /// Says whether this is the type of the results.
+    pub(crate) fn is<T: 'static>(self) -> bool {
+        (self.type_id)() == TypeId::of::<T>()
+    }
+
+    pub(crate) fn type_name(self) -> &'static str {
+        (self.type_name)()
+    }
+
+    /// Decodes a result, so that it can be serialised to another format.
+    pub(crate) fn revive(self, bytes: &[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError> {
+        (self.revive)(bytes)
+    }
+}
+
+impl fmt::Debug for ErasedOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Output<{}>", self.type_name())
+    }
+}

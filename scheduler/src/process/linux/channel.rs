@@ -1,0 +1,212 @@
+//! The descriptors that join parent, warden and job, and how each side comes to them.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+
+/// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
+const PRIVATE: i32 = 200;
+
+/// Sends bytes, and with them a descriptor, without waiting.
+pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+    // A parent may have set SIGPIPE back to its default.
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let Some(descriptor) = descriptor else {
+        return Ok(rustix::net::send(socket, bytes, flags)?);
+    };
+    let descriptors = [descriptor];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)?)
+}
+
+/// Returns the descriptor that jobs get for their standard output: this process's own.
+pub(super) fn own_stdout() -> BorrowedFd<'static> {
+    rustix::stdio::stdout()
+}
+
+/// What the re-executed binary begins with, moved out of the way of user code.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    /// Where the request is: a socket for a warden, a file for a job that was executed.
+    pub(crate) input: OwnedFd,
+    pub(crate) data: Data,
+}
+
+impl Channels {
+    /// Takes standard input and output for the protocol, and puts the null device in their places.
+    ///
+    /// From here on nothing that is printed reaches the parent as a frame.
+    pub(crate) fn take() -> io::Result<Self> {
+        // What libtest has printed so far goes where the parent skips it, and not to the job's own output later on.
+        let _ = io::stdout().flush();
+        let input = private(rustix::stdio::stdin())?;
+        let data = private(rustix::stdio::stdout())?;
+        let null = null()?;
+        rustix::stdio::dup2_stdin(&null)?;
+        rustix::stdio::dup2_stdout(&null)?;
+        Ok(Self { input, data: Data::new(data)? })
+    }
+}
+
+fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let high = rustix::io::fcntl_dupfd_cloexec(descriptor, PRIVATE);
+    // The limit on descriptors may be lower than that.
+    Ok(high.or_else(|_| rustix::io::fcntl_dupfd_cloexec(descriptor, 3))?)
+}
+
+fn null() -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+}
+
+/// Says whether standard input is what a parent of ours gives to a warden: a Unix socket of the same user.
+///
+/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program.
+pub(crate) fn was_started_as_warden() -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(rustix::stdio::stdin());
+    !is_privileged() && peer.is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+}
+
+/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name.
+pub(crate) fn was_started_as_job() -> bool {
+    let stat = rustix::fs::fstat(rustix::stdio::stdin());
+    let is_nameless = |stat: Stat| stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file();
+    !is_privileged() && stat.is_ok_and(is_nameless)
+}
+
+/// Says whether this binary runs with more rights than whoever started it.
+#[expect(unsafe_code, reason = "the auxiliary vector has no safe API")]
+fn is_privileged() -> bool {
+    // SAFETY: `getauxval` reads a value that the kernel left for this process; it has no preconditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// The warden's end of the control socket.
+#[derive(Debug)]
+pub(crate) struct Control {
+    socket: OwnedFd,
+    received: Option<OwnedFd>,
+}
+
+impl Control {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket, received: None }
+    }
+
+    /// Returns the descriptor that came with the request, once.
+    pub(crate) fn take_received(&mut self) -> Option<OwnedFd> {
+        self.received.take()
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Read for Control {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut buffers = [IoSliceMut::new(buffer)];
+        let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        for part in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+                self.received = descriptors.last().or(self.received.take());
+            }
+        }
+        Ok(message.bytes)
+    }
+}
+
+impl Write for Control {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The job's end of the data pipe.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pipe: File,
+    identity: (u64, u64),
+}
+
+impl Data {
+    fn new(pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self { identity: identity(pipe.as_fd())?, pipe: File::from(pipe) })
+    }
+
+    /// Returns the descriptor, for a job that is to be executed.
+    pub(crate) fn pipe(&self) -> &File {
+        &self.pipe
+    }
+
+    /// Fails if the job closed the pipe behind our back: its number may by now be a file of the job's own, which an
+    /// outcome would destroy.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if identity(self.pipe.as_fd())? == self.identity {
+            return Ok(());
+        }
+        Err(io::Error::other("the pipe's descriptor is another file by now"))
+    }
+}
+
+fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(descriptor)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+impl Write for Data {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pipe.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_travels_with_the_first_bytes() {
+        let (parent, warden) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        send(parent.as_fd(), b"abc", Some(writer.as_fd())).expect("the socket takes three bytes");
+        drop(writer);
+        let mut control = Control::new(warden.into());
+        let mut bytes = [0; 8];
+        assert_eq!(control.read(&mut bytes).expect("three bytes are there"), 3);
+        let mut received = File::from(control.take_received().expect("a descriptor came along"));
+        received.write_all(b"x").expect("the pipe takes a byte");
+        drop(received);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("the pipe ends");
+        assert_eq!(text, "x");
+    }
+
+    #[test]
+    fn a_pipe_whose_number_became_another_file_is_noticed() {
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        let mut data = Data::new(writer.into()).expect("a pipe has an identity");
+        assert!(data.check().is_ok());
+        data.pipe = File::open("/dev/null").expect("the null device");
+        assert!(data.check().is_err());
+    }
+}

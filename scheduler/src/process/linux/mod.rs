@@ -1,0 +1,27 @@
+//! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
+
+mod channel;
+mod job_process;
+mod pid;
+mod poll;
+mod relay;
+mod signals;
+mod sweep;
+mod warden_process;
+mod worker;
+
+pub(crate) use channel::{Channels, Control, Data, was_started_as_job, was_started_as_warden};
+pub(crate) use job_process::become_job;
+pub(crate) use pid::ChildPid;
+pub(crate) use signals::signal_name;
+pub(crate) use sweep::sweep;
+pub(crate) use warden_process::{
+    Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
+    wait_for,
+};
+pub(crate) use worker::{Ready, Worker, wait};
+
+/// The signal that ends every process.
+pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;
+/// The signal by which `abort` ends a process, and the standard library one whose stack overflowed.
+pub(crate) const ABORT_SIGNAL: i32 = libc::SIGABRT;

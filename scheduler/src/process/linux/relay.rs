@@ -1,0 +1,133 @@
+//! `Relay`: passes the job's standard error on to the parent's, and keeps the end of it.
+//!
+//! The parent must never wait for whoever reads its standard error. A terminal or a pipe is therefore opened once more,
+//! without blocking, a socket is written to without waiting, and only a plain file is written to directly. While the
+//! reader is slow the job's pipe is left alone, so that the job waits, as it would if it wrote there itself.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ChildStderr;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::net::SendFlags;
+
+/// How much of the end is kept.
+const TAIL: usize = 8 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Relay {
+    source: Option<ChildStderr>,
+    /// Where it goes; opened when the first text comes.
+    sink: Option<Sink>,
+    /// What was read and not yet passed on.
+    pending: VecDeque<u8>,
+    tail: VecDeque<u8>,
+}
+
+impl Relay {
+    pub(super) fn new(source: ChildStderr) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&source, true)?;
+        Ok(Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() })
+    }
+
+    /// Returns what must be ready before [`step`](Self::step) can do something.
+    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+        match (&self.sink, &self.source) {
+            (Some(sink), _) if !self.pending.is_empty() => Some(sink.interest()),
+            (_, Some(source)) => Some(PollFd::new(source, PollFlags::IN)),
+            (_, None) => None,
+        }
+    }
+
+    /// Reads and passes on once, without waiting; false if there was nothing to do.
+    pub(super) fn step(&mut self) -> bool {
+        if !self.pending.is_empty() {
+            return self.pass_on();
+        }
+        let Some(source) = &mut self.source else {
+            return false;
+        };
+        let mut chunk = [0; 16 * 1024];
+        match source.read(&mut chunk) {
+            Ok(0) => self.source = None,
+            Ok(count) => {
+                self.pending.extend(&chunk[..count]);
+                self.tail.extend(&chunk[..count]);
+                let excess = self.tail.len().saturating_sub(TAIL);
+                self.tail.drain(..excess);
+                self.pass_on();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => self.source = None,
+        }
+        true
+    }
+
+    fn pass_on(&mut self) -> bool {
+        let sink = self.sink.get_or_insert_with(Sink::open);
+        match sink.write(self.pending.as_slices().0) {
+            Ok(count) => drop(self.pending.drain(..count)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            // Nobody listens any more. The tail is kept all the same.
+            Err(_) => self.pending.clear(),
+        }
+        true
+    }
+
+    /// Returns the last text that was read.
+    pub(super) fn tail(&self) -> String {
+        let (front, back) = self.tail.as_slices();
+        let tail = [front, back].concat();
+        // Cut from the front, it may begin in the middle of a character.
+        let begun = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+        String::from_utf8_lossy(&tail[begun..]).into_owned()
+    }
+}
+
+/// The parent's standard error.
+#[derive(Debug)]
+enum Sink {
+    /// Opened once more, so that only this description doesn't block.
+    Reopened(File),
+    Socket,
+    /// Never blocks for long, or can't be opened again.
+    Direct,
+}
+
+impl Sink {
+    fn open() -> Self {
+        let stderr = rustix::stdio::stderr();
+        let kind = rustix::fs::fstat(stderr).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        match kind {
+            Ok(FileType::Socket) => Self::Socket,
+            Ok(FileType::Fifo | FileType::CharacterDevice) => {
+                let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                let reopened = rustix::fs::open("/proc/self/fd/2", flags, Mode::empty());
+                reopened.map_or(Self::Direct, |fd: OwnedFd| Self::Reopened(fd.into()))
+            }
+            _ => Self::Direct,
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stderr = rustix::stdio::stderr();
+        match self {
+            Self::Reopened(file) => file.write(bytes),
+            Self::Socket => Ok(rustix::net::send(stderr, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?),
+            Self::Direct => Ok(rustix::io::write(stderr, bytes)?),
+        }
+    }
+
+    fn interest(&self) -> PollFd<'_> {
+        let sink = match self {
+            Self::Reopened(file) => file.as_fd(),
+            Self::Socket | Self::Direct => rustix::stdio::stderr(),
+        };
+        PollFd::from_borrowed_fd(sink, PollFlags::OUT)
+    }
+}

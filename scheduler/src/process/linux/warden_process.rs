@@ -1,0 +1,148 @@
+//! What the warden does with processes: it becomes a subreaper, forks the job, and reaps whatever ends.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags};
+use rustix::fs::MemfdFlags;
+use rustix::io::FdFlags;
+
+use super::channel::Data;
+use super::pid::ChildPid;
+use super::{poll, signals};
+use crate::clock::Deadline;
+use crate::evidence::{Exit, Usage};
+
+/// Makes this process the reaper of everything below it, deaf to the signals that would end it, and returns the bell
+/// that rings when a child ends.
+pub(crate) fn become_warden() -> io::Result<Bell> {
+    signals::reset_inherited();
+    signals::shield();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    signals::ring_on_child(eventfd.as_raw_fd())?;
+    Ok(Bell(eventfd))
+}
+
+/// Rings when a child of this process has ended.
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+impl Bell {
+    /// Stops the ringing, before the children are counted.
+    pub(crate) fn hush(&self) {
+        // Nothing to read means that it has not rung.
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+}
+
+/// Returns once the bell has rung, the parent has said something or the deadline has passed; true if there is
+/// something to read from the parent.
+pub(crate) fn wait_for(bell: &Bell, control: Option<BorrowedFd<'_>>, deadline: Deadline) -> io::Result<bool> {
+    let mut fds = vec![PollFd::new(&bell.0, PollFlags::IN)];
+    fds.extend(control.map(|control| PollFd::from_borrowed_fd(control, PollFlags::IN)));
+    poll::poll(&mut fds, deadline)?;
+    let spoke = fds.get(1).is_some_and(|control| !control.revents().is_empty());
+    Ok(spoke)
+}
+
+/// On which side of a fork the code goes on.
+#[derive(Debug)]
+pub(crate) enum Fork {
+    Warden(ChildPid),
+    Job,
+}
+
+/// Makes a copy of this process.
+///
+/// Call it only while no other thread of the process can hold a lock: see [`has_other_threads`].
+#[expect(unsafe_code, reason = "a fork has no safe API")]
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: The warden is single-threaded but for libtest's idle main thread, which waits in a channel and holds no
+    // lock, so that the copy may allocate and lock as the original could.
+    match unsafe { libc::fork() } {
+        0 => Ok(Fork::Job),
+        raw => ChildPid::new(raw).map(Fork::Warden).ok_or_else(io::Error::last_os_error),
+    }
+}
+
+/// Starts `command` with this input and the data pipe as its standard output.
+pub(crate) fn execute(command: &mut Command, input: File, data: &Data) -> io::Result<ChildPid> {
+    let child = command.stdin(input).stdout(data.pipe().try_clone()?).spawn()?;
+    let pid = ChildPid::new(child.id().cast_signed());
+    Ok(pid.expect("a process that was started has an id of its own"))
+}
+
+/// Returns a file that exists in memory only.
+pub(crate) fn nameless_file() -> io::Result<File> {
+    let memory = rustix::fs::memfd_create("scheduler", MemfdFlags::CLOEXEC)?;
+    Ok(memory.into())
+}
+
+/// Lets the next process that is started have this descriptor, under the number that is returned.
+pub(crate) fn inheritable(descriptor: OwnedFd) -> io::Result<RawFd> {
+    rustix::io::fcntl_setfd(&descriptor, FdFlags::empty())?;
+    Ok(descriptor.into_raw_fd())
+}
+
+/// Says whether the process has more than `expected` threads, or can't be counted.
+pub(crate) fn has_other_threads(expected: usize) -> bool {
+    std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() > expected)
+}
+
+/// What there was to collect.
+#[derive(Debug)]
+pub(crate) enum Reaped {
+    /// A process that has ended, and is gone now.
+    Process { pid: ChildPid, exit: Exit, usage: Usage },
+    /// There are children, and none has ended.
+    Nothing,
+    /// There is no child, which for a subreaper means: nothing is left.
+    NoChildren,
+}
+
+/// Collects one process that has ended, without waiting.
+#[expect(unsafe_code, reason = "`wait4`, which tells what a child used, has no safe API")]
+pub(crate) fn reap() -> io::Result<Reaped> {
+    let mut status = 0;
+    // SAFETY: All-zero is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: Both pointers are to variables of ours that the call may write.
+    let raw = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG | libc::__WALL, &raw mut usage) };
+    let Some(pid) = ChildPid::new(raw) else {
+        let error = io::Error::last_os_error();
+        return match (raw, error.raw_os_error()) {
+            (0, _) => Ok(Reaped::Nothing),
+            (_, Some(libc::ECHILD)) => Ok(Reaped::NoChildren),
+            _ => Err(error),
+        };
+    };
+    let exit = if libc::WIFSIGNALED(status) {
+        Exit::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+    } else {
+        Exit::Code(libc::WEXITSTATUS(status))
+    };
+    let usage = Usage {
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+        // Linux counts it in kibibytes.
+        peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024,
+    };
+    Ok(Reaped::Process { pid, exit, usage })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let micros = u64::try_from(time.tv_usec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}
+
+/// Ends the warden, without running what the program registered for its exit.
+#[expect(unsafe_code, reason = "`_exit` has no safe API")]
+pub(crate) fn exit_warden() -> ! {
+    // SAFETY: It ends the process at once, whatever its state.
+    unsafe { libc::_exit(0) }
+}

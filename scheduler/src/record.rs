@@ -1,0 +1,155 @@
+//! `Record`: what is kept of one finished run, and how it is serialised.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::{Error as _, SerializeStruct};
+use serde::{Serialize, Serializer};
+
+use crate::evidence::{Sweep, Usage};
+use crate::failure::Failure;
+use crate::outcome::{Outcome, Status};
+use crate::output::ErasedOutput;
+
+/// One finished run: its id, how it ended, how long it took, and its result or error.
+///
+/// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
+/// for a run that gave no result with `"error": "…"` in place of `"result"`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, jobs, Scheduler, Status};
+///
+/// #[job]
+/// fn answer() -> i32 { 42 }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let records = Scheduler::new().run(jobs![("J1", answer)])?;
+///     let record = &records[0];
+///     assert_eq!((record.job_id(), record.status()), ("J1", Status::Ok));
+///     assert_eq!(record.result::<i32>()?, 42);
+///
+///     let json = serde_json::to_value(record)?;
+///     assert_eq!(json["status"], "ok");
+///     assert_eq!(json["result"], 42);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Record {
+    pub(crate) job_id: String,
+    pub(crate) job: &'static str,
+    pub(crate) outcome: Outcome<Box<[u8]>>,
+    pub(crate) output: ErasedOutput,
+    pub(crate) duration: Duration,
+    pub(crate) usage: Usage,
+    pub(crate) sweep: Sweep,
+    pub(crate) stderr_tail: Box<str>,
+}
+
+impl Record {
+    /// Returns the id that the caller gave to this run.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        &self.job_id
+    }
+
+    /// Returns the registered name of the job that ran.
+    #[must_use]
+    pub fn job(&self) -> &'static str {
+        self.job
+    }
+
+    /// Returns how the run ended, in one word.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.outcome.status()
+    }
+
+    /// Returns how long the function ran, by the parent's monotonic clock: from its start until its outcome was
+    /// complete or it was stopped. Zero if it never started.
+    ///
+    /// # Platform
+    ///
+    /// The clock stands still while a Linux or macOS machine is suspended.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Returns the death certificate of a job whose status is `error`, and `None` for every other.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Error(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Returns one line that says why there is no result, and `None` if there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Ok(_) => None,
+            Outcome::Error(failure) => Some(failure.to_string()),
+            Outcome::Timeout(overrun) => Some(overrun.to_string()),
+        }
+    }
+
+    /// Returns the processor time and memory that the job used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Returns what was found after the job: the processes that it left running.
+    #[must_use]
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+
+    /// Returns the last text, up to 8 KiB, that a job without a result wrote to its standard error.
+    ///
+    /// Bytes that are no UTF-8 are replaced, control characters are left as they are. Empty if there is a result.
+    #[must_use]
+    pub fn stderr_tail(&self) -> &str {
+        &self.stderr_tail
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut record = f.debug_struct("Record");
+        record
+            .field("job_id", &self.job_id)
+            .field("job", &self.job)
+            .field("status", &self.status())
+            .field("duration", &self.duration);
+        match &self.outcome {
+            Outcome::Ok(bytes) => record.field("result", &format_args!("{:?} of {} bytes", self.output, bytes.len())),
+            Outcome::Error(failure) => record.field("failure", failure),
+            Outcome::Timeout(overrun) => record.field("overrun", overrun),
+        };
+        record.field("sweep", &self.sweep).finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_struct("Record", 4)?;
+        record.serialize_field("job_id", &self.job_id)?;
+        record.serialize_field("status", &self.status())?;
+        record.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
+        match (&self.outcome, self.error()) {
+            (Outcome::Ok(bytes), _) => {
+                let value = self.output.revive(bytes).map_err(S::Error::custom)?;
+                record.serialize_field("result", &value)?;
+            }
+            (_, error) => record.serialize_field("error", &error.unwrap_or_default())?,
+        }
+        record.end()
+    }
+}

@@ -1,0 +1,341 @@
+//! The registry: every job that was declared anywhere in this binary, found by its name.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::escape::OneLine;
+use crate::output::ErasedOutput;
+use crate::stage::{Ending, Stage};
+
+/// A registered job: a row of the [`registry`].
+#[derive(Clone, Copy)]
+pub struct Entry(Declaration);
+
+/// What `#[job]` tells of a function.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "only the expansion of `#[job]` names it")]
+pub struct Declaration {
+    pub name: &'static str,
+    pub file: &'static str,
+    pub line: u32,
+    pub column: u32,
+    pub parameters: &'static [Parameter],
+    pub result: &'static str,
+    pub signature: u64,
+    pub timeout: Option<Duration>,
+    pub arguments: fn() -> TypeId,
+    pub output: ErasedOutput,
+    pub run: fn(Stage<'_>) -> Ending,
+}
+
+/// A parameter of a registered job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// The parameter's name, `_` if it has none.
+    pub name: &'static str,
+    /// The parameter's type, as it was written.
+    pub type_name: &'static str,
+}
+
+impl Parameter {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(name: &'static str, type_name: &'static str) -> Self {
+        Self { name, type_name }
+    }
+}
+
+impl Entry {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(declaration: Declaration) -> Self {
+        Self(declaration)
+    }
+
+    /// Returns the name under which the job is registered: its path, such as `my_crate::images::resize`, or what
+    /// `#[job(name = "…")]` says.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// Returns the source file that declares the job, as the compiler was given it.
+    #[must_use]
+    pub fn file(&self) -> &'static str {
+        self.0.file
+    }
+
+    /// Returns the line of the declaration, from 1.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.0.line
+    }
+
+    /// Returns the column of the declaration, from 1.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        self.0.column
+    }
+
+    /// Returns the function's parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &'static [Parameter] {
+        self.0.parameters
+    }
+
+    /// Returns the function's return type, as it was written.
+    #[must_use]
+    pub fn result(&self) -> &'static str {
+        self.0.result
+    }
+
+    /// Returns the timeout of the attribute, if it sets one.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
+    pub(crate) fn signature(&self) -> u64 {
+        self.0.signature
+    }
+
+    pub(crate) fn output(&self) -> ErasedOutput {
+        self.0.output
+    }
+
+    pub(crate) fn takes<A: 'static>(&self) -> bool {
+        (self.0.arguments)() == TypeId::of::<A>()
+    }
+
+    pub(crate) fn run(&self, stage: Stage<'_>) -> Ending {
+        (self.0.run)(stage)
+    }
+
+    fn place(&self) -> impl fmt::Display + use<> {
+        format!("{}:{}", self.file(), self.line())
+    }
+}
+
+impl fmt::Display for Entry {
+    /// Writes the job as its function was declared: `resize(path: PathBuf, width: u32) -> Size`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.name())?;
+        for (index, Parameter { name, type_name }) in self.parameters().iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}: {type_name}")?;
+        }
+        write!(f, ") -> {}", self.result())
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({self}, {})", self.place())
+    }
+}
+
+/// What `inventory` collects.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Registered(pub &'static Entry);
+
+inventory::collect!(Registered);
+
+/// Returns every job that was declared in this binary and in the crates linked to it, sorted by name.
+///
+/// A crate that no code names is not linked, and its jobs are unknown, until `use that_crate as _;` names it.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::job;
+///
+/// #[job(name = "images::resize")]
+/// fn resize(path: std::path::PathBuf, width: u32) -> u64 {
+///     # let _ = (path, width);
+///     0
+/// }
+///
+/// # fn main() {
+/// let entry = scheduler::registry().iter().find(|entry| entry.name() == "images::resize").unwrap();
+/// assert_eq!(entry.parameters()[1].type_name, "u32");
+/// assert_eq!(entry.to_string(), "images::resize(path: std::path::PathBuf, width: u32) -> u64");
+/// # }
+/// ```
+#[must_use]
+pub fn registry() -> &'static [&'static Entry] {
+    static SORTED: LazyLock<Vec<&'static Entry>> = LazyLock::new(|| {
+        let mut entries: Vec<_> = all().collect();
+        entries.sort_by_key(|entry| (entry.name(), entry.file(), entry.line(), entry.column()));
+        entries
+    });
+    &SORTED
+}
+
+fn all() -> impl Iterator<Item = &'static Entry> {
+    inventory::iter::<Registered>.into_iter().map(|Registered(entry)| *entry)
+}
+
+/// Returns the registered job of this name, without sorting the others: what a job's process needs.
+pub(crate) fn exact(name: &str) -> Option<&'static Entry> {
+    all().find(|entry| entry.name() == name)
+}
+
+/// Returns the job of this name, or of the one name that ends in it: `resize` finds `my_crate::images::resize`.
+pub(crate) fn find(name: &str) -> Result<&'static Entry, Error> {
+    find_among(registry(), name)
+}
+
+fn find_among(entries: &[&'static Entry], name: &str) -> Result<&'static Entry, Error> {
+    if let Some(entry) = entries.iter().find(|entry| entry.name() == name) {
+        return Ok(entry);
+    }
+    let ends_in_it = |entry: &&&Entry| {
+        let before = entry.name().strip_suffix(name);
+        !name.is_empty() && before.is_some_and(|path| path.ends_with("::"))
+    };
+    match entries.iter().filter(ends_in_it).collect::<Vec<_>>()[..] {
+        [entry] => Ok(entry),
+        [] => Err(unknown(entries, name)),
+        ref several => {
+            let names = quoted(several.iter().map(|entry| entry.name()));
+            let name = OneLine(name);
+            Err(Error::invalid_jobs(format!("`{name}` may be any of {names}; write more of the path")))
+        }
+    }
+}
+
+fn unknown(entries: &[&'static Entry], name: &str) -> Error {
+    let near = nearest(entries, name);
+    let name = OneLine(name);
+    Error::invalid_jobs(if entries.is_empty() {
+        format!("no job is named `{name}`: none is registered; put `#[job]` on a function")
+    } else if near.is_empty() {
+        format!(
+            "no job is named `{name}`; {} are registered; if its crate is a dependency that no code names, link it \
+             with `use that_crate as _;`",
+            entries.len()
+        )
+    } else {
+        format!("no job is named `{name}`; did you mean {}?", quoted(near))
+    })
+}
+
+/// Returns the up to three names that are most like `name`, the most alike first.
+fn nearest(entries: &[&'static Entry], name: &str) -> Vec<&'static str> {
+    const ALIKE: f64 = 0.6;
+    let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    let mut scored: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let whole = strsim::normalized_damerau_levenshtein(entry.name(), name);
+            let short = strsim::normalized_damerau_levenshtein(&last(entry.name()), &last(name));
+            (whole.max(short), entry.name())
+        })
+        .filter(|(score, _)| *score >= ALIKE)
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+fn quoted(names: impl IntoIterator<Item = &'static str>) -> String {
+    let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// Checks once that no two jobs have the same name.
+pub(crate) fn check() -> Result<(), Error> {
+    static PROBLEM: LazyLock<Option<String>> = LazyLock::new(|| duplicate_among(registry()));
+    PROBLEM.as_ref().map_or(Ok(()), |problem| Err(Error::invalid_jobs(problem)))
+}
+
+fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {
+    let pair = sorted.windows(2).find(|pair| pair[0].name() == pair[1].name())?;
+    Some(format!(
+        "job `{}` is registered twice: {} and {}; give one of them another name with `#[job(name = \"…\")]`",
+        pair[0].name(),
+        pair[0].place(),
+        pair[1].place(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Output;
+
+    static NOTHING: Output<()> = Output::new();
+
+    fn entry(name: &'static str, line: u32) -> &'static Entry {
+        Box::leak(Box::new(Entry::new(Declaration {
+            name,
+            file: "src/a.rs",
+            line,
+            column: 1,
+            parameters: &[Parameter::new("n", "u32")],
+            result: "()",
+            signature: 0,
+            timeout: None,
+            arguments: TypeId::of::<(u32,)>,
+            output: NOTHING.erased(),
+            run: |_| unreachable!("these tests run no job"),
+        })))
+    }
+
+    fn entries() -> Vec<&'static Entry> {
+        ["app::a::tidy", "app::b::tidy", "app::images::resize", "night"].map(|name| entry(name, 1)).to_vec()
+    }
+
+    #[test]
+    fn a_job_is_found_by_its_whole_name_and_by_the_end_of_its_path() {
+        for name in ["app::images::resize", "images::resize", "resize"] {
+            let found = find_among(&entries(), name).expect("it is registered");
+            assert_eq!(found.name(), "app::images::resize");
+        }
+        for part in ["size", "", "::resize", "images"] {
+            assert!(find_among(&entries(), part).is_err(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_several_names_share_is_refused_with_all_of_them() {
+        let error = find_among(&entries(), "tidy").expect_err("there are two");
+        assert_eq!(
+            error.to_string(),
+            "invalid jobs: `tidy` may be any of `app::a::tidy`, `app::b::tidy`; write more of the path"
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_ones() {
+        let error = find_among(&entries(), "resise").expect_err("it is misspelt");
+        assert!(error.is_invalid_jobs());
+        assert_eq!(error.to_string(), "invalid jobs: no job is named `resise`; did you mean `app::images::resize`?");
+    }
+
+    #[test]
+    fn a_name_like_no_other_is_refused_with_the_way_to_link_a_crate() {
+        let error = find_among(&entries(), "zzz").expect_err("it is unknown").to_string();
+        assert!(error.contains("4 are registered") && error.contains("use that_crate as _;"), "{error}");
+        let error = find_among(&[], "zzz").expect_err("nothing is known").to_string();
+        assert!(error.contains("none is registered"), "{error}");
+    }
+
+    #[test]
+    fn two_jobs_of_one_name_are_refused_with_both_places() {
+        let entries = [entry("a", 1), entry("tidy", 4), entry("tidy", 9)];
+        let problem = duplicate_among(&entries).expect("two are called tidy");
+        assert!(problem.starts_with("job `tidy` is registered twice: src/a.rs:4 and src/a.rs:9;"), "{problem}");
+        assert_eq!(duplicate_among(&entries[..2]), None);
+    }
+
+    #[test]
+    fn an_entry_is_displayed_as_its_function_was_declared() {
+        assert_eq!(entry("night", 1).to_string(), "night(n: u32) -> ()");
+    }
+}

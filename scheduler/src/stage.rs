@@ -1,0 +1,106 @@
+//! `Stage`: what the expansion of a job calls in the job's process, from its arguments to its ending.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::output::Output;
+use crate::returns::Explanation;
+use crate::wire::codec;
+use crate::wire::message::Report;
+
+/// What can be an argument of a job: an owned type that `serde` can write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a job",
+    label = "this type can't travel between processes",
+    note = "an argument needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+)]
+pub trait WritableArgument: Serialize + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + 'static> WritableArgument for T {}
+
+/// What can be an argument of a job: an owned type that `serde` can read.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a job",
+    label = "this type can't be read back in the job's process",
+    note = "an argument needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+)]
+pub trait ReadableArgument: DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + 'static> ReadableArgument for T {}
+
+/// A job that is about to run.
+pub struct Stage<'a> {
+    arguments: &'a [u8],
+    on_start: &'a mut dyn FnMut() -> Result<(), Ending>,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(arguments: &'a [u8], on_start: &'a mut dyn FnMut() -> Result<(), Ending>) -> Self {
+        Self { arguments, on_start }
+    }
+
+    /// Returns the next argument.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the ending to return if the bytes are no `T`.
+    pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Ending> {
+        codec::take(&mut self.arguments)
+            .map_err(|error| Ending::refused(format!("its argument `{name}` can't be read: {error}")))
+    }
+
+    /// Says that the function is called now: its time begins.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the ending to return if arguments are left over, or the parent is gone.
+    pub fn start(self) -> Result<(), Ending> {
+        if !self.arguments.is_empty() {
+            let left = self.arguments.len();
+            return Err(Ending::refused(format!("{left} bytes of arguments were left over")));
+        }
+        (self.on_start)()
+    }
+}
+
+impl std::fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").finish_non_exhaustive()
+    }
+}
+
+/// How the call of a function ended, in the job's process.
+#[derive(Debug)]
+pub struct Ending(pub(crate) Ended);
+
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Value(Vec<u8>),
+    Failed(Report),
+    Refused(String),
+    /// The parent is gone; nobody will hear.
+    Abandoned,
+}
+
+impl Ending {
+    fn refused(reason: String) -> Self {
+        Self(Ended::Refused(reason))
+    }
+}
+
+/// The function returned a value.
+pub fn returned<T>(output: &Output<T>, value: &T) -> Ending {
+    Ending(match (output.encode)(value) {
+        Ok(bytes) => Ended::Value(bytes),
+        Err(error) => Ended::Failed(Report::Unserializable { message: error.into_message() }),
+    })
+}
+
+/// The function returned an error.
+#[must_use]
+pub fn failed(explanation: Explanation) -> Ending {
+    let Explanation { message, sources } = explanation;
+    Ending(Ended::Failed(Report::Returned { message, sources }))
+}

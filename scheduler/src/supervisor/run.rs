@@ -1,0 +1,390 @@
+//! One run: what [`step`](super::step) decides, carried out on a real process, and the evidence that comes from it.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::step::{Action, Event, State, Verdict};
+use crate::child;
+use crate::clock::{Deadline, Stopwatch};
+use crate::evidence::{Exit, Sweep, Usage};
+use crate::failure::{Failure, Panic};
+use crate::launcher::Launcher;
+use crate::outcome::{Outcome, Overrun};
+use crate::process::{ABORT_SIGNAL, Ready, Worker, signal_name};
+use crate::registry::Entry;
+use crate::wire::codec;
+use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
+use crate::wire::message::{ExitReport, Report, Request};
+
+/// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+/// What it gets at the least.
+const LEAVE_LEAST: Duration = Duration::from_millis(10);
+/// How long the warden may take to kill and sweep; longer than it allows itself.
+const KILL_LIMIT: Duration = Duration::from_secs(3);
+/// How long the warden's own process may take to end, told to or killed.
+const REAP_LIMIT: Duration = Duration::from_secs(1);
+/// How much a test harness, or whatever comes before `init()`, may print before the first frame.
+const NOISE_LIMIT: usize = 1 << 20;
+/// How many steps of reading the deadline waits for, lest a complete outcome is missed.
+const LAST_LOOK: usize = 4;
+
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Arc<[u8]>,
+    /// How long the function may run.
+    pub(crate) limit: Duration,
+    /// How long it may take until the function is called.
+    pub(crate) start_limit: Duration,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome<Vec<u8>>,
+    pub(crate) duration: Duration,
+    pub(crate) usage: Usage,
+    pub(crate) sweep: Sweep,
+    pub(crate) stderr_tail: String,
+}
+
+/// A run that is under way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(super) worker: Worker,
+    mark: Mark,
+    control: FrameReader,
+    data: FrameReader,
+    order: Order,
+    state: State,
+    deadline: Deadline,
+    started: Option<Started>,
+    duration: Duration,
+    evidence: Evidence,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    stopwatch: Stopwatch,
+    deadline: Deadline,
+}
+
+/// What is known of how the run ended; what it means is told at the end.
+#[derive(Debug, Default)]
+struct Evidence {
+    said_hello: bool,
+    answer: Option<Answer>,
+    refusal: Option<String>,
+    /// The last panic that was raised, caught or not.
+    panic: Option<Panic>,
+    broken: Option<String>,
+    report: Option<ExitReport>,
+    start_expired: bool,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Value(Vec<u8>),
+    Failed(Report),
+}
+
+impl Run {
+    /// Starts a warden and sends it the order. If no process can be made, the run is finished already.
+    pub(crate) fn start(order: Order, launcher: Launcher) -> Result<Self, Finished> {
+        let mark = new_mark();
+        let worker = Worker::spawn(&mut launcher.command(child::WARDEN));
+        let mut worker =
+            worker.map_err(|error| Finished::never_started(format!("its process could not be made: {error}")))?;
+        let request = Request { job: order.entry.name().to_owned(), signature: order.entry.signature() };
+        let request = codec::encode(&request).expect("text and numbers always encode");
+        let mut head = frame::header(mark, Kind::Request, request.len()).to_vec();
+        head.extend(request);
+        head.extend(frame::header(mark, Kind::Arguments, order.arguments.len()));
+        worker.send(Arc::from(head));
+        if !order.arguments.is_empty() {
+            worker.send(Arc::clone(&order.arguments));
+        }
+        Ok(Self {
+            worker,
+            mark,
+            control: FrameReader::new(mark, frame::LIMIT),
+            data: FrameReader::new(mark, frame::LIMIT).skipping_noise(NOISE_LIMIT),
+            deadline: Deadline::after(order.start_limit),
+            order,
+            state: State::Starting,
+            started: None,
+            duration: Duration::ZERO,
+            evidence: Evidence::default(),
+        })
+    }
+
+    /// Returns the moment at which [`advance`](Self::advance) is due, even if nothing is ready.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done(_))
+    }
+
+    /// Takes what is ready, and acts on the deadline if it has passed.
+    pub(super) fn advance(&mut self, ready: Ready) {
+        if ready.stderr {
+            self.worker.relay_stderr();
+        }
+        if ready.data {
+            self.read_data(1);
+        }
+        if ready.control {
+            self.read_control();
+        }
+        if ready.exited && self.worker.reap() {
+            self.feed(Event::Reaped);
+        }
+        if self.deadline.is_past() {
+            // An outcome that is complete by now wins over the deadline that is about to be acted on.
+            self.read_data(LAST_LOOK);
+        }
+        if self.deadline.is_past() && !self.is_done() {
+            self.evidence.start_expired |= self.state == State::Starting;
+            self.feed(Event::Limit);
+        }
+    }
+
+    /// Reads what the job says, in up to so many steps that give no frame.
+    fn read_data(&mut self, mut steps: usize) {
+        while steps > 0 {
+            match self.worker.read_data(&mut self.data) {
+                Ok(Progress::Frame(frame)) => {
+                    self.take_data(frame);
+                    // What has been read already must not wait for more to come.
+                    steps -= usize::from(!self.data.has_buffered());
+                }
+                Ok(Progress::Partial) => steps -= 1,
+                Ok(Progress::WouldBlock) => return,
+                Ok(Progress::End) => return self.feed(Event::DataEnd),
+                // The job died in the middle of a frame; how, the warden will say.
+                Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
+                Err(error) => return self.broken(format!("on the job's stream: {error}")),
+            }
+        }
+    }
+
+    fn take_data(&mut self, Frame { kind, payload }: Frame) {
+        if self.state.verdict().is_some() {
+            // It came too late to count.
+            return;
+        }
+        match kind {
+            Kind::Started => {
+                self.started =
+                    Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
+                self.feed(Event::Started);
+            }
+            Kind::Refused => {
+                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
+                self.feed(Event::Refused);
+            }
+            Kind::Panicking => match codec::decode(&payload) {
+                Ok(panic) => self.evidence.panic = Some(panic),
+                Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
+            },
+            Kind::Value => {
+                self.evidence.answer = Some(Answer::Value(payload));
+                self.feed(Event::Outcome);
+            }
+            Kind::Failed => match codec::decode(&payload) {
+                Ok(report) => {
+                    self.evidence.answer = Some(Answer::Failed(report));
+                    self.feed(Event::Outcome);
+                }
+                Err(error) => self.broken(format!("on the job's stream: a failure can't be read: {error}")),
+            },
+            kind => self.broken(format!("on the job's stream: a frame of kind {kind:?}")),
+        }
+    }
+
+    fn read_control(&mut self) {
+        loop {
+            match self.worker.read_control(&mut self.control) {
+                Ok(Progress::Frame(frame)) => self.take_control(frame),
+                Ok(Progress::Partial) => {}
+                Ok(Progress::WouldBlock) => return,
+                Ok(Progress::End) | Err(_) => return self.feed(Event::ControlEnd),
+            }
+        }
+    }
+
+    fn take_control(&mut self, Frame { kind, payload }: Frame) {
+        match kind {
+            Kind::Hello => self.evidence.said_hello = true,
+            Kind::Refused => {
+                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
+                self.feed(Event::Refused);
+            }
+            Kind::Exit => {
+                self.evidence.report = codec::decode(&payload).ok();
+                // The job wrote what it wrote before it died: all of that is in the pipe, and counts.
+                self.read_data(usize::MAX);
+                self.feed(Event::Exit);
+            }
+            kind => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
+        }
+    }
+
+    fn broken(&mut self, message: String) {
+        self.evidence.broken.get_or_insert(message);
+        self.feed(Event::Broken);
+    }
+
+    fn feed(&mut self, event: Event) {
+        let before = self.state;
+        let (after, action) = before.step(event);
+        self.state = after;
+        match action {
+            Action::Nothing => {}
+            Action::Kill => self.worker.send(Arc::from(frame::header(self.mark, Kind::Kill, 0))),
+            Action::Force => self.worker.kill(),
+        }
+        if before == after {
+            return;
+        }
+        if let (State::Running, Some(started)) = (before, self.started) {
+            self.duration = started.stopwatch.elapsed();
+        }
+        self.deadline = self.limit();
+    }
+
+    /// Returns the limit of the state that has just been entered.
+    fn limit(&self) -> Deadline {
+        let job = self.started.map_or(Deadline::after(Duration::ZERO), |started| started.deadline);
+        match self.state {
+            State::Starting => self.deadline,
+            State::Running => job,
+            State::Leaving(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
+            State::Killing(_) => Deadline::after(KILL_LIMIT),
+            State::Reaping(_) | State::Forcing(_) => Deadline::after(REAP_LIMIT),
+            State::Done(_) => Deadline::after(Duration::MAX),
+        }
+    }
+
+    /// Tells what the evidence means.
+    pub(super) fn conclude(mut self) -> Finished {
+        // What the job wrote is in the pipe by now; whoever reads our standard error may be slower than we can wait.
+        while self.worker.relay_stderr() {}
+        let stderr_tail = self.worker.stderr_tail();
+        let report = self.evidence.report.take();
+        let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
+        let exit = report.as_ref().and_then(|report| report.exit);
+        let limit = Overrun::new(self.order.limit);
+        let (usage, sweep) = report.map_or((Usage::default(), Sweep::Unproved), |report| (report.usage, report.sweep));
+        let outcome = match (verdict, self.evidence.answer.take()) {
+            (Verdict::Answered, Some(Answer::Value(bytes))) => Outcome::Ok(bytes),
+            (Verdict::Answered, Some(Answer::Failed(report))) => Outcome::Error(told(report)),
+            (Verdict::Overran, _) => Outcome::Timeout(limit),
+            (Verdict::NeverStarted, _) => {
+                Outcome::Error(Failure::NeverStarted { reason: self.why_never_started(exit, &stderr_tail) })
+            }
+            (Verdict::Died, _) => Outcome::Error(self.death(exit, &stderr_tail)),
+            (Verdict::Broken, _) => Outcome::Error(Failure::ProtocolBroken {
+                message: self.evidence.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
+            }),
+            (Verdict::Orphaned | Verdict::Answered, _) => Outcome::Error(Failure::ProtocolBroken {
+                message: "the job's warden was ended from outside, and the job with it".to_owned(),
+            }),
+        };
+        let has_result = matches!(outcome, Outcome::Ok(_));
+        Finished {
+            outcome,
+            duration: self.duration,
+            usage,
+            sweep,
+            stderr_tail: if has_result { String::new() } else { stderr_tail },
+        }
+    }
+
+    fn death(&mut self, exit: Option<Exit>, stderr_tail: &str) -> Failure {
+        match exit {
+            Some(Exit::Code(code)) => Failure::Exited { code },
+            Some(Exit::Signal { number, core_dumped }) => {
+                // A panic that can't unwind, and an overflow of the stack, end in an abort.
+                if number == ABORT_SIGNAL {
+                    if let Some(panic) = self.evidence.panic.take() {
+                        return Failure::Panicked(panic);
+                    }
+                    if let Some(message) = overflow(stderr_tail) {
+                        return Failure::StackOverflow { message };
+                    }
+                }
+                Failure::Signaled { signal: number, name: signal_name(number), core_dumped }
+            }
+            None => Failure::ProtocolBroken {
+                message: "the job's stream ended, and how the job ended is not known".to_owned(),
+            },
+        }
+    }
+
+    fn why_never_started(&mut self, exit: Option<Exit>, stderr_tail: &str) -> String {
+        if let Some(refusal) = self.evidence.refusal.take() {
+            return refusal;
+        }
+        let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
+        let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
+        match (self.evidence.said_hello, self.evidence.start_expired) {
+            (false, true) => format!(
+                "the re-executed binary did not reach `scheduler::init()` within {:?}{said}",
+                self.order.start_limit
+            ),
+            (true, true) => format!("its arguments were not read within {:?}{said}", self.order.start_limit),
+            (false, false) => format!(
+                "the re-executed binary ended before it reached `scheduler::init()`; is that the first thing in `main`, \
+                 whatever the arguments and the environment{said}"
+            ),
+            (true, false) => match exit {
+                Some(Exit::Code(code)) => format!("its process exited with code {code} before the call{said}"),
+                Some(Exit::Signal { number, .. }) => {
+                    format!("its process was ended by {} before the call{said}", signal_name(number))
+                }
+                None => format!("its process ended before the call{said}"),
+            },
+        }
+    }
+}
+
+impl Finished {
+    fn never_started(reason: String) -> Self {
+        Self {
+            outcome: Outcome::Error(Failure::NeverStarted { reason }),
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            stderr_tail: String::new(),
+        }
+    }
+}
+
+fn told(report: Report) -> Failure {
+    match report {
+        Report::Returned { message, sources } => Failure::Returned { message, sources },
+        Report::Panicked(panic) => Failure::Panicked(panic),
+        Report::Unserializable { message } => Failure::Unserializable { message },
+    }
+}
+
+/// Returns the line that the standard library's handler writes before it aborts.
+fn overflow(stderr_tail: &str) -> Option<String> {
+    let line = stderr_tail.lines().rfind(|line| line.contains("has overflowed its stack"))?;
+    Some(line.trim().to_owned())
+}
+
+/// Returns random bytes. What hashes maps against attackers is good enough against accidents.
+fn new_mark() -> Mark {
+    let mut bytes = [0; Mark::LEN];
+    for half in bytes.chunks_exact_mut(8) {
+        half.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
+    }
+    Mark::from_bytes(bytes)
+}

@@ -1,0 +1,154 @@
+//! Values to bytes and back. The only module that names `bincode`, so that it can be replaced.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a value could not be turned into bytes, or bytes into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CodecError(String);
+
+impl CodecError {
+    pub(crate) fn into_message(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CodecError {}
+
+/// Appends the encoding of `value`. Values that are appended one after the other read back as one tuple.
+pub(crate) fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
+    let before = bytes.len();
+    let result = guarded(|| {
+        bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
+            .map_err(|error| CodecError(encode_message(&error)))
+    });
+    if result.is_err() {
+        bytes.truncate(before);
+    }
+    result.map(drop)
+}
+
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, value)?;
+    Ok(bytes)
+}
+
+/// Takes one value off the front of `bytes`.
+pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
+    guarded(|| {
+        let (value, length) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+            .map_err(|error| CodecError(decode_message(&error)))?;
+        *bytes = &bytes[length..];
+        Ok(value)
+    })
+}
+
+/// Turns the whole of `bytes` into a value; bytes left over are an error.
+pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
+    let value = take(&mut bytes)?;
+    match bytes.len() {
+        0 => Ok(value),
+        left => Err(CodecError(format!("{left} bytes were left over; is `Deserialize` the mirror of `Serialize`?"))),
+    }
+}
+
+fn encode_message(error: &bincode::error::EncodeError) -> String {
+    use bincode::error::EncodeError;
+    match error {
+        EncodeError::Other(message) => (*message).to_owned(),
+        EncodeError::OtherString(message) => message.clone(),
+        error => error.to_string(),
+    }
+}
+
+fn decode_message(error: &bincode::error::DecodeError) -> String {
+    use bincode::error::DecodeError;
+    match error {
+        DecodeError::Other(message) => (*message).to_owned(),
+        DecodeError::OtherString(message) => message.clone(),
+        DecodeError::UnexpectedEnd { .. } => "the bytes end too early".to_owned(),
+        error if error.to_string().contains("AnyNotSupported") => "its `Deserialize` asks the format what comes next \
+            (as untagged and flattened types and `serde_json::Value` do), which a compact format can't answer; send \
+            such a value as text"
+            .to_owned(),
+        error => error.to_string(),
+    }
+}
+
+/// Runs user code (a `Serialize` or `Deserialize`), whose panic must not cross into code that didn't call it.
+fn guarded<T>(code: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
+        let message = panic_message(&*payload).to_owned();
+        // Dropping a payload can panic again.
+        std::mem::forget(payload);
+        Err(CodecError(format!("it panicked: {message}")))
+    })
+}
+
+/// Returns the text of a panic's payload, or says that it has none.
+pub(crate) fn panic_message(payload: &dyn Any) -> &str {
+    match payload.downcast_ref::<String>() {
+        Some(text) => text,
+        None => payload.downcast_ref::<&'static str>().copied().unwrap_or("a payload that is no text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn values_appended_in_turn_are_one_tuple() {
+        let mut bytes = Vec::new();
+        append(&mut bytes, "path").expect("text encodes");
+        append(&mut bytes, &200_u32).expect("numbers encode");
+        assert_eq!(Ok(bytes), encode(&("path", 200_u32)));
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let value = BTreeMap::from([("a".to_owned(), vec![Some(1.5), None])]);
+        let bytes = encode(&value).expect("maps encode");
+        assert_eq!(decode::<BTreeMap<String, Vec<Option<f64>>>>(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn bytes_left_over_are_refused() {
+        let bytes = encode(&(1_u8, 2_u8)).expect("numbers encode");
+        let error = decode::<u8>(&bytes).expect_err("one byte is left over");
+        assert!(error.to_string().contains("1 bytes were left over"), "{error}");
+    }
+
+    #[test]
+    fn a_type_that_asks_the_format_is_explained() {
+        let bytes = encode(&serde_json::json!({"a": 1})).expect("a map encodes");
+        let error = decode::<serde_json::Value>(&bytes).expect_err("the format can't answer");
+        assert!(error.to_string().contains("send such a value as text"), "{error}");
+    }
+
+    #[test]
+    fn a_panic_in_user_code_is_an_error() {
+        struct Panics;
+        impl Serialize for Panics {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                panic!("no way")
+            }
+        }
+        let mut bytes = vec![7];
+        let error = append(&mut bytes, &Panics).expect_err("it panics");
+        assert_eq!(error.to_string(), "it panicked: no way");
+        assert_eq!(bytes, [7]);
+    }
+}

@@ -1,0 +1,453 @@
+//! Frames: a mark, a version, a kind, a length and that many bytes.
+//!
+//! The mark is random and made anew for every run, so that nothing else that reaches the stream can pass for a frame.
+//! The version stands in every header: a frame of another build is refused before its length is believed. A length is
+//! compared with the limit and then only counted down; memory is taken as bytes arrive, never because a header
+//! promised them.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+/// The version of frames and messages. Raise it whenever either changes.
+pub(crate) const VERSION: u8 = 1;
+
+/// The most that a payload may hold, in bytes: 1 GiB.
+pub(crate) const LIMIT: u64 = 1 << 30;
+
+/// How many bytes of a payload are read before the caller looks at its clock again.
+const STEP: u64 = 1 << 20;
+
+const HEADER: usize = Mark::LEN + 2 + 8;
+
+/// The random token that every frame of one run begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark([u8; Mark::LEN]);
+
+impl Mark {
+    pub(crate) const LEN: usize = 16;
+
+    pub(crate) fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is random and secret stays out of logs.
+        f.write_str("Mark(..)")
+    }
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Parent to warden: the job to run; its arguments follow.
+    Request = 1,
+    /// Parent to warden: the encoded arguments.
+    Arguments = 2,
+    /// Parent to warden: end the job and all that it started.
+    Kill = 3,
+    /// Warden to parent: the job's process exists.
+    Hello = 16,
+    /// Warden or job to parent: the function can't be called, and why.
+    Refused = 17,
+    /// Warden to parent: the job has ended and nothing more will come.
+    Exit = 18,
+    /// Job to parent: the function is being called now.
+    Started = 32,
+    /// Job to parent: a panic was raised; it may yet be caught.
+    Panicking = 33,
+    /// Job to parent: the function returned this value.
+    Value = 34,
+    /// Job to parent: the function gave no value, and why.
+    Failed = 35,
+}
+
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Request,
+        Self::Arguments,
+        Self::Kill,
+        Self::Hello,
+        Self::Refused,
+        Self::Exit,
+        Self::Started,
+        Self::Panicking,
+        Self::Value,
+        Self::Failed,
+    ];
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// One frame that arrived whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Returns the header of a frame whose payload is sent after it.
+pub(crate) fn header(mark: Mark, kind: Kind, length: usize) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..Mark::LEN].copy_from_slice(&mark.0);
+    header[Mark::LEN] = VERSION;
+    header[Mark::LEN + 1] = kind as u8;
+    header[Mark::LEN + 2..].copy_from_slice(&(length as u64).to_le_bytes());
+    header
+}
+
+/// Writes one frame to a blocking stream; a small one in a single write.
+pub(crate) fn write(stream: &mut impl Write, mark: Mark, kind: Kind, payload: &[u8]) -> io::Result<()> {
+    let header = header(mark, kind, payload.len());
+    if payload.len() <= 4096 {
+        let mut whole = Vec::with_capacity(HEADER + payload.len());
+        whole.extend_from_slice(&header);
+        whole.extend_from_slice(payload);
+        return stream.write_all(&whole);
+    }
+    stream.write_all(&header)?;
+    stream.write_all(payload)
+}
+
+/// How far reading came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A frame is complete.
+    Frame(Frame),
+    /// More was read, and more may be there.
+    Partial,
+    /// Nothing can be read now.
+    WouldBlock,
+    /// The stream ended where a frame could have begun.
+    End,
+}
+
+/// Why a stream is not one of frames.
+#[derive(Debug)]
+pub(crate) enum FrameError {
+    /// More bytes than expected stood before the first frame.
+    Noise,
+    /// A header doesn't begin with the mark of this run.
+    Mark,
+    Version(u8),
+    Kind(u8),
+    /// A header announces more than the limit.
+    TooLong(u64),
+    /// The stream ended inside a frame.
+    Truncated,
+    Io(io::Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Noise => f.write_str("other output came in place of the first frame"),
+            Self::Mark => f.write_str("a frame doesn't bear the mark of this run"),
+            Self::Version(version) => {
+                write!(f, "a frame has version {version} where {VERSION} was expected: the process runs another build")
+            }
+            Self::Kind(kind) => write!(f, "a frame has the unknown kind {kind}"),
+            Self::TooLong(length) => write!(f, "a frame of {length} bytes is over the limit"),
+            Self::Truncated => f.write_str("the stream ended inside a frame"),
+            Self::Io(error) => write!(f, "reading failed: {error}"),
+        }
+    }
+}
+
+/// Reads frames from a stream that may block, may not, and may stop anywhere.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    /// `None` until the first header told it: the warden learns the mark from the request.
+    mark: Option<Mark>,
+    limit: u64,
+    /// How many bytes that are no frame may still come before the first one; `None` once that one came.
+    noise: Option<usize>,
+    buffer: Vec<u8>,
+    /// The frame whose header has been read.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    kind: Kind,
+    left: u64,
+    payload: Vec<u8>,
+}
+
+impl FrameReader {
+    /// Returns a reader of frames with this mark and payloads of up to `limit` bytes.
+    pub(crate) fn new(mark: Mark, limit: u64) -> Self {
+        Self { mark: Some(mark), ..Self::learning_the_mark(limit) }
+    }
+
+    /// Returns a reader that takes the mark of the first frame for the run's.
+    pub(crate) fn learning_the_mark(limit: u64) -> Self {
+        Self { mark: None, limit, noise: None, buffer: Vec::new(), open: None }
+    }
+
+    /// Lets up to `bytes` bytes of other output stand before the first frame.
+    pub(crate) fn skipping_noise(self, bytes: usize) -> Self {
+        Self { noise: Some(bytes), ..self }
+    }
+
+    /// Returns the mark, once it is known.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// Says whether bytes have been read beyond the last frame.
+    pub(crate) fn has_buffered(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Returns a frame that is complete, or makes one bounded step towards it.
+    pub(crate) fn read(&mut self, stream: &mut impl Read) -> Result<Progress, FrameError> {
+        if let Some(frame) = self.assemble()? {
+            return Ok(Progress::Frame(frame));
+        }
+        let read = match &mut self.open {
+            // A payload is read to where it stays, in steps that leave the caller time to look at its clock.
+            Some(open) => {
+                let read = read_up_to(open.left.min(STEP), stream, &mut open.payload);
+                read.inspect(|count| open.left -= *count as u64)
+            }
+            None => read_once(stream, &mut self.buffer),
+        };
+        match read {
+            Ok(0) => self.end(),
+            Ok(_) => Ok(self.assemble()?.map_or(Progress::Partial, Progress::Frame)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Progress::WouldBlock),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Progress::Partial),
+            Err(error) => Err(FrameError::Io(error)),
+        }
+    }
+
+    fn end(&self) -> Result<Progress, FrameError> {
+        let between_frames = self.open.is_none() && (self.buffer.is_empty() || self.noise.is_some());
+        if between_frames { Ok(Progress::End) } else { Err(FrameError::Truncated) }
+    }
+
+    /// Returns the next frame if the bytes at hand complete it.
+    fn assemble(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.open.is_none() {
+            self.open = self.open_frame()?;
+        }
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        let at_hand = usize::try_from(open.left).map_or(self.buffer.len(), |left| left.min(self.buffer.len()));
+        open.payload.extend(self.buffer.drain(..at_hand));
+        open.left -= at_hand as u64;
+        if open.left > 0 {
+            return Ok(None);
+        }
+        Ok(self.open.take().map(|Open { kind, payload, .. }| Frame { kind, payload }))
+    }
+
+    /// Takes a header off the buffer, if a whole one is there.
+    fn open_frame(&mut self) -> Result<Option<Open>, FrameError> {
+        self.skip_noise()?;
+        let Some(header) = self.buffer.first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let (mark, rest) = header.split_first_chunk::<{ Mark::LEN }>().expect("a header begins with a mark");
+        let mark = Mark::from_bytes(*mark);
+        if *self.mark.get_or_insert(mark) != mark {
+            return Err(FrameError::Mark);
+        }
+        let [version, kind, length @ ..] = rest else { unreachable!("a version, a kind and a length follow the mark") };
+        if *version != VERSION {
+            return Err(FrameError::Version(*version));
+        }
+        let kind = Kind::from_byte(*kind).ok_or(FrameError::Kind(*kind))?;
+        let left = u64::from_le_bytes(length.try_into().expect("a length has eight bytes"));
+        if left > self.limit {
+            return Err(FrameError::TooLong(left));
+        }
+        self.buffer.drain(..HEADER);
+        Ok(Some(Open { kind, left, payload: Vec::new() }))
+    }
+
+    /// Drops what stands before the first mark.
+    fn skip_noise(&mut self) -> Result<(), FrameError> {
+        let (Some(budget), Some(Mark(mark))) = (self.noise, self.mark) else {
+            return Ok(());
+        };
+        let found = self.buffer.windows(Mark::LEN).position(|window| window == mark);
+        // The last bytes may be the beginning of a mark.
+        let noise = found.unwrap_or_else(|| self.buffer.len().saturating_sub(Mark::LEN - 1));
+        let left = budget.checked_sub(noise).ok_or(FrameError::Noise)?;
+        self.noise = if found.is_some() { None } else { Some(left) };
+        self.buffer.drain(..noise);
+        Ok(())
+    }
+}
+
+fn read_once(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut chunk = [0; 8192];
+    let count = stream.read(&mut chunk)?;
+    buffer.extend_from_slice(&chunk[..count]);
+    Ok(count)
+}
+
+/// Reads until `limit` bytes came, the stream ended or would block; an error counts only if nothing came before it.
+fn read_up_to(limit: u64, stream: &mut impl Read, payload: &mut Vec<u8>) -> io::Result<usize> {
+    let before = payload.len();
+    let result = stream.take(limit).read_to_end(payload);
+    match payload.len() - before {
+        0 => result,
+        count => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    const MARK: Mark = Mark(*b"0123456789abcdef");
+
+    /// A stream that gives its bytes in pieces, with a "would block" after each.
+    struct Pieces<'a> {
+        bytes: &'a [u8],
+        sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
+        blocked: bool,
+    }
+
+    impl<'a> Pieces<'a> {
+        fn new(bytes: &'a [u8], sizes: Vec<usize>) -> Self {
+            Self { bytes, sizes: sizes.into_iter().cycle(), blocked: false }
+        }
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.blocked = !self.blocked;
+            if self.blocked {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let size = self.sizes.next().expect("a cycle has no end").min(buffer.len());
+            let size = size.min(self.bytes.len());
+            let (piece, rest) = self.bytes.split_at(size);
+            buffer[..size].copy_from_slice(piece);
+            self.bytes = rest;
+            Ok(size)
+        }
+    }
+
+    fn written(frames: &[Frame]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for frame in frames {
+            write(&mut bytes, MARK, frame.kind, &frame.payload).expect("a vector takes all");
+        }
+        bytes
+    }
+
+    fn read_all(mut reader: FrameReader, stream: &mut impl Read) -> Result<Vec<Frame>, FrameError> {
+        let mut frames = Vec::new();
+        loop {
+            match reader.read(stream)? {
+                Progress::Frame(frame) => frames.push(frame),
+                Progress::Partial | Progress::WouldBlock => {}
+                Progress::End => return Ok(frames),
+            }
+        }
+    }
+
+    fn any_frame() -> impl Strategy<Value = Frame> {
+        let kind = proptest::sample::select(Kind::ALL.to_vec());
+        (kind, vec(any::<u8>(), 0..20_000)).prop_map(|(kind, payload)| Frame { kind, payload })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn frames_survive_any_splitting(frames in vec(any_frame(), 0..4), sizes in vec(1_usize..9000, 1..5)) {
+            let bytes = written(&frames);
+            let read = read_all(FrameReader::new(MARK, 20_000), &mut Pieces::new(&bytes, sizes));
+            prop_assert_eq!(read.expect("these are frames"), frames);
+        }
+
+        #[test]
+        fn noise_before_the_first_frame_is_skipped(
+            noise in vec(any::<u8>(), 0..9000), frame in any_frame(), sizes in vec(1_usize..9000, 1..5),
+        ) {
+            let mut bytes = noise;
+            bytes.extend(written(std::slice::from_ref(&frame)));
+            let reader = FrameReader::new(MARK, 20_000).skipping_noise(9000);
+            let read = read_all(reader, &mut Pieces::new(&bytes, sizes));
+            prop_assert_eq!(read.expect("a frame stands behind the noise"), [frame]);
+        }
+
+        #[test]
+        fn a_cut_stream_never_gives_a_frame_that_was_not_whole(frame in any_frame(), cut in any::<prop::sample::Index>()) {
+            let mut bytes = written(&[frame]);
+            bytes.truncate(cut.index(bytes.len()));
+            match read_all(FrameReader::new(MARK, 20_000), &mut bytes.as_slice()) {
+                Ok(frames) => prop_assert!(frames.is_empty() && bytes.is_empty()),
+                Err(error) => prop_assert!(matches!(error, FrameError::Truncated)),
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics_and_never_allocates_what_it_promises(bytes in vec(any::<u8>(), 0..200)) {
+            let mut stream = MARK.0.to_vec();
+            stream.extend(bytes);
+            let mut reader = FrameReader::new(MARK, u64::MAX);
+            let mut stream = stream.as_slice();
+            while let Ok(Progress::Frame(_) | Progress::Partial) = reader.read(&mut stream) {}
+            let taken = reader.open.map_or(0, |open| open.payload.capacity());
+            prop_assert!(taken < 1 << 16, "{} bytes were taken", taken);
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_by_its_header() {
+        let bytes = header(MARK, Kind::Value, 11);
+        let error = FrameReader::new(MARK, 10).read(&mut bytes.as_slice()).expect_err("it is too long");
+        assert!(matches!(error, FrameError::TooLong(11)), "{error}");
+    }
+
+    #[test]
+    fn a_frame_with_another_mark_is_refused() {
+        let bytes = header(Mark([7; Mark::LEN]), Kind::Value, 0);
+        let error = FrameReader::new(MARK, 10).read(&mut bytes.as_slice()).expect_err("it isn't ours");
+        assert!(matches!(error, FrameError::Mark), "{error}");
+    }
+
+    #[test]
+    fn a_frame_of_another_version_or_kind_is_refused() {
+        let mut bytes = header(MARK, Kind::Value, 0);
+        bytes[Mark::LEN] = VERSION + 1;
+        let error = FrameReader::new(MARK, 10).read(&mut bytes.as_slice()).expect_err("it isn't this build's");
+        assert!(error.to_string().contains("runs another build"), "{error}");
+        bytes[Mark::LEN..Mark::LEN + 2].copy_from_slice(&[VERSION, 99]);
+        let error = FrameReader::new(MARK, 10).read(&mut bytes.as_slice()).expect_err("there is no such kind");
+        assert!(matches!(error, FrameError::Kind(99)), "{error}");
+    }
+
+    #[test]
+    fn more_noise_than_expected_is_refused() {
+        let bytes = [b'x'; 200];
+        let mut reader = FrameReader::new(MARK, 10).skipping_noise(100);
+        let error = reader.read(&mut bytes.as_slice()).expect_err("it is all noise");
+        assert!(matches!(error, FrameError::Noise), "{error}");
+    }
+
+    #[test]
+    fn the_warden_learns_the_mark_from_the_first_frame() {
+        let mut bytes = written(&[Frame { kind: Kind::Request, payload: vec![1] }]);
+        bytes.extend(header(Mark([7; Mark::LEN]), Kind::Kill, 0));
+        let mut reader = FrameReader::learning_the_mark(10);
+        let mut stream = bytes.as_slice();
+        assert!(matches!(reader.read(&mut stream), Ok(Progress::Frame(_))));
+        assert_eq!(reader.mark(), Some(MARK));
+        assert!(matches!(reader.read(&mut stream), Err(FrameError::Mark)));
+    }
+}

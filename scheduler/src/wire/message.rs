@@ -1,0 +1,32 @@
+//! The payloads of frames.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Exit, Sweep, Usage};
+use crate::failure::Panic;
+
+/// [`Kind::Request`](super::frame::Kind::Request): which job to run.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The job's registered name.
+    pub(crate) job: String,
+    /// What the parent takes the job's parameters and result to be; another build may differ.
+    pub(crate) signature: u64,
+}
+
+/// [`Kind::Exit`](super::frame::Kind::Exit): the warden's last word.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExitReport {
+    /// How the job's process ended; `None` if the kernel would not let it go in time.
+    pub(crate) exit: Option<Exit>,
+    pub(crate) usage: Usage,
+    pub(crate) sweep: Sweep,
+}
+
+/// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Report {
+    Returned { message: String, sources: Vec<String> },
+    Panicked(Panic),
+    Unserializable { message: String },
+}

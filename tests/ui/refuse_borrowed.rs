@@ -1,0 +1,36 @@
+#![allow(unused)]
+
+use std::borrow::Cow;
+use std::ffi::{CStr, OsStr};
+use std::path::Path;
+
+use scheduler::job;
+
+#[job]
+fn arguments(text: &str, bytes: &[u8], path: &Path, name: &OsStr, c: &CStr, words: &[&str], n: &mut u8) {}
+
+#[job]
+fn nested(inside: Vec<Option<&'static str>>, cow: Cow<'static, str>, borrowed: Cow<'_, [u8]>) {}
+
+#[job]
+fn result() -> &'static str {
+    ""
+}
+
+#[job]
+fn value() -> Result<Vec<&'static str>, std::fmt::Error> {
+    Ok(vec![])
+}
+
+#[job]
+fn named<'a>(text: &'a str) -> Cow<'a, str> {
+    text.into()
+}
+
+fn main() {
+    // The refused jobs leave enough behind, so that nothing is said twice.
+    drop(scheduler::jobs![
+        ("nested", nested(vec![], "".into(), Cow::Borrowed(&[]))),
+        ("result", result),
+    ]);
+}

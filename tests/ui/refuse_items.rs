@@ -1,0 +1,30 @@
+#![allow(unused)]
+
+use scheduler::job;
+
+#[job]
+struct Type {
+    field: u8,
+}
+
+#[job]
+pub mod module {}
+
+/// A constant.
+#[job]
+const CONSTANT: u8 = 1;
+
+struct Tidy;
+
+#[job]
+impl Tidy {
+    fn tidy() {}
+}
+
+#[job(timeout = 30)]
+enum Both {}
+
+fn main() {
+    Tidy::tidy();
+    let _ = (Type { field: CONSTANT }.field, None::<Both>);
+}

@@ -1,0 +1,55 @@
+#![allow(unused)]
+
+use scheduler::job;
+
+const LIMIT: &str = "30s";
+
+#[job(timout = "30s", nam = "a", colour = "red")]
+fn unknown() {}
+
+#[job(timeout = 30)]
+fn number() {}
+
+#[job(timeout = LIMIT)]
+fn constant() {}
+
+#[job(timeout = "soon")]
+fn no_duration() {}
+
+#[job(timeout = "0s")]
+fn zero() {}
+
+#[job(timeout)]
+fn no_value() {}
+
+#[job(timeout("30s"))]
+fn parentheses() {}
+
+#[job("30s")]
+fn no_option() {}
+
+#[job(name = "a", name = "b")]
+fn twice() {}
+
+#[job(name = "")]
+fn empty() {}
+
+#[job(name = " a")]
+fn spaces() {}
+
+#[job(name = "a\nb")]
+fn lines() {}
+
+#[job(name = tidy)]
+fn no_string() {}
+
+#[job(crate = "scheduler")]
+fn no_path() {}
+
+#[job(name = 1, timeout = 2, crate = 3,, size = 4)]
+fn everything_at_once() {}
+
+fn main() {
+    // The jobs themselves are known, so that nothing is said twice.
+    drop(scheduler::jobs![("unknown", unknown), ("number", number), ("twice", twice)]);
+}
