@@ -93,20 +93,14 @@ impl Options {
             return Err(syn::Error::new(key.span(), message));
         };
         if seen.contains(&found.name) {
-            return Err(syn::Error::new_spanned(
-                whole,
-                format!("option `{name}` is given twice; remove one"),
-            ));
+            return Err(syn::Error::new_spanned(whole, format!("option `{name}` is given twice; remove one")));
         }
         seen.push(found.name);
         let mut value = value.into_iter();
         let has_value = matches!(value.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
         let value: TokenStream = value.collect();
         if !has_value || value.is_empty() {
-            return Err(syn::Error::new_spanned(
-                whole,
-                format!("option `{name}` needs a value: `{}`", found.example),
-            ));
+            return Err(syn::Error::new_spanned(whole, format!("option `{name}` needs a value: `{}`", found.example)));
         }
         (found.read)(self, value)
     }
@@ -209,10 +203,7 @@ mod tests {
         let known = "the options are `name`, `timeout` and `crate`";
         for typo in ["timout", "tiemout", "Timeout", "time_out"] {
             let key = quote::format_ident!("{typo}");
-            refused(
-                quote!(#key = "30s"),
-                &[&format!("unknown option `{typo}`; did you mean `timeout`? {known}")],
-            );
+            refused(quote!(#key = "30s"), &[&format!("unknown option `{typo}`; did you mean `timeout`? {known}")]);
         }
         refused(quote!(colour = 3), &[&format!("unknown option `colour`; {known}")]);
     }
@@ -229,14 +220,8 @@ mod tests {
         for option in [quote!(timeout), quote!(timeout("30s")), quote!(timeout =)] {
             refused(option, &["option `timeout` needs a value: `timeout = \"30s\"`"]);
         }
-        refused(
-            quote!("30s"),
-            &["expected an option; the options are `name`, `timeout` and `crate`"],
-        );
-        refused(
-            quote!(, name = "a"),
-            &["expected an option; the options are `name`, `timeout` and `crate`"],
-        );
+        refused(quote!("30s"), &["expected an option; the options are `name`, `timeout` and `crate`"]);
+        refused(quote!(, name = "a"), &["expected an option; the options are `name`, `timeout` and `crate`"]);
     }
 
     #[test]
@@ -249,9 +234,6 @@ mod tests {
     fn an_entry_point_knows_only_the_crate() {
         let mut problems = Problems::default();
         Options::parse(quote!(timeout = "1s"), ENTRY_POINT, &mut problems);
-        assert_eq!(
-            problems.messages(),
-            ["unknown option `timeout`; the only option is `crate`"]
-        );
+        assert_eq!(problems.messages(), ["unknown option `timeout`; the only option is `crate`"]);
     }
 }

@@ -1,6 +1,6 @@
 //! `#[scheduler::main]` and `#[scheduler::test]`: checks the function, and has the runtime crate called first in it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Safety};
@@ -36,10 +36,7 @@ pub(crate) fn check_test(test: &Function, problems: &mut Problems) {
         problems.at(second, "`#[scheduler::test]` is a whole `#[test]`; remove this one");
     }
     if let Some(token) = &test.sig.asyncness {
-        problems.at(
-            token,
-            "a test can't be an `async fn`; write `fn`, and block on the future inside it",
-        );
+        problems.at(token, "a test can't be an `async fn`; write `fn`, and block on the future inside it");
     }
     check_plain("a test", test, problems);
 }
@@ -50,10 +47,7 @@ fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
         problems.at(token, format!("{what} can't be a `const fn`; write `fn`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        problems.at(
-            token,
-            format!("{what} can't be an `unsafe fn`; write `fn`, with the `unsafe` block inside it"),
-        );
+        problems.at(token, format!("{what} can't be an `unsafe fn`; write `fn`, with the `unsafe` block inside it"));
     }
     if let Some(abi) = &sig.abi {
         problems.at(abi, format!("{what} can't be an `extern fn`; write `fn`"));
@@ -62,10 +56,7 @@ fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
         problems.at(&sig.generics, format!("{what} can't be generic; remove the generics"));
     }
     if !sig.inputs.is_empty() {
-        problems.at(
-            &sig.inputs,
-            format!("{what} can't take arguments; make the values inside the function"),
-        );
+        problems.at(&sig.inputs, format!("{what} can't take arguments; make the values inside the function"));
     }
 }
 
@@ -97,6 +88,9 @@ pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
     let krate = options.krate();
     let Function { attrs, sig, vis, body } = test;
     let name = sig.ident.unraw().to_string();
+    // The braces of the body are a block's now, and no lint shall call them needless.
+    let mut body = body.clone();
+    body.set_span(Span::call_site().located_at(body.span()));
     let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     quote! {
         #[#krate::__private::test]
@@ -142,4 +136,173 @@ fn is_builtin(attr: &Attribute) -> bool {
         "warn",
     ];
     attr.path().get_ident().is_some_and(|name| BUILTIN.iter().any(|builtin| name == builtin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(check: fn(&Function, &mut Problems), function: TokenStream, beginnings: &[&str]) {
+        let function = Function::parse(function, "scheduler::main").unwrap_or_else(|error| panic!("{error}"));
+        let mut problems = Problems::default();
+        check(&function, &mut problems);
+        let messages = problems.messages();
+        assert_eq!(messages.len(), beginnings.len(), "{messages:#?}");
+        for (message, beginning) in messages.iter().zip(beginnings) {
+            assert!(message.starts_with(beginning), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_main_passes() {
+        refused(
+            check_main,
+            quote!(
+                fn main() -> Result<(), E> {}
+            ),
+            &[],
+        );
+        refused(
+            check_main,
+            quote!(
+                #[tokio::main]
+                async fn main() {}
+            ),
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_main_that_could_not_be_called_first_is_refused() {
+        refused(
+            check_main,
+            quote!(
+                fn start() {}
+            ),
+            &["`#[scheduler::main]` goes on `fn main`"],
+        );
+        refused(
+            check_main,
+            quote!(
+                async fn main() {}
+            ),
+            &["an `async fn main` needs a runtime"],
+        );
+        refused(
+            check_main,
+            quote!(
+                #[inline]
+                async fn main() {}
+            ),
+            &["an `async fn main` needs a runtime"],
+        );
+        refused(
+            check_main,
+            quote!(
+                #[scheduler::main]
+                fn main() {}
+            ),
+            &["one `#[scheduler::main]` is enough"],
+        );
+        refused(
+            check_main,
+            quote!(
+                fn main<T>(a: T) {}
+            ),
+            &["`main` can't be generic", "`main` can't take arguments"],
+        );
+        let qualified = quote!(
+            const unsafe extern "C" fn main() {}
+        );
+        refused(
+            check_main,
+            qualified,
+            &["`main` can't be a `const", "`main` can't be an `unsafe", "`main` can't be an `extern"],
+        );
+    }
+
+    #[test]
+    fn a_test_that_libtest_could_not_call_is_refused() {
+        refused(
+            check_test,
+            quote!(
+                #[should_panic]
+                #[ignore]
+                fn t() -> Result<(), E> {}
+            ),
+            &[],
+        );
+        refused(
+            check_test,
+            quote!(
+                async fn t() {}
+            ),
+            &["a test can't be an `async fn`"],
+        );
+        refused(
+            check_test,
+            quote!(
+                #[test]
+                fn t() {}
+            ),
+            &["`#[scheduler::test]` is a whole `#[test]`"],
+        );
+        refused(
+            check_test,
+            quote!(
+                fn t<T>(a: T) {}
+            ),
+            &["a test can't be generic", "a test can't take arguments"],
+        );
+    }
+
+    #[test]
+    fn init_comes_before_what_makes_a_runtime() {
+        let main = quote!(
+            /// Runs.
+            #[tokio::main]
+            async fn main() -> Result<(), E> {
+                run().await
+            }
+        );
+        let main = Function::parse(main, "scheduler::main").unwrap_or_else(|error| panic!("{error}"));
+        let expected = quote!(
+            /// Runs.
+            fn main() -> Result<(), E> {
+                #[tokio::main]
+                async fn main() -> Result<(), E> {
+                    run().await
+                }
+                ::scheduler::init();
+                main()
+            }
+        );
+        assert_eq!(expand_main(&main, &Options::default()).to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_test_is_entered_before_its_body() {
+        let test = quote!(
+            #[cfg(unix)]
+            #[ignore]
+            fn r#try() {
+                body()
+            }
+        );
+        let test = Function::parse(test, "scheduler::test").unwrap_or_else(|error| panic!("{error}"));
+        let expanded = expand_test(&test, &Options::default()).to_string();
+        let function = quote!(
+            #[::scheduler::__private::test]
+            #[cfg(unix)]
+            #[ignore]
+            fn r#try() {
+                ::scheduler::__private::enter_test();
+                { body() }
+            }
+        );
+        assert!(expanded.starts_with(&function.to_string()), "{expanded}");
+        assert!(expanded.contains(r#""::" , "try""#), "{expanded}");
+        assert_eq!(expanded.matches("cfg (unix)").count(), 2, "{expanded}");
+    }
 }

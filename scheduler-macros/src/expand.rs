@@ -10,19 +10,15 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use crate::attr::Options;
-use crate::function::{Job, Parameter, Returns, Stub};
+use crate::function::{Job, Stub};
+use crate::parameters::Parameter;
+use crate::returns::Returns;
 use crate::type_name::{signature, type_name};
 
 /// Returns what registers a job and makes its calls.
 pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let krate = &options.krate();
-    let Job {
-        name,
-        attributes,
-        deprecated,
-        returns,
-        ..
-    } = job;
+    let Job { name, attributes, deprecated, returns, .. } = job;
     let (name, vis) = (&located(name), vis(&job.vis));
     let value = returns.value(krate);
     let output = output(&value, krate);
@@ -61,14 +57,23 @@ pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
     let krate = &options.krate();
     let (name, vis) = (located(&stub.name), vis(&stub.vis));
     let value = stub.returns.value(krate);
-    let types: Vec<_> = (0..stub.parameters).map(|index| format_ident!("A{index}")).collect();
+    // In the place of a refused type any will do.
+    let mut any = Vec::new();
+    let mut types = Vec::new();
+    for (index, kept) in stub.parameters.iter().enumerate() {
+        types.push(kept.clone().unwrap_or_else(|| {
+            let ty = format_ident!("A{index}");
+            any.push(ty.clone());
+            ty.into_token_stream()
+        }));
+    }
     quote! {
         #[doc(hidden)]
         #vis struct #name {}
 
         impl #name {
             #[doc(hidden)]
-            #vis fn job<#(#types),*>(#(_: #types),*) -> #krate::Job<#value> {
+            #vis fn job<#(#any),*>(#(_: #types),*) -> #krate::Job<#value> {
                 loop {}
             }
         }

@@ -109,10 +109,7 @@ mod tests {
         ] {
             assert_eq!(message(item), "`#[job]` goes on a function; write it above a `fn`");
         }
-        assert_eq!(
-            message(quote!(pub fn tidy() -> u8 { body in any language })),
-            "no error"
-        );
+        assert_eq!(message(quote!(pub fn tidy() -> u8 { body in any language })), "no error");
     }
 
     #[test]

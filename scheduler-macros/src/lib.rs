@@ -4,13 +4,18 @@
 //! in one compile. A module imports only from floors below its own:
 //!
 //! ```text
-//! 0 problems.rs   collects every mistake       type_name.rs  a type as its author would write it
-//! 1 value.rs      reads an option's value      item.rs       the function under an attribute
-//!                                              owned.rs      checks that a type can travel
-//! 2 attr.rs       parses the options           function.rs   checks the signature of a job
-//! 3 expand.rs     writes what stands beside a job; cannot fail
+//! 0 problems.rs     collects every mistake
+//!   type_name.rs    a type as its author would write it
+//! 1 value.rs        reads an option's value
+//!   item.rs         the function under an attribute
+//!   owned.rs        checks that a type can travel
+//! 2 attr.rs         parses the options
+//!   parameters.rs   checks the parameters of a job
+//!   returns.rs      checks what a job returns
+//! 3 function.rs     checks the signature of a job
+//! 4 expand.rs       writes what stands beside a job; cannot fail
 //!   entry_point.rs  `main` and `test`
-//!   lib.rs        entry points
+//!   lib.rs          entry points
 //! ```
 
 mod attr;
@@ -19,7 +24,9 @@ mod expand;
 mod function;
 mod item;
 mod owned;
+mod parameters;
 mod problems;
+mod returns;
 mod type_name;
 mod value;
 
@@ -38,27 +45,15 @@ pub fn job(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// Calls `scheduler::init` first thing in `main`; documented on its re-export in `scheduler`.
 #[proc_macro_attribute]
 pub fn main(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    entry_point(
-        options.into(),
-        item.into(),
-        "scheduler::main",
-        entry_point::check_main,
-        entry_point::expand_main,
-    )
-    .into()
+    entry_point(options.into(), item.into(), "scheduler::main", entry_point::check_main, entry_point::expand_main)
+        .into()
 }
 
 /// A `#[test]` in which jobs can run; documented on its re-export in `scheduler`.
 #[proc_macro_attribute]
 pub fn test(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    entry_point(
-        options.into(),
-        item.into(),
-        "scheduler::test",
-        entry_point::check_test,
-        entry_point::expand_test,
-    )
-    .into()
+    entry_point(options.into(), item.into(), "scheduler::test", entry_point::check_test, entry_point::expand_test)
+        .into()
 }
 
 /// Returns the function as it came, and what stands beside it.
@@ -100,4 +95,97 @@ fn entry_point(
     }
     tokens.extend(problems.into_tokens());
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TokenStream, entry_point, job_tokens};
+    use quote::quote;
+
+    fn errors(tokens: &TokenStream) -> usize {
+        tokens.to_string().matches("compile_error").count()
+    }
+
+    #[test]
+    fn the_function_always_comes_back_as_it_was() {
+        for function in [
+            quote!(
+                /** Docs. */
+                #[inline]
+                pub(crate) fn f(mut a: u8) -> u8 {
+                    a += 1;
+                    a
+                }
+            ),
+            quote!(async unsafe fn f<'a>(a: &'a str) -> impl Send { nonsense but tokens }),
+            quote!(fn f(&self)),
+            quote!(
+                struct F;
+            ),
+        ] {
+            for options in [quote!(), quote!(timeout = 30)] {
+                let tokens = job_tokens(options, function.clone()).to_string();
+                assert!(tokens.starts_with(&function.to_string()), "{tokens}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_in_options_and_in_the_signature_come_at_once() {
+        let tokens = job_tokens(
+            quote!(timeout = 30, nam = "a"),
+            quote!(
+                async fn f(a: &str) {}
+            ),
+        );
+        assert_eq!(errors(&tokens), 4, "{tokens}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_options_leaves_a_whole_job() {
+        let tokens = job_tokens(
+            quote!(timeout = 30),
+            quote!(
+                fn f() {}
+            ),
+        );
+        assert_eq!(errors(&tokens), 1);
+        assert!(tokens.to_string().contains("__SCHEDULER_ENTRY"), "{tokens}");
+    }
+
+    #[test]
+    fn a_refused_function_leaves_enough_for_its_calls() {
+        let tokens = job_tokens(
+            quote!(),
+            quote!(
+                pub fn f(a: &str, n: u8) -> u16 {
+                    0
+                }
+            ),
+        )
+        .to_string();
+        let call = quote!(
+            pub fn job<A0>(_: A0, _: u8) -> ::scheduler::Job<u16> {
+                loop {}
+            }
+        );
+        assert!(tokens.contains(&call.to_string()), "{tokens}");
+        assert!(!tokens.contains("__SCHEDULER_ENTRY"), "{tokens}");
+    }
+
+    #[test]
+    fn a_refused_entry_point_comes_back_as_it_was() {
+        let main = quote!(
+            fn main(a: u8) {}
+        );
+        let tokens = entry_point(
+            quote!(timeout = 1),
+            main.clone(),
+            "scheduler::main",
+            entry_point::check_main,
+            entry_point::expand_main,
+        );
+        assert!(tokens.to_string().starts_with(&main.to_string()), "{tokens}");
+        assert_eq!(errors(&tokens), 2, "{tokens}");
+    }
 }

@@ -160,12 +160,7 @@ mod tests {
 
     #[test]
     fn owned_types_pass() {
-        for ty in [
-            "u8",
-            "Vec<(String, [u8; 4])>",
-            "HashMap<String, Box<dyn Send + 'static>>",
-            "fn(u8) -> u8",
-        ] {
+        for ty in ["u8", "Vec<(String, [u8; 4])>", "HashMap<String, Box<dyn Send + 'static>>", "fn(u8) -> u8"] {
             assert_eq!(messages(ty, Role::Argument), [""; 0], "{ty}");
         }
     }

@@ -175,20 +175,13 @@ mod tests {
     fn the_signature_is_that_of_the_published_algorithm() {
         assert_eq!(signature([]), 0xcbf2_9ce4_8422_2325);
         // One byte, 0xff, after an empty name.
-        assert_eq!(
-            signature([""]),
-            (0xcbf2_9ce4_8422_2325_u64 ^ 0xff).wrapping_mul(0x0100_0000_01b3)
-        );
+        assert_eq!(signature([""]), (0xcbf2_9ce4_8422_2325_u64 ^ 0xff).wrapping_mul(0x0100_0000_01b3));
     }
 
     #[test]
     fn signatures_differ_where_types_move() {
-        let all = [
-            signature(["u8", "u16"]),
-            signature(["u16", "u8"]),
-            signature(["u8u16"]),
-            signature(["u8", "u16", ""]),
-        ];
+        let all =
+            [signature(["u8", "u16"]), signature(["u16", "u8"]), signature(["u8u16"]), signature(["u8", "u16", ""])];
         for (index, one) in all.iter().enumerate() {
             assert!(!all[..index].contains(one));
         }

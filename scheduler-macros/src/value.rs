@@ -81,21 +81,11 @@ mod tests {
     #[test]
     fn what_is_no_duration_is_refused() {
         let expected = "expected a duration, such as `\"30s\"`";
-        for value in [
-            quote!(30),
-            quote!(-30),
-            quote!(LIMIT),
-            quote!(b"30s"),
-            quote!("30s".into()),
-            quote!(30s),
-        ] {
+        for value in [quote!(30), quote!(-30), quote!(LIMIT), quote!(b"30s"), quote!("30s".into()), quote!(30s)] {
             refused(duration(value), expected);
         }
         refused(duration(quote!("")), &format!("{expected}: value was empty"));
-        refused(
-            duration(quote!("30")),
-            &format!("{expected}: time unit needed, for example 30sec or 30ms"),
-        );
+        refused(duration(quote!("30")), &format!("{expected}: time unit needed, for example 30sec or 30ms"));
         refused(duration(quote!("soon")), &format!("{expected}: expected number at 0"));
     }
 
@@ -112,20 +102,14 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_name_is_refused() {
-        assert_eq!(
-            job_name(quote!("a b")).ok().map(|name| name.value()).as_deref(),
-            Some("a b")
-        );
+        assert_eq!(job_name(quote!("a b")).ok().map(|name| name.value()).as_deref(), Some("a b"));
         refused(job_name(quote!(tidy)), "expected a name, such as `\"nightly::tidy\"`");
         for empty in ["", "  "] {
             let expected = "a job's name can't be empty; leave the option out to name it after its path";
             refused(job_name(quote!(#empty)), expected);
         }
         for edge in [" a", "a\n"] {
-            refused(
-                job_name(quote!(#edge)),
-                "a job's name can't begin or end with white space; remove it",
-            );
+            refused(job_name(quote!(#edge)), "a job's name can't begin or end with white space; remove it");
         }
         refused(
             job_name(quote!("a\nb")),
@@ -135,10 +119,7 @@ mod tests {
 
     #[test]
     fn a_path_is_that_of_a_module() {
-        assert_eq!(
-            path(quote!(crate::jobs)).ok().to_token_stream().to_string(),
-            "crate :: jobs"
-        );
+        assert_eq!(path(quote!(crate::jobs)).ok().to_token_stream().to_string(), "crate :: jobs");
         for wrong in [quote!("jobs"), quote!(jobs::<u8>), quote!(1)] {
             refused(path(wrong), "expected a path, such as `my_crate::scheduler`");
         }

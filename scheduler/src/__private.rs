@@ -1,7 +1,7 @@
 //! What the expansions of our macros name. Nothing in here is part of the public surface.
 
 pub use core::any::TypeId;
-pub use core::convert::Into;
+pub use core::convert::{From, Into};
 pub use core::option::Option;
 pub use core::prelude::v1::test;
 pub use core::result::Result::{Err, Ok};
@@ -15,7 +15,7 @@ pub use inventory;
 pub use crate::call::{Arguments, job};
 pub use crate::child::enter_test;
 pub use crate::launcher::TestEntry;
-pub use crate::output::Output;
+pub use crate::output::{Output, output};
 pub use crate::registry::{Declaration, Entry, Parameter, Registered};
 pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
 pub use crate::stage::{Ending, Stage, failed, returned};

@@ -250,7 +250,7 @@ pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -
 #[macro_export]
 macro_rules! jobs {
     ($(($id:expr, $($call:tt)+)),* $(,)?) => {
-        $crate::__private::Vec::<($crate::__private::String, $crate::AnyJob)>::from([
+        <$crate::__private::Vec<($crate::__private::String, $crate::AnyJob)> as $crate::__private::From<_>>::from([
             $(($crate::__private::Into::into($id), $crate::__call!($($call)+))),*
         ])
     };
@@ -260,16 +260,16 @@ macro_rules! jobs {
 #[macro_export]
 macro_rules! __call {
     ($($segment:ident)::+ $(,)?) => {
-        $crate::AnyJob::from($($segment)::+::job())
+        <$crate::AnyJob as $crate::__private::From<_>>::from($($segment)::+::job())
     };
     ($($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
-        $crate::AnyJob::from($($segment)::+::job($($arguments)*))
+        <$crate::AnyJob as $crate::__private::From<_>>::from($($segment)::+::job($($arguments)*))
     };
     (:: $($segment:ident)::+ $(,)?) => {
-        $crate::AnyJob::from(:: $($segment)::+::job())
+        <$crate::AnyJob as $crate::__private::From<_>>::from(:: $($segment)::+::job())
     };
     (:: $($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
-        $crate::AnyJob::from(:: $($segment)::+::job($($arguments)*))
+        <$crate::AnyJob as $crate::__private::From<_>>::from(:: $($segment)::+::job($($arguments)*))
     };
     ($call:expr $(,)?) => {
         $crate::__private::Into::<$crate::AnyJob>::into($call)

@@ -30,9 +30,7 @@ pub struct Output<T> {
 }
 
 impl<T: JobResult> Output<T> {
-    /// Returns the functions of `T`.
-    #[must_use]
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self {
             encode: codec::encode::<T>,
             decode: codec::decode::<T>,
@@ -45,17 +43,17 @@ impl<T: JobResult> Output<T> {
     }
 }
 
+/// Returns the functions of `T`. A function, as a bound of a method would hide what the trait has to say.
+#[must_use]
+pub const fn output<T: JobResult>() -> Output<T> {
+    Output::new()
+}
+
 impl<T> Output<T> {
     /// Returns the same without the type.
     #[must_use]
     pub const fn erased(&self) -> ErasedOutput {
         self.erased
-    }
-}
-
-impl<T: JobResult> Default for Output<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

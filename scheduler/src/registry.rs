@@ -267,9 +267,9 @@ fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Output;
+    use crate::output::{Output, output};
 
-    static NOTHING: Output<()> = Output::new();
+    static NOTHING: Output<()> = output();
 
     fn entry(name: &'static str, line: u32) -> &'static Entry {
         Box::leak(Box::new(Entry::new(Declaration {
@@ -277,7 +277,7 @@ mod tests {
             file: "src/a.rs",
             line,
             column: 1,
-            parameters: &[Parameter::new("n", "u32")],
+            parameters: const { &[Parameter::new("n", "u32")] },
             result: "()",
             signature: 0,
             timeout: None,

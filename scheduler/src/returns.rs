@@ -90,7 +90,7 @@ macro_rules! kinds {
 kinds! {
     ErrorKind / ByError: &&Cause<'_, E>, Error, "An error that is an `Error`.";
     DerefKind / ByDeref: &Cause<'_, E>, PointsToError, "An error that points to one, such as `Box<dyn Error>`.";
-    DisplayKind / ByDisplay: Cause<'_, E>, JobError, "An error that can only be displayed, such as a `String`.";
+    DisplayKind / ByDisplay: Cause<'_, E>, Sized, "An error that can only be displayed, such as a `String`.";
 }
 
 /// Implemented by what dereferences to an `Error`: `Box<dyn Error>`, `anyhow::Error` and their like.
