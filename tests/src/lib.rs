@@ -1,0 +1,10 @@
+//! Jobs that behave in every way that a job can, for the tests in `it/` and the programs in `src/bin/`.
+//!
+//! The code of the project's README is compiled with the documentation of this crate.
+
+pub mod jobs;
+pub mod leavings;
+
+#[doc = include_str!("../../README.md")]
+#[cfg(doctest)]
+mod readme {}

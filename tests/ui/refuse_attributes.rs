@@ -1,7 +1,11 @@
+#![allow(unused)]
+
 use scheduler::job;
 
 #[job]
-fn arguments(#[cfg(unix)] a: u8, #[cfg_attr(unix, allow(unused))] b: u8, #[allow(unused)] c: u8) {}
+fn arguments(#[cfg(unix)] a: u8, #[cfg_attr(unix, allow(unused))] b: u8, #[allow(unused)] c: u8) {
+    let _ = (a, b);
+}
 
 #[job]
 #[test]

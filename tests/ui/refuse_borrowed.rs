@@ -23,6 +23,11 @@ fn value() -> Result<Vec<&'static str>, std::fmt::Error> {
 }
 
 #[job]
+fn mixed(owned: String, borrowed: &str) -> u8 {
+    1
+}
+
+#[job]
 fn named<'a>(text: &'a str) -> Cow<'a, str> {
     text.into()
 }
@@ -30,7 +35,9 @@ fn named<'a>(text: &'a str) -> Cow<'a, str> {
 fn main() {
     // The refused jobs leave enough behind, so that nothing is said twice.
     drop(scheduler::jobs![
-        ("nested", nested(vec![], "".into(), Cow::Borrowed(&[]))),
+        ("nested", nested(vec![Some("")], Cow::Borrowed(""), Cow::<[u8]>::Borrowed(&[]))),
+        ("mixed", mixed("".into(), "")),
         ("result", result),
     ]);
+    let _: scheduler::Job<u8> = mixed::job("".into(), "");
 }

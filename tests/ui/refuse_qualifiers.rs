@@ -20,9 +20,6 @@ async fn asynchronous(n: u8) -> u8 {
 const unsafe extern "C" fn several(text: &str) {}
 
 #[job]
-unsafe extern "C" fn variadic(n: u8, ...) {}
-
-#[job]
 fn forever() -> ! {
     loop {}
 }

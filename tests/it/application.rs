@@ -1,0 +1,192 @@
+//! Jobs in an application with a `main` of its own, also in an odd one.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use scheduler_tests::leavings::{alive, new_tag};
+use serde_json::Value;
+
+const APP: &str = env!("CARGO_BIN_EXE_app");
+
+fn app(mode: &str, arguments: &[&str]) -> Command {
+    app_at(APP.as_ref(), mode, arguments)
+}
+
+fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
+    command.args(arguments).env("APP_MODE", mode).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Returns what the application printed as its records, the last line.
+fn records(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let last = text.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
+}
+
+fn run(mode: &str, arguments: &[&str]) -> Vec<Value> {
+    records(&app(mode, arguments).output().expect("the fixture is built"))
+}
+
+#[test]
+fn an_application_runs_jobs() {
+    let records = run("", &["60000", "fast", "big 30000000", "fails"]);
+    assert_eq!(records[0]["result"], 42);
+    assert_eq!(records[1]["result"].as_str().map(str::len), Some(30_000_000));
+    assert_eq!(records[2]["error"], "returned an error: layer 2: layer 1: layer 0");
+    let records = run("", &["200", "hangs"]);
+    assert_eq!(records[0]["status"], "timeout");
+}
+
+#[test]
+fn the_scheduler_prints_nothing_itself() {
+    let output = app("", &["200", "fast", "panics", "hangs", "aborts"]).output().expect("the fixture is built");
+    assert_eq!(records(&output).len(), 4);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2, "what the application itself prints");
+}
+
+#[test]
+fn what_a_job_prints_comes_out_where_the_application_prints() {
+    let output = app("", &["60000", "prints 1048576"]).output().expect("the fixture is built");
+    assert_eq!(records(&output)[0]["result"], 1_048_576);
+    assert_eq!(output.stderr.len(), 1_048_576);
+    assert!(output.stdout.len() > 1_048_576);
+}
+
+#[test]
+fn a_reader_that_never_reads_standard_error_keeps_nobody_waiting() {
+    let clock = Instant::now();
+    let mut child = app("", &["1000", "prints 1048576", "fast"]).spawn().expect("the fixture is built");
+    // Standard error is open and full, and stays so.
+    let mut text = Vec::new();
+    child.stdout.take().expect("piped").read_to_end(&mut text).expect("the pipe is ours");
+    let last = String::from_utf8_lossy(&text);
+    let records: Vec<Value> = serde_json::from_str(last.lines().last().unwrap_or_default()).expect("records");
+    assert_eq!(records[0]["status"], "timeout");
+    assert_eq!(records[1]["result"], 42);
+    assert!(child.wait().expect("it is ours").success());
+    assert!(clock.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_process_that_never_came_by_init_runs_nothing() {
+    let output = app("uninitialised", &["1000", "fast"]).output().expect("the fixture is built");
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr);
+    for advice in ["#[scheduler::main]", "scheduler::init()", "scheduler::enable_tests!();", "#[scheduler::test]"] {
+        assert!(error.contains(advice), "{error}");
+    }
+    // It was not started once more.
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ready\n");
+}
+
+#[test]
+fn two_jobs_of_one_name_are_refused_with_both_places() {
+    let output = Command::new(env!("CARGO_BIN_EXE_twice")).output().expect("the fixture is built");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("true invalid jobs: job `tidy` is registered twice: "), "{text}");
+    assert!(text.matches("src/bin/twice.rs:").count() == 2, "{text}");
+}
+
+#[test]
+fn threads_that_were_there_before_init_do_no_harm() {
+    let tag = new_tag();
+    let leaves = format!("leaves {tag}");
+    let records = run("threaded", &["60000", "fast", "big 30000000"]);
+    assert_eq!(records[0]["result"], 42);
+    assert_eq!(records[1]["result"].as_str().map(str::len), Some(30_000_000));
+    let records = run("threaded", &["2000", "looks_around", "panics", &leaves, "runs_a_job"]);
+    assert!(alive(&tag).is_empty());
+    assert_eq!(records[0]["result"]["markers"], Value::Array(vec![]), "{records:?}");
+    assert!(records[1]["error"].as_str().is_some_and(|error| error.contains("plain text")), "{records:?}");
+    assert_eq!(records[2]["status"], "timeout");
+    assert_eq!(records[3]["result"], 42, "{records:?}");
+}
+
+#[test]
+fn what_is_printed_before_init_does_no_harm() {
+    let records = run("prints early", &["60000", "fast"]);
+    assert_eq!(records[0]["result"], 42);
+}
+
+#[test]
+fn an_application_whose_copies_never_come_by_init_is_told_so() {
+    let records = run("exits early", &["1000", "fast"]);
+    let error = records[0]["error"].as_str().expect("it has an error");
+    assert!(error.starts_with("never started: the re-executed binary ended before it reached"), "{error}");
+    assert!(error.ends_with("it wrote: usage: app TIMEOUT JOB…"), "{error}");
+}
+
+#[test]
+fn an_application_that_ignores_its_childrens_end_runs_jobs() {
+    let records = run("ignores SIGCHLD", &["500", "fast", "hangs", "aborts"]);
+    assert_eq!(records[0]["result"], 42);
+    assert_eq!(records[1]["status"], "timeout");
+    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+}
+
+#[test]
+fn an_application_that_was_deleted_or_replaced_runs_itself() {
+    for mode in ["is deleted", "is replaced"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let copy = folder.path().join("app");
+        fs::copy(APP, &copy).expect("the fixture is built");
+        let output = app_at(&copy, mode, &["60000", "fast", "fast"]).output().expect("the copy can be executed");
+        let records = records(&output);
+        assert_eq!((&records[0]["result"], &records[1]["result"]), (&42.into(), &42.into()), "{mode}");
+    }
+}
+
+#[test]
+fn a_marker_that_was_left_in_the_environment_makes_no_job_of_an_application() {
+    for marker in ["warden", "job:1", "job:", "nonsense"] {
+        let mut command = app("", &["60000", "fast"]);
+        let output = command.env("__SCHEDULER_CHILD", marker).output().expect("the fixture is built");
+        assert_eq!(records(&output)[0]["result"], 42, "{marker}");
+    }
+}
+
+/// An application that has been started and is about to run its jobs.
+struct Waiting {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+fn waiting(mode: &str, arguments: &[&str]) -> Waiting {
+    let mut child = app(mode, arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is built");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("the pipe is ours");
+    assert_eq!(line, "ready\n");
+    Waiting { child, stdout }
+}
+
+/// Waits until `done`, which is looked at until a deadline that a busy machine keeps, too.
+fn eventually(what: &str, done: impl Fn() -> bool) {
+    let clock = Instant::now();
+    while !done() {
+        assert!(clock.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn nothing_survives_an_application_that_is_killed() {
+    for mode in ["waits", "threaded"] {
+        let tag = new_tag();
+        let Waiting { mut child, stdout } = waiting(mode, &["60000", &format!("leaves {tag}")]);
+        // In the mode that doesn't wait for it, nobody reads it.
+        let _ = child.stdin.take().expect("piped").write_all(b"x");
+        eventually("the job has left its daemon", || !alive(&tag).is_empty());
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        drop(stdout);
+        eventually("the daemon is gone", || alive(&tag).is_empty());
+    }
+}

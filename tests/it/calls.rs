@@ -1,0 +1,184 @@
+//! Calls and lists of calls: what is run, in which order, and what is refused before anything runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use scheduler::{
+    AnyJob, Error, Outcome, Scheduler, Status, default_follow_up_logger, jobs, run_job_with_timeout, schedule_jobs,
+};
+use scheduler_tests::jobs::{
+    Unwritable, big, echo, fast, hangs, measure, runs_a_job, structured, takes_the_unwritable,
+};
+
+use crate::PLENTY;
+
+fn no_follow_up(_: &str, _: &str, _: Duration, _: &Path) -> Result<(), Error> {
+    panic!("nothing timed out")
+}
+
+#[test]
+fn the_function_stays_what_it_was() {
+    assert_eq!(fast(), 42);
+    assert_eq!(echo("a".into()), "a");
+}
+
+#[test]
+fn a_job_gets_its_arguments_and_gives_its_value() -> Result<(), Error> {
+    let run = run_job_with_timeout(echo::job("Zürich 🦀\0".into()), PLENTY)?;
+    assert_eq!(run.outcome, Outcome::Ok("Zürich 🦀\0".to_owned()));
+    let run = run_job_with_timeout(structured::job(7), PLENTY)?;
+    assert_eq!(run.outcome, Outcome::Ok(structured(7)));
+    Ok(())
+}
+
+#[test]
+fn arguments_and_results_far_over_a_pipe_are_carried() -> Result<(), Error> {
+    const LENGTH: usize = 30_000_000;
+    let run = run_job_with_timeout(measure::job("x".repeat(LENGTH)), PLENTY)?;
+    assert_eq!(run.outcome, Outcome::Ok(LENGTH));
+    let run = run_job_with_timeout(big::job(LENGTH), PLENTY)?;
+    let Outcome::Ok(text) = run.outcome else { panic!("{:?}", run.status()) };
+    assert!(text.len() == LENGTH && text.bytes().all(|byte| byte == b'x'));
+    Ok(())
+}
+
+#[test]
+fn records_come_in_input_order_whatever_ends_first() -> Result<(), Error> {
+    let list = || jobs![("late", hangs), ("a", fast), ("a", echo("second a".into())), ("b", fast)];
+    for concurrency in [1, 3] {
+        let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).concurrency(concurrency);
+        let records = scheduler.run(list())?;
+        let ids: Vec<_> = records.iter().map(|record| (record.job_id(), record.status())).collect();
+        assert_eq!(ids, [("late", Status::Timeout), ("a", Status::Ok), ("a", Status::Ok), ("b", Status::Ok)]);
+        assert_eq!(records[2].result::<String>()?, "second a");
+    }
+    Ok(())
+}
+
+#[test]
+fn jobs_run_at_a_time_are_as_many_as_asked_for() -> Result<(), Error> {
+    let list = || (0..4).map(|n| (n.to_string(), AnyJob::from(hangs::job())));
+    let took = |concurrency| {
+        let clock = std::time::Instant::now();
+        let scheduler = Scheduler::new().timeout(Duration::from_millis(400)).concurrency(concurrency);
+        scheduler.run(list()).map(|_| clock.elapsed())
+    };
+    let (one, all) = (took(1)?, took(4)?);
+    assert!(one >= Duration::from_millis(1600), "{one:?}");
+    assert!(all < one / 2, "{all:?} at once, {one:?} one by one");
+    Ok(())
+}
+
+#[test]
+fn an_empty_list_gives_an_empty_list_and_touches_no_file() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("sub/job_followups.log");
+    let records = schedule_jobs(jobs![], PLENTY, default_follow_up_logger, &log)?;
+    assert!(records.is_empty());
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_timeout_of_zero_is_refused_wherever_it_stands() {
+    let in_list = schedule_jobs(jobs![("a", fast)], Duration::ZERO, no_follow_up, "x.log").unwrap_err();
+    let for_one = run_job_with_timeout(fast::job(), Duration::ZERO).unwrap_err();
+    let in_builder = Scheduler::new().timeout(Duration::ZERO).run(jobs![("a", fast)]).unwrap_err();
+    let of_call = Scheduler::new().run(jobs![("a", { fast::job().timeout(Duration::ZERO) })]).unwrap_err();
+    for error in [&in_list, &for_one, &in_builder, &of_call] {
+        assert!(error.is_invalid_timeout(), "{error}");
+        assert!(error.to_string().starts_with("invalid timeout"), "{error}");
+    }
+    assert!(of_call.to_string().contains("`a` (job `scheduler_tests::jobs::fast`)"), "{of_call}");
+    let start = Scheduler::new().start_timeout(Duration::ZERO).run(jobs![("a", fast)]).unwrap_err();
+    assert!(start.is_invalid_timeout(), "{start}");
+}
+
+#[test]
+fn the_longest_duration_is_no_limit() -> Result<(), Error> {
+    let run = run_job_with_timeout(fast::job().timeout(Duration::MAX), Duration::MAX)?;
+    assert_eq!(run.outcome, Outcome::Ok(42));
+    let records = schedule_jobs(jobs![("a", fast)], Duration::MAX, no_follow_up, "x.log")?;
+    assert_eq!(records[0].result::<i32>()?, 42);
+    Ok(())
+}
+
+#[test]
+fn an_empty_log_path_is_refused() {
+    let error = schedule_jobs(jobs![("a", fast)], PLENTY, no_follow_up, "").unwrap_err();
+    assert!(error.is_invalid_log_file(), "{error}");
+}
+
+#[test]
+fn a_concurrency_of_zero_is_refused() {
+    let error = Scheduler::new().concurrency(0).run(jobs![("a", fast)]).unwrap_err();
+    assert!(error.is_invalid_setting(), "{error}");
+}
+
+#[test]
+fn a_job_is_found_by_name_at_run_time() -> Result<(), Error> {
+    let calls = ["echo", "jobs::echo", "scheduler_tests::jobs::echo"]
+        .map(|name| Ok((name.to_owned(), AnyJob::named(name, ("hi".to_owned(),))?)));
+    for record in Scheduler::new().run(calls.into_iter().collect::<Result<Vec<_>, Error>>()?)? {
+        assert_eq!((record.job(), record.result::<String>()?), ("scheduler_tests::jobs::echo", "hi".to_owned()));
+    }
+    Ok(())
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_suggestions() {
+    let error = AnyJob::named("ecoh", ("hi".to_owned(),)).unwrap_err();
+    assert!(error.is_invalid_jobs());
+    assert!(error.to_string().contains("did you mean `scheduler_tests::jobs::echo`"), "{error}");
+}
+
+#[test]
+fn arguments_of_other_types_are_refused_even_if_their_bytes_would_do() {
+    let error = AnyJob::named("echo", ("hi",)).unwrap_err();
+    assert!(error.is_invalid_jobs());
+    assert!(error.to_string().contains("echo(text: String) -> String"), "{error}");
+    assert!(error.to_string().contains("(&str,)"), "{error}");
+}
+
+#[test]
+fn arguments_that_can_not_be_encoded_are_refused_before_anything_runs() {
+    let list = jobs![("a", fast), ("b", takes_the_unwritable(Unwritable))];
+    let error = Scheduler::new().run(list).unwrap_err();
+    assert!(error.is_invalid_jobs());
+    assert!(error.to_string().contains("`b`") && error.to_string().contains("it has no form"), "{error}");
+    assert!(error.into_records().is_empty());
+}
+
+#[test]
+fn a_job_may_run_jobs() -> Result<(), Error> {
+    let run = run_job_with_timeout(runs_a_job::job(), PLENTY)?;
+    assert_eq!(run.outcome, Outcome::Ok(42));
+    Ok(())
+}
+
+#[test]
+fn many_threads_may_run_jobs_at_once() {
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            scope.spawn(move || {
+                for n in 0..4 {
+                    let text = format!("{thread} {n}");
+                    let run = run_job_with_timeout(echo::job(text.clone()), PLENTY).expect("the input is fine");
+                    assert_eq!(run.outcome, Outcome::Ok(text));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_registry_lists_every_job_by_name() {
+    let names: Vec<_> = scheduler::registry().iter().map(|entry| entry.name()).collect();
+    assert!(names.is_sorted());
+    let entry = scheduler::registry().iter().find(|entry| entry.name().ends_with("leavings::leaves")).expect("linked");
+    assert!(entry.file().ends_with("src/leavings.rs") && entry.line() > 1 && entry.column() >= 1);
+    assert_eq!(
+        entry.to_string(),
+        "scheduler_tests::leavings::leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String>"
+    );
+}

@@ -1,0 +1,173 @@
+//! Every way to end without a value, and what the record says of it.
+
+use std::time::Duration;
+
+use scheduler::{AnyJob, Failure, Record, Scheduler, Status};
+use scheduler_tests::jobs;
+
+use crate::PLENTY;
+
+fn record_of(call: impl Into<AnyJob>) -> Record {
+    let records = Scheduler::new().timeout(PLENTY).run([("id".to_owned(), call.into())]).expect("the input is fine");
+    let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
+    record
+}
+
+fn failure_of(call: impl Into<AnyJob>) -> Failure {
+    let record = record_of(call);
+    assert_eq!(record.status(), Status::Error, "{record:?}");
+    assert!(record.result::<()>().is_err());
+    let failure = record.failure().cloned().expect("an error has a failure");
+    assert_eq!(record.error(), Some(failure.to_string()));
+    failure
+}
+
+#[test]
+fn an_error_is_told_with_its_sources() {
+    let failure = failure_of(jobs::fails::job());
+    assert_eq!(failure.to_string(), "returned an error: layer 2: layer 1: layer 0");
+    let Failure::Returned { message, sources, .. } = failure else { panic!("{failure:?}") };
+    assert_eq!((message.as_str(), sources.len()), ("layer 2", 2));
+}
+
+#[test]
+fn an_error_in_a_box_is_told_with_its_sources() {
+    assert_eq!(failure_of(jobs::fails_boxed::job()).to_string(), "returned an error: layer 1: layer 0");
+}
+
+#[test]
+fn an_error_that_is_only_text_is_told_on_one_line() {
+    assert_eq!(failure_of(jobs::fails_with_text::job()).to_string(), r"returned an error: first\nsecond");
+}
+
+#[test]
+fn an_error_behind_an_alias_is_no_success() {
+    assert!(matches!(failure_of(jobs::fails_through_an_alias::job()), Failure::Returned { .. }));
+}
+
+#[test]
+fn a_panic_is_told_with_its_message_and_place() {
+    let cases = [
+        (AnyJob::from(jobs::panics::job()), "plain text"),
+        (jobs::panics_formatted::job(7).into(), "number 7"),
+        (jobs::panics_with_a_number::job().into(), "a payload that is no text"),
+        (jobs::panics_twice::job().into(), "while another panic unwinds"),
+    ];
+    for (call, message) in cases {
+        let failure = failure_of(call);
+        let Failure::Panicked(panic) = &failure else { panic!("{failure:?}") };
+        if message.starts_with("while") {
+            // The standard library raises a panic of its own about the second one.
+            assert!(!panic.message.is_empty());
+            continue;
+        }
+        assert_eq!(panic.message, message);
+        let location = panic.location.as_ref().expect("our hook was there");
+        if message != "a payload that is no text" {
+            assert!(location.file.ends_with("src/jobs.rs") && location.line > 1, "{location}");
+        }
+        assert!(failure.to_string().starts_with("panicked at "), "{failure}");
+    }
+}
+
+#[test]
+fn panics_that_end_nothing_are_no_failure() {
+    let record = record_of(jobs::survives_panics::job());
+    assert_eq!(record.result::<i32>().expect("it returned"), 1);
+}
+
+#[test]
+fn a_panic_under_the_jobs_own_hook_keeps_its_message() {
+    assert_eq!(failure_of(jobs::panics_under_its_own_hook::job()).to_string(), "panicked: unseen");
+}
+
+#[test]
+fn values_that_can_not_travel_are_told_so() {
+    let failure = failure_of(jobs::returns_the_unwritable::job());
+    assert_eq!(failure.to_string(), "its result could not be serialized: it has no form");
+    let failure = failure_of(jobs::returns_the_unreadable::job());
+    assert!(matches!(failure, Failure::Unserializable { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("send such a value as text"), "{failure}");
+    let failure = failure_of(jobs::takes_the_unreadable::job(serde_json::json!({"a": 1})));
+    assert!(matches!(failure, Failure::NeverStarted { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("argument `_value` can't be read"), "{failure}");
+}
+
+#[test]
+fn an_exit_is_told_with_its_code() {
+    for code in [0, 3, 137] {
+        let failure = failure_of(jobs::exits::job(code));
+        assert!(matches!(failure, Failure::Exited { code: told, .. } if told == code), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_signal_is_told_with_its_name() {
+    let cases = [
+        (AnyJob::from(jobs::aborts::job()), libc::SIGABRT, "SIGABRT"),
+        (jobs::faults::job().into(), libc::SIGSEGV, "SIGSEGV"),
+        (jobs::ends_by_signal::job(libc::SIGKILL).into(), libc::SIGKILL, "SIGKILL"),
+        (jobs::ends_by_signal::job(libc::SIGTERM).into(), libc::SIGTERM, "SIGTERM"),
+    ];
+    for (call, number, expected) in cases {
+        let failure = failure_of(call);
+        let Failure::Signaled { signal, name, .. } = failure else { panic!("{failure:?}") };
+        assert_eq!((signal, name), (number, expected));
+    }
+}
+
+#[test]
+fn a_stack_overflow_is_no_bare_abort() {
+    let failure = failure_of(jobs::overflows::job());
+    assert!(matches!(failure, Failure::StackOverflow { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("has overflowed its stack"), "{failure}");
+}
+
+#[test]
+fn what_a_job_prints_does_no_harm() {
+    const BYTES: usize = 4 << 20;
+    let record = record_of(jobs::prints::job(BYTES));
+    assert_eq!(record.result::<usize>().expect("it returned"), BYTES);
+    assert_eq!(record.stderr_tail(), "");
+    let record = record_of(jobs::writes_to_descriptor_1::job());
+    assert_eq!(record.result::<i32>().expect("it returned"), 42);
+}
+
+#[test]
+fn the_last_words_of_a_failed_job_are_kept() {
+    let record = record_of(jobs::complains_and_exits::job());
+    assert_eq!(record.stderr_tail(), "first line\nlast line: ü\n");
+}
+
+#[test]
+fn a_job_that_closes_our_descriptor_has_no_outcome_and_harms_no_file() {
+    let failure = failure_of(jobs::closes_all_descriptors::job());
+    assert!(matches!(failure, Failure::Exited { code: 1, .. }), "{failure:?}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("own");
+    let failure = failure_of(jobs::reuses_all_descriptors::job(file.clone()));
+    assert!(matches!(failure, Failure::Exited { code: 1, .. }), "{failure:?}");
+    assert_eq!(std::fs::read(file).expect("the job made it"), b"");
+}
+
+#[test]
+fn a_copy_that_the_job_forked_tells_nothing() {
+    let record = record_of(jobs::returns_twice::job());
+    assert!(record.result::<u32>().expect("the job returned") > 1);
+}
+
+#[test]
+fn a_job_that_kills_its_warden_dies_and_is_told_honestly() {
+    let record = record_of(jobs::kills_its_warden::job());
+    assert!(matches!(record.failure(), Some(Failure::ProtocolBroken { .. })), "{record:?}");
+    assert!(record.error().expect("it failed").contains("warden was ended from outside"));
+    assert_eq!(*record.sweep(), scheduler::Sweep::Unproved);
+}
+
+#[test]
+fn what_a_job_used_is_told() {
+    let run = Scheduler::new().timeout(Duration::from_millis(300)).run(scheduler::jobs![("a", jobs::spins)]);
+    let usage = run.expect("the input is fine")[0].usage();
+    assert!(usage.user > Duration::from_millis(20), "{usage:?}");
+    assert!(usage.peak_memory > 100 * 1024, "{usage:?}");
+}

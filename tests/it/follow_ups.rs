@@ -1,0 +1,89 @@
+//! Follow-ups: called for timeouts only, at once, and nothing is lost when one fails.
+
+use std::cell::RefCell;
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use scheduler::{Scheduler, Status, default_follow_up_logger, jobs, schedule_jobs};
+use scheduler_tests::jobs::{exits, fails, fast, hangs};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+#[test]
+fn the_logger_writes_one_line_for_each_timeout_and_for_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("new folder/job_followups.log");
+    let list = jobs![("J1", fast), ("J2\nforged", hangs), ("J3", fails), ("J4", exits(1)), ("J5", hangs)];
+    let records = schedule_jobs(list, SHORT, default_follow_up_logger, &log).expect("the folder is ours");
+    let statuses: Vec<_> = records.iter().map(|record| record.status()).collect();
+    assert_eq!(statuses, [Status::Ok, Status::Timeout, Status::Error, Status::Error, Status::Timeout]);
+    let text = std::fs::read_to_string(&log).expect("it was written");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains(r" - Job ID: J2\nforged, Reason: timeout, Elapsed Time: 0."), "{text}");
+    assert!(lines[1].contains(" - Job ID: J5, Reason: timeout, Elapsed Time: 0."), "{text}");
+}
+
+#[test]
+fn a_follow_up_is_called_before_the_next_job_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("seen");
+    let seen = RefCell::new(Vec::new());
+    let follow_up = |id: &str, reason: &str, elapsed: Duration, log_file: &Path| {
+        seen.borrow_mut().push((id.to_owned(), reason.to_owned(), elapsed, log_file.to_owned()));
+        Ok::<_, std::io::Error>(())
+    };
+    let records = schedule_jobs(jobs![("a", hangs), ("b", fast)], SHORT, follow_up, &log).expect("nothing fails");
+    assert_eq!(seen.into_inner(), [("a".to_owned(), "timeout".to_owned(), records[0].duration(), log.clone())]);
+    assert!(!log.exists(), "the log is the follow-up's alone");
+}
+
+#[test]
+fn a_log_that_can_not_be_written_loses_no_record() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("file/below/a/file.log");
+    std::fs::write(folder.path().join("file"), "").expect("the folder is ours");
+    let list = jobs![("a", fast), ("b", hangs), ("c", fast)];
+    let error = schedule_jobs(list, SHORT, default_follow_up_logger, &log).expect_err("a file is no folder");
+    assert!(error.is_follow_up(), "{error}");
+    assert_eq!(error.to_string(), "the follow-up of `b` failed");
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).expect("the logger's own");
+    assert!(source.raw_os_error().is_some(), "{source}");
+    let records = error.into_records();
+    let ended: Vec<_> = records.iter().map(|record| (record.job_id(), record.status())).collect();
+    assert_eq!(ended, [("a", Status::Ok), ("b", Status::Timeout)]);
+    assert_eq!(records[0].result::<i32>().expect("it is whole"), 42);
+}
+
+#[test]
+fn a_follow_up_may_look_at_the_whole_record() {
+    let seen = RefCell::new(String::new());
+    let records = Scheduler::new()
+        .timeout(SHORT)
+        .concurrency(3)
+        .on_timeout(|late| {
+            assert_eq!((late.reason(), late.limit()), ("timeout", SHORT));
+            assert!(late.elapsed() >= SHORT && late.record().status() == Status::Timeout);
+            seen.replace(format!("{} {}", late.job_id(), late.job()));
+            Ok::<_, &str>(())
+        })
+        .run(jobs![("a", fast), ("b", hangs)]);
+    assert_eq!(records.expect("nothing fails").len(), 2);
+    assert_eq!(seen.into_inner(), "b scheduler_tests::jobs::hangs");
+}
+
+#[test]
+fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
+    let long = || hangs::job().timeout(SHORT * 3);
+    let error = Scheduler::new()
+        .timeout(SHORT)
+        .concurrency(2)
+        .on_timeout(|late| if late.job_id() == "a" { Err("no") } else { Ok(()) })
+        .run(jobs![("a", hangs), ("b", { long() }), ("c", fast), ("d", fast)])
+        .expect_err("the follow-up of `a` fails");
+    let records = error.into_records();
+    let ids: Vec<_> = records.iter().map(|record| record.job_id()).collect();
+    assert!(ids == ["a", "b"] || ids == ["a", "b", "c"], "{ids:?}");
+    assert_eq!(records[1].status(), Status::Timeout);
+}

@@ -1,0 +1,92 @@
+//! What a job finds around it, and what the caller finds after it.
+
+use std::collections::BTreeMap;
+
+use scheduler::{Scheduler, jobs, run_job_with_timeout};
+use scheduler_tests::jobs::{Surroundings, descriptors, fast, hangs, looks_around};
+
+use crate::PLENTY;
+
+fn surroundings() -> Surroundings {
+    let records = Scheduler::new().run(jobs![("a", looks_around)]).expect("the input is fine");
+    records[0].result().unwrap_or_else(|error| panic!("{error}: {:?}", records[0]))
+}
+
+#[test]
+fn a_job_sees_no_marker_and_neither_do_its_children() {
+    let found = surroundings();
+    assert_eq!(found.markers, [""; 0]);
+    assert_eq!(found.markers_of_children, "");
+}
+
+#[test]
+fn a_job_reads_the_end_of_standard_input_and_leads_its_own_session() {
+    let found = surroundings();
+    assert_eq!(found.stdin, 0);
+    assert_eq!(found.descriptors[&0], "/dev/null");
+    let [process, session, group] = found.ids;
+    assert_eq!((session, group), (process, process));
+}
+
+#[test]
+fn a_job_starts_with_plain_signals() {
+    let found = surroundings();
+    let mask = |name: &str| u64::from_str_radix(&found.signals[name], 16).expect("a mask is hexadecimal");
+    let bit = |signal: i32| 1_u64 << (signal - 1);
+    // The C library keeps these two to itself, and a program can't change what it inherits of them.
+    let reserved = bit(32) | bit(33);
+    assert_eq!(mask("SigBlk"), 0);
+    assert_eq!(mask("SigIgn") & !reserved, bit(libc::SIGPIPE), "what every Rust program ignores");
+    assert_eq!(mask("SigCgt") & !reserved, bit(libc::SIGSEGV) | bit(libc::SIGBUS), "the standard library's own");
+}
+
+#[test]
+fn a_job_and_its_children_have_no_descriptor_of_ours() {
+    let inherited = inheritable();
+    let found = surroundings();
+    // The one through which the job tells its outcome is closed when it executes something.
+    let unexpected: BTreeMap<_, _> =
+        found.descriptors.iter().filter(|(number, _)| **number > 2 && !inherited.contains(number)).collect();
+    assert!(unexpected.len() <= 1, "{unexpected:?}");
+    assert!(unexpected.values().all(|target| target.starts_with("pipe:")), "{unexpected:?}");
+    for number in found.descriptors_of_children {
+        let of_the_shell = number > 2 && !inherited.contains(&number) && number < 10;
+        assert!(number <= 2 || inherited.contains(&number) || of_the_shell, "{number} is open in a child");
+    }
+}
+
+/// Returns the descriptors of this process that whatever it executes gets.
+fn inheritable() -> Vec<i32> {
+    let open = descriptors().expect("/proc is mounted");
+    let flags = |number: &i32| std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let is_closed_on_exec = |number: &i32| {
+        let flags = flags(number);
+        let octal = flags.lines().find_map(|line| line.strip_prefix("flags:")).map(str::trim);
+        octal.and_then(|octal| i32::from_str_radix(octal, 8).ok()).is_none_or(|flags| flags & libc::O_CLOEXEC != 0)
+    };
+    open.into_keys().filter(|number| !is_closed_on_exec(number)).collect()
+}
+
+#[test]
+fn a_copy_gets_no_argument_of_ours_but_what_libtest_needs() {
+    let arguments = surroundings().arguments;
+    assert_eq!(
+        arguments,
+        ["scheduler_runs_jobs_here", "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]
+    );
+}
+
+#[test]
+fn many_runs_leave_the_caller_as_it_was() {
+    let run = || {
+        run_job_with_timeout(fast::job(), PLENTY).expect("the input is fine");
+        let late = hangs::job().timeout(std::time::Duration::from_millis(5));
+        run_job_with_timeout(late, PLENTY).expect("the input is fine");
+    };
+    run();
+    // Other tests of this process run jobs meanwhile; what grows with the number of runs stands out all the same.
+    let before = descriptors().expect("/proc is mounted").len();
+    (0..100).for_each(|_| run());
+    let after = descriptors().expect("/proc is mounted").len();
+    assert!(after < before + 100, "{before} descriptors before, {after} after 200 runs");
+}

@@ -1,0 +1,20 @@
+//! The integration tests: jobs on real processes, under libtest and in applications of their own.
+
+mod application;
+mod calls;
+mod endings;
+mod expansion;
+mod follow_ups;
+mod hygiene;
+mod records;
+mod sweep;
+mod tidy;
+mod timeouts;
+mod ui;
+
+use std::time::Duration;
+
+scheduler::enable_tests!();
+
+/// Longer than any job takes that ends by itself, on however busy a machine.
+const PLENTY: Duration = Duration::from_secs(60);

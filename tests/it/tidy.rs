@@ -1,0 +1,91 @@
+//! The rules of this house that no compiler checks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
+const FLOORS: [&[&str]; 9] = [
+    &["clock", "escape"],
+    &["failure", "evidence"],
+    &["outcome", "wire"],
+    &["output"],
+    &["record"],
+    &["error", "returns"],
+    &["result", "stage", "launcher"],
+    &["registry", "process"],
+    &["call", "child"],
+];
+
+/// The floors above those.
+const UPPER: [&[&str]; 4] = [&["supervisor"], &["follow_up"], &["builder"], &["functions"]];
+
+fn floor(module: &str) -> usize {
+    let floors = FLOORS.iter().chain(&UPPER);
+    let found = floors.clone().position(|modules| modules.contains(&module));
+    found.unwrap_or_else(|| panic!("module `{module}` has no floor yet; give it one in this test"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package stands in the workspace").to_owned()
+}
+
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is part of the workspace") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("sources are UTF-8");
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_module_imports_only_from_floors_below() {
+    let src = root().join("scheduler/src");
+    for (path, text) in sources(&src) {
+        let module = path.strip_prefix(&src).expect("it was found there").components().next().expect("it has a name");
+        let module = Path::new(module.as_os_str()).file_stem().and_then(|stem| stem.to_str()).expect("names are ASCII");
+        if ["lib", "__private", "enable_tests"].contains(&module) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let imports = code.lines().filter_map(|line| line.trim_start().strip_prefix("use crate::"));
+        for import in imports {
+            let from = import.split([':', ';', ' ']).next().unwrap_or_default().trim_matches(['{', '}']);
+            if from != module {
+                assert!(floor(from) < floor(module), "{}: `{module}` may not import `{from}`", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_codec_is_named_in_one_file_only() {
+    for (path, text) in sources(&root().join("scheduler/src")) {
+        let names_it = text.contains("bincode::");
+        assert!(!names_it || path.ends_with("wire/codec.rs"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_about() {
+    for package in ["scheduler", "scheduler-macros", "tests/src", "tests/it", "examples"] {
+        for (path, text) in sources(&root().join(package)) {
+            assert!(text.starts_with("//! "), "{} does not begin with its subject", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_one_that_people_dread() {
+    for package in ["scheduler/src", "scheduler-macros/src", "tests/src", "tests/it", "examples"] {
+        for (path, text) in sources(&root().join(package)) {
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().count();
+            assert!(code <= 450, "{} has {code} lines", path.display());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! An application: runs the jobs that are named on its command line and prints their records as JSON.
+//!
+//! `APP_MODE` says what is odd about it. It is a variable, as a re-executed copy gets no arguments.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    unsafe_code,
+    reason = "this program talks to its test, and does what applications sometimes do"
+)]
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use scheduler::{AnyJob, Scheduler};
+use scheduler_tests::leavings::{Ending, Leaving};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mode = std::env::var("APP_MODE").unwrap_or_default();
+    match mode.as_str() {
+        // Something has started a thread before `main` came to `init`.
+        "threaded" => drop(std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        })),
+        "prints early" => println!("a line that some constructor prints before `init`"),
+        "exits early" if std::env::args().len() < 2 => {
+            eprintln!("usage: app TIMEOUT JOB…");
+            std::process::exit(64)
+        }
+        "hangs early" if std::env::args().len() < 2 => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+    if mode != "uninitialised" {
+        scheduler::init();
+    }
+    match mode.as_str() {
+        "ignores SIGCHLD" => {
+            // SAFETY: No handler is installed.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        }
+        "is deleted" => std::fs::remove_file(std::env::current_exe()?)?,
+        "is replaced" => {
+            let path = std::env::current_exe()?;
+            std::fs::remove_file(&path)?;
+            std::fs::write(&path, "#!/bin/sh\necho replaced\nexit 0\n")?;
+        }
+        _ => {}
+    }
+    let mut arguments = std::env::args().skip(1);
+    let timeout = Duration::from_millis(arguments.next().unwrap_or_default().parse()?);
+    let jobs: Vec<_> = arguments
+        .map(|name| {
+            let call = match name.split_once(' ') {
+                Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::Hangs, tag.to_owned())),
+                Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
+                Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
+                None => AnyJob::named(&name, ()),
+            };
+            Ok((name, call?))
+        })
+        .collect::<Result<_, scheduler::Error>>()?;
+    // The test may wait for this line, and kill the application when it pleases.
+    println!("ready");
+    std::io::stdout().flush()?;
+    if mode == "waits" {
+        std::io::stdin().read_exact(&mut [0])?;
+    }
+    let records = Scheduler::new().timeout(timeout).run(jobs)?;
+    println!("{}", serde_json::to_string(&records)?);
+    Ok(())
+}

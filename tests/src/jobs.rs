@@ -1,0 +1,440 @@
+//! One job for each way to end.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    unsafe_code,
+    reason = "these jobs do what jobs should not"
+)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::io::{Read, Write};
+use std::process::Command;
+use std::time::Duration;
+
+use scheduler::{Scheduler, job, jobs};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Returns at once.
+#[job]
+pub fn fast() -> i32 {
+    42
+}
+
+/// Returns what it is given.
+#[job]
+pub fn echo(text: String) -> String {
+    text
+}
+
+/// Returns as many bytes of text.
+#[job]
+pub fn big(length: usize) -> String {
+    "x".repeat(length)
+}
+
+/// Returns the length of what it is given.
+#[job]
+pub fn measure(text: String) -> usize {
+    text.len()
+}
+
+/// Returns types with structure.
+#[job]
+pub fn structured(n: u32) -> BTreeMap<String, Option<(u32, Vec<f64>)>> {
+    BTreeMap::from([("some".to_owned(), Some((n, vec![0.5, -1.0]))), ("none".to_owned(), None)])
+}
+
+/// An error with two sources.
+#[derive(Debug)]
+pub struct Layer(u8);
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "layer {}", self.0)
+    }
+}
+
+impl Error for Layer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        static LOWER: [Layer; 3] = [Layer(0), Layer(1), Layer(2)];
+        let below = usize::from(self.0).checked_sub(1)?;
+        Some(&LOWER[below])
+    }
+}
+
+/// Returns an error with its sources.
+///
+/// # Errors
+///
+/// Always.
+#[job]
+pub fn fails() -> Result<i32, Layer> {
+    Err(Layer(2))
+}
+
+/// Returns an error in a box, which is no `Error` itself.
+///
+/// # Errors
+///
+/// Always.
+#[job]
+pub fn fails_boxed() -> Result<(), Box<dyn Error + Send + Sync>> {
+    Err(Layer(1))?
+}
+
+/// Returns an error that can only be displayed, with a line break in it.
+///
+/// # Errors
+///
+/// Always.
+#[job]
+pub fn fails_with_text() -> Result<i32, String> {
+    Err("first\nsecond".to_owned())
+}
+
+/// Returns the standard library's alias of a `Result`.
+///
+/// # Errors
+///
+/// Always.
+#[job]
+pub fn fails_through_an_alias() -> fmt::Result {
+    Err(fmt::Error)
+}
+
+/// Panics with a text.
+#[job]
+pub fn panics() -> i32 {
+    panic!("plain text")
+}
+
+/// Panics with a formatted text.
+#[job]
+pub fn panics_formatted(n: u32) -> i32 {
+    panic!("number {n}")
+}
+
+/// Panics with a payload that is no text.
+#[job]
+pub fn panics_with_a_number() -> i32 {
+    std::panic::panic_any(7_u64)
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("while another panic unwinds")
+    }
+}
+
+/// Panics while it unwinds, at which the standard library aborts.
+#[job]
+pub fn panics_twice() {
+    let _bomb = PanicsWhenDropped;
+    panic!("the first")
+}
+
+/// Returns a value although another thread panicked, and although it caught a panic of its own.
+#[job]
+pub fn survives_panics() -> i32 {
+    let other = std::thread::spawn(|| panic!("another thread"));
+    let caught = std::panic::catch_unwind(|| panic!("caught"));
+    assert!(other.join().is_err() && caught.is_err());
+    1
+}
+
+/// Panics under a hook of its own.
+#[job]
+pub fn panics_under_its_own_hook() {
+    std::panic::set_hook(Box::new(|_| {}));
+    panic!("unseen")
+}
+
+/// A value that can't be written.
+#[derive(Debug, Deserialize)]
+pub struct Unwritable;
+
+impl Serialize for Unwritable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("it has no form"))
+    }
+}
+
+/// Returns a value that refuses to serialise.
+#[job]
+pub fn returns_the_unwritable() -> Unwritable {
+    Unwritable
+}
+
+/// Takes an argument that refuses to serialise.
+#[job]
+pub fn takes_the_unwritable(_value: Unwritable) {}
+
+/// Returns a value that can be written and not read back.
+#[job]
+pub fn returns_the_unreadable() -> serde_json::Value {
+    serde_json::json!({"a": 1})
+}
+
+/// Takes an argument that can be written and not read back.
+#[job]
+pub fn takes_the_unreadable(_value: serde_json::Value) {}
+
+/// Exits.
+#[job]
+pub fn exits(code: i32) -> i32 {
+    std::process::exit(code)
+}
+
+/// Aborts.
+#[job]
+pub fn aborts() {
+    std::process::abort()
+}
+
+/// Ends itself with a signal.
+#[job]
+pub fn ends_by_signal(signal: i32) {
+    // SAFETY: `raise` has no preconditions.
+    unsafe { libc::raise(signal) };
+}
+
+/// Writes to the null page.
+#[job]
+pub fn faults() {
+    // SAFETY: None: the fault is what is wanted. Volatile, so that the compiler can't tell.
+    unsafe { std::ptr::null_mut::<u8>().wrapping_add(8).write_volatile(1) }
+}
+
+/// Overflows its stack.
+#[job]
+pub fn overflows() -> u64 {
+    fn deeper(n: u64) -> u64 {
+        let frame = std::hint::black_box([n; 64]);
+        if n == u64::MAX { 0 } else { deeper(n + 1) + frame[0] }
+    }
+    deeper(0)
+}
+
+/// Prints as many bytes to standard output and to standard error.
+#[job]
+pub fn prints(bytes: usize) -> usize {
+    let line = "x".repeat(1023);
+    for _ in 0..bytes / 1024 {
+        println!("{line}");
+        eprintln!("{line}");
+    }
+    bytes
+}
+
+/// Prints to standard error, and then ends without a result.
+#[job]
+pub fn complains_and_exits() {
+    eprintln!("first line\nlast line: ü");
+    std::process::exit(3)
+}
+
+/// Writes raw bytes, that look like frames as much as a job can make them, to every low descriptor.
+#[job]
+pub fn writes_to_descriptor_1() -> i32 {
+    let mut forged = vec![0_u8; 16];
+    forged.extend([1, 34, 1, 0, 0, 0, 0, 0, 0, 0, 84]);
+    // SAFETY: The pointer and the length are those of a vector.
+    unsafe { libc::write(1, forged.as_ptr().cast(), forged.len()) };
+    42
+}
+
+/// Closes every descriptor above standard error, as a program does that turns itself into a daemon.
+#[job]
+pub fn closes_all_descriptors() -> i32 {
+    // SAFETY: Nothing in this process uses those descriptors but the protocol, which is what is tried here.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    42
+}
+
+/// Closes every descriptor above standard error and opens a file of its own in each of their places.
+#[job]
+pub fn reuses_all_descriptors(file: std::path::PathBuf) -> i32 {
+    // SAFETY: As above.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    let own = std::fs::File::create(file).expect("the folder is the test's");
+    for number in 3..300 {
+        // SAFETY: The descriptors are free, and `own` is open.
+        unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&own), number) };
+    }
+    42
+}
+
+/// Forks without executing anything, and returns on both sides.
+#[job]
+pub fn returns_twice() -> u32 {
+    // SAFETY: The job has one thread.
+    let child = unsafe { libc::fork() };
+    if child != 0 {
+        let mut status = 0;
+        // SAFETY: `status` may be written.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+    }
+    std::process::id()
+}
+
+/// Waits for ever.
+#[job]
+pub fn hangs() {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Computes for ever.
+#[job]
+pub fn spins() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Ignores every signal that can be ignored, and waits for ever.
+#[job]
+pub fn ignores_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: No handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    hangs()
+}
+
+/// Stops itself.
+#[job]
+pub fn stops_itself() {
+    // SAFETY: `raise` has no preconditions.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// Returns, and then hangs in what it registered for its exit.
+#[job]
+pub fn hangs_at_exit() -> i32 {
+    extern "C" fn hang() {
+        loop {
+            std::thread::park();
+        }
+    }
+    // SAFETY: The function has the signature that `atexit` asks for.
+    unsafe { libc::atexit(hang) };
+    7
+}
+
+/// Begins a result so large that it can't be through by its deadline, whose reader stops it in the middle.
+#[job]
+pub fn stops_in_the_middle_of_its_result() -> String {
+    std::thread::spawn(|| {
+        // The main thread blocks in its write once the pipe is full, or soon will.
+        std::thread::sleep(Duration::from_millis(20));
+        // SAFETY: `raise` has no preconditions.
+        unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+    });
+    "x".repeat(900_000_000)
+}
+
+/// Kills its warden.
+#[job]
+pub fn kills_its_warden() {
+    // SAFETY: The parent of a job is its warden, and nothing else.
+    unsafe { libc::kill(libc::getppid(), libc::SIGKILL) };
+    hangs()
+}
+
+/// Runs a job of its own.
+///
+/// # Errors
+///
+/// As the scheduler does.
+#[job]
+pub fn runs_a_job() -> Result<i32, scheduler::Error> {
+    Scheduler::new().run(jobs![("inner", fast)])?[0].result()
+}
+
+/// What a job finds around it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// Environment variables whose name speaks of the scheduler.
+    pub markers: Vec<String>,
+    /// The same in a process that the job starts.
+    pub markers_of_children: String,
+    /// The lines of `/proc/self/status` about signals.
+    pub signals: BTreeMap<String, String>,
+    /// The open descriptors and what they are.
+    pub descriptors: BTreeMap<i32, String>,
+    /// The descriptors that a process has which the job starts.
+    pub descriptors_of_children: Vec<i32>,
+    /// How many bytes standard input gave.
+    pub stdin: usize,
+    /// Process, session and group.
+    pub ids: [i32; 3],
+    /// Arguments beside the program's name.
+    pub arguments: Vec<String>,
+}
+
+/// Tells what a job finds around it.
+///
+/// # Errors
+///
+/// If `/proc` can't be read.
+#[job]
+pub fn looks_around() -> std::io::Result<Surroundings> {
+    let shown = |mut command: Command| {
+        let output = command.output()?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let mut list = Command::new("sh");
+    list.args(["-c", "ls /proc/$$/fd"]);
+    let mut stdin = Vec::new();
+    std::io::stdin().read_to_end(&mut stdin)?;
+    std::io::stdout().flush()?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    // SAFETY: These calls have no preconditions.
+    let ids = unsafe { [libc::getpid(), libc::getsid(0), libc::getpgrp()] };
+    Ok(Surroundings {
+        markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("SCHEDULER")).collect(),
+        markers_of_children: shown(Command::new("env"))?
+            .lines()
+            .filter(|line| line.contains("SCHEDULER"))
+            .collect::<Vec<_>>()
+            .join(","),
+        signals: status
+            .lines()
+            .filter_map(|line| line.split_once(":\t"))
+            .filter(|(name, _)| name.starts_with("Sig"))
+            .map(|(name, mask)| (name.to_owned(), mask.to_owned()))
+            .collect(),
+        descriptors: descriptors()?,
+        descriptors_of_children: shown(list)?.lines().filter_map(|number| number.parse().ok()).collect(),
+        stdin: stdin.len(),
+        ids,
+        arguments: std::env::args().skip(1).collect(),
+    })
+}
+
+/// Returns the open descriptors of this process and what they are.
+///
+/// # Errors
+///
+/// If `/proc` can't be read.
+pub fn descriptors() -> std::io::Result<BTreeMap<i32, String>> {
+    let mut open = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        // The one that lists them is closed by the time it is looked up.
+        if let (Some(number), Ok(target)) = (number, std::fs::read_link(&path)) {
+            open.insert(number, target.display().to_string());
+        }
+    }
+    open.retain(|_, target| !target.starts_with("/proc/"));
+    Ok(open)
+}

@@ -1,0 +1,151 @@
+//! Jobs that leave processes behind, of every kind and after every ending, and the search for what is left.
+
+#![expect(clippy::disallowed_methods, reason = "these jobs do what jobs should not")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use scheduler::job;
+use serde::{Deserialize, Serialize};
+
+/// What a job leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Leaving {
+    /// A child of its own.
+    Plain,
+    /// One that ignores every request to end.
+    Deaf,
+    /// One in a session of its own.
+    Session,
+    /// One in a session of its own, an orphan with an empty environment and no open descriptor.
+    Daemon,
+    /// A chain of ten processes, each the child of the one before.
+    Chain,
+}
+
+impl Leaving {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Deaf, Self::Session, Self::Daemon, Self::Chain];
+
+    /// Returns a script that says a line once it is up, and then stays.
+    fn script(self, tag: &str) -> String {
+        let stay = format!("exec sleep {tag}");
+        match self {
+            Self::Plain => format!("echo up; {stay}"),
+            Self::Deaf => format!("trap '' TERM HUP INT QUIT USR1 USR2; echo up; {stay}"),
+            Self::Session => format!("exec setsid sh -c 'echo up; {stay}'"),
+            Self::Daemon => {
+                format!("setsid sh -c '(exec env -i sh -c \"echo up; exec <&- >&- 2>&-; {stay}\") & exit' & exit")
+            }
+            Self::Chain => {
+                let last = format!("echo up; {stay}");
+                (0..9).fold(last, |inner, _| {
+                    let quoted = inner.replace('\'', r"'\''");
+                    format!("sh -c '{quoted}' & exec sleep {tag}")
+                })
+            }
+        }
+    }
+}
+
+/// How a job ends that left something behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// It returns a value.
+    Returns,
+    /// It returns an error.
+    Fails,
+    /// It panics.
+    Panics,
+    /// It aborts.
+    Aborts,
+    /// It exits.
+    Exits,
+    /// It hangs until it is killed.
+    Hangs,
+    /// It kills itself.
+    Dies,
+}
+
+impl Ending {
+    /// Every way to end.
+    pub const ALL: [Self; 7] =
+        [Self::Returns, Self::Fails, Self::Panics, Self::Aborts, Self::Exits, Self::Hangs, Self::Dies];
+}
+
+/// Leaves a process behind that can be found by `tag`, and ends.
+///
+/// # Errors
+///
+/// If it is to fail.
+#[job]
+pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
+    leave(leaving, &tag);
+    match ending {
+        Ending::Returns => Ok(()),
+        Ending::Fails => Err("as it was told".to_owned()),
+        Ending::Panics => panic!("as it was told"),
+        Ending::Aborts => std::process::abort(),
+        Ending::Exits => std::process::exit(3),
+        Ending::Hangs => loop {
+            std::thread::park();
+        },
+        Ending::Dies => {
+            crate::jobs::ends_by_signal(libc::SIGKILL);
+            Ok(())
+        }
+    }
+}
+
+fn leave(leaving: Leaving, tag: &str) {
+    let mut shell = Command::new("sh")
+        .args(["-c", &leaving.script(tag)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`sh` is everywhere");
+    let mut line = String::new();
+    let stdout = shell.stdout.take().expect("stdout was piped at spawn");
+    BufReader::new(stdout).read_line(&mut line).expect("the pipe is ours");
+    assert_eq!(line, "up\n", "the process came up");
+}
+
+/// Leaves as many processes as it can in a bounded storm: every one forks two more in sessions of their own, until so
+/// many have been made, and then hangs.
+#[job]
+pub fn storms(depth: u32, tag: String) {
+    let script = format!(
+        "storm() {{ if [ $1 -gt 0 ]; then setsid sh -c \"$SELF\" storm $(($1 - 1)) & setsid sh -c \"$SELF\" storm \
+         $(($1 - 1)) & fi; exec sleep {tag}; }}; storm $1"
+    );
+    Command::new("sh")
+        .args(["-c", &script, "storm", &depth.to_string()])
+        .env("SELF", &script)
+        .spawn()
+        .expect("`sh` is everywhere");
+    crate::jobs::hangs();
+}
+
+/// Returns a duration for `sleep` that no other call, in this process or another, returns: what leavings are found by.
+#[must_use]
+pub fn new_tag() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}.{:06}", 1_000_000 + std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Returns the ids of the processes that were given `tag` as an argument.
+///
+/// # Panics
+///
+/// If `/proc` can't be read.
+#[must_use]
+pub fn alive(tag: &str) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("/proc is mounted");
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        // A process that has ended meanwhile has no command line any more, and neither has a zombie.
+        let command_line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        command_line.split(|byte| *byte == 0).any(|argument| argument == tag.as_bytes())
+    })
+    .collect()
+}
