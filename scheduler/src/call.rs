@@ -91,13 +91,13 @@ impl<T> fmt::Debug for Job<T> {
 /// use scheduler::{job, AnyJob, Scheduler};
 ///
 /// #[job]
-/// fn add(a: u32, b: u32) -> u32 { a + b }
+/// fn sum_up(a: u32, b: u32) -> u32 { a + b }
 ///
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
 ///     let calls = vec![
-///         ("by its function".to_owned(), AnyJob::from(add::job(2, 3))),
-///         ("by its name".to_owned(), AnyJob::named("add", (20_u32, 30_u32))?),
+///         ("by its function".to_owned(), AnyJob::from(sum_up::job(2, 3))),
+///         ("by its name".to_owned(), AnyJob::named("sum_up", (20_u32, 30_u32))?),
 ///     ];
 ///     let records = Scheduler::new().run(calls)?;
 ///     assert_eq!(records[1].result::<u32>()?, 50);
@@ -131,14 +131,14 @@ impl AnyJob {
     /// use scheduler::{job, AnyJob};
     ///
     /// #[job]
-    /// fn resize(path: String, width: u32) {
+    /// fn crop(path: String, width: u32) {
     ///     # let _ = (path, width);
     /// }
     ///
     /// # fn main() {
-    /// let call = AnyJob::named("resize", ("a.png".to_owned(), 200_u32));
+    /// let call = AnyJob::named("crop", ("a.png".to_owned(), 200_u32));
     /// assert!(call.is_ok());
-    /// let error = AnyJob::named("resise", ()).unwrap_err();
+    /// let error = AnyJob::named("crob", ()).unwrap_err();
     /// assert!(error.to_string().contains("did you mean"));
     /// # }
     /// ```

@@ -73,7 +73,7 @@ impl Overrun {
         Self { limit }
     }
 
-    /// Returns the timeout that applied to this run: the shortest of those that were given.
+    /// Returns the timeout that applied to this run.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit

@@ -103,7 +103,7 @@ fn jobs_of_every_shape_run() -> Result<(), Error> {
     let paths = vec![PathBuf::from("a")];
     let call =
         many::job(1, 2, "ab".into(), paths, HashMap::from([("k".into(), 1.0)]), Some('x'), (true, ()), [7].into());
-    assert_eq!(run_job_with_timeout(call, PLENTY)?.outcome, Outcome::Ok(9));
+    assert_eq!(run_job_with_timeout(call, PLENTY)?.outcome, Outcome::Ok(10));
     Ok(())
 }
 
