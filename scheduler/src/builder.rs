@@ -198,7 +198,7 @@ impl<'a> Scheduler<'a> {
         }
         let arguments = match &call.arguments {
             Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {
-                Err(format!("its arguments are {} bytes, over the limit of {}", bytes.len(), frame::LIMIT))
+                Err(format!("its arguments take {} bytes, over the limit of {}", bytes.len(), frame::LIMIT))
             }
             Ok(bytes) => Ok(Arc::clone(bytes)),
             Err(problem) => Err(format!("its arguments can't be encoded: {problem}")),
@@ -251,11 +251,10 @@ impl Ledger<'_, '_> {
     fn enter(&mut self, index: usize, over: Finished) -> ControlFlow<()> {
         let (id, call) = &mut self.jobs[index];
         let record = record(std::mem::take(id), call, over);
-        if let (Outcome::Timeout(overrun), Some(follow_up)) = (&record.outcome, self.follow_up) {
-            if let Err(source) = follow_up(&TimedOut::new(&record, *overrun)) {
-                let id = OneLine(record.job_id()).to_string();
-                self.error.get_or_insert_with(|| Error::follow_up(id, source));
-            }
+        if let (Outcome::Timeout(overrun), Some(follow_up)) = (&record.outcome, self.follow_up)
+            && let Err(source) = follow_up(&TimedOut::new(&record, *overrun))
+        {
+            self.error.get_or_insert_with(|| Error::follow_up(OneLine(record.job_id()), source));
         }
         self.records[index] = Some(record);
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -175,7 +175,7 @@ impl<T> From<Job<T>> for AnyJob {
 impl fmt::Debug for AnyJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut call = f.debug_struct("Job");
-        call.field("name", &self.name());
+        call.field("entry", self.entry);
         match &self.arguments {
             Ok(bytes) => call.field("arguments", &format_args!("{} bytes", bytes.len())),
             Err(problem) => call.field("arguments", problem),

@@ -69,6 +69,7 @@ impl<T> Run<T> {
 ///     Ok(())
 /// }
 /// ```
+#[expect(clippy::needless_pass_by_value, reason = "a call is used up by its run; `clone` it to run it again")]
 pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>, Error> {
     let over = Scheduler::new().ceiling(timeout).run_one(&job.call)?;
     let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));

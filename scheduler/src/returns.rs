@@ -116,6 +116,8 @@ pub trait JobError: Display {}
 #[diagnostic::do_not_recommend]
 impl<E: Display + ?Sized> JobError for E {}
 
+// The methods take `self` as method resolution is what chose it.
+#[expect(clippy::unused_self, reason = "see above")]
 impl ByError {
     /// Returns the error's message and the messages of its sources.
     pub fn explain(&self, error: &impl Error) -> Explanation {
@@ -123,6 +125,7 @@ impl ByError {
     }
 }
 
+#[expect(clippy::unused_self, reason = "as above")]
 impl ByDeref {
     /// Returns the error's message and the messages of its sources.
     pub fn explain(&self, error: &impl PointsToError) -> Explanation {
@@ -130,6 +133,7 @@ impl ByDeref {
     }
 }
 
+#[expect(clippy::unused_self, reason = "as above")]
 impl ByDisplay {
     /// Returns the error's message.
     pub fn explain(&self, error: &impl JobError) -> Explanation {

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 use crate::output::Output;
 use crate::returns::Explanation;
-use crate::wire::codec;
+use crate::wire::codec::{self, CodecError};
+use crate::wire::frame;
 use crate::wire::message::Report;
 
 /// What can be an argument of a job: an owned type that `serde` can write.
@@ -92,9 +93,13 @@ impl Ending {
 
 /// The function returned a value.
 pub fn returned<T>(output: &Output<T>, value: &T) -> Ending {
-    Ending(match (output.encode)(value) {
+    let encoded = (output.encode)(value).map_err(CodecError::into_message).and_then(|bytes| match bytes.len() as u64 {
+        ..=frame::LIMIT => Ok(bytes),
+        length => Err(format!("it takes {length} bytes, over the limit of {}", frame::LIMIT)),
+    });
+    Ending(match encoded {
         Ok(bytes) => Ended::Value(bytes),
-        Err(error) => Ended::Failed(Report::Unserializable { message: error.into_message() }),
+        Err(message) => Ended::Failed(Report::Unserializable { message }),
     })
 }
 

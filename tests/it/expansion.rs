@@ -1,5 +1,14 @@
 //! Where jobs can be declared, and with what around them.
 
+#![expect(
+    clippy::boxed_local,
+    clippy::many_single_char_names,
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    clippy::unnecessary_wraps,
+    reason = "these jobs are there for their shapes"
+)]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
-use scheduler::{Scheduler, Status, default_follow_up_logger, jobs, schedule_jobs};
+use scheduler::{Record, Scheduler, Status, default_follow_up_logger, jobs, schedule_jobs};
 use scheduler_tests::jobs::{exits, fails, fast, hangs};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -16,7 +16,7 @@ fn the_logger_writes_one_line_for_each_timeout_and_for_nothing_else() {
     let log = folder.path().join("new folder/job_followups.log");
     let list = jobs![("J1", fast), ("J2\nforged", hangs), ("J3", fails), ("J4", exits(1)), ("J5", hangs)];
     let records = schedule_jobs(list, SHORT, default_follow_up_logger, &log).expect("the folder is ours");
-    let statuses: Vec<_> = records.iter().map(|record| record.status()).collect();
+    let statuses: Vec<_> = records.iter().map(Record::status).collect();
     assert_eq!(statuses, [Status::Ok, Status::Timeout, Status::Error, Status::Error, Status::Timeout]);
     let text = std::fs::read_to_string(&log).expect("it was written");
     let lines: Vec<_> = text.lines().collect();
@@ -83,7 +83,7 @@ fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
         .run(jobs![("a", hangs), ("b", { long() }), ("c", fast), ("d", fast)])
         .expect_err("the follow-up of `a` fails");
     let records = error.into_records();
-    let ids: Vec<_> = records.iter().map(|record| record.job_id()).collect();
+    let ids: Vec<_> = records.iter().map(Record::job_id).collect();
     assert!(ids == ["a", "b"] || ids == ["a", "b", "c"], "{ids:?}");
     assert_eq!(records[1].status(), Status::Timeout);
 }

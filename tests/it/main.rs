@@ -1,5 +1,7 @@
 //! The integration tests: jobs on real processes, under libtest and in applications of their own.
 
+#![expect(clippy::disallowed_methods, reason = "these tests look at the clock themselves")]
+
 mod application;
 mod calls;
 mod endings;

@@ -40,7 +40,7 @@ fn whatever_a_job_does_it_is_stopped_at_its_limit() {
 }
 
 #[test]
-fn the_shortest_of_call_attribute_and_ceiling_applies() {
+fn a_calls_timeout_wins_over_the_attributes_and_the_ceiling_over_both() {
     let limit_of = |call, ceiling| match run_job_with_timeout(call, ceiling).expect("the input is fine").outcome {
         Outcome::Timeout(overrun) => overrun.limit(),
         outcome => panic!("{outcome:?}"),

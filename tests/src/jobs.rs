@@ -4,8 +4,11 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
     unsafe_code,
-    reason = "these jobs do what jobs should not"
+    reason = "these jobs do what jobs should not, and nobody calls them as functions"
 )]
 
 use std::collections::BTreeMap;
@@ -306,7 +309,7 @@ pub fn ignores_signals() {
         // SAFETY: No handler is installed.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    hangs()
+    hangs();
 }
 
 /// Stops itself.
@@ -346,7 +349,7 @@ pub fn stops_in_the_middle_of_its_result() -> String {
 pub fn kills_its_warden() {
     // SAFETY: The parent of a job is its warden, and nothing else.
     unsafe { libc::kill(libc::getppid(), libc::SIGKILL) };
-    hangs()
+    hangs();
 }
 
 /// Runs a job of its own.

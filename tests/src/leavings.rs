@@ -1,6 +1,12 @@
 //! Jobs that leave processes behind, of every kind and after every ending, and the search for what is left.
 
-#![expect(clippy::disallowed_methods, reason = "these jobs do what jobs should not")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    clippy::needless_pass_by_value,
+    clippy::zombie_processes,
+    reason = "these jobs do what jobs should not, and nobody calls them as functions"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

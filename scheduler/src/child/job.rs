@@ -91,7 +91,7 @@ pub(super) fn run(assignment: Assignment, data: Data, warden: u32, stdout: Optio
         Ended::Refused(reason) => teller.tell(Kind::Refused, reason.as_bytes()),
         Ended::Abandoned => exit_unheard(),
     };
-    exit(told)
+    exit(i32::from(told.is_err()))
 }
 
 fn call(request: &Request, arguments: &[u8], teller: &Teller) -> Ended {
@@ -151,8 +151,8 @@ impl Teller {
 /// Ends the job's process as an ordinary program ends: what the job registered for its exit runs, within the time that
 /// the parent leaves it.
 #[expect(clippy::disallowed_methods, reason = "the process is the job's, and the job has ended")]
-fn exit(told: io::Result<()>) -> ! {
-    process::exit(i32::from(told.is_err()))
+fn exit(code: i32) -> ! {
+    process::exit(code)
 }
 
 /// Ends a process that nobody waits for.

@@ -29,9 +29,10 @@ const JOB: &str = "job:";
 /// # Examples
 ///
 /// ```
-/// fn main() {
+/// fn main() -> Result<(), std::io::Error> {
 ///     scheduler::init();
 ///     // Whatever the application does.
+///     Ok(())
 /// }
 /// ```
 pub fn init() {
@@ -60,10 +61,10 @@ fn enter(launcher: Launcher) {
     if role == WARDEN && process::was_started_as_warden() {
         warden::run(launcher);
     }
-    if let Some(stdout) = role.strip_prefix(JOB) {
-        if process::was_started_as_job() {
-            job::run_executed(stdout.parse().ok());
-        }
+    if let Some(stdout) = role.strip_prefix(JOB)
+        && process::was_started_as_job()
+    {
+        job::run_executed(stdout.parse().ok());
     }
     // The variable came from somewhere else: this is an ordinary program.
 }

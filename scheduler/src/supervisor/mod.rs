@@ -1,5 +1,6 @@
 //! Runs orders, so many at a time, each to its outcome, in one loop that waits for all of them.
 
+mod certificate;
 mod run;
 mod step;
 
@@ -34,7 +35,7 @@ pub(crate) fn supervise(
             };
             match Run::start(order, launcher) {
                 Ok(run) => running.push((index, run)),
-                Err(over) => stopped |= finished(index, over).is_break(),
+                Err(error) => stopped |= finished(index, Finished::without_a_process(&error)).is_break(),
             }
         }
         if running.is_empty() {

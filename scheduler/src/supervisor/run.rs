@@ -1,21 +1,23 @@
-//! One run: what [`step`](super::step) decides, carried out on a real process, and the evidence that comes from it.
+//! One run: what [`step`](super::step) decides, carried out on a real process.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certificate::{Answer, Evidence, Limits};
 use super::step::{Action, Event, State, Verdict};
 use crate::child;
 use crate::clock::{Deadline, Stopwatch};
-use crate::evidence::{Exit, Sweep, Usage};
-use crate::failure::{Failure, Panic};
+use crate::evidence::{Sweep, Usage};
+use crate::failure::Failure;
 use crate::launcher::Launcher;
-use crate::outcome::{Outcome, Overrun};
-use crate::process::{ABORT_SIGNAL, Ready, Worker, signal_name};
+use crate::outcome::Outcome;
+use crate::process::{Ready, Worker};
 use crate::registry::Entry;
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::{ExitReport, Report, Request};
+use crate::wire::message::Request;
 
 /// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -25,6 +27,8 @@ const LEAVE_LEAST: Duration = Duration::from_millis(10);
 const KILL_LIMIT: Duration = Duration::from_secs(3);
 /// How long the warden's own process may take to end, told to or killed.
 const REAP_LIMIT: Duration = Duration::from_secs(1);
+/// How long whoever reads our standard error may take for the last that the job wrote there.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How much a test harness, or whatever comes before `init()`, may print before the first frame.
 const NOISE_LIMIT: usize = 1 << 20;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
@@ -72,32 +76,11 @@ struct Started {
     deadline: Deadline,
 }
 
-/// What is known of how the run ended; what it means is told at the end.
-#[derive(Debug, Default)]
-struct Evidence {
-    said_hello: bool,
-    answer: Option<Answer>,
-    refusal: Option<String>,
-    /// The last panic that was raised, caught or not.
-    panic: Option<Panic>,
-    broken: Option<String>,
-    report: Option<ExitReport>,
-    start_expired: bool,
-}
-
-#[derive(Debug)]
-enum Answer {
-    Value(Vec<u8>),
-    Failed(Report),
-}
-
 impl Run {
-    /// Starts a warden and sends it the order. If no process can be made, the run is finished already.
-    pub(crate) fn start(order: Order, launcher: Launcher) -> Result<Self, Finished> {
+    /// Starts a warden and sends it the order.
+    pub(super) fn start(order: Order, launcher: Launcher) -> io::Result<Self> {
         let mark = new_mark();
-        let worker = Worker::spawn(&mut launcher.command(child::WARDEN));
-        let mut worker =
-            worker.map_err(|error| Finished::never_started(format!("its process could not be made: {error}")))?;
+        let mut worker = Worker::spawn(&mut launcher.command(child::WARDEN))?;
         let request = Request { job: order.entry.name().to_owned(), signature: order.entry.signature() };
         let request = codec::encode(&request).expect("text and numbers always encode");
         let mut head = frame::header(mark, Kind::Request, request.len()).to_vec();
@@ -144,6 +127,13 @@ impl Run {
         if ready.exited && self.worker.reap() {
             self.feed(Event::Reaped);
         }
+        if matches!(self.state, State::Draining(_)) {
+            // All that the job wrote is in the pipe by now.
+            while self.worker.relay_stderr() {}
+            if self.worker.stderr_is_through() {
+                self.feed(Event::Drained);
+            }
+        }
         if self.deadline.is_past() {
             // An outcome that is complete by now wins over the deadline that is about to be acted on.
             self.read_data(LAST_LOOK);
@@ -165,9 +155,8 @@ impl Run {
                 }
                 Ok(Progress::Partial) => steps -= 1,
                 Ok(Progress::WouldBlock) => return,
-                Ok(Progress::End) => return self.feed(Event::DataEnd),
-                // The job died in the middle of a frame; how, the warden will say.
-                Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
+                // Also in the middle of a frame: how the job died, the warden will say.
+                Ok(Progress::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
                 Err(error) => return self.broken(format!("on the job's stream: {error}")),
             }
         }
@@ -247,7 +236,10 @@ impl Run {
         match action {
             Action::Nothing => {}
             Action::Kill => self.worker.send(Arc::from(frame::header(self.mark, Kind::Kill, 0))),
-            Action::Force => self.worker.kill(),
+            Action::Force => {
+                self.evidence.forced = true;
+                self.worker.kill();
+            }
         }
         if before == after {
             return;
@@ -267,95 +259,28 @@ impl Run {
             State::Leaving(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
             State::Killing(_) => Deadline::after(KILL_LIMIT),
             State::Reaping(_) | State::Forcing(_) => Deadline::after(REAP_LIMIT),
+            State::Draining(_) => Deadline::after(DRAIN_LIMIT),
             State::Done(_) => Deadline::after(Duration::MAX),
         }
     }
 
-    /// Tells what the evidence means.
+    /// Tells what came of it.
     pub(super) fn conclude(mut self) -> Finished {
-        // What the job wrote is in the pipe by now; whoever reads our standard error may be slower than we can wait.
-        while self.worker.relay_stderr() {}
-        let stderr_tail = self.worker.stderr_tail();
-        let report = self.evidence.report.take();
+        let stderr_tail = self.worker.finish_stderr();
+        let (usage, sweep) = self.evidence.witnessed();
+        // A run is concluded once it is done, and a run that is done has its verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
-        let exit = report.as_ref().and_then(|report| report.exit);
-        let limit = Overrun::new(self.order.limit);
-        let (usage, sweep) = report.map_or((Usage::default(), Sweep::Unproved), |report| (report.usage, report.sweep));
-        let outcome = match (verdict, self.evidence.answer.take()) {
-            (Verdict::Answered, Some(Answer::Value(bytes))) => Outcome::Ok(bytes),
-            (Verdict::Answered, Some(Answer::Failed(report))) => Outcome::Error(told(report)),
-            (Verdict::Overran, _) => Outcome::Timeout(limit),
-            (Verdict::NeverStarted, _) => {
-                Outcome::Error(Failure::NeverStarted { reason: self.why_never_started(exit, &stderr_tail) })
-            }
-            (Verdict::Died, _) => Outcome::Error(self.death(exit, &stderr_tail)),
-            (Verdict::Broken, _) => Outcome::Error(Failure::ProtocolBroken {
-                message: self.evidence.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
-            }),
-            (Verdict::Orphaned | Verdict::Answered, _) => Outcome::Error(Failure::ProtocolBroken {
-                message: "the job's warden was ended from outside, and the job with it".to_owned(),
-            }),
-        };
-        let has_result = matches!(outcome, Outcome::Ok(_));
-        Finished {
-            outcome,
-            duration: self.duration,
-            usage,
-            sweep,
-            stderr_tail: if has_result { String::new() } else { stderr_tail },
-        }
-    }
-
-    fn death(&mut self, exit: Option<Exit>, stderr_tail: &str) -> Failure {
-        match exit {
-            Some(Exit::Code(code)) => Failure::Exited { code },
-            Some(Exit::Signal { number, core_dumped }) => {
-                // A panic that can't unwind, and an overflow of the stack, end in an abort.
-                if number == ABORT_SIGNAL {
-                    if let Some(panic) = self.evidence.panic.take() {
-                        return Failure::Panicked(panic);
-                    }
-                    if let Some(message) = overflow(stderr_tail) {
-                        return Failure::StackOverflow { message };
-                    }
-                }
-                Failure::Signaled { signal: number, name: signal_name(number), core_dumped }
-            }
-            None => Failure::ProtocolBroken {
-                message: "the job's stream ended, and how the job ended is not known".to_owned(),
-            },
-        }
-    }
-
-    fn why_never_started(&mut self, exit: Option<Exit>, stderr_tail: &str) -> String {
-        if let Some(refusal) = self.evidence.refusal.take() {
-            return refusal;
-        }
-        let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
-        let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
-        match (self.evidence.said_hello, self.evidence.start_expired) {
-            (false, true) => format!(
-                "the re-executed binary did not reach `scheduler::init()` within {:?}{said}",
-                self.order.start_limit
-            ),
-            (true, true) => format!("its arguments were not read within {:?}{said}", self.order.start_limit),
-            (false, false) => format!(
-                "the re-executed binary ended before it reached `scheduler::init()`; is that the first thing in `main`, \
-                 whatever the arguments and the environment{said}"
-            ),
-            (true, false) => match exit {
-                Some(Exit::Code(code)) => format!("its process exited with code {code} before the call{said}"),
-                Some(Exit::Signal { number, .. }) => {
-                    format!("its process was ended by {} before the call{said}", signal_name(number))
-                }
-                None => format!("its process ended before the call{said}"),
-            },
-        }
+        let limits = Limits { job: self.order.limit, start: self.order.start_limit };
+        let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
+        let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
+        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail }
     }
 }
 
 impl Finished {
-    fn never_started(reason: String) -> Self {
+    /// Returns what comes of an order for which no process could be made.
+    pub(super) fn without_a_process(error: &io::Error) -> Self {
+        let reason = format!("its process could not be made: {error}");
         Self {
             outcome: Outcome::Error(Failure::NeverStarted { reason }),
             duration: Duration::ZERO,
@@ -364,20 +289,6 @@ impl Finished {
             stderr_tail: String::new(),
         }
     }
-}
-
-fn told(report: Report) -> Failure {
-    match report {
-        Report::Returned { message, sources } => Failure::Returned { message, sources },
-        Report::Panicked(panic) => Failure::Panicked(panic),
-        Report::Unserializable { message } => Failure::Unserializable { message },
-    }
-}
-
-/// Returns the line that the standard library's handler writes before it aborts.
-fn overflow(stderr_tail: &str) -> Option<String> {
-    let line = stderr_tail.lines().rfind(|line| line.contains("has overflowed its stack"))?;
-    Some(line.trim().to_owned())
 }
 
 /// Returns random bytes. What hashes maps against attackers is good enough against accidents.

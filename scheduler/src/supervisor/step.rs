@@ -1,13 +1,13 @@
 //! The one place where a run is decided: a pure function from a state and an event to the next state.
 //!
 //! ```text
-//!            Started            outcome, end of data          Exit             gone
-//! Starting ───────────▶ Running ─────────────────────▶ Leaving ──────▶ Reaping ─────▶ Done
-//!     │ limit, refusal     │ deadline                     │ limit         │ limit     ▲
-//!     └──────────┬─────────┴──────────────────────────────┘               ▼           │
-//!                ▼              Exit                                   Forcing ───────┘
-//!             Killing ──────────────────────────────▶ Reaping      gone, or limit
-//!                └── limit, or the warden is gone ──▶ Forcing
+//!           Started         outcome, end of data        Exit          gone            drained
+//! Starting ─────────▶ Running ──────────────────▶ Leaving ────▶ Reaping ────▶ Draining ────────▶ Done
+//!     │ limit, refusal   │ deadline                  │ limit       │ limit       ▲      or limit   ▲
+//!     └─────────┬────────┴───────────────────────────┘             ▼             │                 │
+//!               ▼                                               Forcing ─────────┴─────────────────┘
+//!            Killing ── Exit ──▶ Reaping                           ▲        gone         limit
+//!               └────── limit ─────────────────────────────────────┘
 //! ```
 //!
 //! Every state but `Done` has a limit, so that every run ends. The verdict is set once, on the way out of `Starting`
@@ -28,6 +28,8 @@ pub(crate) enum State {
     Reaping(Verdict),
     /// The warden's process to end, which was killed.
     Forcing(Verdict),
+    /// Whoever reads our standard error, to take the last of what the job wrote there.
+    Draining(Verdict),
     Done(Verdict),
 }
 
@@ -67,6 +69,8 @@ pub(crate) enum Event {
     ControlEnd,
     /// The warden's process has been collected.
     Reaped,
+    /// Nothing of the job's standard error is left to pass on.
+    Drained,
     /// The limit of the state has passed.
     Limit,
 }
@@ -84,20 +88,23 @@ pub(crate) enum Action {
 impl State {
     /// Returns the state after `event`, and what to do on the way there.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
-        use State::{Done, Forcing, Killing, Leaving, Reaping, Running, Starting};
+        use State::{Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Starting};
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
-            (Starting, Event::Broken | Event::Outcome) => (Killing(Verdict::Broken), Action::Kill),
             (Starting, Event::Refused | Event::DataEnd) => (Leaving(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::Exit | Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
             (Running, Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
             (Running, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
             (Running, Event::DataEnd) => (Leaving(Verdict::Died), Action::Nothing),
-            (Running, Event::Broken | Event::Started | Event::Refused) => (Killing(Verdict::Broken), Action::Kill),
             (Running, Event::Exit) => (Reaping(Verdict::Died), Action::Nothing),
             (Running, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
+
+            // Nonsense, or sense at the wrong time.
+            (Starting, Event::Broken | Event::Outcome) | (Running, Event::Broken | Event::Started | Event::Refused) => {
+                (Killing(Verdict::Broken), Action::Kill)
+            }
 
             (Leaving(verdict), Event::Limit) => (Killing(verdict), Action::Kill),
             (Leaving(verdict) | Killing(verdict), Event::Exit | Event::ControlEnd) => {
@@ -106,7 +113,8 @@ impl State {
             (Killing(verdict) | Reaping(verdict), Event::Limit) => (Forcing(verdict), Action::Force),
 
             // Its end was collected: nothing is signalled from here on.
-            (Reaping(verdict) | Forcing(verdict), Event::Reaped) | (Forcing(verdict), Event::Limit) => {
+            (Reaping(verdict) | Forcing(verdict), Event::Reaped) => (Draining(verdict), Action::Nothing),
+            (Forcing(verdict), Event::Limit) | (Draining(verdict), Event::Drained | Event::Limit) => {
                 (Done(verdict), Action::Nothing)
             }
 
@@ -123,6 +131,7 @@ impl State {
             | Self::Killing(verdict)
             | Self::Reaping(verdict)
             | Self::Forcing(verdict)
+            | Self::Draining(verdict)
             | Self::Done(verdict) => Some(verdict),
         }
     }
@@ -132,7 +141,7 @@ impl State {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 10] = [
         Event::Started,
         Event::Refused,
         Event::Outcome,
@@ -141,6 +150,7 @@ mod tests {
         Event::Exit,
         Event::ControlEnd,
         Event::Reaped,
+        Event::Drained,
         Event::Limit,
     ];
 
@@ -168,7 +178,7 @@ mod tests {
     #[test]
     fn nothing_is_signalled_after_the_end() {
         explore(State::Starting, 6, &mut |before, event, after, action| {
-            if matches!(before, State::Done(_)) || event == Event::Reaped {
+            if matches!(before, State::Done(_) | State::Draining(_)) || event == Event::Reaped {
                 assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
             }
             if matches!(before, State::Done(_)) {
@@ -187,20 +197,20 @@ mod tests {
 
     #[test]
     fn each_ending_has_its_verdict() {
-        use Event::{Broken, ControlEnd, DataEnd, Exit, Limit, Outcome, Reaped, Refused, Started};
+        use Event::{Broken, ControlEnd, DataEnd, Drained, Exit, Limit, Outcome, Reaped, Refused, Started};
         let cases: [(&[Event], Verdict); 12] = [
-            (&[Started, Outcome, DataEnd, Exit, ControlEnd, Reaped], Verdict::Answered),
-            (&[Started, Limit, Exit, Reaped], Verdict::Overran),
-            (&[Started, Limit, Outcome, Exit, Reaped], Verdict::Overran),
-            (&[Started, Outcome, Limit, Exit, Reaped], Verdict::Answered),
-            (&[Started, Limit, Limit, Reaped], Verdict::Overran),
-            (&[Started, DataEnd, Exit, Reaped], Verdict::Died),
-            (&[Started, Exit, Reaped], Verdict::Died),
-            (&[Started, ControlEnd, Reaped], Verdict::Orphaned),
-            (&[Started, Broken, Exit, Reaped], Verdict::Broken),
-            (&[Refused, DataEnd, Exit, Reaped], Verdict::NeverStarted),
-            (&[Limit, Exit, Reaped], Verdict::NeverStarted),
-            (&[ControlEnd, Reaped], Verdict::NeverStarted),
+            (&[Started, Outcome, DataEnd, Exit, ControlEnd, Reaped, Drained], Verdict::Answered),
+            (&[Started, Limit, Exit, Reaped, Drained], Verdict::Overran),
+            (&[Started, Limit, Outcome, Exit, Reaped, Drained], Verdict::Overran),
+            (&[Started, Outcome, Limit, Exit, Reaped, Drained], Verdict::Answered),
+            (&[Started, Limit, Limit, Reaped, Drained], Verdict::Overran),
+            (&[Started, DataEnd, Exit, Reaped, Drained], Verdict::Died),
+            (&[Started, Exit, Reaped, Drained], Verdict::Died),
+            (&[Started, ControlEnd, Reaped, Drained], Verdict::Orphaned),
+            (&[Started, Broken, Exit, Reaped, Drained], Verdict::Broken),
+            (&[Refused, DataEnd, Exit, Reaped, Drained], Verdict::NeverStarted),
+            (&[Limit, Exit, Reaped, Drained], Verdict::NeverStarted),
+            (&[ControlEnd, Reaped, Limit], Verdict::NeverStarted),
         ];
         for (events, verdict) in cases {
             let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);

@@ -9,7 +9,7 @@ fn tidy() {}
 
 mod elsewhere {
     #[scheduler::job(name = "tidy")]
-    pub fn tidy_too() {}
+    pub(crate) fn tidy_too() {}
 }
 
 #[scheduler::main]

@@ -1,21 +1,28 @@
 //! `Relay`: passes the job's standard error on to the parent's, and keeps the end of it.
 //!
 //! The parent must never wait for whoever reads its standard error. A terminal or a pipe is therefore opened once more,
-//! without blocking, a socket is written to without waiting, and only a plain file is written to directly. While the
-//! reader is slow the job's pipe is left alone, so that the job waits, as it would if it wrote there itself.
+//! without blocking, and a socket is written to without waiting. What can't be opened again (the standard error of a
+//! container may belong to another user) gets small pieces while it has room. While the reader is slow the job's pipe
+//! is left alone, so that the job waits, as it would if it wrote there itself.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ChildStderr;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
 /// How much of the end is kept.
 const TAIL: usize = 8 * 1024;
+/// How much is read at a time.
+const CHUNK: usize = 16 * 1024;
+/// How much is looked through for the end once nothing is passed on any more: a pipe holds less.
+const REST: usize = 1 << 20;
+/// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
+const PIECE: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -47,10 +54,34 @@ impl Relay {
         if !self.pending.is_empty() {
             return self.pass_on();
         }
+        let read = self.read();
+        if read == Read::Text {
+            self.pass_on();
+        }
+        read != Read::Nothing
+    }
+
+    /// Returns true once nothing is left to pass on, and nothing can be read.
+    pub(super) fn is_through(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Gives up on passing anything on, and returns the last text of all that was written.
+    pub(super) fn finish(&mut self) -> String {
+        for _ in 0..REST / CHUNK {
+            self.pending.clear();
+            if self.read() == Read::Nothing {
+                break;
+            }
+        }
+        self.tail()
+    }
+
+    fn read(&mut self) -> Read {
         let Some(source) = &mut self.source else {
-            return false;
+            return Read::Nothing;
         };
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = [0; CHUNK];
         match source.read(&mut chunk) {
             Ok(0) => self.source = None,
             Ok(count) => {
@@ -58,13 +89,13 @@ impl Relay {
                 self.tail.extend(&chunk[..count]);
                 let excess = self.tail.len().saturating_sub(TAIL);
                 self.tail.drain(..excess);
-                self.pass_on();
+                return Read::Text;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Nothing,
             Err(_) => self.source = None,
         }
-        true
+        Read::More
     }
 
     fn pass_on(&mut self) -> bool {
@@ -80,7 +111,7 @@ impl Relay {
     }
 
     /// Returns the last text that was read.
-    pub(super) fn tail(&self) -> String {
+    fn tail(&self) -> String {
         let (front, back) = self.tail.as_slices();
         let tail = [front, back].concat();
         // Cut from the front, it may begin in the middle of a character.
@@ -89,13 +120,22 @@ impl Relay {
     }
 }
 
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Text,
+    /// No text, but more may be there.
+    More,
+    Nothing,
+}
+
 /// The parent's standard error.
 #[derive(Debug)]
 enum Sink {
     /// Opened once more, so that only this description doesn't block.
     Reopened(File),
     Socket,
-    /// Never blocks for long, or can't be opened again.
+    /// A plain file, or what can't be opened again.
     Direct,
 }
 
@@ -119,7 +159,13 @@ impl Sink {
         match self {
             Self::Reopened(file) => file.write(bytes),
             Self::Socket => Ok(rustix::net::send(stderr, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?),
-            Self::Direct => Ok(rustix::io::write(stderr, bytes)?),
+            Self::Direct => {
+                let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
+                match rustix::event::poll(&mut room, Some(&Timespec::default()))? {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => Ok(rustix::io::write(stderr, &bytes[..bytes.len().min(PIECE)])?),
+                }
+            }
         }
     }
 

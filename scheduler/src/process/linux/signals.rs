@@ -39,12 +39,16 @@ pub(super) fn reset_inherited() {
 
 /// Makes the warden deaf to what would end or stop it.
 pub(super) fn shield() {
-    SHIELDED.into_iter().for_each(|signal| set(signal, libc::SIG_IGN));
+    for signal in SHIELDED {
+        set(signal, libc::SIG_IGN);
+    }
 }
 
 /// Gives the job, which the warden forked, the dispositions and the mask that a program starts with.
 pub(super) fn unshield() {
-    SHIELDED.into_iter().for_each(|signal| set(signal, libc::SIG_DFL));
+    for signal in SHIELDED {
+        set(signal, libc::SIG_DFL);
+    }
     set(libc::SIGCHLD, libc::SIG_DFL);
     let mut none = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.

@@ -39,6 +39,7 @@ pub(crate) struct Worker {
 
 /// What of a worker is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
 pub(crate) struct Ready {
     pub(crate) control: bool,
     pub(crate) data: bool,
@@ -111,9 +112,14 @@ impl Worker {
         self.stderr.step()
     }
 
-    /// Returns the last text of the job's standard error.
-    pub(crate) fn stderr_tail(&self) -> String {
-        self.stderr.tail()
+    /// Says whether all that was read of the job's standard error has been passed on.
+    pub(crate) fn stderr_is_through(&self) -> bool {
+        self.stderr.is_through()
+    }
+
+    /// Stops passing the job's standard error on, and returns the last text of it.
+    pub(crate) fn finish_stderr(&mut self) -> String {
+        self.stderr.finish()
     }
 
     /// Ends the warden itself; its job dies with it.
@@ -137,6 +143,16 @@ impl Worker {
                 Err(_) => true,
             };
         self.reaped
+    }
+
+    fn reap_until(&mut self, deadline: Deadline) {
+        while !self.reap() && !deadline.is_past() {
+            // A job that fills its standard error would keep the sweep waiting.
+            while self.relay_stderr() {}
+            if wait(std::iter::once(&*self), deadline).is_err() {
+                return;
+            }
+        }
     }
 
     fn flush(&mut self) {
@@ -170,17 +186,11 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.control = None;
         self.data = None;
-        let deadline = Deadline::after(ABANDON);
-        while !self.reap() && !deadline.is_past() {
-            // A job that fills its standard error would keep the sweep waiting.
-            while self.relay_stderr() {}
-            if wait(std::iter::once(&*self), deadline).is_err() {
-                break;
-            }
-        }
+        self.reap_until(Deadline::after(ABANDON));
         self.kill();
-        // A process that was sent SIGKILL ends; to wait for it is what keeps a zombie from being left.
-        let _ = self.child.wait();
+        // A process that was sent SIGKILL ends, unless the kernel holds on to it; to wait for it is what keeps a zombie
+        // from being left.
+        self.reap_until(Deadline::after(ABANDON));
     }
 }
 

@@ -1,0 +1,194 @@
+//! The evidence of how a run ended, gathered while it goes on, and the certificate that it amounts to.
+
+use std::time::Duration;
+
+use super::step::Verdict;
+use crate::evidence::{Exit, Sweep, Usage};
+use crate::failure::{Failure, Panic};
+use crate::outcome::{Outcome, Overrun};
+use crate::process::{ABORT_SIGNAL, signal_name};
+use crate::wire::message::{ExitReport, Report};
+
+/// What is known of how the run ended; what it means is told at the end.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) said_hello: bool,
+    pub(super) answer: Option<Answer>,
+    pub(super) refusal: Option<String>,
+    /// The last panic that was raised, caught or not.
+    pub(super) panic: Option<Panic>,
+    pub(super) broken: Option<String>,
+    pub(super) report: Option<ExitReport>,
+    pub(super) start_expired: bool,
+    /// The warden did not answer in time, and was killed.
+    pub(super) forced: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Answer {
+    Value(Vec<u8>),
+    Failed(Report),
+}
+
+/// How long things were allowed to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) job: Duration,
+    pub(super) start: Duration,
+}
+
+impl Evidence {
+    /// Returns what the warden saw.
+    pub(super) fn witnessed(&self) -> (Usage, Sweep) {
+        match &self.report {
+            Some(report) => (report.usage, report.sweep.clone()),
+            None => (Usage::default(), Sweep::Unproved),
+        }
+    }
+
+    /// Tells what it means.
+    pub(super) fn certify(mut self, verdict: Verdict, limits: Limits, stderr_tail: &str) -> Outcome<Vec<u8>> {
+        Outcome::Error(match (verdict, self.answer.take()) {
+            (Verdict::Answered, Some(Answer::Value(bytes))) => return Outcome::Ok(bytes),
+            (Verdict::Overran, _) => return Outcome::Timeout(Overrun::new(limits.job)),
+            (Verdict::Answered, Some(Answer::Failed(report))) => told(report),
+            (Verdict::NeverStarted, _) => {
+                Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) }
+            }
+            (Verdict::Died, _) => self.death(stderr_tail),
+            (Verdict::Broken, _) => Failure::ProtocolBroken {
+                message: self.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
+            },
+            (Verdict::Orphaned | Verdict::Answered, _) => self.unwitnessed(),
+        })
+    }
+
+    fn death(mut self, stderr_tail: &str) -> Failure {
+        match self.exit() {
+            Some(Exit::Code(code)) => Failure::Exited { code },
+            Some(Exit::Signal { number, core_dumped }) => {
+                // A panic that can't unwind, and an overflow of the stack, end in an abort.
+                if number == ABORT_SIGNAL {
+                    if let Some(panic) = self.panic.take() {
+                        return Failure::Panicked(panic);
+                    }
+                    if let Some(message) = overflow(stderr_tail) {
+                        return Failure::StackOverflow { message };
+                    }
+                }
+                Failure::Signaled { signal: number, name: signal_name(number), core_dumped }
+            }
+            None => self.unwitnessed(),
+        }
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        self.report.as_ref().and_then(|report| report.exit)
+    }
+
+    /// Says why it isn't known how the job ended.
+    fn unwitnessed(&self) -> Failure {
+        Failure::ProtocolBroken {
+            message: match (&self.report, self.forced) {
+                (Some(_), _) => "the job's stream ended, and its process could not be killed in time",
+                (None, true) => "the job's warden gave no answer in time, and was killed with the job",
+                (None, false) => "the job's warden was ended from outside, and the job with it",
+            }
+            .to_owned(),
+        }
+    }
+
+    fn why_never_started(mut self, start_limit: Duration, stderr_tail: &str) -> String {
+        if let Some(refusal) = self.refusal.take() {
+            return refusal;
+        }
+        let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
+        let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
+        match (self.said_hello, self.start_expired) {
+            (false, true) => {
+                format!("the re-executed binary did not reach `scheduler::init()` within {start_limit:?}{said}")
+            }
+            (true, true) => format!("its arguments were not read within {start_limit:?}{said}"),
+            (false, false) => format!(
+                "the re-executed binary ended before it reached `scheduler::init()`; is that the first thing in `main`, \
+                 whatever the arguments and the environment{said}"
+            ),
+            (true, false) => match self.exit() {
+                Some(Exit::Code(code)) => format!("its process exited with code {code} before the call{said}"),
+                Some(Exit::Signal { number, .. }) => {
+                    format!("its process was ended by {} before the call{said}", signal_name(number))
+                }
+                None => format!("its process ended before the call{said}"),
+            },
+        }
+    }
+}
+
+fn told(report: Report) -> Failure {
+    match report {
+        Report::Returned { message, sources } => Failure::Returned { message, sources },
+        Report::Panicked(panic) => Failure::Panicked(panic),
+        Report::Unserializable { message } => Failure::Unserializable { message },
+    }
+}
+
+/// Returns the line that the standard library's handler writes before it aborts.
+fn overflow(stderr_tail: &str) -> Option<String> {
+    let line = stderr_tail.lines().rfind(|line| line.contains("has overflowed its stack"))?;
+    Some(line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30) };
+
+    fn exited(exit: Option<Exit>) -> Evidence {
+        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
+        Evidence { said_hello: true, report: Some(report), ..Evidence::default() }
+    }
+
+    fn line(evidence: Evidence, verdict: Verdict, stderr_tail: &str) -> String {
+        match evidence.certify(verdict, LIMITS, stderr_tail) {
+            Outcome::Error(failure) => failure.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_abort_is_an_overflow_only_where_the_runtime_says_so() {
+        let abort = || exited(Some(Exit::Signal { number: ABORT_SIGNAL, core_dumped: false }));
+        let said = "\nthread 'main' (7) has overflowed its stack\nfatal runtime error: stack overflow\n";
+        assert_eq!(line(abort(), Verdict::Died, said), "stack overflow: thread 'main' (7) has overflowed its stack");
+        assert_eq!(line(abort(), Verdict::Died, "assertion failed\n"), "ended by signal 6 (SIGABRT)");
+        let fault = exited(Some(Exit::Signal { number: 11, core_dumped: true }));
+        assert_eq!(line(fault, Verdict::Died, said), "ended by signal 11 (SIGSEGV), core dumped");
+    }
+
+    #[test]
+    fn an_exit_without_an_outcome_is_no_success() {
+        assert_eq!(line(exited(Some(Exit::Code(0))), Verdict::Died, ""), "exited with code 0 before it gave a result");
+    }
+
+    #[test]
+    fn where_nobody_saw_the_end_it_says_so() {
+        let of = |evidence, verdict| line(evidence, verdict, "");
+        assert!(of(exited(None), Verdict::Died).ends_with("could not be killed in time"));
+        assert!(of(Evidence::default(), Verdict::Died).contains("ended from outside"));
+        assert!(of(Evidence::default(), Verdict::Orphaned).contains("ended from outside"));
+        let forced = Evidence { forced: true, ..Evidence::default() };
+        assert!(of(forced, Verdict::Died).contains("gave no answer in time"));
+    }
+
+    #[test]
+    fn a_start_that_never_happened_is_told_with_what_it_wrote() {
+        let silent = line(Evidence::default(), Verdict::NeverStarted, "");
+        assert!(silent.contains("ended before it reached `scheduler::init()`"), "{silent}");
+        let slow = Evidence { start_expired: true, ..Evidence::default() };
+        let slow = line(slow, Verdict::NeverStarted, "loading\n\n");
+        assert!(slow.ends_with("did not reach `scheduler::init()` within 30s; it wrote: loading"), "{slow}");
+        let refused = Evidence { refusal: Some("no such job".to_owned()), ..Evidence::default() };
+        assert_eq!(line(refused, Verdict::NeverStarted, "x"), "never started: no such job");
+    }
+}
