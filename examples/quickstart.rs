@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         log_file,
     )?;
 
-    println!("{:<8}{:<10}{:>10}  {}", "job", "status", "seconds", "result or error");
+    println!("{:<8}{:<10}{:>10}  result or error", "job", "status", "seconds");
     for record in &records {
         println!(
             "{:<8}{:<10}{:>10.6}  {}",

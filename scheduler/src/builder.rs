@@ -18,6 +18,7 @@ use crate::launcher::Launcher;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::registry;
+use crate::start_method::StartMethod;
 use crate::supervisor::{Finished, Order, supervise};
 use crate::wire::frame;
 
@@ -63,6 +64,7 @@ pub struct Scheduler<'a> {
     ceiling: Option<Duration>,
     start_timeout: Duration,
     concurrency: usize,
+    start_method: StartMethod,
     on_timeout: Option<FollowUp<'a>>,
 }
 
@@ -71,7 +73,14 @@ type FollowUp<'a> = Box<dyn Fn(&TimedOut<'_>) -> Result<(), FollowUpError> + 'a>
 impl<'a> Scheduler<'a> {
     /// Returns a scheduler that runs one job at a time, without a limit but for the jobs' own, and follows nothing up.
     pub fn new() -> Self {
-        Self { timeout: None, ceiling: None, start_timeout: START_TIMEOUT, concurrency: 1, on_timeout: None }
+        Self {
+            timeout: None,
+            ceiling: None,
+            start_timeout: START_TIMEOUT,
+            concurrency: 1,
+            start_method: StartMethod::default(),
+            on_timeout: None,
+        }
     }
 
     /// Sets the timeout of every job that has none of its own.
@@ -100,6 +109,11 @@ impl<'a> Scheduler<'a> {
     /// Zero is an error when the jobs are to run.
     pub fn concurrency(self, concurrency: usize) -> Self {
         Self { concurrency, ..self }
+    }
+
+    /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
+    pub fn start_method(self, start_method: StartMethod) -> Self {
+        Self { start_method, ..self }
     }
 
     /// Has `follow_up` called at once, in this process and on the thread that called [`run`](Self::run), when a job has
@@ -304,6 +318,7 @@ impl fmt::Debug for Scheduler<'_> {
             .field("timeout", &self.timeout)
             .field("start_timeout", &self.start_timeout)
             .field("concurrency", &self.concurrency)
+            .field("start_method", &self.start_method)
             .finish_non_exhaustive()
     }
 }

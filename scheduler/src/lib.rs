@@ -99,6 +99,7 @@ mod registry;
 mod result;
 mod returns;
 mod stage;
+mod start_method;
 mod supervisor;
 mod wire;
 
@@ -120,6 +121,7 @@ pub use crate::outcome::{Outcome, Overrun, Status};
 pub use crate::output::JobResult;
 pub use crate::record::Record;
 pub use crate::registry::{Entry, Parameter, registry};
+pub use crate::start_method::StartMethod;
 
 /// Registers a function as a job, at compile time.
 ///
