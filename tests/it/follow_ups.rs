@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::error::Error as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use scheduler::{Record, Scheduler, Status, default_follow_up_logger, jobs, schedule_jobs};
@@ -25,8 +25,23 @@ fn the_logger_writes_one_line_for_each_timeout_and_for_nothing_else() {
     assert!(lines[1].contains(" - Job ID: J5, Reason: timeout, Elapsed Time: 0."), "{text}");
 }
 
+#[scheduler::job]
+fn exists(path: PathBuf) -> bool {
+    path.exists()
+}
+
 #[test]
 fn a_follow_up_is_called_before_the_next_job_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("seen");
+    let list = jobs![("a", exists(log.clone())), ("b", hangs), ("c", exists(log.clone()))];
+    let records = schedule_jobs(list, SHORT, default_follow_up_logger, &log).expect("the folder is ours");
+    assert!(!records[0].result::<bool>().expect("it returned"));
+    assert!(records[2].result::<bool>().expect("it returned"));
+}
+
+#[test]
+fn a_follow_up_is_given_all_details_and_writes_the_log_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("seen");
     let seen = RefCell::new(Vec::new());
@@ -36,7 +51,7 @@ fn a_follow_up_is_called_before_the_next_job_runs() {
     };
     let records = schedule_jobs(jobs![("a", hangs), ("b", fast)], SHORT, follow_up, &log).expect("nothing fails");
     assert_eq!(seen.into_inner(), [("a".to_owned(), "timeout".to_owned(), records[0].duration(), log.clone())]);
-    assert!(!log.exists(), "the log is the follow-up's alone");
+    assert!(!log.exists());
 }
 
 #[test]
