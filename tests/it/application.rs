@@ -7,7 +7,10 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::surroundings::Surroundings;
 use serde_json::Value;
+
+use crate::hygiene::assert_plain_signals;
 
 const APP: &str = env!("CARGO_BIN_EXE_app");
 
@@ -129,6 +132,13 @@ fn an_application_that_ignores_its_childrens_end_runs_jobs() {
     assert_eq!(records[0]["result"], 42);
     assert_eq!(records[1]["status"], "timeout");
     assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+}
+
+#[test]
+fn an_application_that_ignores_and_blocks_all_signals_gives_its_jobs_plain_ones() {
+    let records = run("ignores all signals", &["60000", "looks_around"]);
+    let found: Surroundings = serde_json::from_value(records[0]["result"].clone()).expect("it looked around");
+    assert_plain_signals(&found);
 }
 
 #[test]

@@ -156,6 +156,8 @@ fn a_job_that_closes_our_descriptor_has_no_outcome_and_harms_no_file() {
 fn a_copy_that_the_job_forked_tells_nothing() {
     let record = record_of(jobs::returns_twice::job());
     assert!(record.result::<u32>().expect("the job returned") > 1);
+    let failure = failure_of(jobs::aborts_after_its_copy_panicked::job());
+    assert!(matches!(failure, Failure::Signaled { name: "SIGABRT", .. }), "{failure:?}");
 }
 
 #[test]

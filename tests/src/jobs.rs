@@ -14,8 +14,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::io::{Read, Write};
-use std::process::Command;
 use std::time::Duration;
 
 use scheduler::{Scheduler, job, jobs};
@@ -286,6 +284,18 @@ pub fn returns_twice() -> u32 {
     std::process::id()
 }
 
+/// Forks a copy that panics, waits for its end, and aborts.
+#[job]
+pub fn aborts_after_its_copy_panicked() {
+    // SAFETY: The job has one thread.
+    let child = unsafe { libc::fork() };
+    assert!(child != 0, "the copy panics, not the job");
+    let mut status = 0;
+    // SAFETY: `status` may be written.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    std::process::abort()
+}
+
 /// Waits for ever.
 #[job]
 pub fn hangs() {
@@ -360,84 +370,4 @@ pub fn kills_its_warden() {
 #[job]
 pub fn runs_a_job() -> Result<i32, scheduler::Error> {
     Scheduler::new().run(jobs![("inner", fast)])?[0].result()
-}
-
-/// What a job finds around it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Surroundings {
-    /// Environment variables whose name speaks of the scheduler.
-    pub markers: Vec<String>,
-    /// The same in a process that the job starts.
-    pub markers_of_children: String,
-    /// The lines of `/proc/self/status` about signals.
-    pub signals: BTreeMap<String, String>,
-    /// The open descriptors and what they are.
-    pub descriptors: BTreeMap<i32, String>,
-    /// The descriptors that a process has which the job starts.
-    pub descriptors_of_children: Vec<i32>,
-    /// How many bytes standard input gave.
-    pub stdin: usize,
-    /// Process, session and group.
-    pub ids: [i32; 3],
-    /// Arguments beside the program's name.
-    pub arguments: Vec<String>,
-}
-
-/// Tells what a job finds around it.
-///
-/// # Errors
-///
-/// If `/proc` can't be read.
-#[job]
-pub fn looks_around() -> std::io::Result<Surroundings> {
-    let shown = |mut command: Command| {
-        let output = command.output()?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let mut list = Command::new("sh");
-    list.args(["-c", "ls /proc/$$/fd"]);
-    let mut stdin = Vec::new();
-    std::io::stdin().read_to_end(&mut stdin)?;
-    std::io::stdout().flush()?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    // SAFETY: These calls have no preconditions.
-    let ids = unsafe { [libc::getpid(), libc::getsid(0), libc::getpgrp()] };
-    Ok(Surroundings {
-        markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("SCHEDULER")).collect(),
-        markers_of_children: shown(Command::new("env"))?
-            .lines()
-            .filter(|line| line.contains("SCHEDULER"))
-            .collect::<Vec<_>>()
-            .join(","),
-        signals: status
-            .lines()
-            .filter_map(|line| line.split_once(":\t"))
-            .filter(|(name, _)| name.starts_with("Sig"))
-            .map(|(name, mask)| (name.to_owned(), mask.to_owned()))
-            .collect(),
-        descriptors: descriptors()?,
-        descriptors_of_children: shown(list)?.lines().filter_map(|number| number.parse().ok()).collect(),
-        stdin: stdin.len(),
-        ids,
-        arguments: std::env::args().skip(1).collect(),
-    })
-}
-
-/// Returns the open descriptors of this process and what they are.
-///
-/// # Errors
-///
-/// If `/proc` can't be read.
-pub fn descriptors() -> std::io::Result<BTreeMap<i32, String>> {
-    let mut open = BTreeMap::new();
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        // The one that lists them is closed by the time it is looked up.
-        if let (Some(number), Ok(target)) = (number, std::fs::read_link(&path)) {
-            open.insert(number, target.display().to_string());
-        }
-    }
-    open.retain(|_, target| !target.starts_with("/proc/"));
-    Ok(open)
 }

@@ -4,6 +4,7 @@
 
 pub mod jobs;
 pub mod leavings;
+pub mod surroundings;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

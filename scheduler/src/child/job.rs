@@ -79,10 +79,6 @@ pub(super) fn run(assignment: Assignment, data: Data, warden: u32, stdout: Optio
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });
     let ended = call(&request, &arguments, &teller);
-    // A copy that user code forked comes by here as well, and has nothing to tell.
-    if process::id() != teller.job {
-        exit_unheard();
-    }
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {
@@ -127,6 +123,8 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> Ended {
 }
 
 /// The way to the parent, for the job's thread and for the panics of all others.
+///
+/// A copy that user code forked may come by as well; it has nothing to tell.
 struct Teller {
     job: u32,
     mark: Mark,

@@ -44,6 +44,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             // SAFETY: No handler is installed.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         }
+        "ignores all signals" => {
+            for signal in 1..=libc::SIGRTMAX() {
+                // SAFETY: No handler is installed.
+                unsafe { libc::signal(signal, libc::SIG_IGN) };
+            }
+            // SAFETY: `sigfillset` initialises the set that `sigprocmask` then reads.
+            unsafe {
+                let mut all = std::mem::zeroed();
+                libc::sigfillset(&raw mut all);
+                libc::sigprocmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+            }
+        }
         "is deleted" => std::fs::remove_file(std::env::current_exe()?)?,
         "is replaced" => {
             let path = std::env::current_exe()?;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::c_int;
 
-/// The standard library's own: its stack-overflow handler, and the SIGPIPE that Rust programs ignore.
+/// The standard library's own: its stack-overflow handler, which it doesn't install where these signals are ignored
+/// already, and the SIGPIPE that Rust programs ignore.
 const KEPT: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
 
 /// What must not end the warden before it has swept: a service manager sends these to a whole group.
@@ -30,7 +31,7 @@ const SHIELDED: [c_int; 9] = [
 /// ignored no exit status could be collected.
 pub(super) fn reset_inherited() {
     for signal in 1..=libc::SIGRTMAX() {
-        if !KEPT.contains(&signal) {
+        if !KEPT.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
             // SIGKILL, SIGSTOP and those that the C library keeps to itself refuse, and have their default anyway.
             set(signal, libc::SIG_DFL);
         }
@@ -61,6 +62,16 @@ pub(super) fn unshield() {
 fn set(signal: c_int, disposition: libc::sighandler_t) {
     // SAFETY: The disposition is one of the two constants, so that no code of ours runs in a handler.
     unsafe { libc::signal(signal, disposition) };
+}
+
+fn is_ignored(signal: c_int) -> bool {
+    // SAFETY: All-zero is a valid `sigaction`, and the call only writes to it.
+    let action = unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(signal, ptr::null(), &raw mut action);
+        action
+    };
+    action.sa_sigaction == libc::SIG_IGN
 }
 
 /// The descriptor that [`on_child`] writes to.
