@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::follow_up::{FollowUpError, TimedOut};
 use crate::launcher::Launcher;
 use crate::outcome::Outcome;
+use crate::process::Orphans;
 use crate::record::Record;
 use crate::registry;
 use crate::start_method::StartMethod;
@@ -65,6 +66,7 @@ pub struct Scheduler<'a> {
     start_timeout: Duration,
     concurrency: usize,
     start_method: StartMethod,
+    orphans: Orphans,
     on_timeout: Option<FollowUp<'a>>,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Scheduler<'a> {
             start_timeout: START_TIMEOUT,
             concurrency: 1,
             start_method: StartMethod::default(),
+            orphans: Orphans::default(),
             on_timeout: None,
         }
     }
@@ -114,6 +117,22 @@ impl<'a> Scheduler<'a> {
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
     pub fn start_method(self, start_method: StartMethod) -> Self {
         Self { start_method, ..self }
+    }
+
+    /// Says that this process may adopt what is left of jobs whose warden was lost, and end it.
+    ///
+    /// The warden, a small process between this one and the job, ends all that the job started. Should it be killed
+    /// itself, by the job or by an operator, the job dies with it, and the rest is found as far as it goes: by an
+    /// environment variable that it inherited, `SCHEDULER_RUN`, and by the job's session. What has left both is found
+    /// only if orphans become children of this process.
+    ///
+    /// # Platform
+    ///
+    /// On Linux [`run`](Self::run) then makes this process a subreaper, and leaves it one. **Any child of this process
+    /// that is no warden is taken for a job's**, once a warden was lost: call this only in an application that starts no
+    /// process by other means.
+    pub fn adopt_orphans(self) -> Self {
+        Self { orphans: Orphans::Adopted, ..self }
     }
 
     /// Has `follow_up` called at once, in this process and on the thread that called [`run`](Self::run), when a job has
@@ -153,6 +172,7 @@ impl<'a> Scheduler<'a> {
             return Ok(Vec::new());
         }
         let launcher = Launcher::of_this_process()?;
+        self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         let mut ledger =
             Ledger { follow_up: self.on_timeout.as_ref(), records: vec![None; jobs.len()], jobs, error: None };
         let watched = match NonZeroUsize::new(self.concurrency) {
@@ -222,6 +242,7 @@ impl<'a> Scheduler<'a> {
             arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
             limit: own.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
             start_limit: self.start_timeout,
+            orphans: self.orphans,
         })
     }
 }
@@ -319,6 +340,7 @@ impl fmt::Debug for Scheduler<'_> {
             .field("start_timeout", &self.start_timeout)
             .field("concurrency", &self.concurrency)
             .field("start_method", &self.start_method)
+            .field("orphans", &self.orphans)
             .finish_non_exhaustive()
     }
 }

@@ -58,8 +58,12 @@ pub enum Sweep {
     Killed(usize),
     /// These process ids were still there when the time for the sweep was over.
     Escaped(Vec<u32>),
-    /// The witness was lost before it could say what is left.
-    Unproved,
+    /// The witness was lost, or could not see: what is left can't be known.
+    #[non_exhaustive]
+    Unproved {
+        /// How many processes of the job were found all the same, and killed.
+        killed: usize,
+    },
 }
 
 impl fmt::Display for Sweep {
@@ -69,7 +73,10 @@ impl fmt::Display for Sweep {
             Self::Killed(1) => f.write_str("1 process was left behind and killed"),
             Self::Killed(count) => write!(f, "{count} processes were left behind and killed"),
             Self::Escaped(pids) => write!(f, "these processes could not be killed in time: {pids:?}"),
-            Self::Unproved => f.write_str("what was left behind could not be proved"),
+            Self::Unproved { killed: 0 } => f.write_str("what was left behind could not be proved"),
+            Self::Unproved { killed } => {
+                write!(f, "{killed} processes were found and killed; whether more were left could not be proved")
+            }
         }
     }
 }

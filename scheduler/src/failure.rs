@@ -62,7 +62,12 @@ pub enum Failure {
     },
     /// The kernel ended the job for want of memory.
     ///
-    /// Reported only where the kernel gives evidence, never guessed from a bare `SIGKILL`.
+    /// Told from a bare `SIGKILL` where the kernel gives evidence, and nowhere guessed.
+    ///
+    /// # Platform
+    ///
+    /// On Linux the evidence is the count of such ends in the job's cgroup, which rose while the job ran: another process
+    /// of the same cgroup may have been meant, if one was ended at the same time.
     OutOfMemory,
     /// The job's process exited before it gave a result; with code 0, too.
     #[non_exhaustive]

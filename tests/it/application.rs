@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,49 @@ fn a_marker_that_was_left_in_the_environment_makes_no_job_of_an_application() {
         let output = command.env("__SCHEDULER_CHILD", marker).output().expect("the fixture is built");
         assert_eq!(records(&output)[0]["result"], 42, "{marker}");
     }
+}
+
+/// A memory cgroup below this process's own, with a limit of 64 MiB; `None`, and a word why, where it can't be had.
+struct SmallMemory(PathBuf);
+
+impl SmallMemory {
+    fn new() -> Option<Self> {
+        let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let version_1 = cgroups.lines().find_map(|line| line.split_once(":memory:/"));
+        let version_2 = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+        let (mount, limit, path) = match (version_1, version_2) {
+            (Some((_, path)), _) => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", path),
+            (_, path) => ("/sys/fs/cgroup", "memory.max", path?),
+        };
+        let folder = Path::new(mount).join(path).join(format!("scheduler-{}", std::process::id()));
+        let made = fs::create_dir(&folder).and_then(|()| fs::write(folder.join(limit), (64 << 20).to_string()));
+        if let Err(error) = made {
+            eprintln!("skipped: no memory cgroup can be made here: {error}");
+            let _ = fs::remove_dir(&folder);
+            return None;
+        }
+        Some(Self(folder))
+    }
+}
+
+impl Drop for SmallMemory {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).expect("all that was in it has ended");
+    }
+}
+
+#[test]
+fn an_end_for_want_of_memory_is_told_from_others() {
+    let Some(cgroup) = SmallMemory::new() else { return };
+    let mut command = Command::new("sh");
+    let script = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", cgroup.0.display());
+    command.args(["-c", &script, APP, "60000", "kills_itself", "eats_memory 1000", "kills_itself", "fast"]);
+    let records = records(&command.output().expect("`sh` is everywhere"));
+    let killed = "ended by signal 9 (SIGKILL)";
+    assert_eq!(records[0]["error"], killed);
+    assert_eq!(records[1]["error"], "ended by the kernel: out of memory");
+    assert_eq!(records[2]["error"], killed);
+    assert_eq!(records[3]["result"], 42);
 }
 
 /// An application that has been started and is about to run its jobs.

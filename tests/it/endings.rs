@@ -161,14 +161,6 @@ fn a_copy_that_the_job_forked_tells_nothing() {
 }
 
 #[test]
-fn a_job_that_kills_its_warden_dies_and_is_told_honestly() {
-    let record = record_of(jobs::kills_its_warden::job());
-    assert!(matches!(record.failure(), Some(Failure::ProtocolBroken { .. })), "{record:?}");
-    assert!(record.error().expect("it failed").contains("warden was ended from outside"));
-    assert_eq!(*record.sweep(), scheduler::Sweep::Unproved);
-}
-
-#[test]
 fn what_a_job_used_is_told() {
     let run = Scheduler::new().timeout(Duration::from_millis(300)).run(scheduler::jobs![("a", jobs::spins)]);
     let usage = run.expect("the input is fine")[0].usage();

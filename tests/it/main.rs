@@ -1,6 +1,10 @@
 //! The integration tests: jobs on real processes, under libtest and in applications of their own.
 
-#![expect(clippy::disallowed_methods, reason = "these tests look at the clock themselves")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "these tests look at the clock themselves, and say what they skip"
+)]
 
 mod application;
 mod calls;

@@ -205,6 +205,22 @@ pub fn ends_by_signal(signal: i32) {
     unsafe { libc::raise(signal) };
 }
 
+/// Takes so many MiB of memory, page by page.
+#[job]
+pub fn eats_memory(mib: usize) -> usize {
+    let mut eaten = Vec::new();
+    for _ in 0..mib {
+        eaten.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
+    eaten.len()
+}
+
+/// Kills itself.
+#[job]
+pub fn kills_itself() {
+    ends_by_signal(libc::SIGKILL);
+}
+
 /// Writes to the null page.
 #[job]
 pub fn faults() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// What a job finds around it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// Environment variables whose name speaks of the scheduler.
+    /// Environment variables that would make a program a job, or that it could take for that.
     pub markers: Vec<String>,
     /// The same in a process that the job starts.
     pub markers_of_children: String,
@@ -50,10 +50,10 @@ pub fn looks_around() -> std::io::Result<Surroundings> {
     // SAFETY: These calls have no preconditions.
     let ids = unsafe { [libc::getpid(), libc::getsid(0), libc::getpgrp()] };
     Ok(Surroundings {
-        markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("SCHEDULER")).collect(),
+        markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("__SCHEDULER")).collect(),
         markers_of_children: shown(Command::new("env"))?
             .lines()
-            .filter(|line| line.contains("SCHEDULER"))
+            .filter(|line| line.contains("__SCHEDULER"))
             .collect::<Vec<_>>()
             .join(","),
         signals: status

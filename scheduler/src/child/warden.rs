@@ -10,11 +10,11 @@ use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Bell, Channels, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_warden, exit_warden,
+    self, Bell, Channels, ChildPid, Control, Data, Fork, KILL_SIGNAL, MemoryWitness, Reaped, become_warden, exit_warden,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::ExitReport;
+use crate::wire::message::{ExitReport, Hello};
 
 /// How long killing and reaping may take before the warden gives up and names what is left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -37,13 +37,14 @@ pub(super) fn run(launcher: Launcher) -> ! {
         Ok(bell) => bell,
         Err(error) => parent.refuse(&error),
     };
+    let memory = MemoryWitness::new();
     let job = if process::has_other_threads(launcher.expected_threads()) {
         execute(launcher, &assignment, &data, stdout)
     } else {
         let warden = std::process::id();
         match process::fork() {
             Ok(Fork::Job) => {
-                drop((parent, bell));
+                drop((parent, bell, memory));
                 job::run(assignment, data, warden, stdout)
             }
             Ok(Fork::Warden(job)) => {
@@ -56,7 +57,7 @@ pub(super) fn run(launcher: Launcher) -> ! {
     // Where the data pipe ends, the job has ended.
     drop(data);
     match job {
-        Ok(job) => watch(job, parent, &bell),
+        Ok(job) => watch(job, parent, &bell, &memory),
         Err(error) => parent.refuse(&error),
     }
 }
@@ -122,10 +123,13 @@ impl Witness {
     }
 }
 
-fn watch(job: ChildPid, mut parent: Parent, bell: &Bell) -> ! {
-    parent.tell(Kind::Hello, &[]);
+fn watch(job: ChildPid, mut parent: Parent, bell: &Bell, memory: &MemoryWitness) -> ! {
+    let hello = Hello { job: job.get().cast_unsigned() };
+    parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
     let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
     wait_for_the_end(&mut witness, &mut parent, bell);
+    // By now nothing has been killed from here.
+    let out_of_memory = matches!(witness.exit, Some(Exit::Signal { number: KILL_SIGNAL, .. })) && memory.saw_a_kill();
     witness.killed = 0;
     let unreaped = witness.exit.is_none().then_some(job);
     let swept = process::sweep(unreaped, bell, Deadline::after(SWEEP_LIMIT), |reaped| witness.note(&reaped));
@@ -135,9 +139,9 @@ fn watch(job: ChildPid, mut parent: Parent, bell: &Bell) -> ! {
         }
         Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
         Ok(_) => Sweep::Clean,
-        Err(_) => Sweep::Unproved,
+        Err(_) => Sweep::Unproved { killed: witness.killed },
     };
-    let report = ExitReport { exit: witness.exit, usage: witness.usage, sweep };
+    let report = ExitReport { exit: witness.exit, usage: witness.usage, sweep, out_of_memory };
     let report = codec::encode(&report).expect("numbers always encode");
     parent.tell(Kind::Exit, &report);
     exit_warden()

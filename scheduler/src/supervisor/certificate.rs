@@ -7,12 +7,13 @@ use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
 use crate::outcome::{Outcome, Overrun};
 use crate::process::{ABORT_SIGNAL, signal_name};
-use crate::wire::message::{ExitReport, Report};
+use crate::wire::message::{ExitReport, Hello, Report};
 
 /// What is known of how the run ended; what it means is told at the end.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    pub(super) said_hello: bool,
+    /// The warden's greeting: the job's process exists.
+    pub(super) hello: Option<Hello>,
     pub(super) answer: Option<Answer>,
     pub(super) refusal: Option<String>,
     /// The last panic that was raised, caught or not.
@@ -22,6 +23,8 @@ pub(super) struct Evidence {
     pub(super) start_expired: bool,
     /// The warden did not answer in time, and was killed.
     pub(super) forced: bool,
+    /// How many processes were killed that a lost warden's job had left.
+    pub(super) found: usize,
 }
 
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl Evidence {
     pub(super) fn witnessed(&self) -> (Usage, Sweep) {
         match &self.report {
             Some(report) => (report.usage, report.sweep.clone()),
-            None => (Usage::default(), Sweep::Unproved),
+            None => (Usage::default(), Sweep::Unproved { killed: self.found }),
         }
     }
 
@@ -66,6 +69,9 @@ impl Evidence {
     fn death(mut self, stderr_tail: &str) -> Failure {
         match self.exit() {
             Some(Exit::Code(code)) => Failure::Exited { code },
+            Some(Exit::Signal { .. }) if self.report.as_ref().is_some_and(|report| report.out_of_memory) => {
+                Failure::OutOfMemory
+            }
             Some(Exit::Signal { number, core_dumped }) => {
                 // A panic that can't unwind, and an overflow of the stack, end in an abort.
                 if number == ABORT_SIGNAL {
@@ -104,7 +110,7 @@ impl Evidence {
         }
         let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
         let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
-        match (self.said_hello, self.start_expired) {
+        match (self.hello.is_some(), self.start_expired) {
             (false, true) => {
                 format!("the re-executed binary did not reach `scheduler::init()` within {start_limit:?}{said}")
             }
@@ -145,8 +151,8 @@ mod tests {
     const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30) };
 
     fn exited(exit: Option<Exit>) -> Evidence {
-        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
-        Evidence { said_hello: true, report: Some(report), ..Evidence::default() }
+        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean, out_of_memory: false };
+        Evidence { hello: Some(Hello { job: 7 }), report: Some(report), ..Evidence::default() }
     }
 
     fn line(evidence: Evidence, verdict: Verdict, stderr_tail: &str) -> String {

@@ -13,7 +13,7 @@ use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::launcher::Launcher;
 use crate::outcome::Outcome;
-use crate::process::{Ready, Worker};
+use crate::process::{COOKIE, ChildPid, Cookie, Orphans, Ready, Search, Worker};
 use crate::registry::Entry;
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
@@ -27,6 +27,10 @@ const LEAVE_LEAST: Duration = Duration::from_millis(10);
 const KILL_LIMIT: Duration = Duration::from_secs(3);
 /// How long the warden's own process may take to end, told to or killed.
 const REAP_LIMIT: Duration = Duration::from_secs(1);
+/// How long the search for what a lost warden's job has left may take.
+const SEARCH_LIMIT: Duration = Duration::from_secs(2);
+/// How long the search waits until it looks again.
+const ROUND: Duration = Duration::from_millis(2);
 /// How long whoever reads our standard error may take for the last that the job wrote there.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How much a test harness, or whatever comes before `init()`, may print before the first frame.
@@ -43,6 +47,8 @@ pub(crate) struct Order {
     pub(crate) limit: Duration,
     /// How long it may take until the function is called.
     pub(crate) start_limit: Duration,
+    /// Where orphans go, should the warden be lost.
+    pub(crate) orphans: Orphans,
 }
 
 /// What came of it.
@@ -68,6 +74,8 @@ pub(crate) struct Run {
     started: Option<Started>,
     duration: Duration,
     evidence: Evidence,
+    cookie: Cookie,
+    search: Option<Search>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +87,10 @@ struct Started {
 impl Run {
     /// Starts a warden and sends it the order.
     pub(super) fn start(order: Order, launcher: Launcher) -> io::Result<Self> {
-        let mark = new_mark();
-        let mut worker = Worker::spawn(&mut launcher.command(child::WARDEN))?;
+        let mark = Mark::from_bytes(random());
+        let cookie = Cookie::new(random());
+        let mut command = launcher.command(child::WARDEN);
+        let mut worker = Worker::spawn(command.env(COOKIE, cookie.value()))?;
         let request = Request { job: order.entry.name().to_owned(), signature: order.entry.signature() };
         let request = codec::encode(&request).expect("text and numbers always encode");
         let mut head = frame::header(mark, Kind::Request, request.len()).to_vec();
@@ -101,12 +111,17 @@ impl Run {
             started: None,
             duration: Duration::ZERO,
             evidence: Evidence::default(),
+            cookie,
+            search: None,
         })
     }
 
     /// Returns the moment at which [`advance`](Self::advance) is due, even if nothing is ready.
     pub(super) fn deadline(&self) -> Deadline {
-        self.deadline
+        match self.state {
+            State::Searching(_) => self.deadline.earlier(Deadline::after(ROUND)),
+            _ => self.deadline,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -125,7 +140,10 @@ impl Run {
             self.read_control();
         }
         if ready.exited && self.worker.reap() {
-            self.feed(Event::Reaped);
+            self.feed(if self.evidence.report.is_some() { Event::Reaped } else { Event::Lost });
+        }
+        if matches!(self.state, State::Searching(_)) {
+            self.search();
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
@@ -141,6 +159,16 @@ impl Run {
         if self.deadline.is_past() && !self.is_done() {
             self.evidence.start_expired |= self.state == State::Starting;
             self.feed(Event::Limit);
+        }
+    }
+
+    /// Looks once for what the job of a lost warden has left.
+    fn search(&mut self) {
+        let job = self.evidence.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
+        let search = self.search.get_or_insert_with(|| Search::new(self.cookie.clone(), job, self.order.orphans));
+        if search.round() {
+            self.evidence.found = search.killed();
+            self.feed(Event::Found);
         }
     }
 
@@ -209,7 +237,7 @@ impl Run {
 
     fn take_control(&mut self, Frame { kind, payload }: Frame) {
         match kind {
-            Kind::Hello => self.evidence.said_hello = true,
+            Kind::Hello => self.evidence.hello = codec::decode(&payload).ok(),
             Kind::Refused => {
                 self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
                 self.feed(Event::Refused);
@@ -244,7 +272,7 @@ impl Run {
         if before == after {
             return;
         }
-        if let (State::Running, Some(started)) = (before, self.started) {
+        if let (None, Some(_), Some(started)) = (before.verdict(), after.verdict(), self.started) {
             self.duration = started.stopwatch.elapsed();
         }
         self.deadline = self.limit();
@@ -255,10 +283,11 @@ impl Run {
         let job = self.started.map_or(Deadline::after(Duration::ZERO), |started| started.deadline);
         match self.state {
             State::Starting => self.deadline,
-            State::Running => job,
+            State::Running | State::Silent => job,
             State::Leaving(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
             State::Killing(_) => Deadline::after(KILL_LIMIT),
             State::Reaping(_) | State::Forcing(_) => Deadline::after(REAP_LIMIT),
+            State::Searching(_) => Deadline::after(SEARCH_LIMIT),
             State::Draining(_) => Deadline::after(DRAIN_LIMIT),
             State::Done(_) => Deadline::after(Duration::MAX),
         }
@@ -292,10 +321,10 @@ impl Finished {
 }
 
 /// Returns random bytes. What hashes maps against attackers is good enough against accidents.
-fn new_mark() -> Mark {
-    let mut bytes = [0; Mark::LEN];
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
     for half in bytes.chunks_exact_mut(8) {
         half.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
     }
-    Mark::from_bytes(bytes)
+    bytes
 }

@@ -1,17 +1,21 @@
 //! The one place where a run is decided: a pure function from a state and an event to the next state.
 //!
 //! ```text
-//!           Started         outcome, end of data        Exit          gone            drained
-//! Starting ─────────▶ Running ──────────────────▶ Leaving ────▶ Reaping ────▶ Draining ────────▶ Done
-//!     │ limit, refusal   │ deadline                  │ limit       │ limit       ▲      or limit   ▲
-//!     └─────────┬────────┴───────────────────────────┘             ▼             │                 │
-//!               ▼                                               Forcing ─────────┴─────────────────┘
-//!            Killing ── Exit ──▶ Reaping                           ▲        gone         limit
-//!               └────── limit ─────────────────────────────────────┘
+//! Starting ───▶ Running ───▶ Silent                what the job does
+//!     └────────────┴────────────┤
+//!                               ▼
+//!               Leaving ───▶ Killing               what is done about it: it is left alone, or it must end
+//!                  └────────────┤
+//!                               ▼
+//!               Reaping ───▶ Forcing               the warden's own end
+//!                  └────────────┤
+//!                               ▼
+//!              Searching ──▶ Draining ───▶ Done    what is left: by a warden that was lost, and of standard error
 //! ```
 //!
-//! Every state but `Done` has a limit, so that every run ends. The verdict is set once, on the way out of `Starting`
-//! or `Running`, and no later event changes it.
+//! A run goes to the right and down, and may leave out any state on its way. Every state but `Done` has a limit and no
+//! transition leads back, so that every run ends. The verdict is set once, on the way out of the first row, and no later
+//! event changes it.
 
 /// What the supervisor is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(crate) enum State {
     Starting,
     /// The function.
     Running,
+    /// The function, or the news of its death: its stream has ended, and what it may yet return can't be told.
+    Silent,
     /// The job's process to exit, and the warden to report: the verdict is there.
     Leaving(Verdict),
     /// The warden to kill everything and report.
@@ -28,6 +34,8 @@ pub(crate) enum State {
     Reaping(Verdict),
     /// The warden's process to end, which was killed.
     Forcing(Verdict),
+    /// The search for what the job has left, whose warden ended without a report.
+    Searching(Verdict),
     /// Whoever reads our standard error, to take the last of what the job wrote there.
     Draining(Verdict),
     Done(Verdict),
@@ -40,7 +48,7 @@ pub(crate) enum Verdict {
     Answered,
     /// The deadline was acted on.
     Overran,
-    /// The job ended, or closed its pipe, without an outcome.
+    /// The job ended without an outcome.
     Died,
     /// The function was never called.
     NeverStarted,
@@ -67,8 +75,12 @@ pub(crate) enum Event {
     Exit,
     /// The warden's stream has ended, or is not one of frames.
     ControlEnd,
-    /// The warden's process has been collected.
+    /// The warden's process has been collected, and had reported.
     Reaped,
+    /// The warden's process has been collected, and had not reported.
+    Lost,
+    /// Nothing is found any more of what the job has left.
+    Found,
     /// Nothing of the job's standard error is left to pass on.
     Drained,
     /// The limit of the state has passed.
@@ -88,7 +100,7 @@ pub(crate) enum Action {
 impl State {
     /// Returns the state after `event`, and what to do on the way there.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
-        use State::{Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Starting};
+        use State::{Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Searching, Silent, Starting};
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
@@ -96,10 +108,10 @@ impl State {
             (Starting, Event::Exit | Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
             (Running, Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
-            (Running, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
-            (Running, Event::DataEnd) => (Leaving(Verdict::Died), Action::Nothing),
-            (Running, Event::Exit) => (Reaping(Verdict::Died), Action::Nothing),
-            (Running, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
+            (Running, Event::DataEnd) => (Silent, Action::Nothing),
+            (Running | Silent, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
+            (Running | Silent, Event::Exit) => (Reaping(Verdict::Died), Action::Nothing),
+            (Running | Silent, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
 
             // Nonsense, or sense at the wrong time.
             (Starting, Event::Broken | Event::Outcome) | (Running, Event::Broken | Event::Started | Event::Refused) => {
@@ -113,10 +125,12 @@ impl State {
             (Killing(verdict) | Reaping(verdict), Event::Limit) => (Forcing(verdict), Action::Force),
 
             // Its end was collected: nothing is signalled from here on.
-            (Reaping(verdict) | Forcing(verdict), Event::Reaped) => (Draining(verdict), Action::Nothing),
-            (Forcing(verdict), Event::Limit) | (Draining(verdict), Event::Drained | Event::Limit) => {
-                (Done(verdict), Action::Nothing)
+            (Reaping(verdict) | Forcing(verdict), Event::Lost) | (Forcing(verdict), Event::Limit) => {
+                (Searching(verdict), Action::Nothing)
             }
+            (Reaping(verdict) | Forcing(verdict), Event::Reaped)
+            | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
+            (Draining(verdict), Event::Drained | Event::Limit) => (Done(verdict), Action::Nothing),
 
             // What comes late changes nothing: the verdict stands.
             (state, _) => (state, Action::Nothing),
@@ -126,11 +140,12 @@ impl State {
     /// Returns how the run is to be recorded, once that is decided.
     pub(crate) fn verdict(self) -> Option<Verdict> {
         match self {
-            Self::Starting | Self::Running => None,
+            Self::Starting | Self::Running | Self::Silent => None,
             Self::Leaving(verdict)
             | Self::Killing(verdict)
             | Self::Reaping(verdict)
             | Self::Forcing(verdict)
+            | Self::Searching(verdict)
             | Self::Draining(verdict)
             | Self::Done(verdict) => Some(verdict),
         }
@@ -140,8 +155,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 10] = [
+    const EVENTS: [Event; 12] = [
         Event::Started,
         Event::Refused,
         Event::Outcome,
@@ -150,67 +166,111 @@ mod tests {
         Event::Exit,
         Event::ControlEnd,
         Event::Reaped,
+        Event::Lost,
+        Event::Found,
         Event::Drained,
         Event::Limit,
     ];
 
-    /// Visits every sequence of up to `depth` events, each with the state and action that it leads to.
-    fn explore(state: State, depth: u32, visit: &mut impl FnMut(State, Event, State, Action)) {
-        if depth == 0 {
-            return;
+    /// Where a state stands on the way from the first to the last.
+    fn rank(state: State) -> u32 {
+        match state {
+            State::Starting => 0,
+            State::Running => 1,
+            State::Silent => 2,
+            State::Leaving(_) => 3,
+            State::Killing(_) => 4,
+            State::Reaping(_) => 5,
+            State::Forcing(_) => 6,
+            State::Searching(_) => 7,
+            State::Draining(_) => 8,
+            State::Done(_) => 9,
         }
-        for event in EVENTS {
-            let (next, action) = state.step(event);
-            visit(state, event, next, action);
-            explore(next, depth - 1, visit);
+    }
+
+    /// Returns every transition that any sequence of events, however long, can make: the next state depends on nothing
+    /// but the state and the event, so that each reachable state needs to be looked at only once.
+    fn transitions() -> Vec<(State, Event, State, Action)> {
+        let mut seen = BTreeMap::new();
+        let mut reached = vec![State::Starting];
+        let mut transitions = Vec::new();
+        while let Some(state) = reached.pop() {
+            if seen.insert(format!("{state:?}"), state).is_some() {
+                continue;
+            }
+            for event in EVENTS {
+                let (next, action) = state.step(event);
+                transitions.push((state, event, next, action));
+                reached.push(next);
+            }
+        }
+        // Three states without a verdict; one for each of six verdicts in seven rows, less those that can't be.
+        assert!(seen.len() > 30, "{} states were reached", seen.len());
+        transitions
+    }
+
+    #[test]
+    fn no_event_leads_back() {
+        for (before, event, after, _) in transitions() {
+            assert!(after == before || rank(after) > rank(before), "{before:?} {event:?} {after:?}");
         }
     }
 
     #[test]
-    fn a_verdict_is_given_once() {
-        explore(State::Starting, 6, &mut |before, event, after, _| {
+    fn a_limit_always_leads_on() {
+        for (before, event, after, _) in transitions() {
+            if event == Event::Limit && rank(before) < 9 {
+                assert!(rank(after) > rank(before), "{before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_given_once_and_no_run_is_done_without_one() {
+        for (before, event, after, _) in transitions() {
             if let Some(verdict) = before.verdict() {
                 assert_eq!(after.verdict(), Some(verdict), "{before:?} {event:?}");
             }
-        });
+            assert_eq!(after.verdict().is_some(), rank(after) > 2, "{after:?}");
+        }
     }
 
     #[test]
-    fn nothing_is_signalled_after_the_end() {
-        explore(State::Starting, 6, &mut |before, event, after, action| {
-            if matches!(before, State::Done(_) | State::Draining(_)) || event == Event::Reaped {
+    fn nothing_is_signalled_after_the_warden_was_collected() {
+        for (before, event, after, action) in transitions() {
+            if rank(before) > 6 || matches!(event, Event::Reaped | Event::Lost) {
                 assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
             }
-            if matches!(before, State::Done(_)) {
-                assert_eq!(after, before);
-            }
-        });
-    }
-
-    #[test]
-    fn limits_alone_end_every_run() {
-        explore(State::Starting, 5, &mut |_, _, state, _| {
-            let end = (0..4).fold(state, |state, _| state.step(Event::Limit).0);
-            assert!(matches!(end, State::Done(_)), "{state:?} ends as {end:?}");
-        });
+            let expected = match rank(after) {
+                4 if after != before => Action::Kill,
+                6 if after != before => Action::Force,
+                _ => Action::Nothing,
+            };
+            assert_eq!(action, expected, "{before:?} {event:?} {after:?}");
+        }
     }
 
     #[test]
     fn each_ending_has_its_verdict() {
-        use Event::{Broken, ControlEnd, DataEnd, Drained, Exit, Limit, Outcome, Reaped, Refused, Started};
-        let cases: [(&[Event], Verdict); 12] = [
+        use Event::{
+            Broken, ControlEnd, DataEnd, Drained, Exit, Found, Limit, Lost, Outcome, Reaped, Refused, Started,
+        };
+        let cases: [(&[Event], Verdict); 15] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Reaped, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Reaped, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Reaped, Drained], Verdict::Overran),
             (&[Started, Outcome, Limit, Exit, Reaped, Drained], Verdict::Answered),
-            (&[Started, Limit, Limit, Reaped, Drained], Verdict::Overran),
+            (&[Started, Limit, Limit, Lost, Found, Drained], Verdict::Overran),
+            (&[Started, Limit, Limit, Limit, Limit, Limit], Verdict::Overran),
             (&[Started, DataEnd, Exit, Reaped, Drained], Verdict::Died),
+            (&[Started, DataEnd, Limit, Exit, Reaped, Drained], Verdict::Overran),
             (&[Started, Exit, Reaped, Drained], Verdict::Died),
-            (&[Started, ControlEnd, Reaped, Drained], Verdict::Orphaned),
+            (&[Started, ControlEnd, Lost, Found, Drained], Verdict::Orphaned),
+            (&[Started, DataEnd, ControlEnd, Lost, Limit, Drained], Verdict::Orphaned),
             (&[Started, Broken, Exit, Reaped, Drained], Verdict::Broken),
             (&[Refused, DataEnd, Exit, Reaped, Drained], Verdict::NeverStarted),
             (&[Limit, Exit, Reaped, Drained], Verdict::NeverStarted),
-            (&[ControlEnd, Reaped, Limit], Verdict::NeverStarted),
+            (&[ControlEnd, Lost, Found, Limit], Verdict::NeverStarted),
         ];
         for (events, verdict) in cases {
             let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);

@@ -14,6 +14,13 @@ pub(crate) struct Request {
     pub(crate) signature: u64,
 }
 
+/// [`Kind::Hello`](super::frame::Kind::Hello): the job's process exists.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// Its process id, which is the id of its session and process group, too.
+    pub(crate) job: u32,
+}
+
 /// [`Kind::Exit`](super::frame::Kind::Exit): the warden's last word.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExitReport {
@@ -21,6 +28,8 @@ pub(crate) struct ExitReport {
     pub(crate) exit: Option<Exit>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    /// The job died of SIGKILL, and the kernel says that it has ended a process for want of memory.
+    pub(crate) out_of_memory: bool,
 }
 
 /// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.

@@ -2,9 +2,11 @@
 
 mod channel;
 mod job_process;
+mod memory;
 mod pid;
 mod poll;
 mod relay;
+mod search;
 mod signals;
 mod sweep;
 mod warden_process;
@@ -12,7 +14,9 @@ mod worker;
 
 pub(crate) use channel::{Channels, Control, Data, was_started_as_job, was_started_as_warden};
 pub(crate) use job_process::become_job;
+pub(crate) use memory::MemoryWitness;
 pub(crate) use pid::ChildPid;
+pub(crate) use search::{COOKIE, Cookie, Orphans, Search};
 pub(crate) use signals::signal_name;
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{

@@ -1,0 +1,91 @@
+//! What the kernel says of want of memory: how many processes of this cgroup it has ended for it.
+//!
+//! A process that the kernel ends for want of memory dies of SIGKILL, as one that an operator kills. What tells them
+//! apart is a count that each cgroup keeps, in `memory.events` of version 2 and in `memory.oom_control` of version 1.
+//! Where no count can be read, nothing is told.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// Watches the count from its making on.
+#[derive(Debug)]
+pub(crate) struct MemoryWitness {
+    counts: Vec<(File, u64)>,
+}
+
+impl MemoryWitness {
+    pub(crate) fn new() -> Self {
+        let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let files = candidates(&cgroups).into_iter().filter_map(|path| File::open(path).ok());
+        let counts = files.filter_map(|file| Some((read(&file)?, file)));
+        Self { counts: counts.map(|(count, file)| (file, count)).collect() }
+    }
+
+    /// Says whether the kernel has ended a process of this cgroup since.
+    pub(crate) fn saw_a_kill(&self) -> bool {
+        self.counts.iter().any(|(file, before)| read(file).is_some_and(|now| now > *before))
+    }
+}
+
+/// Returns where the count may be. In a container the path that the kernel tells may be the host's, while what is mounted
+/// begins at the container's own cgroup.
+fn candidates(cgroups: &str) -> Vec<PathBuf> {
+    let lines = cgroups.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    let mut files = Vec::new();
+    for (controllers, path) in lines {
+        let (mounts, file): (&[&str], _) = match controllers {
+            "" => (&["/sys/fs/cgroup", "/sys/fs/cgroup/unified"], "memory.events"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                (&["/sys/fs/cgroup/memory"], "memory.oom_control")
+            }
+            _ => continue,
+        };
+        let path = path.trim_start_matches('/');
+        files.extend(mounts.iter().flat_map(|mount| {
+            let mount = PathBuf::from(mount);
+            [mount.join(path).join(file), mount.join(file)]
+        }));
+    }
+    files.sort();
+    files.dedup();
+    files
+}
+
+fn read(file: &File) -> Option<u64> {
+    let mut bytes = [0; 512];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    count(&String::from_utf8_lossy(&bytes[..length]))
+}
+
+fn count(text: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    value.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_stands_in_a_line_of_its_own() {
+        assert_eq!(count("low 0\nhigh 0\nmax 31\noom 3\noom_kill 2\noom_group_kill 1\n"), Some(2));
+        assert_eq!(count("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"), Some(7));
+        assert_eq!(count("oom_kill_disable 0\nunder_oom 0\n"), None);
+    }
+
+    #[test]
+    fn the_count_is_looked_for_in_both_versions() {
+        let files = candidates("5:cpu,memory:/a/b\n4:memoryless:/x\n0::/\n");
+        let expected = [
+            "/sys/fs/cgroup/memory/a/b/memory.oom_control",
+            "/sys/fs/cgroup/memory/memory.oom_control",
+            "/sys/fs/cgroup/memory.events",
+            "/sys/fs/cgroup/unified/memory.events",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
+    }
+}

@@ -1,0 +1,257 @@
+//! The search for what a job has left whose warden was lost: the second best after the sweep.
+//!
+//! Without the warden nothing proves that all is gone, but much can be found: by the cookie, a variable that a job's
+//! processes inherit; by the job's session, which they are in unless they left it; and, where the application has become
+//! a subreaper, among its own children. What was found is stopped before it is killed, until a look at all processes
+//! finds none that wasn't stopped yet: a process that forks can't outrun that.
+//!
+//! Every signal goes through a pidfd that was opened before the process was recognised, so that it can't hit another one
+//! that has got the same number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::pid::ChildPid;
+use crate::clock;
+
+/// The variable by which the processes of a run are found. It means nothing to any of them.
+pub(crate) const COOKIE: &str = "SCHEDULER_RUN";
+
+/// What marks the processes of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cookie(String);
+
+impl Cookie {
+    /// Returns a cookie that no other run has.
+    pub(crate) fn new(random: [u8; 16]) -> Self {
+        Self(format!("{:032x}", u128::from_ne_bytes(random)))
+    }
+
+    /// Returns the variable's value. A run within a job keeps the cookie of the outer run, which looks for it, too.
+    pub(crate) fn value(&self) -> String {
+        match std::env::var(COOKIE) {
+            Ok(outer) => format!("{outer}:{}", self.0),
+            Err(_) => self.0.clone(),
+        }
+    }
+
+    /// Says whether a process with this environment is of the run, `None` if it is of no run at all.
+    fn is_in(&self, environment: &[u8]) -> Option<bool> {
+        let mut variables = environment.split(|byte| *byte == 0);
+        let value = variables.find_map(|variable| variable.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))?;
+        Some(value.split(|byte| *byte == b':').any(|cookie| cookie == self.0.as_bytes()))
+    }
+}
+
+/// Whether orphans become children of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Orphans {
+    /// They go to whoever takes them.
+    #[default]
+    Elsewhere,
+    /// They come here, and this process starts none but wardens.
+    Adopted,
+}
+
+impl Orphans {
+    /// Makes it so.
+    pub(crate) fn arrange(self) -> io::Result<()> {
+        match self {
+            Self::Elsewhere => Ok(()),
+            Self::Adopted => Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?),
+        }
+    }
+}
+
+/// A search that is under way.
+#[derive(Debug)]
+pub(crate) struct Search {
+    cookie: Cookie,
+    /// The session that the job led, if it came so far.
+    session: Option<ChildPid>,
+    orphans: Orphans,
+    /// When the warden was lost, in clock ticks since the machine was started.
+    lost: u64,
+    /// What has been stopped and not yet killed.
+    stopped: BTreeMap<i32, OwnedFd>,
+    killed: BTreeSet<i32>,
+}
+
+impl Search {
+    /// Begins a search, at the moment at which the warden is known to be lost.
+    pub(crate) fn new(cookie: Cookie, session: Option<ChildPid>, orphans: Orphans) -> Self {
+        let ticks = rustix::param::clock_ticks_per_second();
+        let lost = clock::since_boot();
+        let lost = lost.as_secs() * ticks + u64::from(lost.subsec_nanos()) * ticks / 1_000_000_000;
+        Self { cookie, session, orphans, lost, stopped: BTreeMap::new(), killed: BTreeSet::new() }
+    }
+
+    /// Looks at all processes once, and stops or kills what is found; true once a look found nothing.
+    pub(crate) fn round(&mut self) -> bool {
+        let Ok(processes) = fs::read_dir("/proc") else {
+            // There is nothing to look at, and it won't come.
+            return true;
+        };
+        let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
+        let mut found = false;
+        let mut found_more = false;
+        for pid in pids.filter(|pid| self.is_of_the_run(*pid)).collect::<Vec<_>>() {
+            found = true;
+            if !self.stopped.contains_key(&pid.get()) && !self.killed.contains(&pid.get()) {
+                found_more |= self.stop(pid);
+            }
+        }
+        if !found_more {
+            for (pid, pidfd) in std::mem::take(&mut self.stopped) {
+                // It may have ended meanwhile.
+                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+                self.killed.insert(pid);
+            }
+        }
+        if self.orphans == Orphans::Adopted {
+            self.bury();
+        }
+        !found
+    }
+
+    /// Returns how many processes were found and killed.
+    pub(crate) fn killed(&self) -> usize {
+        self.killed.len()
+    }
+
+    fn stop(&mut self, pid: ChildPid) -> bool {
+        // An old kernel has no pidfds, and without one a signal might hit another process.
+        let Some(pidfd) = Pid::from_raw(pid.get())
+            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
+            .filter(|_| self.is_of_the_run(pid))
+        else {
+            return false;
+        };
+        let stopped = rustix::process::pidfd_send_signal(&pidfd, Signal::STOP).is_ok();
+        self.stopped.insert(pid.get(), pidfd);
+        stopped
+    }
+
+    /// Collects what was killed here and is a child of this process by now.
+    fn bury(&self) {
+        for pid in self.killed.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+            // It may be nobody's child, or a child of somebody else.
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+        }
+    }
+
+    fn is_of_the_run(&self, pid: ChildPid) -> bool {
+        let file = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let Some(stat) = Stat::parse(&String::from_utf8_lossy(&file("stat"))).filter(Stat::is_alive) else {
+            return false;
+        };
+        if let Some(is_ours) = self.cookie.is_in(&file("environ")) {
+            return is_ours;
+        }
+        // Until the warden was lost the session's number was the job's; later it may be anybody's.
+        let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
+        let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
+        is_in_session || is_adopted
+    }
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    state: u8,
+    pub(super) parent: i32,
+    session: i32,
+    /// In clock ticks since the machine was started.
+    started: u64,
+}
+
+impl Stat {
+    /// Parses the line. The name in parentheses may hold anything.
+    pub(super) fn parse(stat: &str) -> Option<Self> {
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let field = |index: usize| after_name.split_ascii_whitespace().nth(index);
+        Some(Self {
+            state: *field(0)?.as_bytes().first()?,
+            parent: field(1)?.parse().ok()?,
+            session: field(3)?.parse().ok()?,
+            started: field(19)?.parse().ok()?,
+        })
+    }
+
+    fn is_alive(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Deadline;
+    use std::process::{Child, Command};
+    use std::time::Duration;
+
+    #[test]
+    fn a_process_name_can_not_forge_its_line() {
+        let line = "17 (a) S 1 (b) R 42 17 18 0 -1 4194304 81 0 0 0 0 0 0 0 20 0 1 0 3077735 5742592 229";
+        assert_eq!(Stat::parse(line), Some(Stat { state: b'R', parent: 42, session: 18, started: 3_077_735 }));
+        assert_eq!(Stat::parse(""), None);
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_those_of_outer_runs() {
+        let cookie = Cookie::new([7; 16]);
+        let with = |value: &str| cookie.is_in(format!("PATH=/bin\0{COOKIE}={value}\0A=b\0").as_bytes());
+        assert_eq!(with(&cookie.0), Some(true));
+        assert_eq!(with(&format!("00:{}:11", cookie.0)), Some(true));
+        assert_eq!(with(&cookie.0[1..]), Some(false));
+        assert_eq!(cookie.is_in(format!("A={COOKIE}={}\0", cookie.0).as_bytes()), None);
+    }
+
+    fn end(cookie: &Cookie, session: Option<ChildPid>) -> usize {
+        let mut search = Search::new(cookie.clone(), session, Orphans::Elsewhere);
+        let deadline = Deadline::after(Duration::from_secs(30));
+        while !search.round() {
+            assert!(!deadline.is_past(), "{search:?}");
+        }
+        search.killed()
+    }
+
+    fn is_over(mut child: Child) -> bool {
+        let exited = child.try_wait().expect("it is ours").is_some();
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        exited
+    }
+
+    #[test]
+    fn what_has_the_cookie_is_ended_and_nothing_else() {
+        let cookie = Cookie::new([9; 16]);
+        let sleep = |value: String| Command::new("sleep").arg("1000").env(COOKIE, value).spawn().expect("it exists");
+        let ours = sleep(cookie.value());
+        let others = sleep(Cookie::new([8; 16]).value());
+        assert_eq!(end(&cookie, None), 1);
+        assert!(is_over(ours));
+        assert!(!is_over(others));
+    }
+
+    #[test]
+    fn what_is_in_the_jobs_session_is_ended_unless_it_came_later() {
+        let mut leader = Command::new("setsid").args(["sleep", "1000"]).spawn().expect("it exists");
+        // `setsid` executes the program once it leads a session.
+        let id = ChildPid::new(leader.id().cast_signed()).expect("a process id");
+        let stat = || Stat::parse(&fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs"));
+        while stat().is_none_or(|stat| stat.session != id.get()) {
+            std::thread::yield_now();
+        }
+        let mut earlier = Search::new(Cookie::new([6; 16]), Some(id), Orphans::Elsewhere);
+        earlier.lost = 0;
+        assert!(earlier.round(), "the session's number is somebody else's by then");
+        assert!(leader.try_wait().expect("it is ours").is_none());
+        assert_eq!(end(&Cookie::new([6; 16]), Some(id)), 1);
+        assert!(is_over(leader));
+    }
+}
