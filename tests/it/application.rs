@@ -205,6 +205,15 @@ fn an_end_for_want_of_memory_is_told_from_others() {
     assert_eq!(records[3]["result"], 42);
 }
 
+#[test]
+fn an_application_that_adopts_orphans_ends_what_left_every_other_trace() {
+    let tag = new_tag();
+    let records = run("adopts", &["60000", &format!("loses {tag}"), "fast"]);
+    assert_eq!(alive(&tag), [0; 0]);
+    assert!(records[0]["error"].as_str().is_some_and(|error| error.contains("warden was ended")), "{records:?}");
+    assert_eq!(records[1]["result"], 42);
+}
+
 /// An application that has been started and is about to run its jobs.
 struct Waiting {
     child: Child,

@@ -7,6 +7,7 @@
 )]
 
 mod application;
+mod battery;
 mod calls;
 mod endings;
 mod expansion;

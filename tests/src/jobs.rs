@@ -370,12 +370,20 @@ pub fn stops_in_the_middle_of_its_result() -> String {
     "x".repeat(900_000_000)
 }
 
-/// Kills its warden.
+/// Sends its warden a signal, and waits for ever.
 #[job]
-pub fn kills_its_warden() {
+pub fn signals_its_warden(signal: i32) {
     // SAFETY: The parent of a job is its warden, and nothing else.
-    unsafe { libc::kill(libc::getppid(), libc::SIGKILL) };
+    unsafe { libc::kill(libc::getppid(), signal) };
     hangs();
+}
+
+/// Prints to standard output and to standard error for ever.
+#[job]
+pub fn prints_for_ever() {
+    loop {
+        prints(1024);
+    }
 }
 
 /// Runs a job of its own.

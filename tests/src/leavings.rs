@@ -1,7 +1,6 @@
 //! Jobs that leave processes behind, of every kind and after every ending, and the search for what is left.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::missing_panics_doc,
     clippy::needless_pass_by_value,
     clippy::zombie_processes,
@@ -15,15 +14,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scheduler::job;
 use serde::{Deserialize, Serialize};
 
+use crate::ending::Ending;
+
 /// What a job leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Leaving {
+    /// Nothing.
+    Nothing,
     /// A child of its own.
     Plain,
     /// One that ignores every request to end.
     Deaf,
     /// One in a session of its own.
     Session,
+    /// One in the job's session, with an empty environment.
+    Bare,
+    /// One in a session of its own, an orphan.
+    Orphan,
     /// One in a session of its own, an orphan with an empty environment and no open descriptor.
     Daemon,
     /// A chain of ten processes, each the child of the one before.
@@ -32,15 +39,29 @@ pub enum Leaving {
 
 impl Leaving {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Deaf, Self::Session, Self::Daemon, Self::Chain];
+    pub const ALL: [Self; 8] =
+        [Self::Nothing, Self::Plain, Self::Deaf, Self::Session, Self::Bare, Self::Orphan, Self::Daemon, Self::Chain];
+
+    /// Returns how many processes that is.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Chain => 10,
+            _ => 1,
+        }
+    }
 
     /// Returns a script that says a line once it is up, and then stays.
     fn script(self, tag: &str) -> String {
         let stay = format!("exec sleep {tag}");
         match self {
+            Self::Nothing => "echo up".to_owned(),
             Self::Plain => format!("echo up; {stay}"),
             Self::Deaf => format!("trap '' TERM HUP INT QUIT USR1 USR2; echo up; {stay}"),
             Self::Session => format!("exec setsid sh -c 'echo up; {stay}'"),
+            Self::Bare => format!("exec env -i sh -c 'echo up; {stay}'"),
+            Self::Orphan => format!("setsid sh -c '(echo up; {stay}) & exit' & exit"),
             Self::Daemon => {
                 format!("setsid sh -c '(exec env -i sh -c \"echo up; exec <&- >&- 2>&-; {stay}\") & exit' & exit")
             }
@@ -55,31 +76,6 @@ impl Leaving {
     }
 }
 
-/// How a job ends that left something behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// It returns a value.
-    Returns,
-    /// It returns an error.
-    Fails,
-    /// It panics.
-    Panics,
-    /// It aborts.
-    Aborts,
-    /// It exits.
-    Exits,
-    /// It hangs until it is killed.
-    Hangs,
-    /// It kills itself.
-    Dies,
-}
-
-impl Ending {
-    /// Every way to end.
-    pub const ALL: [Self; 7] =
-        [Self::Returns, Self::Fails, Self::Panics, Self::Aborts, Self::Exits, Self::Hangs, Self::Dies];
-}
-
 /// Leaves a process behind that can be found by `tag`, and ends.
 ///
 /// # Errors
@@ -88,20 +84,7 @@ impl Ending {
 #[job]
 pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
     leave(leaving, &tag);
-    match ending {
-        Ending::Returns => Ok(()),
-        Ending::Fails => Err("as it was told".to_owned()),
-        Ending::Panics => panic!("as it was told"),
-        Ending::Aborts => std::process::abort(),
-        Ending::Exits => std::process::exit(3),
-        Ending::Hangs => loop {
-            std::thread::park();
-        },
-        Ending::Dies => {
-            crate::jobs::ends_by_signal(libc::SIGKILL);
-            Ok(())
-        }
-    }
+    ending.come()
 }
 
 fn leave(leaving: Leaving, tag: &str) {
@@ -114,6 +97,9 @@ fn leave(leaving: Leaving, tag: &str) {
     let stdout = shell.stdout.take().expect("stdout was piped at spawn");
     BufReader::new(stdout).read_line(&mut line).expect("the pipe is ours");
     assert_eq!(line, "up\n", "the process came up");
+    if leaving == Leaving::Nothing {
+        shell.wait().expect("it is ours");
+    }
 }
 
 /// Leaves as many processes as it can in a bounded storm: every one forks two more in sessions of their own, until so

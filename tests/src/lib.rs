@@ -2,6 +2,7 @@
 //!
 //! The code of the project's README is compiled with the documentation of this crate.
 
+pub mod ending;
 pub mod jobs;
 pub mod leavings;
 pub mod surroundings;

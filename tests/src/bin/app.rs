@@ -15,7 +15,8 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use scheduler::{AnyJob, Scheduler};
-use scheduler_tests::leavings::{Ending, Leaving};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::leavings::Leaving;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
@@ -70,6 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|name| {
             let call = match name.split_once(' ') {
                 Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::Hangs, tag.to_owned())),
+                Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
                 Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
                 Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
                 None => AnyJob::named(&name, ()),
@@ -83,7 +85,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == "waits" {
         std::io::stdin().read_exact(&mut [0])?;
     }
-    let records = Scheduler::new().timeout(timeout).run(jobs)?;
+    let scheduler = Scheduler::new().timeout(timeout);
+    let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
+    let records = scheduler.run(jobs)?;
     println!("{}", serde_json::to_string(&records)?);
     Ok(())
 }

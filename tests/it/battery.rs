@@ -1,0 +1,114 @@
+//! The fault battery: a job that leaves every kind of process behind and ends in every way, each case under a watchdog.
+//! When its record is there, nothing of it is alive, and the record says what happened.
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use scheduler::{AnyJob, Failure, Record, Scheduler, Status, Sweep};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+
+use crate::PLENTY;
+
+/// When a job is killed that is to be.
+const LIMIT: Duration = Duration::from_millis(400);
+/// The bound of a case; the longest that the scheduler ever waits here is 4.4 seconds, for a warden that doesn't answer.
+const BOUND: Duration = Duration::from_secs(40);
+/// How many cases run at a time.
+const AT_A_TIME: usize = 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    leaving: Leaving,
+    ending: Ending,
+}
+
+/// Every leaving with every ending. A warden that doesn't answer takes its time, whatever is left, and is tried twice.
+fn cases() -> Vec<Case> {
+    let all = Ending::ALL.into_iter().flat_map(|ending| Leaving::ALL.map(|leaving| Case { leaving, ending }));
+    let slow = |case: &Case| case.ending == Ending::StopsWarden;
+    let chosen = |case: &Case| matches!(case.leaving, Leaving::Nothing | Leaving::Orphan);
+    all.filter(|case| !slow(case) || chosen(case)).collect()
+}
+
+impl Case {
+    fn run(self) {
+        let tag = new_tag();
+        let limit = if self.ending.is_a_timeout() { LIMIT } else { PLENTY };
+        let call = AnyJob::from(leaves::job(self.leaving, self.ending, tag.clone()));
+        let (sender, receiver) = mpsc::channel();
+        let case = thread::spawn(move || {
+            let run = Scheduler::new().timeout(limit).run([(format!("{self:?}"), call)]);
+            // Nobody listens any more if the watchdog has barked.
+            let _ = sender.send(run);
+        });
+        let run = receiver.recv_timeout(BOUND).unwrap_or_else(|_| panic!("{self:?} took longer than {BOUND:?}"));
+        case.join().expect("it has sent its last");
+        let mut left = alive(&tag);
+        let record = run.expect("the input is fine").pop().expect("one job, one record");
+        self.check(&record);
+        if self.ending == Ending::KillsWarden && self.leaving == Leaving::Daemon {
+            // It can't be found by any means, and the record says so: see `check`.
+            left.drain(..).for_each(end);
+        }
+        assert_eq!(left, [0; 0], "{record:?}");
+    }
+
+    fn check(self, record: &Record) {
+        let what = format!("{self:?}: {record:?}");
+        let expected = match self.ending {
+            Ending::Returns => Status::Ok,
+            ending if ending.is_a_timeout() => Status::Timeout,
+            _ => Status::Error,
+        };
+        assert_eq!(record.status(), expected, "{what}");
+        let told = match (self.ending, record.failure()) {
+            (Ending::Fails, Some(Failure::Returned { message, .. })) => message == "as it was told",
+            (Ending::Panics, Some(Failure::Panicked(panic))) => panic.message == "as it was told",
+            (Ending::PanicsTwice, Some(Failure::Panicked(_)))
+            | (Ending::Overflows, Some(Failure::StackOverflow { .. }))
+            | (Ending::Exits, Some(Failure::Exited { code: 3, .. })) => true,
+            (Ending::Aborts, Some(Failure::Signaled { name, .. })) => *name == "SIGABRT",
+            (Ending::Faults, Some(Failure::Signaled { name, .. })) => *name == "SIGSEGV",
+            (Ending::Dies, Some(Failure::Signaled { name, .. })) => *name == "SIGKILL",
+            (Ending::KillsWarden, Some(Failure::ProtocolBroken { message, .. })) => {
+                message.contains("warden was ended")
+            }
+            (_, failure) => failure.is_none(),
+        };
+        assert!(told, "{what}");
+        let count = self.leaving.count();
+        let swept = match (self.ending, record.sweep()) {
+            (Ending::KillsWarden, Sweep::Unproved { killed, .. }) => {
+                *killed == if self.leaving == Leaving::Daemon { 0 } else { count }
+            }
+            // The job itself is found as well, unless it died with its warden by then.
+            (Ending::StopsWarden, Sweep::Unproved { killed, .. }) => *killed == count || *killed == count + 1,
+            (_, Sweep::Clean) => count == 0,
+            (_, Sweep::Killed(killed)) => *killed == count,
+            _ => false,
+        };
+        assert!(swept, "{what}");
+    }
+}
+
+/// Ends a process that a case has left, and that only a test may end.
+#[expect(unsafe_code, reason = "a process of another's is ended by its number")]
+fn end(pid: u32) {
+    // SAFETY: `kill` has no preconditions. The process was found by a tag that no other has.
+    unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+}
+
+#[test]
+fn every_fault_is_told_and_nothing_survives_it() {
+    let cases = Mutex::new(cases());
+    assert!(cases.lock().expect("no case has failed").len() > 120);
+    let next = || cases.lock().expect("no case panics while it takes the next").pop();
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| std::iter::from_fn(next).for_each(Case::run));
+        }
+    });
+}

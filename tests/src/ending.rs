@@ -1,0 +1,111 @@
+//! Every way in which a job can come to its end, or not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::jobs;
+
+/// How a job ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// It returns a value.
+    Returns,
+    /// It returns an error.
+    Fails,
+    /// It panics.
+    Panics,
+    /// It panics while it unwinds.
+    PanicsTwice,
+    /// It aborts.
+    Aborts,
+    /// It exits.
+    Exits,
+    /// It writes where no memory is.
+    Faults,
+    /// It overflows its stack.
+    Overflows,
+    /// It kills itself.
+    Dies,
+    /// It waits for ever.
+    Hangs,
+    /// It computes for ever.
+    Spins,
+    /// It ignores every signal, and waits for ever.
+    Ignores,
+    /// It stops itself.
+    Stops,
+    /// It closes every descriptor, and waits for ever.
+    Closes,
+    /// It prints for ever.
+    Floods,
+    /// It kills its warden, and waits for ever.
+    KillsWarden,
+    /// It stops its warden, and waits for ever.
+    StopsWarden,
+}
+
+impl Ending {
+    /// Every way to end.
+    pub const ALL: [Self; 17] = [
+        Self::Returns,
+        Self::Fails,
+        Self::Panics,
+        Self::PanicsTwice,
+        Self::Aborts,
+        Self::Exits,
+        Self::Faults,
+        Self::Overflows,
+        Self::Dies,
+        Self::Hangs,
+        Self::Spins,
+        Self::Ignores,
+        Self::Stops,
+        Self::Closes,
+        Self::Floods,
+        Self::KillsWarden,
+        Self::StopsWarden,
+    ];
+
+    /// Says whether it ends only by its timeout.
+    #[must_use]
+    pub fn is_a_timeout(self) -> bool {
+        matches!(
+            self,
+            Self::Hangs | Self::Spins | Self::Ignores | Self::Stops | Self::Closes | Self::Floods | Self::StopsWarden
+        )
+    }
+
+    /// Comes to this end.
+    ///
+    /// # Errors
+    ///
+    /// If that is the end.
+    ///
+    /// # Panics
+    ///
+    /// If that is the end.
+    pub fn come(self) -> Result<(), String> {
+        match self {
+            Self::Returns => {}
+            Self::Fails => return Err("as it was told".to_owned()),
+            Self::Panics => panic!("as it was told"),
+            Self::PanicsTwice => jobs::panics_twice(),
+            Self::Aborts => jobs::aborts(),
+            Self::Exits => drop(jobs::exits(3)),
+            Self::Faults => jobs::faults(),
+            Self::Overflows => drop(jobs::overflows()),
+            Self::Dies => jobs::kills_itself(),
+            Self::Hangs => jobs::hangs(),
+            Self::Spins => jobs::spins(),
+            Self::Ignores => jobs::ignores_signals(),
+            Self::Stops => jobs::stops_itself(),
+            Self::Closes => {
+                jobs::closes_all_descriptors();
+                jobs::hangs();
+            }
+            Self::Floods => jobs::prints_for_ever(),
+            Self::KillsWarden => jobs::signals_its_warden(libc::SIGKILL),
+            Self::StopsWarden => jobs::signals_its_warden(libc::SIGSTOP),
+        }
+        Ok(())
+    }
+}
