@@ -61,7 +61,7 @@ pub enum Sweep {
     /// The witness was lost, or could not see: what is left can't be known.
     #[non_exhaustive]
     Unproved {
-        /// How many processes of the job were found all the same, and killed.
+        /// How many processes beside the job were found all the same, and killed.
         killed: usize,
     },
 }

@@ -11,8 +11,8 @@ use crate::error::Error;
 /// Tells the re-executed binary that it is one. It is removed before any user code runs.
 pub(crate) const MARKER: &str = "__SCHEDULER_CHILD";
 
-/// The kernel's name for the image that is running, whatever has become of its file.
-const OWN_IMAGE: &str = "/proc/self/exe";
+/// The kernel's name for the image that is running, whatever has become of its file, and of the thread that `main` ran on.
+const OWN_IMAGE: &str = "/proc/thread-self/exe";
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
 

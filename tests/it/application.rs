@@ -1,9 +1,9 @@
 //! Jobs in an application with a `main` of its own, also in an odd one.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use scheduler_tests::leavings::{alive, new_tag};
@@ -12,27 +12,27 @@ use serde_json::Value;
 
 use crate::hygiene::assert_plain_signals;
 
-const APP: &str = env!("CARGO_BIN_EXE_app");
+pub(crate) const APP: &str = env!("CARGO_BIN_EXE_app");
 
-fn app(mode: &str, arguments: &[&str]) -> Command {
+pub(crate) fn app(mode: &str, arguments: &[&str]) -> Command {
     app_at(APP.as_ref(), mode, arguments)
 }
 
-fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
+pub(crate) fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     command.args(arguments).env("APP_MODE", mode).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Returns what the application printed as its records, the last line.
-fn records(output: &Output) -> Vec<Value> {
+pub(crate) fn records(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
 }
 
-fn run(mode: &str, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn run(mode: &str, arguments: &[&str]) -> Vec<Value> {
     records(&app(mode, arguments).output().expect("the fixture is built"))
 }
 
@@ -212,43 +212,4 @@ fn an_application_that_adopts_orphans_ends_what_left_every_other_trace() {
     assert_eq!(alive(&tag), [0; 0]);
     assert!(records[0]["error"].as_str().is_some_and(|error| error.contains("warden was ended")), "{records:?}");
     assert_eq!(records[1]["result"], 42);
-}
-
-/// An application that has been started and is about to run its jobs.
-struct Waiting {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-fn waiting(mode: &str, arguments: &[&str]) -> Waiting {
-    let mut child = app(mode, arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is built");
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    stdout.read_line(&mut line).expect("the pipe is ours");
-    assert_eq!(line, "ready\n");
-    Waiting { child, stdout }
-}
-
-/// Waits until `done`, which is looked at until a deadline that a busy machine keeps, too.
-fn eventually(what: &str, done: impl Fn() -> bool) {
-    let clock = Instant::now();
-    while !done() {
-        assert!(clock.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::yield_now();
-    }
-}
-
-#[test]
-fn nothing_survives_an_application_that_is_killed() {
-    for mode in ["waits", "threaded"] {
-        let tag = new_tag();
-        let Waiting { mut child, stdout } = waiting(mode, &["60000", &format!("leaves {tag}")]);
-        // In the mode that doesn't wait for it, nobody reads it.
-        let _ = child.stdin.take().expect("piped").write_all(b"x");
-        eventually("the job has left its daemon", || !alive(&tag).is_empty());
-        child.kill().expect("it is ours");
-        child.wait().expect("it is ours");
-        drop(stdout);
-        eventually("the daemon is gone", || alive(&tag).is_empty());
-    }
 }

@@ -81,11 +81,9 @@ impl Case {
         assert!(told, "{what}");
         let count = self.leaving.count();
         let swept = match (self.ending, record.sweep()) {
-            (Ending::KillsWarden, Sweep::Unproved { killed, .. }) => {
+            (Ending::KillsWarden | Ending::StopsWarden, Sweep::Unproved { killed, .. }) => {
                 *killed == if self.leaving == Leaving::Daemon { 0 } else { count }
             }
-            // The job itself is found as well, unless it died with its warden by then.
-            (Ending::StopsWarden, Sweep::Unproved { killed, .. }) => *killed == count || *killed == count + 1,
             (_, Sweep::Clean) => count == 0,
             (_, Sweep::Killed(killed)) => *killed == count,
             _ => false,

@@ -13,6 +13,7 @@ mod endings;
 mod expansion;
 mod follow_ups;
 mod hygiene;
+mod parent_death;
 mod records;
 mod sweep;
 mod tidy;

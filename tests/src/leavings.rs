@@ -125,19 +125,26 @@ pub fn new_tag() -> String {
     format!("{}.{:06}", 1_000_000 + std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Returns the ids of the processes that were given `tag` as an argument.
+/// The variable whose value is inherited by an application's copies, its jobs, and what they start.
+pub const FAMILY: &str = "TEST_FAMILY";
+
+/// Returns the ids of the processes that were given `tag` as an argument, or have it as the name of their [`FAMILY`].
 ///
 /// # Panics
 ///
 /// If `/proc` can't be read.
 #[must_use]
 pub fn alive(tag: &str) -> Vec<u32> {
+    let variable = format!("{FAMILY}={tag}");
     let processes = std::fs::read_dir("/proc").expect("/proc is mounted");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
-        // A process that has ended meanwhile has no command line any more, and neither has a zombie.
-        let command_line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        command_line.split(|byte| *byte == 0).any(|argument| argument == tag.as_bytes())
+        // A process that has ended meanwhile has neither any more, and a zombie hasn't, either.
+        let has = |file: &str, text: &str| {
+            let bytes = std::fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+            bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes())
+        };
+        has("cmdline", tag) || has("environ", &variable)
     })
     .collect()
 }

@@ -14,9 +14,9 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Scheduler};
+use scheduler::{AnyJob, Record, Scheduler};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::leavings::Leaving;
+use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
@@ -87,7 +87,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let scheduler = Scheduler::new().timeout(timeout);
     let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
-    let records = scheduler.run(jobs)?;
-    println!("{}", serde_json::to_string(&records)?);
-    Ok(())
+    match mode.as_str() {
+        "main thread ends" => {
+            std::thread::spawn(move || {
+                print_records(&Scheduler::new().run(jobs).expect("the input is fine"));
+                std::process::exit(0)
+            });
+            // SAFETY: Nothing on this thread's stack is needed by the other. The call ends the thread alone.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+            unreachable!("this thread has ended")
+        }
+        "exits in the middle" => {
+            std::thread::spawn(move || Scheduler::new().run(jobs));
+            let tag = std::env::var(FAMILY)?;
+            // The application, a warden, a job and its daemon.
+            while alive(&tag).len() < 4 {
+                std::thread::yield_now();
+            }
+            Ok(())
+        }
+        _ => {
+            print_records(&scheduler.run(jobs)?);
+            Ok(())
+        }
+    }
+}
+
+fn print_records(records: &[Record]) {
+    println!("{}", serde_json::to_string(records).expect("records can be written"));
 }

@@ -147,7 +147,7 @@ impl Sink {
             Ok(FileType::Socket) => Self::Socket,
             Ok(FileType::Fifo | FileType::CharacterDevice) => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                let reopened = rustix::fs::open("/proc/self/fd/2", flags, Mode::empty());
+                let reopened = rustix::fs::open("/proc/thread-self/fd/2", flags, Mode::empty());
                 reopened.map_or(Self::Direct, |fd: OwnedFd| Self::Reopened(fd.into()))
             }
             _ => Self::Direct,

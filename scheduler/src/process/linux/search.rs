@@ -118,9 +118,10 @@ impl Search {
         !found
     }
 
-    /// Returns how many processes were found and killed.
+    /// Returns how many processes beside the job were found and killed.
     pub(crate) fn killed(&self) -> usize {
-        self.killed.len()
+        let job = self.session.map(ChildPid::get);
+        self.killed.iter().filter(|pid| Some(**pid) != job).count()
     }
 
     fn stop(&mut self, pid: ChildPid) -> bool {
@@ -251,7 +252,7 @@ mod tests {
         earlier.lost = 0;
         assert!(earlier.round(), "the session's number is somebody else's by then");
         assert!(leader.try_wait().expect("it is ours").is_none());
-        assert_eq!(end(&Cookie::new([6; 16]), Some(id)), 1);
+        assert_eq!(end(&Cookie::new([6; 16]), Some(id)), 0, "the job itself doesn't count");
         assert!(is_over(leader));
     }
 }
