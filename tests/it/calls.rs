@@ -159,9 +159,9 @@ fn a_job_may_run_jobs() -> Result<(), Error> {
 #[test]
 fn many_threads_may_run_jobs_at_once() {
     std::thread::scope(|scope| {
-        for thread in 0..16 {
+        for thread in 0..64 {
             scope.spawn(move || {
-                for n in 0..4 {
+                for n in 0..3 {
                     let text = format!("{thread} {n}");
                     let run = run_job_with_timeout(echo::job(text.clone()), PLENTY).expect("the input is fine");
                     assert_eq!(run.outcome, Outcome::Ok(text));

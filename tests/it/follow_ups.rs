@@ -73,6 +73,15 @@ fn a_log_that_can_not_be_written_loses_no_record() {
 }
 
 #[test]
+fn a_full_disk_under_the_log_loses_no_record() {
+    let list = jobs![("a", fast), ("b", hangs)];
+    let error = schedule_jobs(list, SHORT, default_follow_up_logger, "/dev/full").expect_err("it is full");
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).expect("the logger's own");
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(error.into_records().len(), 2);
+}
+
+#[test]
 fn a_follow_up_may_look_at_the_whole_record() {
     let seen = RefCell::new(String::new());
     let records = Scheduler::new()

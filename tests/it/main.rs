@@ -6,6 +6,7 @@
     reason = "these tests look at the clock themselves, and say what they skip"
 )]
 
+mod adversity;
 mod application;
 mod battery;
 mod calls;

@@ -10,6 +10,8 @@
     reason = "this program talks to its test, and does what applications sometimes do"
 )]
 
+mod oddity;
+
 use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -20,51 +22,11 @@ use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
-    match mode.as_str() {
-        // Something has started a thread before `main` came to `init`.
-        "threaded" => drop(std::thread::spawn(|| {
-            loop {
-                std::thread::park();
-            }
-        })),
-        "prints early" => println!("a line that some constructor prints before `init`"),
-        "exits early" if std::env::args().len() < 2 => {
-            eprintln!("usage: app TIMEOUT JOB…");
-            std::process::exit(64)
-        }
-        "hangs early" if std::env::args().len() < 2 => loop {
-            std::thread::park();
-        },
-        _ => {}
-    }
+    oddity::before_init(&mode);
     if mode != "uninitialised" {
         scheduler::init();
     }
-    match mode.as_str() {
-        "ignores SIGCHLD" => {
-            // SAFETY: No handler is installed.
-            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-        }
-        "ignores all signals" => {
-            for signal in 1..=libc::SIGRTMAX() {
-                // SAFETY: No handler is installed.
-                unsafe { libc::signal(signal, libc::SIG_IGN) };
-            }
-            // SAFETY: `sigfillset` initialises the set that `sigprocmask` then reads.
-            unsafe {
-                let mut all = std::mem::zeroed();
-                libc::sigfillset(&raw mut all);
-                libc::sigprocmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
-            }
-        }
-        "is deleted" => std::fs::remove_file(std::env::current_exe()?)?,
-        "is replaced" => {
-            let path = std::env::current_exe()?;
-            std::fs::remove_file(&path)?;
-            std::fs::write(&path, "#!/bin/sh\necho replaced\nexit 0\n")?;
-        }
-        _ => {}
-    }
+    oddity::after_init(&mode)?;
     let mut arguments = std::env::args().skip(1);
     let timeout = Duration::from_millis(arguments.next().unwrap_or_default().parse()?);
     let jobs: Vec<_> = arguments
@@ -104,6 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             while alive(&tag).len() < 4 {
                 std::thread::yield_now();
             }
+            Ok(())
+        }
+        "soaks" => {
+            let rounds = std::iter::repeat_n(jobs, 300).map(|jobs| scheduler.run(jobs));
+            println!("{}", serde_json::to_string(&oddity::held_before_and_after(rounds)?)?);
             Ok(())
         }
         _ => {

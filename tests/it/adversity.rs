@@ -1,0 +1,183 @@
+//! Applications in surroundings that lack what others have.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use scheduler_tests::leavings::{alive, new_tag};
+use serde_json::Value;
+
+use crate::application::{APP, app, records, run};
+
+/// Returns a command that runs the script in namespaces of its own, with the application as `$0` and its arguments;
+/// `None`, and a word why, where that can't be had.
+fn unshared(script: &str, mode: &str, arguments: &[&str]) -> Option<Command> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child"]);
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no namespaces can be made here");
+        return None;
+    }
+    let mut command = unshare();
+    command.args(["sh", "-c", script, APP]).args(arguments).env("APP_MODE", mode).stdin(Stdio::null());
+    Some(command)
+}
+
+const WITHOUT_PROC: &str = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+
+/// Asserts what holds whatever is lacking: each record has a value, was a timeout as it should be, or says clearly why
+/// there is none.
+fn assert_told(records: &[Value], reason: &str) {
+    for record in records {
+        let told = match record["status"].as_str() {
+            Some("ok") => record["result"] == 42,
+            Some("timeout") => true,
+            _ => record["error"].as_str().is_some_and(|error| error.starts_with(reason)),
+        };
+        assert!(told, "{record}");
+    }
+}
+
+#[test]
+fn without_proc_jobs_run_and_nothing_survives_them() {
+    let tag = new_tag();
+    let jobs = ["600", "fast", &format!("leaves {tag}"), "aborts"];
+    let Some(mut command) = unshared(WITHOUT_PROC, "", &jobs) else { return };
+    let records = records(&command.output().expect("the fixture is built"));
+    assert_eq!(alive(&tag), [0; 0]);
+    assert_eq!(records[0]["result"], 42);
+    assert_eq!(records[1]["status"], "timeout");
+    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+}
+
+#[test]
+fn without_proc_a_reader_that_never_reads_keeps_nobody_waiting() {
+    let Some(mut command) = unshared(WITHOUT_PROC, "", &["500", "prints 1048576", "fast"]) else { return };
+    let clock = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it is built");
+    let text = io::read_to_string(child.stdout.take().expect("piped")).expect("the pipe is ours");
+    let records: Vec<Value> = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("records");
+    assert_eq!((&records[0]["status"], &records[1]["result"]), (&"timeout".into(), &42.into()));
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    assert!(clock.elapsed() < Duration::from_secs(30), "{:?}", clock.elapsed());
+}
+
+#[test]
+fn where_other_users_processes_are_hidden_jobs_run_and_nothing_survives_them() {
+    let tag = new_tag();
+    let script = "mount -t proc -o hidepid=2 none /proc && exec \"$0\" \"$@\"";
+    let Some(mut command) = unshared(script, "processes 10000", &["600", "fast", &format!("leaves {tag}")]) else {
+        return;
+    };
+    let records = records(&command.output().expect("the fixture is built"));
+    assert_eq!(alive(&tag), [0; 0]);
+    assert_eq!((&records[0]["result"], &records[1]["status"]), (&42.into(), &"timeout".into()));
+}
+
+#[test]
+fn in_a_chroot_without_the_binary_a_job_never_starts_and_says_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mode = format!("chroot {}", folder.path().display());
+    let output = app(&mode, &["1000", "fast"]).output().expect("the fixture is built");
+    if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
+        eprintln!("skipped: this user may not change the root");
+        return;
+    }
+    let records = records(&output);
+    assert_eq!(
+        records[0]["error"],
+        "never started: its process could not be made: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn on_a_kernel_without_pidfds_jobs_run_and_nothing_survives_them() {
+    let tag = new_tag();
+    let records = run("without pidfds", &["300", "fast", &format!("leaves {tag}"), "aborts"]);
+    assert_eq!(alive(&tag), [0; 0]);
+    assert_eq!((&records[0]["result"], &records[1]["status"]), (&42.into(), &"timeout".into()));
+    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+}
+
+#[test]
+fn with_too_few_descriptors_a_job_runs_or_says_why_not() {
+    let mut endings = [0, 0];
+    for number in 3..24 {
+        let tag = new_tag();
+        let mode = format!("descriptors {number}");
+        let output = app(&mode, &["500", "fast", &format!("leaves {tag}"), "fast"]).output();
+        let records = records(&output.expect("the fixture is built"));
+        assert_eq!(alive(&tag), [0; 0]);
+        // A job that can't start a program panics, and says so.
+        assert_told(&records[..1], "never started: its process could not be made");
+        assert_told(&records[2..], "never started: its process could not be made");
+        endings[usize::from(records[0]["status"] == "ok")] += 1;
+    }
+    assert!(endings[0] > 3 && endings[1] > 3, "{endings:?}");
+}
+
+#[test]
+fn with_too_few_processes_a_job_runs_or_says_why_not() {
+    let mut command = app("processes 0", &["500", "fast", "fast"]);
+    let output = command.output().expect("the fixture is built");
+    if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
+        eprintln!("skipped: this user may not become another");
+        return;
+    }
+    let denied = records(&output);
+    assert_told(&denied, "never started: its process could not be made: Resource temporarily unavailable");
+    assert_eq!(denied[0]["status"], "error");
+    for number in 1..6 {
+        assert_told(
+            &run(&format!("processes {number}"), &["500", "fast"]),
+            "never started: its process could not be made",
+        );
+    }
+}
+
+/// Starts the application with a warden's marker, and with a socket as a warden has; true if it took itself for one,
+/// saw that nobody is at the other end, and went away without a word.
+fn becomes_a_warden(program: &std::path::Path) -> bool {
+    let (ours, wardens) = UnixStream::pair().expect("a socket pair");
+    drop(ours);
+    let mut command = Command::new(program);
+    command.args(["1000", "fast"]).env("__SCHEDULER_CHILD", "warden").stdin(OwnedFd::from(wardens));
+    let output = command.output().expect("it can be executed");
+    assert!(output.status.success(), "{output:?}");
+    output.stdout.is_empty()
+}
+
+#[test]
+fn a_program_with_more_rights_than_its_caller_is_no_warden() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copy = folder.path().join("app");
+    fs::copy(APP, &copy).expect("the fixture is built");
+    assert!(becomes_a_warden(&copy), "without those rights it is one");
+    let raised = std::os::unix::fs::chown(&copy, None, Some(65534))
+        .and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o2755)));
+    if let Err(error) = raised {
+        eprintln!("skipped: this user may not make such a program: {error}");
+        return;
+    }
+    assert!(!becomes_a_warden(&copy));
+}
+
+#[test]
+fn thousands_of_runs_leave_the_application_as_it_was() {
+    let output = app("soaks", &["5", "fast", "hangs", "aborts", "fast", "fast", "fast", "fast", "fast"]).output();
+    let output = output.expect("the fixture is built");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let held: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("two maps");
+    for what in ["descriptors", "threads", "children"] {
+        assert_eq!(held[0][what], held[1][what], "{what}: {held}");
+    }
+    let [before, after] = [0, 1].map(|index| held[index]["pages"].as_u64().expect("a number"));
+    assert!(after < before + 256, "memory grew by more than a MiB: {held}");
+}

@@ -1,0 +1,144 @@
+//! What is odd about the application, for each mode.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::process;
+use std::thread;
+
+use scheduler::Record;
+
+/// What happened before `main` came to `init`, in the application and in every copy of it.
+pub(crate) fn before_init(mode: &str) {
+    let is_copy = std::env::args().len() < 2;
+    match mode {
+        "threaded" => drop(thread::spawn(wait_for_ever)),
+        "prints early" => println!("a line that some constructor prints before `init`"),
+        "exits early" if is_copy => {
+            eprintln!("usage: app TIMEOUT JOB…");
+            process::exit(64)
+        }
+        _ => {}
+    }
+}
+
+fn wait_for_ever() {
+    loop {
+        thread::park();
+    }
+}
+
+/// What the application has done to itself by the time it runs jobs.
+pub(crate) fn after_init(mode: &str) -> io::Result<()> {
+    match mode.split_once(' ').unwrap_or((mode, "")) {
+        ("ignores", "SIGCHLD") => {
+            ignore([libc::SIGCHLD]);
+            Ok(())
+        }
+        ("ignores", "all signals") => {
+            ignore(1..=libc::SIGRTMAX());
+            // SAFETY: `sigfillset` initialises the set that `sigprocmask` then reads.
+            unsafe {
+                let mut all = std::mem::zeroed();
+                libc::sigfillset(&raw mut all);
+                libc::sigprocmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+            }
+            Ok(())
+        }
+        ("is", "deleted") => fs::remove_file(std::env::current_exe()?),
+        ("is", "replaced") => {
+            let path = std::env::current_exe()?;
+            fs::remove_file(&path)?;
+            fs::write(&path, "#!/bin/sh\necho replaced\nexit 0\n")
+        }
+        ("descriptors", number) => limit(libc::RLIMIT_NOFILE, number),
+        ("processes", number) => {
+            // The limit means nothing to a superuser.
+            become_nobody()?;
+            limit(libc::RLIMIT_NPROC, number)
+        }
+        ("chroot", folder) => {
+            std::os::unix::fs::chroot(folder)?;
+            std::env::set_current_dir("/")
+        }
+        ("without", "pidfds") => deny_pidfds(),
+        _ => Ok(()),
+    }
+}
+
+fn ignore(signals: impl IntoIterator<Item = libc::c_int>) {
+    for signal in signals {
+        // SAFETY: No handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+fn limit(resource: libc::__rlimit_resource_t, number: &str) -> io::Result<()> {
+    let number = number.parse().map_err(io::Error::other)?;
+    let limit = libc::rlimit { rlim_cur: number, rlim_max: number };
+    // SAFETY: `limit` is initialised.
+    done(unsafe { libc::setrlimit(resource, &raw const limit) })
+}
+
+fn become_nobody() -> io::Result<()> {
+    const NOBODY: u32 = 65534;
+    // SAFETY: These calls have no preconditions.
+    unsafe {
+        done(libc::setresgid(NOBODY, NOBODY, NOBODY))?;
+        done(libc::setresuid(NOBODY, NOBODY, NOBODY))
+    }
+}
+
+/// Has the kernel answer as one does that is too old to know pidfds.
+fn deny_pidfds() -> io::Result<()> {
+    const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let number = |number: libc::c_long| u32::try_from(number).unwrap_or_default();
+    let mut filter = [
+        step(LOAD_NUMBER, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 1, 0, number(libc::SYS_pidfd_open)),
+        step(JUMP_IF_EQUAL, 0, 1, number(libc::SYS_pidfd_send_signal)),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 5, filter: filter.as_mut_ptr() };
+    // SAFETY: The program and its length belong together.
+    unsafe {
+        done(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+        done(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program))
+    }
+}
+
+fn done(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Returns what this process held after the first of the rounds, and after the last.
+pub(crate) fn held_before_and_after(
+    mut rounds: impl Iterator<Item = Result<Vec<Record>, scheduler::Error>>,
+) -> Result<[BTreeMap<&'static str, usize>; 2], Box<dyn Error>> {
+    rounds.next().transpose()?;
+    let before = held()?;
+    for records in rounds {
+        records?;
+    }
+    Ok([before, held()?])
+}
+
+fn held() -> io::Result<BTreeMap<&'static str, usize>> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    let mut children = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        children += fs::read_to_string(task?.path().join("children"))?.split_whitespace().count();
+    }
+    Ok(BTreeMap::from([
+        ("descriptors", fs::read_dir("/proc/self/fd")?.count()),
+        ("threads", fs::read_dir("/proc/self/task")?.count()),
+        ("children", children),
+        ("pages", pages),
+    ]))
+}
