@@ -208,8 +208,10 @@ fn an_end_for_want_of_memory_is_told_from_others() {
 #[test]
 fn an_application_that_adopts_orphans_ends_what_left_every_other_trace() {
     let tag = new_tag();
-    let records = run("adopts", &["60000", &format!("loses {tag}"), "fast"]);
+    let output = app("adopts", &["60000", &format!("loses {tag}"), "fast"]).output().expect("the fixture is built");
     assert_eq!(alive(&tag), [0; 0]);
+    assert!(output.status.success(), "{output:?}");
+    let records = records(&output);
     assert!(records[0]["error"].as_str().is_some_and(|error| error.contains("warden was ended")), "{records:?}");
     assert_eq!(records[1]["result"], 42);
 }

@@ -3,6 +3,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "these tests look at the clock themselves, and say what they skip"
 )]
 
@@ -16,6 +17,7 @@ mod follow_ups;
 mod hygiene;
 mod parent_death;
 mod records;
+mod stress;
 mod sweep;
 mod tidy;
 mod timeouts;

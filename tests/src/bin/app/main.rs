@@ -68,6 +68,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         }
+        "adopts" => {
+            print_records(&scheduler.run(jobs)?);
+            // What was adopted has been buried, too.
+            assert_eq!(oddity::held()?["children"], 0, "zombies are left");
+            Ok(())
+        }
         "soaks" => {
             let rounds = std::iter::repeat_n(jobs, 300).map(|jobs| scheduler.run(jobs));
             println!("{}", serde_json::to_string(&oddity::held_before_and_after(rounds)?)?);

@@ -128,7 +128,8 @@ pub(crate) fn held_before_and_after(
     Ok([before, held()?])
 }
 
-fn held() -> io::Result<BTreeMap<&'static str, usize>> {
+/// Returns what this process holds.
+pub(crate) fn held() -> io::Result<BTreeMap<&'static str, usize>> {
     let statm = fs::read_to_string("/proc/self/statm")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
     let mut children = 0;
