@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::pid::ChildPid;
 use crate::clock;
@@ -113,7 +113,7 @@ impl Search {
             }
         }
         if self.orphans == Orphans::Adopted {
-            self.bury();
+            bury();
         }
         !found
     }
@@ -137,14 +137,6 @@ impl Search {
         stopped
     }
 
-    /// Collects what was killed here and is a child of this process by now.
-    fn bury(&self) {
-        for pid in self.killed.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-            // It may be nobody's child, or a child of somebody else.
-            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
-        }
-    }
-
     fn is_of_the_run(&self, pid: ChildPid) -> bool {
         let file = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let Some(stat) = Stat::parse(&String::from_utf8_lossy(&file("stat"))).filter(Stat::is_alive) else {
@@ -158,6 +150,12 @@ impl Search {
         let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
         is_in_session || is_adopted
     }
+}
+
+/// Collects every child that has ended. There are none but wardens and what was adopted, and whoever waits for a warden
+/// takes one that is missing for one that has ended.
+fn bury() {
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
 }
 
 /// What `/proc/PID/stat` says of a process.
