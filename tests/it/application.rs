@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use scheduler::Sweep;
 use scheduler_tests::leavings::{alive, new_tag};
 use scheduler_tests::surroundings::Surroundings;
 use serde_json::Value;
@@ -22,6 +23,24 @@ pub(crate) fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     command.args(arguments).env("APP_MODE", mode).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Copies the application to a folder.
+///
+/// Another program does it: a descriptor for writing that another thread's child inherits for a moment would keep the
+/// copy from being executed ("text file busy").
+pub(crate) fn copy_to(folder: &Path) -> PathBuf {
+    let copy = folder.join("app");
+    let status = Command::new("cp").arg(APP).arg(&copy).status().expect("`cp` is everywhere");
+    assert!(status.success());
+    copy
+}
+
+/// Returns what the application printed as what was swept after each job, the line before the last.
+pub(crate) fn sweeps(output: &Output) -> Vec<Sweep> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().rev().nth(1).unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// Returns what the application printed as its records, the last line.
@@ -51,7 +70,7 @@ fn the_scheduler_prints_nothing_itself() {
     let output = app("", &["200", "fast", "panics", "hangs", "aborts"]).output().expect("the fixture is built");
     assert_eq!(records(&output).len(), 4);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2, "what the application itself prints");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3, "what the application itself prints");
 }
 
 #[test]
@@ -145,8 +164,7 @@ fn an_application_that_ignores_and_blocks_all_signals_gives_its_jobs_plain_ones(
 fn an_application_that_was_deleted_or_replaced_runs_itself() {
     for mode in ["is deleted", "is replaced"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let copy = folder.path().join("app");
-        fs::copy(APP, &copy).expect("the fixture is built");
+        let copy = copy_to(folder.path());
         let output = app_at(&copy, mode, &["60000", "fast", "fast"]).output().expect("the copy can be executed");
         let records = records(&output);
         assert_eq!((&records[0]["result"], &records[1]["result"]), (&42.into(), &42.into()), "{mode}");

@@ -87,7 +87,8 @@ pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), Strin
     ending.come()
 }
 
-fn leave(leaving: Leaving, tag: &str) {
+/// Leaves a process behind that can be found by `tag`.
+pub fn leave(leaving: Leaving, tag: &str) {
     let mut shell = Command::new("sh")
         .args(["-c", &leaving.script(tag)])
         .stdout(Stdio::piped())

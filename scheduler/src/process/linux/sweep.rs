@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
@@ -19,8 +20,8 @@ use crate::clock::Deadline;
 /// A round that killed nothing new is repeated after this long, should the list have missed a child.
 const ROUND: Duration = Duration::from_millis(5);
 
-/// The highest number that Linux ever gives to a process.
-const LAST_PID: i32 = 1 << 22;
+/// The highest number that Linux gives to a process unless told otherwise, and the highest that it ever gives.
+const LAST_PIDS: [i32; 2] = [1 << 15, 1 << 22];
 
 /// Kills and reaps until there is no child any more; returns those that the kernel would not let go in time.
 ///
@@ -46,7 +47,7 @@ pub(crate) fn sweep(
                 }
             }
         }
-        let mut children = children();
+        let mut children = children(deadline);
         children.extend(first.filter(|first| !children.contains(first)));
         match (deadline.is_past(), children.is_empty()) {
             (false, _) => {}
@@ -62,9 +63,9 @@ pub(crate) fn sweep(
 }
 
 /// Returns the children of this process, those included that have ended and are not reaped.
-fn children() -> Vec<ChildPid> {
+fn children(deadline: Deadline) -> Vec<ChildPid> {
     // A kernel may be built without the lists, and a chroot may have no `/proc`.
-    children_by_list().or_else(|_| children_by_parent()).unwrap_or_else(|_| children_by_asking())
+    children_by_list().or_else(|_| children_by_parent()).unwrap_or_else(|_| children_by_asking(deadline))
 }
 
 fn children_by_list() -> io::Result<Vec<ChildPid>> {
@@ -77,6 +78,8 @@ fn children_by_list() -> io::Result<Vec<ChildPid>> {
 }
 
 fn children_by_parent() -> io::Result<Vec<ChildPid>> {
+    // A folder of that name proves nothing.
+    fs::metadata("/proc/self/stat")?;
     let me = std::process::id().cast_signed();
     let mut children = Vec::new();
     for process in fs::read_dir("/proc")? {
@@ -89,12 +92,19 @@ fn children_by_parent() -> io::Result<Vec<ChildPid>> {
     Ok(children)
 }
 
-/// Asks the kernel of every number whether that is a child: half a second or so, where nothing quicker is left.
-fn children_by_asking() -> Vec<ChildPid> {
+/// Asks the kernel of every number whether that is a child, where nothing quicker is left: some milliseconds for the
+/// numbers that most machines use, and a second for all.
+fn children_by_asking(deadline: Deadline) -> Vec<ChildPid> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let is_child = |pid| rustix::process::waitid(WaitId::Pid(pid), options).is_ok();
-    let pids = (2..=LAST_PID).filter(|raw| Pid::from_raw(*raw).is_some_and(is_child));
-    pids.filter_map(ChildPid::new).collect()
+    let in_time = |raw: &i32| raw % 4096 != 0 || !deadline.is_past();
+    let ask = |numbers: RangeInclusive<i32>| -> Vec<_> {
+        let children = numbers.take_while(in_time).filter(|raw| Pid::from_raw(*raw).is_some_and(is_child));
+        children.filter_map(ChildPid::new).collect()
+    };
+    let [usual, ever] = LAST_PIDS;
+    let children = ask(2..=usual);
+    if children.is_empty() { ask(usual + 1..=ever) } else { children }
 }
 
 fn child(text: &str) -> Option<ChildPid> {
@@ -110,7 +120,7 @@ mod tests {
     fn every_way_to_list_children_finds_a_child() {
         let mut sleep = Command::new("sleep").arg("1000").spawn().expect("`sleep` is everywhere");
         let by_proc = [children_by_list(), children_by_parent()].map(|list| list.expect("/proc is mounted"));
-        let by_asking = children_by_asking();
+        let by_asking = children_by_asking(Deadline::after(Duration::MAX));
         sleep.kill().expect("it is ours");
         sleep.wait().expect("it is ours");
         let raw = i32::try_from(sleep.id()).expect("a process id is positive");

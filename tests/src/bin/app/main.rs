@@ -86,6 +86,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// Prints what was swept after each job, on one line, and the records on the next.
 fn print_records(records: &[Record]) {
+    let sweeps: Vec<_> = records.iter().map(Record::sweep).collect();
+    println!("{}", serde_json::to_string(&sweeps).expect("they can be written"));
     println!("{}", serde_json::to_string(records).expect("records can be written"));
 }

@@ -1,0 +1,42 @@
+//! Durations that were measured, and the row of a table that they make.
+
+#![allow(dead_code, reason = "each benchmark uses what it needs")]
+
+use std::fs;
+use std::time::Duration;
+
+/// Returns the number in an environment variable, or what it is unless set.
+pub(crate) fn number(variable: &str, unless_set: usize) -> usize {
+    std::env::var(variable).map_or(unless_set, |number| number.parse().expect("a number"))
+}
+
+/// Durations in the order in which they were measured.
+#[derive(Debug, Default)]
+pub(crate) struct Figures(Vec<Duration>);
+
+impl Figures {
+    /// The head of the table, in Markdown.
+    pub(crate) const HEAD: &str = "| | samples | fastest | median | worst |\n|---|---|---|---|---|";
+
+    /// Adds a sample.
+    pub(crate) fn add(&mut self, sample: Duration) {
+        self.0.push(sample);
+    }
+
+    /// Returns a row of the table.
+    pub(crate) fn row(&self, what: &str) -> String {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let millis = |index: usize| format!("{:.3} ms", sorted[index].as_secs_f64() * 1e3);
+        let last = sorted.len() - 1;
+        format!("| {what} | {} | {} | {} | {} |", last + 1, millis(0), millis(last / 2), millis(last))
+    }
+}
+
+/// Returns what this process holds: descriptors, threads, and memory.
+pub(crate) fn held() -> String {
+    let count = |folder| fs::read_dir(folder).expect("/proc is mounted").count();
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim();
+    format!("{} descriptors, {} threads, {memory}", count("/proc/self/fd"), count("/proc/self/task"))
+}

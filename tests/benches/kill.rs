@@ -1,0 +1,71 @@
+//! How long it takes from a job's deadline to its record: `cargo bench --bench kill`.
+//!
+//! The job computes for ever, and has left a daemon: a grandchild in a session of its own. Beside it stands, measured in
+//! the same run, what it takes to kill and collect one plain child. Both clocks are the kernel's monotonic one, which
+//! processes share: the job writes down when its function began.
+
+#![expect(clippy::print_stdout, unsafe_code, reason = "a benchmark prints what it measures, by the kernel's own clock")]
+
+mod figures;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{fs, io};
+
+use figures::Figures;
+use scheduler::{Scheduler, Status, jobs};
+use scheduler_tests::jobs::spins;
+use scheduler_tests::leavings::{Leaving, leave, new_tag};
+
+/// Enough for the job to leave its daemon.
+const LIMIT: Duration = Duration::from_millis(40);
+
+#[scheduler::job]
+#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
+fn leaves_a_daemon_and_spins(clock: PathBuf, tag: String) -> io::Result<()> {
+    fs::write(clock, now().as_nanos().to_string())?;
+    leave(Leaving::Daemon, &tag);
+    spins();
+    Ok(())
+}
+
+/// Returns the monotonic clock's time, which is the same for all processes.
+fn now() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` may be written.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).expect("less than a second"))
+}
+
+fn job(clock: &Path) -> Duration {
+    let list = jobs![("a", leaves_a_daemon_and_spins(clock.to_owned(), new_tag()))];
+    let records = Scheduler::new().timeout(LIMIT).run(list).expect("the input is fine");
+    let end = now();
+    assert_eq!(records[0].status(), Status::Timeout, "{records:?}");
+    let began = fs::read_to_string(clock).expect("the job wrote it").parse().expect("a number");
+    let deadline = Duration::from_nanos(began) + LIMIT;
+    end.checked_sub(deadline).expect("a job is not stopped before its deadline")
+}
+
+fn bare() -> Duration {
+    let mut child = Command::new("sleep").arg("1000").spawn().expect("`sleep` is everywhere");
+    let begin = now();
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    now().checked_sub(begin).expect("the clock is monotonic")
+}
+
+#[scheduler::main]
+fn main() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clock = folder.path().join("clock");
+    let (mut jobs, mut bares) = (Figures::default(), Figures::default());
+    for _ in 0..figures::number("BENCH_SAMPLES", 200) {
+        jobs.add(job(&clock));
+        bares.add(bare());
+    }
+    println!("{}", Figures::HEAD);
+    println!("{}", jobs.row("from the deadline to the record: spinning job, daemon"));
+    println!("{}", bares.row("bare kill and wait of one child"));
+}

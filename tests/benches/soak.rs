@@ -1,0 +1,59 @@
+//! Many jobs, every tenth of them misbehaving: `cargo bench --bench soak`.
+//!
+//! 4,000 jobs, unless `BENCH_JOBS` says otherwise. The time per job must not grow, and nothing may be left.
+
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
+
+mod figures;
+
+use std::time::{Duration, Instant};
+
+use figures::{Figures, held};
+use scheduler::{AnyJob, Scheduler, Status};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::fast;
+use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+
+/// In how many parts the jobs are run and timed.
+const PARTS: usize = 20;
+
+fn call(index: usize, tag: &str) -> AnyJob {
+    if !index.is_multiple_of(10) {
+        return fast::job().into();
+    }
+    // A warden that doesn't answer takes seconds, and what floods would flood whoever looks on.
+    let endings = Ending::ALL.into_iter().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
+    let endings: Vec<_> = endings.collect();
+    let ending = endings[index / 10 % endings.len()];
+    let leaving = Leaving::ALL[index / 10 / endings.len() % Leaving::ALL.len()];
+    // What no trace leads to once the warden was killed.
+    let unfindable = ending == Ending::KillsWarden && leaving == Leaving::Daemon;
+    let leaving = if unfindable { Leaving::Orphan } else { leaving };
+    AnyJob::from(leaves::job(leaving, ending, tag.to_owned())).timeout(Duration::from_millis(20))
+}
+
+#[scheduler::main]
+fn main() {
+    let tag = new_tag();
+    let each = figures::number("BENCH_JOBS", 4000) / PARTS;
+    let mut parts = Vec::new();
+    let before = held();
+    for part in 0..PARTS {
+        let list = (0..each).map(|index| (index.to_string(), call(part * each + index, &tag)));
+        let clock = Instant::now();
+        let records = Scheduler::new().concurrency(2).run(list).expect("the input is fine");
+        parts.push(clock.elapsed() / u32::try_from(each).expect("parts are small"));
+        let fine = records.iter().filter(|record| record.status() == Status::Ok).count();
+        assert!(fine >= each / 10 * 9, "{fine} of {each}");
+    }
+    assert_eq!(alive(&tag), [0; 0]);
+    let (first, last) = (parts[0], parts[PARTS - 1]);
+    let mut figures = Figures::default();
+    for part in parts {
+        figures.add(part);
+    }
+    println!("{}", Figures::HEAD);
+    println!("{}", figures.row(&format!("time per job, {PARTS} parts of {each} jobs, two at a time")));
+    println!("first part {first:?}, last part {last:?} for each job");
+    println!("held before: {before}\nheld after:  {}", held());
+}
