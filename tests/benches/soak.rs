@@ -21,7 +21,7 @@ fn call(index: usize, tag: &str) -> AnyJob {
     if !index.is_multiple_of(10) {
         return fast::job().into();
     }
-    // A warden that doesn't answer takes seconds, and what floods would flood whoever looks on.
+    // A warden that doesn't answer takes seconds, and whoever looks on wants to see the table.
     let endings = Ending::ALL.into_iter().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
     let endings: Vec<_> = endings.collect();
     let ending = endings[index / 10 % endings.len()];

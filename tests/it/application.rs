@@ -75,10 +75,19 @@ fn the_scheduler_prints_nothing_itself() {
 
 #[test]
 fn what_a_job_prints_comes_out_where_the_application_prints() {
-    let output = app("", &["60000", "prints 1048576"]).output().expect("the fixture is built");
-    assert_eq!(records(&output)[0]["result"], 1_048_576);
-    assert_eq!(output.stderr.len(), 1_048_576);
-    assert!(output.stdout.len() > 1_048_576);
+    const BYTES: usize = 4_194_304;
+    let output = app("", &["60000", "prints 4194304"]).output().expect("the fixture is built");
+    assert_eq!(records(&output)[0]["result"], BYTES);
+    assert_eq!(output.stderr.len(), BYTES);
+    assert!(output.stdout.len() > BYTES);
+}
+
+#[test]
+fn a_job_that_prints_for_ever_is_stopped() {
+    let output = app("", &["50", "prints_for_ever", "fast"]).output().expect("the fixture is built");
+    let records = records(&output);
+    assert_eq!((&records[0]["status"], &records[1]["result"]), (&"timeout".into(), &42.into()));
+    assert!(output.stderr.len() > 4096, "it printed {} bytes", output.stderr.len());
 }
 
 #[test]

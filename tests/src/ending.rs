@@ -35,7 +35,7 @@ pub enum Ending {
     Stops,
     /// It closes every descriptor, and waits for ever.
     Closes,
-    /// It prints for ever.
+    /// It prints more than a pipe holds, and waits for ever.
     Floods,
     /// It kills its warden, and waits for ever.
     KillsWarden,
@@ -102,7 +102,10 @@ impl Ending {
                 jobs::closes_all_descriptors();
                 jobs::hangs();
             }
-            Self::Floods => jobs::prints_for_ever(),
+            Self::Floods => {
+                jobs::prints(80 << 10);
+                jobs::hangs();
+            }
             Self::KillsWarden => jobs::signals_its_warden(libc::SIGKILL),
             Self::StopsWarden => jobs::signals_its_warden(libc::SIGSTOP),
         }
