@@ -233,6 +233,19 @@ fn an_end_for_want_of_memory_is_told_from_others() {
 }
 
 #[test]
+fn a_panic_brings_its_thread_and_if_asked_for_its_backtrace() {
+    let told = |backtrace: &str| {
+        let output = app("tells failures", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output();
+        String::from_utf8_lossy(&output.expect("the fixture is built").stdout).into_owned()
+    };
+    let plain = told("0");
+    assert!(plain.contains(r#"message: "plain text""#) && plain.contains(r#"thread: Some("main")"#), "{plain}");
+    assert!(plain.contains("backtrace: None"), "{plain}");
+    let traced = told("1");
+    assert!(traced.contains("scheduler_tests::jobs::panics"), "{traced}");
+}
+
+#[test]
 fn an_application_that_adopts_orphans_ends_what_left_every_other_trace() {
     let tag = new_tag();
     let output = app("adopts", &["60000", &format!("loses {tag}"), "fast"]).output().expect("the fixture is built");

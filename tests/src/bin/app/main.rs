@@ -74,6 +74,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             assert_eq!(oddity::held()?["children"], 0, "zombies are left");
             Ok(())
         }
+        "tells failures" => {
+            for record in scheduler.run(jobs)? {
+                println!("{:?}", record.failure());
+            }
+            Ok(())
+        }
         "soaks" => {
             let rounds = std::iter::repeat_n(jobs, 300).map(|jobs| scheduler.run(jobs));
             println!("{}", serde_json::to_string(&oddity::held_before_and_after(rounds)?)?);
