@@ -96,6 +96,15 @@ fn values_that_can_not_travel_are_told_so() {
 }
 
 #[test]
+fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
+    let failure = failure_of(jobs::returns_a_promise::job());
+    assert_eq!(
+        failure.to_string(),
+        "its result could not be serialized: it can't be read back: the bytes end too early"
+    );
+}
+
+#[test]
 fn an_exit_is_told_with_its_code() {
     for code in [0, 3, 137] {
         let failure = failure_of(jobs::exits::job(code));

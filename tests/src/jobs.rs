@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use scheduler::{Scheduler, job, jobs};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Returns at once.
 #[job]
@@ -180,6 +180,28 @@ pub fn takes_the_unwritable(_value: Unwritable) {}
 #[job]
 pub fn returns_the_unreadable() -> serde_json::Value {
     serde_json::json!({"a": 1})
+}
+
+/// Written as a number, which is read as the length of a text.
+#[derive(Debug)]
+pub struct Promise;
+
+impl Serialize for Promise {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(1 << 60)
+    }
+}
+
+impl<'de> Deserialize<'de> for Promise {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// Returns a value of a few bytes that promise 2⁶⁰.
+#[job]
+pub fn returns_a_promise() -> Promise {
+    Promise
 }
 
 /// Takes an argument that can be written and not read back.

@@ -2,10 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::wary::Wary;
 
 /// Why a value could not be turned into bytes, or bytes into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +47,11 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecE
     Ok(bytes)
 }
 
-/// Takes one value off the front of `bytes`.
+/// Takes one value off the front of `bytes`. A length in it takes memory only once the bytes are there.
 pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
     guarded(|| {
-        let (value, length) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+        let seed = Wary::new(PhantomData, bytes.len());
+        let (value, length) = bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())
             .map_err(|error| CodecError(decode_message(&error)))?;
         *bytes = &bytes[length..];
         Ok(value)
@@ -107,7 +111,9 @@ pub(crate) fn panic_message(payload: &dyn Any) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
     use std::collections::BTreeMap;
+    use std::ffi::CString;
 
     #[test]
     fn values_appended_in_turn_are_one_tuple() {
@@ -122,6 +128,77 @@ mod tests {
         let value = BTreeMap::from([("a".to_owned(), vec![Some(1.5), None])]);
         let bytes = encode(&value).expect("maps encode");
         assert_eq!(decode::<BTreeMap<String, Vec<Option<f64>>>>(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn every_shape_of_a_value_comes_out_as_it_went_in() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Unit;
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Pair(char, bool);
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        enum Shape {
+            Unit,
+            New(Box<Tree>),
+            Tuple(i128, u128),
+            Struct { text: String, unit: Unit },
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Tree {
+            shapes: Vec<Shape>,
+            pair: Option<Pair>,
+            names: BTreeMap<String, Option<CString>>,
+        }
+        let leaf = Tree { shapes: vec![], pair: None, names: BTreeMap::new() };
+        let shapes = vec![
+            Shape::Unit,
+            Shape::New(Box::new(leaf)),
+            Shape::Tuple(i128::MIN, u128::MAX),
+            Shape::Struct { text: "ü".to_owned(), unit: Unit },
+        ];
+        let names = BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some(c"c".to_owned()))]);
+        let tree = Tree { shapes, pair: Some(Pair('ß', true)), names };
+        let bytes = encode(&tree).expect("it has no form of its own");
+        assert_eq!(decode(&bytes), Ok(tree));
+    }
+
+    #[test]
+    fn a_length_takes_no_memory_before_its_bytes_are_there() {
+        for length in [6, 1 << 40, 1 << 60, u64::MAX] {
+            let mut bytes = encode(&length).expect("numbers encode");
+            bytes.extend(b"short");
+            let error = "the bytes end too early";
+            assert_eq!(decode::<String>(&bytes).expect_err("five bytes follow").to_string(), error);
+            assert_eq!(decode::<CString>(&bytes).expect_err("five bytes follow").to_string(), error);
+            assert_eq!(
+                decode::<Vec<Option<String>>>(&[&[1, 1], &*bytes].concat()).expect_err("so they do").to_string(),
+                error
+            );
+        }
+    }
+
+    #[test]
+    fn a_list_that_the_bytes_can_not_hold_is_not_announced() {
+        /// What its visitor is told of its size.
+        #[derive(Debug, PartialEq)]
+        struct Announced(Option<usize>);
+        impl<'de> Deserialize<'de> for Announced {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_seq(Self(None))
+            }
+        }
+        impl<'de> serde::de::Visitor<'de> for Announced {
+            type Value = Self;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self, A::Error> {
+                Ok(Self(list.size_hint()))
+            }
+        }
+        let bytes = |length: u64| encode(&length).expect("numbers encode");
+        assert_eq!(take(&mut &*[bytes(3), vec![0; 3]].concat()), Ok(Announced(Some(3))));
+        assert_eq!(take(&mut &*bytes(1 << 60)), Ok(Announced(None)));
     }
 
     #[test]

@@ -13,3 +13,4 @@
 pub(crate) mod codec;
 pub(crate) mod frame;
 pub(crate) mod message;
+mod wary;
