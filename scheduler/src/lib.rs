@@ -105,6 +105,9 @@ mod wire;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 // The expansions of our macros name this crate as its users do.
 extern crate self as scheduler;

@@ -17,23 +17,23 @@ use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::{Report, Request};
 
 /// Everything that a job needs from its parent.
-#[derive(Debug)]
-pub(super) struct Assignment {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
     pub(super) mark: Mark,
     pub(super) request: Request,
-    pub(super) arguments: Vec<u8>,
+    pub(crate) arguments: Vec<u8>,
 }
 
 impl Assignment {
     /// Reads it from a stream that holds nothing else so far; `None` if the parent is gone.
-    pub(super) fn read(frames: &mut FrameReader, stream: &mut impl Read) -> Option<Self> {
+    pub(crate) fn read(frames: &mut FrameReader, stream: &mut impl Read) -> Option<Self> {
         let request = expect(frames, stream, Kind::Request)?;
         let arguments = expect(frames, stream, Kind::Arguments)?;
         Some(Self { mark: frames.mark()?, request: codec::decode(&request).ok()?, arguments })
     }
 
     /// Writes it for a job that is to be executed.
-    pub(super) fn write(&self, stream: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, stream: &mut impl Write) -> io::Result<()> {
         let request = codec::encode(&self.request).map_err(io::Error::other)?;
         frame::write(stream, self.mark, Kind::Request, &request)?;
         frame::write(stream, self.mark, Kind::Arguments, &self.arguments)

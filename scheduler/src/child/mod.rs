@@ -10,6 +10,9 @@ use std::env;
 use crate::launcher::{self, Launcher, MARKER};
 use crate::process;
 
+#[cfg(fuzzing)]
+pub(crate) use self::job::Assignment;
+
 /// A warden, which forks the job, or executes the binary once more for it.
 pub(crate) const WARDEN: &str = "warden";
 /// A job that was executed, not forked, because the warden has threads. The number of its standard output follows.

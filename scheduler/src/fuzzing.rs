@@ -1,0 +1,166 @@
+//! Doors for the fuzz targets in `fuzz/`, to what reads the bytes of another process. Nothing of it is in a usual build.
+
+use std::fmt::Debug;
+use std::io::Read;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::child;
+use crate::failure::Panic;
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
+use crate::wire::message::{ExitReport, Report, Request};
+
+/// The version in each header.
+pub const VERSION: u8 = frame::VERSION;
+
+/// How long a mark is.
+pub const MARK: usize = Mark::LEN;
+
+/// Returns the bytes that stand for the kinds of frames.
+pub fn kinds() -> impl Iterator<Item = u8> {
+    Kind::ALL.into_iter().map(|kind| kind as u8)
+}
+
+/// What one call of [`Frames::read`] comes to.
+#[derive(Debug)]
+pub enum Step {
+    /// A frame, by the byte of its kind and its payload.
+    Frame(u8, Vec<u8>),
+    /// More may be there.
+    Partial,
+    /// Nothing is there now.
+    WouldBlock,
+    /// The stream has ended.
+    End,
+}
+
+/// What a stream is refused for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Too much stands before the first frame.
+    Noise,
+    /// A header has another mark.
+    Mark,
+    /// A header has another version, this one.
+    Version(u8),
+    /// A header has a kind that is none, this one.
+    Kind(u8),
+    /// A header announces too much, so many bytes.
+    TooLong(u64),
+    /// The stream ends inside a frame.
+    Truncated,
+    /// The stream can't be read.
+    Io,
+}
+
+/// The reader of frames.
+#[derive(Debug)]
+pub struct Frames(FrameReader);
+
+impl Frames {
+    /// Returns one that knows the mark.
+    #[must_use]
+    pub fn of(mark: [u8; MARK], limit: u64) -> Self {
+        Self(FrameReader::new(Mark::from_bytes(mark), limit))
+    }
+
+    /// Returns one that knows the mark, and skips so many bytes before the first.
+    #[must_use]
+    pub fn behind_noise(mark: [u8; MARK], limit: u64, noise: usize) -> Self {
+        Self(FrameReader::new(Mark::from_bytes(mark), limit).skipping_noise(noise))
+    }
+
+    /// Returns one that learns the mark from the first frame.
+    #[must_use]
+    pub fn of_any_mark(limit: u64) -> Self {
+        Self(FrameReader::learning_the_mark(limit))
+    }
+
+    /// Makes one step.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stream is not one of frames.
+    pub fn read(&mut self, stream: &mut impl Read) -> Result<Step, Fault> {
+        match self.0.read(stream) {
+            Ok(Progress::Frame(frame)) => Ok(Step::Frame(frame.kind as u8, frame.payload)),
+            Ok(Progress::Partial) => Ok(Step::Partial),
+            Ok(Progress::WouldBlock) => Ok(Step::WouldBlock),
+            Ok(Progress::End) => Ok(Step::End),
+            Err(FrameError::Noise) => Err(Fault::Noise),
+            Err(FrameError::Mark) => Err(Fault::Mark),
+            Err(FrameError::Version(version)) => Err(Fault::Version(version)),
+            Err(FrameError::Kind(kind)) => Err(Fault::Kind(kind)),
+            Err(FrameError::TooLong(length)) => Err(Fault::TooLong(length)),
+            Err(FrameError::Truncated) => Err(Fault::Truncated),
+            Err(FrameError::Io(_)) => Err(Fault::Io),
+        }
+    }
+}
+
+/// What a warden is told.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Assignment(child::Assignment);
+
+impl Assignment {
+    /// Reads it as a warden does.
+    pub fn read(stream: &mut impl Read) -> Option<Self> {
+        child::Assignment::read(&mut FrameReader::learning_the_mark(frame::LIMIT), stream).map(Self)
+    }
+
+    /// Writes it as for a job that is to be executed.
+    #[must_use]
+    pub fn written(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.0.write(&mut bytes).expect("a vector takes all, and what was read can be written");
+        bytes
+    }
+
+    /// Returns the arguments.
+    #[must_use]
+    pub fn arguments(&self) -> &[u8] {
+        &self.0.arguments
+    }
+}
+
+/// What travels in frames.
+pub trait Message: Debug + PartialEq + Serialize + DeserializeOwned {}
+
+impl<T: Debug + PartialEq + Serialize + DeserializeOwned> Message for T {}
+
+/// Turns bytes into a message, if they are one.
+#[must_use]
+pub fn decode<T: Message>(bytes: &[u8]) -> Option<T> {
+    codec::decode(bytes).ok()
+}
+
+/// Turns a message into bytes.
+pub fn encode(message: &impl Message) -> Vec<u8> {
+    codec::encode(message).expect("what was decoded can be encoded")
+}
+
+/// Decodes which job to run.
+#[must_use]
+pub fn request(bytes: &[u8]) -> Option<impl Message + use<>> {
+    decode::<Request>(bytes)
+}
+
+/// Decodes a warden's last word.
+#[must_use]
+pub fn exit_report(bytes: &[u8]) -> Option<impl Message + use<>> {
+    decode::<ExitReport>(bytes)
+}
+
+/// Decodes why a function gave no value.
+#[must_use]
+pub fn report(bytes: &[u8]) -> Option<impl Message + use<>> {
+    decode::<Report>(bytes)
+}
+
+/// Decodes a panic.
+#[must_use]
+pub fn panic(bytes: &[u8]) -> Option<impl Message + use<>> {
+    decode::<Panic>(bytes)
+}
