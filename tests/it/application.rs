@@ -164,9 +164,11 @@ fn an_application_that_ignores_its_childrens_end_runs_jobs() {
 
 #[test]
 fn an_application_that_ignores_and_blocks_all_signals_gives_its_jobs_plain_ones() {
-    let records = run("ignores all signals", &["60000", "looks_around"]);
+    let records = run("ignores all signals", &["20000", "looks_around", "aborts"]);
     let found: Surroundings = serde_json::from_value(records[0]["result"].clone()).expect("it looked around");
     assert_plain_signals(&found);
+    // The warden hears of the job's end, too.
+    assert_eq!(records[1]["error"], "ended by signal 6 (SIGABRT)");
 }
 
 #[test]

@@ -51,6 +51,12 @@ pub(super) fn unshield() {
         set(signal, libc::SIG_DFL);
     }
     set(libc::SIGCHLD, libc::SIG_DFL);
+    unblock();
+}
+
+/// Lets every signal through: what the application blocks stays blocked through an `exec`, and with SIGCHLD blocked the
+/// bell would never ring.
+pub(super) fn unblock() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
     unsafe {

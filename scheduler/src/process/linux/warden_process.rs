@@ -21,6 +21,7 @@ use crate::evidence::{Exit, Usage};
 pub(crate) fn become_warden() -> io::Result<Bell> {
     signals::reset_inherited();
     signals::shield();
+    signals::unblock();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     signals::ring_on_child(eventfd.as_raw_fd())?;
