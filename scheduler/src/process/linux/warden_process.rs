@@ -111,8 +111,14 @@ pub(crate) fn reap() -> io::Result<Reaped> {
     let mut status = 0;
     // SAFETY: All-zero is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: Both pointers are to variables of ours that the call may write.
-    let raw = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG | libc::__WALL, &raw mut usage) };
+    let raw = loop {
+        // SAFETY: Both pointers are to variables of ours that the call may write.
+        let raw = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG | libc::__WALL, &raw mut usage) };
+        // Taken for an error, it would cost the job its life.
+        if raw != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break raw;
+        }
+    };
     let Some(pid) = ChildPid::new(raw) else {
         let error = io::Error::last_os_error();
         return match (raw, error.raw_os_error()) {
