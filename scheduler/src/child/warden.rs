@@ -19,6 +19,9 @@ use crate::wire::message::{ExitReport, Hello};
 /// How long killing and reaping may take before the warden gives up and names what is left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long the warden waits for the bell until it looks by itself whether its job has ended.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Serves one run, and ends the process.
 pub(super) fn run(launcher: Launcher) -> ! {
     // Without these there is no way to tell the parent, who sees the process end and its standard error.
@@ -32,6 +35,7 @@ pub(super) fn run(launcher: Launcher) -> ! {
     };
     let mark = assignment.mark;
     let stdout = control.take_received();
+    control.wait_no_longer();
     let mut parent = Parent { control, frames, mark };
     let bell = match become_warden() {
         Ok(bell) => bell,
@@ -162,7 +166,7 @@ fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell) {
             return;
         }
         let spoke = parent.frames.has_buffered()
-            || process::wait_for(bell, Some(parent.control.as_fd()), Deadline::after(Duration::MAX)).unwrap_or(true);
+            || process::wait_for(bell, Some(parent.control.as_fd()), Deadline::after(LOOK));
         if spoke && parent.wants_the_end() {
             return;
         }

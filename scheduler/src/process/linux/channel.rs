@@ -94,11 +94,17 @@ fn is_privileged() -> bool {
 pub(crate) struct Control {
     socket: OwnedFd,
     received: Option<OwnedFd>,
+    flags: RecvFlags,
 }
 
 impl Control {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, received: None }
+        Self { socket, received: None, flags: RecvFlags::CMSG_CLOEXEC }
+    }
+
+    /// Has reading return at once where there is nothing to read.
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.flags |= RecvFlags::DONTWAIT;
     }
 
     /// Returns the descriptor that came with the request, once.
@@ -118,7 +124,7 @@ impl Read for Control {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffers = [IoSliceMut::new(buffer)];
-        let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, self.flags)?;
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
                 self.received = descriptors.last().or(self.received.take());

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 
 use crate::clock::Deadline;
 
+/// How long to wait where the kernel can't tell when something is ready.
+const GLANCE: Duration = Duration::from_millis(2);
+
 /// Returns once a descriptor is ready or the deadline has passed; a signal in between does not count.
 pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {
     loop {
@@ -17,6 +20,17 @@ pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()>
             result => return Ok(result.map(drop)?),
         }
     }
+}
+
+/// Returns after a moment: where [`poll`] fails, for want of memory say, whoever must not give up looks by itself.
+pub(crate) fn pause() {
+    // One that is cut short does no harm.
+    let _ = rustix::thread::nanosleep(&timespec(GLANCE));
+}
+
+/// Returns the moment at which to look again.
+pub(crate) fn glance() -> Deadline {
+    Deadline::after(GLANCE)
 }
 
 fn timespec(duration: Duration) -> Timespec {

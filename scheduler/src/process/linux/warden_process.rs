@@ -40,14 +40,16 @@ impl Bell {
     }
 }
 
-/// Returns once the bell has rung, the parent has said something or the deadline has passed; true if there is
+/// Returns once the bell has rung, the parent has said something or the deadline has passed; true if there may be
 /// something to read from the parent.
-pub(crate) fn wait_for(bell: &Bell, control: Option<BorrowedFd<'_>>, deadline: Deadline) -> io::Result<bool> {
+pub(crate) fn wait_for(bell: &Bell, control: Option<BorrowedFd<'_>>, deadline: Deadline) -> bool {
     let mut fds = vec![PollFd::new(&bell.0, PollFlags::IN)];
     fds.extend(control.map(|control| PollFd::from_borrowed_fd(control, PollFlags::IN)));
-    poll::poll(&mut fds, deadline)?;
-    let spoke = fds.get(1).is_some_and(|control| !control.revents().is_empty());
-    Ok(spoke)
+    if poll::poll(&mut fds, deadline).is_err() {
+        poll::pause();
+        return control.is_some();
+    }
+    fds.get(1).is_some_and(|control| !control.revents().is_empty())
 }
 
 /// On which side of a fork the code goes on.

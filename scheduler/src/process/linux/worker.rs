@@ -20,9 +20,6 @@ use crate::wire::frame::{FrameError, FrameReader, Progress};
 /// How long a worker that is dropped in the middle of a run may take to end everything.
 const ABANDON: Duration = Duration::from_secs(3);
 
-/// Without a pidfd the end of a process is looked for this often, once its socket has closed.
-const GLANCE: Duration = Duration::from_millis(2);
-
 /// A warden, as the parent holds it: the process and its three streams, none of which ever blocks.
 ///
 /// Dropping it closes the control socket, at which the warden sweeps and ends, and waits for that.
@@ -150,7 +147,7 @@ impl Worker {
             // A job that fills its standard error would keep the sweep waiting.
             while self.relay_stderr() {}
             if wait(std::iter::once(&*self), deadline).is_err() {
-                return;
+                poll::pause();
             }
         }
     }
@@ -177,6 +174,7 @@ impl Worker {
         [control, data, self.stderr.interest(), exit]
     }
 
+    /// Without a pidfd the end of a process is looked for every so often, once its socket has closed.
     fn must_be_glanced_at(&self) -> bool {
         self.pidfd.is_none() && self.control.is_none() && !self.reaped
     }
@@ -202,7 +200,7 @@ pub(crate) fn wait<'a>(
     let interests: Vec<_> = workers.clone().map(Worker::interests).collect();
     let mut fds: Vec<_> = interests.iter().flatten().flatten().cloned().collect();
     let glance = workers.clone().any(Worker::must_be_glanced_at);
-    let until = if glance { deadline.earlier(Deadline::after(GLANCE)) } else { deadline };
+    let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
     poll::poll(&mut fds, until)?;
     let mut polled = fds.iter();
     let mut is_ready =
