@@ -7,9 +7,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{self, PipeReader, Read as _, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ChildStderr;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -26,7 +25,7 @@ const PIECE: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Relay {
-    source: Option<ChildStderr>,
+    source: Option<PipeReader>,
     /// Where it goes; opened when the first text comes.
     sink: Option<Sink>,
     /// What was read and not yet passed on.
@@ -35,9 +34,9 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(source: ChildStderr) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&source, true)?;
-        Ok(Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() })
+    /// Takes a stream that doesn't block.
+    pub(super) fn new(source: PipeReader) -> Self {
+        Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() }
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.

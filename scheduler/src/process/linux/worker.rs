@@ -1,11 +1,11 @@
 //! `Worker`: the parent's side of a re-executed copy of this binary, and waiting for any of several.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: Option<UnixStream>,
-    data: Option<ChildStdout>,
+    data: Option<PipeReader>,
     stderr: Relay,
     outgoing: Outgoing,
     reaped: bool,
@@ -48,29 +48,27 @@ impl Worker {
     /// Starts `command` with a socket as standard input and pipes as standard output and error, in a process group of
     /// its own, where a Ctrl-C at the terminal doesn't reach it before the parent has decided what to do.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
-        let (parents, wardens) = UnixStream::pair()?;
-        let mut child = command
-            .stdin(OwnedFd::from(wardens))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        // A `Command` keeps the descriptor that it was given, and with it the socket open.
-        command.stdin(Stdio::null());
-        let data = child.stdout.take().expect("stdout was piped at spawn");
-        let stderr = child.stderr.take().expect("stderr was piped at spawn");
-        let worker = Self {
+        // What can fail comes before there is a process.
+        let (control, wardens_control) = UnixStream::pair()?;
+        let (data, wardens_data) = io::pipe()?;
+        let (stderr, wardens_stderr) = io::pipe()?;
+        for end in [control.as_fd(), data.as_fd(), stderr.as_fd()] {
+            rustix::io::ioctl_fionbio(end, true)?;
+        }
+        command.stdin(OwnedFd::from(wardens_control)).stdout(wardens_data).stderr(wardens_stderr);
+        let child = command.process_group(0).spawn();
+        // A `Command` keeps the descriptors that it was given, and with them the streams open.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = child?;
+        Ok(Self {
             pidfd: pidfd(&child),
             child,
-            control: Some(parents),
+            control: Some(control),
             data: Some(data),
-            stderr: Relay::new(stderr)?,
+            stderr: Relay::new(stderr),
             outgoing: Outgoing::default(),
             reaped: false,
-        };
-        rustix::io::ioctl_fionbio(worker.data.as_ref().expect("just set"), true)?;
-        worker.control.as_ref().expect("just set").set_nonblocking(true)?;
-        Ok(worker)
+        })
     }
 
     /// Sends these bytes, now as far as the socket takes them, and the rest when it is ready.
