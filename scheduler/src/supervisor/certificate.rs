@@ -16,6 +16,8 @@ pub(super) struct Evidence {
     pub(super) hello: Option<Hello>,
     pub(super) answer: Option<Answer>,
     pub(super) refusal: Option<String>,
+    /// Why something could not be sent to the warden.
+    pub(super) unsent: Option<String>,
     /// The last panic that was raised, caught or not.
     pub(super) panic: Option<Panic>,
     pub(super) broken: Option<String>,
@@ -108,6 +110,10 @@ impl Evidence {
         if let Some(refusal) = self.refusal.take() {
             return refusal;
         }
+        // What could not be sent in its turn may also have been the word that the start took too long.
+        if let (Some(error), false) = (self.unsent.take(), self.start_expired) {
+            return format!("its arguments could not be sent: {error}");
+        }
         let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
         let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
         match (self.hello.is_some(), self.start_expired) {
@@ -194,6 +200,12 @@ mod tests {
         let slow = Evidence { start_expired: true, ..Evidence::default() };
         let slow = line(slow, Verdict::NeverStarted, "loading\n\n");
         assert!(slow.ends_with("did not reach `scheduler::init()` within 30s; it wrote: loading"), "{slow}");
+        let unsent = || Some("no buffer space".to_owned());
+        let cut_short = Evidence { unsent: unsent(), ..Evidence::default() };
+        let cut_short = line(cut_short, Verdict::NeverStarted, "");
+        assert_eq!(cut_short, "never started: its arguments could not be sent: no buffer space");
+        let slow_and_cut_short = Evidence { unsent: unsent(), start_expired: true, ..Evidence::default() };
+        assert!(line(slow_and_cut_short, Verdict::NeverStarted, "").contains("within 30s"));
         let refused = Evidence { refusal: Some("no such job".to_owned()), ..Evidence::default() };
         assert_eq!(line(refused, Verdict::NeverStarted, "x"), "never started: no such job");
     }

@@ -296,6 +296,7 @@ impl Run {
     /// Tells what came of it.
     pub(super) fn conclude(mut self) -> Finished {
         let stderr_tail = self.worker.finish_stderr();
+        self.evidence.unsent = self.worker.unsent().map(io::Error::to_string);
         let (usage, sweep) = self.evidence.witnessed();
         // A run is concluded once it is done, and a run that is done has its verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);

@@ -1,7 +1,8 @@
 //! `Worker`: the parent's side of a re-executed copy of this binary, and waiting for any of several.
 
 use std::collections::VecDeque;
-use std::io::{self, PipeReader};
+use std::io::{self, ErrorKind, PipeReader};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -31,6 +32,7 @@ pub(crate) struct Worker {
     data: Option<PipeReader>,
     stderr: Relay,
     outgoing: Outgoing,
+    unsent: Option<io::Error>,
     reaped: bool,
 }
 
@@ -67,6 +69,7 @@ impl Worker {
             data: Some(data),
             stderr: Relay::new(stderr),
             outgoing: Outgoing::default(),
+            unsent: None,
             reaped: false,
         })
     }
@@ -150,13 +153,22 @@ impl Worker {
         }
     }
 
+    /// Returns why something could not be sent to the warden, unless it had gone.
+    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+        let has_gone = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        self.unsent.as_ref().filter(|error| !has_gone(error))
+    }
+
     fn flush(&mut self) {
         let Some(control) = &self.control else {
             return;
         };
-        if self.outgoing.flush(control).is_err() {
-            // The warden has gone; the end of what it said tells the rest.
+        if let Err(error) = self.outgoing.flush(control) {
             self.outgoing.queue.clear();
+            // Whether it has gone or just can't be told, it must not wait for the rest of a message: at the end of its
+            // stream it sweeps, and reports what there is to report.
+            let _ = control.shutdown(Shutdown::Write);
+            self.unsent.get_or_insert(error);
         }
     }
 
@@ -237,8 +249,8 @@ impl Outgoing {
                     self.stdout_sent = true;
                     self.sent += count;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
             if self.sent == bytes.len() {
