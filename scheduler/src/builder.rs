@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::follow_up::{FollowUpError, TimedOut};
 use crate::launcher::Launcher;
 use crate::outcome::Outcome;
-use crate::process::Orphans;
+use crate::process::{self, Orphans};
 use crate::record::Record;
 use crate::registry;
 use crate::start_method::StartMethod;
@@ -160,7 +160,8 @@ impl<'a> Scheduler<'a> {
     /// - with [`is_invalid_setting`](Error::is_invalid_setting) if the concurrency is zero,
     /// - with [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name, or arguments can't
     ///   be encoded,
-    /// - with [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init);
+    /// - with [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init),
+    /// - if this process has other rights than whoever started it, by set-user-ID or file capabilities;
     ///
     /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed. The records that were finished by
     /// then are in [`into_records`](Error::into_records).
@@ -171,7 +172,7 @@ impl<'a> Scheduler<'a> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
-        let launcher = Launcher::of_this_process()?;
+        let launcher = launcher()?;
         self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         let mut ledger =
             Ledger { follow_up: self.on_timeout.as_ref(), records: vec![None; jobs.len()], jobs, error: None };
@@ -190,7 +191,7 @@ impl<'a> Scheduler<'a> {
         self.check()?;
         let order = self.order(None, call)?;
         registry::check()?;
-        let launcher = Launcher::of_this_process()?;
+        let launcher = launcher()?;
         let mut finished = None;
         supervise([order], launcher, NonZeroUsize::MIN, |_, over| {
             finished = Some(over);
@@ -245,6 +246,15 @@ impl<'a> Scheduler<'a> {
             orphans: self.orphans,
         })
     }
+}
+
+/// Returns how to launch copies of this process that will know what they are there for.
+fn launcher() -> Result<Launcher, Error> {
+    // Its copies would take no orders.
+    if process::makes_privileged_copies() {
+        return Err(Error::privileged());
+    }
+    Launcher::of_this_process()
 }
 
 /// Watches over the jobs on another thread, so that a follow-up that takes its time delays nobody's deadline.

@@ -78,6 +78,13 @@ impl Error {
         Self::new(Kind::NotInitialised, message.to_owned())
     }
 
+    pub(crate) fn privileged() -> Self {
+        let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
+            set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \
+            that user, or with ambient capabilities, instead";
+        Self::new(Kind::Machinery, message.to_owned())
+    }
+
     pub(crate) fn no_result(problem: impl fmt::Display) -> Self {
         Self::new(Kind::NoResult, problem.to_string())
     }

@@ -1,8 +1,9 @@
 //! Applications in surroundings that lack what others have.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -11,7 +12,7 @@ use scheduler::Sweep;
 use scheduler_tests::leavings::{alive, new_tag};
 use serde_json::Value;
 
-use crate::application::{APP, app, copy_to, records, run, sweeps};
+use crate::application::{APP, app, app_at, copy_to, records, run, sweeps};
 
 /// Returns a command that runs the script in namespaces of its own, with the application as `$0` and its arguments;
 /// `None`, and a word why, where that can't be had.
@@ -169,13 +170,39 @@ fn a_program_with_more_rights_than_its_caller_is_no_warden() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = copy_to(folder.path());
     assert!(becomes_a_warden(&copy), "without those rights it is one");
-    let raised = std::os::unix::fs::chown(&copy, None, Some(65534))
+    let raised = chown(&copy, None, Some(65534))
         .and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o2755)));
     if let Err(error) = raised {
         eprintln!("skipped: this user may not make such a program: {error}");
         return;
     }
     assert!(!becomes_a_warden(&copy));
+}
+
+#[test]
+fn an_application_with_other_rights_than_whoever_started_it_runs_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copy = copy_to(folder.path());
+    if chown(&copy, Some(0), Some(0)).is_err() {
+        eprintln!("skipped: only root can give a program other rights");
+        return;
+    }
+    for (path, mode) in [(folder.path(), 0o755), (&copy, 0o4755)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+    let set_user_id = || {
+        let mut command = app_at(&copy, "", &["1000", "fast"]);
+        command.uid(65534).gid(65534);
+        command
+    };
+    let mut marked = set_user_id();
+    marked.env("__SCHEDULER_CHILD", "warden");
+    for mut command in [set_user_id(), marked, app("acts as another user", &["1000", "fast"])] {
+        let output = command.output().expect("the copy can be executed");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains("has other rights than whoever started it"), "{error}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "ready\n");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod panic_hook;
 mod warden;
 
 use std::env;
+use std::io::{self, Write};
 
 use crate::launcher::{self, Launcher, MARKER};
 use crate::process;
@@ -61,15 +62,29 @@ fn enter(launcher: Launcher) {
         // A job may run jobs itself.
         launcher::note_initialised();
     }
-    if role == WARDEN && process::was_started_as_warden() {
+    if role == WARDEN && confirmed(process::was_started_as_warden()) {
         warden::run(launcher);
     }
     if let Some(stdout) = role.strip_prefix(JOB)
-        && process::was_started_as_job()
+        && confirmed(process::was_started_as_job())
     {
         job::run_executed(stdout.parse().ok());
     }
     // The variable came from somewhere else: this is an ordinary program.
+}
+
+/// Says whether this is a copy that is there to run a job.
+///
+/// Where that can't be told, it must not go on as an ordinary program: it would start copies of itself, and those others.
+fn confirmed(told: io::Result<bool>) -> bool {
+    told.unwrap_or_else(|error| give_up(&format!("whether this process is there to run a job can't be told: {error}")))
+}
+
+/// Ends a copy that can tell its parent why on standard error only, the end of which goes into the record.
+#[expect(clippy::disallowed_methods, reason = "this process is a copy, and there is nothing to go on with")]
+fn give_up(why: &str) -> ! {
+    let _ = writeln!(io::stderr(), "{why}");
+    std::process::exit(1)
 }
 
 /// Removes the marker, so that user code, and whatever it starts, never sees it.

@@ -5,7 +5,8 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
@@ -69,20 +70,40 @@ fn null() -> io::Result<OwnedFd> {
 
 /// Says whether standard input is what a parent of ours gives to a warden: a Unix socket of the same user.
 ///
-/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program.
-pub(crate) fn was_started_as_warden() -> bool {
-    let peer = rustix::net::sockopt::socket_peercred(rustix::stdio::stdin());
-    !is_privileged() && peer.is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program, and nobody
+/// makes one of a program that has other rights than he. Fails if the kernel doesn't say what standard input is.
+pub(crate) fn was_started_as_warden() -> io::Result<bool> {
+    if is_privileged() {
+        return Ok(false);
+    }
+    match rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()) {
+        Ok(peer) => Ok(peer.uid == rustix::process::geteuid()),
+        // It is no socket, or none that has such a peer.
+        Err(Errno::BADF | Errno::NOTSOCK | Errno::NOPROTOOPT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name.
-pub(crate) fn was_started_as_job() -> bool {
-    let stat = rustix::fs::fstat(rustix::stdio::stdin());
-    let is_nameless = |stat: Stat| stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file();
-    !is_privileged() && stat.is_ok_and(is_nameless)
+/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name. Fails as
+/// [`was_started_as_warden`] does.
+pub(crate) fn was_started_as_job() -> io::Result<bool> {
+    if is_privileged() {
+        return Ok(false);
+    }
+    match rustix::fs::fstat(rustix::stdio::stdin()) {
+        Ok(stat) => Ok(stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file()),
+        Err(Errno::BADF) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Says whether this binary runs with more rights than whoever started it.
+/// Says whether a copy of this process would find that it has other rights than whoever started it.
+pub(crate) fn makes_privileged_copies() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    is_privileged() || getuid() != geteuid() || getgid() != getegid()
+}
+
+/// Says whether this process has other rights than whoever started it.
 #[expect(unsafe_code, reason = "the auxiliary vector has no safe API")]
 fn is_privileged() -> bool {
     // SAFETY: `getauxval` reads a value that the kernel left for this process; it has no preconditions.

@@ -12,7 +12,7 @@ mod sweep;
 mod warden_process;
 mod worker;
 
-pub(crate) use channel::{Channels, Control, Data, was_started_as_job, was_started_as_warden};
+pub(crate) use channel::{Channels, Control, Data, makes_privileged_copies, was_started_as_job, was_started_as_warden};
 pub(crate) use job_process::become_job;
 pub(crate) use memory::MemoryWitness;
 pub(crate) use pid::ChildPid;
