@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::panic_hook;
+use super::{give_up, panic_hook, unprepared};
 use crate::failure::Panic;
 use crate::process::{Channels, Data, become_job};
 use crate::registry;
@@ -53,9 +53,8 @@ fn expect(frames: &mut FrameReader, stream: &mut impl Read, kind: Kind) -> Optio
 /// Runs a job that the warden executed; `stdout` is the number of the descriptor for its standard output.
 #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
 pub(super) fn run_executed(stdout: Option<i32>) -> ! {
-    let Ok(Channels { input, data }) = Channels::take() else {
-        exit_unheard();
-    };
+    let Channels { input, data } = Channels::take().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let data = data.unwrap_or_else(|error| give_up(&unprepared(&error)));
     // SAFETY: The warden left this descriptor open for us, under this number, and nothing else knows it.
     let stdout = stdout.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
     let mut frames = FrameReader::learning_the_mark(u64::MAX);
@@ -69,10 +68,11 @@ pub(super) fn run_executed(stdout: Option<i32>) -> ! {
 /// Turns this process into the job's, runs the function, tells how it ended, and exits.
 pub(super) fn run(assignment: Assignment, data: Data, warden: u32, stdout: Option<OwnedFd>) -> ! {
     let Assignment { mark, request, arguments } = assignment;
-    if become_job(warden, stdout).is_err() {
+    let teller = Arc::new(Teller { job: process::id(), mark, data: Mutex::new(data) });
+    if let Err(error) = become_job(warden, stdout) {
+        let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
     }
-    let teller = Arc::new(Teller { job: process::id(), mark, data: Mutex::new(data) });
     let hook = Arc::clone(&teller);
     panic_hook::install(move |panic| {
         // Whoever hears of it, the panic goes on.

@@ -80,6 +80,11 @@ fn confirmed(told: io::Result<bool>) -> bool {
     told.unwrap_or_else(|error| give_up(&format!("whether this process is there to run a job can't be told: {error}")))
 }
 
+/// Tells why a job can't be run.
+fn unprepared(error: &io::Error) -> String {
+    format!("its process could not be made: {error}")
+}
+
 /// Ends a copy that can tell its parent why on standard error only, the end of which goes into the record.
 #[expect(clippy::disallowed_methods, reason = "this process is a copy, and there is nothing to go on with")]
 fn give_up(why: &str) -> ! {

@@ -4,8 +4,8 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::JOB;
 use super::job::{self, Assignment};
+use super::{JOB, give_up, unprepared};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
@@ -24,10 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Serves one run, and ends the process.
 pub(super) fn run(launcher: Launcher) -> ! {
-    // Without these there is no way to tell the parent, who sees the process end and its standard error.
-    let Ok(Channels { input, data }) = Channels::take() else {
-        exit_warden();
-    };
+    let Channels { input, data } = Channels::take().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let mut control = Control::new(input);
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let Some(assignment) = Assignment::read(&mut frames, &mut control) else {
@@ -37,6 +34,7 @@ pub(super) fn run(launcher: Launcher) -> ! {
     let stdout = control.take_received();
     control.wait_no_longer();
     let mut parent = Parent { control, frames, mark };
+    let data = data.unwrap_or_else(|error| parent.refuse(&error));
     let bell = match become_warden() {
         Ok(bell) => bell,
         Err(error) => parent.refuse(&error),
@@ -90,7 +88,18 @@ impl Parent {
     }
 
     fn refuse(&mut self, error: &io::Error) -> ! {
-        self.tell(Kind::Refused, format!("its process could not be made: {error}").as_bytes());
+        self.tell(Kind::Refused, unprepared(error).as_bytes());
+        // Where no process was made none is left, and the kernel says so.
+        let sweep = match process::reap() {
+            Ok(Reaped::NoChildren) => Sweep::Clean,
+            _ => Sweep::Unproved { killed: 0 },
+        };
+        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep, out_of_memory: false })
+    }
+
+    /// Says the last word.
+    fn report(&mut self, report: &ExitReport) -> ! {
+        self.tell(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
         exit_warden()
     }
 
@@ -145,10 +154,7 @@ fn watch(job: ChildPid, mut parent: Parent, bell: &Bell, memory: &MemoryWitness)
         Ok(_) => Sweep::Clean,
         Err(_) => Sweep::Unproved { killed: witness.killed },
     };
-    let report = ExitReport { exit: witness.exit, usage: witness.usage, sweep, out_of_memory };
-    let report = codec::encode(&report).expect("numbers always encode");
-    parent.tell(Kind::Exit, &report);
-    exit_warden()
+    parent.report(&ExitReport { exit: witness.exit, usage: witness.usage, sweep, out_of_memory })
 }
 
 /// Returns once the job has ended, or must.

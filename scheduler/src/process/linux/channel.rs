@@ -38,7 +38,8 @@ pub(super) fn own_stdout() -> BorrowedFd<'static> {
 pub(crate) struct Channels {
     /// Where the request is: a socket for a warden, a file for a job that was executed.
     pub(crate) input: OwnedFd,
-    pub(crate) data: Data,
+    /// An error that came once the input was there, so that it can be told.
+    pub(crate) data: io::Result<Data>,
 }
 
 impl Channels {
@@ -49,12 +50,16 @@ impl Channels {
         // What libtest has printed so far goes where the parent skips it, and not to the job's own output later on.
         let _ = io::stdout().flush();
         let input = private(rustix::stdio::stdin())?;
-        let data = private(rustix::stdio::stdout())?;
-        let null = null()?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        Ok(Self { input, data: Data::new(data)? })
+        Ok(Self { input, data: take_data() })
     }
+}
+
+fn take_data() -> io::Result<Data> {
+    let data = private(rustix::stdio::stdout())?;
+    let null = null()?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Data::new(data)
 }
 
 fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
