@@ -166,8 +166,9 @@ impl Run {
     fn search(&mut self) {
         let job = self.evidence.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
         let search = self.search.get_or_insert_with(|| Search::new(self.cookie.clone(), job, self.order.orphans));
-        if search.round() {
-            self.evidence.found = search.killed();
+        let is_over = search.round();
+        self.evidence.found = search.killed();
+        if is_over {
             self.feed(Event::Found);
         }
     }

@@ -107,9 +107,10 @@ impl Search {
         }
         if !found_more {
             for (pid, pidfd) in std::mem::take(&mut self.stopped) {
-                // It may have ended meanwhile.
-                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-                self.killed.insert(pid);
+                // If it has not ended meanwhile, the next round finds it once more.
+                if rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
+                    self.killed.insert(pid);
+                }
             }
         }
         if self.orphans == Orphans::Adopted {
