@@ -178,10 +178,13 @@ impl<'a> Scheduler<'a> {
             Ledger { follow_up: self.on_timeout.as_ref(), records: vec![None; jobs.len()], jobs, error: None };
         let watched = match NonZeroUsize::new(self.concurrency) {
             Some(many) if many.get() > 1 => supervise_beside(orders, launcher, many, &mut ledger),
-            _ => supervise(orders, launcher, NonZeroUsize::MIN, |index, over| ledger.enter(index, over)),
+            _ => {
+                supervise(orders, launcher, NonZeroUsize::MIN, |index, over| ledger.enter(index, over));
+                Ok(())
+            }
         };
         if let Err(error) = watched {
-            ledger.error.get_or_insert(Error::machinery("watch over the running jobs", error));
+            ledger.error.get_or_insert(Error::machinery("start a thread that watches over the jobs", error));
         }
         ledger.close()
     }
@@ -196,8 +199,7 @@ impl<'a> Scheduler<'a> {
         supervise([order], launcher, NonZeroUsize::MIN, |_, over| {
             finished = Some(over);
             ControlFlow::Continue(())
-        })
-        .map_err(|error| Error::machinery(format!("watch over job `{}`", call.name()), error))?;
+        });
         Ok(finished.expect("every order is finished before `supervise` returns"))
     }
 
@@ -273,14 +275,15 @@ fn supervise_beside(
                 // Nobody receives any more if a follow-up has panicked.
                 let lost = sender.send((index, over)).is_err();
                 if lost || stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
+            });
         })?;
         for (index, over) in receiver {
             if ledger.enter(index, over).is_break() {
                 stopped.store(true, Ordering::Relaxed);
             }
         }
-        supervisor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        supervisor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(())
     })
 }
 

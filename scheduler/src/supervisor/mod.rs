@@ -4,7 +4,6 @@ mod certificate;
 mod run;
 mod step;
 
-use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -24,7 +23,7 @@ pub(crate) fn supervise(
     launcher: Launcher,
     concurrency: NonZeroUsize,
     mut finished: impl FnMut(usize, Finished) -> ControlFlow<()>,
-) -> io::Result<()> {
+) {
     let mut waiting = orders.into_iter().enumerate();
     let mut running: Vec<(usize, Run)> = Vec::new();
     let mut stopped = false;
@@ -39,11 +38,11 @@ pub(crate) fn supervise(
             }
         }
         if running.is_empty() {
-            return Ok(());
+            return;
         }
         let never = Deadline::after(Duration::MAX);
         let next = running.iter().map(|(_, run)| run.deadline()).fold(never, Deadline::earlier);
-        let ready = process::wait(running.iter().map(|(_, run)| &run.worker), next)?;
+        let ready = process::wait(running.iter().map(|(_, run)| &run.worker), next);
         for ((_, run), ready) in running.iter_mut().zip(ready) {
             run.advance(ready);
         }

@@ -147,9 +147,7 @@ impl Worker {
         while !self.reap() && !deadline.is_past() {
             // A job that fills its standard error would keep the sweep waiting.
             while self.relay_stderr() {}
-            if wait(std::iter::once(&*self), deadline).is_err() {
-                poll::pause();
-            }
+            wait(std::iter::once(&*self), deadline);
         }
     }
 
@@ -203,25 +201,28 @@ impl Drop for Worker {
 }
 
 /// Returns once something of a worker is ready, or the deadline has passed: what is ready, in the order of the workers.
-pub(crate) fn wait<'a>(
-    workers: impl Iterator<Item = &'a Worker> + Clone,
-    deadline: Deadline,
-) -> io::Result<Vec<Ready>> {
+///
+/// Where the kernel can't tell, everything may be: nothing of a worker blocks, and the jobs must not be given up for it.
+pub(crate) fn wait<'a>(workers: impl Iterator<Item = &'a Worker> + Clone, deadline: Deadline) -> Vec<Ready> {
     let interests: Vec<_> = workers.clone().map(Worker::interests).collect();
     let mut fds: Vec<_> = interests.iter().flatten().flatten().cloned().collect();
     let glance = workers.clone().any(Worker::must_be_glanced_at);
     let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
-    poll::poll(&mut fds, until)?;
+    let untold = poll::poll(&mut fds, until).is_err();
+    if untold {
+        poll::pause();
+    }
     let mut polled = fds.iter();
-    let mut is_ready =
-        |interest: &Option<PollFd<'_>>| interest.is_some() && polled.next().is_some_and(|fd| !fd.revents().is_empty());
+    let mut is_ready = |interest: &Option<PollFd<'_>>| {
+        interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
+    };
     let ready = workers.zip(&interests).map(|(worker, [control, data, stderr, exited])| Ready {
         control: is_ready(control),
         data: is_ready(data),
         stderr: is_ready(stderr),
         exited: is_ready(exited) || worker.must_be_glanced_at(),
     });
-    Ok(ready.collect())
+    ready.collect()
 }
 
 fn pidfd(child: &Child) -> Option<OwnedFd> {
