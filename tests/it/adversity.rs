@@ -161,8 +161,7 @@ fn becomes_a_warden(program: &std::path::Path) -> bool {
     let mut command = Command::new(program);
     command.args(["1000", "fast"]).env("__SCHEDULER_CHILD", "warden").stdin(OwnedFd::from(wardens));
     let output = command.output().expect("it can be executed");
-    assert!(output.status.success(), "{output:?}");
-    output.stdout.is_empty()
+    output.status.success() && output.stdout.is_empty()
 }
 
 #[test]
@@ -170,8 +169,8 @@ fn a_program_with_more_rights_than_its_caller_is_no_warden() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = copy_to(folder.path());
     assert!(becomes_a_warden(&copy), "without those rights it is one");
-    let raised = chown(&copy, None, Some(65534))
-        .and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o2755)));
+    let raised =
+        chown(&copy, None, Some(65534)).and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o2755)));
     if let Err(error) = raised {
         eprintln!("skipped: this user may not make such a program: {error}");
         return;
