@@ -13,6 +13,7 @@ mod battery;
 mod calls;
 mod endings;
 mod expansion;
+mod faults;
 mod follow_ups;
 mod hygiene;
 mod parent_death;

@@ -5,6 +5,7 @@
 pub mod ending;
 pub mod jobs;
 pub mod leavings;
+pub mod sabotage;
 pub mod surroundings;
 
 #[doc = include_str!("../../README.md")]

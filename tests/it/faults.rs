@@ -1,0 +1,266 @@
+//! Faults: every system call that a run makes is made to fail, and the run ends all the same, in time and with the truth.
+//!
+//! Nothing here is a list of calls: a first run of each kind tells which there are and how often, and each of them then
+//! fails in a run of its own. `SCHEDULER_FAULTS=all` has each fail with every error that it knows, once and for good, in
+//! some minutes; any other value has that done with those faults whose name contains it.
+
+mod errors;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use scheduler_tests::leavings::new_tag;
+use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, Report, Role, Survivor};
+use serde::Deserialize;
+
+/// How many runs go on at a time: they mostly wait.
+const AT_A_TIME: usize = 8;
+
+/// The kinds of runs, and whose calls fail in them. The first is looked at more closely than the others.
+const KINDS: [(&str, &[Role]); 5] = [
+    ("plain", &[Role::Parent, Role::Warden, Role::Job]),
+    // The warden executes its job, as it can't fork.
+    ("threaded", &[Role::Warden, Role::Job]),
+    // The parent watches over its jobs on another thread.
+    ("concurrent", &[Role::Parent]),
+    // The second job kills its warden, and what is left is searched for.
+    ("lost", &[Role::Parent]),
+    // The same, where orphans become children of the parent.
+    ("adopting", &[Role::Parent]),
+];
+
+/// What the standard library says where it ends a process of its own accord: the stack of a signal handler, and memory,
+/// must be had.
+const LIBRARY_GIVES_UP: [&str; 2] = ["alternative stack", "memory allocation of"];
+
+#[derive(Clone, Debug)]
+struct Case {
+    kind: &'static str,
+    name: String,
+    fault: Option<Fault>,
+}
+
+impl Case {
+    fn run(&self) -> Result<Report, String> {
+        let order = Order {
+            program: env!("CARGO_BIN_EXE_three").into(),
+            tag: new_tag(),
+            mode: self.kind.to_owned(),
+            fault: self.fault,
+        };
+        let order = serde_json::to_string(&order).expect("it is text and numbers");
+        let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &order]).output().expect("it was found before");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        serde_json::from_slice(&output.stdout).map_err(|_| text(&output.stdout) + &text(&output.stderr))
+    }
+}
+
+/// Returns what starts a program as the first process of a pid namespace.
+fn namespace() -> Command {
+    let mut command = Command::new("unshare");
+    // SAFETY: It has no preconditions.
+    #[expect(unsafe_code, reason = "a process asks the kernel about itself")]
+    if unsafe { libc::geteuid() } != 0 {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    // A backtrace takes longer than everything else.
+    command.env("RUST_BACKTRACE", "0").env_remove("SCHEDULER_RUN");
+    command
+}
+
+/// Returns why nothing can be tried here, if that is so.
+fn obstacle() -> Option<String> {
+    let text = |output: Output| String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match namespace().arg("true").output() {
+        Err(error) => return Some(format!("`unshare` can't be run: {error}")),
+        Ok(output) if !output.status.success() => return Some(text(output)),
+        Ok(_) => {}
+    }
+    let order = Order { program: "true".into(), tag: String::new(), mode: String::new(), fault: None };
+    let order = serde_json::to_string(&order).expect("it is text and numbers");
+    let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &order]).output().expect("it was just run");
+    (output.status.code() == Some(NOT_ALLOWED)).then(|| text(output))
+}
+
+/// Returns the faults of one kind of run, every call once and every error of it once, or all of them.
+fn cases(kind: &'static str, roles: &[Role], all: bool) -> Vec<Case> {
+    let plain = Case { kind, name: format!("{kind}: nothing fails"), fault: None };
+    let report = plain.run().unwrap_or_else(|error| panic!("{}: {error}", plain.name));
+    assert_eq!(problems(&plain, &report), [""; 0], "{}: {report:?}", plain.name);
+    let mut counts = BTreeMap::new();
+    for (role, calls) in &report.calls {
+        let mut counted = BTreeMap::new();
+        for call in calls {
+            *counted.entry(*call).or_insert(0_usize) += 1;
+        }
+        for (call, count) in counted {
+            let most = counts.entry((*role, call)).or_insert(0);
+            *most = count.max(*most);
+        }
+    }
+    let mut cases = Vec::new();
+    for ((role, call), count) in counts.into_iter().filter(|((role, _), _)| roles.contains(role)) {
+        let (name, errors) = errors::of(role, call);
+        let mut add = |nth: usize, error: errors::Named, lasting: bool| {
+            let how = if lasting { "and all later ones fail" } else { "fails" };
+            let name = format!("{kind}: {role:?}: {name} no. {nth} {how} with {}", error.0);
+            cases.push(Case { kind, name, fault: Some(Fault { role, call, nth, lasting, error: error.1 }) });
+        };
+        let looks: Vec<usize> = match (all || kind == KINDS[0].0, count) {
+            (true, _) | (_, ..=3) => (1..=count).collect(),
+            _ => vec![1, 2, count / 2 + 1, count],
+        };
+        if all {
+            for nth in looks {
+                for error in &errors {
+                    add(nth, *error, false);
+                    if errors::can_last(*error) {
+                        add(nth, *error, true);
+                    }
+                }
+            }
+        } else if !errors.is_empty() {
+            for turn in 0..looks.len().max(errors.len()) {
+                add(looks[turn % looks.len()], errors[turn % errors.len()], false);
+            }
+            if let Some(error) = errors.iter().find(|error| errors::can_last(**error)) {
+                add(1, *error, true);
+            }
+        }
+    }
+    cases
+}
+
+fn last_line(report: &Report) -> &str {
+    report.stdout.lines().last().unwrap_or_default()
+}
+
+/// What the application printed of its jobs.
+#[derive(Debug, Deserialize)]
+struct Told {
+    error: Option<String>,
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Record {
+    job: String,
+    status: String,
+    error: Option<String>,
+    sweep: String,
+}
+
+/// Returns what must not be.
+fn problems(case: &Case, report: &Report) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !report.bystander {
+        problems.push("a bystander was killed".to_owned());
+    }
+    let Some(status) = report.status else {
+        problems.push("the application hangs".to_owned());
+        return problems;
+    };
+    let gave_up = LIBRARY_GIVES_UP.iter().any(|text| report.stderr.contains(text));
+    let exited = libc::WIFEXITED(status) && [0, 1].contains(&libc::WEXITSTATUS(status));
+    if !exited && !gave_up {
+        problems.push(format!("the application ended with status {status:#x}"));
+    }
+    let told = serde_json::from_str::<Told>(last_line(report)).ok();
+    if told.is_none() && !gave_up {
+        problems.push("the application said nothing".to_owned());
+    }
+    problems.extend(told.iter().flat_map(|told| untruths(case, told)));
+    // Where nobody knows what is left, or nobody could end it, the record says so.
+    let admits = |record: &Record| record.sweep.starts_with("Unproved") || record.sweep.starts_with("Escaped");
+    if !told.is_some_and(|told| told.records.iter().any(admits)) {
+        // What an application leaves that is no more, its wardens see to.
+        let left = if gave_up { &report.stayed } else { &report.left };
+        problems.extend(left.iter().map(|survivor| format!("it left `{}`", survivor.command.replace('\0', " "))));
+    }
+    if report.stayed.iter().any(|Survivor { tagged, .. }| !tagged) {
+        problems.push("a warden or a job stayed".to_owned());
+    }
+    problems
+}
+
+/// Returns what the records say that can't be true.
+fn untruths(case: &Case, told: &Told) -> Vec<String> {
+    let mut untruths = Vec::new();
+    if told.error.as_ref().is_some_and(String::is_empty) || (told.error.is_none() && told.records.len() != 3) {
+        untruths.push("a record is missing".to_owned());
+    }
+    for (record, expected) in told.records.iter().zip(["returns", "leaves", "aborts"]) {
+        let statuses: &[&str] = match expected {
+            "returns" => &["ok", "error"],
+            // Its own limit is the only one that a job may reach.
+            "leaves" if case.kind != "lost" && case.kind != "adopting" => &["timeout", "error"],
+            _ => &["error"],
+        };
+        let says_why = record.error.as_ref().is_some_and(|error| !error.is_empty());
+        if record.job != expected || !statuses.contains(&&*record.status) || says_why == (record.status == "ok") {
+            untruths.push(format!("`{}` is recorded as {record:?}", record.job));
+        }
+    }
+    untruths
+}
+
+/// Prints a line, although the test passes.
+fn say(line: &str) {
+    // What goes through `eprintln!` the harness keeps to itself.
+    let _ = writeln!(std::io::stderr(), "faults: {line}");
+}
+
+#[test]
+fn whatever_call_fails_a_run_ends_in_time_with_the_truth_and_leaves_nothing() {
+    if let Some(obstacle) = obstacle() {
+        say(&format!("skipped, nothing was tried: {obstacle}"));
+        return;
+    }
+    let wanted = std::env::var("SCHEDULER_FAULTS").unwrap_or_default();
+    let clock = Instant::now();
+    let mut cases: Vec<_> = KINDS.iter().flat_map(|(kind, roles)| cases(kind, roles, !wanted.is_empty())).collect();
+    cases.retain(|case| wanted == "all" || case.name.contains(&wanted));
+
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = case.run();
+                    done.lock().expect("nobody panics with it").push((case, report));
+                }
+            });
+        }
+    });
+
+    let done = done.into_inner().expect("nobody panicked with it");
+    let mut failures = Vec::new();
+    let (mut reached, mut slowest) = (0, (0.0, ""));
+    for (case, report) in &done {
+        match report {
+            Err(error) => failures.push(format!("{}: the saboteur failed: {error}", case.name)),
+            Ok(report) => {
+                reached += usize::from(report.hits > 0);
+                if report.seconds > slowest.0 {
+                    slowest = (report.seconds, &case.name);
+                }
+                let problems = problems(case, report);
+                if !problems.is_empty() {
+                    failures.push(format!("{}: {}\n    {}", case.name, problems.join("; "), last_line(report)));
+                }
+            }
+        }
+    }
+    let [tried, seconds] = [done.len().to_string(), format!("{:.1}", clock.elapsed().as_secs_f64())];
+    say(&format!("{tried} tried, {reached} reached, in {seconds} s; the slowest in {:.1} s: {}", slowest.0, slowest.1));
+    assert!(failures.is_empty(), "{} of {tried}:\n{}", failures.len(), failures.join("\n"));
+    // How often a call is made varies a little from run to run.
+    assert!(reached * 10 >= done.len() * 9, "only {reached} of {tried} calls were reached");
+}

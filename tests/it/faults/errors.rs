@@ -1,0 +1,124 @@
+//! What each system call can really fail with.
+
+use libc::c_int;
+use scheduler_tests::sabotage::Role;
+
+/// An error, by its name.
+pub(super) type Named = (&'static str, c_int);
+
+/// A call and its errors.
+type Row = (&'static str, i64, &'static [Named]);
+
+macro_rules! rows {
+    ($($call:ident: $($error:ident)*;)*) => {
+        &[$((stringify!($call), libc::$call, &[$((stringify!($error), libc::$error)),*])),*]
+    };
+}
+
+/// Those that fail, each with the most telling error first.
+const ROWS: &[Row] = rows! {
+    SYS_brk: ENOMEM;
+    SYS_clone3: EAGAIN ENOMEM ENOSYS EPERM;
+    SYS_clone: EAGAIN ENOMEM;
+    SYS_dup3: EMFILE EBUSY EINTR;
+    SYS_dup: EMFILE;
+    SYS_eventfd2: EMFILE ENOMEM;
+    SYS_execve: ENOENT ENOMEM EAGAIN EACCES;
+    SYS_faccessat2: ENOENT ENOSYS;
+    SYS_faccessat: ENOENT EACCES;
+    SYS_fcntl: EMFILE EINVAL;
+    SYS_fstat: EIO ENOMEM;
+    SYS_getdents64: ENOENT EIO;
+    SYS_getrandom: ENOSYS EINTR;
+    SYS_getsockopt: EPERM ENOBUFS;
+    SYS_ioctl: EPERM ENOTTY;
+    SYS_kill: EPERM ESRCH;
+    SYS_lseek: ESPIPE;
+    SYS_madvise: ENOMEM EAGAIN;
+    SYS_memfd_create: EMFILE ENOMEM ENOSYS;
+    SYS_mmap: ENOMEM;
+    SYS_mprotect: ENOMEM;
+    SYS_newfstatat: ENOENT EIO;
+    SYS_openat: EMFILE ENOENT EINTR EACCES;
+    SYS_pidfd_open: ENOSYS EMFILE;
+    SYS_pidfd_send_signal: EPERM ESRCH;
+    SYS_pipe2: EMFILE ENFILE;
+    SYS_ppoll: ENOMEM EINTR;
+    SYS_prctl: EINVAL EPERM;
+    SYS_pread64: EIO EINTR;
+    SYS_prlimit64: EPERM;
+    SYS_read: EIO EINTR ECONNRESET;
+    SYS_readlinkat: ENOENT EACCES;
+    SYS_recvfrom: ECONNRESET EINTR ENOMEM;
+    SYS_recvmsg: ECONNRESET EINTR ENOMEM EAGAIN;
+    SYS_sched_getaffinity: EPERM;
+    SYS_sendmsg: ENOBUFS EINTR EPIPE EAGAIN ETOOMANYREFS;
+    SYS_sendto: ENOBUFS EINTR EPIPE EAGAIN;
+    SYS_setpgid: EPERM ESRCH;
+    SYS_setsid: EPERM;
+    SYS_shutdown: ENOTCONN;
+    SYS_socketpair: EMFILE ENFILE ENOMEM;
+    SYS_statx: ENOENT ENOSYS EACCES;
+    SYS_wait4: EINTR ECHILD;
+    SYS_waitid: EINTR ECHILD;
+    SYS_write: EIO EINTR EPIPE EAGAIN ENOSPC;
+};
+
+/// Those that only older architectures have.
+#[cfg(target_arch = "x86_64")]
+const OLDER: &[Row] = rows! {
+    SYS_access: ENOENT EACCES;
+    SYS_dup2: EMFILE EBUSY EINTR;
+    SYS_open: EMFILE ENOENT EINTR EACCES;
+    SYS_poll: ENOMEM EINTR;
+    SYS_readlink: ENOENT EACCES;
+    SYS_vfork: EAGAIN ENOMEM;
+};
+#[cfg(not(target_arch = "x86_64"))]
+const OLDER: &[Row] = &[];
+
+/// Those that can't fail, or fail for wrong arguments only, as those of the C library's own never are.
+const NEVER: [i64; 18] = [
+    libc::SYS_getegid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getpgid,
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_sigaltstack,
+    // They do what they are there for, whatever they say. A call that a saboteur refuses does not.
+    libc::SYS_close,
+    libc::SYS_munmap,
+    libc::SYS_futex,
+    // It is the job itself that ends by it.
+    libc::SYS_tgkill,
+];
+
+/// What any call can fail with: a sandbox may forbid it.
+const FORBIDDEN: &[Named] = &[("EPERM", libc::EPERM)];
+
+/// Returns the name of a call, and what it can fail with.
+pub(super) fn of(role: Role, call: i64) -> (String, Vec<Named>) {
+    let row = ROWS.iter().chain(OLDER).find(|(_, number, _)| *number == call);
+    let name = row.map_or_else(|| format!("call {call}"), |(name, ..)| name.trim_start_matches("SYS_").to_owned());
+    if NEVER.contains(&call) {
+        return (name, Vec::new());
+    }
+    let errors = row.map_or(FORBIDDEN, |(.., errors)| errors);
+    // To the warden it is no error but the kernel's word, which its proof rests on: no child is left.
+    let is_proof = |error: &Named| role != Role::Parent && call == libc::SYS_wait4 && error.1 == libc::ECHILD;
+    (name, errors.iter().filter(|error| !is_proof(error)).copied().collect())
+}
+
+/// Says whether a machine, or a sandbox, may be in a state in which a call fails with this again and again.
+pub(super) fn can_last(error: Named) -> bool {
+    [libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOSYS, libc::EPERM, libc::EINVAL]
+        .contains(&error.1)
+}

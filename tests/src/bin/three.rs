@@ -1,0 +1,69 @@
+//! An application of three jobs, to be run while its system calls fail: one returns, one leaves a daemon and hangs until
+//! its timeout, or kills its warden, and one aborts.
+//!
+//! It prints a line before it runs them and one after, of JSON. Its one argument is what the daemon is found by, and
+//! `APP_MODE` says how the jobs are run.
+
+#![expect(clippy::print_stdout, reason = "this program talks to its test")]
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use scheduler::{AnyJob, Record, Scheduler, jobs};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::{aborts, prints};
+use scheduler_tests::leavings::{Leaving, leaves};
+use serde_json::{Value, json};
+
+/// Longer than the supervisor leaves any other step, so that an overrun of this is seen.
+const PLENTY: Duration = Duration::from_secs(20);
+/// Long enough for the daemon to come up.
+const LITTLE: Duration = Duration::from_millis(250);
+
+fn main() -> ExitCode {
+    let mode = std::env::var("APP_MODE").unwrap_or_default();
+    if mode == "threaded" {
+        // It makes the warden execute its job, as it can't fork.
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+    }
+    scheduler::init();
+    let tag = std::env::args().nth(1).unwrap_or_default();
+    let leaves = match mode.as_str() {
+        "lost" | "adopting" => AnyJob::from(leaves::job(Leaving::Session, Ending::KillsWarden, tag)),
+        _ => AnyJob::from(leaves::job(Leaving::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
+    };
+    let list = jobs![("returns", prints(1024)), ("leaves", { leaves }), ("aborts", aborts)];
+    let scheduler = Scheduler::new().timeout(PLENTY).start_timeout(Duration::from_secs(2));
+    let scheduler = match mode.as_str() {
+        "concurrent" => scheduler.concurrency(3),
+        "adopting" => scheduler.adopt_orphans(),
+        _ => scheduler,
+    };
+    println!("ready");
+    let (error, records) = match scheduler.run(list) {
+        Ok(records) => (None, records),
+        Err(error) => (Some(chain(&error)), error.into_records()),
+    };
+    let code = ExitCode::from(u8::from(error.is_some()));
+    println!("{}", json!({ "error": error, "records": records.iter().map(told).collect::<Vec<_>>() }));
+    code
+}
+
+fn told(record: &Record) -> Value {
+    json!({
+        "job": record.job_id(),
+        "status": record.status().to_string(),
+        "error": record.error(),
+        "sweep": format!("{:?}", record.sweep()),
+    })
+}
+
+fn chain(error: &dyn Error) -> String {
+    let source = error.source().map_or(String::new(), |source| format!(": {}", chain(source)));
+    format!("{error}{source}")
+}

@@ -1,0 +1,79 @@
+//! What a test and its saboteur tell each other: which system call of which process is to fail, and what came of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose system calls are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// The application, from its first line of output to its second.
+    Parent,
+    /// What the application starts, from the fork on: the execution of the binary is part of it.
+    Warden,
+    /// What a warden starts.
+    Job,
+}
+
+/// What is to go wrong in each process of the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Whose call.
+    pub role: Role,
+    /// The system call's number.
+    pub call: i64,
+    /// Which of the calls of that number, from 1.
+    pub nth: usize,
+    /// Whether all that follow fail, too.
+    pub lasting: bool,
+    /// The error that it gives, without being carried out.
+    pub error: i32,
+}
+
+/// What a saboteur is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The application.
+    pub program: PathBuf,
+    /// Its argument, which is also one of what its jobs leave behind, and by which that is found.
+    pub tag: String,
+    /// Its mode.
+    pub mode: String,
+    /// Without one, every call is listed and none fails.
+    pub fault: Option<Fault>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The calls of every process that has a role, in their order.
+    pub calls: Vec<(Role, Vec<i64>)>,
+    /// How many calls were made to fail.
+    pub hits: usize,
+    /// The status as `wait` gives it, `None` if the application was still running at the end of the saboteur's patience.
+    pub status: Option<i32>,
+    /// How long the application ran.
+    pub seconds: f64,
+    /// What it printed.
+    pub stdout: String,
+    /// What it printed to standard error.
+    pub stderr: String,
+    /// Who was alive when the application had ended.
+    pub left: Vec<Survivor>,
+    /// Who was still alive some seconds later.
+    pub stayed: Vec<Survivor>,
+    /// Whether a process that has nothing to do with it all is still there.
+    pub bystander: bool,
+}
+
+/// A process that is still there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Its command line.
+    pub command: String,
+    /// Whether it was left by a job.
+    pub tagged: bool,
+}
+
+/// How a saboteur exits that isn't allowed to do what it is there for.
+pub const NOT_ALLOWED: i32 = 77;
