@@ -281,7 +281,8 @@ impl Run {
 
     /// Returns the limit of the state that has just been entered.
     fn limit(&self) -> Deadline {
-        let job = self.started.map_or(Deadline::after(Duration::ZERO), |started| started.deadline);
+        // A job that was not called has what is left of the time for its start.
+        let job = self.started.map_or(self.deadline, |started| started.deadline);
         match self.state {
             State::Starting => self.deadline,
             State::Running | State::Silent => job,
