@@ -231,7 +231,11 @@ impl Run {
                 Ok(Progress::Frame(frame)) => self.take_control(frame),
                 Ok(Progress::Partial) => {}
                 Ok(Progress::WouldBlock) => return,
-                Ok(Progress::End) | Err(_) => return self.feed(Event::ControlEnd),
+                Ok(Progress::End) | Err(_) => {
+                    // The warden is lost. What the job wrote by then is in the pipe, and counts.
+                    self.read_data(LAST_LOOK);
+                    return self.feed(Event::ControlEnd);
+                }
             }
         }
     }
