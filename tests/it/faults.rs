@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Instant;
 
 use scheduler_tests::leavings::new_tag;
-use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, Report, Role, Survivor};
+use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, RAN, Report, Role, Survivor, UNPREPARED};
 use serde::Deserialize;
 
 /// How many runs go on at a time: they mostly wait.
@@ -33,6 +33,10 @@ const KINDS: [(&str, &[Role]); 5] = [
     // The same, where orphans become children of the parent.
     ("adopting", &[Role::Parent]),
 ];
+
+/// How many seconds a run may take, whatever fails: more than every limit of the supervisor together, for any of its
+/// jobs, and less than the limit of a job that is never to reach it.
+const SOON: f64 = 12.0;
 
 /// What the standard library says where it ends a process of its own accord: the stack of a signal handler, and memory,
 /// must be had.
@@ -167,6 +171,9 @@ fn problems(case: &Case, report: &Report) -> Vec<String> {
         return problems;
     };
     let gave_up = LIBRARY_GIVES_UP.iter().any(|text| report.stderr.contains(text));
+    if report.seconds > SOON {
+        problems.push(format!("it took {:.1} s", report.seconds));
+    }
     let exited = libc::WIFEXITED(status) && [0, 1].contains(&libc::WEXITSTATUS(status));
     if !exited && !gave_up {
         problems.push(format!("the application ended with status {status:#x}"));
@@ -176,6 +183,9 @@ fn problems(case: &Case, report: &Report) -> Vec<String> {
         problems.push("the application said nothing".to_owned());
     }
     problems.extend(told.iter().flat_map(|told| untruths(case, told)));
+    if [&report.stdout, &report.stderr].iter().any(|text| text.lines().filter(|line| *line == RAN).count() > 1) {
+        problems.push("a job ran more than once".to_owned());
+    }
     // Where nobody knows what is left, or nobody could end it, the record says so.
     let admits = |record: &Record| record.sweep.starts_with("Unproved") || record.sweep.starts_with("Escaped");
     if !told.is_some_and(|told| told.records.iter().any(admits)) {
@@ -208,7 +218,14 @@ fn untruths(case: &Case, told: &Told) -> Vec<String> {
         }
         let says_why = record.error.as_ref().is_some_and(|error| !error.is_empty());
         if record.job != expected || !statuses.contains(&&*record.status) || says_why == (record.status == "ok") {
-            untruths.push(format!("`{}` is recorded as {record:?}", record.job));
+            untruths.push(format!("`{expected}` is recorded as {record:?}"));
+        }
+        if record.error.as_ref().is_some_and(|error| error.contains(UNPREPARED)) {
+            untruths.push(format!("`{expected}` was called in vain: {UNPREPARED}"));
+        }
+        // Nobody sends that but the scheduler itself.
+        if record.error.as_ref().is_some_and(|error| error.contains("SIGKILL")) {
+            untruths.push(format!("`{expected}` is said to have been killed by somebody else"));
         }
     }
     untruths

@@ -75,5 +75,10 @@ pub struct Survivor {
     pub tagged: bool,
 }
 
+/// What a job prints to both of its streams.
+pub const RAN: &str = "the job ran";
+/// The error of a job that was called in a process that is not prepared for it.
+pub const UNPREPARED: &str = "this process leads no session, or would outlive its warden";
+
 /// How a saboteur exits that isn't allowed to do what it is there for.
 pub const NOT_ALLOWED: i32 = 77;

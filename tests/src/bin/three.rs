@@ -4,16 +4,22 @@
 //! It prints a line before it runs them and one after, of JSON. Its one argument is what the daemon is found by, and
 //! `APP_MODE` says how the jobs are run.
 
-#![expect(clippy::print_stdout, reason = "this program talks to its test")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unsafe_code,
+    reason = "this program talks to its test, and its process asks the kernel about itself"
+)]
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Record, Scheduler, jobs};
+use scheduler::{AnyJob, Record, Scheduler, job, jobs};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::jobs::{aborts, prints};
+use scheduler_tests::jobs::aborts;
 use scheduler_tests::leavings::{Leaving, leaves};
+use scheduler_tests::sabotage::{RAN, UNPREPARED};
 use serde_json::{Value, json};
 
 /// Longer than the supervisor leaves any other step, so that an overrun of this is seen.
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
         "lost" | "adopting" => AnyJob::from(leaves::job(Leaving::Session, Ending::KillsWarden, tag)),
         _ => AnyJob::from(leaves::job(Leaving::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
     };
-    let list = jobs![("returns", prints(1024)), ("leaves", { leaves }), ("aborts", aborts)];
+    let list = jobs![("returns", returns), ("leaves", { leaves }), ("aborts", aborts)];
     let scheduler = Scheduler::new().timeout(PLENTY).start_timeout(Duration::from_secs(2));
     let scheduler = match mode.as_str() {
         "concurrent" => scheduler.concurrency(3),
@@ -52,6 +58,21 @@ fn main() -> ExitCode {
     let code = ExitCode::from(u8::from(error.is_some()));
     println!("{}", json!({ "error": error, "records": records.iter().map(told).collect::<Vec<_>>() }));
     code
+}
+
+/// Says that it ran, and returns whether its process is what a job's process should be.
+#[job]
+fn returns() -> Result<(), String> {
+    println!("{RAN}");
+    eprintln!("{RAN}");
+    // A question may fail, too, which says nothing.
+    let mut death_wish = libc::SIGKILL;
+    // SAFETY: These calls have no preconditions but that `death_wish` may be written.
+    let leads_a_session = unsafe {
+        libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death_wish);
+        [libc::getpid(), -1].contains(&libc::getsid(0))
+    };
+    if leads_a_session && death_wish == libc::SIGKILL { Ok(()) } else { Err(UNPREPARED.to_owned()) }
 }
 
 fn told(record: &Record) -> Value {
