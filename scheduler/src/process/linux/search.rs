@@ -79,7 +79,12 @@ pub(crate) struct Search {
     /// What has been stopped and not yet killed.
     stopped: BTreeMap<i32, OwnedFd>,
     killed: BTreeSet<i32>,
+    /// How many looks in a row found nothing.
+    empty: u32,
 }
+
+/// How many looks must find nothing. A process that is being executed has no environment for a moment, and is overlooked.
+const EMPTY_LOOKS: u32 = 3;
 
 impl Search {
     /// Begins a search, at the moment at which the warden is known to be lost.
@@ -87,10 +92,11 @@ impl Search {
         let ticks = rustix::param::clock_ticks_per_second();
         let lost = clock::since_boot();
         let lost = lost.as_secs() * ticks + u64::from(lost.subsec_nanos()) * ticks / 1_000_000_000;
-        Self { cookie, session, orphans, lost, stopped: BTreeMap::new(), killed: BTreeSet::new() }
+        Self { cookie, session, orphans, lost, stopped: BTreeMap::new(), killed: BTreeSet::new(), empty: 0 }
     }
 
-    /// Looks at all processes once, and stops or kills what is found; true once a look found nothing.
+    /// Looks at all processes once, and stops or kills what is found; true once some looks in a row found nothing. Let some
+    /// time pass between them.
     pub(crate) fn round(&mut self) -> bool {
         let Ok(processes) = fs::read_dir("/proc") else {
             // There is nothing to look at, and it won't come.
@@ -116,7 +122,8 @@ impl Search {
         if self.orphans == Orphans::Adopted {
             bury();
         }
-        !found
+        self.empty = if found { 0 } else { self.empty + 1 };
+        self.empty >= EMPTY_LOOKS
     }
 
     /// Returns how many processes beside the job were found and killed.
@@ -220,38 +227,67 @@ mod tests {
         search.killed()
     }
 
-    fn is_over(mut child: Child) -> bool {
-        let exited = child.try_wait().expect("it is ours").is_some();
-        child.kill().expect("it is ours");
-        child.wait().expect("it is ours");
-        exited
+    /// A process that sleeps, and is ended with the test.
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn new(command: &mut Command) -> Self {
+            let sleeper = Self(command.spawn().expect("it exists"));
+            // Its environment is there a moment after it has been executed.
+            let environ = format!("/proc/{}/environ", sleeper.0.id());
+            while fs::read(&environ).expect("it runs").is_empty() {
+                std::thread::yield_now();
+            }
+            sleeper
+        }
+
+        /// Says whether it is ended within some time. One that is being ended is found no more a moment earlier.
+        fn ends(&mut self, time: Duration) -> bool {
+            let deadline = Deadline::after(time);
+            loop {
+                let has_ended = self.0.try_wait().expect("it is ours").is_some();
+                if has_ended || deadline.is_past() {
+                    return has_ended;
+                }
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            // It may have ended by now.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 
     #[test]
     fn what_has_the_cookie_is_ended_and_nothing_else() {
         let cookie = Cookie::new([9; 16]);
-        let sleep = |value: String| Command::new("sleep").arg("1000").env(COOKIE, value).spawn().expect("it exists");
-        let ours = sleep(cookie.value());
-        let others = sleep(Cookie::new([8; 16]).value());
+        let sleep = |value: String| Sleeper::new(Command::new("sleep").arg("1000").env(COOKIE, value));
+        let mut ours = sleep(cookie.value());
+        let mut others = sleep(Cookie::new([8; 16]).value());
         assert_eq!(end(&cookie, None), 1);
-        assert!(is_over(ours));
-        assert!(!is_over(others));
+        assert!(ours.ends(Duration::from_secs(30)));
+        assert!(!others.ends(Duration::ZERO));
     }
 
     #[test]
     fn what_is_in_the_jobs_session_is_ended_unless_it_came_later() {
-        let mut leader = Command::new("setsid").args(["sleep", "1000"]).spawn().expect("it exists");
+        let mut leader = Sleeper::new(Command::new("setsid").args(["sleep", "1000"]));
         // `setsid` executes the program once it leads a session.
-        let id = ChildPid::new(leader.id().cast_signed()).expect("a process id");
+        let id = ChildPid::new(leader.0.id().cast_signed()).expect("a process id");
         let stat = || Stat::parse(&fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs"));
         while stat().is_none_or(|stat| stat.session != id.get()) {
             std::thread::yield_now();
         }
         let mut earlier = Search::new(Cookie::new([6; 16]), Some(id), Orphans::Elsewhere);
         earlier.lost = 0;
-        assert!(earlier.round(), "the session's number is somebody else's by then");
-        assert!(leader.try_wait().expect("it is ours").is_none());
+        let over = (0..EMPTY_LOOKS).any(|_| earlier.round());
+        assert!(over, "the session's number is somebody else's by then");
+        assert!(!leader.ends(Duration::ZERO));
         assert_eq!(end(&Cookie::new([6; 16]), Some(id)), 0, "the job itself doesn't count");
-        assert!(is_over(leader));
+        assert!(leader.ends(Duration::from_secs(30)));
     }
 }
