@@ -14,7 +14,7 @@ use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
 use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::{Report, Request};
+use crate::wire::message::{Hello, Report, Request};
 
 /// Everything that a job needs from its parent.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> Ended {
         ));
     }
     let mut start = || {
-        let told = teller.tell(Kind::Started, &[]);
+        let told = teller.tell_encoded(Kind::Started, &Hello { job: teller.job });
         told.map_err(|_| Ending(Ended::Abandoned))
     };
     let stage = Stage::new(arguments, &mut start);

@@ -198,6 +198,10 @@ impl Run {
         }
         match kind {
             Kind::Started => {
+                // The job may be quicker than its warden, and may have killed it before that could say so.
+                if let Ok(hello) = codec::decode(&payload) {
+                    self.evidence.hello.get_or_insert(hello);
+                }
                 self.started =
                     Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
                 self.feed(Event::Started);

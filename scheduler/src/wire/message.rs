@@ -14,7 +14,7 @@ pub(crate) struct Request {
     pub(crate) signature: u64,
 }
 
-/// [`Kind::Hello`](super::frame::Kind::Hello): the job's process exists.
+/// [`Kind::Hello`](super::frame::Kind::Hello) and [`Kind::Started`](super::frame::Kind::Started): the job's process exists.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
     /// Its process id, which is the id of its session and process group, too.

@@ -83,8 +83,17 @@ pub(crate) struct Search {
     empty: u32,
 }
 
-/// How many looks must find nothing. A process that is being executed has no environment for a moment, and is overlooked.
+/// How many looks must find nothing.
 const EMPTY_LOOKS: u32 = 3;
+
+/// What a look at a process tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    OfTheRun,
+    Other,
+    /// It is being executed, and can't be told for a moment: its old environment is gone, and the new one isn't there.
+    InBetween,
+}
 
 impl Search {
     /// Begins a search, at the moment at which the warden is known to be lost.
@@ -105,11 +114,17 @@ impl Search {
         let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
         let mut found = false;
         let mut found_more = false;
-        for pid in pids.filter(|pid| self.is_of_the_run(*pid)).collect::<Vec<_>>() {
-            found = true;
-            if !self.stopped.contains_key(&pid.get()) && !self.killed.contains(&pid.get()) {
-                found_more |= self.stop(pid);
+        for pid in pids {
+            match self.look(pid) {
+                Seen::Other => continue,
+                Seen::InBetween => found_more = true,
+                Seen::OfTheRun => {
+                    if !self.stopped.contains_key(&pid.get()) && !self.killed.contains(&pid.get()) {
+                        found_more |= self.stop(pid);
+                    }
+                }
             }
+            found = true;
         }
         if !found_more {
             for (pid, pidfd) in std::mem::take(&mut self.stopped) {
@@ -136,7 +151,7 @@ impl Search {
         // An old kernel has no pidfds, and without one a signal might hit another process.
         let Some(pidfd) = Pid::from_raw(pid.get())
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
-            .filter(|_| self.is_of_the_run(pid))
+            .filter(|_| self.look(pid) == Seen::OfTheRun)
         else {
             return false;
         };
@@ -145,18 +160,24 @@ impl Search {
         stopped
     }
 
-    fn is_of_the_run(&self, pid: ChildPid) -> bool {
+    fn look(&self, pid: ChildPid) -> Seen {
         let file = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let Some(stat) = Stat::parse(&String::from_utf8_lossy(&file("stat"))).filter(Stat::is_alive) else {
-            return false;
+            return Seen::Other;
         };
-        if let Some(is_ours) = self.cookie.is_in(&file("environ")) {
-            return is_ours;
+        let environment = file("environ");
+        let is_of_the_run = self.cookie.is_in(&environment).unwrap_or_else(|| {
+            // Until the warden was lost the session's number was the job's; later it may be anybody's.
+            let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
+            let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
+            is_in_session || is_adopted
+        });
+        match is_of_the_run {
+            true => Seen::OfTheRun,
+            // A program has a name, if nothing else.
+            false if environment.is_empty() && !stat.is_kernels_own() && file("cmdline").is_empty() => Seen::InBetween,
+            false => Seen::Other,
         }
-        // Until the warden was lost the session's number was the job's; later it may be anybody's.
-        let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
-        let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
-        is_in_session || is_adopted
     }
 }
 
@@ -172,6 +193,7 @@ pub(super) struct Stat {
     state: u8,
     pub(super) parent: i32,
     session: i32,
+    flags: u32,
     /// In clock ticks since the machine was started.
     started: u64,
 }
@@ -185,12 +207,18 @@ impl Stat {
             state: *field(0)?.as_bytes().first()?,
             parent: field(1)?.parse().ok()?,
             session: field(3)?.parse().ok()?,
+            flags: field(6)?.parse().ok()?,
             started: field(19)?.parse().ok()?,
         })
     }
 
     fn is_alive(&self) -> bool {
         !matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Says whether it is a thread of the kernel (`PF_KTHREAD`), or ending by now (`PF_EXITING`): it has no memory.
+    fn is_kernels_own(&self) -> bool {
+        self.flags & (0x0020_0000 | 0x4) != 0
     }
 }
 
@@ -204,7 +232,10 @@ mod tests {
     #[test]
     fn a_process_name_can_not_forge_its_line() {
         let line = "17 (a) S 1 (b) R 42 17 18 0 -1 4194304 81 0 0 0 0 0 0 0 20 0 1 0 3077735 5742592 229";
-        assert_eq!(Stat::parse(line), Some(Stat { state: b'R', parent: 42, session: 18, started: 3_077_735 }));
+        assert_eq!(
+            Stat::parse(line),
+            Some(Stat { state: b'R', parent: 42, session: 18, flags: 0x40_0000, started: 3_077_735 })
+        );
         assert_eq!(Stat::parse(""), None);
     }
 
