@@ -100,7 +100,7 @@ impl Evidence {
             message: match (&self.report, self.forced) {
                 (Some(_), _) => "the job's stream ended, and its process could not be killed in time",
                 (None, true) => "the job's warden gave no answer in time, and was killed with the job",
-                (None, false) => "the job's warden was ended from outside, and the job with it",
+                (None, false) => "the job's warden was lost, most likely ended from outside, and the job with it",
             }
             .to_owned(),
         }

@@ -108,8 +108,9 @@ impl Search {
     /// time pass between them.
     pub(crate) fn round(&mut self) -> bool {
         let Ok(processes) = fs::read_dir("/proc") else {
-            // There is nothing to look at, and it won't come.
-            return true;
+            // There may be no such folder, or no descriptor to be had for a moment.
+            self.empty += 1;
+            return self.empty >= EMPTY_LOOKS;
         };
         let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
         let mut found = false;
@@ -175,7 +176,7 @@ impl Search {
         match is_of_the_run {
             true => Seen::OfTheRun,
             // A program has a name, if nothing else.
-            false if environment.is_empty() && !stat.is_kernels_own() && file("cmdline").is_empty() => Seen::InBetween,
+            false if environment.is_empty() && !stat.has_no_memory() && file("cmdline").is_empty() => Seen::InBetween,
             false => Seen::Other,
         }
     }
@@ -216,8 +217,8 @@ impl Stat {
         !matches!(self.state, b'Z' | b'X')
     }
 
-    /// Says whether it is a thread of the kernel (`PF_KTHREAD`), or ending by now (`PF_EXITING`): it has no memory.
-    fn is_kernels_own(&self) -> bool {
+    /// Says whether it is a thread of the kernel (`PF_KTHREAD`), or ending by now (`PF_EXITING`).
+    fn has_no_memory(&self) -> bool {
         self.flags & (0x0020_0000 | 0x4) != 0
     }
 }

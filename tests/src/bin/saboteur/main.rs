@@ -41,6 +41,12 @@ fn main() {
     let order = std::env::args().nth(1).expect("the order is the one argument");
     let order: Order = serde_json::from_str(&order).expect("the order is JSON");
     assert_eq!(std::process::id(), 1, "this is for a pid namespace of its own");
+    thread::spawn(|| {
+        thread::sleep(2 * (PATIENCE + GRACE));
+        eprintln!("the saboteur itself hangs");
+        // Everything in the namespace ends with its first process.
+        std::process::exit(1);
+    });
     match run(&order) {
         Ok(report) => println!("{}", serde_json::to_string(&report).expect("text and numbers always serialise")),
         Err(error) => {
