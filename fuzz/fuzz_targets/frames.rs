@@ -2,7 +2,7 @@
 //!
 //! What must hold:
 //!
-//! - The frames, written one after the other, are what stands in the stream, from its beginning or from the first mark.
+//! - The frames, written one after the other, are what stands in the stream, from its beginning.
 //! - The reader ends with what is true of the bytes behind the last frame, and it does end.
 //! - At no time is more memory taken than a few times what was read so far.
 //! - The pieces in which the bytes come make no difference.
@@ -41,7 +41,6 @@ struct Plan<'a> {
 
 enum Manner {
     Of(Mark),
-    BehindNoise(Mark, usize),
     OfAnyMark,
 }
 
@@ -57,12 +56,8 @@ struct Reading {
 impl<'a> Plan<'a> {
     /// Takes it off the front.
     fn of(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let ([manner, limit, noise, count], rest) = input.split_first_chunk()?;
-        let manner = match manner % 3 {
-            0 => Manner::Of(KNOWN),
-            1 => Manner::BehindNoise(KNOWN, usize::from(*noise) * 16),
-            _ => Manner::OfAnyMark,
-        };
+        let ([manner, limit, count], rest) = input.split_first_chunk()?;
+        let manner = if manner % 2 == 0 { Manner::Of(KNOWN) } else { Manner::OfAnyMark };
         let limit = [0, 16, 4096, 1 << 30, u64::MAX][usize::from(*limit) % 5];
         let (pieces, stream) = rest.split_at_checked(usize::from(count % 16))?;
         Some((Self { limit, manner, pieces }, stream))
@@ -71,7 +66,6 @@ impl<'a> Plan<'a> {
     fn read(&self, mut stream: Pieces) -> Reading {
         let mut reader = match self.manner {
             Manner::Of(mark) => Frames::of(mark, self.limit),
-            Manner::BehindNoise(mark, noise) => Frames::behind_noise(mark, self.limit, noise),
             Manner::OfAnyMark => Frames::of_any_mark(self.limit),
         };
         let mut frames = Vec::with_capacity(stream.bytes.len() / HEADER);
@@ -98,22 +92,11 @@ impl<'a> Plan<'a> {
     }
 
     fn check(&self, Reading { frames, ending }: &Reading, stream: &[u8]) {
-        let (mark, start) = match self.manner {
-            Manner::Of(mark) => (mark, 0),
-            Manner::OfAnyMark => (*stream.first_chunk().unwrap_or(&KNOWN), 0),
-            Manner::BehindNoise(mark, noise) => {
-                let found = stream.windows(MARK).position(|window| window == mark);
-                // The last bytes may be the beginning of a mark, and are no noise yet.
-                let start = found.unwrap_or(stream.len().saturating_sub(MARK - 1));
-                if found.is_none() || start > noise {
-                    assert!(frames.is_empty());
-                    assert_eq!(*ending, if start > noise { Err(Fault::Noise) } else { Ok(()) });
-                    return;
-                }
-                (mark, start)
-            }
+        let mark = match self.manner {
+            Manner::Of(mark) => mark,
+            Manner::OfAnyMark => *stream.first_chunk().unwrap_or(&KNOWN),
         };
-        let mut rest = &stream[start..];
+        let mut rest = stream;
         for (kind, payload) in frames {
             let (header, behind) = rest.split_first_chunk().expect("a header stands where a frame was found");
             assert_eq!(flaw(header, mark, self.limit), None);

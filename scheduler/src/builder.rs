@@ -3,9 +3,8 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::process::{self, Orphans};
 use crate::record::Record;
 use crate::registry;
 use crate::start_method::StartMethod;
-use crate::supervisor::{Finished, Order, supervise};
+use crate::supervisor::{Crew, Finished, Order, supervise};
 use crate::wire::frame;
 
 /// How long a job may take until its function is called, unless the builder says otherwise.
@@ -68,6 +67,8 @@ pub struct Scheduler<'a> {
     start_method: StartMethod,
     orphans: Orphans,
     on_timeout: Option<FollowUp<'a>>,
+    /// The fork servers, between the runs.
+    crew: Mutex<Option<Crew>>,
 }
 
 type FollowUp<'a> = Box<dyn Fn(&TimedOut<'_>) -> Result<(), FollowUpError> + 'a>;
@@ -83,6 +84,7 @@ impl<'a> Scheduler<'a> {
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
             on_timeout: None,
+            crew: Mutex::new(None),
         }
     }
 
@@ -116,7 +118,7 @@ impl<'a> Scheduler<'a> {
 
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
     pub fn start_method(self, start_method: StartMethod) -> Self {
-        Self { start_method, ..self }
+        Self { start_method, crew: Mutex::new(None), ..self }
     }
 
     /// Says that this process may adopt what is left of jobs whose warden was lost, and end it.
@@ -172,17 +174,18 @@ impl<'a> Scheduler<'a> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
-        let launcher = launcher()?;
+        let mut crew = self.crew()?;
         self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         let mut ledger =
             Ledger { follow_up: self.on_timeout.as_ref(), records: vec![None; jobs.len()], jobs, error: None };
         let watched = match NonZeroUsize::new(self.concurrency) {
-            Some(many) if many.get() > 1 => supervise_beside(orders, launcher, many, &mut ledger),
+            Some(many) if many.get() > 1 => supervise_beside(orders, &mut crew, many, &mut ledger),
             _ => {
-                supervise(orders, launcher, NonZeroUsize::MIN, |index, over| ledger.enter(index, over));
+                supervise(orders, &mut crew, NonZeroUsize::MIN, |index, over| ledger.enter(index, over));
                 Ok(())
             }
         };
+        self.keep(crew);
         if let Err(error) = watched {
             ledger.error.get_or_insert(Error::machinery("start a thread that watches over the jobs", error));
         }
@@ -194,13 +197,25 @@ impl<'a> Scheduler<'a> {
         self.check()?;
         let order = self.order(None, call)?;
         registry::check()?;
-        let launcher = launcher()?;
+        let mut crew = self.crew()?;
         let mut finished = None;
-        supervise([order], launcher, NonZeroUsize::MIN, |_, over| {
+        supervise(vec![order], &mut crew, NonZeroUsize::MIN, |_, over| {
             finished = Some(over);
             ControlFlow::Continue(())
         });
         Ok(finished.expect("every order is finished before `supervise` returns"))
+    }
+
+    /// Returns the wardens of the last run that stayed, or those of a first one.
+    fn crew(&self) -> Result<Crew, Error> {
+        let launcher = launcher()?;
+        let kept = self.crew.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.map_or_else(|| Crew::open(launcher, self.start_method, self.start_timeout), Ok)
+    }
+
+    /// Keeps them for the next run.
+    fn keep(&self, crew: Crew) {
+        *self.crew.lock().unwrap_or_else(PoisonError::into_inner) = Some(crew);
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -262,7 +277,7 @@ fn launcher() -> Result<Launcher, Error> {
 /// Watches over the jobs on another thread, so that a follow-up that takes its time delays nobody's deadline.
 fn supervise_beside(
     orders: Vec<Order>,
-    launcher: Launcher,
+    crew: &mut Crew,
     concurrency: NonZeroUsize,
     ledger: &mut Ledger<'_, '_>,
 ) -> std::io::Result<()> {
@@ -271,7 +286,7 @@ fn supervise_beside(
     thread::scope(|scope| {
         let stopped = &stopped;
         let supervisor = thread::Builder::new().name("scheduler".to_owned()).spawn_scoped(scope, move || {
-            supervise(orders, launcher, concurrency, |index, over| {
+            supervise(orders, crew, concurrency, |index, over| {
                 // Nobody receives any more if a follow-up has panicked.
                 let lost = sender.send((index, over)).is_err();
                 if lost || stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -6,7 +6,6 @@ use std::io::Read;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::child;
 use crate::failure::Panic;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
@@ -39,8 +38,6 @@ pub enum Step {
 /// What a stream is refused for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Too much stands before the first frame.
-    Noise,
     /// A header has another mark.
     Mark,
     /// A header has another version, this one.
@@ -66,12 +63,6 @@ impl Frames {
         Self(FrameReader::new(Mark::from_bytes(mark), limit))
     }
 
-    /// Returns one that knows the mark, and skips so many bytes before the first.
-    #[must_use]
-    pub fn behind_noise(mark: [u8; MARK], limit: u64, noise: usize) -> Self {
-        Self(FrameReader::new(Mark::from_bytes(mark), limit).skipping_noise(noise))
-    }
-
     /// Returns one that learns the mark from the first frame.
     #[must_use]
     pub fn of_any_mark(limit: u64) -> Self {
@@ -89,7 +80,6 @@ impl Frames {
             Ok(Progress::Partial) => Ok(Step::Partial),
             Ok(Progress::WouldBlock) => Ok(Step::WouldBlock),
             Ok(Progress::End) => Ok(Step::End),
-            Err(FrameError::Noise) => Err(Fault::Noise),
             Err(FrameError::Mark) => Err(Fault::Mark),
             Err(FrameError::Version(version)) => Err(Fault::Version(version)),
             Err(FrameError::Kind(kind)) => Err(Fault::Kind(kind)),
@@ -100,28 +90,37 @@ impl Frames {
     }
 }
 
-/// What a warden is told.
+/// What a warden is told, and its job: here in one stream.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Assignment(child::Assignment);
+pub struct Assignment {
+    mark: Mark,
+    request: Request,
+    arguments: Vec<u8>,
+}
 
 impl Assignment {
-    /// Reads it as a warden does.
+    /// Reads it as they do.
     pub fn read(stream: &mut impl Read) -> Option<Self> {
-        child::Assignment::read(&mut FrameReader::learning_the_mark(frame::LIMIT), stream).map(Self)
+        let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+        let request = codec::decode(&frames.expect(stream, Kind::Request)?).ok()?;
+        let arguments = frames.expect(stream, Kind::Arguments)?;
+        Some(Self { mark: frames.mark()?, request, arguments })
     }
 
-    /// Writes it as for a job that is to be executed.
+    /// Writes it as it was read.
     #[must_use]
     pub fn written(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.0.write(&mut bytes).expect("a vector takes all, and what was read can be written");
+        for (kind, payload) in [(Kind::Request, &encode(&self.request)), (Kind::Arguments, &self.arguments)] {
+            frame::write(&mut bytes, self.mark, kind, payload).expect("a vector takes all");
+        }
         bytes
     }
 
     /// Returns the arguments.
     #[must_use]
     pub fn arguments(&self) -> &[u8] {
-        &self.0.arguments
+        &self.arguments
     }
 }
 

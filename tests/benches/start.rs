@@ -1,6 +1,11 @@
 //! What a job costs that does nothing, beside the bare execution of the same binary: `cargo bench --bench start`.
 
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unsafe_code,
+    reason = "a benchmark reads the clock, prints, and forks"
+)]
 
 mod figures;
 
@@ -8,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use figures::Figures;
-use scheduler::{Outcome, run_job_with_timeout};
+use scheduler::{AnyJob, Outcome, Scheduler, StartMethod, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
 
 /// Has a copy of this program end at once.
@@ -31,17 +36,50 @@ fn job() {
     assert_eq!(run.outcome, Outcome::Ok(42));
 }
 
+/// Forks a process that ends at once, and waits for it.
+fn bare_fork() {
+    // SAFETY: This process has one thread, and the child does nothing but end.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        assert_eq!(status, 0);
+    }
+}
+
+fn in_a_list(scheduler: &Scheduler, jobs: u32) -> Duration {
+    let list: Vec<_> = (0..jobs).map(|index| (index.to_string(), AnyJob::from(fast::job()))).collect();
+    let clock = Instant::now();
+    let records = scheduler.run(list).expect("the input is fine");
+    let taken = clock.elapsed() / jobs;
+    assert!(records.iter().all(|record| record.status() == scheduler::Status::Ok), "{records:?}");
+    taken
+}
+
 fn main() {
     if std::env::var_os(BARE).is_some() {
         return;
     }
     scheduler::init();
-    let (mut bares, mut jobs) = (Figures::default(), Figures::default());
+    let (mut bares, mut forks, mut jobs) = (Figures::default(), Figures::default(), Figures::default());
     for _ in 0..figures::number("BENCH_SAMPLES", 500) {
         bares.add(timed(bare));
+        forks.add(timed(bare_fork));
         jobs.add(timed(job));
+    }
+    let (mut ahead, mut forked) = (Figures::default(), Figures::default());
+    let server = Scheduler::new().start_method(StartMethod::ForkServer);
+    for _ in 0..20 {
+        ahead.add(in_a_list(&Scheduler::new(), 50));
+        forked.add(in_a_list(&server, 50));
     }
     println!("{}", Figures::HEAD);
     println!("{}", bares.row("bare execution of the binary"));
+    println!("{}", forks.row("bare fork of the process"));
     println!("{}", jobs.row("a job that does nothing, from call to result"));
+    println!("{}", ahead.row("one of 50 such jobs in a list"));
+    println!("{}", forked.row("one of 50 such jobs in a list, by a fork server"));
 }

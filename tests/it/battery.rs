@@ -6,11 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Record, Scheduler, Status, Sweep};
+use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 
-use crate::PLENTY;
+use crate::{METHODS, PLENTY};
 
 /// When a job is killed that is to be.
 const LIMIT: Duration = Duration::from_millis(400);
@@ -21,13 +21,17 @@ const AT_A_TIME: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Case {
+    method: StartMethod,
     leaving: Leaving,
     ending: Ending,
 }
 
-/// Every leaving with every ending. A warden that doesn't answer takes its time, whatever is left, and is tried twice.
+/// Every leaving with every ending, by every start method. A warden that doesn't answer takes its time, whatever is left, and is tried twice.
 fn cases() -> Vec<Case> {
-    let all = Ending::ALL.into_iter().flat_map(|ending| Leaving::ALL.map(|leaving| Case { leaving, ending }));
+    let all = METHODS.into_iter().flat_map(|method| {
+        let endings = Ending::ALL.into_iter();
+        endings.flat_map(move |ending| Leaving::ALL.map(|leaving| Case { method, leaving, ending }))
+    });
     let slow = |case: &Case| case.ending == Ending::StopsWarden;
     let chosen = |case: &Case| matches!(case.leaving, Leaving::Nothing | Leaving::Orphan);
     all.filter(|case| !slow(case) || chosen(case)).collect()
@@ -36,11 +40,10 @@ fn cases() -> Vec<Case> {
 impl Case {
     fn run(self) {
         let tag = new_tag();
-        let limit = if self.ending.is_a_timeout() { LIMIT } else { PLENTY };
-        let call = AnyJob::from(leaves::job(self.leaving, self.ending, tag.clone()));
+        let call = self.call(&tag);
         let (sender, receiver) = mpsc::channel();
         let case = thread::spawn(move || {
-            let run = Scheduler::new().timeout(limit).run([(format!("{self:?}"), call)]);
+            let run = Scheduler::new().start_method(self.method).run([(format!("{self:?}"), call)]);
             // Nobody listens any more if the watchdog has barked.
             let _ = sender.send(run);
         });
@@ -49,11 +52,20 @@ impl Case {
         let mut left = alive(&tag);
         let record = run.expect("the input is fine").pop().expect("one job, one record");
         self.check(&record);
-        if self.ending == Ending::KillsWarden && self.leaving == Leaving::Daemon {
-            // It can't be found by any means, and the record says so: see `check`.
+        if self.leaves_what_nobody_finds() {
             left.drain(..).for_each(end);
         }
         assert_eq!(left, [0; 0], "{record:?}");
+    }
+
+    fn call(self, tag: &str) -> AnyJob {
+        let limit = if self.ending.is_a_timeout() { LIMIT } else { PLENTY };
+        AnyJob::from(leaves::job(self.leaving, self.ending, tag.to_owned())).timeout(limit)
+    }
+
+    /// It can't be found by any means, and the record says so: see `check`.
+    fn leaves_what_nobody_finds(self) -> bool {
+        self.ending == Ending::KillsWarden && self.leaving == Leaving::Daemon
     }
 
     fn check(self, record: &Record) {
@@ -111,11 +123,27 @@ fn end(pid: u32) {
 #[test]
 fn every_fault_is_told_and_nothing_survives_it() {
     let cases = Mutex::new(cases());
-    assert!(cases.lock().expect("no case has failed").len() > 120);
+    assert!(cases.lock().expect("no case has failed").len() > 250);
     let next = || cases.lock().expect("no case panics while it takes the next").pop();
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| std::iter::from_fn(next).for_each(Case::run));
         }
     });
+}
+
+/// What one job does to the wardens that stay doesn't reach the next.
+#[test]
+fn every_fault_is_told_by_fork_servers_that_have_seen_the_others() {
+    let tag = new_tag();
+    let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
+    let cases: Vec<_> = cases.filter(|case| !case.leaves_what_nobody_finds()).collect();
+    let list = cases.iter().map(|case| (format!("{case:?}"), case.call(&tag)));
+    let records = Scheduler::new().start_method(StartMethod::ForkServer).concurrency(AT_A_TIME).run(list);
+    assert_eq!(alive(&tag), [0; 0]);
+    let records = records.expect("the input is fine");
+    assert_eq!(records.len(), cases.len());
+    for (case, record) in cases.iter().zip(&records) {
+        case.check(record);
+    }
 }

@@ -6,33 +6,42 @@ use scheduler::{Scheduler, jobs, run_job_with_timeout};
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::surroundings::{Surroundings, descriptors, looks_around};
 
-use crate::PLENTY;
+use crate::{METHODS, PLENTY};
 
-fn surroundings() -> Surroundings {
-    let records = Scheduler::new().run(jobs![("a", looks_around)]).expect("the input is fine");
-    records[0].result().unwrap_or_else(|error| panic!("{error}: {:?}", records[0]))
+/// Returns what jobs find, by every start method, the first ones and later ones of a list.
+fn surroundings() -> impl Iterator<Item = Surroundings> {
+    METHODS.into_iter().flat_map(|method| {
+        let list = jobs![("a", looks_around), ("b", looks_around), ("c", looks_around)];
+        let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
+        let found = |record: scheduler::Record| record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
+        records.into_iter().map(found)
+    })
 }
 
 #[test]
 fn a_job_sees_no_marker_and_neither_do_its_children() {
-    let found = surroundings();
-    assert_eq!(found.markers, [""; 0]);
-    assert_eq!(found.markers_of_children, "");
+    for found in surroundings() {
+        assert_eq!(found.markers, [""; 0]);
+        assert_eq!(found.markers_of_children, "");
+    }
 }
 
 #[test]
 fn a_job_reads_the_end_of_standard_input_and_leads_its_own_session() {
-    let found = surroundings();
-    assert_eq!(found.stdin, 0);
-    assert_eq!(found.descriptors[&0], "/dev/null");
-    let [process, session, group] = found.ids;
-    assert_eq!((session, group), (process, process));
+    for found in surroundings() {
+        assert_eq!(found.stdin, 0);
+        assert_eq!(found.descriptors[&0], "/dev/null");
+        let [process, session, group] = found.ids;
+        assert_eq!((session, group), (process, process));
+    }
 }
 
 #[test]
 fn a_job_starts_with_plain_signals() {
-    let handled = assert_plain_signals(&surroundings());
-    assert_eq!(handled, [libc::SIGBUS, libc::SIGSEGV], "the standard library's own");
+    for found in surroundings() {
+        let handled = assert_plain_signals(&found);
+        assert_eq!(handled, [libc::SIGBUS, libc::SIGSEGV], "the standard library's own");
+    }
 }
 
 /// Asserts that the job found no signal blocked, and ignored only what every Rust program ignores; returns those that it
@@ -52,15 +61,16 @@ pub(crate) fn assert_plain_signals(found: &Surroundings) -> Vec<i32> {
 #[test]
 fn a_job_and_its_children_have_no_descriptor_of_ours() {
     let inherited = inheritable();
-    let found = surroundings();
-    // The one through which the job tells its outcome is closed when it executes something.
-    let unexpected: BTreeMap<_, _> =
-        found.descriptors.iter().filter(|(number, _)| **number > 2 && !inherited.contains(number)).collect();
-    assert!(unexpected.len() <= 1, "{unexpected:?}");
-    assert!(unexpected.values().all(|target| target.starts_with("pipe:")), "{unexpected:?}");
-    for number in found.descriptors_of_children {
-        let of_the_shell = number > 2 && !inherited.contains(&number) && number < 10;
-        assert!(number <= 2 || inherited.contains(&number) || of_the_shell, "{number} is open in a child");
+    for found in surroundings() {
+        // The one through which the job tells its outcome is closed when it executes something.
+        let unexpected: BTreeMap<_, _> =
+            found.descriptors.iter().filter(|(number, _)| **number > 2 && !inherited.contains(number)).collect();
+        assert!(unexpected.len() <= 1, "{unexpected:?}");
+        assert!(unexpected.values().all(|target| target.starts_with("socket:")), "{unexpected:?}");
+        for number in found.descriptors_of_children {
+            let of_the_shell = number > 2 && !inherited.contains(&number) && number < 10;
+            assert!(number <= 2 || inherited.contains(&number) || of_the_shell, "{number} is open in a child");
+        }
     }
 }
 
@@ -78,7 +88,7 @@ fn inheritable() -> Vec<i32> {
 
 #[test]
 fn a_copy_gets_no_argument_of_ours_but_what_libtest_needs() {
-    let arguments = surroundings().arguments;
+    let arguments = surroundings().next().expect("there are several").arguments;
     let (entry, flags) = arguments.split_first().expect("the name of a test stands first");
     // Any test will do that runs jobs; which of them it is, nobody needs to know.
     assert!(["scheduler_runs_jobs_here", "expansion::a_test_of_ours_may_panic"].contains(&entry.as_str()), "{entry}");

@@ -15,7 +15,9 @@ mod endings;
 mod expansion;
 mod faults;
 mod follow_ups;
+mod fork_server;
 mod hygiene;
+mod look_ahead;
 mod parent_death;
 mod records;
 mod stress;
@@ -26,7 +28,12 @@ mod ui;
 
 use std::time::Duration;
 
+use scheduler::StartMethod;
+
 scheduler::enable_tests!();
 
 /// Longer than any job takes that ends by itself, on however busy a machine.
 const PLENTY: Duration = Duration::from_secs(60);
+
+/// The ways to make processes, each of which promises the same.
+const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];

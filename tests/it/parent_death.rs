@@ -42,6 +42,12 @@ impl Ready {
     }
 }
 
+/// Has an application make the processes of its jobs by this method.
+fn with(mut command: Command, method: &str) -> Command {
+    command.env("APP_METHOD", method);
+    command
+}
+
 /// Waits until `done`, and returns how long that took.
 fn eventually(what: &str, done: impl Fn() -> bool) -> Duration {
     let clock = Instant::now();
@@ -54,9 +60,10 @@ fn eventually(what: &str, done: impl Fn() -> bool) -> Duration {
 
 #[test]
 fn nothing_survives_an_application_that_is_killed_while_a_job_runs() {
-    for mode in ["waits", "threaded"] {
+    for (mode, method) in [("waits", ""), ("threaded", ""), ("waits", "forks")] {
         let tag = new_tag();
-        let mut app = Ready::new(app(mode, &["60000", &format!("leaves {tag}")]));
+        let command = app(mode, &["60000", &format!("leaves {tag}"), "fast"]);
+        let mut app = Ready::new(with(command, method));
         app.go();
         eventually("the job has left its daemon", || !alive(&tag).is_empty());
         app.kill();
@@ -73,7 +80,7 @@ fn nothing_survives_an_application_that_is_killed_at_any_moment() {
         let jobs = ["15", &format!("leaves {tag}"), "big 200000000", &format!("storms {tag}"), "fast"];
         let mut command = app("waits", &jobs);
         command.env(FAMILY, &tag);
-        let mut app = Ready::new(command);
+        let mut app = Ready::new(with(command, if moment % 2 == 0 { "" } else { "forks" }));
         app.go();
         let clock = Instant::now();
         while clock.elapsed() < Duration::from_micros(moment * moment * 20) {

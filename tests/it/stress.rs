@@ -13,6 +13,8 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{big, echo, fast};
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 
+use crate::METHODS;
+
 const THREADS: usize = 4;
 
 /// Random numbers, without a promise of quality.
@@ -53,7 +55,8 @@ fn one_batch(dice: &mut Dice) {
         ("5", echo("text".into())),
     ];
     let limit = Duration::from_micros(100 * u64::try_from(1 + dice.below(400)).expect("it is small"));
-    let records = Scheduler::new().timeout(limit).concurrency(1 + dice.below(4)).run(list).expect("the input is fine");
+    let scheduler = Scheduler::new().timeout(limit).start_method(dice.one_of(&METHODS));
+    let records = scheduler.concurrency(1 + dice.below(4)).run(list).expect("the input is fine");
     let left = alive(&tag);
     assert_eq!(left, [0; 0], "{records:?}");
     let ids: Vec<_> = records.iter().map(scheduler::Record::job_id).collect();

@@ -6,6 +6,8 @@ use scheduler::{Scheduler, Status, Sweep, jobs};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::leavings::{alive, new_tag, storms};
 
+use crate::METHODS;
+
 #[test]
 fn a_job_that_leaves_nothing_is_said_to() {
     let records = Scheduler::new().run(jobs![("a", fast)]).expect("the input is fine");
@@ -14,11 +16,14 @@ fn a_job_that_leaves_nothing_is_said_to() {
 
 #[test]
 fn a_storm_of_processes_in_sessions_of_their_own_is_ended() {
-    let tag = new_tag();
-    let list = jobs![("a", storms(7, tag.clone()))];
-    let records = Scheduler::new().timeout(Duration::from_millis(500)).run(list).expect("the input is fine");
-    let left = alive(&tag);
-    assert!(left.is_empty(), "{left:?}");
-    assert_eq!(records[0].status(), Status::Timeout);
-    assert!(matches!(records[0].sweep(), Sweep::Killed(count) if *count > 1), "{:?}", records[0]);
+    for method in METHODS {
+        let tag = new_tag();
+        let list = jobs![("a", storms(7, tag.clone()))];
+        let scheduler = Scheduler::new().start_method(method).timeout(Duration::from_millis(500));
+        let records = scheduler.run(list).expect("the input is fine");
+        let left = alive(&tag);
+        assert!(left.is_empty(), "{left:?}");
+        assert_eq!(records[0].status(), Status::Timeout);
+        assert!(matches!(records[0].sweep(), Sweep::Killed(count) if *count > 1), "{:?}", records[0]);
+    }
 }

@@ -4,6 +4,7 @@
 
 pub mod ending;
 pub mod jobs;
+pub mod kin;
 pub mod leavings;
 pub mod sabotage;
 pub mod surroundings;

@@ -1,110 +1,117 @@
 //! The job's process: it runs one function and says how that ended.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{give_up, panic_hook, unprepared};
+use crate::clock::Stopwatch;
 use crate::failure::Panic;
-use crate::process::{Channels, Data, become_job};
+use crate::process::{Data, become_job, take_input};
 use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
-use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
+use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Report, Request};
 
-/// Everything that a job needs from its parent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Assignment {
-    pub(super) mark: Mark,
-    pub(super) request: Request,
-    pub(crate) arguments: Vec<u8>,
+/// The role of a job that the warden executes: which of the descriptors that it inherits are what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) data: i32,
+    /// The standard output, if it isn't to be the null device.
+    pub(super) stdout: Option<i32>,
 }
 
-impl Assignment {
-    /// Reads it from a stream that holds nothing else so far; `None` if the parent is gone.
-    pub(crate) fn read(frames: &mut FrameReader, stream: &mut impl Read) -> Option<Self> {
-        let request = expect(frames, stream, Kind::Request)?;
-        let arguments = expect(frames, stream, Kind::Arguments)?;
-        Some(Self { mark: frames.mark()?, request: codec::decode(&request).ok()?, arguments })
+impl Role {
+    const PREFIX: &str = "job:";
+
+    /// Returns what to put into the marker.
+    pub(super) fn written(self) -> String {
+        let Self { data, stdout } = self;
+        let prefix = Self::PREFIX;
+        stdout.map_or_else(|| format!("{prefix}{data}"), |stdout| format!("{prefix}{data},{stdout}"))
     }
 
-    /// Writes it for a job that is to be executed.
-    pub(crate) fn write(&self, stream: &mut impl Write) -> io::Result<()> {
-        let request = codec::encode(&self.request).map_err(io::Error::other)?;
-        frame::write(stream, self.mark, Kind::Request, &request)?;
-        frame::write(stream, self.mark, Kind::Arguments, &self.arguments)
+    /// Reads it from the marker.
+    pub(super) fn parse(marker: &str) -> Option<Self> {
+        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
+        let data = numbers.next()?.ok()?;
+        Some(Self { data, stdout: numbers.next().and_then(Result::ok) })
+    }
+
+    /// Takes the descriptors.
+    #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
+    fn take(self) -> io::Result<(Data, Option<OwnedFd>)> {
+        // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
+        let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
+        Ok((Data::new(&own(self.data))?, self.stdout.map(own)))
     }
 }
 
-fn expect(frames: &mut FrameReader, stream: &mut impl Read, kind: Kind) -> Option<Vec<u8>> {
-    loop {
-        match frames.read(stream) {
-            Ok(Progress::Frame(frame)) => return (frame.kind == kind).then_some(frame.payload),
-            Ok(Progress::Partial | Progress::WouldBlock) => {}
-            Ok(Progress::End) | Err(_) => return None,
-        }
-    }
-}
-
-/// Runs a job that the warden executed; `stdout` is the number of the descriptor for its standard output.
-#[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
-pub(super) fn run_executed(stdout: Option<i32>) -> ! {
-    let Channels { input, data } = Channels::take().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let data = data.unwrap_or_else(|error| give_up(&unprepared(&error)));
-    // SAFETY: The warden left this descriptor open for us, under this number, and nothing else knows it.
-    let stdout = stdout.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
-    let mut frames = FrameReader::learning_the_mark(u64::MAX);
-    let Some(assignment) = Assignment::read(&mut frames, &mut File::from(input)) else {
+/// Runs a job that the warden executed.
+pub(super) fn run_executed(role: Role) -> ! {
+    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let request = frames.expect(&mut File::from(input), Kind::Request);
+    let Some(request) = request.and_then(|request| codec::decode(&request).ok()) else {
         exit_unheard();
     };
-    let warden = std::os::unix::process::parent_id();
-    run(assignment, data, warden, stdout)
+    run(&request, data, std::os::unix::process::parent_id(), stdout)
 }
 
 /// Turns this process into the job's, runs the function, tells how it ended, and exits.
-pub(super) fn run(assignment: Assignment, data: Data, warden: u32, stdout: Option<OwnedFd>) -> ! {
-    let Assignment { mark, request, arguments } = assignment;
-    let teller = Arc::new(Teller { job: process::id(), mark, data: Mutex::new(data) });
-    if let Err(error) = become_job(warden, stdout) {
+pub(super) fn run(request: &Request, mut data: Data, warden: u32, stdout: Option<OwnedFd>) -> ! {
+    let prepared = become_job(warden, stdout);
+    let arguments = FrameReader::new(request.mark, frame::LIMIT).expect(&mut data, Kind::Arguments);
+    let teller = Arc::new(Teller { job: process::id(), mark: request.mark, data: Mutex::new(data) });
+    if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
     }
+    let Some(arguments) = arguments else {
+        exit_unheard();
+    };
     let hook = Arc::clone(&teller);
     panic_hook::install(move |panic| {
         // Whoever hears of it, the panic goes on.
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });
-    let ended = call(&request, &arguments, &teller);
+    let (ended, took) = call(request, &arguments, &teller);
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {
-        Ended::Value(bytes) => teller.tell(Kind::Value, &bytes),
-        Ended::Failed(report) => teller.tell_encoded(Kind::Failed, &report),
+        Ended::Value(bytes) => teller.tell_end(Kind::Value, &bytes, took),
+        Ended::Failed(report) => codec::encode(&report)
+            .map_err(io::Error::other)
+            .and_then(|bytes| teller.tell_end(Kind::Failed, &bytes, took)),
         Ended::Refused(reason) => teller.tell(Kind::Refused, reason.as_bytes()),
         Ended::Abandoned => exit_unheard(),
     };
     exit(i32::from(told.is_err()))
 }
 
-fn call(request: &Request, arguments: &[u8], teller: &Teller) -> Ended {
+/// Calls the function, and returns how that ended and how long it took.
+fn call(request: &Request, arguments: &[u8], teller: &Teller) -> (Ended, Duration) {
+    let refused = |reason: String| (Ended::Refused(reason), Duration::ZERO);
     let Some(entry) = registry::exact(&request.job) else {
-        return Ended::Refused("the re-executed binary knows no job of that name".to_owned());
+        return refused("the re-executed binary knows no job of that name".to_owned());
     };
     if entry.signature() != request.signature {
-        return Ended::Refused(format!(
-            "the re-executed binary is of another build, which declares the job as `{entry}`"
-        ));
+        return refused(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
     }
+    let mut stopwatch = None;
     let mut start = || {
         let told = teller.tell_encoded(Kind::Started, &Hello { job: teller.job });
+        stopwatch = Some(Stopwatch::start());
         told.map_err(|_| Ending(Ended::Abandoned))
     };
     let stage = Stage::new(arguments, &mut start);
-    match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
+    let ended = match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
         Ok(Ending(ended)) => ended,
         Err(payload) => {
             // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
@@ -119,7 +126,8 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> Ended {
             std::mem::forget(payload);
             Ended::Failed(Report::Panicked(panic))
         }
-    }
+    };
+    (ended, stopwatch.map_or(Duration::ZERO, Stopwatch::elapsed))
 }
 
 /// The way to the parent, for the job's thread and for the panics of all others.
@@ -133,16 +141,31 @@ struct Teller {
 
 impl Teller {
     fn tell(&self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+        self.write(|data| frame::write(data, self.mark, kind, payload))
+    }
+
+    fn tell_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
+        self.tell(kind, &codec::encode(payload).map_err(io::Error::other)?)
+    }
+
+    /// Tells how the function ended, and how long it took.
+    fn tell_end(&self, kind: Kind, payload: &[u8], took: Duration) -> io::Result<()> {
+        let took = codec::encode(&took).map_err(io::Error::other)?;
+        self.write(|data| {
+            // In one piece, which wakes the parent once.
+            let mut head = Vec::new();
+            frame::write(&mut head, self.mark, Kind::Took, &took)?;
+            frame::write_behind(data, head, self.mark, kind, payload)
+        })
+    }
+
+    fn write(&self, write: impl FnOnce(&mut Data) -> io::Result<()>) -> io::Result<()> {
         if process::id() != self.job {
             return Err(io::Error::other("this process was forked by the job"));
         }
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         data.check()?;
-        frame::write(&mut *data, self.mark, kind, payload)
-    }
-
-    fn tell_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
-        self.tell(kind, &codec::encode(payload).map_err(io::Error::other)?)
+        write(&mut data)
     }
 }
 

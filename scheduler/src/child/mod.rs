@@ -11,14 +11,8 @@ use std::io::{self, Write};
 use crate::launcher::{self, Launcher, MARKER};
 use crate::process;
 
-#[cfg(fuzzing)]
-pub(crate) use self::job::Assignment;
-
 /// A warden, which forks the job, or executes the binary once more for it.
 pub(crate) const WARDEN: &str = "warden";
-/// A job that was executed, not forked, because the warden has threads. The number of its standard output follows.
-const JOB: &str = "job:";
-
 /// Lets a copy of this process do what it is there for.
 ///
 /// Call it first thing in `main`, before any thread is started and any argument is read;
@@ -65,10 +59,10 @@ fn enter(launcher: Launcher) {
     if role == WARDEN && confirmed(process::was_started_as_warden()) {
         warden::run(launcher);
     }
-    if let Some(stdout) = role.strip_prefix(JOB)
+    if let Some(role) = job::Role::parse(role)
         && confirmed(process::was_started_as_job())
     {
-        job::run_executed(stdout.parse().ok());
+        job::run_executed(role);
     }
     // The variable came from somewhere else: this is an ordinary program.
 }

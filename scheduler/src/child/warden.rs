@@ -4,17 +4,17 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::job::{self, Assignment};
-use super::{JOB, give_up, unprepared};
+use super::job::{self, Role};
+use super::{give_up, unprepared};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Bell, Channels, ChildPid, Control, Data, Fork, KILL_SIGNAL, MemoryWitness, Reaped, become_warden, exit_warden,
+    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_warden, exit_warden, take_input,
 };
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::{ExitReport, Hello};
+use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
+use crate::wire::message::{ExitReport, Hello, Next, Ready, Request};
 
 /// How long killing and reaping may take before the warden gives up and names what is left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -22,85 +22,166 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 /// How long the warden waits for the bell until it looks by itself whether its job has ended.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves one run, and ends the process.
+/// Serves runs, one after the other, until the parent wants no more, and ends the process.
+///
+/// All that can be done before the first request is: the warden may have been started ahead of it.
 pub(super) fn run(launcher: Launcher) -> ! {
-    let Channels { input, data } = Channels::take().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let mut control = Control::new(input);
-    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let Some(assignment) = Assignment::read(&mut frames, &mut control) else {
-        exit_warden();
-    };
-    let mark = assignment.mark;
-    let stdout = control.take_received();
-    control.wait_no_longer();
-    let mut parent = Parent { control, frames, mark };
-    let data = data.unwrap_or_else(|error| parent.refuse(&error));
-    let bell = match become_warden() {
-        Ok(bell) => bell,
-        Err(error) => parent.refuse(&error),
-    };
-    let memory = MemoryWitness::new();
-    let job = if process::has_other_threads(launcher.expected_threads()) {
-        execute(launcher, &assignment, &data, stdout)
-    } else {
-        let warden = std::process::id();
-        match process::fork() {
-            Ok(Fork::Job) => {
-                drop((parent, bell, memory));
-                job::run(assignment, data, warden, stdout)
-            }
-            Ok(Fork::Warden(job)) => {
-                drop((assignment, stdout));
-                Ok(job)
-            }
-            Err(error) => Err(error),
+    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let mut parent = Parent { control: Control::new(input), frames: FrameReader::learning_the_mark(frame::LIMIT) };
+    // The first request hears of it if this is in vain.
+    let prepared = become_warden();
+    let method = if process::has_other_threads(launcher.expected_threads()) { Ready::ToExecute } else { Ready::ToFork };
+    let mut request = parent.next_request(method);
+    let bell = prepared.unwrap_or_else(|error| {
+        parent.refuse(&error);
+        exit_warden()
+    });
+    let mut warden = Warden { launcher, method, parent, bell };
+    loop {
+        let next = request.next;
+        warden = warden.serve(&request);
+        if next == Next::End {
+            exit_warden();
         }
-    };
-    // Where the data pipe ends, the job has ended.
-    drop(data);
-    match job {
-        Ok(job) => watch(job, parent, &bell, &memory),
-        Err(error) => parent.refuse(&error),
+        request = warden.parent.next_request(method);
     }
 }
 
-/// Starts the job as another execution of this binary, which any number of threads here can't disturb.
-fn execute(launcher: Launcher, assignment: &Assignment, data: &Data, stdout: Option<OwnedFd>) -> io::Result<ChildPid> {
-    let mut input = process::nameless_file()?;
-    assignment.write(&mut input)?;
-    input.seek(SeekFrom::Start(0))?;
-    let stdout = stdout.map(process::inheritable).transpose()?;
-    let number = stdout.map_or(String::new(), |stdout| stdout.to_string());
-    process::execute(&mut launcher.command(&format!("{JOB}{number}")), input, data)
+/// A warden with all that it needs.
+struct Warden {
+    launcher: Launcher,
+    method: Ready,
+    parent: Parent,
+    bell: Bell,
+}
+
+impl Warden {
+    /// Serves one run. On the job's side of the fork the warden is given up.
+    fn serve(mut self, request: &Request) -> Self {
+        self.parent.control.wait_no_longer();
+        let (data, stdout) = match self.parent.descriptors() {
+            Ok(descriptors) => descriptors,
+            Err(error) => {
+                self.parent.refuse(&error);
+                return self;
+            }
+        };
+        let job = match self.method {
+            Ready::ToExecute => self.execute(request, &data, stdout.as_ref()),
+            Ready::ToFork => {
+                let warden = std::process::id();
+                match process::fork() {
+                    Ok(Fork::Job) => {
+                        drop(self);
+                        job::run(request, data, warden, stdout)
+                    }
+                    Ok(Fork::Warden(job)) => Ok(job),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match job {
+            Ok(job) => {
+                // Where the job's stream ends, the job has ended.
+                drop((data, stdout));
+                self.watch(job);
+            }
+            Err(error) => self.parent.refuse(&error),
+        }
+        self
+    }
+
+    /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
+    fn execute(&self, request: &Request, data: &Data, stdout: Option<&OwnedFd>) -> io::Result<ChildPid> {
+        let mut input = process::nameless_file()?;
+        let payload = codec::encode(request).map_err(io::Error::other)?;
+        frame::write(&mut input, request.mark, Kind::Request, &payload)?;
+        input.seek(SeekFrom::Start(0))?;
+        let role = Role {
+            data: process::inheritable(data.as_fd())?,
+            stdout: stdout.map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
+        };
+        process::execute(&mut self.launcher.command(&role.written()), input)
+    }
+
+    fn watch(&mut self, job: ChildPid) {
+        let hello = Hello { job: job.get().cast_unsigned() };
+        // The job says it, too; and if the parent is gone, the end of its stream says so next.
+        let _ = self.parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
+        let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
+        wait_for_the_end(&mut witness, &mut self.parent, &self.bell);
+        // By now nothing has been killed from here.
+        witness.killed = 0;
+        let unreaped = witness.exit.is_none().then_some(job);
+        let deadline = Deadline::after(SWEEP_LIMIT);
+        let swept = process::sweep(unreaped, &self.bell, deadline, |reaped| witness.note(&reaped));
+        let sweep = match swept {
+            Ok(escaped) if !escaped.is_empty() => {
+                Sweep::Escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()).collect())
+            }
+            Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
+            Ok(_) => Sweep::Clean,
+            Err(_) => Sweep::Unproved { killed: witness.killed },
+        };
+        self.parent.report(&ExitReport { exit: witness.exit, usage: witness.usage, sweep });
+    }
 }
 
 /// The one that the warden answers to.
 struct Parent {
     control: Control,
     frames: FrameReader,
-    mark: Mark,
 }
 
 impl Parent {
-    /// Says something. If the parent is gone, the end of its stream says so next.
-    fn tell(&mut self, kind: Kind, payload: &[u8]) {
-        let _ = frame::write(&mut self.control, self.mark, kind, payload);
+    /// Waits for the next request, and ends the process if there is none.
+    fn next_request(&mut self, method: Ready) -> Request {
+        self.control.wait();
+        loop {
+            match self.frames.read(&mut self.control) {
+                Ok(Progress::Frame(Frame { kind: Kind::Request, payload })) => match codec::decode(&payload) {
+                    Ok(request) => return request,
+                    Err(_) => exit_warden(),
+                },
+                Ok(Progress::Frame(Frame { kind: Kind::Ask, .. })) => {
+                    let told = self.tell(Kind::Ready, &codec::encode(&method).expect("numbers always encode"));
+                    told.unwrap_or_else(|_| exit_warden());
+                }
+                // A word to kill comes here when the job that it was meant for had just ended.
+                Ok(Progress::Frame(Frame { kind: Kind::Kill, .. }) | Progress::Partial | Progress::WouldBlock) => {}
+                Ok(Progress::Frame(_) | Progress::End) | Err(_) => exit_warden(),
+            }
+        }
     }
 
-    fn refuse(&mut self, error: &io::Error) -> ! {
-        self.tell(Kind::Refused, unprepared(error).as_bytes());
+    /// Takes what came along with a request.
+    fn descriptors(&mut self) -> io::Result<(Data, Option<OwnedFd>)> {
+        let stdout = self.control.received();
+        let data = self.control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
+        Ok((Data::new(&data?)?, stdout))
+    }
+
+    /// Says something.
+    fn tell(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+        let mark = self.frames.mark().expect("the parent speaks first");
+        frame::write(&mut self.control, mark, kind, payload)
+    }
+
+    fn refuse(&mut self, error: &io::Error) {
+        // The report that follows says as much as is needed.
+        let _ = self.tell(Kind::Refused, unprepared(error).as_bytes());
         // Where no process was made none is left, and the kernel says so.
         let sweep = match process::reap() {
             Ok(Reaped::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
         };
-        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep, out_of_memory: false })
+        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep });
     }
 
-    /// Says the last word.
-    fn report(&mut self, report: &ExitReport) -> ! {
-        self.tell(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
-        exit_warden()
+    /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.
+    fn report(&mut self, report: &ExitReport) {
+        let told = self.tell(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
+        told.unwrap_or_else(|_| exit_warden());
     }
 
     /// Reads what was said: true if the job must end, because the parent says so or is gone.
@@ -134,27 +215,6 @@ impl Witness {
             self.killed += 1;
         }
     }
-}
-
-fn watch(job: ChildPid, mut parent: Parent, bell: &Bell, memory: &MemoryWitness) -> ! {
-    let hello = Hello { job: job.get().cast_unsigned() };
-    parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
-    let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
-    wait_for_the_end(&mut witness, &mut parent, bell);
-    // By now nothing has been killed from here.
-    let out_of_memory = matches!(witness.exit, Some(Exit::Signal { number: KILL_SIGNAL, .. })) && memory.saw_a_kill();
-    witness.killed = 0;
-    let unreaped = witness.exit.is_none().then_some(job);
-    let swept = process::sweep(unreaped, bell, Deadline::after(SWEEP_LIMIT), |reaped| witness.note(&reaped));
-    let sweep = match swept {
-        Ok(escaped) if !escaped.is_empty() => {
-            Sweep::Escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()).collect())
-        }
-        Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
-        Ok(_) => Sweep::Clean,
-        Err(_) => Sweep::Unproved { killed: witness.killed },
-    };
-    parent.report(&ExitReport { exit: witness.exit, usage: witness.usage, sweep, out_of_memory })
 }
 
 /// Returns once the job has ended, or must.

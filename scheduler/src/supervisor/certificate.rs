@@ -6,7 +6,7 @@ use super::step::Verdict;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
 use crate::outcome::{Outcome, Overrun};
-use crate::process::{ABORT_SIGNAL, signal_name};
+use crate::process::{ABORT_SIGNAL, KILL_SIGNAL, signal_name};
 use crate::wire::message::{ExitReport, Hello, Report};
 
 /// What is known of how the run ended; what it means is told at the end.
@@ -23,8 +23,12 @@ pub(super) struct Evidence {
     pub(super) broken: Option<String>,
     pub(super) report: Option<ExitReport>,
     pub(super) start_expired: bool,
+    /// The warden was told to end the job.
+    pub(super) told_to_kill: bool,
     /// The warden did not answer in time, and was killed.
     pub(super) forced: bool,
+    /// The kernel has ended a process for want of memory while the job ran.
+    pub(super) out_of_memory: bool,
     /// How many processes were killed that a lost warden's job had left.
     pub(super) found: usize,
 }
@@ -51,6 +55,11 @@ impl Evidence {
         }
     }
 
+    /// Says whether the job died of what the kernel sends for want of memory, too.
+    pub(super) fn was_killed(&self) -> bool {
+        matches!(self.exit(), Some(Exit::Signal { number: KILL_SIGNAL, .. }))
+    }
+
     /// Tells what it means.
     pub(super) fn certify(mut self, verdict: Verdict, limits: Limits, stderr_tail: &str) -> Outcome<Vec<u8>> {
         Outcome::Error(match (verdict, self.answer.take()) {
@@ -71,9 +80,7 @@ impl Evidence {
     fn death(mut self, stderr_tail: &str) -> Failure {
         match self.exit() {
             Some(Exit::Code(code)) => Failure::Exited { code },
-            Some(Exit::Signal { .. }) if self.report.as_ref().is_some_and(|report| report.out_of_memory) => {
-                Failure::OutOfMemory
-            }
+            Some(Exit::Signal { number: KILL_SIGNAL, .. }) if self.out_of_memory => Failure::OutOfMemory,
             Some(Exit::Signal { number, core_dumped }) => {
                 // A panic that can't unwind, and an overflow of the stack, end in an abort.
                 if number == ABORT_SIGNAL {
@@ -100,7 +107,7 @@ impl Evidence {
             message: match (&self.report, self.forced) {
                 (Some(_), _) => "the job's stream ended, and its process could not be killed in time",
                 (None, true) => "the job's warden gave no answer in time, and was killed with the job",
-                (None, false) => "the job's warden was lost, most likely ended from outside, and the job with it",
+                (None, false) => "the job's warden was ended, most likely from outside, and the job with it",
             }
             .to_owned(),
         }
@@ -125,6 +132,7 @@ impl Evidence {
                 "the re-executed binary ended before it reached `scheduler::init()`; is that the first thing in `main`, \
                  whatever the arguments and the environment{said}"
             ),
+            (true, false) if self.told_to_kill => format!("the stream to its process ended before the call{said}"),
             (true, false) => match self.exit() {
                 Some(Exit::Code(code)) => format!("its process exited with code {code} before the call{said}"),
                 Some(Exit::Signal { number, .. }) => {
@@ -157,7 +165,7 @@ mod tests {
     const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30) };
 
     fn exited(exit: Option<Exit>) -> Evidence {
-        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean, out_of_memory: false };
+        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
         Evidence { hello: Some(Hello { job: 7 }), report: Some(report), ..Evidence::default() }
     }
 
@@ -179,6 +187,17 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_is_for_want_of_memory_only_where_the_kernel_counted_one() {
+        let killed = |number, out_of_memory| {
+            let exit = Exit::Signal { number, core_dumped: false };
+            line(Evidence { out_of_memory, ..exited(Some(exit)) }, Verdict::Died, "")
+        };
+        assert_eq!(killed(KILL_SIGNAL, true), "ended by the kernel: out of memory");
+        assert_eq!(killed(KILL_SIGNAL, false), "ended by signal 9 (SIGKILL)");
+        assert_eq!(killed(15, true), "ended by signal 15 (SIGTERM)");
+    }
+
+    #[test]
     fn an_exit_without_an_outcome_is_no_success() {
         assert_eq!(line(exited(Some(Exit::Code(0))), Verdict::Died, ""), "exited with code 0 before it gave a result");
     }
@@ -187,8 +206,8 @@ mod tests {
     fn where_nobody_saw_the_end_it_says_so() {
         let of = |evidence, verdict| line(evidence, verdict, "");
         assert!(of(exited(None), Verdict::Died).ends_with("could not be killed in time"));
-        assert!(of(Evidence::default(), Verdict::Died).contains("ended from outside"));
-        assert!(of(Evidence::default(), Verdict::Orphaned).contains("ended from outside"));
+        assert!(of(Evidence::default(), Verdict::Died).contains("most likely from outside"));
+        assert!(of(Evidence::default(), Verdict::Orphaned).contains("most likely from outside"));
         let forced = Evidence { forced: true, ..Evidence::default() };
         assert!(of(forced, Verdict::Died).contains("gave no answer in time"));
     }
@@ -206,6 +225,11 @@ mod tests {
         assert_eq!(cut_short, "never started: its arguments could not be sent: no buffer space");
         let slow_and_cut_short = Evidence { unsent: unsent(), start_expired: true, ..Evidence::default() };
         assert!(line(slow_and_cut_short, Verdict::NeverStarted, "").contains("within 30s"));
+        let killed = exited(Some(Exit::Signal { number: KILL_SIGNAL, core_dumped: false }));
+        assert!(line(killed, Verdict::NeverStarted, "").contains("was ended by SIGKILL before the call"));
+        let killed = exited(Some(Exit::Signal { number: KILL_SIGNAL, core_dumped: false }));
+        let killed = line(Evidence { told_to_kill: true, ..killed }, Verdict::NeverStarted, "");
+        assert!(killed.contains("stream to its process ended"), "{killed}");
         let refused = Evidence { refusal: Some("no such job".to_owned()), ..Evidence::default() };
         assert_eq!(line(refused, Verdict::NeverStarted, "x"), "never started: no such job");
     }

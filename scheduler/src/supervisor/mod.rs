@@ -1,53 +1,121 @@
 //! Runs orders, so many at a time, each to its outcome, in one loop that waits for all of them.
 
 mod certificate;
+mod crew;
 mod run;
 mod step;
+mod warden;
 
+use std::collections::VecDeque;
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
+pub(crate) use crew::Crew;
 pub(crate) use run::{Finished, Order};
 
 use crate::clock::Deadline;
-use crate::launcher::Launcher;
 use crate::process;
 use run::Run;
+
+/// How long the warden's own process may take to end, told to or killed.
+const REAP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs `orders` in their order, up to `concurrency` at a time, and tells of each, by its place, once it is over.
 ///
 /// After `finished` has answered `Break`, none is started any more; those that run go on to their ends.
 pub(crate) fn supervise(
-    orders: impl IntoIterator<Item = Order>,
-    launcher: Launcher,
+    orders: Vec<Order>,
+    crew: &mut Crew,
     concurrency: NonZeroUsize,
     mut finished: impl FnMut(usize, Finished) -> ControlFlow<()>,
 ) {
-    let mut waiting = orders.into_iter().enumerate();
+    let mut queue = Queue { waiting: orders.into_iter().enumerate().collect(), prepared: VecDeque::new() };
     let mut running: Vec<(usize, Run)> = Vec::new();
     let mut stopped = false;
     loop {
         while !stopped && running.len() < concurrency.get() {
-            let Some((index, order)) = waiting.next() else {
-                break;
-            };
-            match Run::start(order, launcher) {
-                Ok(run) => running.push((index, run)),
-                Err(error) => stopped |= finished(index, Finished::without_a_process(&error)).is_break(),
+            match queue.call_next(crew) {
+                Some((index, Ok(run))) => running.push((index, run)),
+                Some((index, Err(error))) => {
+                    stopped |= finished(index, Finished::without_a_process(&error)).is_break();
+                }
+                None => break,
             }
         }
         if running.is_empty() {
-            return;
+            break;
         }
-        let never = Deadline::after(Duration::MAX);
-        let next = running.iter().map(|(_, run)| run.deadline()).fold(never, Deadline::earlier);
-        let ready = process::wait(running.iter().map(|(_, run)| &run.worker), next);
+        if !stopped {
+            queue.look_ahead(running.iter().filter(|(_, run)| run.is_up()).count(), crew);
+        }
+        let next = running.iter().map(|(_, run)| run.deadline());
+        let interests = running.iter().map(|(_, run)| run.interests());
+        let next = next.fold(crew.deadline(), Deadline::earlier);
+        let ready = process::wait(interests.chain(crew.interests()), next);
         for ((_, run), ready) in running.iter_mut().zip(ready) {
             run.advance(ready);
         }
+        crew.see_off();
         for (index, run) in running.extract_if(.., |(_, run)| run.is_done()) {
-            stopped |= finished(index, run.conclude()).is_break();
+            stopped |= finished(index, run.conclude(crew)).is_break();
+        }
+    }
+    queue.abandon(crew);
+    crew.settle();
+}
+
+/// The orders that have not been called yet.
+struct Queue {
+    waiting: VecDeque<(usize, Order)>,
+    /// The first of them, whose processes have been made.
+    prepared: VecDeque<(usize, Run)>,
+}
+
+impl Queue {
+    /// Has the next one called, and returns it with its place.
+    fn call_next(&mut self, crew: &mut Crew) -> Option<(usize, io::Result<Run>)> {
+        let (index, run) = match self.prepared.pop_front() {
+            Some((index, run)) if run.can_be_called() => (index, Ok(run)),
+            // Nothing of the function has run, so that it can be tried once more.
+            Some((index, run)) => (index, Run::prepare(run.abandon(crew), crew)),
+            None => self.waiting.pop_front().map(|(index, order)| (index, Run::prepare(order, crew)))?,
+        };
+        let called = run.map(|mut run| {
+            run.call(crew);
+            run
+        });
+        Some((index, called))
+    }
+
+    /// Makes the processes of up to so many of the next ones, so that their start is hidden behind those that run.
+    fn look_ahead(&mut self, runs: usize, crew: &mut Crew) {
+        // With one core there is nothing to hide behind.
+        let wanted = if *CORES < 2 { 0 } else { runs.min(*CORES) };
+        while self.prepared.len() < wanted {
+            let Some((index, order)) = self.waiting.front() else {
+                return;
+            };
+            // What fails now may succeed when its turn has come, and if not, that is told then.
+            let Ok(mut run) = Run::prepare(order.clone(), crew) else {
+                return;
+            };
+            run.was_prepared = true;
+            self.prepared.push_back((*index, run));
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Gives up on those that won't be called any more.
+    fn abandon(&mut self, crew: &mut Crew) {
+        for (_, run) in self.prepared.drain(..) {
+            run.abandon(crew);
         }
     }
 }
+
+/// How many cores this process may use: the kernel is asked once, in a dozen calls.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));

@@ -1,19 +1,19 @@
 //! One run: what [`step`](super::step) decides, carried out on a real process.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::REAP_LIMIT;
 use super::certificate::{Answer, Evidence, Limits};
+use super::crew::Crew;
 use super::step::{Action, Event, State, Verdict};
-use crate::child;
+use super::warden::{Warden, new_mark};
 use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
-use crate::launcher::Launcher;
 use crate::outcome::Outcome;
-use crate::process::{COOKIE, ChildPid, Cookie, Orphans, Ready, Search, Worker};
+use crate::process::{ChildPid, Interests, MemoryKills, Orphans, Ready, Search, Stream};
 use crate::registry::Entry;
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
@@ -25,21 +25,17 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 const LEAVE_LEAST: Duration = Duration::from_millis(10);
 /// How long the warden may take to kill and sweep; longer than it allows itself.
 const KILL_LIMIT: Duration = Duration::from_secs(3);
-/// How long the warden's own process may take to end, told to or killed.
-const REAP_LIMIT: Duration = Duration::from_secs(1);
 /// How long the search for what a lost warden's job has left may take.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 /// How long the search waits until it looks again.
 const ROUND: Duration = Duration::from_millis(2);
 /// How long whoever reads our standard error may take for the last that the job wrote there.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// How much a test harness, or whatever comes before `init()`, may print before the first frame.
-const NOISE_LIMIT: usize = 1 << 20;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
 
 /// What is to be run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<[u8]>,
@@ -64,17 +60,22 @@ pub(crate) struct Finished {
 /// A run that is under way.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(super) worker: Worker,
+    stream: Stream,
+    warden: Warden,
     mark: Mark,
-    control: FrameReader,
-    data: FrameReader,
+    frames: FrameReader,
     order: Order,
+    /// The process was made ahead of its turn.
+    pub(super) was_prepared: bool,
     state: State,
     deadline: Deadline,
+    begun: Stopwatch,
     started: Option<Started>,
+    /// How long the function took, by its own account.
+    took: Option<Duration>,
     duration: Duration,
+    memory_kills: MemoryKills,
     evidence: Evidence,
-    cookie: Cookie,
     search: Option<Search>,
 }
 
@@ -85,35 +86,77 @@ struct Started {
 }
 
 impl Run {
-    /// Starts a warden and sends it the order.
-    pub(super) fn start(order: Order, launcher: Launcher) -> io::Result<Self> {
-        let mark = Mark::from_bytes(random());
-        let cookie = Cookie::new(random());
-        let mut command = launcher.command(child::WARDEN);
-        let mut worker = Worker::spawn(command.env(COOKIE, cookie.value()))?;
-        let request = Request { job: order.entry.name().to_owned(), signature: order.entry.signature() };
-        let request = codec::encode(&request).expect("text and numbers always encode");
-        let mut head = frame::header(mark, Kind::Request, request.len()).to_vec();
-        head.extend(request);
-        head.extend(frame::header(mark, Kind::Arguments, order.arguments.len()));
-        worker.send(Arc::from(head));
-        if !order.arguments.is_empty() {
-            worker.send(Arc::clone(&order.arguments));
-        }
+    /// Has a warden of the crew make the job's process, which waits there for its arguments.
+    pub(super) fn prepare(order: Order, crew: &mut Crew) -> io::Result<Self> {
+        let mut warden = crew.take()?;
+        let request = Request {
+            job: order.entry.name().to_owned(),
+            signature: order.entry.signature(),
+            mark: new_mark(),
+            next: crew.next(),
+        };
+        let stream = match warden.assign(&request) {
+            Ok(stream) => stream,
+            Err(error) => {
+                crew.dismiss(warden);
+                return Err(error);
+            }
+        };
         Ok(Self {
-            worker,
-            mark,
-            control: FrameReader::new(mark, frame::LIMIT),
-            data: FrameReader::new(mark, frame::LIMIT).skipping_noise(NOISE_LIMIT),
-            deadline: Deadline::after(order.start_limit),
+            stream,
+            warden,
+            mark: request.mark,
+            frames: FrameReader::new(request.mark, frame::LIMIT),
+            deadline: Deadline::after(Duration::MAX),
             order,
+            was_prepared: false,
             state: State::Starting,
+            begun: Stopwatch::start(),
             started: None,
+            took: None,
             duration: Duration::ZERO,
+            memory_kills: MemoryKills::default(),
             evidence: Evidence::default(),
-            cookie,
             search: None,
         })
+    }
+
+    /// Says whether the process that waits for its arguments is there, as far as is known.
+    pub(super) fn can_be_called(&self) -> bool {
+        !self.stream.has_ended()
+    }
+
+    /// Sends the arguments, at which the function is called.
+    pub(super) fn call(&mut self, crew: &mut Crew) {
+        self.memory_kills = crew.memory().kills();
+        self.begun = Stopwatch::start();
+        self.deadline = Deadline::after(self.order.start_limit);
+        let arguments = &self.order.arguments;
+        self.stream.send(Arc::from(frame::header(self.mark, Kind::Arguments, arguments.len())));
+        if !arguments.is_empty() {
+            self.stream.send(Arc::clone(arguments));
+        }
+    }
+
+    /// Gives up on a process that has not been called, and returns the order.
+    pub(super) fn abandon(self, crew: &mut Crew) -> Order {
+        crew.dismiss(self.warden);
+        self.order
+    }
+
+    /// Says whether the job's process is there, so that it isn't kept waiting by the start of another one.
+    pub(super) fn is_up(&self) -> bool {
+        self.state != State::Starting || self.was_prepared
+    }
+
+    /// Returns what is waited for.
+    pub(super) fn interests(&self) -> Interests<'_> {
+        let (worker, stream) = (&self.warden.worker, &self.stream);
+        match self.state {
+            State::Starting => Interests::in_the_start_of(worker, stream),
+            State::Running | State::Silent => Interests::in_the_life_of(worker, stream),
+            _ => Interests::in_the_word_of(worker),
+        }
     }
 
     /// Returns the moment at which [`advance`](Self::advance) is due, even if nothing is ready.
@@ -131,7 +174,7 @@ impl Run {
     /// Takes what is ready, and acts on the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
         if ready.stderr {
-            self.worker.relay_stderr();
+            self.warden.worker.relay_stderr();
         }
         if ready.data {
             self.read_data(1);
@@ -139,16 +182,16 @@ impl Run {
         if ready.control {
             self.read_control();
         }
-        if ready.exited && self.worker.reap() {
-            self.feed(if self.evidence.report.is_some() { Event::Reaped } else { Event::Lost });
+        if ready.exited && self.warden.worker.reap() {
+            self.feed(Event::Lost);
         }
         if matches!(self.state, State::Searching(_)) {
             self.search();
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
-            while self.worker.relay_stderr() {}
-            if self.worker.stderr_is_through() {
+            while self.warden.worker.relay_stderr() {}
+            if self.warden.worker.stderr_is_through() {
                 self.feed(Event::Drained);
             }
         }
@@ -165,7 +208,8 @@ impl Run {
     /// Looks once for what the job of a lost warden has left.
     fn search(&mut self) {
         let job = self.evidence.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
-        let search = self.search.get_or_insert_with(|| Search::new(self.cookie.clone(), job, self.order.orphans));
+        let search =
+            self.search.get_or_insert_with(|| Search::new(self.warden.cookie.clone(), job, self.order.orphans));
         let is_over = search.round();
         self.evidence.found = search.killed();
         if is_over {
@@ -176,11 +220,11 @@ impl Run {
     /// Reads what the job says, in up to so many steps that give no frame.
     fn read_data(&mut self, mut steps: usize) {
         while steps > 0 {
-            match self.worker.read_data(&mut self.data) {
+            match self.stream.read(&mut self.frames) {
                 Ok(Progress::Frame(frame)) => {
                     self.take_data(frame);
                     // What has been read already must not wait for more to come.
-                    steps -= usize::from(!self.data.has_buffered());
+                    steps -= usize::from(!self.frames.has_buffered());
                 }
                 Ok(Progress::Partial) => steps -= 1,
                 Ok(Progress::WouldBlock) => return,
@@ -214,6 +258,10 @@ impl Run {
                 Ok(panic) => self.evidence.panic = Some(panic),
                 Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
             },
+            Kind::Took => match codec::decode(&payload) {
+                Ok(took) => self.took = Some(took),
+                Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
+            },
             Kind::Value => {
                 self.evidence.answer = Some(Answer::Value(payload));
                 self.feed(Event::Outcome);
@@ -231,7 +279,7 @@ impl Run {
 
     fn read_control(&mut self) {
         loop {
-            match self.worker.read_control(&mut self.control) {
+            match self.warden.read() {
                 Ok(Progress::Frame(frame)) => self.take_control(frame),
                 Ok(Progress::Partial) => {}
                 Ok(Progress::WouldBlock) => return,
@@ -272,17 +320,22 @@ impl Run {
         self.state = after;
         match action {
             Action::Nothing => {}
-            Action::Kill => self.worker.send(Arc::from(frame::header(self.mark, Kind::Kill, 0))),
+            Action::Kill => {
+                self.evidence.told_to_kill = true;
+                self.warden.tell_to_kill();
+            }
             Action::Force => {
                 self.evidence.forced = true;
-                self.worker.kill();
+                self.warden.worker.kill();
             }
         }
         if before == after {
             return;
         }
         if let (None, Some(_), Some(started)) = (before.verdict(), after.verdict(), self.started) {
-            self.duration = started.stopwatch.elapsed();
+            // The job's own account of an end that it told is the better one: what it says may wait here to be read.
+            let took = self.took.filter(|_| after.verdict() == Some(Verdict::Answered));
+            self.duration = took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
         }
         self.deadline = self.limit();
     }
@@ -303,11 +356,17 @@ impl Run {
         }
     }
 
-    /// Tells what came of it.
-    pub(super) fn conclude(mut self) -> Finished {
-        let stderr_tail = self.worker.finish_stderr();
-        self.evidence.unsent = self.worker.unsent().map(io::Error::to_string);
+    /// Tells what came of it, and gives the warden back.
+    pub(super) fn conclude(mut self, crew: &mut Crew) -> Finished {
+        let stderr_tail = self.warden.worker.finish_stderr();
+        let unsent = self.warden.worker.unsent().or(self.stream.unsent());
+        self.evidence.unsent = unsent.map(io::Error::to_string);
+        self.evidence.out_of_memory =
+            self.evidence.was_killed() && crew.memory().has_seen_more_than(&self.memory_kills);
         let (usage, sweep) = self.evidence.witnessed();
+        // What has escaped it once would be taken for the next job's.
+        let is_fit = !self.evidence.forced && matches!(sweep, Sweep::Clean | Sweep::Killed(_));
+        crew.take_back(self.warden, is_fit);
         // A run is concluded once it is done, and a run that is done has its verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
         let limits = Limits { job: self.order.limit, start: self.order.start_limit };
@@ -329,13 +388,4 @@ impl Finished {
             stderr_tail: String::new(),
         }
     }
-}
-
-/// Returns random bytes. What hashes maps against attackers is good enough against accidents.
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    for half in bytes.chunks_exact_mut(8) {
-        half.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
-    }
-    bytes
 }

@@ -4,13 +4,13 @@
 //! Starting ───▶ Running ───▶ Silent                what the job does
 //!     └────────────┴────────────┤
 //!                               ▼
-//!               Leaving ───▶ Killing               what is done about it: it is left alone, or it must end
-//!                  └────────────┤
-//!                               ▼
-//!               Reaping ───▶ Forcing               the warden's own end
-//!                  └────────────┤
-//!                               ▼
-//!              Searching ──▶ Draining ───▶ Done    what is left: by a warden that was lost, and of standard error
+//!               Leaving ───▶ Killing ──────┐       what is done about it: it is left alone, or it must end
+//!                  └────────────┤          │
+//!                               ▼          │
+//!               Reaping ───▶ Forcing ──────┤       a warden that is lost: its own end, and what its job left
+//!                  └────────────┤          │
+//!                               ▼          ▼
+//!                           Searching ▶ Draining ───▶ Done
 //! ```
 //!
 //! A run goes to the right and down, and may leave out any state on its way. Every state but `Done` has a limit and no
@@ -30,7 +30,7 @@ pub(crate) enum State {
     Leaving(Verdict),
     /// The warden to kill everything and report.
     Killing(Verdict),
-    /// The warden's process to end; it has said all that it will say.
+    /// The warden's process to end; its stream ended without a report.
     Reaping(Verdict),
     /// The warden's process to end, which was killed.
     Forcing(Verdict),
@@ -75,8 +75,6 @@ pub(crate) enum Event {
     Exit,
     /// The warden's stream has ended, or is not one of frames.
     ControlEnd,
-    /// The warden's process has been collected, and had reported.
-    Reaped,
     /// The warden's process has been collected, and had not reported.
     Lost,
     /// Nothing is found any more of what the job has left.
@@ -105,12 +103,13 @@ impl State {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
             (Starting, Event::Refused | Event::DataEnd) => (Leaving(Verdict::NeverStarted), Action::Nothing),
-            (Starting, Event::Exit | Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
+            (Starting, Event::Exit) => (Draining(Verdict::NeverStarted), Action::Nothing),
+            (Starting, Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
             (Running, Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
             (Running, Event::DataEnd) => (Silent, Action::Nothing),
             (Running | Silent, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
-            (Running | Silent, Event::Exit) => (Reaping(Verdict::Died), Action::Nothing),
+            (Running | Silent, Event::Exit) => (Draining(Verdict::Died), Action::Nothing),
             (Running | Silent, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
 
             // Nonsense, or sense at the wrong time.
@@ -119,17 +118,15 @@ impl State {
             }
 
             (Leaving(verdict), Event::Limit) => (Killing(verdict), Action::Kill),
-            (Leaving(verdict) | Killing(verdict), Event::Exit | Event::ControlEnd) => {
-                (Reaping(verdict), Action::Nothing)
-            }
+            (Leaving(verdict) | Killing(verdict) | Forcing(verdict), Event::Exit)
+            | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
+            (Leaving(verdict) | Killing(verdict), Event::ControlEnd) => (Reaping(verdict), Action::Nothing),
             (Killing(verdict) | Reaping(verdict), Event::Limit) => (Forcing(verdict), Action::Force),
 
             // Its end was collected: nothing is signalled from here on.
             (Reaping(verdict) | Forcing(verdict), Event::Lost) | (Forcing(verdict), Event::Limit) => {
                 (Searching(verdict), Action::Nothing)
             }
-            (Reaping(verdict) | Forcing(verdict), Event::Reaped)
-            | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
             (Draining(verdict), Event::Drained | Event::Limit) => (Done(verdict), Action::Nothing),
 
             // What comes late changes nothing: the verdict stands.
@@ -157,7 +154,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 12] = [
+    const EVENTS: [Event; 11] = [
         Event::Started,
         Event::Refused,
         Event::Outcome,
@@ -165,7 +162,6 @@ mod tests {
         Event::Broken,
         Event::Exit,
         Event::ControlEnd,
-        Event::Reaped,
         Event::Lost,
         Event::Found,
         Event::Drained,
@@ -238,7 +234,7 @@ mod tests {
     #[test]
     fn nothing_is_signalled_after_the_warden_was_collected() {
         for (before, event, after, action) in transitions() {
-            if rank(before) > 6 || matches!(event, Event::Reaped | Event::Lost) {
+            if rank(before) > 6 || event == Event::Lost {
                 assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
             }
             let expected = match rank(after) {
@@ -252,24 +248,22 @@ mod tests {
 
     #[test]
     fn each_ending_has_its_verdict() {
-        use Event::{
-            Broken, ControlEnd, DataEnd, Drained, Exit, Found, Limit, Lost, Outcome, Reaped, Refused, Started,
-        };
+        use Event::{Broken, ControlEnd, DataEnd, Drained, Exit, Found, Limit, Lost, Outcome, Refused, Started};
         let cases: [(&[Event], Verdict); 15] = [
-            (&[Started, Outcome, DataEnd, Exit, ControlEnd, Reaped, Drained], Verdict::Answered),
-            (&[Started, Limit, Exit, Reaped, Drained], Verdict::Overran),
-            (&[Started, Limit, Outcome, Exit, Reaped, Drained], Verdict::Overran),
-            (&[Started, Outcome, Limit, Exit, Reaped, Drained], Verdict::Answered),
+            (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
+            (&[Started, Limit, Exit, Drained], Verdict::Overran),
+            (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
+            (&[Started, Outcome, Limit, Exit, Drained], Verdict::Answered),
             (&[Started, Limit, Limit, Lost, Found, Drained], Verdict::Overran),
             (&[Started, Limit, Limit, Limit, Limit, Limit], Verdict::Overran),
-            (&[Started, DataEnd, Exit, Reaped, Drained], Verdict::Died),
-            (&[Started, DataEnd, Limit, Exit, Reaped, Drained], Verdict::Overran),
-            (&[Started, Exit, Reaped, Drained], Verdict::Died),
+            (&[Started, DataEnd, Exit, Drained], Verdict::Died),
+            (&[Started, DataEnd, Limit, Exit, Drained], Verdict::Overran),
+            (&[Started, Exit, Drained], Verdict::Died),
             (&[Started, ControlEnd, Lost, Found, Drained], Verdict::Orphaned),
             (&[Started, DataEnd, ControlEnd, Lost, Limit, Drained], Verdict::Orphaned),
-            (&[Started, Broken, Exit, Reaped, Drained], Verdict::Broken),
-            (&[Refused, DataEnd, Exit, Reaped, Drained], Verdict::NeverStarted),
-            (&[Limit, Exit, Reaped, Drained], Verdict::NeverStarted),
+            (&[Started, Broken, Exit, Drained], Verdict::Broken),
+            (&[Refused, DataEnd, Exit, Drained], Verdict::NeverStarted),
+            (&[Limit, Exit, Drained], Verdict::NeverStarted),
             (&[ControlEnd, Lost, Found, Limit], Verdict::NeverStarted),
         ];
         for (events, verdict) in cases {

@@ -1,6 +1,6 @@
 //! Frames: a mark, a version, a kind, a length and that many bytes.
 //!
-//! The mark is random and made anew for every run, so that nothing else that reaches the stream can pass for a frame.
+//! The mark is random and made anew for every stream, so that nothing else that reaches the stream can pass for a frame.
 //! The version stands in every header: a frame of another build is refused before its length is believed. A length is
 //! compared with the limit and then only counted down; memory is taken as bytes arrive, never because a header
 //! promised them.
@@ -8,8 +8,10 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use serde::{Deserialize, Serialize};
+
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// The most that a payload may hold, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -19,8 +21,8 @@ const STEP: u64 = 1 << 20;
 
 const HEADER: usize = Mark::LEN + 2 + 8;
 
-/// The random token that every frame of one run begins with.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The random token that every frame of one stream begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark([u8; Mark::LEN]);
 
 impl Mark {
@@ -42,22 +44,28 @@ impl fmt::Debug for Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// Parent to warden: the job to run; its arguments follow.
+    /// Parent to warden: the job to run.
     Request = 1,
-    /// Parent to warden: the encoded arguments.
+    /// Parent to job: the encoded arguments.
     Arguments = 2,
     /// Parent to warden: end the job and all that it started.
     Kill = 3,
+    /// Parent to warden: how will it make the processes of its jobs?
+    Ask = 4,
     /// Warden to parent: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the function can't be called, and why.
     Refused = 17,
-    /// Warden to parent: the job has ended and nothing more will come.
+    /// Warden to parent: the job has ended, and all that it started.
     Exit = 18,
+    /// Warden to parent: how it will make the processes of its jobs.
+    Ready = 19,
     /// Job to parent: the function is being called now.
     Started = 32,
     /// Job to parent: a panic was raised; it may yet be caught.
     Panicking = 33,
+    /// Job to parent: how long the function took; how it ended follows.
+    Took = 36,
     /// Job to parent: the function returned this value.
     Value = 34,
     /// Job to parent: the function gave no value, and why.
@@ -65,15 +73,18 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
+        Self::Ask,
         Self::Hello,
         Self::Refused,
         Self::Exit,
+        Self::Ready,
         Self::Started,
         Self::Panicking,
+        Self::Took,
         Self::Value,
         Self::Failed,
     ];
@@ -102,14 +113,23 @@ pub(crate) fn header(mark: Mark, kind: Kind, length: usize) -> [u8; HEADER] {
 
 /// Writes one frame to a blocking stream; a small one in a single write.
 pub(crate) fn write(stream: &mut impl Write, mark: Mark, kind: Kind, payload: &[u8]) -> io::Result<()> {
-    let header = header(mark, kind, payload.len());
+    write_behind(stream, Vec::new(), mark, kind, payload)
+}
+
+/// Does the same with other bytes before it.
+pub(crate) fn write_behind(
+    stream: &mut impl Write,
+    mut bytes: Vec<u8>,
+    mark: Mark,
+    kind: Kind,
+    payload: &[u8],
+) -> io::Result<()> {
+    bytes.extend_from_slice(&header(mark, kind, payload.len()));
     if payload.len() <= 4096 {
-        let mut whole = Vec::with_capacity(HEADER + payload.len());
-        whole.extend_from_slice(&header);
-        whole.extend_from_slice(payload);
-        return stream.write_all(&whole);
+        bytes.extend_from_slice(payload);
+        return stream.write_all(&bytes);
     }
-    stream.write_all(&header)?;
+    stream.write_all(&bytes)?;
     stream.write_all(payload)
 }
 
@@ -129,8 +149,6 @@ pub(crate) enum Progress {
 /// Why a stream is not one of frames.
 #[derive(Debug)]
 pub(crate) enum FrameError {
-    /// More bytes than expected stood before the first frame.
-    Noise,
     /// A header doesn't begin with the mark of this run.
     Mark,
     Version(u8),
@@ -145,7 +163,6 @@ pub(crate) enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Noise => f.write_str("other output came in place of the first frame"),
             Self::Mark => f.write_str("a frame doesn't bear the mark of this run"),
             Self::Version(version) => {
                 write!(f, "a frame has version {version} where {VERSION} was expected: the process runs another build")
@@ -164,8 +181,6 @@ pub(crate) struct FrameReader {
     /// `None` until the first header told it: the warden learns the mark from the request.
     mark: Option<Mark>,
     limit: u64,
-    /// How many bytes that are no frame may still come before the first one; `None` once that one came.
-    noise: Option<usize>,
     buffer: Vec<u8>,
     /// The frame whose header has been read.
     open: Option<Open>,
@@ -186,17 +201,23 @@ impl FrameReader {
 
     /// Returns a reader that takes the mark of the first frame for the run's.
     pub(crate) fn learning_the_mark(limit: u64) -> Self {
-        Self { mark: None, limit, noise: None, buffer: Vec::new(), open: None }
-    }
-
-    /// Lets up to `bytes` bytes of other output stand before the first frame.
-    pub(crate) fn skipping_noise(self, bytes: usize) -> Self {
-        Self { noise: Some(bytes), ..self }
+        Self { mark: None, limit, buffer: Vec::new(), open: None }
     }
 
     /// Returns the mark, once it is known.
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.mark
+    }
+
+    /// Returns the payload of the next frame, if that is of this kind, from a stream that blocks.
+    pub(crate) fn expect(&mut self, stream: &mut impl Read, kind: Kind) -> Option<Vec<u8>> {
+        loop {
+            match self.read(stream) {
+                Ok(Progress::Frame(frame)) => return (frame.kind == kind).then_some(frame.payload),
+                Ok(Progress::Partial | Progress::WouldBlock) => {}
+                Ok(Progress::End) | Err(_) => return None,
+            }
+        }
     }
 
     /// Says whether bytes have been read beyond the last frame.
@@ -227,7 +248,7 @@ impl FrameReader {
     }
 
     fn end(&self) -> Result<Progress, FrameError> {
-        let between_frames = self.open.is_none() && (self.buffer.is_empty() || self.noise.is_some());
+        let between_frames = self.open.is_none() && self.buffer.is_empty();
         if between_frames { Ok(Progress::End) } else { Err(FrameError::Truncated) }
     }
 
@@ -250,7 +271,6 @@ impl FrameReader {
 
     /// Takes a header off the buffer, if a whole one is there.
     fn open_frame(&mut self) -> Result<Option<Open>, FrameError> {
-        self.skip_noise()?;
         let Some(header) = self.buffer.first_chunk::<HEADER>() else {
             return Ok(None);
         };
@@ -270,20 +290,6 @@ impl FrameReader {
         }
         self.buffer.drain(..HEADER);
         Ok(Some(Open { kind, left, payload: Vec::new() }))
-    }
-
-    /// Drops what stands before the first mark.
-    fn skip_noise(&mut self) -> Result<(), FrameError> {
-        let (Some(budget), Some(Mark(mark))) = (self.noise, self.mark) else {
-            return Ok(());
-        };
-        let found = self.buffer.windows(Mark::LEN).position(|window| window == mark);
-        // The last bytes may be the beginning of a mark.
-        let noise = found.unwrap_or_else(|| self.buffer.len().saturating_sub(Mark::LEN - 1));
-        let left = budget.checked_sub(noise).ok_or(FrameError::Noise)?;
-        self.noise = if found.is_some() { None } else { Some(left) };
-        self.buffer.drain(..noise);
-        Ok(())
     }
 }
 
@@ -314,7 +320,7 @@ mod tests {
 
     /// The longest payload: longer than two chunks of reading, or what Miri, which is slow, has the time for.
     const LONGEST: usize = if cfg!(miri) { 150 } else { 20_000 };
-    /// The most of what is shorter than that: pieces, and noise.
+    /// The longest piece.
     const SHORTER: usize = if cfg!(miri) { 70 } else { 9000 };
 
     /// A stream that gives its bytes in pieces, with a "would block" after each.
@@ -380,17 +386,6 @@ mod tests {
         }
 
         #[test]
-        fn noise_before_the_first_frame_is_skipped(
-            noise in vec(any::<u8>(), 0..SHORTER), frame in any_frame(), sizes in vec(1..SHORTER, 1..5),
-        ) {
-            let mut bytes = noise;
-            bytes.extend(written(std::slice::from_ref(&frame)));
-            let reader = FrameReader::new(MARK, LONGEST as u64).skipping_noise(SHORTER);
-            let read = read_all(reader, &mut Pieces::new(&bytes, sizes));
-            prop_assert_eq!(read.expect("a frame stands behind the noise"), [frame]);
-        }
-
-        #[test]
         fn a_cut_stream_never_gives_a_frame_that_was_not_whole(frame in any_frame(), cut in any::<prop::sample::Index>()) {
             let mut bytes = written(&[frame]);
             bytes.truncate(cut.index(bytes.len()));
@@ -435,14 +430,6 @@ mod tests {
         bytes[Mark::LEN..Mark::LEN + 2].copy_from_slice(&[VERSION, 99]);
         let error = FrameReader::new(MARK, 10).read(&mut bytes.as_slice()).expect_err("there is no such kind");
         assert!(matches!(error, FrameError::Kind(99)), "{error}");
-    }
-
-    #[test]
-    fn more_noise_than_expected_is_refused() {
-        let bytes = [b'x'; 200];
-        let mut reader = FrameReader::new(MARK, 10).skipping_noise(100);
-        let error = reader.read(&mut bytes.as_slice()).expect_err("it is all noise");
-        assert!(matches!(error, FrameError::Noise), "{error}");
     }
 
     #[test]

@@ -4,14 +4,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::Panic;
+use crate::wire::frame::Mark;
 
-/// [`Kind::Request`](super::frame::Kind::Request): which job to run.
+/// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's standard
+/// output and of its stream from and to the parent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// The job's registered name.
     pub(crate) job: String,
     /// What the parent takes the job's parameters and result to be; another build may differ.
     pub(crate) signature: u64,
+    /// What the frames between parent and job bear.
+    pub(crate) mark: Mark,
+    pub(crate) next: Next,
+}
+
+/// What a warden does after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Next {
+    End,
+    /// There may be another one.
+    Stay,
+}
+
+/// [`Kind::Ready`](super::frame::Kind::Ready): how a warden will make the processes of its jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ready {
+    /// It forks them.
+    ToFork,
+    /// It executes the binary once more for each, as it has threads.
+    ToExecute,
 }
 
 /// [`Kind::Hello`](super::frame::Kind::Hello) and [`Kind::Started`](super::frame::Kind::Started): the job's process exists.
@@ -28,8 +50,6 @@ pub(crate) struct ExitReport {
     pub(crate) exit: Option<Exit>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
-    /// The job died of SIGKILL, and the kernel says that it has ended a process for want of memory.
-    pub(crate) out_of_memory: bool,
 }
 
 /// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.

@@ -15,7 +15,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Record, Scheduler, job, jobs};
+use scheduler::{AnyJob, Record, Scheduler, StartMethod, job, jobs};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::aborts;
 use scheduler_tests::leavings::{Leaving, leaves};
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
     let scheduler = Scheduler::new().timeout(PLENTY).start_timeout(Duration::from_secs(2));
     let scheduler = match mode.as_str() {
         "concurrent" => scheduler.concurrency(3),
+        "forking" => scheduler.start_method(StartMethod::ForkServer),
         "adopting" => scheduler.adopt_orphans(),
         _ => scheduler,
     };

@@ -1,6 +1,6 @@
 //! The descriptors that join parent, warden and job, and how each side comes to them.
 
-use std::fs::File;
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,17 +14,19 @@ use rustix::net::{
 /// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
 const PRIVATE: i32 = 200;
 
-/// Sends bytes, and with them a descriptor, without waiting.
-pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+/// How many descriptors travel with a request at the most.
+const DESCRIPTORS: usize = 2;
+
+/// Sends bytes, and with them descriptors, without waiting.
+pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
     // A parent may have set SIGPIPE back to its default.
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    let Some(descriptor) = descriptor else {
+    if descriptors.is_empty() {
         return Ok(rustix::net::send(socket, bytes, flags)?);
-    };
-    let descriptors = [descriptor];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)?)
 }
 
@@ -33,33 +35,14 @@ pub(super) fn own_stdout() -> BorrowedFd<'static> {
     rustix::stdio::stdout()
 }
 
-/// What the re-executed binary begins with, moved out of the way of user code.
-#[derive(Debug)]
-pub(crate) struct Channels {
-    /// Where the request is: a socket for a warden, a file for a job that was executed.
-    pub(crate) input: OwnedFd,
-    /// An error that came once the input was there, so that it can be told.
-    pub(crate) data: io::Result<Data>,
-}
-
-impl Channels {
-    /// Takes standard input and output for the protocol, and puts the null device in their places.
-    ///
-    /// From here on nothing that is printed reaches the parent as a frame.
-    pub(crate) fn take() -> io::Result<Self> {
-        // What libtest has printed so far goes where the parent skips it, and not to the job's own output later on.
-        let _ = io::stdout().flush();
-        let input = private(rustix::stdio::stdin())?;
-        Ok(Self { input, data: take_data() })
-    }
-}
-
-fn take_data() -> io::Result<Data> {
-    let data = private(rustix::stdio::stdout())?;
-    let null = null()?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    Data::new(data)
+/// Takes standard input, where the request is, out of the way of user code: a socket for a warden, a file for a job that
+/// was executed. The null device takes its place.
+pub(crate) fn take_input() -> io::Result<OwnedFd> {
+    // What libtest has printed so far goes to the null device, and not to a job's own output later on.
+    let _ = io::stdout().flush();
+    let input = private(rustix::stdio::stdin())?;
+    rustix::stdio::dup2_stdin(null()?)?;
+    Ok(input)
 }
 
 fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -119,23 +102,28 @@ fn is_privileged() -> bool {
 #[derive(Debug)]
 pub(crate) struct Control {
     socket: OwnedFd,
-    received: Option<OwnedFd>,
+    received: VecDeque<OwnedFd>,
     flags: RecvFlags,
 }
 
 impl Control {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, received: None, flags: RecvFlags::CMSG_CLOEXEC }
+        Self { socket, received: VecDeque::new(), flags: RecvFlags::CMSG_CLOEXEC }
+    }
+
+    /// Has reading wait until there is something to read, as it does in the beginning.
+    pub(crate) fn wait(&mut self) {
+        self.flags.remove(RecvFlags::DONTWAIT);
     }
 
     /// Has reading return at once where there is nothing to read.
     pub(crate) fn wait_no_longer(&mut self) {
-        self.flags |= RecvFlags::DONTWAIT;
+        self.flags.insert(RecvFlags::DONTWAIT);
     }
 
-    /// Returns the descriptor that came with the request, once.
-    pub(crate) fn take_received(&mut self) -> Option<OwnedFd> {
-        self.received.take()
+    /// Returns the next of the descriptors that came with a request.
+    pub(crate) fn received(&mut self) -> Option<OwnedFd> {
+        self.received.pop_front()
     }
 }
 
@@ -147,13 +135,13 @@ impl AsFd for Control {
 
 impl Read for Control {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffers = [IoSliceMut::new(buffer)];
         let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, self.flags)?;
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
-                self.received = descriptors.last().or(self.received.take());
+                self.received.extend(descriptors);
             }
         }
         Ok(message.bytes)
@@ -170,30 +158,39 @@ impl Write for Control {
     }
 }
 
-/// The job's end of the data pipe.
+/// The job's end of its stream from and to the parent.
 #[derive(Debug)]
 pub(crate) struct Data {
-    pipe: File,
+    socket: OwnedFd,
     identity: (u64, u64),
 }
 
 impl Data {
-    fn new(pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self { identity: identity(pipe.as_fd())?, pipe: File::from(pipe) })
+    /// Puts the stream where user code doesn't meet it.
+    pub(crate) fn new(socket: &OwnedFd) -> io::Result<Self> {
+        let socket = private(socket.as_fd())?;
+        Ok(Self { identity: identity(socket.as_fd())?, socket })
     }
 
-    /// Returns the descriptor, for a job that is to be executed.
-    pub(crate) fn pipe(&self) -> &File {
-        &self.pipe
-    }
-
-    /// Fails if the job closed the pipe behind our back: its number may by now be a file of the job's own, which an
+    /// Fails if the job closed the stream behind our back: its number may by now be a file of the job's own, which an
     /// outcome would destroy.
     pub(crate) fn check(&self) -> io::Result<()> {
-        if identity(self.pipe.as_fd())? == self.identity {
+        if identity(self.socket.as_fd())? == self.identity {
             return Ok(());
         }
-        Err(io::Error::other("the pipe's descriptor is another file by now"))
+        Err(io::Error::other("the stream's descriptor is another file by now"))
+    }
+}
+
+impl AsFd for Data {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Read for Data {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.socket, buffer)?)
     }
 }
 
@@ -204,7 +201,7 @@ fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
 
 impl Write for Data {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pipe.write(bytes)
+        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -215,17 +212,18 @@ impl Write for Data {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     #[test]
     fn a_descriptor_travels_with_the_first_bytes() {
         let (parent, warden) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
         let (mut reader, writer) = io::pipe().expect("a pipe");
-        send(parent.as_fd(), b"abc", Some(writer.as_fd())).expect("the socket takes three bytes");
+        send(parent.as_fd(), b"abc", &[writer.as_fd()]).expect("the socket takes three bytes");
         drop(writer);
         let mut control = Control::new(warden.into());
         let mut bytes = [0; 8];
         assert_eq!(control.read(&mut bytes).expect("three bytes are there"), 3);
-        let mut received = File::from(control.take_received().expect("a descriptor came along"));
+        let mut received = File::from(control.received().expect("a descriptor came along"));
         received.write_all(b"x").expect("the pipe takes a byte");
         drop(received);
         let mut text = String::new();
@@ -234,11 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_whose_number_became_another_file_is_noticed() {
-        let (_reader, writer) = io::pipe().expect("a pipe");
-        let mut data = Data::new(writer.into()).expect("a pipe has an identity");
+    fn a_stream_whose_number_became_another_file_is_noticed() {
+        let (_parent, job) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let mut data = Data::new(&job.into()).expect("a socket has an identity");
         assert!(data.check().is_ok());
-        data.pipe = File::open("/dev/null").expect("the null device");
+        data.socket = null().expect("the null device");
         assert!(data.check().is_err());
     }
 }

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::signals;
 
-/// Makes this process a job's: after it nothing but the data pipe tells it from a program that was started plainly.
+/// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
 ///
 /// `warden` is the process id of the warden; a job whose warden is gone by now gets an error.
 pub(crate) fn become_job(warden: u32, stdout: Option<OwnedFd>) -> io::Result<()> {

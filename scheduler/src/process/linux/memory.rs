@@ -8,23 +8,32 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// Watches the count from its making on.
+/// Reads the counts.
 #[derive(Debug)]
 pub(crate) struct MemoryWitness {
-    counts: Vec<(File, u64)>,
+    files: Vec<File>,
 }
+
+/// How many processes have been ended, by each of the counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MemoryKills(Vec<Option<u64>>);
 
 impl MemoryWitness {
     pub(crate) fn new() -> Self {
         let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let files = candidates(&cgroups).into_iter().filter_map(|path| File::open(path).ok());
-        let counts = files.filter_map(|file| Some((read(&file)?, file)));
-        Self { counts: counts.map(|(count, file)| (file, count)).collect() }
+        Self { files: files.collect() }
     }
 
-    /// Says whether the kernel has ended a process of this cgroup since.
-    pub(crate) fn saw_a_kill(&self) -> bool {
-        self.counts.iter().any(|(file, before)| read(file).is_some_and(|now| now > *before))
+    /// Returns how many there are so far.
+    pub(crate) fn kills(&self) -> MemoryKills {
+        MemoryKills(self.files.iter().map(read).collect())
+    }
+
+    /// Says whether there are more by now.
+    pub(crate) fn has_seen_more_than(&self, before: &MemoryKills) -> bool {
+        let counts = self.kills().0.into_iter().zip(&before.0);
+        counts.into_iter().any(|(now, before)| now.zip(*before).is_some_and(|(now, before)| now > before))
     }
 }
 

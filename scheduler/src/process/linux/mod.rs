@@ -8,22 +8,29 @@ mod poll;
 mod relay;
 mod search;
 mod signals;
+mod stream;
 mod sweep;
+mod wait;
 mod warden_process;
 mod worker;
 
-pub(crate) use channel::{Channels, Control, Data, makes_privileged_copies, was_started_as_job, was_started_as_warden};
+pub(crate) use channel::{
+    Control, Data, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
+};
 pub(crate) use job_process::become_job;
-pub(crate) use memory::MemoryWitness;
+pub(crate) use memory::{MemoryKills, MemoryWitness};
 pub(crate) use pid::ChildPid;
 pub(crate) use search::{COOKIE, Cookie, Orphans, Search};
 pub(crate) use signals::signal_name;
+pub(crate) use stream::Stream;
 pub(crate) use sweep::sweep;
+pub(crate) use wait::Ready;
+pub(crate) use wait::{Interests, wait};
 pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
     wait_for,
 };
-pub(crate) use worker::{Ready, Worker, wait};
+pub(crate) use worker::Worker;
 
 /// The signal that ends every process.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

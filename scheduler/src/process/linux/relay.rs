@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, PipeReader, Read as _, Write};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -34,9 +34,11 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Takes a stream that doesn't block.
-    pub(super) fn new(source: PipeReader) -> Self {
-        Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() }
+    /// Returns one, and the end of its pipe to write to.
+    pub(super) fn open() -> io::Result<(Self, PipeWriter)> {
+        let (source, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&source, true)?;
+        Ok((Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() }, writer))
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.
@@ -65,7 +67,7 @@ impl Relay {
         self.pending.is_empty()
     }
 
-    /// Gives up on passing anything on, and returns the last text of all that was written.
+    /// Gives up on passing on what has been written so far, and returns the last text of it.
     pub(super) fn finish(&mut self) -> String {
         for _ in 0..REST / CHUNK {
             self.pending.clear();
@@ -73,7 +75,9 @@ impl Relay {
                 break;
             }
         }
-        self.tail()
+        let tail = self.tail();
+        self.tail.clear();
+        tail
     }
 
     fn read(&mut self) -> Read {

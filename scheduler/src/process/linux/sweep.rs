@@ -69,12 +69,16 @@ fn children(deadline: Deadline) -> Vec<ChildPid> {
 }
 
 fn children_by_list() -> io::Result<Vec<ChildPid>> {
-    let mut children = Vec::new();
+    let mut children: Option<Vec<ChildPid>> = None;
     for task in fs::read_dir("/proc/self/task")? {
-        let list = fs::read_to_string(task?.path().join("children"))?;
-        children.extend(list.split_whitespace().filter_map(child));
+        // A thread may have ended meanwhile; its children are another one's by then, and the next round finds them.
+        let Ok(list) = fs::read_to_string(task?.path().join("children")) else {
+            continue;
+        };
+        let all = children.get_or_insert_with(Vec::new);
+        all.extend(list.split_whitespace().filter_map(child));
     }
-    Ok(children)
+    children.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 fn children_by_parent() -> io::Result<Vec<ChildPid>> {

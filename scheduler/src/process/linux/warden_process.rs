@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 
-use super::channel::Data;
 use super::pid::ChildPid;
 use super::{poll, signals};
 use crate::clock::Deadline;
@@ -72,9 +71,9 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Starts `command` with this input and the data pipe as its standard output.
-pub(crate) fn execute(command: &mut Command, input: File, data: &Data) -> io::Result<ChildPid> {
-    let child = command.stdin(input).stdout(data.pipe().try_clone()?).spawn()?;
+/// Starts `command` with this input. What it is to inherit was made [`inheritable`].
+pub(crate) fn execute(command: &mut Command, input: File) -> io::Result<ChildPid> {
+    let child = command.stdin(input).spawn()?;
     let pid = ChildPid::new(child.id().cast_signed());
     Ok(pid.expect("a process that was started has an id of its own"))
 }
@@ -85,10 +84,10 @@ pub(crate) fn nameless_file() -> io::Result<File> {
     Ok(memory.into())
 }
 
-/// Lets the next process that is started have this descriptor, under the number that is returned.
-pub(crate) fn inheritable(descriptor: OwnedFd) -> io::Result<RawFd> {
-    rustix::io::fcntl_setfd(&descriptor, FdFlags::empty())?;
-    Ok(descriptor.into_raw_fd())
+/// Lets the processes that are started from now on have this descriptor, under the number that is returned.
+pub(crate) fn inheritable(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
+    rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
+    Ok(descriptor.as_raw_fd())
 }
 
 /// Says whether the process has more than `expected` threads, or can't be counted.

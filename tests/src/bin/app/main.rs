@@ -1,6 +1,7 @@
 //! An application: runs the jobs that are named on its command line and prints their records as JSON.
 //!
-//! `APP_MODE` says what is odd about it. It is a variable, as a re-executed copy gets no arguments.
+//! `APP_MODE` says what is odd about it, and `APP_METHOD` how the processes of its jobs are made. They are variables, as a
+//! re-executed copy gets no arguments.
 
 #![expect(
     clippy::print_stdout,
@@ -16,7 +17,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Record, Scheduler};
+use scheduler::{AnyJob, Record, Scheduler, StartMethod};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 
@@ -47,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == "waits" {
         std::io::stdin().read_exact(&mut [0])?;
     }
-    let scheduler = Scheduler::new().timeout(timeout);
+    let scheduler = Scheduler::new().timeout(timeout).start_method(start_method());
     let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
     match mode.as_str() {
         "main thread ends" => {
@@ -89,6 +90,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             print_records(&scheduler.run(jobs)?);
             Ok(())
         }
+    }
+}
+
+/// Returns what `APP_METHOD` says.
+fn start_method() -> StartMethod {
+    match std::env::var("APP_METHOD").as_deref() {
+        Ok("forks") => StartMethod::ForkServer,
+        Ok("forks if it can") => StartMethod::Auto,
+        _ => StartMethod::Exec,
     }
 }
 

@@ -1,0 +1,84 @@
+//! Waiting for any of several wardens and their jobs.
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::poll;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::clock::Deadline;
+
+/// What is waited for, of one warden and its job.
+#[derive(Debug)]
+pub(crate) struct Interests<'a> {
+    control: Option<PollFd<'a>>,
+    data: Option<PollFd<'a>>,
+    stderr: Option<PollFd<'a>>,
+    exit: Option<PollFd<'a>>,
+    glance: bool,
+}
+
+/// What of it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
+pub(crate) struct Ready {
+    pub(crate) control: bool,
+    pub(crate) data: bool,
+    pub(crate) stderr: bool,
+    pub(crate) exited: bool,
+}
+
+impl<'a> Interests<'a> {
+    /// The word of a warden: it has no job, or one of which nothing counts any more but its end.
+    pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
+        Self {
+            control: worker.control_interest(PollFlags::IN),
+            stderr: worker.stderr_interest(),
+            ..Self::in_the_end_of(worker)
+        }
+    }
+
+    /// A job that is coming up. Its warden's greeting can wait: of that one it counts only that it is there.
+    pub(crate) fn in_the_start_of(worker: &'a Worker, stream: &'a Stream) -> Self {
+        let control = worker.control_interest(PollFlags::empty());
+        Self { control, ..Self::in_the_life_of(worker, stream) }
+    }
+
+    /// A job that runs.
+    pub(crate) fn in_the_life_of(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self { data: stream.interest(), ..Self::in_the_word_of(worker) }
+    }
+
+    /// The end of a warden.
+    pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
+        let exit = worker.exit_interest();
+        Self { control: None, data: None, stderr: None, exit, glance: worker.must_be_glanced_at() }
+    }
+}
+
+/// Returns once something is ready, or the deadline has passed: what is ready, in the order of the interests.
+///
+/// Where the kernel can't tell, everything may be: nothing of it blocks, and the jobs must not be given up for it.
+pub(crate) fn wait<'a>(interests: impl Iterator<Item = Interests<'a>>, deadline: Deadline) -> Vec<Ready> {
+    let interests: Vec<_> = interests.collect();
+    let each = |interests: &Interests<'a>| {
+        [&interests.control, &interests.data, &interests.stderr, &interests.exit].map(Clone::clone)
+    };
+    let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
+    let glance = interests.iter().any(|interests| interests.glance);
+    let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
+    let untold = poll::poll(&mut fds, until).is_err();
+    if untold {
+        poll::pause();
+    }
+    let mut polled = fds.iter();
+    let mut is_ready = |interest: &Option<PollFd<'_>>| {
+        interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
+    };
+    let ready = interests.iter().map(|Interests { control, data, stderr, exit, glance }| Ready {
+        control: is_ready(control),
+        data: is_ready(data),
+        stderr: is_ready(stderr),
+        exited: is_ready(exit) || *glance,
+    });
+    ready.collect()
+}

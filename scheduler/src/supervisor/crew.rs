@@ -1,0 +1,158 @@
+//! `Crew`: the wardens that are there for the next runs, and those that have done their work.
+
+use std::io;
+use std::time::Duration;
+
+use super::REAP_LIMIT;
+use super::warden::Warden;
+use crate::clock::Deadline;
+use crate::error::Error;
+use crate::launcher::Launcher;
+use crate::process::{self, Interests, MemoryWitness, Ready};
+use crate::start_method::StartMethod;
+use crate::wire::codec;
+use crate::wire::frame::{Frame, Kind, Progress};
+use crate::wire::message::{self, Next};
+
+/// Where wardens come from, and where they go.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    launcher: Launcher,
+    /// What each of them does after a run.
+    next: Next,
+    /// Those that are back from a run, or have not had one yet.
+    idle: Vec<Warden>,
+    /// Those that were told to end, and when they must have.
+    leaving: Vec<(Warden, Deadline)>,
+    /// They are in the cgroup of this process.
+    memory: Option<MemoryWitness>,
+}
+
+impl Crew {
+    /// Returns a crew for this start method.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a fork server is wanted and can't be had. Whether it can is known once the first of them has come up.
+    pub(crate) fn open(launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Self, Error> {
+        let mut crew = Self { launcher, next: Next::End, idle: Vec::new(), leaving: Vec::new(), memory: None };
+        if method == StartMethod::Exec {
+            return Ok(crew);
+        }
+        match first_fork_server(launcher, Deadline::after(start_limit)) {
+            Ok(server) => {
+                crew.next = Next::Stay;
+                crew.idle.push(server);
+            }
+            Err(_) if method == StartMethod::Auto => {}
+            Err(error) => return Err(Error::machinery("start a fork server", error)),
+        }
+        Ok(crew)
+    }
+
+    /// What a warden does after a run.
+    pub(super) fn next(&self) -> Next {
+        self.next
+    }
+
+    /// Returns who knows of ends for want of memory.
+    pub(super) fn memory(&mut self) -> &MemoryWitness {
+        // Late, when the first warden is on its way: it reads some files.
+        self.memory.get_or_insert_with(MemoryWitness::new)
+    }
+
+    /// Returns a warden for a run.
+    pub(super) fn take(&mut self) -> io::Result<Warden> {
+        while let Some(mut warden) = self.idle.pop() {
+            if !warden.worker.reap() {
+                return Ok(warden);
+            }
+        }
+        Warden::start(self.launcher)
+    }
+
+    /// Takes a warden back whose run is over: for another one, if it is fit for that.
+    pub(super) fn take_back(&mut self, warden: Warden, is_fit: bool) {
+        if is_fit && self.next == Next::Stay {
+            self.idle.push(warden);
+        } else {
+            self.dismiss(warden);
+        }
+    }
+
+    pub(super) fn dismiss(&mut self, mut warden: Warden) {
+        warden.worker.dismiss();
+        if !warden.worker.reap() {
+            self.leaving.push((warden, Deadline::after(REAP_LIMIT)));
+        }
+    }
+
+    /// Returns what is waited for, of those that are leaving.
+    pub(super) fn interests(&self) -> impl Iterator<Item = Interests<'_>> {
+        self.leaving.iter().map(|(warden, _)| Interests::in_the_end_of(&warden.worker))
+    }
+
+    /// Returns the moment at which [`see_off`](Self::see_off) is due, even if nobody has left.
+    pub(super) fn deadline(&self) -> Deadline {
+        let never = Deadline::after(Duration::MAX);
+        self.leaving.iter().map(|(_, deadline)| *deadline).fold(never, Deadline::earlier)
+    }
+
+    /// Collects those that have left, and ends those that don't.
+    pub(super) fn see_off(&mut self) {
+        self.leaving.retain_mut(|(warden, deadline)| {
+            if warden.worker.reap() {
+                return false;
+            }
+            if deadline.is_past() {
+                warden.worker.kill();
+                // Whom the kernel holds on to is waited for once more, in the end.
+                *deadline = Deadline::after(Duration::MAX);
+            }
+            true
+        });
+    }
+
+    /// Returns once all have left, or should have.
+    pub(super) fn settle(&mut self) {
+        let deadline = Deadline::after(2 * REAP_LIMIT);
+        while !self.leaving.is_empty() && !deadline.is_past() {
+            process::wait(self.interests(), deadline.earlier(self.deadline()));
+            self.see_off();
+        }
+        // To drop one is to wait for it a last time.
+        self.leaving.clear();
+    }
+}
+
+/// Starts a fork server, and returns it once it has said that it can fork.
+fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warden> {
+    let mut warden = Warden::start(launcher)?;
+    warden.ask();
+    while !deadline.is_past() {
+        let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), deadline);
+        if ready.iter().any(|Ready { stderr, .. }| *stderr) {
+            warden.worker.relay_stderr();
+        }
+        match warden.read() {
+            Ok(Progress::Frame(Frame { kind: Kind::Ready, payload })) => match codec::decode(&payload) {
+                Ok(message::Ready::ToFork) => return Ok(warden),
+                Ok(message::Ready::ToExecute) => return Err(io::Error::other(THREADS)),
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            },
+            Ok(Progress::Partial | Progress::WouldBlock) => {}
+            Ok(Progress::Frame(_) | Progress::End) | Err(_) => {
+                let said = warden.worker.finish_stderr();
+                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
+                return Err(io::Error::other(format!(
+                    "it ended before it reached `scheduler::init()`; it wrote: {said}"
+                )));
+            }
+        }
+    }
+    Err(io::Error::other("it did not reach `scheduler::init()` in time"))
+}
+
+/// Why a copy of this binary can't fork.
+const THREADS: &str = "other threads run in it when it reaches `scheduler::init()`, and a process with threads can't \
+    safely fork; call that first thing in `main`, or choose `StartMethod::Exec`, which executes the binary once more then";

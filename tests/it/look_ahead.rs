@@ -1,0 +1,52 @@
+//! Look-ahead: the next job's process is made while the current job runs, and nothing of the job itself comes early.
+
+use std::fs;
+
+use scheduler::{Scheduler, Status, jobs};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::kin::notes;
+use scheduler_tests::leavings::{Leaving, leaves, new_tag};
+
+use crate::METHODS;
+use crate::application::{app, records};
+
+#[test]
+fn a_function_is_called_when_the_one_before_it_has_ended_and_no_earlier() {
+    for method in METHODS {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("notes");
+        let list = (0..30).map(|index| (index.to_string(), notes::job(file.clone(), index.to_string()).into()));
+        let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
+        assert!(records.iter().all(|record| record.status() == Status::Ok), "{records:?}");
+        let expected: Vec<_> = (0..30).flat_map(|index| [format!("{index} begins"), format!("{index} ends")]).collect();
+        let noted = fs::read_to_string(&file).expect("it was written");
+        assert_eq!(noted.lines().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_job_that_was_prepared_is_not_called_after_a_follow_up_has_failed() {
+    for method in METHODS {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("notes");
+        let list = jobs![
+            ("a", notes(file.clone(), "a".into())),
+            ("b", leaves(Leaving::Nothing, Ending::Hangs, new_tag())),
+            ("c", notes(file.clone(), "c".into())),
+        ];
+        let scheduler = Scheduler::new().start_method(method).timeout(std::time::Duration::from_millis(300));
+        let error = scheduler.on_timeout(|_| Err("no")).run(list).expect_err("the follow-up fails");
+        assert_eq!(error.into_records().len(), 2);
+        assert_eq!(fs::read_to_string(&file).expect("it was written"), "a begins\na ends\n");
+    }
+}
+
+#[test]
+fn a_prepared_process_that_is_gone_when_its_turn_has_come_is_made_anew() {
+    for method in ["", "forks"] {
+        let mut command = app("", &["60000", "introduces_itself", "ends_the_next_one", "introduces_itself", "fast"]);
+        let records = records(&command.env("APP_METHOD", method).output().expect("the fixture is built"));
+        assert!(records[1]["result"].as_u64().is_some_and(|ended| ended > 0), "{records:?}");
+        assert_eq!((&records[2]["status"], &records[3]["result"]), (&"ok".into(), &42.into()), "{records:?}");
+    }
+}

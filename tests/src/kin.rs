@@ -1,0 +1,115 @@
+//! Jobs that tell who they are, what others have left to them, and when they run.
+
+#![expect(clippy::needless_pass_by_value, reason = "the arguments of a job are owned")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use scheduler::job;
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// Returns its process, its parent process, and how many calls this one is that its process has seen.
+#[job]
+#[must_use]
+pub fn introduces_itself() -> (u32, u32, u32) {
+    (process::id(), std::os::unix::process::parent_id(), CALLS.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// Writes a line when it begins and one when it ends.
+///
+/// # Errors
+///
+/// If the file can't be written.
+#[job]
+pub fn notes(file: PathBuf, name: String) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(file)?;
+    writeln!(file, "{name} begins")?;
+    // Long enough for a job that is started too early to come first.
+    for _ in 0..100_000 {
+        std::hint::black_box(process::id());
+    }
+    writeln!(file, "{name} ends")
+}
+
+/// Keeps a secret for as long as its process lives.
+#[job]
+#[must_use]
+pub fn keeps(secret: String) -> usize {
+    Box::leak(secret.repeat(3).into_boxed_str()).len()
+}
+
+/// Returns how often a text, whose bytes are given each one higher, stands in the writable memory of its process.
+///
+/// # Errors
+///
+/// If `/proc` can't be read.
+#[job]
+pub fn searches(shifted: Vec<u8>) -> io::Result<usize> {
+    let memory = File::open("/proc/self/mem")?;
+    let maps = fs::read_to_string("/proc/self/maps")?;
+    let mut found = 0;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let Some((from, to)) = line.split(' ').next().and_then(|range| range.split_once('-')) else {
+            continue;
+        };
+        let address = |text| u64::from_str_radix(text, 16).map_err(io::Error::other);
+        let (mut from, to) = (address(from)?, address(to)?);
+        while from < to {
+            let mut page = [0; 4096];
+            // What is mapped, but can't be read, holds no secret.
+            if memory.read_at(&mut page, from).is_ok() {
+                found += page.windows(shifted.len()).filter(|window| is(window, &shifted)).count();
+            }
+            from += 4096;
+        }
+    }
+    Ok(found)
+}
+
+fn is(window: &[u8], shifted: &[u8]) -> bool {
+    window.iter().zip(shifted).all(|(byte, shifted)| byte.wrapping_add(1) == *shifted)
+}
+
+/// Ends the processes that wait for their turn, with their wardens, and returns how many those were. It waits until one
+/// is there.
+///
+/// # Errors
+///
+/// If `/proc` can't be read.
+#[job]
+#[expect(unsafe_code, reason = "processes are ended by their numbers")]
+pub fn ends_the_next_one() -> io::Result<usize> {
+    let parent_of = |process: u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok())
+    };
+    let warden = std::os::unix::process::parent_id();
+    let application = parent_of(warden);
+    loop {
+        let mut ended = 0;
+        for process in fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()) {
+            let is_another_job =
+                parent_of(process).is_some_and(|parent| parent != warden && parent_of(parent) == application);
+            let is_copy = is_another_job && same_image(process);
+            if is_copy {
+                // SAFETY: It has no preconditions.
+                unsafe { libc::kill(i32::try_from(process).unwrap_or(i32::MAX), libc::SIGKILL) };
+                ended += 1;
+            }
+        }
+        if ended > 0 {
+            return Ok(ended);
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn same_image(process: u32) -> bool {
+    let image = |of: String| fs::read_link(format!("/proc/{of}/exe")).ok();
+    image(process.to_string()) == image("self".to_owned())
+}
