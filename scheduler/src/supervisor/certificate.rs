@@ -11,6 +11,7 @@ use crate::wire::message::{ExitReport, Hello, Report};
 
 /// What is known of how the run ended; what it means is told at the end.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each was seen or not, whatever else was")]
 pub(super) struct Evidence {
     /// The warden's greeting: the job's process exists.
     pub(super) hello: Option<Hello>,
