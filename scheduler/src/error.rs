@@ -78,6 +78,15 @@ impl Error {
         Self::new(Kind::NotInitialised, message.to_owned())
     }
 
+    pub(crate) fn misled(marker: &str) -> Self {
+        let message = format!(
+            "jobs can't run in this process: `{marker}` was in its environment, as it is in a copy that is there to run a \
+             job, and this is none; either the variable was set by mistake, or the copy has started this process in its \
+             place, as a test harness does that runs each test in a process of its own (`-Zpanic-abort-tests`)"
+        );
+        Self::new(Kind::NotInitialised, message)
+    }
+
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
             set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \

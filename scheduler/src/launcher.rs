@@ -21,6 +21,16 @@ pub(crate) fn note_initialised() {
     INITIALISED.store(true, Ordering::Relaxed);
 }
 
+static MISLED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process has a copy's marker, and is none.
+///
+/// It may have been started by a copy that never came to do its work, such as a test harness that starts one more process
+/// for each test. Were it to start copies itself, so would those, and so on without end.
+pub(crate) fn note_misled() {
+    MISLED.store(true, Ordering::Relaxed);
+}
+
 /// A test that diverts into a job when the binary is a re-executed copy.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +65,9 @@ pub(crate) enum Launcher {
 impl Launcher {
     /// Returns how to launch copies of this process.
     pub(crate) fn of_this_process() -> Result<Self, Error> {
+        if MISLED.load(Ordering::Relaxed) {
+            return Err(Error::misled(MARKER));
+        }
         if INITIALISED.load(Ordering::Relaxed) {
             return Ok(Self::Main);
         }

@@ -64,7 +64,8 @@ fn enter(launcher: Launcher) {
     {
         job::run_executed(role);
     }
-    // The variable came from somewhere else: this is an ordinary program.
+    // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
+    launcher::note_misled();
 }
 
 /// Says whether this is a copy that is there to run a job.
