@@ -1,0 +1,94 @@
+//! What results and arguments of any size cost, beside the same bytes through a bare pipe: `cargo bench --bench bandwidth`.
+//!
+//! Each figure is a whole run, with the start of the process and the making of the text. Up to 1 GiB, less one kibibyte for
+//! what stands around it, unless `BENCH_BYTES` says otherwise.
+
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
+
+mod figures;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use figures::Figures;
+use scheduler::{Outcome, run_job_with_timeout};
+use scheduler_tests::jobs::{big, measure};
+
+/// Has a copy of this program write so many bytes, or read what it is given.
+const BARE: &str = "BENCH_BARE";
+const READS: &str = "reads";
+
+fn timed(run: impl FnOnce()) -> Duration {
+    let clock = Instant::now();
+    run();
+    clock.elapsed()
+}
+
+/// What a copy of this program does.
+fn bare(role: &str) -> io::Result<()> {
+    if role == READS {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(());
+    }
+    let text = "x".repeat(role.parse().expect("a number"));
+    // Not through the buffer of lines, which looks for their ends.
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(text.as_bytes())
+}
+
+fn copy(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("/proc is mounted"));
+    command.env(BARE, role);
+    command
+}
+
+fn result_through_a_pipe(length: usize) {
+    let mut child = copy(&length.to_string()).stdout(Stdio::piped()).spawn().expect("this program");
+    let mut bytes = Vec::new();
+    child.stdout.take().expect("it is piped").read_to_end(&mut bytes).expect("a pipe");
+    assert!(child.wait().is_ok_and(|status| status.success()));
+    assert_eq!(bytes.len(), length);
+}
+
+fn result_of_a_job(length: usize) {
+    let run = run_job_with_timeout(big::job(length), Duration::MAX).expect("the input is fine");
+    assert!(matches!(run.outcome, Outcome::Ok(text) if text.len() == length));
+}
+
+fn argument_through_a_pipe(text: &str) {
+    let mut child = copy(READS).stdin(Stdio::piped()).spawn().expect("this program");
+    child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("a pipe");
+    assert!(child.wait().is_ok_and(|status| status.success()));
+}
+
+fn argument_of_a_job(text: String) {
+    let length = text.len();
+    let run = run_job_with_timeout(measure::job(text), Duration::MAX).expect("the input is fine");
+    assert_eq!(run.outcome, Outcome::Ok(length));
+}
+
+fn main() {
+    if let Ok(role) = std::env::var(BARE) {
+        return bare(&role).expect("the other end reads, or writes");
+    }
+    scheduler::init();
+    let most = figures::number("BENCH_BYTES", (1 << 30) - 1024);
+    println!("{}", Figures::HEAD);
+    for length in [1, 1 << 10, 64 << 10, 1 << 20, 64 << 20, most].into_iter().filter(|length| *length <= most) {
+        let [mut results, mut bare_results, mut arguments, mut bare_arguments] = [(); 4].map(|()| Figures::default());
+        for _ in 0..if length > 1 << 20 { 5 } else { 100 } {
+            bare_results.add(timed(|| result_through_a_pipe(length)));
+            results.add(timed(|| result_of_a_job(length)));
+            let text = "x".repeat(length);
+            bare_arguments.add(timed(|| argument_through_a_pipe(&text)));
+            arguments.add(timed(|| argument_of_a_job(text)));
+        }
+        println!("{}", bare_results.row(&format!("{length} bytes from a process, through a pipe")));
+        println!("{}", results.row(&format!("{length} bytes as the result of a job")));
+        println!("{}", bare_arguments.row(&format!("{length} bytes to a process, through a pipe")));
+        println!("{}", arguments.row(&format!("{length} bytes as the argument of a job")));
+    }
+}
