@@ -141,10 +141,19 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
         }
     });
     let mutable = (!arguments.is_empty()).then(|| quote!(mut));
+    let runtime = job.is_async.then(|| {
+        quote! {
+            let __scheduler_runtime = match #krate::__private::Runtime::new() {
+                #krate::__private::Ok(__scheduler_value) => __scheduler_value,
+                #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+            };
+        }
+    });
     let ending = ending(job, &arguments, krate);
     quote! {
         fn __scheduler_run(#mutable __scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
             #(#reads)*
+            #runtime
             if let #krate::__private::Err(__scheduler_ending) = __scheduler_stage.start() {
                 return __scheduler_ending;
             }
@@ -157,6 +166,7 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
 fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     let name = located(&job.name);
     let call = quote!(#name(#(#arguments),*));
+    let call = if job.is_async { quote!(__scheduler_runtime.block_on(#call)) } else { call };
     let (whole, error) = match &job.returns {
         Returns::Nothing => {
             return quote! {

@@ -19,6 +19,21 @@ pub(crate) struct Job {
     pub(crate) deprecated: TokenStream,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) returns: Returns,
+    /// Calling it gives a future, which a runtime has yet to run.
+    pub(crate) is_async: bool,
+}
+
+/// What becomes of an `async fn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AsyncFns {
+    /// It can be a job: the runtime crate was built with what runs futures.
+    Run,
+    Refused,
+}
+
+impl AsyncFns {
+    /// As this crate was built.
+    pub(crate) const HERE: Self = if cfg!(feature = "tokio") { Self::Run } else { Self::Refused };
 }
 
 /// What is left of a function that can't be a job: enough for `refused::job(…)` to compile, so that one mistake gives
@@ -34,11 +49,15 @@ pub(crate) struct Stub {
 /// Returns the job, or what is left of it once `problems` says why it can't be one.
 ///
 /// Nothing is left of a method, as a type can't stand beside it, nor where the type would get in the way of another.
-pub(crate) fn check(function: &Function, problems: &mut Problems) -> Result<Job, Option<Box<Stub>>> {
+pub(crate) fn check(
+    function: &Function,
+    async_fns: AsyncFns,
+    problems: &mut Problems,
+) -> Result<Job, Option<Box<Stub>>> {
     let mut found = Problems::default();
     let Function { attrs, vis, sig, .. } = function;
     check_attributes(function, &mut found);
-    check_qualifiers(sig, &mut found);
+    check_qualifiers(sig, async_fns, &mut found);
     let parameters = parameters::check(sig, &mut found);
     let (returns, returns_well) = returns::check(sig, &mut found);
     let (name, vis) = (sig.ident.clone(), vis.clone());
@@ -51,6 +70,7 @@ pub(crate) fn check(function: &Function, problems: &mut Problems) -> Result<Job,
             deprecated: deprecated.map(ToTokens::to_token_stream).collect(),
             parameters,
             returns,
+            is_async: sig.asyncness.is_some(),
         });
     }
     problems.append(found);
@@ -78,15 +98,15 @@ fn check_attributes(function: &Function, problems: &mut Problems) {
     }
 }
 
-fn check_qualifiers(sig: &Signature, problems: &mut Problems) {
+fn check_qualifiers(sig: &Signature, async_fns: AsyncFns, problems: &mut Problems) {
     if let Some(token) = &sig.constness {
         problems.at(token, "a job can't be a `const fn`; write `fn`, and call the `const fn` from it");
     }
-    if let Some(token) = &sig.asyncness {
+    if let (Some(token), AsyncFns::Refused) = (&sig.asyncness, async_fns) {
         problems.at(
             token,
-            "a job can't be an `async fn`: it has a process of its own, without a runtime; write `fn`, and block on \
-             the future inside it",
+            "a job can be an `async fn` only with the feature `tokio` of `scheduler`, which makes a runtime in its \
+             process; turn it on in `Cargo.toml`, or write `fn`, and block on the future inside it",
         );
     }
     if let Safety::Unsafe(token) = &sig.safety {
@@ -145,9 +165,13 @@ mod tests {
     use quote::quote;
 
     fn checked(function: TokenStream) -> (Result<Job, Option<Box<Stub>>>, Vec<String>) {
+        checked_where(AsyncFns::Refused, function)
+    }
+
+    fn checked_where(async_fns: AsyncFns, function: TokenStream) -> (Result<Job, Option<Box<Stub>>>, Vec<String>) {
         let function = Function::parse(function, "job").unwrap_or_else(|error| panic!("{error}"));
         let mut problems = Problems::default();
-        let checked = check(&function, &mut problems);
+        let checked = check(&function, async_fns, &mut problems);
         (checked, problems.messages())
     }
 
@@ -174,7 +198,7 @@ mod tests {
             quote!(
                 async fn f() {}
             ),
-            &["a job can't be an `async fn`"],
+            &["a job can be an `async fn` only with the feature `tokio`"],
         );
         refused(
             quote!(
@@ -192,6 +216,29 @@ mod tests {
             unsafe extern "C" fn f(n: u8, ...) {}
         );
         refused(variadic, &["a job can't be an `un", "a job can't be an `ex", "a job can't take any number"]);
+    }
+
+    #[test]
+    fn an_async_function_is_a_job_where_something_runs_it() {
+        let asynchronous = quote!(
+            async fn f(a: u8) -> Result<u8, String> {}
+        );
+        let (checked, messages) = checked_where(AsyncFns::Run, asynchronous);
+        assert_eq!(messages, [""; 0]);
+        let job = checked.unwrap_or_else(|_| panic!("nothing is wrong with it"));
+        assert!(job.is_async);
+        assert!(matches!(job.returns, Returns::Result { value: Some(_), .. }));
+    }
+
+    #[test]
+    fn an_async_function_owns_its_arguments_as_any_job_does() {
+        let borrowing = quote!(
+            async unsafe fn f(a: &str) -> &u8 {}
+        );
+        let (checked, messages) = checked_where(AsyncFns::Run, borrowing);
+        assert!(checked.is_err());
+        assert_eq!(messages.len(), 3, "{messages:#?}");
+        assert!(messages.iter().all(|message| !message.contains("async")), "{messages:#?}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod value;
 use proc_macro2::TokenStream;
 
 use crate::attr::Options;
+use crate::function::AsyncFns;
 use crate::item::Function;
 use crate::problems::Problems;
 
@@ -62,7 +63,7 @@ fn job_tokens(options: TokenStream, item: TokenStream) -> TokenStream {
     let options = Options::parse(options, attr::JOB, &mut problems);
     let mut tokens = item.clone();
     match Function::parse(item, "job") {
-        Ok(function) => tokens.extend(match function::check(&function, &mut problems) {
+        Ok(function) => tokens.extend(match function::check(&function, AsyncFns::HERE, &mut problems) {
             Ok(job) => expand::job(&job, &options),
             Err(Some(stub)) => expand::stub(&stub, &options),
             Err(None) => TokenStream::new(),
@@ -99,7 +100,7 @@ fn entry_point(
 
 #[cfg(test)]
 mod tests {
-    use super::{TokenStream, entry_point, job_tokens};
+    use super::{AsyncFns, Function, Options, Problems, TokenStream, entry_point, expand, function, job_tokens};
     use quote::quote;
 
     fn errors(tokens: &TokenStream) -> usize {
@@ -135,7 +136,7 @@ mod tests {
         let tokens = job_tokens(
             quote!(timeout = 30, nam = "a"),
             quote!(
-                async fn f(a: &str) {}
+                unsafe fn f(a: &str) {}
             ),
         );
         assert_eq!(errors(&tokens), 4, "{tokens}");
@@ -151,6 +152,32 @@ mod tests {
         );
         assert_eq!(errors(&tokens), 1);
         assert!(tokens.to_string().contains("__SCHEDULER_ENTRY"), "{tokens}");
+    }
+
+    fn expansion(function: TokenStream) -> String {
+        let function = Function::parse(function, "job").unwrap_or_else(|error| panic!("{error}"));
+        let job = function::check(&function, AsyncFns::Run, &mut Problems::default());
+        let job = job.unwrap_or_else(|_| panic!("nothing is wrong with it"));
+        expand::job(&job, &Options::default()).to_string()
+    }
+
+    #[test]
+    fn an_async_job_has_its_runtime_before_its_time_begins() {
+        let tokens = expansion(quote!(
+            async fn f(a: u8) -> Result<u8, String> {}
+        ));
+        let call = quote!(__scheduler_runtime.block_on(f(__scheduler_0))).to_string();
+        let steps = ["argument ::", "Runtime :: new", "__scheduler_stage . start", &call];
+        let places = steps.map(|step| tokens.find(step).unwrap_or_else(|| panic!("no `{step}` in {tokens}")));
+        assert!(places.is_sorted(), "{tokens}");
+    }
+
+    #[test]
+    fn only_an_async_job_has_a_runtime() {
+        let tokens = expansion(quote!(
+            fn f(a: u8) -> Result<u8, String> {}
+        ));
+        assert!(!tokens.contains("untime") && !tokens.contains("block_on"), "{tokens}");
     }
 
     #[test]

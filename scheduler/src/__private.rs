@@ -18,6 +18,8 @@ pub use crate::launcher::TestEntry;
 pub use crate::output::{Output, output};
 pub use crate::registry::{Declaration, Entry, Parameter, Registered};
 pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
+#[cfg(feature = "tokio")]
+pub use crate::runtime::Runtime;
 pub use crate::stage::{Ending, Stage, failed, returned};
 
 /// Returns the id of a type, as a plain function pointer.

@@ -2,28 +2,19 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::AnyJob;
 use crate::error::Error;
-use crate::escape::OneLine;
-use crate::failure::Failure;
-use crate::follow_up::{FollowUpError, TimedOut};
-use crate::launcher::Launcher;
-use crate::outcome::Outcome;
-use crate::process::{self, Orphans};
+use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
+use crate::ledger::Ledger;
+use crate::process::Orphans;
 use crate::record::Record;
-use crate::registry;
+use crate::running::Running;
+use crate::settings::Settings;
 use crate::start_method::StartMethod;
-use crate::supervisor::{Crew, Finished, Order, supervise};
-use crate::wire::frame;
-
-/// How long a job may take until its function is called, unless the builder says otherwise.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::supervisor::{Quarters, Watch, supervise};
 
 /// Runs lists of jobs: how many at a time, for how long, and what happens on a timeout.
 ///
@@ -59,66 +50,60 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// }
 /// ```
 #[must_use = "a scheduler does nothing until it is given jobs to run"]
-pub struct Scheduler<'a> {
-    timeout: Option<Duration>,
-    ceiling: Option<Duration>,
-    start_timeout: Duration,
-    concurrency: usize,
-    start_method: StartMethod,
-    orphans: Orphans,
-    on_timeout: Option<FollowUp<'a>>,
-    /// The fork servers, between the runs.
-    crew: Mutex<Option<Crew>>,
+pub struct Scheduler<F = NoFollowUp> {
+    settings: Settings,
+    /// Where its fork servers are between the lists.
+    quarters: Quarters,
+    /// Shared with the lists that are under way.
+    follow_up: Arc<F>,
 }
 
-type FollowUp<'a> = Box<dyn Fn(&TimedOut<'_>) -> Result<(), FollowUpError> + 'a>;
-
-impl<'a> Scheduler<'a> {
+impl Scheduler {
     /// Returns a scheduler that runs one job at a time, without a limit but for the jobs' own, and follows nothing up.
     pub fn new() -> Self {
-        Self {
-            timeout: None,
-            ceiling: None,
-            start_timeout: START_TIMEOUT,
-            concurrency: 1,
-            start_method: StartMethod::default(),
-            orphans: Orphans::default(),
-            on_timeout: None,
-            crew: Mutex::new(None),
-        }
+        Self { settings: Settings::default(), quarters: Quarters::default(), follow_up: Arc::new(NoFollowUp) }
     }
+}
 
+impl<F> Scheduler<F> {
     /// Sets the timeout of every job that has none of its own.
     ///
     /// It counts from the moment at which the function is called. A call's own timeout, and then the attribute's, come
     /// before it, whether shorter or longer. `Duration::MAX` is no limit; zero is an error when the jobs are to run.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..self }
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = Some(timeout);
+        self
     }
 
     /// Sets a timeout that no job may exceed, whatever its own.
-    pub(crate) fn ceiling(self, ceiling: Duration) -> Self {
-        Self { ceiling: Some(ceiling), ..self }
+    pub(crate) fn ceiling(mut self, ceiling: Duration) -> Self {
+        self.settings.ceiling = Some(ceiling);
+        self
     }
 
     /// Sets how long a job may take to start: from the making of its process to the call of its function. 30 seconds
     /// unless set.
     ///
-    /// A job that takes longer is recorded as [`Failure::NeverStarted`]. Zero is an error when the jobs are to run.
-    pub fn start_timeout(self, start_timeout: Duration) -> Self {
-        Self { start_timeout, ..self }
+    /// A job that takes longer is recorded as [`Failure::NeverStarted`](crate::Failure::NeverStarted). Zero is an error when the jobs are to run.
+    pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
+        self.settings.start_timeout = start_timeout;
+        self
     }
 
     /// Sets how many jobs run at a time: 1 unless set. Records come in input order all the same.
     ///
-    /// Zero is an error when the jobs are to run.
-    pub fn concurrency(self, concurrency: usize) -> Self {
-        Self { concurrency, ..self }
+    /// Each takes about five descriptors: for a thousand, raise the limit on those first. Zero is an error when the jobs are
+    /// to run.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.settings.concurrency = concurrency;
+        self
     }
 
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
-    pub fn start_method(self, start_method: StartMethod) -> Self {
-        Self { start_method, crew: Mutex::new(None), ..self }
+    pub fn start_method(mut self, start_method: StartMethod) -> Self {
+        self.settings.start_method = start_method;
+        self.quarters = Quarters::default();
+        self
     }
 
     /// Says that this process may adopt what is left of jobs whose warden was lost, and end it.
@@ -133,23 +118,26 @@ impl<'a> Scheduler<'a> {
     /// On Linux [`run`](Self::run) then makes this process a subreaper, and leaves it one. **Any child of this process
     /// that is no warden is taken for a job's**, once a warden was lost: call this only in an application that starts no
     /// process by other means.
-    pub fn adopt_orphans(self) -> Self {
-        Self { orphans: Orphans::Adopted, ..self }
+    pub fn adopt_orphans(mut self) -> Self {
+        self.settings.orphans = Orphans::Adopted;
+        self
     }
 
     /// Has `follow_up` called at once, in this process and on the thread that called [`run`](Self::run), when a job has
-    /// been stopped at its timeout.
+    /// been stopped at its timeout; with [`run_async`](Self::run_async), on the task that awaits it.
     ///
     /// While it runs no other job is started, unless the concurrency is more than 1. If it fails, no further job is
     /// started, and [`run`](Self::run) fails with its error.
-    pub fn on_timeout<F, E>(self, follow_up: F) -> Self
+    pub fn on_timeout<G, E>(self, follow_up: G) -> Scheduler<G>
     where
-        F: Fn(&TimedOut<'_>) -> Result<(), E> + 'a,
+        G: Fn(&TimedOut<'_>) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self { on_timeout: Some(Box::new(move |timed_out| follow_up(timed_out).map_err(Into::into))), ..self }
+        Scheduler { settings: self.settings, quarters: self.quarters, follow_up: Arc::new(follow_up) }
     }
+}
 
+impl<F: FollowUp> Scheduler<F> {
     /// Runs the jobs and returns their records, one for each, in the order of the jobs.
     ///
     /// Returns once all are over and nothing that they started is left. [`jobs!`](crate::jobs) builds the list.
@@ -163,212 +151,117 @@ impl<'a> Scheduler<'a> {
     /// - with [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name, or arguments can't
     ///   be encoded,
     /// - with [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init),
+    /// - if a fork server is wanted and can't be had ([`StartMethod::ForkServer`]),
     /// - if this process has other rights than whoever started it, by set-user-ID or file capabilities;
     ///
     /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed. The records that were finished by
     /// then are in [`into_records`](Error::into_records).
     pub fn run(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Result<Vec<Record>, Error> {
-        self.check()?;
-        let jobs: Vec<_> = jobs.into_iter().collect();
-        let orders = self.orders(&jobs)?;
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut crew = self.crew()?;
-        self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
-        let mut ledger =
-            Ledger { follow_up: self.on_timeout.as_ref(), records: vec![None; jobs.len()], jobs, error: None };
-        let watched = match NonZeroUsize::new(self.concurrency) {
-            Some(many) if many.get() > 1 => supervise_beside(orders, &mut crew, many, &mut ledger),
-            _ => {
-                supervise(orders, &mut crew, NonZeroUsize::MIN, |index, over| ledger.enter(index, over));
-                Ok(())
-            }
-        };
-        self.keep(crew);
-        if let Err(error) = watched {
-            ledger.error.get_or_insert(Error::machinery("start a thread that watches over the jobs", error));
-        }
-        ledger.close()
+        run(&self.settings, &self.quarters, jobs.into_iter().collect(), &*self.follow_up)
     }
 
-    /// Runs one call and returns what came of it.
-    pub(crate) fn run_one(&self, call: &AnyJob) -> Result<Finished, Error> {
-        self.check()?;
-        let order = self.order(None, call)?;
-        registry::check()?;
-        let mut crew = self.crew()?;
-        let mut finished = None;
-        supervise(vec![order], &mut crew, NonZeroUsize::MIN, |_, over| {
-            finished = Some(over);
-            ControlFlow::Continue(())
-        });
-        Ok(finished.expect("every order is finished before `supervise` returns"))
-    }
-
-    /// Returns the wardens of the last run that stayed, or those of a first one.
-    fn crew(&self) -> Result<Crew, Error> {
-        let launcher = launcher()?;
-        let kept = self.crew.lock().unwrap_or_else(PoisonError::into_inner).take();
-        kept.map_or_else(|| Crew::open(launcher, self.start_method, self.start_timeout), Ok)
-    }
-
-    /// Keeps them for the next run.
-    fn keep(&self, crew: Crew) {
-        *self.crew.lock().unwrap_or_else(PoisonError::into_inner) = Some(crew);
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
-            return Err(Error::invalid_timeout(""));
-        }
-        if self.start_timeout.is_zero() {
-            return Err(Error::invalid_timeout(" for the start"));
-        }
-        if self.concurrency == 0 {
-            return Err(Error::invalid_setting("a concurrency of 0 runs nothing; give 1 or more"));
-        }
-        Ok(())
-    }
-
-    fn orders(&self, jobs: &[(String, AnyJob)]) -> Result<Vec<Order>, Error> {
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        registry::check()?;
-        jobs.iter().map(|(id, call)| self.order(Some(id), call)).collect()
-    }
-
-    fn order(&self, id: Option<&str>, call: &AnyJob) -> Result<Order, Error> {
-        let whose = || {
-            let id = id.map_or(String::new(), |id| format!(" `{}`", OneLine(id)));
-            format!("{id} (job `{}`)", call.name())
-        };
-        let own = call.timeout.or(call.entry.timeout()).or(self.timeout);
-        if own == Some(Duration::ZERO) {
-            return Err(Error::invalid_timeout(&format!(" of{}", whose())));
-        }
-        let arguments = match &call.arguments {
-            Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {
-                Err(format!("its arguments take {} bytes, over the limit of {}", bytes.len(), frame::LIMIT))
-            }
-            Ok(bytes) => Ok(Arc::clone(bytes)),
-            Err(problem) => Err(format!("its arguments can't be encoded: {problem}")),
-        };
-        Ok(Order {
-            entry: call.entry,
-            arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
-            limit: own.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
-            start_limit: self.start_timeout,
-            orphans: self.orphans,
-        })
+    /// Runs the jobs as [`run`](Self::run) does, while the future that is returned is awaited, and blocks nobody.
+    ///
+    /// Nothing is started before it is first polled. From then on a thread of its own watches over the jobs, so that it
+    /// needs no runtime, and every deadline is kept whoever is busy. Follow-ups are called, and results are decoded, on the
+    /// task that awaits it. A follow-up has its time there as in [`run`](Self::run): unless the concurrency is more than
+    /// 1, no other job is started until it has returned.
+    ///
+    /// The future can be spawned on any executor: it borrows nothing from the scheduler, and is `Send` where the follow-up
+    /// is `Send` and `Sync`.
+    ///
+    /// **To drop it is to end what it runs.** At once no further job is started, and those that run are killed with
+    /// everything that they started, as at a timeout. Nobody waits for that: the thread sees to it, and ends then.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), when it is awaited.
+    ///
+    /// # Panics
+    ///
+    /// It panics when polled where the follow-up does; that, too, ends what it runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// #[job]
+    /// fn square(n: u64) -> u64 { n * n }
+    ///
+    /// #[job]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let scheduler = Scheduler::new().timeout(Duration::from_millis(200));
+    ///     let task = tokio::spawn(scheduler.run_async(jobs![("a", square(12)), ("b", hang)]));
+    ///     // … the runtime is free for other tasks …
+    ///     let records = task.await??;
+    ///     assert_eq!(records[0].result::<u64>()?, 144);
+    ///     assert_eq!(records[1].status(), Status::Timeout);
+    ///
+    ///     // Given up: the job is killed.
+    ///     let patience = Duration::from_millis(50);
+    ///     let given_up = tokio::time::timeout(patience, Scheduler::new().run_async(jobs![("c", hang)]));
+    ///     assert!(given_up.await.is_err());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn run_async(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Running<F> {
+        Running::new(self.settings, self.quarters.clone(), jobs.into_iter().collect(), Arc::clone(&self.follow_up))
     }
 }
 
-/// Returns how to launch copies of this process that will know what they are there for.
-fn launcher() -> Result<Launcher, Error> {
-    // Its copies would take no orders.
-    if process::makes_privileged_copies() {
-        return Err(Error::privileged());
-    }
-    Launcher::of_this_process()
-}
-
-/// Watches over the jobs on another thread, so that a follow-up that takes its time delays nobody's deadline.
-fn supervise_beside(
-    orders: Vec<Order>,
-    crew: &mut Crew,
-    concurrency: NonZeroUsize,
-    ledger: &mut Ledger<'_, '_>,
-) -> std::io::Result<()> {
-    let stopped = AtomicBool::new(false);
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        let stopped = &stopped;
-        let supervisor = thread::Builder::new().name("scheduler".to_owned()).spawn_scoped(scope, move || {
-            supervise(orders, crew, concurrency, |index, over| {
-                // Nobody receives any more if a follow-up has panicked.
-                let lost = sender.send((index, over)).is_err();
-                if lost || stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-        })?;
-        for (index, over) in receiver {
-            if ledger.enter(index, over).is_break() {
-                stopped.store(true, Ordering::Relaxed);
-            }
-        }
-        supervisor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok(())
-    })
-}
-
-/// Where runs become records, and timeouts are followed up.
-struct Ledger<'s, 'a> {
+fn run(
+    settings: &Settings,
+    quarters: &Quarters,
     jobs: Vec<(String, AnyJob)>,
-    follow_up: Option<&'s FollowUp<'a>>,
-    records: Vec<Option<Record>>,
-    error: Option<Error>,
-}
-
-impl Ledger<'_, '_> {
-    fn enter(&mut self, index: usize, over: Finished) -> ControlFlow<()> {
-        let (id, call) = &mut self.jobs[index];
-        let record = record(std::mem::take(id), call, over);
-        if let (Outcome::Timeout(overrun), Some(follow_up)) = (&record.outcome, self.follow_up)
-            && let Err(source) = follow_up(&TimedOut::new(&record, *overrun))
-        {
-            self.error.get_or_insert_with(|| Error::follow_up(OneLine(record.job_id()), source));
-        }
-        self.records[index] = Some(record);
-        if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    follow_up: &dyn CallFollowUp,
+) -> Result<Vec<Record>, Error> {
+    let orders = settings.orders(&jobs)?;
+    if orders.is_empty() {
+        return Ok(Vec::new());
     }
-
-    fn close(self) -> Result<Vec<Record>, Error> {
-        let records = self.records.into_iter().flatten().collect();
-        match self.error {
-            Some(error) => Err(error.with_records(records)),
-            None => Ok(records),
+    let (open, concurrency) = (settings.crew(quarters)?, settings.concurrency()?);
+    let mut ledger = Ledger::open(jobs);
+    if concurrency == NonZeroUsize::MIN {
+        let mut crew = open()?;
+        supervise(orders, &mut crew, concurrency, None, |index, over| ledger.enter(index, over, follow_up));
+        quarters.keep(crew);
+        return ledger.close();
+    }
+    // A follow-up that takes its time must delay nobody's deadline.
+    let theirs = quarters.clone();
+    let mut watch = Watch::start(orders, open, move |crew| theirs.keep(crew), concurrency)?;
+    while let Some(told) = watch.wait() {
+        if ledger.enter(told.index, told.over, follow_up).is_break() {
+            watch.stop();
         }
     }
-}
-
-fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
-    let output = call.entry.output();
-    let outcome = over.outcome.and_then(|bytes| match output.revive(&bytes) {
-        Ok(_) => Ok(bytes.into_boxed_slice()),
-        Err(error) => Err(undecodable(&error)),
-    });
-    Record {
-        job_id,
-        job: call.name(),
-        outcome,
-        output,
-        duration: over.duration,
-        usage: over.usage,
-        sweep: over.sweep,
-        stderr_tail: over.stderr_tail.into_boxed_str(),
+    if let Some(error) = watch.failure() {
+        return Err(error);
     }
+    ledger.close()
 }
 
-/// The failure of a job whose result can't be read back.
-pub(crate) fn undecodable(error: &impl fmt::Display) -> Failure {
-    Failure::Unserializable { message: format!("it can't be read back: {error}") }
-}
-
-impl Default for Scheduler<'_> {
+impl Default for Scheduler {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Scheduler<'_> {
+impl<F> fmt::Debug for Scheduler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { timeout, start_timeout, concurrency, start_method, orphans, .. } = &self.settings;
         f.debug_struct("Scheduler")
-            .field("timeout", &self.timeout)
-            .field("start_timeout", &self.start_timeout)
-            .field("concurrency", &self.concurrency)
-            .field("start_method", &self.start_method)
-            .field("orphans", &self.orphans)
+            .field("timeout", timeout)
+            .field("start_timeout", start_timeout)
+            .field("concurrency", concurrency)
+            .field("start_method", start_method)
+            .field("orphans", orphans)
             .finish_non_exhaustive()
     }
 }

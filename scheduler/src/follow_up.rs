@@ -12,8 +12,40 @@ use crate::escape::OneLine;
 use crate::outcome::Overrun;
 use crate::record::Record;
 
-/// Any error that a follow-up can end with.
-pub(crate) type FollowUpError = Box<dyn Error + Send + Sync>;
+/// What a [`Scheduler`](crate::Scheduler) does on a timeout: nothing, or what
+/// [`on_timeout`](crate::Scheduler::on_timeout) was given.
+///
+/// Implemented by [`NoFollowUp`] and by every `Fn(&TimedOut) -> Result<(), E>`, and by nothing else.
+pub trait FollowUp: CallFollowUp {}
+
+impl<F: CallFollowUp> FollowUp for F {}
+
+/// The follow-up of a scheduler that was given none.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct NoFollowUp;
+
+/// Whatever a follow-up is, in one shape. It is not public, so that nothing else can be one.
+pub trait CallFollowUp {
+    #[doc(hidden)]
+    fn call(&self, timed_out: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+impl CallFollowUp for NoFollowUp {
+    fn call(&self, _: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+impl<F, E> CallFollowUp for F
+where
+    F: Fn(&TimedOut<'_>) -> Result<(), E>,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn call(&self, timed_out: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self(timed_out).map_err(Into::into)
+    }
+}
 
 /// A run that was stopped at its deadline: what [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) hears of.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,20 @@
 //! The two functions that most callers need, over [`Scheduler`].
 
+use std::future::poll_fn;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::builder::{Scheduler, undecodable};
+use crate::builder::Scheduler;
 use crate::call::{AnyJob, Job};
 use crate::error::Error;
 use crate::evidence::{Sweep, Usage};
+use crate::ledger::undecodable;
 use crate::outcome::{Outcome, Status};
 use crate::record::Record;
+use crate::settings::Settings;
+use crate::supervisor::{Finished, Quarters, Watch, supervise};
 
 /// One finished run of a job whose result is a `T`.
 #[derive(Clone, Debug)]
@@ -31,6 +37,12 @@ impl<T> Run<T> {
     #[must_use]
     pub fn status(&self) -> Status {
         self.outcome.status()
+    }
+
+    fn of(job: &Job<T>, over: Finished) -> Self {
+        let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));
+        let Finished { duration, usage, sweep, stderr_tail, .. } = over;
+        Self { outcome, duration, usage, sweep, stderr_tail }
     }
 }
 
@@ -71,9 +83,59 @@ impl<T> Run<T> {
 /// ```
 #[expect(clippy::needless_pass_by_value, reason = "a call is used up by its run; `clone` it to run it again")]
 pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>, Error> {
-    let over = Scheduler::new().ceiling(timeout).run_one(&job.call)?;
-    let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));
-    Ok(Run { outcome, duration: over.duration, usage: over.usage, sweep: over.sweep, stderr_tail: over.stderr_tail })
+    Ok(Run::of(&job, run_one(&job.call, timeout)?))
+}
+
+/// Runs one job as [`run_job_with_timeout`] does, while the future that is returned is awaited, and blocks nobody.
+///
+/// Nothing is started before it is first polled. It needs no runtime, and can be spawned on any. **To drop it is to end the
+/// job**, and everything that it started; see [`Scheduler::run_async`].
+///
+/// # Errors
+///
+/// As [`run_job_with_timeout`], when it is awaited.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_async, Outcome};
+///
+/// #[job]
+/// fn fast_job() -> i32 { 42 }
+///
+/// #[scheduler::main]
+/// #[tokio::main]
+/// async fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_async(fast_job::job(), Duration::from_secs(10)).await?;
+///     assert_eq!(run.outcome, Outcome::Ok(42));
+///     Ok(())
+/// }
+/// ```
+#[expect(clippy::manual_async_fn, reason = "that it is `Send`, whatever the job returns, is promised here")]
+pub fn run_job_async<T>(job: Job<T>, timeout: Duration) -> impl Future<Output = Result<Run<T>, Error>> + Send {
+    async move { Ok(Run::of(&job, run_one_async(&job.call, timeout).await?)) }
+}
+
+fn run_one(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {
+    let settings = Settings::under(ceiling);
+    let order = settings.one_order(call)?;
+    let mut finished = None;
+    let mut crew = settings.crew(&Quarters::default())?()?;
+    supervise(vec![order], &mut crew, NonZeroUsize::MIN, None, |_, over| {
+        finished = Some(over);
+        ControlFlow::Continue(())
+    });
+    Ok(finished.expect("every order is finished before `supervise` returns"))
+}
+
+async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {
+    let settings = Settings::under(ceiling);
+    let order = settings.one_order(call)?;
+    let open = settings.crew(&Quarters::default())?;
+    let mut watch = Watch::start(vec![order], open, drop, NonZeroUsize::MIN)?;
+    let told = poll_fn(|context| watch.poll(context)).await;
+    Ok(told.expect("of every order something is told").over)
 }
 
 /// Runs jobs one after the other, in input order, each for no longer than `timeout`, and returns their records.

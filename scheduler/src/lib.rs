@@ -41,6 +41,7 @@
 //!   it is there to run a job. Tests have [`#[scheduler::test]`](macro@test) or [`enable_tests!`].
 //! - [`run_job_with_timeout`] runs one call and returns its typed [`Outcome`]; [`schedule_jobs`] runs a list, built by
 //!   [`jobs!`], and returns a [`Record`] for each; [`Scheduler`] is the builder under both.
+//! - [`Scheduler::run_async`] and [`run_job_async`] do the same while they are awaited, on any executor.
 //! - [`Failure`] is the death certificate of a job that gave no result; [`Error`] means that the scheduler itself, or
 //!   what it was given, was at fault.
 //! - [`registry()`] lists every job in the binary.
@@ -75,6 +76,10 @@
 //! so keep what stands before it small. Arguments and results are copied through a socket and a pipe, up to 1 GiB each.
 //! A job sees nothing of the parent's memory: no global that was changed at run time, no thread, no open connection.
 //!
+//! # Features
+//!
+//! - `tokio`: a job may be an `async fn` ([how](macro@job#async-functions)). To await jobs takes no feature.
+//!
 //! # Platform
 //!
 //! Linux. On other platforms the crate does not compile yet.
@@ -91,6 +96,7 @@ mod failure;
 mod follow_up;
 mod functions;
 mod launcher;
+mod ledger;
 mod outcome;
 mod output;
 mod process;
@@ -98,6 +104,10 @@ mod record;
 mod registry;
 mod result;
 mod returns;
+mod running;
+#[cfg(feature = "tokio")]
+mod runtime;
+mod settings;
 mod stage;
 mod start_method;
 mod supervisor;
@@ -118,12 +128,13 @@ pub use crate::child::init;
 pub use crate::error::Error;
 pub use crate::evidence::{Sweep, Usage};
 pub use crate::failure::{Failure, Location, Panic};
-pub use crate::follow_up::{TimedOut, default_follow_up_logger};
-pub use crate::functions::{Run, run_job_with_timeout, schedule_jobs};
+pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
+pub use crate::functions::{Run, run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::outcome::{Outcome, Overrun, Status};
 pub use crate::output::JobResult;
 pub use crate::record::Record;
 pub use crate::registry::{Entry, Parameter, registry};
+pub use crate::running::Running;
 pub use crate::start_method::StartMethod;
 
 /// Registers a function as a job, at compile time.
@@ -179,7 +190,8 @@ pub use crate::start_method::StartMethod;
 /// ```
 ///
 /// What can't be a job is refused, each mistake at its place, with what to write instead: methods, generic functions,
-/// `unsafe`, `extern`, `const`, `async` and variadic ones, and those with borrowed or `impl Trait` types.
+/// `unsafe`, `extern`, `const` and variadic ones, and those with borrowed or `impl Trait` types; and `async` ones without
+/// the feature that runs them.
 ///
 /// ```compile_fail
 /// #[scheduler::job]
@@ -189,6 +201,42 @@ pub use crate::start_method::StartMethod;
 /// Attributes, doc comments and the visibility of the function are kept; the type beside it has the same visibility.
 /// A `#[cfg]` that removes the function removes the job. As the type takes the function's name, a job can't have the
 /// name of another type in the same module.
+///
+/// # Async functions
+///
+/// With the feature `tokio` of this crate a job may be an `async fn`. In the job's process a
+/// [Tokio](https://docs.rs/tokio) runtime of its own runs the future to its end; to everybody else the function stays what
+/// it is.
+///
+#[cfg_attr(feature = "tokio", doc = "```")]
+#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_async, Outcome};
+///
+/// #[job]
+/// async fn sum_later(a: u32, b: u32) -> Result<u32, tokio::task::JoinError> {
+///     let task = tokio::spawn(async move { a + b });
+///     tokio::time::sleep(Duration::from_millis(1)).await;
+///     task.await
+/// }
+///
+/// #[scheduler::main]
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let run = run_job_async(sum_later::job(2, 3), Duration::from_secs(10)).await?;
+///     assert_eq!(run.outcome, Outcome::Ok(5));
+///     assert_eq!(sum_later(2, 3).await?, 5); // An ordinary call, on this runtime.
+///     Ok(())
+/// }
+/// ```
+///
+/// The runtime is Tokio's current-thread one, made before the function is called, with all that `tokio` was built with:
+/// this crate asks it for `rt` alone, and for timers or the network your own dependency on it asks. It ends with the
+/// function, whether that returned or panicked: tasks that are left are dropped, threads of `spawn_blocking` end with the
+/// process, and nobody waits for them.
+///
+/// The arguments are owned, as those of any job. Timeouts count, and end, a future that is never ready as they do a function
+/// that blocks.
 ///
 /// # `name`
 ///
@@ -247,14 +295,11 @@ pub use scheduler_macros::job;
 /// It stands above an attribute that starts a runtime, so that it comes first:
 ///
 /// ```
-/// # /*
 /// #[scheduler::main]
 /// #[tokio::main]
 /// async fn main() {
 ///     // …
 /// }
-/// # */
-/// # fn main() {}
 /// ```
 ///
 /// It takes one option, `crate`, as [`#[job]`](macro@job#crate) does.

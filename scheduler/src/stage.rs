@@ -86,7 +86,7 @@ pub(crate) enum Ended {
 }
 
 impl Ending {
-    fn refused(reason: String) -> Self {
+    pub(crate) fn refused(reason: String) -> Self {
         Self(Ended::Refused(reason))
     }
 }

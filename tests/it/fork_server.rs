@@ -10,7 +10,7 @@ use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 
 use crate::application::{app, records};
 
-fn forking() -> Scheduler<'static> {
+fn forking() -> Scheduler {
     Scheduler::new().start_method(StartMethod::ForkServer)
 }
 

@@ -9,6 +9,9 @@
 
 mod adversity;
 mod application;
+#[cfg(feature = "tokio")]
+mod async_jobs;
+mod awaiting;
 mod battery;
 mod calls;
 mod endings;

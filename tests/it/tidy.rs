@@ -12,12 +12,13 @@ const FLOORS: [&[&str]; 9] = [
     &["record"],
     &["error", "returns"],
     &["result", "stage", "launcher"],
-    &["registry", "process"],
+    &["registry", "process", "runtime"],
     &["call", "child"],
 ];
 
 /// The floors above those.
-const UPPER: [&[&str]; 4] = [&["supervisor"], &["follow_up"], &["builder"], &["functions"]];
+const UPPER: [&[&str]; 6] =
+    [&["supervisor"], &["follow_up", "settings"], &["ledger"], &["running"], &["builder"], &["functions"]];
 
 fn floor(module: &str) -> usize {
     let floors = FLOORS.iter().chain(&UPPER);

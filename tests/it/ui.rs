@@ -5,4 +5,10 @@ fn mistakes_are_told_where_they_are() {
     let cases = trybuild::TestCases::new();
     cases.pass("ui/pass_*.rs");
     cases.compile_fail("ui/refuse_*.rs");
+    if cfg!(feature = "tokio") {
+        cases.pass("ui/async_pass.rs");
+        cases.compile_fail("ui/async_refuse.rs");
+    } else {
+        cases.compile_fail("ui/async_without_tokio.rs");
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! The code of the project's README is compiled with the documentation of this crate.
 
+#[cfg(feature = "tokio")]
+pub mod async_jobs;
 pub mod ending;
 pub mod jobs;
 pub mod kin;

@@ -12,11 +12,6 @@ extern "C" fn foreign() {}
 const fn constant() {}
 
 #[job]
-async fn asynchronous(n: u8) -> u8 {
-    n
-}
-
-#[job]
 const unsafe extern "C" fn several(text: &str) {}
 
 #[job]
@@ -25,6 +20,5 @@ fn forever() -> ! {
 }
 
 fn main() {
-    drop(scheduler::jobs![("a", no_safety), ("b", asynchronous(1)), ("c", forever)]);
-    let _: scheduler::Job<u8> = asynchronous::job(1);
+    drop(scheduler::jobs![("a", no_safety), ("b", forever)]);
 }

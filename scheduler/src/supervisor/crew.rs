@@ -1,6 +1,7 @@
 //! `Crew`: the wardens that are there for the next runs, and those that have done their work.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::REAP_LIMIT;
@@ -117,11 +118,30 @@ impl Crew {
     pub(super) fn settle(&mut self) {
         let deadline = Deadline::after(2 * REAP_LIMIT);
         while !self.leaving.is_empty() && !deadline.is_past() {
-            process::wait(self.interests(), deadline.earlier(self.deadline()));
+            process::wait(self.interests(), None, deadline.earlier(self.deadline()));
             self.see_off();
         }
         // To drop one is to wait for it a last time.
         self.leaving.clear();
+    }
+}
+
+/// Where the crew of a scheduler is between its runs. Lists that run at the same time have a crew each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Quarters(Arc<Mutex<Option<Crew>>>);
+
+impl Quarters {
+    /// Returns the crew that was kept, or a new one, as [`Crew::open`] does.
+    pub(crate) fn open(&self, launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Crew, Error> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.map_or_else(|| Crew::open(launcher, method, start_limit), Ok)
+    }
+
+    /// Keeps a crew for the next run.
+    pub(crate) fn keep(&self, crew: Crew) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(crew);
+        // Another list's: its wardens are waited for, and no lock is held meanwhile.
+        drop(before);
     }
 }
 
@@ -130,7 +150,7 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
     let mut warden = Warden::start(launcher)?;
     warden.ask();
     while !deadline.is_past() {
-        let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), deadline);
+        let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), None, deadline);
         if ready.iter().any(|Ready { stderr, .. }| *stderr) {
             warden.worker.relay_stderr();
         }

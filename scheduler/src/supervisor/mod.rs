@@ -5,6 +5,7 @@ mod crew;
 mod run;
 mod step;
 mod warden;
+mod watch;
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,11 +15,12 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
-pub(crate) use crew::Crew;
+pub(crate) use crew::{Crew, Quarters};
 pub(crate) use run::{Finished, Order};
+pub(crate) use watch::Watch;
 
 use crate::clock::Deadline;
-use crate::process;
+use crate::process::{self, Doorbell};
 use run::Run;
 
 /// How long the warden's own process may take to end, told to or killed.
@@ -26,18 +28,26 @@ const REAP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs `orders` in their order, up to `concurrency` at a time, and tells of each, by its place, once it is over.
 ///
-/// After `finished` has answered `Break`, none is started any more; those that run go on to their ends.
+/// After `finished` has answered `Break`, none is started any more; those that run go on to their ends. Once the doorbell
+/// rings none is started either, and the time of those that run is over.
 pub(crate) fn supervise(
     orders: Vec<Order>,
     crew: &mut Crew,
     concurrency: NonZeroUsize,
+    mut doorbell: Option<&Doorbell>,
     mut finished: impl FnMut(usize, Finished) -> ControlFlow<()>,
 ) {
     let mut queue = Queue { waiting: orders.into_iter().enumerate().collect(), prepared: VecDeque::new() };
     let mut running: Vec<(usize, Run)> = Vec::new();
     let mut stopped = false;
     loop {
-        while !stopped && running.len() < concurrency.get() {
+        if doorbell.take_if(|doorbell| doorbell.is_rung()).is_some() {
+            stopped = true;
+            for (_, run) in &mut running {
+                run.cut_short();
+            }
+        }
+        while !stopped && !doorbell.is_some_and(Doorbell::is_rung) && running.len() < concurrency.get() {
             match queue.call_next(crew) {
                 Some((index, Ok(run))) => running.push((index, run)),
                 Some((index, Err(error))) => {
@@ -55,7 +65,7 @@ pub(crate) fn supervise(
         let next = running.iter().map(|(_, run)| run.deadline());
         let interests = running.iter().map(|(_, run)| run.interests());
         let next = next.fold(crew.deadline(), Deadline::earlier);
-        let ready = process::wait(interests.chain(crew.interests()), next);
+        let ready = process::wait(interests.chain(crew.interests()), doorbell, next);
         for ((_, run), ready) in running.iter_mut().zip(ready) {
             run.advance(ready);
         }

@@ -171,6 +171,19 @@ impl Run {
         matches!(self.state, State::Done(_))
     }
 
+    /// Has the job's time be over now, however much of it is left.
+    pub(super) fn cut_short(&mut self) {
+        let now = Deadline::after(Duration::ZERO);
+        // What it has said by now, and nobody has read, must not give it its time again.
+        self.order.limit = Duration::ZERO;
+        if let Some(started) = &mut self.started {
+            started.deadline = now;
+        }
+        if matches!(self.state, State::Starting | State::Running | State::Silent | State::Leaving(_)) {
+            self.deadline = now;
+        }
+    }
+
     /// Takes what is ready, and acts on the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
         if ready.stderr {

@@ -2,13 +2,17 @@
 
 use std::error::Error as StdError;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use outside::{Size, fast_job, panics, resize, slow_job};
 use scheduler::{
-    AnyJob, Entry, Error, Failure, Job, JobResult, Location, Outcome, Overrun, Panic, Parameter, Record, Run,
-    Scheduler, StartMethod, Status, Sweep, TimedOut, Usage, default_follow_up_logger, job, jobs, registry,
-    run_job_with_timeout, schedule_jobs,
+    AnyJob, Entry, Error, Failure, FollowUp, Job, JobResult, Location, NoFollowUp, Outcome, Overrun, Panic, Parameter,
+    Record, Run, Running, Scheduler, StartMethod, Status, Sweep, TimedOut, Usage, default_follow_up_logger, job, jobs,
+    registry, run_job_async, run_job_with_timeout, schedule_jobs,
 };
 
 const PLENTY: Duration = Duration::from_secs(60);
@@ -21,6 +25,30 @@ fn of_the_binary(text: String) -> usize {
 
 fn typed<T: JobResult>(record: &Record) -> Result<T, Error> {
     record.result()
+}
+
+/// Runs jobs whatever the follow-up is.
+fn awaited<F: FollowUp>(scheduler: &Scheduler<F>) -> Result<Vec<Record>, Error> {
+    let running: Running<F> = scheduler.run_async(jobs![("a", fast_job), ("b", panics)]);
+    block_on(running)
+}
+
+/// The smallest executor.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Sleeper(Thread);
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Sleeper(thread::current())).into();
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
 }
 
 #[scheduler::main]
@@ -87,6 +115,11 @@ fn main() -> Result<(), Box<dyn StdError>> {
     assert!(error.is_follow_up());
     assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("late 100ms"));
     assert_eq!(error.into_records().len(), 1);
+
+    let scheduler: Scheduler<NoFollowUp> = Scheduler::new().timeout(PLENTY);
+    assert_eq!(awaited(&scheduler)?[0].result::<i32>()?, 42);
+    assert_eq!(awaited(&scheduler.on_timeout(late))?[1].status(), Status::Error);
+    assert_eq!(block_on(run_job_async(fast_job::job(), PLENTY))?.outcome, Outcome::Ok(42));
 
     let overrun: Overrun = match run_job_with_timeout(slow_job::job(), Duration::from_millis(50))?.outcome {
         Outcome::Timeout(overrun) => overrun,

@@ -1,6 +1,7 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
 mod channel;
+mod doorbell;
 mod job_process;
 mod memory;
 mod pid;
@@ -17,6 +18,7 @@ mod worker;
 pub(crate) use channel::{
     Control, Data, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
 };
+pub(crate) use doorbell::Doorbell;
 pub(crate) use job_process::become_job;
 pub(crate) use memory::{MemoryKills, MemoryWitness};
 pub(crate) use pid::ChildPid;

@@ -2,6 +2,7 @@
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::doorbell::Doorbell;
 use super::poll;
 use super::stream::Stream;
 use super::worker::Worker;
@@ -55,15 +56,21 @@ impl<'a> Interests<'a> {
     }
 }
 
-/// Returns once something is ready, or the deadline has passed: what is ready, in the order of the interests.
+/// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the
+/// interests.
 ///
 /// Where the kernel can't tell, everything may be: nothing of it blocks, and the jobs must not be given up for it.
-pub(crate) fn wait<'a>(interests: impl Iterator<Item = Interests<'a>>, deadline: Deadline) -> Vec<Ready> {
+pub(crate) fn wait<'a>(
+    interests: impl Iterator<Item = Interests<'a>>,
+    doorbell: Option<&Doorbell>,
+    deadline: Deadline,
+) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interests<'a>| {
         [&interests.control, &interests.data, &interests.stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
+    fds.extend(doorbell.map(Doorbell::interest));
     let glance = interests.iter().any(|interests| interests.glance);
     let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
     let untold = poll::poll(&mut fds, until).is_err();

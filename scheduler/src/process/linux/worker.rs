@@ -160,7 +160,7 @@ impl Worker {
 
     fn reap_until(&mut self, deadline: Deadline) {
         while !self.reap() && !deadline.is_past() {
-            wait(std::iter::once(Interests::in_the_end_of(self)), deadline);
+            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
         }
     }
 }

@@ -1,0 +1,130 @@
+//! `Settings`: what a scheduler was told, checked and applied to the calls that it is given.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::AnyJob;
+use crate::error::Error;
+use crate::escape::OneLine;
+use crate::launcher::Launcher;
+use crate::process::{self, Orphans};
+use crate::registry;
+use crate::start_method::StartMethod;
+use crate::supervisor::{Crew, Order, Quarters};
+use crate::wire::frame;
+
+/// How long a job may take until its function is called, unless the builder says otherwise.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How jobs are run, whoever waits for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) timeout: Option<Duration>,
+    /// What no job may exceed, whatever its own timeout.
+    pub(crate) ceiling: Option<Duration>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) concurrency: usize,
+    pub(crate) start_method: StartMethod,
+    pub(crate) orphans: Orphans,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            ceiling: None,
+            start_timeout: START_TIMEOUT,
+            concurrency: 1,
+            start_method: StartMethod::default(),
+            orphans: Orphans::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns those under which no job runs for longer than `ceiling`.
+    pub(crate) fn under(ceiling: Duration) -> Self {
+        Self { ceiling: Some(ceiling), ..Self::default() }
+    }
+
+    /// Returns how many jobs run at a time.
+    pub(crate) fn concurrency(&self) -> Result<NonZeroUsize, Error> {
+        let zero = "a concurrency of 0 runs nothing; give 1 or more";
+        NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))
+    }
+
+    /// Returns what is to be run for each of the jobs.
+    pub(crate) fn orders(&self, jobs: &[(String, AnyJob)]) -> Result<Vec<Order>, Error> {
+        self.check()?;
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        registry::check()?;
+        jobs.iter().map(|(id, call)| self.order(Some(id), call)).collect()
+    }
+
+    /// Returns what is to be run for one call.
+    pub(crate) fn one_order(&self, call: &AnyJob) -> Result<Order, Error> {
+        self.check()?;
+        let order = self.order(None, call)?;
+        registry::check()?;
+        Ok(order)
+    }
+
+    /// Returns what gets a crew out of its quarters, once this process has been prepared for it.
+    pub(crate) fn crew(
+        &self,
+        quarters: &Quarters,
+    ) -> Result<impl FnOnce() -> Result<Crew, Error> + Send + use<>, Error> {
+        let launcher = self.launcher()?;
+        let (quarters, method, start_limit) = (quarters.clone(), self.start_method, self.start_timeout);
+        Ok(move || quarters.open(launcher, method, start_limit))
+    }
+
+    /// Returns how to launch copies of this process that will know what they are there for, and prepares it for them.
+    fn launcher(&self) -> Result<Launcher, Error> {
+        // Its copies would take no orders.
+        if process::makes_privileged_copies() {
+            return Err(Error::privileged());
+        }
+        let launcher = Launcher::of_this_process()?;
+        self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
+        Ok(launcher)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
+            return Err(Error::invalid_timeout(""));
+        }
+        if self.start_timeout.is_zero() {
+            return Err(Error::invalid_timeout(" for the start"));
+        }
+        self.concurrency().map(drop)
+    }
+
+    fn order(&self, id: Option<&str>, call: &AnyJob) -> Result<Order, Error> {
+        let whose = || {
+            let id = id.map_or(String::new(), |id| format!(" `{}`", OneLine(id)));
+            format!("{id} (job `{}`)", call.name())
+        };
+        let own = call.timeout.or(call.entry.timeout()).or(self.timeout);
+        if own == Some(Duration::ZERO) {
+            return Err(Error::invalid_timeout(&format!(" of{}", whose())));
+        }
+        let arguments = match &call.arguments {
+            Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {
+                Err(format!("its arguments take {} bytes, over the limit of {}", bytes.len(), frame::LIMIT))
+            }
+            Ok(bytes) => Ok(Arc::clone(bytes)),
+            Err(problem) => Err(format!("its arguments can't be encoded: {problem}")),
+        };
+        Ok(Order {
+            entry: call.entry,
+            arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
+            limit: own.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
+            start_limit: self.start_timeout,
+            orphans: self.orphans,
+        })
+    }
+}

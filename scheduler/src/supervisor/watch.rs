@@ -1,0 +1,142 @@
+//! `Watch`: orders that are supervised on a thread of its own, which tells of each once it is over.
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
+
+use super::{Crew, Finished, Order, supervise};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::process::Doorbell;
+
+/// Dropped before the end, it has the jobs that run killed, and the thread end when that is done.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    told: Receiver<Told>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+    failure: Option<Error>,
+}
+
+/// What the thread says of an order that is over.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) index: usize,
+    pub(crate) over: Finished,
+    /// The next job waits for this to be dropped.
+    pub(crate) turn: Turn,
+}
+
+/// The time in which a timeout is followed up, where jobs run one at a time.
+pub(crate) type Turn = Option<Sender<Infallible>>;
+
+#[derive(Debug)]
+struct Shared {
+    doorbell: Doorbell,
+    stopped: AtomicBool,
+    /// Who waits for the thread to say something.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Watch {
+    /// Starts the thread, which gets its crew by `open` and gives it back to `keep`: to start a fork server takes its time.
+    pub(crate) fn start(
+        orders: Vec<Order>,
+        open: impl FnOnce() -> Result<Crew, Error> + Send + 'static,
+        keep: impl FnOnce(Crew) + Send + 'static,
+        concurrency: NonZeroUsize,
+    ) -> Result<Self, Error> {
+        let unwatched = |error| Error::machinery("start a thread that watches over the jobs", error);
+        let doorbell = Doorbell::new().map_err(unwatched)?;
+        let shared = Arc::new(Shared { doorbell, stopped: AtomicBool::new(false), waker: Mutex::default() });
+        let (sender, told) = mpsc::channel();
+        let theirs = Arc::clone(&shared);
+        let watch = move || {
+            // Dropped last, when it is known that nothing more will be said.
+            let WakesAtTheEnd(shared) = &WakesAtTheEnd(theirs);
+            let mut crew = open()?;
+            supervise(orders, &mut crew, concurrency, Some(&shared.doorbell), move |index, over| {
+                let is_late = matches!(over.outcome, Outcome::Timeout(_));
+                let (turn, is_over) = mpsc::channel();
+                let turn = (is_late && concurrency == NonZeroUsize::MIN).then_some(turn);
+                // Where nobody listens any more the doorbell rings.
+                let _ = sender.send(Told { index, over, turn });
+                shared.wake();
+                let _ = is_over.recv();
+                if shared.stopped.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            keep(crew);
+            Ok(())
+        };
+        let thread = thread::Builder::new().name("scheduler".to_owned()).spawn(watch).map_err(unwatched)?;
+        Ok(Self { told, shared, thread: Some(thread), failure: None })
+    }
+
+    /// Returns what is said next, once it is; nothing after the end.
+    pub(crate) fn wait(&mut self) -> Option<Told> {
+        self.told.recv().ok().or_else(|| self.end())
+    }
+
+    /// Returns what is said next, or has the task be woken when there is something; nothing after the end.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
+        self.shared.listen(context.waker());
+        match self.told.try_recv() {
+            Ok(told) => Poll::Ready(Some(told)),
+            Err(TryRecvError::Empty) => Poll::Pending,
+            Err(TryRecvError::Disconnected) => Poll::Ready(self.end()),
+        }
+    }
+
+    /// Returns why no job was started, once nothing more is said.
+    pub(crate) fn failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// Has no further job be started; those that run go on to their ends.
+    pub(crate) fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Release);
+    }
+
+    /// Sees the thread off, which has nothing more to do.
+    fn end(&mut self) -> Option<Told> {
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        self.failure = ended.unwrap_or_else(|panic| resume_unwind(panic)).err();
+        None
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.doorbell.ring();
+    }
+}
+
+impl Shared {
+    fn listen(&self, waker: &Waker) {
+        let mut listening = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *listening {
+            Some(before) => before.clone_from(waker),
+            None => *listening = Some(waker.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What it does is the executor's own, and no lock of ours is held meanwhile.
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+struct WakesAtTheEnd(Arc<Shared>);
+
+impl Drop for WakesAtTheEnd {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}

@@ -1,0 +1,427 @@
+//! Lists that are awaited: nobody is blocked, and what nobody awaits any more is ended.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use scheduler::{Outcome, Record, Running, Scheduler, Status, jobs, run_job_async, run_job_with_timeout};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::{echo, exits, fails, fast, hangs};
+use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+
+use crate::PLENTY;
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The smallest executor: a thread that sleeps until it is woken, and counts how often.
+struct Sleeper {
+    thread: Thread,
+    woken: AtomicUsize,
+}
+
+impl Sleeper {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { thread: thread::current(), woken: AtomicUsize::new(0) })
+    }
+
+    fn woken(&self) -> usize {
+        self.woken.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Sleeper::new());
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park_timeout(PLENTY),
+        }
+    }
+}
+
+fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
+}
+
+/// Returns once it is so.
+#[track_caller]
+fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = Instant::now();
+    while !is_so() {
+        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the file is there.
+#[scheduler::job]
+#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
+fn waits_for(file: PathBuf) {
+    while !file.exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Makes a file.
+#[scheduler::job]
+fn makes(file: PathBuf) {
+    std::fs::write(file, "").expect("the folder is the test's");
+}
+
+#[scheduler::job]
+#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
+fn exists(file: PathBuf) -> bool {
+    file.exists()
+}
+
+fn make(file: &Path) {
+    std::fs::write(file, "").expect("the folder is the test's");
+}
+
+fn statuses(records: &[Record]) -> Vec<(&str, Status)> {
+    records.iter().map(|record| (record.job_id(), record.status())).collect()
+}
+
+#[test]
+fn an_awaited_list_gives_the_records_that_a_list_gives() {
+    for concurrency in [1, 3] {
+        let late = Mutex::new(Vec::new());
+        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(concurrency).on_timeout(|timed_out| {
+            late.lock().expect("nobody panics with it").push(timed_out.job_id().to_owned());
+            Ok::<_, String>(())
+        });
+        let list = || {
+            let slow = hangs::job().timeout(SHORT);
+            jobs![("a", fast), ("b", { slow }), ("c", fails), ("d", exits(3)), ("e", echo("é".into()))]
+        };
+        let records = block_on(scheduler.run_async(list())).expect("nothing fails");
+        let expected =
+            [("a", Status::Ok), ("b", Status::Timeout), ("c", Status::Error), ("d", Status::Error), ("e", Status::Ok)];
+        assert_eq!(statuses(&records), expected);
+        assert_eq!(records[0].result::<i32>().expect("it returned"), 42);
+        assert_eq!(records[4].result::<String>().expect("it returned"), "é");
+        assert_eq!(*late.lock().expect("nobody panicked with it"), ["b"]);
+        let blocked = scheduler.run(list()).expect("nothing fails");
+        let errors = |records: &[Record]| records.iter().map(Record::error).collect::<Vec<_>>();
+        assert_eq!(errors(&records), errors(&blocked));
+    }
+}
+
+#[test]
+fn one_job_is_awaited_with_its_type() {
+    let run = block_on(run_job_async(echo::job("ü".into()), PLENTY)).expect("the input is fine");
+    assert_eq!(run.outcome, Outcome::Ok("ü".to_owned()));
+    let run = block_on(run_job_async(hangs::job(), SHORT)).expect("the input is fine");
+    assert_eq!(run.status(), Status::Timeout);
+    assert!(run.duration >= SHORT);
+    let error = block_on(run_job_async(fast::job(), Duration::ZERO)).expect_err("it is zero");
+    assert!(error.is_invalid_timeout());
+}
+
+#[test]
+fn wrong_input_is_told_when_it_is_awaited() {
+    let error = block_on(Scheduler::new().timeout(Duration::ZERO).run_async(jobs![("a", fast)]));
+    assert!(error.expect_err("it is zero").is_invalid_timeout());
+    let error = block_on(Scheduler::new().concurrency(0).run_async(jobs![("a", fast)]));
+    assert!(error.expect_err("it is zero").is_invalid_setting());
+    assert!(block_on(Scheduler::new().run_async(jobs![])).expect("there is nothing to do").is_empty());
+}
+
+#[test]
+fn nothing_is_started_before_the_first_poll() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("made");
+    let unpolled = Scheduler::new().run_async(jobs![("a", makes(file.clone()))]);
+    let unpolled_one = run_job_async(makes::job(file.clone()), PLENTY);
+    // Time enough for a job that had been started.
+    thread::sleep(SHORT);
+    assert!(!file.exists());
+    drop((unpolled, unpolled_one));
+}
+
+#[test]
+fn a_poll_returns_while_a_job_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let go = folder.path().join("go");
+    let mut running = pin!(Scheduler::new().run_async(jobs![("a", waits_for(go.clone()))]));
+    let sleeper = Sleeper::new();
+    assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
+    assert_eq!(format!("{running:?}"), "Running(under way)");
+    // Were the poll to wait for the job, nobody would let it go on.
+    make(&go);
+    let records = block_on(running).expect("nothing fails");
+    assert_eq!(records[0].status(), Status::Ok);
+}
+
+#[test]
+fn a_thousand_polls_do_no_harm_and_the_last_one_is_woken() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let go = folder.path().join("go");
+    let mut running = pin!(Scheduler::new().run_async(jobs![("a", waits_for(go.clone())), ("b", fast)]));
+    let [first, last] = [Sleeper::new(), Sleeper::new()];
+    for round in 0..1000 {
+        let sleeper = if round % 2 == 0 { &first } else { &last };
+        assert!(poll(running.as_mut(), &Arc::clone(sleeper).into()).is_pending());
+    }
+    make(&go);
+    soon("the last one is woken", || last.woken() > 0);
+    assert_eq!(first.woken(), 0);
+    assert_eq!(block_on(running).expect("nothing fails").len(), 2);
+}
+
+#[test]
+fn the_future_can_be_sent_wherever_its_follow_up_can() {
+    fn sent<T: Send + 'static>(_: &T) {}
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    /// A result that can't leave its thread.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Bound(std::marker::PhantomData<*const u8>);
+    #[scheduler::job]
+    fn bound() -> Bound {
+        Bound(std::marker::PhantomData)
+    }
+    let scheduler = Scheduler::new();
+    shared(&scheduler);
+    sent::<Running>(&scheduler.run_async(jobs![("a", fast)]));
+    let scheduler = scheduler.on_timeout(|_| Ok::<_, String>(()));
+    shared(&scheduler);
+    sent(&scheduler.run_async(jobs![("a", fast)]));
+    sent(&run_job_async(bound::job(), PLENTY));
+}
+
+#[test]
+fn a_follow_up_that_borrows_can_be_awaited_where_it_is() {
+    let late = std::cell::RefCell::new(Vec::new());
+    let scheduler = Scheduler::new().timeout(SHORT).on_timeout(|timed_out| {
+        late.borrow_mut().push(timed_out.limit());
+        Ok::<_, String>(())
+    });
+    block_on(scheduler.run_async(jobs![("a", hangs)])).expect("nothing fails");
+    assert_eq!(*late.borrow(), [SHORT]);
+}
+
+#[test]
+fn a_follow_up_is_called_before_the_next_job_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("followed up");
+    let scheduler = Scheduler::new().timeout(PLENTY).on_timeout(|_| {
+        // Time enough for a job that would not wait.
+        thread::sleep(SHORT);
+        std::fs::write(&file, "")
+    });
+    let slow = hangs::job().timeout(SHORT);
+    let list = jobs![("a", exists(file.clone())), ("b", { slow }), ("c", exists(file.clone()))];
+    let records = block_on(scheduler.run_async(list)).expect("nothing fails");
+    assert!(!records[0].result::<bool>().expect("it returned"));
+    assert!(records[2].result::<bool>().expect("it returned"));
+}
+
+#[test]
+fn a_failing_follow_up_stops_the_rest_and_loses_no_record() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("made");
+    let scheduler = Scheduler::new().on_timeout(|_| Err("no"));
+    let list = || {
+        let slow = hangs::job().timeout(SHORT);
+        jobs![("a", fast), ("b", { slow }), ("c", makes(file.clone()))]
+    };
+    let error = block_on(scheduler.run_async(list())).expect_err("the follow-up fails");
+    assert!(error.is_follow_up());
+    assert_eq!(error.to_string(), "the follow-up of `b` failed");
+    assert_eq!(statuses(&error.into_records()), [("a", Status::Ok), ("b", Status::Timeout)]);
+    assert!(!file.exists());
+}
+
+#[test]
+fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [go, file] = ["go", "made"].map(|name| folder.path().join(name));
+    let scheduler = Scheduler::new().concurrency(2).on_timeout(|_| {
+        make(&go);
+        Err("no")
+    });
+    let slow = hangs::job().timeout(SHORT);
+    let list = jobs![("a", { slow }), ("b", waits_for(go.clone())), ("c", fast), ("d", makes(file.clone()))];
+    let error = block_on(scheduler.run_async(list)).expect_err("the follow-up fails");
+    let records = error.into_records();
+    assert_eq!(statuses(&records)[..2], [("a", Status::Timeout), ("b", Status::Ok)]);
+    assert!(records.len() <= 3 && !file.exists());
+}
+
+/// Polls until the job's processes are there.
+fn until_up<F: Future>(mut future: Pin<&mut F>, tag: &str) {
+    soon("the job is up", || {
+        assert!(poll(future.as_mut(), Waker::noop()).is_pending());
+        !alive(tag).is_empty()
+    });
+}
+
+#[test]
+fn what_is_dropped_is_ended_with_all_that_it_started() {
+    for concurrency in [1, 2] {
+        for leaving in [Leaving::Session, Leaving::Daemon] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let file = folder.path().join("made");
+            let tag = new_tag();
+            let list = jobs![
+                ("a", leaves(leaving, Ending::Hangs, tag.clone())),
+                ("b", leaves(leaving, Ending::Ignores, tag.clone())),
+                ("c", makes(file.clone())),
+            ];
+            let mut running = Box::pin(Scheduler::new().concurrency(concurrency).run_async(list));
+            until_up(running.as_mut(), &tag);
+            drop(running);
+            soon("nothing is left", || alive(&tag).is_empty());
+            assert!(!file.exists());
+        }
+    }
+}
+
+#[test]
+fn one_job_that_is_dropped_is_ended() {
+    let tag = new_tag();
+    let mut running = Box::pin(run_job_async(leaves::job(Leaving::Orphan, Ending::Spins, tag.clone()), PLENTY));
+    until_up(running.as_mut(), &tag);
+    drop(running);
+    soon("nothing is left", || alive(&tag).is_empty());
+}
+
+#[test]
+fn dropping_waits_for_nobody_though_the_warden_is_stopped() {
+    let tag = new_tag();
+    let list = jobs![("a", leaves(Leaving::Session, Ending::StopsWarden, tag.clone()))];
+    let mut running = Box::pin(Scheduler::new().run_async(list));
+    until_up(running.as_mut(), &tag);
+    // The job stops its warden right after.
+    thread::sleep(SHORT);
+    let clock = Instant::now();
+    drop(running);
+    assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
+    soon("nothing is left", || alive(&tag).is_empty());
+}
+
+#[test]
+fn what_is_dropped_before_its_follow_up_starts_no_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("made");
+    let tag = new_tag();
+    let slow = leaves::job(Leaving::Nothing, Ending::Hangs, tag).timeout(SHORT);
+    let mut running = Box::pin(Scheduler::new().run_async(jobs![("a", { slow }), ("b", makes(file.clone()))]));
+    let sleeper = Sleeper::new();
+    assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
+    soon("the timeout is told", || sleeper.woken() > 0);
+    // Time enough for a job that would not wait.
+    thread::sleep(SHORT);
+    drop(running);
+    let run = run_job_with_timeout(exists::job(file), PLENTY).expect("the input is fine");
+    assert_eq!(run.outcome, Outcome::Ok(false));
+}
+
+#[test]
+fn a_follow_up_that_panics_ends_what_runs() {
+    let tag = new_tag();
+    let list =
+        jobs![("a", leaves(Leaving::Session, Ending::Hangs, tag.clone())), ("b", { hangs::job().timeout(SHORT) }),];
+    let scheduler = Scheduler::new().concurrency(2).on_timeout(|_| -> Result<(), String> { panic!("in a follow-up") });
+    let mut running = Box::pin(scheduler.run_async(list));
+    soon("the follow-up panics", || {
+        let polled = catch_unwind(AssertUnwindSafe(|| poll(running.as_mut(), Waker::noop())));
+        match polled {
+            Ok(polled) => assert!(polled.is_pending()),
+            Err(panic) => {
+                assert_eq!(panic.downcast_ref(), Some(&"in a follow-up"));
+                return true;
+            }
+        }
+        false
+    });
+    soon("nothing is left", || alive(&tag).is_empty());
+    assert_eq!(format!("{running:?}"), "Running(over)");
+    let again = catch_unwind(AssertUnwindSafe(|| poll(running.as_mut(), Waker::noop())));
+    assert!(again.is_err());
+}
+
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn other_tasks_of_one_thread_go_on_while_a_job_runs() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [up, go] = ["up", "go"].map(|name| folder.path().join(name));
+        let list = jobs![("a", makes(up.clone())), ("b", waits_for(go.clone()))];
+        let runtime = Builder::new_current_thread().enable_time().build().expect("there are descriptors");
+        let records = runtime.block_on(async {
+            let running = tokio::spawn(Scheduler::new().timeout(PLENTY).run_async(list));
+            while !up.exists() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            make(&go);
+            running.await.expect("it doesn't panic")
+        });
+        assert_eq!(statuses(&records.expect("nothing fails")), [("a", Status::Ok), ("b", Status::Ok)]);
+    }
+
+    #[test]
+    fn many_lists_run_at_once_on_several_threads() {
+        let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("there are descriptors");
+        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on_timeout(|_| Ok::<_, String>(()));
+        let lists: Vec<_> = (0..8)
+            .map(|n| {
+                let running = scheduler.run_async(jobs![("a", echo(n.to_string())), ("b", fails), ("c", fast)]);
+                runtime.spawn(running)
+            })
+            .collect();
+        for (n, list) in lists.into_iter().enumerate() {
+            let records = runtime.block_on(list).expect("it doesn't panic").expect("nothing fails");
+            assert_eq!(records[0].result::<String>().expect("it returned"), n.to_string());
+            assert_eq!(statuses(&records), [("a", Status::Ok), ("b", Status::Error), ("c", Status::Ok)]);
+        }
+    }
+
+    #[test]
+    fn a_list_that_a_timeout_gives_up_is_ended() {
+        let tag = new_tag();
+        let list = jobs![("a", leaves(Leaving::Session, Ending::Hangs, tag.clone()))];
+        let runtime = Builder::new_current_thread().enable_time().build().expect("there are descriptors");
+        runtime.block_on(async {
+            let up = async {
+                while alive(&tag).is_empty() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let task = tokio::spawn(Scheduler::new().run_async(list));
+            tokio::time::timeout(SOON, up).await.expect("it comes up");
+            task.abort();
+            assert!(task.await.expect_err("it was aborted").is_cancelled());
+        });
+        soon("nothing is left", || alive(&tag).is_empty());
+    }
+
+    #[test]
+    fn a_runtime_that_ends_ends_what_it_ran() {
+        let tag = new_tag();
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("there are descriptors");
+        runtime.spawn(Scheduler::new().run_async(jobs![("a", leaves(Leaving::Plain, Ending::Hangs, tag.clone()))]));
+        soon("the job is up", || !alive(&tag).is_empty());
+        drop(runtime);
+        soon("nothing is left", || alive(&tag).is_empty());
+    }
+}
