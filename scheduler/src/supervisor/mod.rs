@@ -71,6 +71,10 @@ pub(crate) fn supervise(
         }
         crew.see_off();
         for (index, run) in running.extract_if(.., |(_, run)| run.is_done()) {
+            if !stopped && run.was_gone_before_the_call() {
+                queue.prepared.push_front((index, run));
+                continue;
+            }
             stopped |= finished(index, run.conclude(crew)).is_break();
         }
     }

@@ -123,7 +123,14 @@ impl Run {
 
     /// Says whether the process that waits for its arguments is there, as far as is known.
     pub(super) fn can_be_called(&self) -> bool {
-        !self.stream.has_ended()
+        !self.is_done() && !self.stream.has_ended()
+    }
+
+    /// Says whether the process was made ahead of its turn, and has ended while nobody looked: its function was not
+    /// called.
+    pub(super) fn was_gone_before_the_call(&self) -> bool {
+        let never_started = self.state.verdict() == Some(Verdict::NeverStarted);
+        never_started && self.was_prepared && !self.evidence.start_expired && self.evidence.refusal.is_none()
     }
 
     /// Sends the arguments, at which the function is called.
