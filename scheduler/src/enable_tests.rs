@@ -29,20 +29,18 @@
 #[macro_export]
 macro_rules! enable_tests {
     () => {
-        #[cfg(test)]
         #[$crate::__private::test]
         fn scheduler_runs_jobs_here() {
+            // In here it is dropped with the function where libtest isn't built in, which `cfg(test)` doesn't tell.
+            const _: () = {
+                $crate::__private::inventory::submit! {
+                    $crate::__private::TestEntry::new($crate::__private::concat!(
+                        $crate::__private::module_path!(),
+                        "::scheduler_runs_jobs_here"
+                    ))
+                }
+            };
             $crate::__private::enter_test();
         }
-
-        #[cfg(test)]
-        const _: () = {
-            $crate::__private::inventory::submit! {
-                $crate::__private::TestEntry::new($crate::__private::concat!(
-                    $crate::__private::module_path!(),
-                    "::scheduler_runs_jobs_here"
-                ))
-            }
-        };
     };
 }

@@ -73,8 +73,8 @@ impl Error {
     pub(crate) fn not_initialised() -> Self {
         let message = "jobs can't run in this process: it was never initialised, so a copy of it could not tell that it \
             is there to run a job; put `#[scheduler::main]` on `main` (above `#[tokio::main]`) or call \
-            `scheduler::init()` first thing in it; in tests write `scheduler::enable_tests!();` once in the crate, or \
-            `#[scheduler::test]` in place of `#[test]`";
+            `scheduler::init()` first thing in it; in tests without a `main` of their own write \
+            `scheduler::enable_tests!();` once in the crate, or `#[scheduler::test]` in place of `#[test]`";
         Self::new(Kind::NotInitialised, message.to_owned())
     }
 

@@ -63,11 +63,17 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
-    /// Returns how to launch copies of this process.
-    pub(crate) fn of_this_process() -> Result<Self, Error> {
-        if MISLED.load(Ordering::Relaxed) {
+    /// Returns how to launch copies of this process that are to run jobs.
+    pub(crate) fn for_jobs() -> Result<Self, Error> {
+        // A copy that came here without having come by `init()` would start copies that do the same.
+        if MISLED.load(Ordering::Relaxed) || env::var_os(MARKER).is_some() {
             return Err(Error::misled(MARKER));
         }
+        Self::of_this_process()
+    }
+
+    /// Returns how this process comes to the point where it sees what it is.
+    pub(crate) fn of_this_process() -> Result<Self, Error> {
         if INITIALISED.load(Ordering::Relaxed) {
             return Ok(Self::Main);
         }

@@ -88,7 +88,7 @@ impl Settings {
         if process::makes_privileged_copies() {
             return Err(Error::privileged());
         }
-        let launcher = Launcher::of_this_process()?;
+        let launcher = Launcher::for_jobs()?;
         self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         Ok(launcher)
     }

@@ -193,6 +193,15 @@ fn a_marker_that_was_left_in_the_environment_makes_no_job_of_an_application_and_
     }
 }
 
+/// It would start copies that do the same.
+#[test]
+fn a_copy_that_comes_to_its_jobs_without_having_come_by_init_runs_none() {
+    let mut command = app("uninitialised", &["60000", "fast"]);
+    let output = command.env("__SCHEDULER_CHILD", "warden").output().expect("the fixture is built");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("`__SCHEDULER_CHILD` was in its environment"), "{error}");
+}
+
 /// A memory cgroup below this process's own, with a limit of 64 MiB; `None`, and a word why, where it can't be had.
 struct SmallMemory(PathBuf);
 
