@@ -45,6 +45,7 @@
 //! - [`Failure`] is the death certificate of a job that gave no result; [`Error`] means that the scheduler itself, or
 //!   what it was given, was at fault.
 //! - [`registry()`] lists every job in the binary.
+//! - The [`guide`] tells what each environment of `cargo test` needs.
 //!
 //! # Whose timeout counts
 //!
@@ -95,6 +96,7 @@ mod evidence;
 mod failure;
 mod follow_up;
 mod functions;
+pub mod guide;
 mod launcher;
 mod ledger;
 mod outcome;

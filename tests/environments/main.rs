@@ -1,0 +1,137 @@
+//! Jobs in every environment that Cargo has: real Cargo runs the small crates in `workspace`, whose tests fail unless their
+//! jobs ran, and ran in a process of their own.
+//!
+//! The table in `scheduler::guide` says what each environment needs.
+
+#![expect(clippy::print_stderr, reason = "these tests say what they skip")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs Cargo in the workspace, and returns what it and all that it ran have printed.
+#[track_caller]
+fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments/workspace");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(workspace)
+        .args(arguments.split(' '))
+        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_TERM_COLOR", "never");
+    // What this test was started with is not for those.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUST_TEST_") || name.starts_with("NEXTEST"))
+    {
+        cargo.env_remove(name);
+    }
+    let output = cargo.envs(variables.iter().copied()).output().expect("Cargo runs this test");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments}: {told}");
+    told
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("environments")
+}
+
+#[track_caller]
+fn assert_told(arguments: &str, variables: &[(&str, &str)], expected: &[&str]) {
+    let told = cargo(arguments, variables);
+    for text in expected {
+        assert!(told.contains(text), "cargo {arguments}: no `{text}` in {told}");
+    }
+}
+
+#[test]
+fn unit_tests_of_a_library_whatever_libtest_is_told() {
+    let all = &["7 passed; 0 failed; 1 ignored"][..];
+    for (flags, variables, expected) in [
+        ("", &[][..], all),
+        ("-- --test-threads=1", &[], all),
+        ("-- --test-threads=16", &[], all),
+        ("", &[("RUST_TEST_THREADS", "1")], all),
+        ("-- --nocapture", &[], &["7 passed; 0 failed; 1 ignored", "printed by a job"]),
+        ("", &[("RUST_TEST_NOCAPTURE", "1")], &["7 passed; 0 failed; 1 ignored", "printed by a job"]),
+        ("-- -q", &[], all),
+        ("-- --format=terse", &[], all),
+        ("-- --ignored", &[], &["1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out"]),
+        ("-- --include-ignored", &[], &["8 passed"]),
+        (
+            "-- tests::a_job_of_a_dependency --exact",
+            &[],
+            &["1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out"],
+        ),
+        ("-- a_job_of_a_f a_job_of_a_t", &[], &["2 passed"]),
+        ("-- --skip scheduler_runs_jobs_here", &[], &["6 passed; 0 failed; 1 ignored; 0 measured; 1 filtered out"]),
+        ("-- nothing_has_this_name", &[], &["0 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out"]),
+        ("-- --list", &[], &["tests::scheduler_runs_jobs_here: test", "8 tests, 0 benchmarks"]),
+    ] {
+        assert_told(format!("test --locked -p library --lib {flags}").trim_end(), variables, expected);
+    }
+}
+
+#[test]
+fn every_other_kind_of_target() {
+    for (arguments, expected) in [
+        ("test --locked -p library --test integration", &["2 passed; 0 failed; 1 ignored"][..]),
+        // Its name is made of raw identifiers.
+        ("test --locked -p library --test integration -- --ignored", &["1 passed; 0 failed"]),
+        ("test --locked -p library --test own_main", &["1 passed of a test without harness"]),
+        ("test --locked -p library --doc", &["3 passed; 0 failed", "1 passed; 0 failed"]),
+        (
+            "test --locked -p older",
+            &["1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished", "Doc-tests older"],
+        ),
+        ("test --locked -p binary", &["2 passed; 0 failed", "1 passed; 0 failed"]),
+        ("run --locked -p binary", &["panics unwind: as it must"]),
+        ("run --locked -p library --example example", &["the example is done"]),
+        ("test --locked -p library --example example", &["1 passed; 0 failed"]),
+        ("test --locked -p library --bench with_tests", &["2 passed; 0 failed"]),
+        ("test --locked -p library --bench own_main_bench", &["1 passed of a benchmark"]),
+    ] {
+        assert_told(arguments, &[], expected);
+    }
+}
+
+#[test]
+fn optimised_and_without_unwinding() {
+    assert_told("test --locked --release -p library --lib", &[], &["7 passed; 0 failed; 1 ignored"]);
+    assert_told("run --locked --release -p binary", &[], &["panics abort: as it must"]);
+    assert_told(
+        "bench --locked -p library --bench own_main_bench",
+        &[],
+        &["1 passed of a benchmark, called with [\"--bench\"]"],
+    );
+}
+
+/// A `main` of its own has no libtest to come by the entry: its copies would run what it runs, and so on without end.
+#[test]
+fn a_main_that_forgets_to_say_where_jobs_begin_is_told_so() {
+    assert_told("test --locked -p library --test forgetful", &[], &["refused: jobs can't run in this process"]);
+}
+
+#[test]
+fn nextest() {
+    let nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output();
+    if !nextest.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: cargo nextest is not installed");
+        return;
+    }
+    assert_told("nextest run --locked -p library --lib --test integration", &[], &["9 tests run: 9 passed, 2 skipped"]);
+}
+
+/// What `cargo llvm-cov` counts: each process writes its counters to a file when it ends as a program ends.
+#[test]
+fn code_that_ran_in_a_job_is_covered() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let profile = folder.path().join("%p-%m.profraw").display().to_string();
+    let target = target().join("coverage").display().to_string();
+    let variables =
+        [("RUSTFLAGS", "-Cinstrument-coverage"), ("LLVM_PROFILE_FILE", &*profile), ("CARGO_TARGET_DIR", &*target)];
+    assert_told("test --locked -p library --test coverage -- a_job_is_counted", &variables, &["1 passed"]);
+    let counter = 1_234_567_u64.to_le_bytes();
+    let was_in = |path: &Path| fs::read(path).expect("it was written").windows(8).any(|bytes| bytes == counter);
+    let files = fs::read_dir(folder.path()).expect("it is a folder").map(|entry| entry.expect("an entry").path());
+    assert_eq!(files.filter(|path| was_in(path)).count(), 1, "the loop ran in one process, the job's");
+}
