@@ -11,9 +11,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::channel;
 use super::relay::Relay;
 use super::wait::{Interests, wait};
+use super::{channel, poll};
 use crate::clock::Deadline;
 use crate::wire::frame::{FrameError, FrameReader, Progress};
 
@@ -111,8 +111,8 @@ impl Worker {
         self.reaped = self.reaped
             || match self.child.try_wait() {
                 Ok(exited) => exited.is_some(),
-                // The application ignores SIGCHLD, or somebody else waits for every child: it is gone all the same.
-                Err(_) => true,
+                // The application ignores SIGCHLD, or somebody else waits for every child.
+                Err(_) => self.pidfd.as_ref().is_none_or(has_ended),
             };
         self.reaped
     }
@@ -174,6 +174,12 @@ impl Drop for Worker {
         // from being left.
         self.reap_until(Deadline::after(ABANDON));
     }
+}
+
+/// Says whether the process has ended, whoever has collected it. What can't be told counts as ended.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll::poll(&mut fds, Deadline::after(Duration::ZERO)).is_err() || !fds[0].revents().is_empty()
 }
 
 fn pidfd(child: &Child) -> Option<OwnedFd> {
