@@ -17,7 +17,7 @@ fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
     cargo
         .current_dir(workspace)
         .args(arguments.split(' '))
-        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_TARGET_DIR", target("environments"))
         .env("CARGO_TERM_COLOR", "never");
     // What this test was started with is not for those.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUST_TEST_") || name.starts_with("NEXTEST"))
@@ -31,8 +31,9 @@ fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
     told
 }
 
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("environments")
+/// Cargo makes no folder in one that another Cargo is making, so that those of these tests stand side by side.
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 #[track_caller]
@@ -126,7 +127,7 @@ fn nextest() {
 fn code_that_ran_in_a_job_is_covered() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let profile = folder.path().join("%p-%m.profraw").display().to_string();
-    let target = target().join("coverage").display().to_string();
+    let target = target("environments-coverage").display().to_string();
     let variables =
         [("RUSTFLAGS", "-Cinstrument-coverage"), ("LLVM_PROFILE_FILE", &*profile), ("CARGO_TARGET_DIR", &*target)];
     assert_told("test --locked -p library --test coverage -- a_job_is_counted", &variables, &["1 passed"]);
