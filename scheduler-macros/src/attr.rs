@@ -59,10 +59,23 @@ const CRATE: Known = Known {
 /// The options of `#[job]`.
 pub(crate) const JOB: &[Known] = &[NAME, TIMEOUT, CRATE];
 
-/// The options of `#[scheduler::main]` and `#[scheduler::test]`.
-pub(crate) const ENTRY_POINT: &[Known] = &[CRATE];
+/// The options of `#[scheduler::main]`.
+pub(crate) const MAIN: &[Known] = &[CRATE];
+
+/// The options of `#[scheduler::test]`.
+pub(crate) const TEST: &[Known] = &[TIMEOUT, CRATE];
 
 impl Options {
+    /// Returns the timeout as an expression, an `Option<Duration>`.
+    pub(crate) fn timeout(&self) -> TokenStream {
+        let krate = self.krate();
+        let Some(timeout) = self.timeout else {
+            return quote!(#krate::__private::Option::None);
+        };
+        let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
+        quote!(#krate::__private::Option::Some(#krate::__private::Duration::new(#seconds, #nanoseconds)))
+    }
+
     /// Reads every option that can be read; the others become problems.
     pub(crate) fn parse(tokens: TokenStream, known: &[Known], problems: &mut Problems) -> Self {
         let mut options = Self::default();
@@ -231,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_point_knows_only_the_crate() {
+    fn main_knows_only_the_crate() {
         let mut problems = Problems::default();
-        Options::parse(quote!(timeout = "1s"), ENTRY_POINT, &mut problems);
+        Options::parse(quote!(timeout = "1s"), MAIN, &mut problems);
         assert_eq!(problems.messages(), ["unknown option `timeout`; the only option is `crate`"]);
     }
 }

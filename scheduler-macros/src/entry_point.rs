@@ -1,6 +1,6 @@
-//! `#[scheduler::main]` and `#[scheduler::test]`: checks the function, and has the runtime crate called first in it.
+//! `#[scheduler::main]`: checks the function, and has the runtime crate called first in it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Attribute, Safety};
 
@@ -9,7 +9,7 @@ use crate::item::Function;
 use crate::problems::Problems;
 
 /// Adds a problem for each reason why the function can't be the program's `main`.
-pub(crate) fn check_main(main: &Function, problems: &mut Problems) {
+pub(crate) fn check_main(main: &Function, _: &Options, problems: &mut Problems) {
     if main.sig.ident != "main" {
         problems.at(
             &main.sig.ident,
@@ -29,18 +29,8 @@ pub(crate) fn check_main(main: &Function, problems: &mut Problems) {
     check_plain("`main`", main, problems);
 }
 
-/// Adds a problem for each reason why the function can't be a test.
-pub(crate) fn check_test(test: &Function, problems: &mut Problems) {
-    for second in test.attributes_called(&["test", "bench", "rstest"]) {
-        problems.at(second, "`#[scheduler::test]` is a whole `#[test]`; remove this one");
-    }
-    if let Some(token) = &test.sig.asyncness {
-        problems.at(token, "a test can't be an `async fn`; write `fn`, and block on the future inside it");
-    }
-    check_plain("a test", test, problems);
-}
-
-fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
+/// Adds a problem for each reason why nobody could call the function just so.
+pub(crate) fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
     let sig = &function.sig;
     if let Some(token) = &sig.constness {
         problems.at(token, format!("{what} can't be a `const fn`; write `fn`"));
@@ -82,33 +72,6 @@ pub(crate) fn expand_main(main: &Function, options: &Options) -> TokenStream {
     }
 }
 
-/// Returns a test that lets jobs run in it, and its registration.
-pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
-    let krate = options.krate();
-    let Function { attrs, sig, vis, body } = test;
-    // libtest, too, calls a raw identifier by its raw name.
-    let name = sig.ident.to_string();
-    // The braces of the body are a block's now, and no lint shall call them needless.
-    let mut body = body.clone();
-    body.set_span(Span::call_site().located_at(body.span()));
-    quote! {
-        #[#krate::__private::test]
-        #(#attrs)*
-        #vis #sig {
-            // In here it is dropped with the function where libtest isn't built in, which `cfg(test)` doesn't tell.
-            const _: () = {
-                #krate::__private::inventory::submit! {
-                    #krate::__private::TestEntry::new(
-                        #krate::__private::concat!(#krate::__private::module_path!(), "::", #name)
-                    )
-                }
-            };
-            #krate::__private::enter_test();
-            #body
-        }
-    }
-}
-
 fn is_scheduler(attr: &Attribute, name: &str) -> bool {
     let path = attr.path().to_token_stream().to_string().replace(' ', "");
     path.trim_start_matches("::") == format!("scheduler::{name}")
@@ -139,10 +102,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn refused(check: fn(&Function, &mut Problems), function: TokenStream, beginnings: &[&str]) {
+    fn refused(function: TokenStream, beginnings: &[&str]) {
         let function = Function::parse(function, "scheduler::main").unwrap_or_else(|error| panic!("{error}"));
         let mut problems = Problems::default();
-        check(&function, &mut problems);
+        check_main(&function, &Options::default(), &mut problems);
         let messages = problems.messages();
         assert_eq!(messages.len(), beginnings.len(), "{messages:#?}");
         for (message, beginning) in messages.iter().zip(beginnings) {
@@ -153,14 +116,12 @@ mod tests {
     #[test]
     fn an_ordinary_main_passes() {
         refused(
-            check_main,
             quote!(
                 fn main() -> Result<(), E> {}
             ),
             &[],
         );
         refused(
-            check_main,
             quote!(
                 #[tokio::main]
                 async fn main() {}
@@ -172,21 +133,18 @@ mod tests {
     #[test]
     fn a_main_that_could_not_be_called_first_is_refused() {
         refused(
-            check_main,
             quote!(
                 fn start() {}
             ),
             &["`#[scheduler::main]` goes on `fn main`"],
         );
         refused(
-            check_main,
             quote!(
                 async fn main() {}
             ),
             &["an `async fn main` needs a runtime"],
         );
         refused(
-            check_main,
             quote!(
                 #[inline]
                 async fn main() {}
@@ -194,7 +152,6 @@ mod tests {
             &["an `async fn main` needs a runtime"],
         );
         refused(
-            check_main,
             quote!(
                 #[scheduler::main]
                 fn main() {}
@@ -202,7 +159,6 @@ mod tests {
             &["one `#[scheduler::main]` is enough"],
         );
         refused(
-            check_main,
             quote!(
                 fn main<T>(a: T) {}
             ),
@@ -211,46 +167,7 @@ mod tests {
         let qualified = quote!(
             const unsafe extern "C" fn main() {}
         );
-        refused(
-            check_main,
-            qualified,
-            &["`main` can't be a `const", "`main` can't be an `unsafe", "`main` can't be an `extern"],
-        );
-    }
-
-    #[test]
-    fn a_test_that_libtest_could_not_call_is_refused() {
-        refused(
-            check_test,
-            quote!(
-                #[should_panic]
-                #[ignore]
-                fn t() -> Result<(), E> {}
-            ),
-            &[],
-        );
-        refused(
-            check_test,
-            quote!(
-                async fn t() {}
-            ),
-            &["a test can't be an `async fn`"],
-        );
-        refused(
-            check_test,
-            quote!(
-                #[test]
-                fn t() {}
-            ),
-            &["`#[scheduler::test]` is a whole `#[test]`"],
-        );
-        refused(
-            check_test,
-            quote!(
-                fn t<T>(a: T) {}
-            ),
-            &["a test can't be generic", "a test can't take arguments"],
-        );
+        refused(qualified, &["`main` can't be a `const", "`main` can't be an `unsafe", "`main` can't be an `extern"]);
     }
 
     #[test]
@@ -275,34 +192,5 @@ mod tests {
             }
         );
         assert_eq!(expand_main(&main, &Options::default()).to_string(), expected.to_string());
-    }
-
-    #[test]
-    fn a_test_is_entered_before_its_body() {
-        let test = quote!(
-            #[cfg(unix)]
-            #[ignore]
-            fn r#try() {
-                body()
-            }
-        );
-        let test = Function::parse(test, "scheduler::test").unwrap_or_else(|error| panic!("{error}"));
-        let expected = quote!(
-            #[::scheduler::__private::test]
-            #[cfg(unix)]
-            #[ignore]
-            fn r#try() {
-                const _: () = {
-                    ::scheduler::__private::inventory::submit! {
-                        ::scheduler::__private::TestEntry::new(
-                            ::scheduler::__private::concat!(::scheduler::__private::module_path!(), "::", "r#try")
-                        )
-                    }
-                };
-                ::scheduler::__private::enter_test();
-                { body() }
-            }
-        );
-        assert_eq!(expand_test(&test, &Options::default()).to_string(), expected.to_string());
     }
 }

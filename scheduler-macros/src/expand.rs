@@ -95,12 +95,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
         let last = job.name.unraw().to_string();
         quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
     };
-    let timeout = if let Some(timeout) = options.timeout {
-        let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
-        quote!(#krate::__private::Option::Some(#krate::__private::Duration::new(#seconds, #nanoseconds)))
-    } else {
-        quote!(#krate::__private::Option::None)
-    };
+    let timeout = options.timeout();
     let names = job.parameters.iter().map(|parameter| &parameter.name);
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let type_names: Vec<_> = types.clone().map(type_name).collect();
@@ -141,7 +136,20 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
         }
     });
     let mutable = (!arguments.is_empty()).then(|| quote!(mut));
-    let runtime = job.is_async.then(|| {
+    let start = start(job.is_async, krate);
+    let ending = ending(job, &arguments, krate);
+    quote! {
+        fn __scheduler_run(#mutable __scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
+            #(#reads)*
+            #start
+            #ending
+        }
+    }
+}
+
+/// Returns what makes the runtime, if there is to be one, and says that the function is called now.
+pub(crate) fn start(is_async: bool, krate: &TokenStream) -> TokenStream {
+    let runtime = is_async.then(|| {
         quote! {
             let __scheduler_runtime = match #krate::__private::Runtime::new() {
                 #krate::__private::Ok(__scheduler_value) => __scheduler_value,
@@ -149,24 +157,23 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
             };
         }
     });
-    let ending = ending(job, &arguments, krate);
     quote! {
-        fn __scheduler_run(#mutable __scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
-            #(#reads)*
-            #runtime
-            if let #krate::__private::Err(__scheduler_ending) = __scheduler_stage.start() {
-                return __scheduler_ending;
-            }
-            #ending
+        #runtime
+        if let #krate::__private::Err(__scheduler_ending) = __scheduler_stage.start() {
+            return __scheduler_ending;
         }
     }
+}
+
+/// Returns the call of a function, by the runtime if it is an `async` one.
+pub(crate) fn called(is_async: bool, call: TokenStream) -> TokenStream {
+    if is_async { quote!(__scheduler_runtime.block_on(#call)) } else { call }
 }
 
 /// Returns the call of the user's function, and what sends its outcome.
 fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     let name = located(&job.name);
-    let call = quote!(#name(#(#arguments),*));
-    let call = if job.is_async { quote!(__scheduler_runtime.block_on(#call)) } else { call };
+    let call = called(job.is_async, quote!(#name(#(#arguments),*)));
     let (whole, error) = match &job.returns {
         Returns::Nothing => {
             return quote! {

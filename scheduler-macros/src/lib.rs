@@ -14,8 +14,9 @@
 //!   returns.rs      checks what a job returns
 //! 3 function.rs     checks the signature of a job
 //! 4 expand.rs       writes what stands beside a job; cannot fail
-//!   entry_point.rs  `main` and `test`
-//!   lib.rs          entry points
+//!   entry_point.rs  `main`
+//! 5 test_attr.rs    `test`
+//!   lib.rs          the attributes
 //! ```
 
 mod attr;
@@ -27,12 +28,13 @@ mod owned;
 mod parameters;
 mod problems;
 mod returns;
+mod test_attr;
 mod type_name;
 mod value;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::Options;
+use crate::attr::{Known, Options};
 use crate::function::AsyncFns;
 use crate::item::Function;
 use crate::problems::Problems;
@@ -46,15 +48,13 @@ pub fn job(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// Calls `scheduler::init` first thing in `main`; documented on its re-export in `scheduler`.
 #[proc_macro_attribute]
 pub fn main(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    entry_point(options.into(), item.into(), "scheduler::main", entry_point::check_main, entry_point::expand_main)
-        .into()
+    entry_point_tokens(options.into(), item.into(), &MAIN).into()
 }
 
 /// A `#[test]` in which jobs can run; documented on its re-export in `scheduler`.
 #[proc_macro_attribute]
 pub fn test(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    entry_point(options.into(), item.into(), "scheduler::test", entry_point::check_test, entry_point::expand_test)
-        .into()
+    entry_point_tokens(options.into(), item.into(), &TEST).into()
 }
 
 /// Returns the function as it came, and what stands beside it.
@@ -74,22 +74,38 @@ fn job_tokens(options: TokenStream, item: TokenStream) -> TokenStream {
     tokens
 }
 
-/// Returns the function with the runtime crate called in it, or as it came with what is wrong.
-fn entry_point(
-    options: TokenStream,
-    item: TokenStream,
-    attribute: &str,
-    check: fn(&Function, &mut Problems),
+/// An attribute that puts something else in the place of the function.
+struct EntryPoint {
+    name: &'static str,
+    options: &'static [Known],
+    check: fn(&Function, &Options, &mut Problems),
     expand: fn(&Function, &Options) -> TokenStream,
-) -> TokenStream {
+}
+
+const MAIN: EntryPoint = EntryPoint {
+    name: "scheduler::main",
+    options: attr::MAIN,
+    check: entry_point::check_main,
+    expand: entry_point::expand_main,
+};
+
+const TEST: EntryPoint = EntryPoint {
+    name: "scheduler::test",
+    options: attr::TEST,
+    check: test_attr::check_test,
+    expand: test_attr::expand_test,
+};
+
+/// Returns what stands for the function, or the function as it came with what is wrong.
+fn entry_point_tokens(options: TokenStream, item: TokenStream, attribute: &EntryPoint) -> TokenStream {
     let mut problems = Problems::default();
-    let options = Options::parse(options, attr::ENTRY_POINT, &mut problems);
+    let options = Options::parse(options, attribute.options, &mut problems);
     let mut tokens = item.clone();
-    match Function::parse(item, attribute) {
+    match Function::parse(item, attribute.name) {
         Ok(function) => {
-            check(&function, &mut problems);
+            (attribute.check)(&function, &options, &mut problems);
             if problems.is_empty() {
-                return expand(&function, &options);
+                return (attribute.expand)(&function, &options);
             }
         }
         Err(error) => problems.add(error),
@@ -100,7 +116,7 @@ fn entry_point(
 
 #[cfg(test)]
 mod tests {
-    use super::{AsyncFns, Function, Options, Problems, TokenStream, entry_point, expand, function, job_tokens};
+    use super::{AsyncFns, Function, Options, Problems, TokenStream, entry_point_tokens, expand, function, job_tokens};
     use quote::quote;
 
     fn errors(tokens: &TokenStream) -> usize {
@@ -205,13 +221,7 @@ mod tests {
         let main = quote!(
             fn main(a: u8) {}
         );
-        let tokens = entry_point(
-            quote!(timeout = 1),
-            main.clone(),
-            "scheduler::main",
-            entry_point::check_main,
-            entry_point::expand_main,
-        );
+        let tokens = entry_point_tokens(quote!(timeout = 1), main.clone(), &super::MAIN);
         assert!(tokens.to_string().starts_with(&main.to_string()), "{tokens}");
         assert_eq!(errors(&tokens), 2, "{tokens}");
     }

@@ -14,13 +14,14 @@ pub use inventory;
 
 pub use crate::call::{Arguments, job};
 pub use crate::child::enter_test;
+pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
 pub use crate::output::{Output, output};
-pub use crate::registry::{Declaration, Entry, Parameter, Registered};
+pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
 pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
 #[cfg(feature = "tokio")]
 pub use crate::runtime::Runtime;
-pub use crate::stage::{Ending, Stage, failed, returned};
+pub use crate::stage::{Ending, PASSED, Stage, failed, reported, returned};
 
 /// Returns the id of a type, as a plain function pointer.
 #[must_use]

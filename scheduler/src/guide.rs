@@ -2,7 +2,7 @@
 //!
 //! A job's process is a copy of the binary that runs, and the copy must find out that it is one before it does anything
 //! else. Where `main` is yours, [`#[scheduler::main]`](macro@crate::main) or [`init()`](crate::init) sees to that; where it
-//! is libtest's, one line in the crate does: [`enable_tests!`](crate::enable_tests), or one
+//! is libtest's, one line in the crate does: [`enable_tests!`](macro@crate::enable_tests), or one
 //! [`#[scheduler::test]`](macro@crate::test) in place of a `#[test]`.
 //!
 //! | jobs run in | what it needs | |
@@ -35,6 +35,11 @@
 //! assert_eq!(run.outcome, scheduler::Outcome::Ok(3));
 //! # Ok::<(), scheduler::Error>(())
 //! ```
+//!
+//! # Tests that are jobs themselves
+//!
+//! [`#[scheduler::test(timeout = "5s")]`](macro@crate::test#timeout) has the body of one test run in a process of its own, with
+//! a limit after which it is killed with all that it started. It needs nothing else: no line in the crate, no `main`.
 //!
 //! # What a test can rely on
 //!

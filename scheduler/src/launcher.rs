@@ -63,13 +63,18 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
-    /// Returns how to launch copies of this process that are to run jobs.
-    pub(crate) fn for_jobs() -> Result<Self, Error> {
+    /// Returns this launcher, if copies of this process may be launched that are to run jobs.
+    pub(crate) fn for_jobs(self) -> Result<Self, Error> {
         // A copy that came here without having come by `init()` would start copies that do the same.
         if MISLED.load(Ordering::Relaxed) || env::var_os(MARKER).is_some() {
             return Err(Error::misled(MARKER));
         }
-        Self::of_this_process()
+        Ok(self)
+    }
+
+    /// Returns how a process like this comes to this test.
+    pub(crate) fn of_test(test: TestEntry) -> Self {
+        if INITIALISED.load(Ordering::Relaxed) { Self::Main } else { Self::Test(test.name()) }
     }
 
     /// Returns how this process comes to the point where it sees what it is.

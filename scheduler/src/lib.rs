@@ -97,6 +97,7 @@ mod failure;
 mod follow_up;
 mod functions;
 pub mod guide;
+mod isolated_test;
 mod launcher;
 mod ledger;
 mod outcome;
@@ -345,8 +346,49 @@ pub use scheduler_macros::main;
 /// # }
 /// ```
 ///
-/// `#[should_panic]`, `#[ignore]` and results work as with `#[test]`. It takes one option, `crate`, as
-/// [`#[job]`](macro@job#crate) does.
+/// `#[should_panic]`, `#[ignore]` and results work as with `#[test]`.
+///
+/// # `timeout`
+///
+/// With a limit the test's body runs as a job does, in a process of its own: a copy of the test binary that runs nothing
+/// else. When the limit has passed it is killed with all that it started. A test that hangs, aborts, overflows its stack
+/// or exits fails, alone, and the others go on.
+///
+/// ```
+/// #[scheduler::test(timeout = "5s")]
+/// fn parses_in_time() -> Result<(), std::num::ParseIntError> {
+///     assert_eq!("42".parse::<u8>()?, 42);
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+///
+/// The test harness shows it as it shows others: whether it passed, what it printed, its panic with message and place. A
+/// line says so where that is no answer:
+///
+/// ```text
+/// ---- parses_in_time stdout ----
+/// began to parse
+/// the test was stopped at its timeout of 5s
+/// ```
+///
+/// - What passes and leaves a process running fails, as that would go on beside other tests. It is killed.
+/// - `#[should_panic]` waits for a panic: a body that ends otherwise, at its limit say, fails.
+/// - What the body, and what it starts, prints is captured, and shown with `--nocapture`. Standard output and error take
+///   ways of their own: a line of the output may come before an earlier one of the errors.
+/// - The body sees no global that another test has changed, and changes none for others.
+/// - With the feature `tokio` the body may be that of an `async fn`, as a [job](macro@job#async-functions) may.
+///
+/// The limit is written as a job's ([`timeout`](macro@job#timeout)), and counts from the call of the body.
+///
+/// ```compile_fail
+/// #[scheduler::test(timeout = "0s")] // No time at all.
+/// fn never() {}
+/// ```
+///
+/// # `crate`
+///
+/// As [`#[job]`](macro@job#crate) takes it.
 ///
 /// ```compile_fail
 /// #[scheduler::test]

@@ -183,7 +183,19 @@ fn all() -> impl Iterator<Item = &'static Entry> {
 
 /// Returns the registered job of this name, without sorting the others: what a job's process needs.
 pub(crate) fn exact(name: &str) -> Option<&'static Entry> {
-    all().find(|entry| entry.name() == name)
+    all().find(|entry| entry.name() == name).or_else(|| test_body(name))
+}
+
+/// The body of a test that runs in a process of its own. It isn't listed among the jobs, and its name is no path.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TestBody(pub &'static Entry);
+
+inventory::collect!(TestBody);
+
+/// Returns the body of a test by its name.
+pub(crate) fn test_body(name: &str) -> Option<&'static Entry> {
+    inventory::iter::<TestBody>.into_iter().map(|TestBody(entry)| *entry).find(|entry| entry.name() == name)
 }
 
 /// Returns the job of this name, or of the one name that ends in it: `resize` finds `my_crate::images::resize`.

@@ -8,7 +8,7 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::launcher::Launcher;
-use crate::process::{self, Orphans};
+use crate::process::{self, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
 use crate::supervisor::{Crew, Order, Quarters};
@@ -77,18 +77,24 @@ impl Settings {
         &self,
         quarters: &Quarters,
     ) -> Result<impl FnOnce() -> Result<Crew, Error> + Send + use<>, Error> {
-        let launcher = self.launcher()?;
+        let launcher = self.checked(Launcher::of_this_process()?)?;
         let (quarters, method, start_limit) = (quarters.clone(), self.start_method, self.start_timeout);
         Ok(move || quarters.open(launcher, method, start_limit))
     }
 
     /// Returns how to launch copies of this process that will know what they are there for, and prepares it for them.
-    fn launcher(&self) -> Result<Launcher, Error> {
+    /// Returns the crew of a test that `launcher` comes by, whose body prints to this outlet.
+    pub(crate) fn crew_of_test(&self, launcher: Launcher, outlet: Outlet) -> Result<Crew, Error> {
+        Ok(Crew::printing_to(outlet, self.checked(launcher)?))
+    }
+
+    /// Returns the launcher, if it can be used in this process.
+    fn checked(&self, launcher: Launcher) -> Result<Launcher, Error> {
         // Its copies would take no orders.
         if process::makes_privileged_copies() {
             return Err(Error::privileged());
         }
-        let launcher = Launcher::for_jobs()?;
+        let launcher = launcher.for_jobs()?;
         self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         Ok(launcher)
     }

@@ -1,9 +1,11 @@
 //! `Stage`: what the expansion of a job calls in the job's process, from its arguments to its ending.
 
+use std::process::{ExitCode, Termination};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::output::Output;
+use crate::output::{Output, output};
 use crate::returns::Explanation;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::frame;
@@ -101,6 +103,14 @@ pub fn returned<T>(output: &Output<T>, value: &T) -> Ending {
         Ok(bytes) => Ended::Value(bytes),
         Err(message) => Ended::Failed(Report::Unserializable { message }),
     })
+}
+
+/// How the body of a test tells whether what it returned is a success.
+pub static PASSED: Output<bool> = output();
+
+/// The body of a test returned; what it returned has been printed if it is a failure.
+pub fn reported(returned_value: impl Termination) -> Ending {
+    returned(&PASSED, &(returned_value.report() == ExitCode::SUCCESS))
 }
 
 /// The function returned an error.

@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stderr, reason = "these tests say what they skip")]
 
+mod isolated;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,13 @@ use std::process::Command;
 /// Runs Cargo in the workspace, and returns what it and all that it ran have printed.
 #[track_caller]
 fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
+    let (success, told) = try_cargo(arguments, variables);
+    assert!(success, "cargo {arguments}: {told}");
+    told
+}
+
+/// Returns as well whether it succeeded.
+fn try_cargo(arguments: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments/workspace");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
@@ -20,15 +29,13 @@ fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
         .env("CARGO_TARGET_DIR", target("environments"))
         .env("CARGO_TERM_COLOR", "never");
     // What this test was started with is not for those.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUST_TEST_") || name.starts_with("NEXTEST"))
-    {
+    let ours = |name: &str| name.starts_with("RUST_TEST_") || name.starts_with("NEXTEST") || name == "RUST_BACKTRACE";
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         cargo.env_remove(name);
     }
     let output = cargo.envs(variables.iter().copied()).output().expect("Cargo runs this test");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let told = text(&output.stdout) + &text(&output.stderr);
-    assert!(output.status.success(), "cargo {arguments}: {told}");
-    told
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }
 
 /// Cargo makes no folder in one that another Cargo is making, so that those of these tests stand side by side.
@@ -120,6 +127,8 @@ fn nextest() {
         return;
     }
     assert_told("nextest run --locked -p library --lib --test integration", &[], &["9 tests run: 9 passed, 2 skipped"]);
+    let (_, told) = try_cargo("nextest run --locked -p trials --no-fail-fast", &[]);
+    assert!(told.contains("18 tests run: 6 passed, 12 failed, 1 skipped"), "{told}");
 }
 
 /// What `cargo llvm-cov` counts: each process writes its counters to a file when it ends as a program ends.

@@ -101,3 +101,11 @@ fn an_async_job_is_listed_as_it_was_declared() {
         assert!(listed.iter().any(|entry| entry.ends_with(declared)), "{declared}");
     }
 }
+
+#[scheduler::test(timeout = "1m")]
+async fn a_test_in_a_process_of_its_own_may_be_async() -> Result<(), tokio::task::JoinError> {
+    let task = tokio::spawn(async { 40 + 2 });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(task.await?, 42);
+    Ok(())
+}

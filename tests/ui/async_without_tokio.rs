@@ -10,6 +10,9 @@ async fn asynchronous(n: u8) -> u8 {
 #[job(timeout = 30)]
 async unsafe fn several(_text: &str) {}
 
+#[scheduler::test(timeout = "5s")]
+async fn is_no_test() {}
+
 fn main() {
     drop(scheduler::jobs![("a", asynchronous(1))]);
     let _: scheduler::Job<u8> = asynchronous::job(1);

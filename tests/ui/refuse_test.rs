@@ -12,6 +12,24 @@ const unsafe extern "C" fn qualifiers() {}
 #[scheduler::test]
 async fn asynchronous() {}
 
+#[scheduler::test(timeout = "0s")]
+fn no_time() {}
+
+#[scheduler::test(timeout = 5)]
+fn no_unit() {}
+
+#[scheduler::test(timeout = "5s", timeout = "5s")]
+fn given_twice() {}
+
+#[scheduler::test(timeout = "5s")]
+#[should_panic]
+fn returns() -> Result<(), String> {
+    Ok(())
+}
+
+#[scheduler::test(timeout = "5s")]
+fn takes(value: u8) {}
+
 #[scheduler::test]
 #[test]
 fn twice() {}

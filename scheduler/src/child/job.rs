@@ -8,7 +8,8 @@ use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{give_up, panic_hook, unprepared};
+use super::panic_hook::{self, Printed};
+use super::{give_up, unprepared};
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
 use crate::process::{Data, become_job, take_input};
@@ -77,7 +78,8 @@ pub(super) fn run(request: &Request, mut data: Data, warden: u32, stdout: Option
         exit_unheard();
     };
     let hook = Arc::clone(&teller);
-    panic_hook::install(move |panic| {
+    let is_test = registry::test_body(&request.job).is_some();
+    panic_hook::install(if is_test { Printed::AsEver } else { Printed::Nothing }, move |panic| {
         // Whoever hears of it, the panic goes on.
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });

@@ -13,11 +13,24 @@ thread_local! {
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// Has `tell` hear of every panic, of any thread. Nothing is printed: the parent's record says it all.
-pub(super) fn install(tell: impl Fn(&Panic) + Send + Sync + 'static) {
+/// What is printed of a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Printed {
+    /// Nothing: the parent's record says it all.
+    Nothing,
+    /// What would be without this hook.
+    AsEver,
+}
+
+/// Has `tell` hear of every panic, of any thread.
+pub(super) fn install(printed: Printed, tell: impl Fn(&Panic) + Send + Sync + 'static) {
+    let print = (printed == Printed::AsEver).then(panic::take_hook);
     panic::set_hook(Box::new(move |info| {
         let panic = witnessed(info);
         tell(&panic);
+        if let Some(print) = &print {
+            print(info);
+        }
         // A thread that is being torn down has no place to keep it.
         let _ = LAST.try_with(|last| last.replace(Some(panic)));
     }));

@@ -9,7 +9,7 @@ use super::warden::Warden;
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
-use crate::process::{self, Interests, MemoryWitness, Ready};
+use crate::process::{self, Interests, MemoryWitness, Outlet, Ready};
 use crate::start_method::StartMethod;
 use crate::wire::codec;
 use crate::wire::frame::{Frame, Kind, Progress};
@@ -19,6 +19,7 @@ use crate::wire::message::{self, Next};
 #[derive(Debug)]
 pub(crate) struct Crew {
     launcher: Launcher,
+    outlet: Outlet,
     /// What each of them does after a run.
     next: Next,
     /// Those that are back from a run, or have not had one yet.
@@ -36,7 +37,7 @@ impl Crew {
     ///
     /// Fails if a fork server is wanted and can't be had. Whether it can is known once the first of them has come up.
     pub(crate) fn open(launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Self, Error> {
-        let mut crew = Self { launcher, next: Next::End, idle: Vec::new(), leaving: Vec::new(), memory: None };
+        let mut crew = Self::printing_to(Outlet::Own, launcher);
         if method == StartMethod::Exec {
             return Ok(crew);
         }
@@ -49,6 +50,11 @@ impl Crew {
             Err(error) => return Err(Error::machinery("start a fork server", error)),
         }
         Ok(crew)
+    }
+
+    /// Returns a crew that executes the binary for every job, and what those print goes to this outlet.
+    pub(crate) fn printing_to(outlet: Outlet, launcher: Launcher) -> Self {
+        Self { launcher, outlet, next: Next::End, idle: Vec::new(), leaving: Vec::new(), memory: None }
     }
 
     /// What a warden does after a run.
@@ -69,7 +75,7 @@ impl Crew {
                 return Ok(warden);
             }
         }
-        Warden::start(self.launcher)
+        Warden::start(self.launcher, self.outlet)
     }
 
     /// Takes a warden back whose run is over: for another one, if it is fit for that.
@@ -147,12 +153,12 @@ impl Quarters {
 
 /// Starts a fork server, and returns it once it has said that it can fork.
 fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warden> {
-    let mut warden = Warden::start(launcher)?;
+    let mut warden = Warden::start(launcher, Outlet::Own)?;
     warden.ask();
     while !deadline.is_past() {
         let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), None, deadline);
-        if ready.iter().any(|Ready { stderr, .. }| *stderr) {
-            warden.worker.relay_stderr();
+        if ready.iter().any(|Ready { output, .. }| *output) {
+            warden.worker.relay();
         }
         match warden.read() {
             Ok(Progress::Frame(Frame { kind: Kind::Ready, payload })) => match codec::decode(&payload) {
@@ -162,7 +168,7 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
             },
             Ok(Progress::Partial | Progress::WouldBlock) => {}
             Ok(Progress::Frame(_) | Progress::End) | Err(_) => {
-                let said = warden.worker.finish_stderr();
+                let said = warden.worker.finish_output();
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
                 return Err(io::Error::other(format!(
                     "it ended before it reached `scheduler::init()`; it wrote: {said}"

@@ -193,8 +193,8 @@ impl Run {
 
     /// Takes what is ready, and acts on the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
-        if ready.stderr {
-            self.warden.worker.relay_stderr();
+        if ready.output {
+            self.warden.worker.relay();
         }
         if ready.data {
             self.read_data(1);
@@ -210,8 +210,8 @@ impl Run {
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
-            while self.warden.worker.relay_stderr() {}
-            if self.warden.worker.stderr_is_through() {
+            while self.warden.worker.relay() {}
+            if self.warden.worker.output_is_through() {
                 self.feed(Event::Drained);
             }
         }
@@ -378,7 +378,7 @@ impl Run {
 
     /// Tells what came of it, and gives the warden back.
     pub(super) fn conclude(mut self, crew: &mut Crew) -> Finished {
-        let stderr_tail = self.warden.worker.finish_stderr();
+        let stderr_tail = self.warden.worker.finish_output();
         let unsent = self.warden.worker.unsent().or(self.stream.unsent());
         self.evidence.unsent = unsent.map(io::Error::to_string);
         self.evidence.out_of_memory =

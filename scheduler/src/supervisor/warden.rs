@@ -5,7 +5,7 @@ use std::io;
 
 use crate::child;
 use crate::launcher::Launcher;
-use crate::process::{COOKIE, Cookie, Stream, Worker};
+use crate::process::{COOKIE, Cookie, Outlet, Stream, Worker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::Request;
@@ -21,18 +21,18 @@ pub(crate) struct Warden {
 }
 
 impl Warden {
-    /// Starts one.
-    pub(super) fn start(launcher: Launcher) -> io::Result<Self> {
+    /// Starts one, whose jobs print to this outlet.
+    pub(super) fn start(launcher: Launcher, outlet: Outlet) -> io::Result<Self> {
         let mark = new_mark();
         let cookie = Cookie::new(random());
         let mut command = launcher.command(child::WARDEN);
-        let worker = Worker::spawn(command.env(COOKIE, cookie.value()))?;
+        let worker = Worker::spawn(command.env(COOKIE, cookie.value()), outlet)?;
         Ok(Self { worker, cookie, mark, frames: FrameReader::new(mark, frame::LIMIT) })
     }
 
     /// Asks it how it will make processes.
     pub(super) fn ask(&mut self) {
-        self.worker.send(&frame::header(self.mark, Kind::Ask, 0), &[]);
+        self.worker.send(&frame::header(self.mark, Kind::Ask, 0));
     }
 
     /// Has it start a job, and returns the stream to that.
@@ -45,7 +45,7 @@ impl Warden {
 
     /// Tells it to end the job and all that it started.
     pub(super) fn tell_to_kill(&mut self) {
-        self.worker.send(&frame::header(self.mark, Kind::Kill, 0), &[]);
+        self.worker.send(&frame::header(self.mark, Kind::Kill, 0));
     }
 
     /// Reads a step of what it says.

@@ -19,7 +19,7 @@ impl Doorbell {
         Ok(Self { event, rung: AtomicBool::new(false) })
     }
 
-    /// Has [`wait`](super::wait) return, now or when it is called next.
+    /// Has [`wait()`](super::wait()) return, now or when it is called next.
     pub(crate) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         // A counter that nobody reads takes a one at any time, but for a signal.

@@ -6,6 +6,7 @@ mod job_process;
 mod memory;
 mod pid;
 mod poll;
+mod printer;
 mod relay;
 mod search;
 mod signals;
@@ -32,7 +33,7 @@ pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
     wait_for,
 };
-pub(crate) use worker::Worker;
+pub(crate) use worker::{Outlet, Worker};
 
 /// The signal that ends every process.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -1,4 +1,4 @@
-//! `Relay`: passes the job's standard error on to the parent's, and keeps the end of it.
+//! `Relay`: passes on what the job writes, its standard error to the parent's, and keeps the end of it.
 //!
 //! The parent must never wait for whoever reads its standard error. A terminal or a pipe is therefore opened once more,
 //! without blocking, and a socket is written to without waiting. What can't be opened again (the standard error of a
@@ -14,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
+use super::printer::Printer;
+
 /// How much of the end is kept.
 const TAIL: usize = 8 * 1024;
 /// How much is read at a time.
@@ -26,7 +28,7 @@ const PIECE: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Relay {
     source: Option<PipeReader>,
-    /// Where it goes; opened when the first text comes.
+    /// Where it goes; the parent's standard error is opened when the first text comes.
     sink: Option<Sink>,
     /// What was read and not yet passed on.
     pending: VecDeque<u8>,
@@ -34,17 +36,26 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Returns one, and the end of its pipe to write to.
-    pub(super) fn open() -> io::Result<(Self, PipeWriter)> {
+    /// Returns one to the parent's standard error, and the end of its pipe to write to.
+    pub(super) fn to_stderr() -> io::Result<(Self, PipeWriter)> {
+        Self::open(None)
+    }
+
+    /// Returns one that prints, and the end of its pipe to write to.
+    pub(super) fn to_printer(print: fn(&str)) -> io::Result<(Self, PipeWriter)> {
+        Self::open(Some(Sink::Printer(Printer::new(print))))
+    }
+
+    fn open(sink: Option<Sink>) -> io::Result<(Self, PipeWriter)> {
         let (source, writer) = io::pipe()?;
         rustix::io::ioctl_fionbio(&source, true)?;
-        Ok((Self { source: Some(source), sink: None, pending: VecDeque::new(), tail: VecDeque::new() }, writer))
+        Ok((Self { source: Some(source), sink, pending: VecDeque::new(), tail: VecDeque::new() }, writer))
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.
     pub(super) fn interest(&self) -> Option<PollFd<'_>> {
         match (&self.sink, &self.source) {
-            (Some(sink), _) if !self.pending.is_empty() => Some(sink.interest()),
+            (Some(sink), _) if !self.pending.is_empty() => sink.interest(),
             (_, Some(source)) => Some(PollFd::new(source, PollFlags::IN)),
             (_, None) => None,
         }
@@ -74,6 +85,9 @@ impl Relay {
             if self.read() == Read::Nothing {
                 break;
             }
+        }
+        if let Some(Sink::Printer(printer)) = &mut self.sink {
+            printer.finish();
         }
         let tail = self.tail();
         self.tail.clear();
@@ -132,7 +146,7 @@ enum Read {
     Nothing,
 }
 
-/// The parent's standard error.
+/// The parent's standard error, or what prints.
 #[derive(Debug)]
 enum Sink {
     /// Opened once more, so that only this description doesn't block.
@@ -140,6 +154,7 @@ enum Sink {
     Socket,
     /// A plain file, or what can't be opened again.
     Direct,
+    Printer(Printer),
 }
 
 impl Sink {
@@ -160,6 +175,7 @@ impl Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stderr = rustix::stdio::stderr();
         match self {
+            Self::Printer(printer) => Ok(printer.print(bytes)),
             Self::Reopened(file) => file.write(bytes),
             Self::Socket => Ok(rustix::net::send(stderr, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?),
             Self::Direct => {
@@ -172,11 +188,13 @@ impl Sink {
         }
     }
 
-    fn interest(&self) -> PollFd<'_> {
+    fn interest(&self) -> Option<PollFd<'_>> {
         let sink = match self {
             Self::Reopened(file) => file.as_fd(),
             Self::Socket | Self::Direct => rustix::stdio::stderr(),
+            // It takes all that it is given.
+            Self::Printer(_) => return None,
         };
-        PollFd::from_borrowed_fd(sink, PollFlags::OUT)
+        Some(PollFd::from_borrowed_fd(sink, PollFlags::OUT))
     }
 }

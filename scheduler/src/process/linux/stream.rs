@@ -31,7 +31,7 @@ impl Stream {
     pub(crate) fn open(worker: &mut Worker, request: &[u8]) -> io::Result<Self> {
         let (data, jobs_data) = UnixStream::pair()?;
         rustix::io::ioctl_fionbio(&data, true)?;
-        worker.send(request, &[channel::own_stdout(), jobs_data.as_fd()]);
+        worker.request(request, jobs_data.as_fd());
         Ok(Self { data: Some(data), outgoing: VecDeque::new(), sent: 0, unsent: None })
     }
 

@@ -13,7 +13,7 @@ use crate::clock::Deadline;
 pub(crate) struct Interests<'a> {
     control: Option<PollFd<'a>>,
     data: Option<PollFd<'a>>,
-    stderr: Option<PollFd<'a>>,
+    output: [Option<PollFd<'a>>; 2],
     exit: Option<PollFd<'a>>,
     glance: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Interests<'a> {
 pub(crate) struct Ready {
     pub(crate) control: bool,
     pub(crate) data: bool,
-    pub(crate) stderr: bool,
+    pub(crate) output: bool,
     pub(crate) exited: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Interests<'a> {
     pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
         Self {
             control: worker.control_interest(PollFlags::IN),
-            stderr: worker.stderr_interest(),
+            output: worker.output_interests(),
             ..Self::in_the_end_of(worker)
         }
     }
@@ -52,7 +52,7 @@ impl<'a> Interests<'a> {
     /// The end of a warden.
     pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
         let exit = worker.exit_interest();
-        Self { control: None, data: None, stderr: None, exit, glance: worker.must_be_glanced_at() }
+        Self { control: None, data: None, output: [None, None], exit, glance: worker.must_be_glanced_at() }
     }
 }
 
@@ -67,7 +67,8 @@ pub(crate) fn wait<'a>(
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interests<'a>| {
-        [&interests.control, &interests.data, &interests.stderr, &interests.exit].map(Clone::clone)
+        let [stdout, stderr] = &interests.output;
+        [&interests.control, &interests.data, stdout, stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(doorbell.map(Doorbell::interest));
@@ -81,10 +82,10 @@ pub(crate) fn wait<'a>(
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
         interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interests { control, data, stderr, exit, glance }| Ready {
+    let ready = interests.iter().map(|Interests { control, data, output, exit, glance }| Ready {
         control: is_ready(control),
         data: is_ready(data),
-        stderr: is_ready(stderr),
+        output: output.iter().filter(|stream| is_ready(stream)).count() > 0,
         exited: is_ready(exit) || *glance,
     });
     ready.collect()

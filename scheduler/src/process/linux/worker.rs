@@ -1,6 +1,6 @@
 //! `Worker`: the parent's side of a warden, a re-executed copy of this binary that is there to start jobs.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, PipeWriter};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -20,6 +20,16 @@ use crate::wire::frame::{FrameError, FrameReader, Progress};
 /// How long a worker that is dropped may take to end everything.
 const ABANDON: Duration = Duration::from_secs(3);
 
+/// Where what jobs write to their standard streams goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Outlet {
+    /// To the standard streams of this process.
+    #[default]
+    Own,
+    /// To whatever these print to, on the thread that waits for the job.
+    Printed { out: fn(&str), err: fn(&str) },
+}
+
 /// A warden, as the parent holds it: the process, and the socket by which it is told what to do.
 ///
 /// Dropping it closes the socket, at which the warden sweeps and ends, and waits for that.
@@ -28,6 +38,8 @@ pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: Option<UnixStream>,
+    /// The standard output of its jobs, if it isn't this process's own.
+    stdout: Option<(Relay, PipeWriter)>,
     /// The standard error of the warden and, one after the other, of its jobs.
     stderr: Option<Relay>,
     unsent: Option<io::Error>,
@@ -37,11 +49,14 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts `command` with a socket as standard input and a pipe as standard error, in a process group of its own, where
     /// a Ctrl-C at the terminal doesn't reach it before the parent has decided what to do.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, outlet: Outlet) -> io::Result<Self> {
         // What can fail comes before there is a process.
         let (control, wardens_control) = UnixStream::pair()?;
         rustix::io::ioctl_fionbio(&control, true)?;
-        let (stderr, wardens_stderr) = Relay::open()?;
+        let (stdout, (stderr, wardens_stderr)) = match outlet {
+            Outlet::Own => (None, Relay::to_stderr()?),
+            Outlet::Printed { out, err } => (Some(Relay::to_printer(out)?), Relay::to_printer(err)?),
+        };
         command.stdin(OwnedFd::from(wardens_control)).stdout(Stdio::null()).stderr(wardens_stderr);
         let child = command.process_group(0).spawn();
         // A `Command` keeps the descriptors that it was given, and with them the streams open.
@@ -51,29 +66,33 @@ impl Worker {
             pidfd: pidfd(&child),
             child,
             control: Some(control),
+            stdout,
             stderr: Some(stderr),
             unsent: None,
             reaped: false,
         })
     }
 
-    /// Tells the warden something, and hands descriptors over. It is short, and the socket empty, so that it is sent as a
-    /// whole.
-    pub(crate) fn send(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
-        let Some(control) = &self.control else {
-            return;
-        };
-        let error = loop {
-            match channel::send(control.as_fd(), bytes, descriptors) {
-                Ok(count) if count == bytes.len() => return,
-                Ok(_) => break ErrorKind::WriteZero.into(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break error,
-            }
-        };
-        // Whether it has gone or just can't be told: at the end of its stream it sweeps, and reports what there is to report.
-        let _ = control.shutdown(Shutdown::Write);
-        self.unsent.get_or_insert(error);
+    /// Tells the warden something. It is short, and the socket empty, so that it is sent as a whole.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let sent = self.control.as_ref().map(|control| send_whole(control, bytes, &[]));
+        self.note(sent);
+    }
+
+    /// Sends the warden the request of a job, with the job's end of its stream.
+    pub(super) fn request(&mut self, bytes: &[u8], data: BorrowedFd<'_>) {
+        let stdout = self.stdout.as_ref().map_or(channel::own_stdout(), |(_, writer)| writer.as_fd());
+        let sent = self.control.as_ref().map(|control| send_whole(control, bytes, &[stdout, data]));
+        self.note(sent);
+    }
+
+    fn note(&mut self, sent: Option<io::Result<()>>) {
+        if let (Some(Err(error)), Some(control)) = (sent, &self.control) {
+            // Whether it has gone or just can't be told: at the end of its stream it sweeps, and reports what there is to
+            // report.
+            let _ = control.shutdown(Shutdown::Write);
+            self.unsent.get_or_insert(error);
+        }
     }
 
     /// Reads a step of what the warden says.
@@ -91,6 +110,7 @@ impl Worker {
     /// Tells the warden to end, which has nothing to do any more.
     pub(crate) fn dismiss(&mut self) {
         self.control = None;
+        self.stdout = None;
         self.stderr = None;
     }
 
@@ -123,19 +143,28 @@ impl Worker {
         self.unsent.as_ref().filter(|error| !has_gone(error))
     }
 
-    /// Passes a step of the standard error on; false if nothing is there.
-    pub(crate) fn relay_stderr(&mut self) -> bool {
-        self.stderr.as_mut().is_some_and(Relay::step)
+    /// Passes a step of the output on; false if nothing is there.
+    pub(crate) fn relay(&mut self) -> bool {
+        // Of what came at the same time, an error message most likely tells the end.
+        let printed = self.stdout.as_mut().is_some_and(|(relay, _)| relay.step());
+        self.stderr.as_mut().is_some_and(Relay::step) || printed
     }
 
-    /// Says whether all that was read of the standard error has been passed on.
-    pub(crate) fn stderr_is_through(&self) -> bool {
-        self.stderr.as_ref().is_none_or(Relay::is_through)
+    /// Says whether all that was read of the output has been passed on.
+    pub(crate) fn output_is_through(&self) -> bool {
+        self.relays().all(Relay::is_through)
     }
 
-    /// Gives up on passing on what has been written so far, and returns the last text of it.
-    pub(crate) fn finish_stderr(&mut self) -> String {
+    /// Gives up on passing on what has been written so far, and returns the last text of the standard error.
+    pub(crate) fn finish_output(&mut self) -> String {
+        if let Some((stdout, _)) = &mut self.stdout {
+            stdout.finish();
+        }
         self.stderr.as_mut().map_or(String::new(), Relay::finish)
+    }
+
+    fn relays(&self) -> impl Iterator<Item = &Relay> {
+        self.stdout.iter().map(|(relay, _)| relay).chain(&self.stderr)
     }
 
     /// Returns what is waited for: in `word` the warden's next word, else no more than its end.
@@ -143,8 +172,9 @@ impl Worker {
         self.control.as_ref().map(|control| PollFd::new(control, word))
     }
 
-    pub(super) fn stderr_interest(&self) -> Option<PollFd<'_>> {
-        self.stderr.as_ref().and_then(Relay::interest)
+    pub(super) fn output_interests(&self) -> [Option<PollFd<'_>>; 2] {
+        let mut relays = self.relays().map(Relay::interest);
+        [relays.next().flatten(), relays.next().flatten()]
     }
 
     pub(super) fn exit_interest(&self) -> Option<PollFd<'_>> {
@@ -173,6 +203,17 @@ impl Drop for Worker {
         // A process that was sent SIGKILL ends, unless the kernel holds on to it; to wait for it is what keeps a zombie
         // from being left.
         self.reap_until(Deadline::after(ABANDON));
+    }
+}
+
+fn send_whole(control: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    loop {
+        match channel::send(control.as_fd(), bytes, descriptors) {
+            Ok(count) if count == bytes.len() => return Ok(()),
+            Ok(_) => return Err(ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -1,0 +1,78 @@
+//! `Printer`: bytes to text, for what can only print text.
+
+/// Prints text that comes in pieces, which may be cut within a character. What is no text is replaced as
+/// [`String::from_utf8_lossy`] does.
+#[derive(Debug)]
+pub(super) struct Printer {
+    print: fn(&str),
+    /// The beginning of a character whose rest is still to come.
+    cut: Vec<u8>,
+}
+
+impl Printer {
+    pub(super) fn new(print: fn(&str)) -> Self {
+        Self { print, cut: Vec::new() }
+    }
+
+    /// Prints as much as is whole, and returns how many bytes were taken: all.
+    pub(super) fn print(&mut self, bytes: &[u8]) -> usize {
+        self.cut.extend(bytes);
+        let whole = self.cut.len() - unfinished(&self.cut);
+        let rest = self.cut.split_off(whole);
+        self.finish();
+        self.cut = rest;
+        bytes.len()
+    }
+
+    /// Prints what is left, of which nothing more will come.
+    pub(super) fn finish(&mut self) {
+        if !self.cut.is_empty() {
+            (self.print)(&String::from_utf8_lossy(&self.cut));
+            self.cut.clear();
+        }
+    }
+}
+
+/// Returns how many of the last bytes are the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let might_go_on = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
+    if might_go_on { last.len() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        static PRINTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn printed(pieces: &[&[u8]]) -> Vec<String> {
+        let mut printer = Printer::new(|text| PRINTED.with_borrow_mut(|printed| printed.push(text.to_owned())));
+        for piece in pieces {
+            assert_eq!(printer.print(piece), piece.len());
+        }
+        printer.finish();
+        PRINTED.take()
+    }
+
+    #[test]
+    fn a_character_that_was_cut_is_printed_whole() {
+        let text = "aé漢😀".as_bytes();
+        for at in 0..=text.len() {
+            assert_eq!(printed(&[&text[..at], &text[at..]]).concat(), "aé漢😀", "cut at {at}");
+        }
+        let bytes: Vec<_> = text.chunks(1).collect();
+        assert_eq!(printed(&bytes), ["a", "é", "漢", "😀"]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced_and_waited_for_no_longer_than_it_may_become_text() {
+        assert_eq!(printed(&[b"a\xff", b"b"]), ["a\u{fffd}", "b"]);
+        assert_eq!(printed(&[b"a\xe6", b"b"]), ["a", "\u{fffd}b"]);
+        assert_eq!(printed(&[b"a\xf0\x9f"]), ["a", "\u{fffd}"]);
+    }
+}

@@ -1,0 +1,82 @@
+//! `#[scheduler::test(timeout = …)]`: how libtest shows the tests of the crate `trials`, of which most fail.
+
+use std::collections::HashMap;
+
+use crate::try_cargo;
+
+/// Runs the tests, and returns what libtest has said of them.
+#[track_caller]
+fn tried(arguments: &str, result: &str) -> String {
+    let arguments = format!("test --locked -p trials {arguments}");
+    let (success, told) = try_cargo(arguments.trim_end(), &[]);
+    assert!(!success, "some of these tests fail: {told}");
+    assert!(told.contains(result), "no `{result}` in {told}");
+    told
+}
+
+const ALL: &str = "test result: FAILED. 5 passed; 11 failed; 1 ignored";
+
+/// Returns what stands under the name of each test that failed.
+fn sections(told: &str) -> HashMap<&str, &str> {
+    let told = told.rsplit_once("\nfailures:\n").expect("the names of those that failed come last").0;
+    let parts = told.split("\n---- ").skip(1);
+    parts.map(|part| part.split_once(" stdout ----\n").expect("each begins with its name")).collect()
+}
+
+#[test]
+fn each_fails_alone_and_says_how() {
+    let told = tried("--test isolated", ALL);
+    let sections = sections(&told);
+    for (name, expected) in [
+        ("returns_an_error", "Error: Custom { kind: Other, error: \"there is no such thing\" }\n"),
+        ("hangs", "began to hang\nthe test was stopped at its timeout of 100ms\n"),
+        ("aborts", "the test ended without a verdict: ended by signal 6 (SIGABRT)\n"),
+        ("overflows", "the test ended without a verdict: stack overflow: "),
+        ("exits", "the test ended without a verdict: exited with code 0 before it gave a result\n"),
+        ("leaves_a_process", "the test left something running: 1 process was left behind and killed\n"),
+        ("does_not_panic", "note: test did not panic as expected at trials/tests/isolated.rs:"),
+        ("panics_otherwise", " expected substring: \"something else\""),
+        (
+            "hangs_instead_of_panicking",
+            "the test was stopped at its timeout of 100ms\nnote: test did not panic as expected",
+        ),
+        ("panics_with_a_value", "panicked at trials/tests/isolated.rs:"),
+    ] {
+        let section = sections.get(name).unwrap_or_else(|| panic!("no section of `{name}` in {told}"));
+        assert!(section.contains(expected), "{name}: {section}");
+    }
+    assert_eq!(sections.len(), 11, "{told}");
+}
+
+#[test]
+fn a_panic_and_the_output_are_shown_as_those_of_any_test() {
+    let told = tried("--test isolated panics", "test result: FAILED. 1 passed; 3 failed");
+    let shown = sections(&told)["panics"];
+    let (printed, panic) = shown.split_once("\nthread 'panics' (").expect("the thread has the test's name");
+    let printed: Vec<_> = printed.lines().collect();
+    assert_eq!(printed.len(), 4, "{shown}");
+    assert_eq!([printed[0], printed[3]], ["one two", ""], "{shown}");
+    assert!(printed.contains(&"three") && printed.contains(&"four"), "{shown}");
+    let panic = panic.split_once(") panicked at trials/tests/isolated.rs:").expect("it has its place").1;
+    let rest = panic.split_once(":5:\n").expect("it has its column").1;
+    let message = "assertion `left == right` failed: five\n  left: 2\n right: 3\n";
+    assert_eq!(
+        rest,
+        format!("{message}note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n")
+    );
+}
+
+#[test]
+fn whatever_libtest_is_told() {
+    for flags in ["-- --test-threads=1", "-- --test-threads=16", "-- --format=terse"] {
+        tried(&format!("--test isolated {flags}"), ALL);
+    }
+    let told = tried("--test isolated -- --nocapture --test-threads=1", ALL);
+    assert!(told.contains("nobody reads this") && told.contains("one two\n"), "{told}");
+    tried(
+        "--test isolated -- --ignored",
+        "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 16 filtered out",
+    );
+    let told = tried("--lib", "test result: FAILED. 1 passed; 1 failed");
+    assert!(told.contains("test tests::is_none_the_worse_for_it ... ok"), "{told}");
+}
