@@ -5,7 +5,6 @@
 //! takes the whole program with it, unless each line is a job.
 
 #![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
-#![expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
 
 use std::error::Error;
 use std::fs;

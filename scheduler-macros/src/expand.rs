@@ -15,6 +15,13 @@ use crate::parameters::Parameter;
 use crate::returns::Returns;
 use crate::type_name::{signature, type_name};
 
+/// Returns what stands before the function itself.
+pub(crate) fn before(job: &Job) -> TokenStream {
+    // Clippy sees an ordinary function, which might borrow them.
+    let owns = !job.parameters.is_empty();
+    if owns { quote!(#[allow(clippy::needless_pass_by_value)]) } else { TokenStream::new() }
+}
+
 /// Returns what registers a job and makes its calls.
 pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let krate = &options.krate();

@@ -28,9 +28,8 @@ use crate::supervisor::{Finished, supervise};
 /// Panics if the body fails, as it did, or with a line that says how; what says so has been printed.
 #[doc(hidden)]
 pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
-    let launcher = Launcher::of_test(entry);
-    enter_isolated_test(launcher);
-    let failure = match run(launcher, body).map(judge) {
+    enter_isolated_test(Launcher::of_test(entry));
+    let failure = match run(entry, body).map(judge) {
         Ok(Verdict::Passed) => return,
         Ok(Verdict::Panicked(message)) => resume_unwind(Box::new(message)),
         Ok(Verdict::Failed(line)) => line,
@@ -42,11 +41,11 @@ pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
     }
 }
 
-fn run(launcher: Launcher, body: &str) -> Result<Finished, Error> {
+fn run(test: TestEntry, body: &str) -> Result<Finished, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
     let settings = Settings::default();
     let order = settings.one_order(&AnyJob { entry, arguments: Ok(Arc::from([])), timeout: None })?;
-    let mut crew = settings.crew_of_test(launcher, Outlet::Printed { out: print_output, err: print_error })?;
+    let mut crew = settings.crew_of_test(test, Outlet::Printed { out: print_output, err: print_error })?;
     let mut finished = None;
     supervise(vec![order], &mut crew, NonZeroUsize::MIN, None, |_, over| {
         finished = Some(over);

@@ -63,13 +63,16 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
-    /// Returns this launcher, if copies of this process may be launched that are to run jobs.
-    pub(crate) fn for_jobs(self) -> Result<Self, Error> {
-        // A copy that came here without having come by `init()` would start copies that do the same.
-        if MISLED.load(Ordering::Relaxed) || env::var_os(MARKER).is_some() {
-            return Err(Error::misled(MARKER));
-        }
-        Ok(self)
+    /// Returns how to launch copies of this process that are to run jobs.
+    pub(crate) fn for_jobs() -> Result<Self, Error> {
+        refuse_if_misled()?;
+        Self::of_this_process()
+    }
+
+    /// Returns how to launch copies of this process that are to run the body of this test.
+    pub(crate) fn for_test(test: TestEntry) -> Result<Self, Error> {
+        refuse_if_misled()?;
+        Ok(Self::of_test(test))
     }
 
     /// Returns how a process like this comes to this test.
@@ -111,6 +114,12 @@ impl Launcher {
         command.env(MARKER, role);
         command
     }
+}
+
+fn refuse_if_misled() -> Result<(), Error> {
+    // A copy that came here without having come by `init()` would start copies that do the same.
+    let is_misled = MISLED.load(Ordering::Relaxed) || env::var_os(MARKER).is_some();
+    if is_misled { Err(Error::misled(MARKER)) } else { Ok(()) }
 }
 
 /// Returns the path of the image that is running now. An upgrade may have put another one under its name.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
-use crate::launcher::Launcher;
+use crate::launcher::{Launcher, TestEntry};
 use crate::process::{self, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
@@ -77,24 +77,24 @@ impl Settings {
         &self,
         quarters: &Quarters,
     ) -> Result<impl FnOnce() -> Result<Crew, Error> + Send + use<>, Error> {
-        let launcher = self.checked(Launcher::of_this_process()?)?;
+        let launcher = self.launcher(Launcher::for_jobs)?;
         let (quarters, method, start_limit) = (quarters.clone(), self.start_method, self.start_timeout);
         Ok(move || quarters.open(launcher, method, start_limit))
     }
 
     /// Returns how to launch copies of this process that will know what they are there for, and prepares it for them.
-    /// Returns the crew of a test that `launcher` comes by, whose body prints to this outlet.
-    pub(crate) fn crew_of_test(&self, launcher: Launcher, outlet: Outlet) -> Result<Crew, Error> {
-        Ok(Crew::printing_to(outlet, self.checked(launcher)?))
+    /// Returns the crew of a test whose body prints to this outlet.
+    pub(crate) fn crew_of_test(&self, test: TestEntry, outlet: Outlet) -> Result<Crew, Error> {
+        Ok(Crew::printing_to(outlet, self.launcher(|| Launcher::for_test(test))?))
     }
 
-    /// Returns the launcher, if it can be used in this process.
-    fn checked(&self, launcher: Launcher) -> Result<Launcher, Error> {
+    /// Returns what `find` finds, if jobs can run in this process.
+    fn launcher(&self, find: impl FnOnce() -> Result<Launcher, Error>) -> Result<Launcher, Error> {
         // Its copies would take no orders.
         if process::makes_privileged_copies() {
             return Err(Error::privileged());
         }
-        let launcher = launcher.for_jobs()?;
+        let launcher = find()?;
         self.orphans.arrange().map_err(|error| Error::machinery("make this process a subreaper", error))?;
         Ok(launcher)
     }

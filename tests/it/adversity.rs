@@ -59,6 +59,20 @@ fn without_proc_jobs_run_and_nothing_survives_them() {
     assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
 }
 
+/// Without `/proc` the image that runs is known by its path only, and something else may stand there by now.
+#[test]
+fn a_copy_of_another_build_refuses_the_job() {
+    let other = env!("CARGO_BIN_EXE_other_build");
+    let script = format!("mount -t tmpfs none /proc && exec bash -c 'exec -a {other} \"$0\" \"$@\"' \"$0\" \"$@\"");
+    let Some(mut command) = unshared(&script, "", &["60000", "fast"]) else { return };
+    let records = records(&command.output().expect("the fixture is built"));
+    assert_eq!(
+        records[0]["error"],
+        "never started: the re-executed binary is of another build, which declares the job as \
+         `scheduler_tests::jobs::fast(seconds: u64) -> String`"
+    );
+}
+
 #[test]
 fn without_proc_a_reader_that_never_reads_keeps_nobody_waiting() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &["500", "prints 1048576", "fast"]) else { return };

@@ -71,7 +71,6 @@ fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Waits until the file is there.
 #[scheduler::job]
-#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
 fn waits_for(file: PathBuf) {
     while !file.exists() {
         thread::sleep(Duration::from_millis(1));
@@ -85,7 +84,6 @@ fn makes(file: PathBuf) {
 }
 
 #[scheduler::job]
-#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
 fn exists(file: PathBuf) -> bool {
     file.exists()
 }

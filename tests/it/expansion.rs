@@ -3,7 +3,6 @@
 #![expect(
     clippy::boxed_local,
     clippy::many_single_char_names,
-    clippy::needless_pass_by_value,
     clippy::too_many_arguments,
     clippy::unnecessary_wraps,
     reason = "these jobs are there for their shapes"

@@ -26,7 +26,6 @@ fn the_logger_writes_one_line_for_each_timeout_and_for_nothing_else() {
 }
 
 #[scheduler::job]
-#[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
 fn exists(path: PathBuf) -> bool {
     path.exists()
 }

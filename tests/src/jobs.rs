@@ -6,7 +6,6 @@
     clippy::disallowed_methods,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    clippy::needless_pass_by_value,
     unsafe_code,
     reason = "these jobs do what jobs should not, and nobody calls them as functions"
 )]

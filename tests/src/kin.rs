@@ -1,7 +1,5 @@
 //! Jobs that tell who they are, what others have left to them, and when they run.
 
-#![expect(clippy::needless_pass_by_value, reason = "the arguments of a job are owned")]
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;

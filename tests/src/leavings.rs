@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::missing_panics_doc,
-    clippy::needless_pass_by_value,
     clippy::zombie_processes,
     reason = "these jobs do what jobs should not, and nobody calls them as functions"
 )]
