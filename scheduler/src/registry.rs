@@ -204,8 +204,9 @@ pub(crate) fn find(name: &str) -> Result<&'static Entry, Error> {
 }
 
 fn find_among(entries: &[&'static Entry], name: &str) -> Result<&'static Entry, Error> {
-    if let Some(entry) = entries.iter().find(|entry| entry.name() == name) {
-        return Ok(entry);
+    // They are sorted by it.
+    if let Ok(found) = entries.binary_search_by_key(&name, |entry| entry.name()) {
+        return Ok(entries[found]);
     }
     let ends_in_it = |entry: &&&Entry| {
         let before = entry.name().strip_suffix(name);

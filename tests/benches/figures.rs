@@ -23,6 +23,13 @@ impl Figures {
         self.0.push(sample);
     }
 
+    /// Returns the median.
+    pub(crate) fn median(&self) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        sorted[(sorted.len() - 1) / 2]
+    }
+
     /// Returns a row of the table.
     pub(crate) fn row(&self, what: &str) -> String {
         let mut sorted = self.0.clone();
