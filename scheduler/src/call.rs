@@ -200,7 +200,12 @@ impl Arguments {
 
     /// Adds the next argument; the first one that can't be encoded is told when the call is to run.
     pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
-        if let Err(error) = codec::append(&mut self.bytes, value) {
+        let appended = codec::append(&mut self.bytes, value);
+        self.note(name, appended);
+    }
+
+    fn note(&mut self, name: &str, appended: Result<(), CodecError>) {
+        if let Err(error) = appended {
             self.problem.get_or_insert(format!("argument `{name}`: {error}"));
         }
     }

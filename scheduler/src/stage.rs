@@ -50,8 +50,7 @@ impl<'a> Stage<'a> {
     ///
     /// Fails with the ending to return if the bytes are no `T`.
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Ending> {
-        codec::take(&mut self.arguments)
-            .map_err(|error| Ending::refused(format!("its argument `{name}` can't be read: {error}")))
+        codec::take(&mut self.arguments).map_err(|error| unreadable(name, &error))
     }
 
     /// Says that the function is called now: its time begins.
@@ -66,6 +65,10 @@ impl<'a> Stage<'a> {
         }
         (self.on_start)()
     }
+}
+
+fn unreadable(name: &str, error: &CodecError) -> Ending {
+    Ending::refused(format!("its argument `{name}` can't be read: {error}"))
 }
 
 impl std::fmt::Debug for Stage<'_> {
@@ -95,14 +98,16 @@ impl Ending {
 
 /// The function returned a value.
 pub fn returned<T>(output: &Output<T>, value: &T) -> Ending {
-    let encoded = (output.encode)(value).map_err(CodecError::into_message).and_then(|bytes| match bytes.len() as u64 {
-        ..=frame::LIMIT => Ok(bytes),
-        length => Err(format!("it takes {length} bytes, over the limit of {}", frame::LIMIT)),
-    });
-    Ending(match encoded {
-        Ok(bytes) => Ended::Value(bytes),
-        Err(message) => Ended::Failed(Report::Unserializable { message }),
-    })
+    encoded((output.encode)(value))
+}
+
+fn encoded(value: Result<Vec<u8>, CodecError>) -> Ending {
+    let message = match value {
+        Ok(bytes) if bytes.len() as u64 <= frame::LIMIT => return Ending(Ended::Value(bytes)),
+        Ok(bytes) => format!("it takes {} bytes, over the limit of {}", bytes.len(), frame::LIMIT),
+        Err(error) => error.into_message(),
+    };
+    Ending(Ended::Failed(Report::Unserializable { message }))
 }
 
 /// How the body of a test tells whether what it returned is a success.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,45 +31,80 @@ impl std::error::Error for CodecError {}
 
 /// Appends the encoding of `value`. Values that are appended one after the other read back as one tuple.
 pub(crate) fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
-    let before = bytes.len();
-    let result = guarded(|| {
-        bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
-            .map_err(|error| CodecError(encode_message(&error)))
-    });
-    if result.is_err() {
-        bytes.truncate(before);
-    }
-    result.map(drop)
+    append_by(bytes, &mut encoding(value))
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = Vec::new();
-    append(&mut bytes, value)?;
-    Ok(bytes)
+    encode_by(&mut encoding(value))
 }
 
 /// Takes one value off the front of `bytes`. A length in it takes memory only once the bytes are there.
 pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
-    guarded(|| {
-        let seed = Wary::new(PhantomData, bytes.len());
-        let (value, length) = bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())
-            .map_err(|error| CodecError(decode_message(&error)))?;
-        *bytes = &bytes[length..];
-        Ok(value)
-    })
+    let mut taken = None;
+    take_by(bytes, &mut decoding(&mut taken))?;
+    Ok(taken.expect("a value was decoded"))
 }
 
 /// Turns the whole of `bytes` into a value; bytes left over are an error.
-pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
-    let value = take(&mut bytes)?;
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let mut decoded = None;
+    decode_by(bytes, &mut decoding(&mut decoded))?;
+    Ok(decoded.expect("a value was decoded"))
+}
+
+fn encoding<T: Serialize + ?Sized>(value: &T) -> impl FnMut(&mut Vec<u8>) -> Result<(), EncodeError> {
+    move |bytes| bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard()).map(drop)
+}
+
+fn decoding<T: DeserializeOwned>(place: &mut Option<T>) -> impl FnMut(&[u8]) -> Result<usize, DecodeError> {
+    |bytes| {
+        let seed = Wary::new(PhantomData, bytes.len());
+        let (value, length) = bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())?;
+        *place = Some(value);
+        Ok(length)
+    }
+}
+
+// What depends on no type stands below: code that does is made once more for every type of every job.
+
+type Encoding<'a> = &'a mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>;
+
+fn append_by(bytes: &mut Vec<u8>, encoding: Encoding<'_>) -> Result<(), CodecError> {
+    let before = bytes.len();
+    let appended = guarded(|| encoding(bytes).map_err(|error| CodecError(encode_message(&error))));
+    if appended.is_err() {
+        bytes.truncate(before);
+    }
+    appended
+}
+
+fn encode_by(encoding: Encoding<'_>) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::new();
+    append_by(&mut bytes, encoding)?;
+    Ok(bytes)
+}
+
+type Decoding<'a> = &'a mut dyn FnMut(&[u8]) -> Result<usize, DecodeError>;
+
+fn take_by(bytes: &mut &[u8], decoding: Decoding<'_>) -> Result<(), CodecError> {
+    let length = guarded(|| decoding(bytes).map_err(|error| CodecError(decode_message(&error))))?;
+    *bytes = &bytes[length..];
+    Ok(())
+}
+
+fn decode_by(mut bytes: &[u8], decoding: Decoding<'_>) -> Result<(), CodecError> {
+    take_by(&mut bytes, decoding)?;
+    nothing_left(bytes)
+}
+
+fn nothing_left(bytes: &[u8]) -> Result<(), CodecError> {
     match bytes.len() {
-        0 => Ok(value),
+        0 => Ok(()),
         left => Err(CodecError(format!("{left} bytes were left over; is `Deserialize` the mirror of `Serialize`?"))),
     }
 }
 
-fn encode_message(error: &bincode::error::EncodeError) -> String {
-    use bincode::error::EncodeError;
+fn encode_message(error: &EncodeError) -> String {
     match error {
         EncodeError::Other(message) => (*message).to_owned(),
         EncodeError::OtherString(message) => message.clone(),
@@ -76,8 +112,7 @@ fn encode_message(error: &bincode::error::EncodeError) -> String {
     }
 }
 
-fn decode_message(error: &bincode::error::DecodeError) -> String {
-    use bincode::error::DecodeError;
+fn decode_message(error: &DecodeError) -> String {
     match error {
         DecodeError::Other(message) => (*message).to_owned(),
         DecodeError::OtherString(message) => message.clone(),
