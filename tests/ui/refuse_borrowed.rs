@@ -32,6 +32,11 @@ fn named<'a>(text: &'a str) -> Cow<'a, str> {
     text.into()
 }
 
+#[job]
+fn error<'a>(text: &'a str) -> Result<u8, &'a str> {
+    Err("no")
+}
+
 fn main() {
     // The refused jobs leave enough behind, so that nothing is said twice.
     drop(scheduler::jobs![

@@ -15,6 +15,9 @@ const fn constant() {}
 const unsafe extern "C" fn several(text: &str) {}
 
 #[job]
+unsafe extern "C" fn any_number(first: u8, _: ...) {}
+
+#[job]
 fn forever() -> ! {
     loop {}
 }
