@@ -1,5 +1,8 @@
 //! Tests with a limit, of which most fail: `tests/environments/isolated.rs` looks at how they do.
 
+#![forbid(unsafe_code, missing_docs, unused_qualifications, unreachable_pub, elided_lifetimes_in_paths, dead_code)]
+#![deny(warnings)]
+
 use std::io;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
