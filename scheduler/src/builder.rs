@@ -92,8 +92,8 @@ impl<F> Scheduler<F> {
 
     /// Sets how many jobs run at a time: 1 unless set. Records come in input order all the same.
     ///
-    /// Each takes about five descriptors: for a thousand, raise the limit on those first. Zero is an error when the jobs are
-    /// to run.
+    /// Each takes about five descriptors and two processes. Where there are no more to be had, fewer run at a time: for a
+    /// thousand, raise the limit on descriptors first. Zero is an error when the jobs are to run.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.settings.concurrency = concurrency;
         self

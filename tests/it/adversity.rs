@@ -149,6 +149,18 @@ fn with_too_few_descriptors_a_job_runs_or_says_why_not() {
 }
 
 #[test]
+fn where_descriptors_run_out_fewer_jobs_run_at_a_time() {
+    for method in ["", "forks"] {
+        let mut jobs = vec!["60000"];
+        jobs.extend(["fast"; 60]);
+        let mut command = app("descriptors 40", &jobs);
+        let output = command.env("APP_CONCURRENCY", "50").env("APP_METHOD", method).output();
+        let records = records(&output.expect("the fixture is built"));
+        assert!(records.iter().all(|record| record["result"] == 42), "{records:?}");
+    }
+}
+
+#[test]
 fn with_too_few_processes_a_job_runs_or_says_why_not() {
     let mut command = app("processes 0", &["500", "fast", "fast"]);
     let output = command.output().expect("the fixture is built");

@@ -39,7 +39,7 @@ pub(crate) fn supervise(
 ) {
     let mut queue = Queue { waiting: orders.into_iter().enumerate().collect(), prepared: VecDeque::new() };
     let mut running: Vec<(usize, Run)> = Vec::new();
-    let mut stopped = false;
+    let (mut stopped, mut full) = (false, false);
     loop {
         if doorbell.take_if(|doorbell| doorbell.is_rung()).is_some() {
             stopped = true;
@@ -47,10 +47,14 @@ pub(crate) fn supervise(
                 run.cut_short();
             }
         }
-        while !stopped && !doorbell.is_some_and(Doorbell::is_rung) && running.len() < concurrency.get() {
+        while !stopped && !full && !doorbell.is_some_and(Doorbell::is_rung) && running.len() < concurrency.get() {
             match queue.call_next(crew) {
                 Some((index, Ok(run))) => running.push((index, run)),
-                Some((index, Err(error))) => {
+                Some((index, Err((order, error)))) if !running.is_empty() && process::lacks_room(&error) => {
+                    queue.waiting.push_front((index, order));
+                    full = true;
+                }
+                Some((index, Err((_, error)))) => {
                     stopped |= finished(index, Finished::without_a_process(&error)).is_break();
                 }
                 None => break,
@@ -59,7 +63,7 @@ pub(crate) fn supervise(
         if running.is_empty() {
             break;
         }
-        if !stopped {
+        if !stopped && !full {
             queue.look_ahead(running.iter().filter(|(_, run)| run.is_up()).count(), crew);
         }
         let next = running.iter().map(|(_, run)| run.deadline());
@@ -71,6 +75,7 @@ pub(crate) fn supervise(
         }
         crew.see_off();
         for (index, run) in running.extract_if(.., |(_, run)| run.is_done()) {
+            full = false;
             if !stopped && run.was_gone_before_the_call() {
                 queue.prepared.push_front((index, run));
                 continue;
@@ -82,6 +87,9 @@ pub(crate) fn supervise(
     crew.settle();
 }
 
+/// A run, or an order for which there is no process, and why not.
+type Called = Result<Run, (Order, io::Error)>;
+
 /// The orders that have not been called yet.
 struct Queue {
     waiting: VecDeque<(usize, Order)>,
@@ -91,17 +99,23 @@ struct Queue {
 
 impl Queue {
     /// Has the next one called, and returns it with its place.
-    fn call_next(&mut self, crew: &mut Crew) -> Option<(usize, io::Result<Run>)> {
-        let (index, run) = match self.prepared.pop_front() {
-            Some((index, run)) if run.can_be_called() => (index, Ok(run)),
+    fn call_next(&mut self, crew: &mut Crew) -> Option<(usize, Called)> {
+        let (index, order) = match self.prepared.pop_front() {
+            Some((index, mut run)) if run.can_be_called() => {
+                run.call(crew);
+                return Some((index, Ok(run)));
+            }
             // Nothing of the function has run, so that it can be tried once more.
-            Some((index, run)) => (index, Run::prepare(run.abandon(crew), crew)),
-            None => self.waiting.pop_front().map(|(index, order)| (index, Run::prepare(order, crew)))?,
+            Some((index, run)) => (index, run.abandon(crew)),
+            None => self.waiting.pop_front()?,
         };
-        let called = run.map(|mut run| {
-            run.call(crew);
-            run
-        });
+        let called = match Run::prepare(order.clone(), crew) {
+            Ok(mut run) => {
+                run.call(crew);
+                Ok(run)
+            }
+            Err(error) => Err((order, error)),
+        };
         Some((index, called))
     }
 

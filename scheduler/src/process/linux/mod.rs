@@ -33,7 +33,7 @@ pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
     wait_for,
 };
-pub(crate) use worker::{Outlet, Worker};
+pub(crate) use worker::{Outlet, Worker, lacks_room};
 
 /// The signal that ends every process.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -20,6 +20,11 @@ use crate::wire::frame::{FrameError, FrameReader, Progress};
 /// How long a worker that is dropped may take to end everything.
 const ABANDON: Duration = Duration::from_secs(3);
 
+/// Says whether a process could not be made because of those that are there: there will be room once one has ended.
+pub(crate) fn lacks_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 /// Where what jobs write to their standard streams goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Outlet {

@@ -1,7 +1,7 @@
 //! An application: runs the jobs that are named on its command line and prints their records as JSON.
 //!
-//! `APP_MODE` says what is odd about it, and `APP_METHOD` how the processes of its jobs are made. They are variables, as a
-//! re-executed copy gets no arguments.
+//! `APP_MODE` says what is odd about it, `APP_METHOD` how the processes of its jobs are made, and `APP_CONCURRENCY` how many
+//! run at a time. They are variables, as a re-executed copy gets no arguments.
 
 #![expect(
     clippy::print_stdout,
@@ -48,7 +48,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == "waits" {
         std::io::stdin().read_exact(&mut [0])?;
     }
-    let scheduler = Scheduler::new().timeout(timeout).start_method(start_method());
+    let concurrency = std::env::var("APP_CONCURRENCY").map_or(Ok(1), |number| number.parse())?;
+    let scheduler = Scheduler::new().timeout(timeout).start_method(start_method()).concurrency(concurrency);
     let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
     match mode.as_str() {
         "main thread ends" => {
