@@ -41,6 +41,8 @@ pub(super) fn run(launcher: Launcher) -> ! {
         let next = request.next;
         warden = warden.serve(&request);
         if next == Next::End {
+            // The parent may wait for this core, to call the next job.
+            std::thread::yield_now();
             exit_warden();
         }
         request = warden.parent.next_request(method);

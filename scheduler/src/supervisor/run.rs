@@ -31,6 +31,8 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 const ROUND: Duration = Duration::from_millis(2);
 /// How long whoever reads our standard error may take for the last that the job wrote there.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+/// How many bytes of arguments are copied to be sent with what stands before them.
+const SMALL: usize = 16 * 1024;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
 
@@ -139,8 +141,12 @@ impl Run {
         self.begun = Stopwatch::start();
         self.deadline = Deadline::after(self.order.start_limit);
         let arguments = &self.order.arguments;
-        self.stream.send(Arc::from(frame::header(self.mark, Kind::Arguments, arguments.len())));
-        if !arguments.is_empty() {
+        let header = frame::header(self.mark, Kind::Arguments, arguments.len());
+        if arguments.len() <= SMALL {
+            // In one piece, which wakes the job once.
+            self.stream.send([&header[..], &arguments[..]].concat().into());
+        } else {
+            self.stream.send(header.as_slice().into());
             self.stream.send(Arc::clone(arguments));
         }
     }
