@@ -109,7 +109,8 @@ impl<T> fmt::Debug for Job<T> {
 pub struct AnyJob {
     pub(crate) entry: &'static Entry,
     /// The encoded arguments, or why they could not be encoded.
-    pub(crate) arguments: Result<Arc<[u8]>, String>,
+    /// As a vector, which need not be copied once more.
+    pub(crate) arguments: Result<Arc<Vec<u8>>, String>,
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -151,7 +152,7 @@ impl AnyJob {
             )));
         }
         let arguments = codec::encode(&arguments).map_err(|error| error.to_string());
-        Ok(Self { entry, arguments: arguments.map(Arc::from), timeout: None })
+        Ok(Self { entry, arguments: arguments.map(Arc::new), timeout: None })
     }
 
     /// Returns the registered name of the job.
@@ -215,7 +216,7 @@ impl Arguments {
 pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem } = arguments;
     Job {
-        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::from(bytes)), Err), timeout: None },
+        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err), timeout: None },
         decode: output.decode,
     }
 }

@@ -44,7 +44,7 @@ pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
 fn run(test: TestEntry, body: &str) -> Result<Finished, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
     let settings = Settings::default();
-    let order = settings.one_order(&AnyJob { entry, arguments: Ok(Arc::from([])), timeout: None })?;
+    let order = settings.one_order(&AnyJob { entry, arguments: Ok(Arc::default()), timeout: None })?;
     let mut crew = settings.crew_of_test(test, Outlet::Printed { out: print_output, err: print_error })?;
     let mut finished = None;
     supervise(vec![order], &mut crew, NonZeroUsize::MIN, None, |_, over| {

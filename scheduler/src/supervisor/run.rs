@@ -40,7 +40,7 @@ const LAST_LOOK: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Arc<[u8]>,
+    pub(crate) arguments: Arc<Vec<u8>>,
     /// How long the function may run.
     pub(crate) limit: Duration,
     /// How long it may take until the function is called.
@@ -144,9 +144,9 @@ impl Run {
         let header = frame::header(self.mark, Kind::Arguments, arguments.len());
         if arguments.len() <= SMALL {
             // In one piece, which wakes the job once.
-            self.stream.send([&header[..], &arguments[..]].concat().into());
+            self.stream.send(Arc::new([&header[..], &arguments[..]].concat()));
         } else {
-            self.stream.send(header.as_slice().into());
+            self.stream.send(Arc::new(header.to_vec()));
             self.stream.send(Arc::clone(arguments));
         }
     }

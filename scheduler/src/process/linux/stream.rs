@@ -20,7 +20,7 @@ use crate::wire::frame::{FrameError, FrameReader, Progress};
 pub(crate) struct Stream {
     data: Option<UnixStream>,
     /// What the job has not taken yet.
-    outgoing: VecDeque<Arc<[u8]>>,
+    outgoing: VecDeque<Arc<Vec<u8>>>,
     /// How much of the first of them has been sent.
     sent: usize,
     unsent: Option<io::Error>,
@@ -43,7 +43,7 @@ impl Stream {
     }
 
     /// Sends the job these bytes, now as far as the stream takes them, and the rest when it is ready.
-    pub(crate) fn send(&mut self, bytes: Arc<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: Arc<Vec<u8>>) {
         self.outgoing.push_back(bytes);
         self.flush();
     }
