@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::ledger::undecodable;
 use crate::outcome::{Outcome, Status};
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::supervisor::{Finished, Quarters, Watch, supervise};
+use crate::supervisor::{Finished, Quarters, Watch, supervise_one};
 
 /// One finished run of a job whose result is a `T`.
 #[derive(Clone, Debug)]
@@ -120,13 +119,8 @@ pub fn run_job_async<T>(job: Job<T>, timeout: Duration) -> impl Future<Output = 
 fn run_one(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {
     let settings = Settings::under(ceiling);
     let order = settings.one_order(call)?;
-    let mut finished = None;
     let mut crew = settings.crew(&Quarters::default())?()?;
-    supervise(vec![order], &mut crew, NonZeroUsize::MIN, None, |_, over| {
-        finished = Some(over);
-        ControlFlow::Continue(())
-    });
-    Ok(finished.expect("every order is finished before `supervise` returns"))
+    Ok(supervise_one(order, &mut crew))
 }
 
 async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {

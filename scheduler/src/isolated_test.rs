@@ -1,8 +1,6 @@
 //! What `#[scheduler::test]` with a timeout does in the test harness: has the test's body run in a process of its own, and
 //! fails as the body fails.
 
-use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -17,7 +15,7 @@ use crate::process::Outlet;
 use crate::registry;
 use crate::settings::Settings;
 use crate::stage::PASSED;
-use crate::supervisor::{Finished, supervise};
+use crate::supervisor::{Finished, supervise_one};
 
 /// Runs the body that is registered as `body` in a copy of this process, which comes by the test `entry`.
 ///
@@ -46,12 +44,7 @@ fn run(test: TestEntry, body: &str) -> Result<Finished, Error> {
     let settings = Settings::default();
     let order = settings.one_order(&AnyJob { entry, arguments: Ok(Arc::default()), timeout: None })?;
     let mut crew = settings.crew_of_test(test, Outlet::Printed { out: print_output, err: print_error })?;
-    let mut finished = None;
-    supervise(vec![order], &mut crew, NonZeroUsize::MIN, None, |_, over| {
-        finished = Some(over);
-        ControlFlow::Continue(())
-    });
-    Ok(finished.expect("every order is finished before `supervise` returns"))
+    Ok(supervise_one(order, &mut crew))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -87,6 +87,16 @@ pub(crate) fn supervise(
     crew.settle();
 }
 
+/// Runs one order to its end.
+pub(crate) fn supervise_one(order: Order, crew: &mut Crew) -> Finished {
+    let mut finished = None;
+    supervise(vec![order], crew, NonZeroUsize::MIN, None, |_, over| {
+        finished = Some(over);
+        ControlFlow::Continue(())
+    });
+    finished.expect("every order is finished before `supervise` returns")
+}
+
 /// A run, or an order for which there is no process, and why not.
 type Called = Result<Run, (Order, io::Error)>;
 
