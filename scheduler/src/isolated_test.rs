@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use crate::call::AnyJob;
-use crate::child::enter_isolated_test;
+use crate::child;
 use crate::error::Error;
 use crate::evidence::Sweep;
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ use crate::supervisor::{Finished, supervise_one};
 /// Panics if the body fails, as it did, or with a line that says how; what says so has been printed.
 #[doc(hidden)]
 pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
-    enter_isolated_test(Launcher::of_test(entry));
+    child::enter(Launcher::of_test(entry));
     let failure = match run(entry, body).map(judge) {
         Ok(Verdict::Passed) => return,
         Ok(Verdict::Panicked(message)) => resume_unwind(Box::new(message)),

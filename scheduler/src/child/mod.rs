@@ -46,12 +46,8 @@ pub fn enter_test() {
     }
 }
 
-/// Does the same in a test whose body runs in a process of its own, which `launcher` comes by.
-pub(crate) fn enter_isolated_test(launcher: Launcher) {
-    enter(launcher);
-}
-
-fn enter(launcher: Launcher) {
+/// Does the same wherever `launcher` leads a copy.
+pub(crate) fn enter(launcher: Launcher) {
     let Some(role) = env::var_os(MARKER) else {
         return;
     };

@@ -26,10 +26,9 @@ pub(crate) fn lacks_room(error: &io::Error) -> bool {
 }
 
 /// Where what jobs write to their standard streams goes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Outlet {
     /// To the standard streams of this process.
-    #[default]
     Own,
     /// To whatever these print to, on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
