@@ -1,75 +1,27 @@
 //! The job's process: it runs one function and says how that ended.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::panic_hook::{self, Printed};
-use super::{give_up, unprepared};
+use super::{exit_unheard, unprepared};
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
-use crate::process::{Data, become_job, take_input};
+use crate::process::{Data, Outgoing};
 use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
 use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Report, Request};
 
-/// The role of a job that the warden executes: which of the descriptors that it inherits are what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Role {
-    pub(super) data: i32,
-    /// The standard output, if it isn't to be the null device.
-    pub(super) stdout: Option<i32>,
-}
-
-impl Role {
-    const PREFIX: &str = "job:";
-
-    /// Returns what to put into the marker.
-    pub(super) fn written(self) -> String {
-        let Self { data, stdout } = self;
-        let prefix = Self::PREFIX;
-        stdout.map_or_else(|| format!("{prefix}{data}"), |stdout| format!("{prefix}{data},{stdout}"))
-    }
-
-    /// Reads it from the marker.
-    pub(super) fn parse(marker: &str) -> Option<Self> {
-        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
-        let data = numbers.next()?.ok()?;
-        Some(Self { data, stdout: numbers.next().and_then(Result::ok) })
-    }
-
-    /// Takes the descriptors.
-    #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
-    fn take(self) -> io::Result<(Data, Option<OwnedFd>)> {
-        // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
-        let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
-        Ok((Data::new(&own(self.data))?, self.stdout.map(own)))
-    }
-}
-
-/// Runs a job that the warden executed.
-pub(super) fn run_executed(role: Role) -> ! {
-    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut File::from(input), Kind::Request);
-    let Some(request) = request.and_then(|request| codec::decode(&request).ok()) else {
-        exit_unheard();
-    };
-    run(&request, data, std::os::unix::process::parent_id(), stdout)
-}
-
-/// Turns this process into the job's, runs the function, tells how it ended, and exits.
-pub(super) fn run(request: &Request, mut data: Data, warden: u32, stdout: Option<OwnedFd>) -> ! {
-    let prepared = become_job(warden, stdout);
-    let arguments = FrameReader::new(request.mark, frame::LIMIT).expect(&mut data, Kind::Arguments);
-    let teller = Arc::new(Teller { job: process::id(), mark: request.mark, data: Mutex::new(data) });
+/// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
+pub(super) fn run(request: &Request, data: Data, prepared: io::Result<()>) -> ! {
+    let (mut incoming, outgoing) = data.split();
+    let arguments = FrameReader::new(request.mark, frame::LIMIT).expect(&mut incoming, Kind::Arguments);
+    let teller = Arc::new(Teller { job: process::id(), mark: request.mark, data: Mutex::new(outgoing) });
     if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
@@ -138,7 +90,7 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> (Ended, Duratio
 struct Teller {
     job: u32,
     mark: Mark,
-    data: Mutex<Data>,
+    data: Mutex<Outgoing>,
 }
 
 impl Teller {
@@ -161,7 +113,7 @@ impl Teller {
         })
     }
 
-    fn write(&self, write: impl FnOnce(&mut Data) -> io::Result<()>) -> io::Result<()> {
+    fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {
         if process::id() != self.job {
             return Err(io::Error::other("this process was forked by the job"));
         }
@@ -176,10 +128,4 @@ impl Teller {
 #[expect(clippy::disallowed_methods, reason = "the process is the job's, and the job has ended")]
 fn exit(code: i32) -> ! {
     process::exit(code)
-}
-
-/// Ends a process that nobody waits for.
-#[expect(clippy::disallowed_methods, reason = "there is nobody to return to")]
-fn exit_unheard() -> ! {
-    process::exit(1)
 }

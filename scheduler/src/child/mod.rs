@@ -1,18 +1,22 @@
 //! What the re-executed binary does in place of its `main`: first it is the warden, then, on the other side of a fork,
 //! the job.
 
+#[cfg(target_os = "linux")]
+mod executed;
 mod job;
 mod panic_hook;
+#[cfg(target_os = "linux")]
 mod warden;
+#[cfg(target_os = "linux")]
+use warden as post;
 
 use std::env;
 use std::io::{self, Write};
 
 use crate::launcher::{self, Launcher, MARKER};
-use crate::process;
 
-/// A warden, which forks the job, or executes the binary once more for it.
-pub(crate) const WARDEN: &str = "warden";
+pub(crate) use post::ROLE;
+
 /// Lets a copy of this process do what it is there for.
 ///
 /// Call it first thing in `main`, before any thread is started and any argument is read;
@@ -57,14 +61,7 @@ pub(crate) fn enter(launcher: Launcher) {
         // A job may run jobs itself.
         launcher::note_initialised();
     }
-    if role == WARDEN && confirmed(process::was_started_as_warden()) {
-        warden::run(launcher);
-    }
-    if let Some(role) = job::Role::parse(role)
-        && confirmed(process::was_started_as_job())
-    {
-        job::run_executed(role);
-    }
+    post::take_up(role, launcher);
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
     launcher::note_misled();
 }
@@ -85,6 +82,12 @@ fn unprepared(error: &io::Error) -> String {
 #[expect(clippy::disallowed_methods, reason = "this process is a copy, and there is nothing to go on with")]
 fn give_up(why: &str) -> ! {
     let _ = writeln!(io::stderr(), "{why}");
+    std::process::exit(1)
+}
+
+/// Ends a process that nobody waits for.
+#[expect(clippy::disallowed_methods, reason = "there is nobody to return to")]
+fn exit_unheard() -> ! {
     std::process::exit(1)
 }
 

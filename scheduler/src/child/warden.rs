@@ -4,13 +4,13 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::job::{self, Role};
-use super::{give_up, unprepared};
+use super::executed::{self, Role};
+use super::{confirmed, give_up, job, unprepared};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_warden, exit_warden, take_input,
+    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_job, become_warden, exit_warden, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -22,10 +22,25 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 /// How long the warden waits for the bell until it looks by itself whether its job has ended.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What stands in the marker of a copy that is to be a warden.
+pub(crate) const ROLE: &str = "warden";
+
+/// Does what a copy with this role is there for, and returns if this process is none.
+pub(super) fn take_up(role: &str, launcher: Launcher) {
+    if role == ROLE && confirmed(process::was_started_as_warden()) {
+        run(launcher);
+    }
+    if let Some(role) = Role::parse(role)
+        && confirmed(process::was_started_as_job())
+    {
+        executed::run(role);
+    }
+}
+
 /// Serves runs, one after the other, until the parent wants no more, and ends the process.
 ///
 /// All that can be done before the first request is: the warden may have been started ahead of it.
-pub(super) fn run(launcher: Launcher) -> ! {
+fn run(launcher: Launcher) -> ! {
     let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let mut parent = Parent { control: Control::new(input), frames: FrameReader::learning_the_mark(frame::LIMIT) };
     // The first request hears of it if this is in vain.
@@ -75,7 +90,8 @@ impl Warden {
                 match process::fork() {
                     Ok(Fork::Job) => {
                         drop(self);
-                        job::run(request, data, warden, stdout)
+                        let prepared = become_job(warden, stdout);
+                        job::run(request, data, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
                     Err(error) => Err(error),

@@ -1,8 +1,11 @@
 //! Processes as the platform knows them: started, waited for, killed, swept. Nothing in here knows what a job is.
 //!
-//! Each platform's module exports the same names. For the parent: [`Worker`], a re-executed copy of this binary with
-//! its three streams, and [`wait`], which waits for any of several. For the warden and the job: the descriptors they
-//! begin with, the fork, the reaping and the sweep.
+//! Each platform's module exports the same names. For the parent: [`Worker`], a re-executed copy of this binary, what is
+//! said to it and told of its job ([`Word`]), its three streams, and [`wait`], which waits for any of several. For what
+//! `child` does on that platform: the descriptors that it begins with, the fork, the reaping and the sweep.
+
+mod word;
+pub(crate) use word::{Heard, Word};
 
 #[cfg(target_os = "linux")]
 mod linux;

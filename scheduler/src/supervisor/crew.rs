@@ -9,10 +9,8 @@ use super::warden::Warden;
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
-use crate::process::{self, Interests, MemoryWitness, Outlet, Ready};
+use crate::process::{self, HAS_FORK_SERVERS, Heard, Interests, MemoryWitness, Outlet, Ready, Word};
 use crate::start_method::StartMethod;
-use crate::wire::codec;
-use crate::wire::frame::{Frame, Kind, Progress};
 use crate::wire::message::{self, Next};
 
 /// Where wardens come from, and where they go.
@@ -38,8 +36,11 @@ impl Crew {
     /// Fails if a fork server is wanted and can't be had. Whether it can is known once the first of them has come up.
     pub(crate) fn open(launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Self, Error> {
         let mut crew = Self::printing_to(Outlet::Own, launcher);
-        if method == StartMethod::Exec {
+        if method == StartMethod::Exec || (method == StartMethod::Auto && !HAS_FORK_SERVERS) {
             return Ok(crew);
+        }
+        if !HAS_FORK_SERVERS {
+            return Err(Error::machinery("start a fork server", io::Error::other(LINUX_ONLY)));
         }
         match first_fork_server(launcher, Deadline::after(start_limit)) {
             Ok(server) => {
@@ -160,14 +161,11 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
         if ready.iter().any(|Ready { output, .. }| *output) {
             warden.worker.relay();
         }
-        match warden.read() {
-            Ok(Progress::Frame(Frame { kind: Kind::Ready, payload })) => match codec::decode(&payload) {
-                Ok(message::Ready::ToFork) => return Ok(warden),
-                Ok(message::Ready::ToExecute) => return Err(io::Error::other(THREADS)),
-                Err(error) => return Err(io::Error::other(error.to_string())),
-            },
-            Ok(Progress::Partial | Progress::WouldBlock) => {}
-            Ok(Progress::Frame(_) | Progress::End) | Err(_) => {
+        match warden.listen() {
+            Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(warden),
+            Heard::Word(Word::Ready(message::Ready::ToExecute)) => return Err(io::Error::other(THREADS)),
+            Heard::Partial | Heard::Nothing => {}
+            Heard::Word(_) | Heard::End => {
                 let said = warden.worker.finish_output();
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
                 return Err(io::Error::other(format!(
@@ -178,6 +176,10 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
     }
     Err(io::Error::other("it did not reach `scheduler::init()` in time"))
 }
+
+/// Why there is no fork server on other platforms.
+const LINUX_ONLY: &str = "there is one on Linux only; choose `StartMethod::Exec`, or `StartMethod::Auto`, which takes a \
+    fork server where it can be had";
 
 /// Why a copy of this binary can't fork.
 const THREADS: &str = "other threads run in it when it reaches `scheduler::init()`, and a process with threads can't \

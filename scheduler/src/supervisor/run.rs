@@ -13,7 +13,7 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::process::{ChildPid, Interests, MemoryKills, Orphans, Ready, Search, Stream};
+use crate::process::{ChildPid, Heard, Interests, MemoryKills, Orphans, Ready, Search, Stream, Word};
 use crate::registry::Entry;
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
@@ -305,11 +305,11 @@ impl Run {
 
     fn read_control(&mut self) {
         loop {
-            match self.warden.read() {
-                Ok(Progress::Frame(frame)) => self.take_control(frame),
-                Ok(Progress::Partial) => {}
-                Ok(Progress::WouldBlock) => return,
-                Ok(Progress::End) | Err(_) => {
+            match self.warden.listen() {
+                Heard::Word(word) => self.take_word(word),
+                Heard::Partial => {}
+                Heard::Nothing => return,
+                Heard::End => {
                     // The warden is lost. What the job wrote by then is in the pipe, and counts.
                     self.read_data(LAST_LOOK);
                     return self.feed(Event::ControlEnd);
@@ -318,20 +318,21 @@ impl Run {
         }
     }
 
-    fn take_control(&mut self, Frame { kind, payload }: Frame) {
-        match kind {
-            Kind::Hello => self.evidence.hello = codec::decode(&payload).ok(),
-            Kind::Refused => {
-                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
+    fn take_word(&mut self, word: Word) {
+        match word {
+            Word::Hello(hello) => self.evidence.hello = Some(hello),
+            Word::Refused(reason) => {
+                self.evidence.refusal = Some(reason);
                 self.feed(Event::Refused);
             }
-            Kind::Exit => {
-                self.evidence.report = codec::decode(&payload).ok();
+            Word::Exit(report) => {
+                self.evidence.report = report;
                 // The job wrote what it wrote before it died: all of that is in the pipe, and counts.
                 self.read_data(usize::MAX);
                 self.feed(Event::Exit);
             }
-            kind => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
+            Word::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
+            Word::Astray(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -165,6 +166,14 @@ pub(crate) struct Data {
     identity: (u64, u64),
 }
 
+/// What comes to the job.
+#[derive(Debug)]
+pub(crate) struct Incoming(Arc<Data>);
+
+/// What goes from the job to the parent.
+#[derive(Debug)]
+pub(crate) struct Outgoing(Arc<Data>);
+
 impl Data {
     /// Puts the stream where user code doesn't meet it.
     pub(crate) fn new(socket: &OwnedFd) -> io::Result<Self> {
@@ -172,10 +181,18 @@ impl Data {
         Ok(Self { identity: identity(socket.as_fd())?, socket })
     }
 
+    /// Returns its two directions, each of which can be used on a thread of its own.
+    pub(crate) fn split(self) -> (Incoming, Outgoing) {
+        let both = Arc::new(self);
+        (Incoming(Arc::clone(&both)), Outgoing(both))
+    }
+}
+
+impl Outgoing {
     /// Fails if the job closed the stream behind our back: its number may by now be a file of the job's own, which an
     /// outcome would destroy.
     pub(crate) fn check(&self) -> io::Result<()> {
-        if identity(self.socket.as_fd())? == self.identity {
+        if identity(self.0.socket.as_fd())? == self.0.identity {
             return Ok(());
         }
         Err(io::Error::other("the stream's descriptor is another file by now"))
@@ -188,9 +205,9 @@ impl AsFd for Data {
     }
 }
 
-impl Read for Data {
+impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.socket, buffer)?)
+        Ok(rustix::io::read(&self.0.socket, buffer)?)
     }
 }
 
@@ -199,9 +216,9 @@ fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-impl Write for Data {
+impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::send(&self.0.socket, bytes, SendFlags::NOSIGNAL)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -234,9 +251,9 @@ mod tests {
     #[test]
     fn a_stream_whose_number_became_another_file_is_noticed() {
         let (_parent, job) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
-        let mut data = Data::new(&job.into()).expect("a socket has an identity");
-        assert!(data.check().is_ok());
-        data.socket = null().expect("the null device");
-        assert!(data.check().is_err());
+        let data = Data::new(&job.into()).expect("a socket has an identity");
+        let other = Data { socket: null().expect("the null device"), identity: data.identity };
+        assert!(data.split().1.check().is_ok());
+        assert!(other.split().1.check().is_err());
     }
 }

@@ -17,7 +17,7 @@ mod warden_process;
 mod worker;
 
 pub(crate) use channel::{
-    Control, Data, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
+    Control, Data, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
 };
 pub(crate) use doorbell::Doorbell;
 pub(crate) use job_process::become_job;
@@ -34,6 +34,9 @@ pub(crate) use warden_process::{
     wait_for,
 };
 pub(crate) use worker::{Outlet, Worker, lacks_room};
+
+/// Whether a copy of this binary can stay and fork one job after the other.
+pub(crate) const HAS_FORK_SERVERS: bool = true;
 
 /// The signal that ends every process.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::channel;
-use super::worker::Worker;
 use crate::wire::frame::{FrameError, FrameReader, Progress};
 
 /// The stream to and from a job, which never blocks.
@@ -27,12 +26,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Opens one, and sends a warden the request of a job with its other end.
-    pub(crate) fn open(worker: &mut Worker, request: &[u8]) -> io::Result<Self> {
+    /// Opens one, and returns it with the job's end.
+    pub(super) fn open() -> io::Result<(Self, OwnedFd)> {
         let (data, jobs_data) = UnixStream::pair()?;
         rustix::io::ioctl_fionbio(&data, true)?;
-        worker.request(request, jobs_data.as_fd());
-        Ok(Self { data: Some(data), outgoing: VecDeque::new(), sent: 0, unsent: None })
+        Ok((Self { data: Some(data), outgoing: VecDeque::new(), sent: 0, unsent: None }, jobs_data.into()))
     }
 
     /// Says whether the job's end is closed, of a job that has not been called yet.

@@ -12,10 +12,14 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::relay::Relay;
+use super::stream::Stream;
 use super::wait::{Interests, wait};
 use super::{channel, poll};
 use crate::clock::Deadline;
-use crate::wire::frame::{FrameError, FrameReader, Progress};
+use crate::process::{Heard, Word};
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
+use crate::wire::message::Request;
 
 /// How long a worker that is dropped may take to end everything.
 const ABANDON: Duration = Duration::from_secs(3);
@@ -42,6 +46,9 @@ pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: Option<UnixStream>,
+    /// What marks the frames on it.
+    mark: Mark,
+    frames: FrameReader,
     /// The standard output of its jobs, if it isn't this process's own.
     stdout: Option<(Relay, PipeWriter)>,
     /// The standard error of the warden and, one after the other, of its jobs.
@@ -52,8 +59,9 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts `command` with a socket as standard input and a pipe as standard error, in a process group of its own, where
-    /// a Ctrl-C at the terminal doesn't reach it before the parent has decided what to do.
-    pub(crate) fn spawn(command: &mut Command, outlet: Outlet) -> io::Result<Self> {
+    /// a Ctrl-C at the terminal doesn't reach it before the parent has decided what to do. The frames on the socket bear
+    /// this mark.
+    pub(crate) fn spawn(command: &mut Command, mark: Mark, outlet: Outlet) -> io::Result<Self> {
         // What can fail comes before there is a process.
         let (control, wardens_control) = UnixStream::pair()?;
         rustix::io::ioctl_fionbio(&control, true)?;
@@ -70,6 +78,8 @@ impl Worker {
             pidfd: pidfd(&child),
             child,
             control: Some(control),
+            mark,
+            frames: FrameReader::new(mark, frame::LIMIT),
             stdout,
             stderr: Some(stderr),
             unsent: None,
@@ -77,16 +87,32 @@ impl Worker {
         })
     }
 
-    /// Tells the warden something. It is short, and the socket empty, so that it is sent as a whole.
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let sent = self.control.as_ref().map(|control| send_whole(control, bytes, &[]));
-        self.note(sent);
+    /// Asks the warden how it will make processes.
+    pub(crate) fn ask(&mut self) {
+        self.send(Kind::Ask);
     }
 
-    /// Sends the warden the request of a job, with the job's end of its stream.
-    pub(super) fn request(&mut self, bytes: &[u8], data: BorrowedFd<'_>) {
+    /// Has the warden start a job, and returns the stream to that.
+    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+        let request = codec::encode(request).expect("text and numbers always encode");
+        let mut message = frame::header(self.mark, Kind::Request, request.len()).to_vec();
+        message.extend(request);
+        let (stream, jobs_data) = Stream::open()?;
         let stdout = self.stdout.as_ref().map_or(channel::own_stdout(), |(_, writer)| writer.as_fd());
-        let sent = self.control.as_ref().map(|control| send_whole(control, bytes, &[stdout, data]));
+        let sent = self.control.as_ref().map(|control| send_whole(control, &message, &[stdout, jobs_data.as_fd()]));
+        self.note(sent);
+        Ok(stream)
+    }
+
+    /// Tells the warden to end the job and all that it started.
+    pub(crate) fn tell_to_kill(&mut self) {
+        self.send(Kind::Kill);
+    }
+
+    /// Tells the warden something. It is short, and the socket empty, so that it is sent as a whole.
+    fn send(&mut self, kind: Kind) {
+        let header = frame::header(self.mark, kind, 0);
+        let sent = self.control.as_ref().map(|control| send_whole(control, &header, &[]));
         self.note(sent);
     }
 
@@ -99,16 +125,20 @@ impl Worker {
         }
     }
 
-    /// Reads a step of what the warden says.
-    pub(crate) fn read(&mut self, frames: &mut FrameReader) -> Result<Progress, FrameError> {
+    /// Listens for a step to what the warden says.
+    pub(crate) fn listen(&mut self) -> Heard {
         let Some(control) = &mut self.control else {
-            return Ok(Progress::End);
+            return Heard::End;
         };
-        let progress = frames.read(control);
-        if matches!(progress, Ok(Progress::End) | Err(_)) {
-            self.control = None;
+        match self.frames.read(control) {
+            Ok(Progress::Frame(frame)) => Heard::Word(Word::from_frame(frame)),
+            Ok(Progress::Partial) => Heard::Partial,
+            Ok(Progress::WouldBlock) => Heard::Nothing,
+            Ok(Progress::End) | Err(_) => {
+                self.control = None;
+                Heard::End
+            }
         }
-        progress
     }
 
     /// Tells the warden to end, which has nothing to do any more.

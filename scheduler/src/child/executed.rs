@@ -1,0 +1,57 @@
+//! A job that the warden executed, as it could not fork: what it inherited, and how it goes on from there.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use super::{exit_unheard, give_up, job, unprepared};
+use crate::process::{Data, become_job, take_input};
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameReader, Kind};
+
+/// The role of a job that the warden executes: which of the descriptors that it inherits are what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) data: i32,
+    /// The standard output, if it isn't to be the null device.
+    pub(super) stdout: Option<i32>,
+}
+
+impl Role {
+    const PREFIX: &str = "job:";
+
+    /// Returns what to put into the marker.
+    pub(super) fn written(self) -> String {
+        let Self { data, stdout } = self;
+        let prefix = Self::PREFIX;
+        stdout.map_or_else(|| format!("{prefix}{data}"), |stdout| format!("{prefix}{data},{stdout}"))
+    }
+
+    /// Reads it from the marker.
+    pub(super) fn parse(marker: &str) -> Option<Self> {
+        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
+        let data = numbers.next()?.ok()?;
+        Some(Self { data, stdout: numbers.next().and_then(Result::ok) })
+    }
+
+    /// Takes the descriptors.
+    #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
+    fn take(self) -> io::Result<(Data, Option<OwnedFd>)> {
+        // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
+        let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
+        Ok((Data::new(&own(self.data))?, self.stdout.map(own)))
+    }
+}
+
+/// Runs a job that the warden executed.
+pub(super) fn run(role: Role) -> ! {
+    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let request = frames.expect(&mut File::from(input), Kind::Request);
+    let Some(request) = request.and_then(|request| codec::decode(&request).ok()) else {
+        exit_unheard();
+    };
+    let prepared = become_job(std::os::unix::process::parent_id(), stdout);
+    job::run(&request, data, prepared)
+}

@@ -1,0 +1,45 @@
+//! `Word`: what is told of a job by whoever watches over its process.
+
+use crate::wire::codec;
+use crate::wire::frame::{Frame, Kind};
+use crate::wire::message::{ExitReport, Hello, Ready};
+
+/// What is told of a job.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// Its process exists.
+    Hello(Hello),
+    /// Its process could not be made, and why.
+    Refused(String),
+    /// Its process has ended, and all that it started. The last word; without a report if that can't be read.
+    Exit(Option<ExitReport>),
+    /// How the processes of jobs will be made.
+    Ready(Ready),
+    /// None of these, but a frame of this kind, or one that can't be read.
+    Astray(Kind),
+}
+
+/// What came of listening for a word.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Word(Word),
+    /// Something was heard, and more may be to come.
+    Partial,
+    /// Nothing, so far.
+    Nothing,
+    /// Nothing, and nothing will come any more.
+    End,
+}
+
+impl Word {
+    /// Reads it from a frame.
+    pub(crate) fn from_frame(Frame { kind, payload }: Frame) -> Self {
+        match kind {
+            Kind::Hello => codec::decode(&payload).map_or(Self::Astray(kind), Self::Hello),
+            Kind::Refused => Self::Refused(String::from_utf8_lossy(&payload).into_owned()),
+            Kind::Exit => Self::Exit(codec::decode(&payload).ok()),
+            Kind::Ready => codec::decode(&payload).map_or(Self::Astray(kind), Self::Ready),
+            kind => Self::Astray(kind),
+        }
+    }
+}
