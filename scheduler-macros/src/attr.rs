@@ -1,4 +1,6 @@
 //! Parses the options of an attribute, such as `#[job(name = "tidy", timeout = "30s")]`, and keeps their spans.
+//!
+//! Those that only the running of a job depends on stand in [`told`](crate::told).
 
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{LitStr, Path};
 
 use crate::problems::Problems;
+use crate::told::{self, Known, Told};
 use crate::value;
 
 /// What the options of an attribute say.
@@ -16,20 +19,19 @@ use crate::value;
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
+    /// What the job is told beside its timeout.
+    pub(crate) told: Told,
     krate: Option<Path>,
 }
 
-/// An option that an attribute knows.
-///
-/// A new option is a row here, a field of [`Options`], and a row in the attribute's list.
-pub(crate) struct Known {
-    name: &'static str,
-    /// What a right one looks like, for messages.
-    example: &'static str,
-    read: fn(&mut Options, TokenStream) -> syn::Result<()>,
+/// The options that an attribute knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Attribute {
+    own: &'static [Known<Options>],
+    told: &'static [Known<Told>],
 }
 
-const NAME: Known = Known {
+const NAME: Known<Options> = Known {
     name: "name",
     example: r#"name = "nightly::tidy""#,
     read: |options, value| {
@@ -38,16 +40,16 @@ const NAME: Known = Known {
     },
 };
 
-const TIMEOUT: Known = Known {
+const TIMEOUT: Known<Options> = Known {
     name: "timeout",
     example: r#"timeout = "30s""#,
     read: |options, value| {
-        options.timeout = Some(value::duration(value)?);
+        options.timeout = Some(value::timeout(value)?);
         Ok(())
     },
 };
 
-const CRATE: Known = Known {
+const CRATE: Known<Options> = Known {
     name: "crate",
     example: "crate = my_crate::scheduler",
     read: |options, value| {
@@ -57,13 +59,46 @@ const CRATE: Known = Known {
 };
 
 /// The options of `#[job]`.
-pub(crate) const JOB: &[Known] = &[NAME, TIMEOUT, CRATE];
+pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, CRATE], told: told::JOB };
 
 /// The options of `#[scheduler::main]`.
-pub(crate) const MAIN: &[Known] = &[CRATE];
+pub(crate) const MAIN: Attribute = Attribute { own: &[CRATE], told: &[] };
 
 /// The options of `#[scheduler::test]`.
-pub(crate) const TEST: &[Known] = &[TIMEOUT, CRATE];
+pub(crate) const TEST: Attribute = Attribute { own: &[TIMEOUT, CRATE], told: &[] };
+
+/// One of them.
+enum Found {
+    Own(&'static Known<Options>),
+    Told(&'static Known<Told>),
+}
+
+impl Attribute {
+    fn names(self) -> Vec<&'static str> {
+        self.own.iter().map(|option| option.name).chain(self.told.iter().map(|option| option.name)).collect()
+    }
+
+    fn find(self, name: &str) -> Option<Found> {
+        let own = self.own.iter().find(|option| option.name == name).map(Found::Own);
+        own.or_else(|| self.told.iter().find(|option| option.name == name).map(Found::Told))
+    }
+}
+
+impl Found {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Own(option) => option.name,
+            Self::Told(option) => option.name,
+        }
+    }
+
+    fn example(&self) -> &'static str {
+        match self {
+            Self::Own(option) => option.example,
+            Self::Told(option) => option.example,
+        }
+    }
+}
 
 impl Options {
     /// Returns the timeout as an expression, an `Option<Duration>`.
@@ -72,12 +107,17 @@ impl Options {
         let Some(timeout) = self.timeout else {
             return quote!(#krate::__private::Option::None);
         };
-        let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
-        quote!(#krate::__private::Option::Some(#krate::__private::Duration::new(#seconds, #nanoseconds)))
+        let timeout = told::duration(timeout, &krate);
+        quote!(#krate::__private::Option::Some(#timeout))
+    }
+
+    /// Returns what else the job is told, as a function from options to options.
+    pub(crate) fn told(&self) -> TokenStream {
+        self.told.expand(&self.krate())
     }
 
     /// Reads every option that can be read; the others become problems.
-    pub(crate) fn parse(tokens: TokenStream, known: &[Known], problems: &mut Problems) -> Self {
+    pub(crate) fn parse(tokens: TokenStream, known: Attribute, problems: &mut Problems) -> Self {
         let mut options = Self::default();
         let mut seen = Vec::new();
         for option in split_at_commas(tokens) {
@@ -85,10 +125,11 @@ impl Options {
                 problems.add(error);
             }
         }
+        options.told.check(problems);
         options
     }
 
-    fn read(&mut self, option: TokenStream, known: &[Known], seen: &mut Vec<&'static str>) -> syn::Result<()> {
+    fn read(&mut self, option: TokenStream, known: Attribute, seen: &mut Vec<&'static str>) -> syn::Result<()> {
         let whole = option.clone();
         let (key, value) = (|input: ParseStream<'_>| {
             let key = input.call(Ident::parse_any).ok();
@@ -96,26 +137,33 @@ impl Options {
         })
         .parse2(option)?;
         let Some(key) = key else {
-            let message = format!("expected an option; {}", listed(known));
+            let message = format!("expected an option; {}", listed(&known.names()));
             return Err(syn::Error::new_spanned(whole, message));
         };
         let name = key.unraw().to_string();
-        let Some(found) = known.iter().find(|option| option.name == name) else {
-            let near = nearest(&name, known).map(|near| format!("did you mean `{near}`? "));
-            let message = format!("unknown option `{name}`; {}{}", near.unwrap_or_default(), listed(known));
+        let Some(found) = known.find(&name) else {
+            let names = known.names();
+            let advice = nearest(&name, &names).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("unknown option `{name}`; {}", advice.unwrap_or_else(|| listed(&names)));
             return Err(syn::Error::new(key.span(), message));
         };
-        if seen.contains(&found.name) {
+        if seen.contains(&found.name()) {
             return Err(syn::Error::new_spanned(whole, format!("option `{name}` is given twice; remove one")));
         }
-        seen.push(found.name);
+        seen.push(found.name());
         let mut value = value.into_iter();
         let has_value = matches!(value.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
         let value: TokenStream = value.collect();
         if !has_value || value.is_empty() {
-            return Err(syn::Error::new_spanned(whole, format!("option `{name}` needs a value: `{}`", found.example)));
+            return Err(syn::Error::new_spanned(
+                whole,
+                format!("option `{name}` needs a value: `{}`", found.example()),
+            ));
         }
-        (found.read)(self, value)
+        match found {
+            Found::Own(option) => (option.read)(self, value),
+            Found::Told(option) => (option.read)(&mut self.told, value),
+        }
     }
 
     /// Returns the path by which the expansion names the runtime crate.
@@ -145,8 +193,8 @@ fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     options
 }
 
-fn listed(known: &[Known]) -> String {
-    let names: Vec<_> = known.iter().map(|option| format!("`{}`", option.name)).collect();
+fn listed(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match &names[..] {
         [only] => format!("the only option is {only}"),
         [firsts @ .., last] => format!("the options are {} and {last}", firsts.join(", ")),
@@ -155,8 +203,8 @@ fn listed(known: &[Known]) -> String {
 }
 
 /// Returns the option that was probably meant.
-fn nearest<'a>(name: &str, known: &'a [Known]) -> Option<&'a str> {
-    let distances = known.iter().map(|option| (edits(name, option.name), option.name));
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distances = known.iter().map(|known| (edits(name, known), *known));
     let (distance, near) = distances.min()?;
     (distance <= near.len() / 3 + 1).then_some(near)
 }
@@ -213,10 +261,10 @@ mod tests {
 
     #[test]
     fn an_unknown_option_is_refused_with_the_nearest() {
-        let known = "the options are `name`, `timeout` and `crate`";
+        let known = listed(&JOB.names());
         for typo in ["timout", "tiemout", "Timeout", "time_out"] {
             let key = quote::format_ident!("{typo}");
-            refused(quote!(#key = "30s"), &[&format!("unknown option `{typo}`; did you mean `timeout`? {known}")]);
+            refused(quote!(#key = "30s"), &[&format!("unknown option `{typo}`; did you mean `timeout`?")]);
         }
         refused(quote!(colour = 3), &[&format!("unknown option `colour`; {known}")]);
     }
@@ -233,8 +281,9 @@ mod tests {
         for option in [quote!(timeout), quote!(timeout("30s")), quote!(timeout =)] {
             refused(option, &["option `timeout` needs a value: `timeout = \"30s\"`"]);
         }
-        refused(quote!("30s"), &["expected an option; the options are `name`, `timeout` and `crate`"]);
-        refused(quote!(, name = "a"), &["expected an option; the options are `name`, `timeout` and `crate`"]);
+        let expected = format!("expected an option; {}", listed(&JOB.names()));
+        refused(quote!("30s"), &[&expected]);
+        refused(quote!(, name = "a"), &[&expected]);
     }
 
     #[test]

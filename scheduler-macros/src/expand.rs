@@ -102,7 +102,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
         let last = job.name.unraw().to_string();
         quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
     };
-    let timeout = options.timeout();
+    let (timeout, told) = (options.timeout(), options.told());
     let names = job.parameters.iter().map(|parameter| &parameter.name);
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let type_names: Vec<_> = types.clone().map(type_name).collect();
@@ -122,6 +122,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
                 result: #result,
                 signature: #signature,
                 timeout: #timeout,
+                options: #told,
                 arguments: #krate::__private::type_of::<(#(#types,)*)>,
                 output: __SCHEDULER_OUTPUT.erased(),
                 run: __scheduler_run,

@@ -9,10 +9,11 @@
 //! 1 value.rs        reads an option's value
 //!   item.rs         the function under an attribute
 //!   owned.rs        checks that a type can travel
-//! 2 attr.rs         parses the options
+//! 2 told.rs         the options that say how a job is run
 //!   parameters.rs   checks the parameters of a job
 //!   returns.rs      checks what a job returns
-//! 3 function.rs     checks the signature of a job
+//! 3 attr.rs         parses the options
+//!   function.rs     checks the signature of a job
 //! 4 expand.rs       writes what stands beside a job; cannot fail
 //!   entry_point.rs  `main`
 //! 5 test_attr.rs    `test`
@@ -29,12 +30,13 @@ mod parameters;
 mod problems;
 mod returns;
 mod test_attr;
+mod told;
 mod type_name;
 mod value;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Known, Options};
+use crate::attr::{Attribute, Options};
 use crate::function::AsyncFns;
 use crate::item::Function;
 use crate::problems::Problems;
@@ -79,7 +81,7 @@ fn job_tokens(options: TokenStream, item: TokenStream) -> TokenStream {
 /// An attribute that puts something else in the place of the function.
 struct EntryPoint {
     name: &'static str,
-    options: &'static [Known],
+    options: Attribute,
     check: fn(&Function, &Options, &mut Problems),
     expand: fn(&Function, &Options) -> TokenStream,
 }

@@ -109,6 +109,7 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
                     result: "()",
                     signature: 0,
                     timeout: #timeout,
+                    options: #krate::__private::options::unchanged,
                     arguments: #krate::__private::type_of::<()>,
                     output: #krate::__private::PASSED.erased(),
                     run: __scheduler_run,

@@ -1,10 +1,15 @@
-//! Reads the values of options: names, durations and paths, each with its own advice.
+//! Reads the values of options: names, durations, sizes, numbers and paths, each with its own advice.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use bytesize::ByteSize;
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Lit, LitStr, Path};
+use syn::{Expr, Lit, LitBool, LitInt, LitStr, Path, Token};
 
 fn string(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     let wrong = syn::Error::new_spanned(&value, expected);
@@ -30,20 +35,93 @@ pub(crate) fn job_name(value: TokenStream) -> syn::Result<LitStr> {
     Err(syn::Error::new(name.span(), problem))
 }
 
-/// Reads a duration of more than nothing, as `humantime` writes it.
-pub(crate) fn duration(value: TokenStream) -> syn::Result<Duration> {
-    let text = string(value, "expected a duration, such as `\"30s\"`")?;
-    match humantime::parse_duration(&text.value()) {
-        Ok(Duration::ZERO) => Err(syn::Error::new(
-            text.span(),
+/// Reads a timeout: a duration of more than nothing, as `humantime` writes it.
+pub(crate) fn timeout(value: TokenStream) -> syn::Result<Duration> {
+    let (timeout, span) = duration(value)?;
+    if timeout.is_zero() {
+        return Err(syn::Error::new(
+            span,
             "a timeout can't be zero: the job would be killed before it starts; write a longer one, such as `\"30s\"`, \
              or leave the option out",
-        )),
-        Ok(duration) => Ok(duration),
-        Err(problem) => {
-            let message = format!("expected a duration, such as `\"30s\"`: {problem}");
-            Err(syn::Error::new(text.span(), message))
-        }
+        ));
+    }
+    Ok(timeout)
+}
+
+/// Reads a duration, as `humantime` writes it.
+pub(crate) fn duration(value: TokenStream) -> syn::Result<(Duration, Span)> {
+    let text = string(value, "expected a duration, such as `\"30s\"`")?;
+    Ok((duration_in(&text.value(), text.span())?, text.span()))
+}
+
+/// Reads a duration out of a text that stands there.
+pub(crate) fn duration_in(text: &str, span: Span) -> syn::Result<Duration> {
+    humantime::parse_duration(text)
+        .map_err(|problem| syn::Error::new(span, format!("expected a duration, such as `\"30s\"`: {problem}")))
+}
+
+/// Reads a size in bytes, as `bytesize` writes it, or a number of them.
+pub(crate) fn bytes(value: TokenStream) -> syn::Result<(u64, Span)> {
+    let expected = "expected a size, such as `\"512MiB\"`";
+    let wrong = syn::Error::new_spanned(&value, expected);
+    match syn::parse2::<Lit>(value) {
+        Ok(Lit::Int(number)) => Ok((number.base10_parse().map_err(|_| wrong)?, number.span())),
+        Ok(Lit::Str(text)) => Ok((bytes_in(&text.value(), text.span())?, text.span())),
+        _ => Err(wrong),
+    }
+}
+
+/// Reads a size in bytes out of a text that stands there.
+pub(crate) fn bytes_in(text: &str, span: Span) -> syn::Result<u64> {
+    let size: Result<ByteSize, _> = text.parse();
+    let expected = "expected a size, such as `\"512MiB\"`";
+    size.map(|size| size.0).map_err(|problem| syn::Error::new(span, format!("{expected}: {problem}")))
+}
+
+/// Reads a whole number in these bounds.
+pub(crate) fn number<T>(value: TokenStream, bounds: RangeInclusive<T>, expected: &str) -> syn::Result<T>
+where
+    T: FromStr<Err: Display> + PartialOrd,
+{
+    let wrong = syn::Error::new_spanned(&value, expected);
+    let read = |input: ParseStream<'_>| {
+        let minus = if input.parse::<Option<Token![-]>>()?.is_some() { "-" } else { "" };
+        let digits: LitInt = input.parse()?;
+        let number = format!("{minus}{}", digits.base10_digits()).parse::<T>();
+        Ok(number.ok().filter(|number| digits.suffix().is_empty() && bounds.contains(number)))
+    };
+    read.parse2(value).ok().flatten().ok_or(wrong)
+}
+
+/// Reads a part of one, from 0 to 1.
+pub(crate) fn part(value: TokenStream, expected: &str) -> syn::Result<f64> {
+    let wrong = syn::Error::new_spanned(&value, expected);
+    let part = match syn::parse2::<Lit>(value) {
+        Ok(Lit::Float(part)) => part.base10_parse::<f64>().ok(),
+        Ok(Lit::Int(part)) => part.base10_parse::<f64>().ok(),
+        _ => None,
+    };
+    part.filter(|part| (0.0..=1.0).contains(part)).ok_or(wrong)
+}
+
+/// Reads `true`: what is off by default can only be turned on.
+pub(crate) fn on(value: TokenStream, expected: &str) -> syn::Result<()> {
+    let wrong = syn::Error::new_spanned(&value, expected);
+    syn::parse2::<LitBool>(value).ok().filter(LitBool::value).map(drop).ok_or(wrong)
+}
+
+/// Reads a text that holds something.
+pub(crate) fn text(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
+    let text = string(value, expected)?;
+    if text.value().trim().is_empty() { Err(syn::Error::new(text.span(), expected)) } else { Ok(text) }
+}
+
+/// Reads one text or several in brackets.
+pub(crate) fn texts(value: TokenStream, expected: &str) -> syn::Result<Vec<LitStr>> {
+    let wrong = syn::Error::new_spanned(&value, expected);
+    match syn::parse2::<Expr>(value).map_err(|_| wrong.clone())? {
+        Expr::Array(array) => array.elems.iter().map(|text| self::text(text.to_token_stream(), expected)).collect(),
+        one => Ok(vec![text(one.to_token_stream(), expected)?]),
     }
 }
 
@@ -56,7 +134,7 @@ pub(crate) fn path(value: TokenStream) -> syn::Result<Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::{ToTokens as _, quote};
+    use quote::quote;
 
     #[track_caller]
     fn refused<T>(value: syn::Result<T>, expected: &str) {
@@ -74,7 +152,7 @@ mod tests {
             ("2h", Duration::from_secs(7200)),
             ("1ns", Duration::from_nanos(1)),
         ] {
-            assert_eq!(duration(quote!(#text)).ok(), Some(expected), "{text}");
+            assert_eq!(timeout(quote!(#text)).ok(), Some(expected), "{text}");
         }
     }
 
@@ -84,16 +162,16 @@ mod tests {
         for value in [quote!(30), quote!(-30), quote!(LIMIT), quote!(b"30s"), quote!("30s".into()), quote!(30s)] {
             refused(duration(value), expected);
         }
-        refused(duration(quote!("")), &format!("{expected}: value was empty"));
-        refused(duration(quote!("30")), &format!("{expected}: time unit needed, for example 30sec or 30ms"));
-        refused(duration(quote!("soon")), &format!("{expected}: expected number at 0"));
+        refused(timeout(quote!("")), &format!("{expected}: value was empty"));
+        refused(timeout(quote!("30")), &format!("{expected}: time unit needed, for example 30sec or 30ms"));
+        refused(timeout(quote!("soon")), &format!("{expected}: expected number at 0"));
     }
 
     #[test]
     fn a_timeout_of_zero_is_refused() {
         for zero in ["0s", "0ms 0h"] {
             refused(
-                duration(quote!(#zero)),
+                timeout(quote!(#zero)),
                 "a timeout can't be zero: the job would be killed before it starts; write a longer one, such as \
                  `\"30s\"`, or leave the option out",
             );
@@ -128,6 +206,6 @@ mod tests {
     #[test]
     fn a_value_that_a_macro_captured_is_read() {
         let captured = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote!("2s"));
-        assert_eq!(duration(quote!(#captured)).ok(), Some(Duration::from_secs(2)));
+        assert_eq!(timeout(quote!(#captured)).ok(), Some(Duration::from_secs(2)));
     }
 }

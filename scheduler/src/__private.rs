@@ -23,6 +23,11 @@ pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, Not
 pub use crate::runtime::Runtime;
 pub use crate::stage::{Ending, PASSED, Stage, failed, reported, returned};
 
+/// What an attribute tells a job.
+pub mod options {
+    pub use crate::options::{Backoff, Cause, Output, Terminate, unchanged};
+}
+
 /// Returns the id of a type, as a plain function pointer.
 #[must_use]
 pub fn type_of<T: 'static>() -> TypeId {

@@ -9,6 +9,7 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
 use crate::ledger::Ledger;
+use crate::options::{Options, option_setters};
 use crate::process::Orphans;
 use crate::record::Record;
 use crate::running::Running;
@@ -66,12 +67,18 @@ impl Scheduler {
 }
 
 impl<F> Scheduler<F> {
+    option_setters!("every job that isn't told otherwise");
+
+    fn options_mut(&mut self) -> &mut Options {
+        &mut self.settings.options
+    }
+
     /// Sets the timeout of every job that has none of its own.
     ///
     /// It counts from the moment at which the function is called. A call's own timeout, and then the attribute's, come
     /// before it, whether shorter or longer. `Duration::MAX` is no limit; zero is an error when the jobs are to run.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = Some(timeout);
+        self.settings.options.timeout = Some(timeout);
         self
     }
 
@@ -211,7 +218,12 @@ impl<F: FollowUp> Scheduler<F> {
     /// }
     /// ```
     pub fn run_async(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Running<F> {
-        Running::new(self.settings, self.quarters.clone(), jobs.into_iter().collect(), Arc::clone(&self.follow_up))
+        Running::new(
+            self.settings.clone(),
+            self.quarters.clone(),
+            jobs.into_iter().collect(),
+            Arc::clone(&self.follow_up),
+        )
     }
 }
 
@@ -255,9 +267,9 @@ impl Default for Scheduler {
 
 impl<F> fmt::Debug for Scheduler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { timeout, start_timeout, concurrency, start_method, orphans, .. } = &self.settings;
+        let Settings { options, start_timeout, concurrency, start_method, orphans, .. } = &self.settings;
         f.debug_struct("Scheduler")
-            .field("timeout", timeout)
+            .field("options", options)
             .field("start_timeout", start_timeout)
             .field("concurrency", concurrency)
             .field("start_method", start_method)

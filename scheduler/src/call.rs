@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::options::{Options, option_setters};
 use crate::output::Output;
 use crate::registry::{self, Entry};
 use crate::stage::WritableArgument;
@@ -42,6 +43,12 @@ pub struct Job<T> {
 }
 
 impl<T> Job<T> {
+    option_setters!("this call");
+
+    fn options_mut(&mut self) -> &mut Options {
+        self.call.options_mut()
+    }
+
     /// Sets this call's own timeout, in place of the one of the attribute or the scheduler.
     ///
     /// The timeout of [`run_job_with_timeout`](crate::run_job_with_timeout) and
@@ -111,10 +118,17 @@ pub struct AnyJob {
     /// The encoded arguments, or why they could not be encoded.
     /// As a vector, which need not be copied once more.
     pub(crate) arguments: Result<Arc<Vec<u8>>, String>,
-    pub(crate) timeout: Option<Duration>,
+    /// What this call was told; most are told nothing.
+    pub(crate) options: Option<Box<Options>>,
 }
 
 impl AnyJob {
+    option_setters!("this call");
+
+    fn options_mut(&mut self) -> &mut Options {
+        self.options.get_or_insert_default()
+    }
+
     /// Returns the call of the job that is registered under `name`, with a tuple of its arguments.
     ///
     /// `name` is the whole registered name, or the end of its path where that is unique: `resize` finds
@@ -152,7 +166,7 @@ impl AnyJob {
             )));
         }
         let arguments = codec::encode(&arguments).map_err(|error| error.to_string());
-        Ok(Self { entry, arguments: arguments.map(Arc::new), timeout: None })
+        Ok(Self { entry, arguments: arguments.map(Arc::new), options: None })
     }
 
     /// Returns the registered name of the job.
@@ -162,8 +176,9 @@ impl AnyJob {
     }
 
     /// Sets this call's own timeout, as [`Job::timeout`] does.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..self }
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options_mut().timeout = Some(timeout);
+        self
     }
 }
 
@@ -181,7 +196,7 @@ impl fmt::Debug for AnyJob {
             Ok(bytes) => call.field("arguments", &format_args!("{} bytes", bytes.len())),
             Err(problem) => call.field("arguments", problem),
         };
-        call.field("timeout", &self.timeout).finish()
+        call.field("options", &self.options).finish()
     }
 }
 
@@ -216,7 +231,7 @@ impl Arguments {
 pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem } = arguments;
     Job {
-        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err), timeout: None },
+        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err), options: None },
         decode: output.decode,
     }
 }

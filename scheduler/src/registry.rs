@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::escape::OneLine;
+use crate::options::Options;
 use crate::output::ErasedOutput;
 use crate::stage::{Ending, Stage};
 
@@ -27,6 +28,7 @@ pub struct Declaration {
     pub result: &'static str,
     pub signature: u64,
     pub timeout: Option<Duration>,
+    pub options: fn(Options) -> Options,
     pub arguments: fn() -> TypeId,
     pub output: ErasedOutput,
     pub run: fn(Stage<'_>) -> Ending,
@@ -98,6 +100,11 @@ impl Entry {
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout
+    }
+
+    /// Returns what the attribute says.
+    pub(crate) fn options(&self) -> Options {
+        (self.0.options)(Options { timeout: self.0.timeout, ..Options::default() })
     }
 
     pub(crate) fn signature(&self) -> u64 {
@@ -294,6 +301,7 @@ mod tests {
             result: "()",
             signature: 0,
             timeout: None,
+            options: |options| options,
             arguments: TypeId::of::<(u32,)>,
             output: NOTHING.erased(),
             run: |_| unreachable!("these tests run no job"),

@@ -25,14 +25,14 @@ pub struct Running<F = NoFollowUp> {
 }
 
 enum List {
-    Waiting(Settings, Quarters, Vec<(String, AnyJob)>),
+    Waiting(Box<Settings>, Quarters, Vec<(String, AnyJob)>),
     Watched(Watch, Ledger),
     Over,
 }
 
 impl<F> Running<F> {
     pub(crate) fn new(settings: Settings, quarters: Quarters, jobs: Vec<(String, AnyJob)>, follow_up: Arc<F>) -> Self {
-        Self { list: List::Waiting(settings, quarters, jobs), follow_up }
+        Self { list: List::Waiting(Box::new(settings), quarters, jobs), follow_up }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::launcher::{Launcher, TestEntry};
+use crate::options::Options;
 use crate::process::{self, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
@@ -18,9 +19,10 @@ use crate::wire::frame;
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How jobs are run, whoever waits for them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) timeout: Option<Duration>,
+    /// What a job is told that neither its call nor its attribute tells.
+    pub(crate) options: Options,
     /// What no job may exceed, whatever its own timeout.
     pub(crate) ceiling: Option<Duration>,
     pub(crate) start_timeout: Duration,
@@ -32,7 +34,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            timeout: None,
+            options: Options::default(),
             ceiling: None,
             start_timeout: START_TIMEOUT,
             concurrency: 1,
@@ -100,11 +102,14 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
+        if self.options.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(""));
         }
         if self.start_timeout.is_zero() {
             return Err(Error::invalid_timeout(" for the start"));
+        }
+        if let Some(problem) = self.options.problem() {
+            return Err(Error::invalid_setting(problem));
         }
         self.concurrency().map(drop)
     }
@@ -114,9 +119,13 @@ impl Settings {
             let id = id.map_or(String::new(), |id| format!(" `{}`", OneLine(id)));
             format!("{id} (job `{}`)", call.name())
         };
-        let own = call.timeout.or(call.entry.timeout()).or(self.timeout);
-        if own == Some(Duration::ZERO) {
+        let said = call.options.as_deref().cloned().unwrap_or_default();
+        let options = said.over(&call.entry.options()).over(&self.options);
+        if options.timeout == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(&format!(" of{}", whose())));
+        }
+        if let Some(problem) = options.problem() {
+            return Err(Error::invalid_setting(format!("{}: {problem}", whose().trim())));
         }
         let arguments = match &call.arguments {
             Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {
@@ -128,7 +137,8 @@ impl Settings {
         Ok(Order {
             entry: call.entry,
             arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
-            limit: own.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
+            limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
+            options: Arc::new(options),
             start_limit: self.start_timeout,
             orphans: self.orphans,
         })

@@ -12,6 +12,7 @@ use super::warden::{Warden, new_mark};
 use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
+use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::process::{ChildPid, Heard, Interests, MemoryKills, Orphans, Ready, Search, Stream, Word};
 use crate::registry::Entry;
@@ -41,6 +42,9 @@ const LAST_LOOK: usize = 4;
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
+    /// What the job was told, by whoever could.
+    #[expect(dead_code, reason = "what comes of each option follows")]
+    pub(crate) options: Arc<Options>,
     /// How long the function may run.
     pub(crate) limit: Duration,
     /// How long it may take until the function is called.

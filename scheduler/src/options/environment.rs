@@ -1,0 +1,46 @@
+//! `Environment`: the variables and the working directory that a job begins with.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What of the environment is changed, in this order: cleared, then each change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Environment {
+    pub(crate) is_cleared: bool,
+    /// The variables that are set, and those that are removed.
+    pub(crate) changes: Vec<(OsString, Option<OsString>)>,
+    pub(crate) current_dir: Option<PathBuf>,
+}
+
+impl Environment {
+    pub(super) fn over(self, below: &Self) -> Self {
+        let changes = if self.is_cleared || below.changes.is_empty() {
+            self.changes
+        } else {
+            below.changes.iter().cloned().chain(self.changes).collect()
+        };
+        Self {
+            is_cleared: self.is_cleared || below.is_cleared,
+            changes,
+            current_dir: self.current_dir.or_else(|| below.current_dir.clone()),
+        }
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        let holds = |text: &OsStr, byte: u8| text.as_encoded_bytes().contains(&byte);
+        let problem_of = |(name, value): &(OsString, Option<OsString>)| {
+            let shown = name.to_string_lossy();
+            if name.is_empty() || holds(name, b'=') || holds(name, 0) {
+                return Some(format!("an environment variable can't be named `{}`", shown.escape_debug()));
+            }
+            let is_cut = value.as_ref().is_some_and(|value| holds(value, 0));
+            is_cut.then(|| format!("the value of the environment variable `{shown}` holds a NUL character"))
+        };
+        if self.current_dir.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Some("the working directory's path is empty".to_owned());
+        }
+        self.changes.iter().find_map(problem_of)
+    }
+}

@@ -1,0 +1,48 @@
+//! `Limits`: how much of the machine a job may use.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What the kernel holds a job's process to; what is `None` has no limit of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// In bytes.
+    pub(crate) memory: Option<u64>,
+    pub(crate) cpu_time: Option<Duration>,
+    pub(crate) open_files: Option<u64>,
+    pub(crate) processes: Option<u64>,
+    /// In bytes.
+    pub(crate) file_size: Option<u64>,
+    /// The size of a core dump, in bytes.
+    pub(crate) core_size: Option<u64>,
+    pub(crate) niceness: Option<i32>,
+}
+
+impl Limits {
+    pub(super) fn over(self, below: Self) -> Self {
+        Self {
+            memory: self.memory.or(below.memory),
+            cpu_time: self.cpu_time.or(below.cpu_time),
+            open_files: self.open_files.or(below.open_files),
+            processes: self.processes.or(below.processes),
+            file_size: self.file_size.or(below.file_size),
+            core_size: self.core_size.or(below.core_size),
+            niceness: self.niceness.or(below.niceness),
+        }
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        let lets_none_run = |what: &str, give: &str| Some(format!("{what} lets no job run; give {give}"));
+        match *self {
+            Self { memory: Some(0), .. } => lets_none_run("a memory limit of 0", "a size in bytes"),
+            Self { cpu_time: Some(Duration::ZERO), .. } => lets_none_run("a limit on CPU time of 0", "a duration"),
+            Self { open_files: Some(0), .. } => lets_none_run("a limit of 0 open files", "a number"),
+            Self { processes: Some(0), .. } => lets_none_run("a limit of 0 processes", "a number"),
+            Self { niceness: Some(niceness), .. } if !(-20..=19).contains(&niceness) => {
+                Some(format!("a niceness of {niceness} is none; give one from -20 to 19"))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `Options`: everything that a job can be told, by its call, its attribute or the scheduler.
+
+mod environment;
+mod limits;
+mod output;
+mod retry;
+mod setters;
+mod stop;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub(crate) use environment::Environment;
+pub(crate) use limits::Limits;
+pub use output::Output;
+pub use retry::{Backoff, Cause};
+pub(crate) use setters::option_setters;
+pub use stop::Terminate;
+
+/// Returns what it is given: what an attribute without options says.
+#[must_use]
+pub fn unchanged(options: Options) -> Options {
+    options
+}
+
+/// What a job was told, by one of those who can. What is `None`, or empty, was not said.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) terminate: Option<Terminate>,
+    pub(crate) retries: Option<u32>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) retry_on: Option<Cow<'static, [Cause]>>,
+    pub(crate) limits: Limits,
+    pub(crate) environment: Environment,
+    pub(crate) stdout: Option<Output>,
+    pub(crate) stderr: Option<Output>,
+    pub(crate) group: Option<Cow<'static, str>>,
+    pub(crate) priority: Option<i32>,
+}
+
+impl Options {
+    option_setters!("the job");
+
+    /// Sets the timeout.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    fn options_mut(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Returns these, and where they say nothing, what `below` says.
+    pub(crate) fn over(self, below: &Self) -> Self {
+        Self {
+            timeout: self.timeout.or(below.timeout),
+            grace: self.grace.or(below.grace),
+            terminate: self.terminate.or(below.terminate),
+            retries: self.retries.or(below.retries),
+            backoff: self.backoff.or(below.backoff),
+            retry_on: self.retry_on.or_else(|| below.retry_on.clone()),
+            limits: self.limits.over(below.limits),
+            environment: self.environment.over(&below.environment),
+            stdout: self.stdout.or_else(|| below.stdout.clone()),
+            stderr: self.stderr.or_else(|| below.stderr.clone()),
+            group: self.group.or_else(|| below.group.clone()),
+            priority: self.priority.or(below.priority),
+        }
+    }
+
+    /// Says what makes no sense, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let grace = self.grace.filter(|grace| *grace > stop::LONGEST_GRACE);
+        let grace = grace.map(|grace| format!("a grace period of {grace:?} is over the limit of one hour"));
+        let group = self.group.as_ref().filter(|group| group.trim().is_empty());
+        let group = group.map(|_| "a group needs a name".to_owned());
+        let retry = self.backoff.and_then(|backoff| backoff.problem(self.retries.unwrap_or_default()));
+        let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
+        let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
+        grace.or(group).or(retry).or(output).or_else(|| self.limits.problem()).or_else(|| self.environment.problem())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_above_wins_and_what_is_not_said_comes_from_below() {
+        let above = Options::default().grace(Duration::from_secs(1)).env("A", "above");
+        let below = Options::default().grace(Duration::from_secs(9)).retries(3).env("A", "below").env("B", "below");
+        let both = above.over(&below);
+        assert_eq!((both.grace, both.retries), (Some(Duration::from_secs(1)), Some(3)));
+        let expected = Options::default().env("A", "below").env("B", "below").env("A", "above").environment;
+        assert_eq!(both.environment, expected);
+    }
+
+    #[test]
+    fn what_is_cleared_above_hides_what_is_set_below() {
+        let both = Options::default().env_clear().env("A", "above").over(&Options::default().env("B", "below"));
+        assert_eq!(both.environment, Options::default().env_clear().env("A", "above").environment);
+    }
+
+    #[track_caller]
+    fn refused(options: &Options, expected: &str) {
+        assert_eq!(options.problem().as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        let options = Options::default;
+        assert_eq!(options().problem(), None);
+        refused(
+            &options().grace(Duration::MAX),
+            &format!("a grace period of {:?} is over the limit of one hour", Duration::MAX),
+        );
+        refused(&options().group(" "), "a group needs a name");
+        refused(&options().memory(0), "a memory limit of 0 lets no job run; give a size in bytes");
+        refused(&options().cpu_time(Duration::ZERO), "a limit on CPU time of 0 lets no job run; give a duration");
+        refused(&options().open_files(0), "a limit of 0 open files lets no job run; give a number");
+        refused(&options().processes(0), "a limit of 0 processes lets no job run; give a number");
+        refused(&options().niceness(20), "a niceness of 20 is none; give one from -20 to 19");
+        refused(&options().env("A=B", "c"), "an environment variable can't be named `A=B`");
+        refused(&options().env_remove(""), "an environment variable can't be named ``");
+        refused(&options().env("A", "b\0c"), "the value of the environment variable `A` holds a NUL character");
+        refused(&options().current_dir(""), "the working directory's path is empty");
+        refused(
+            &options().stdout(Output::Append("".into())),
+            "standard output is to be appended to a file without a name",
+        );
+        refused(
+            &options().stderr(Output::CaptureUpTo(0)),
+            "standard error is to be captured up to 0 bytes; discard it instead",
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! `Backoff` and `Cause`: when a job is tried once more, and how long after.
+
+use std::time::Duration;
+
+/// How long to wait between an attempt that failed and the next one.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::Backoff;
+///
+/// // 100 ms, 200 ms, 400 ms and so on, never more than 10 s, and each up to a quarter less.
+/// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10)).jitter(0.25);
+/// # let _ = backoff;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Backoff {
+    first: Duration,
+    growth: Growth,
+    /// The part of a delay that chance may take off.
+    jitter: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Growth {
+    #[default]
+    None,
+    /// Twice as long each time, up to a cap.
+    Doubling(Duration),
+}
+
+impl Backoff {
+    /// Returns a backoff that is always as long.
+    #[must_use]
+    pub const fn fixed(delay: Duration) -> Self {
+        Self { first: delay, growth: Growth::None, jitter: 0.0 }
+    }
+
+    /// Returns a backoff that begins with `first` and doubles with each attempt, up to `cap`.
+    #[must_use]
+    pub const fn exponential(first: Duration, cap: Duration) -> Self {
+        Self { first, growth: Growth::Doubling(cap), jitter: 0.0 }
+    }
+
+    /// Has chance take off up to this part of each delay, from 0 to 1, so that jobs that failed together don't come back
+    /// together.
+    #[must_use]
+    pub const fn jitter(mut self, part: f64) -> Self {
+        self.jitter = part;
+        self
+    }
+
+    /// Returns how long to wait after so many failed attempts, at least one; `chance` is from 0 to 1.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is tried once more yet"))]
+    pub(crate) fn delay(&self, failed: u32, chance: f64) -> Duration {
+        let delay = match self.growth {
+            Growth::None => self.first,
+            Growth::Doubling(cap) => {
+                let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+                self.first.saturating_mul(factor).min(cap)
+            }
+        };
+        delay.mul_f64(1.0 - self.jitter * chance.clamp(0.0, 1.0))
+    }
+
+    pub(super) fn problem(&self, retries: u32) -> Option<String> {
+        if !(0.0..=1.0).contains(&self.jitter) {
+            return Some(format!("a jitter of {} is none; give a part from 0 to 1", self.jitter));
+        }
+        if let Growth::Doubling(cap) = self.growth
+            && cap < self.first
+        {
+            return Some(format!("a backoff can't grow from {:?} to {cap:?}", self.first));
+        }
+        let longest = match self.growth {
+            Growth::None => self.first,
+            Growth::Doubling(cap) => cap,
+        };
+        let whole = longest.checked_mul(retries.max(1));
+        whole.is_none().then(|| format!("{retries} retries with a backoff of up to {longest:?} are longer than time"))
+    }
+}
+
+/// Why an attempt failed, for [`retry_on`](crate::Job::retry_on).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It was stopped at its timeout.
+    Timeout,
+    /// It was ended by a signal, a stack overflow included.
+    Signal,
+    /// It panicked.
+    Panic,
+    /// It returned `Err`.
+    Returned,
+    /// It exited before it gave a result.
+    Exit,
+    /// It ran out of memory, by its own limit or the machine's.
+    OutOfMemory,
+    /// It used up its CPU time.
+    CpuTime,
+    /// It never started, or its outcome could not be read: the fault of the machine, or of the scheduler.
+    Machinery,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_delay_doubles_up_to_its_cap() {
+        let backoff = Backoff::exponential(SECOND, 10 * SECOND);
+        let delays: Vec<_> = (1..=6).map(|failed| backoff.delay(failed, 0.5).as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 10, 10]);
+        assert_eq!(backoff.delay(u32::MAX, 0.0), 10 * SECOND);
+        assert_eq!(Backoff::fixed(SECOND).delay(7, 0.0), SECOND);
+        assert_eq!(Backoff::default().delay(1, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn chance_takes_off_no_more_than_the_jitter() {
+        let backoff = Backoff::fixed(SECOND).jitter(0.25);
+        assert_eq!(backoff.delay(1, 0.0), SECOND);
+        assert_eq!(backoff.delay(1, 1.0), SECOND * 3 / 4);
+        assert_eq!(backoff.delay(1, 7.0), SECOND * 3 / 4);
+    }
+
+    #[test]
+    fn a_backoff_that_can_not_be_is_told() {
+        let problem = |backoff: Backoff, retries| backoff.problem(retries).expect("it makes no sense");
+        assert_eq!(Backoff::exponential(SECOND, 60 * SECOND).jitter(1.0).problem(9), None);
+        assert_eq!(problem(Backoff::fixed(SECOND).jitter(1.5), 1), "a jitter of 1.5 is none; give a part from 0 to 1");
+        assert!(problem(Backoff::fixed(SECOND).jitter(f64::NAN), 1).contains("NaN"));
+        assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff can't grow from 1s to 500ms");
+        assert!(problem(Backoff::fixed(Duration::MAX), 2).ends_with("are longer than time"));
+    }
+}
