@@ -6,7 +6,7 @@ use super::step::Verdict;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
 use crate::outcome::{Outcome, Overrun};
-use crate::process::{ABORT_SIGNAL, KILL_SIGNAL, signal_name};
+use crate::process::{Manner, manner, signal_name};
 use crate::wire::message::{ExitReport, Hello, Report};
 
 /// What is known of how the run ended; what it means is told at the end.
@@ -58,7 +58,7 @@ impl Evidence {
 
     /// Says whether the job died of what the kernel sends for want of memory, too.
     pub(super) fn was_killed(&self) -> bool {
-        matches!(self.exit(), Some(Exit::Signal { number: KILL_SIGNAL, .. }))
+        self.exit().is_some_and(|exit| manner(exit) == Manner::Killed)
     }
 
     /// Tells what it means.
@@ -79,22 +79,30 @@ impl Evidence {
     }
 
     fn death(mut self, stderr_tail: &str) -> Failure {
-        match self.exit() {
-            Some(Exit::Code(code)) => Failure::Exited { code },
-            Some(Exit::Signal { number: KILL_SIGNAL, .. }) if self.out_of_memory => Failure::OutOfMemory,
-            Some(Exit::Signal { number, core_dumped }) => {
-                // A panic that can't unwind, and an overflow of the stack, end in an abort.
-                if number == ABORT_SIGNAL {
-                    if let Some(panic) = self.panic.take() {
-                        return Failure::Panicked(panic);
-                    }
-                    if let Some(message) = overflow(stderr_tail) {
-                        return Failure::StackOverflow { message };
-                    }
+        let Some(exit) = self.exit() else {
+            return self.unwitnessed();
+        };
+        match manner(exit) {
+            Manner::Killed if self.out_of_memory => return Failure::OutOfMemory,
+            Manner::Aborted => {
+                if let Some(panic) = self.panic.take() {
+                    return Failure::Panicked(panic);
                 }
+                if let Some(message) = overflow(stderr_tail) {
+                    return Failure::StackOverflow { message };
+                }
+            }
+            Manner::OutOfStack => {
+                let unsaid = || "a thread has overflowed its stack".to_owned();
+                return Failure::StackOverflow { message: overflow(stderr_tail).unwrap_or_else(unsaid) };
+            }
+            Manner::Killed | Manner::Otherwise => {}
+        }
+        match exit {
+            Exit::Code(code) => Failure::Exited { code },
+            Exit::Signal { number, core_dumped } => {
                 Failure::Signaled { signal: number, name: signal_name(number), core_dumped }
             }
-            None => self.unwitnessed(),
         }
     }
 
@@ -179,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_abort_is_an_overflow_only_where_the_runtime_says_so() {
-        let abort = || exited(Some(Exit::Signal { number: ABORT_SIGNAL, core_dumped: false }));
+        let abort = || exited(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
         let said = "\nthread 'main' (7) has overflowed its stack\nfatal runtime error: stack overflow\n";
         assert_eq!(line(abort(), Verdict::Died, said), "stack overflow: thread 'main' (7) has overflowed its stack");
         assert_eq!(line(abort(), Verdict::Died, "assertion failed\n"), "ended by signal 6 (SIGABRT)");
@@ -193,8 +201,8 @@ mod tests {
             let exit = Exit::Signal { number, core_dumped: false };
             line(Evidence { out_of_memory, ..exited(Some(exit)) }, Verdict::Died, "")
         };
-        assert_eq!(killed(KILL_SIGNAL, true), "ended by the kernel: out of memory");
-        assert_eq!(killed(KILL_SIGNAL, false), "ended by signal 9 (SIGKILL)");
+        assert_eq!(killed(libc::SIGKILL, true), "ended by the kernel: out of memory");
+        assert_eq!(killed(libc::SIGKILL, false), "ended by signal 9 (SIGKILL)");
         assert_eq!(killed(15, true), "ended by signal 15 (SIGTERM)");
     }
 
@@ -226,9 +234,9 @@ mod tests {
         assert_eq!(cut_short, "never started: its arguments could not be sent: no buffer space");
         let slow_and_cut_short = Evidence { unsent: unsent(), start_expired: true, ..Evidence::default() };
         assert!(line(slow_and_cut_short, Verdict::NeverStarted, "").contains("within 30s"));
-        let killed = exited(Some(Exit::Signal { number: KILL_SIGNAL, core_dumped: false }));
+        let killed = exited(Some(Exit::Signal { number: libc::SIGKILL, core_dumped: false }));
         assert!(line(killed, Verdict::NeverStarted, "").contains("was ended by SIGKILL before the call"));
-        let killed = exited(Some(Exit::Signal { number: KILL_SIGNAL, core_dumped: false }));
+        let killed = exited(Some(Exit::Signal { number: libc::SIGKILL, core_dumped: false }));
         let killed = line(Evidence { told_to_kill: true, ..killed }, Verdict::NeverStarted, "");
         assert!(killed.contains("stream to its process ended"), "{killed}");
         let refused = Evidence { refusal: Some("no such job".to_owned()), ..Evidence::default() };

@@ -159,14 +159,14 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
     while !deadline.is_past() {
         let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), None, deadline);
         if ready.iter().any(|Ready { output, .. }| *output) {
-            warden.worker.relay();
+            warden.worker.output().relay();
         }
         match warden.listen() {
             Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(warden),
             Heard::Word(Word::Ready(message::Ready::ToExecute)) => return Err(io::Error::other(THREADS)),
             Heard::Partial | Heard::Nothing => {}
             Heard::Word(_) | Heard::End => {
-                let said = warden.worker.finish_output();
+                let said = warden.worker.output().finish();
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
                 return Err(io::Error::other(format!(
                     "it ended before it reached `scheduler::init()`; it wrote: {said}"

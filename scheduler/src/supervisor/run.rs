@@ -204,7 +204,7 @@ impl Run {
     /// Takes what is ready, and acts on the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
         if ready.output {
-            self.warden.worker.relay();
+            self.warden.worker.output().relay();
         }
         if ready.data {
             self.read_data(1);
@@ -220,8 +220,8 @@ impl Run {
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
-            while self.warden.worker.relay() {}
-            if self.warden.worker.output_is_through() {
+            while self.warden.worker.output().relay() {}
+            if self.warden.worker.output().is_through() {
                 self.feed(Event::Drained);
             }
         }
@@ -271,6 +271,11 @@ impl Run {
             return;
         }
         match kind {
+            // Where no warden says it, the job itself does.
+            Kind::Hello => match codec::decode(&payload) {
+                Ok(hello) => self.evidence.hello = Some(hello),
+                Err(error) => self.broken(format!("on the job's stream: a greeting can't be read: {error}")),
+            },
             Kind::Started => {
                 // The job may be quicker than its warden, and may have killed it before that could say so.
                 if let Ok(hello) = codec::decode(&payload) {
@@ -389,7 +394,7 @@ impl Run {
 
     /// Tells what came of it, and gives the warden back.
     pub(super) fn conclude(mut self, crew: &mut Crew) -> Finished {
-        let stderr_tail = self.warden.worker.finish_output();
+        let stderr_tail = self.warden.worker.output().finish();
         let unsent = self.warden.worker.unsent().or(self.stream.unsent());
         self.evidence.unsent = unsent.map(io::Error::to_string);
         self.evidence.out_of_memory =

@@ -52,7 +52,7 @@ pub(crate) enum Kind {
     Kill = 3,
     /// Parent to warden: how will it make the processes of its jobs?
     Ask = 4,
-    /// Warden to parent: the job's process exists.
+    /// Warden to parent, or job to parent where there is no warden: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the function can't be called, and why.
     Refused = 17,

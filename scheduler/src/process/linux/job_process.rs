@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::Signal;
 
-use super::signals;
+use crate::process::unix::signals;
 
 /// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
 ///

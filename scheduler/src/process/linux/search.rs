@@ -15,37 +15,8 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::pid::ChildPid;
+use super::{ChildPid, Cookie};
 use crate::clock;
-
-/// The variable by which the processes of a run are found. It means nothing to any of them.
-pub(crate) const COOKIE: &str = "SCHEDULER_RUN";
-
-/// What marks the processes of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cookie(String);
-
-impl Cookie {
-    /// Returns a cookie that no other run has.
-    pub(crate) fn new(random: [u8; 16]) -> Self {
-        Self(format!("{:032x}", u128::from_ne_bytes(random)))
-    }
-
-    /// Returns the variable's value. A run within a job keeps the cookie of the outer run, which looks for it, too.
-    pub(crate) fn value(&self) -> String {
-        match std::env::var(COOKIE) {
-            Ok(outer) => format!("{outer}:{}", self.0),
-            Err(_) => self.0.clone(),
-        }
-    }
-
-    /// Says whether a process with this environment is of the run, `None` if it is of no run at all.
-    fn is_in(&self, environment: &[u8]) -> Option<bool> {
-        let mut variables = environment.split(|byte| *byte == 0);
-        let value = variables.find_map(|variable| variable.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))?;
-        Some(value.split(|byte| *byte == b':').any(|cookie| cookie == self.0.as_bytes()))
-    }
-}
 
 /// Whether orphans become children of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,6 +198,7 @@ impl Stat {
 mod tests {
     use super::*;
     use crate::clock::Deadline;
+    use crate::process::COOKIE;
     use std::process::{Child, Command};
     use std::time::Duration;
 
@@ -238,16 +210,6 @@ mod tests {
             Some(Stat { state: b'R', parent: 42, session: 18, flags: 0x40_0000, started: 3_077_735 })
         );
         assert_eq!(Stat::parse(""), None);
-    }
-
-    #[test]
-    fn a_cookie_is_found_among_those_of_outer_runs() {
-        let cookie = Cookie::new([7; 16]);
-        let with = |value: &str| cookie.is_in(format!("PATH=/bin\0{COOKIE}={value}\0A=b\0").as_bytes());
-        assert_eq!(with(&cookie.0), Some(true));
-        assert_eq!(with(&format!("00:{}:11", cookie.0)), Some(true));
-        assert_eq!(with(&cookie.0[1..]), Some(false));
-        assert_eq!(cookie.is_in(format!("A={COOKIE}={}\0", cookie.0).as_bytes()), None);
     }
 
     fn search(cookie: &Cookie, session: Option<ChildPid>) -> Search {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-use super::pid::ChildPid;
+use super::ChildPid;
 use super::search::Stat;
 use super::warden_process::{Bell, Reaped, reap, wait_for};
 use crate::clock::Deadline;

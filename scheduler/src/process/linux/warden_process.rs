@@ -10,8 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 
-use super::pid::ChildPid;
-use super::{poll, signals};
+use super::{ChildPid, poll, signals};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Usage};
 

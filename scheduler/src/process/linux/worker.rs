@@ -1,6 +1,6 @@
 //! `Worker`: the parent's side of a warden, a re-executed copy of this binary that is there to start jobs.
 
-use std::io::{self, ErrorKind, PipeWriter};
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -11,12 +11,11 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::relay::Relay;
-use super::stream::Stream;
-use super::wait::{Interests, wait};
 use super::{channel, poll};
 use crate::clock::Deadline;
-use crate::process::{Heard, Word};
+use crate::process::output::{Outlet, Output};
+use crate::process::relay::Awaited;
+use crate::process::{Heard, Interests, Link, Stream, Word, wait};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::Request;
@@ -27,15 +26,6 @@ const ABANDON: Duration = Duration::from_secs(3);
 /// Says whether a process could not be made because of those that are there: there will be room once one has ended.
 pub(crate) fn lacks_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-/// Where what jobs write to their standard streams goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Outlet {
-    /// To the standard streams of this process.
-    Own,
-    /// To whatever these print to, on the thread that waits for the job.
-    Printed { out: fn(&str), err: fn(&str) },
 }
 
 /// A warden, as the parent holds it: the process, and the socket by which it is told what to do.
@@ -49,10 +39,8 @@ pub(crate) struct Worker {
     /// What marks the frames on it.
     mark: Mark,
     frames: FrameReader,
-    /// The standard output of its jobs, if it isn't this process's own.
-    stdout: Option<(Relay, PipeWriter)>,
-    /// The standard error of the warden and, one after the other, of its jobs.
-    stderr: Option<Relay>,
+    /// What its jobs print, one after the other, and the warden itself to standard error.
+    output: Output,
     unsent: Option<io::Error>,
     reaped: bool,
 }
@@ -65,10 +53,7 @@ impl Worker {
         // What can fail comes before there is a process.
         let (control, wardens_control) = UnixStream::pair()?;
         rustix::io::ioctl_fionbio(&control, true)?;
-        let (stdout, (stderr, wardens_stderr)) = match outlet {
-            Outlet::Own => (None, Relay::to_stderr()?),
-            Outlet::Printed { out, err } => (Some(Relay::to_printer(out)?), Relay::to_printer(err)?),
-        };
+        let (output, wardens_stderr) = Output::to(outlet)?;
         command.stdin(OwnedFd::from(wardens_control)).stdout(Stdio::null()).stderr(wardens_stderr);
         let child = command.process_group(0).spawn();
         // A `Command` keeps the descriptors that it was given, and with them the streams open.
@@ -80,8 +65,7 @@ impl Worker {
             control: Some(control),
             mark,
             frames: FrameReader::new(mark, frame::LIMIT),
-            stdout,
-            stderr: Some(stderr),
+            output,
             unsent: None,
             reaped: false,
         })
@@ -97,11 +81,11 @@ impl Worker {
         let request = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(self.mark, Kind::Request, request.len()).to_vec();
         message.extend(request);
-        let (stream, jobs_data) = Stream::open()?;
-        let stdout = self.stdout.as_ref().map_or(channel::own_stdout(), |(_, writer)| writer.as_fd());
+        let (link, jobs_data) = Link::open()?;
+        let stdout = self.output.jobs_stdout().map_or(channel::own_stdout(), AsFd::as_fd);
         let sent = self.control.as_ref().map(|control| send_whole(control, &message, &[stdout, jobs_data.as_fd()]));
         self.note(sent);
-        Ok(stream)
+        Ok(Stream::over(link))
     }
 
     /// Tells the warden to end the job and all that it started.
@@ -144,8 +128,7 @@ impl Worker {
     /// Tells the warden to end, which has nothing to do any more.
     pub(crate) fn dismiss(&mut self) {
         self.control = None;
-        self.stdout = None;
-        self.stderr = None;
+        self.output.close();
     }
 
     /// Ends the warden itself; its job dies with it.
@@ -177,48 +160,28 @@ impl Worker {
         self.unsent.as_ref().filter(|error| !has_gone(error))
     }
 
-    /// Passes a step of the output on; false if nothing is there.
-    pub(crate) fn relay(&mut self) -> bool {
-        // Of what came at the same time, an error message most likely tells the end.
-        let printed = self.stdout.as_mut().is_some_and(|(relay, _)| relay.step());
-        self.stderr.as_mut().is_some_and(Relay::step) || printed
-    }
-
-    /// Says whether all that was read of the output has been passed on.
-    pub(crate) fn output_is_through(&self) -> bool {
-        self.relays().all(Relay::is_through)
-    }
-
-    /// Gives up on passing on what has been written so far, and returns the last text of the standard error.
-    pub(crate) fn finish_output(&mut self) -> String {
-        if let Some((stdout, _)) = &mut self.stdout {
-            stdout.finish();
-        }
-        self.stderr.as_mut().map_or(String::new(), Relay::finish)
-    }
-
-    fn relays(&self) -> impl Iterator<Item = &Relay> {
-        self.stdout.iter().map(|(relay, _)| relay).chain(&self.stderr)
+    /// Returns what its jobs print.
+    pub(crate) fn output(&mut self) -> &mut Output {
+        &mut self.output
     }
 
     /// Returns what is waited for: in `word` the warden's next word, else no more than its end.
-    pub(super) fn control_interest(&self, word: PollFlags) -> Option<PollFd<'_>> {
+    pub(in crate::process) fn control_interest(&self, word: PollFlags) -> Option<PollFd<'_>> {
         self.control.as_ref().map(|control| PollFd::new(control, word))
     }
 
-    pub(super) fn output_interests(&self) -> [Option<PollFd<'_>>; 2] {
-        let mut relays = self.relays().map(Relay::interest);
-        [relays.next().flatten(), relays.next().flatten()]
+    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
+        self.output.awaited()
     }
 
-    pub(super) fn exit_interest(&self) -> Option<PollFd<'_>> {
+    pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {
         // A warden ends after it has closed its socket.
         let exit = self.pidfd.as_ref().filter(|_| self.control.is_none() && !self.reaped);
         exit.map(|pidfd| PollFd::new(pidfd, PollFlags::IN))
     }
 
     /// Without a pidfd the end of a process is looked for every so often, once its socket has closed.
-    pub(super) fn must_be_glanced_at(&self) -> bool {
+    pub(in crate::process) fn must_be_glanced_at(&self) -> bool {
         self.pidfd.is_none() && self.control.is_none() && !self.reaped
     }
 

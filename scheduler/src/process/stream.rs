@@ -2,22 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
-use rustix::net::RecvFlags;
-
-use super::channel;
+use super::Link;
 use crate::wire::frame::{FrameError, FrameReader, Progress};
 
 /// The stream to and from a job, which never blocks.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    data: Option<UnixStream>,
+    data: Option<Link>,
     /// What the job has not taken yet.
     outgoing: VecDeque<Arc<Vec<u8>>>,
     /// How much of the first of them has been sent.
@@ -26,18 +19,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Opens one, and returns it with the job's end.
-    pub(super) fn open() -> io::Result<(Self, OwnedFd)> {
-        let (data, jobs_data) = UnixStream::pair()?;
-        rustix::io::ioctl_fionbio(&data, true)?;
-        Ok((Self { data: Some(data), outgoing: VecDeque::new(), sent: 0, unsent: None }, jobs_data.into()))
+    /// Returns one over this link.
+    pub(super) fn over(link: Link) -> Self {
+        Self { data: Some(link), outgoing: VecDeque::new(), sent: 0, unsent: None }
     }
 
     /// Says whether the job's end is closed, of a job that has not been called yet.
     pub(crate) fn has_ended(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let peeked = self.data.as_ref().map(|data| rustix::net::recv(data, &mut [0; 1][..], flags));
-        !matches!(peeked, Some(Err(Errno::WOULDBLOCK)))
+        self.data.as_ref().is_none_or(Link::has_ended)
     }
 
     /// Sends the job these bytes, now as far as the stream takes them, and the rest when it is ready.
@@ -69,23 +58,28 @@ impl Stream {
         self.unsent.as_ref().filter(|error| !has_gone(error))
     }
 
-    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
-        let out = if self.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        self.data.as_ref().map(|data| PollFd::new(data, PollFlags::IN | out))
+    /// Returns the link, while it is open.
+    pub(super) fn link(&self) -> Option<&Link> {
+        self.data.as_ref()
+    }
+
+    /// Says whether the job has not taken everything yet.
+    pub(super) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     fn flush(&mut self) {
-        let Some(data) = &self.data else {
+        let Some(data) = &mut self.data else {
             return;
         };
         while let Some(bytes) = self.outgoing.front() {
-            match channel::send(data.as_fd(), &bytes[self.sent..], &[]) {
+            match data.send(&bytes[self.sent..]) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     // Whether it has gone or just can't be told, it must not wait for the rest of a message.
-                    let _ = data.shutdown(Shutdown::Write);
+                    data.hang_up();
                     self.outgoing.clear();
                     self.unsent.get_or_insert(error);
                     return;

@@ -1,20 +1,13 @@
 //! `Relay`: passes on what the job writes, its standard error to the parent's, and keeps the end of it.
 //!
-//! The parent must never wait for whoever reads its standard error. A terminal or a pipe is therefore opened once more,
-//! without blocking, and a socket is written to without waiting. What can't be opened again (the standard error of a
-//! container may belong to another user) gets small pieces while it has room. While the reader is slow the job's pipe
-//! is left alone, so that the job waits, as it would if it wrote there itself.
+//! The parent must never wait for whoever reads its standard error. While the reader is slow the job's pipe is left
+//! alone, so that the job waits, as it would if it wrote there itself.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read as _, Write};
-use std::os::fd::{AsFd, OwnedFd};
-
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::net::SendFlags;
+use std::io::{self, Read as _};
 
 use super::printer::Printer;
+use super::{OwnStderr, Source, SourceWriter};
 
 /// How much of the end is kept.
 const TAIL: usize = 8 * 1024;
@@ -22,12 +15,10 @@ const TAIL: usize = 8 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// How much is looked through for the end once nothing is passed on any more: a pipe holds less.
 const REST: usize = 1 << 20;
-/// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
-const PIECE: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Relay {
-    source: Option<PipeReader>,
+    source: Option<Source>,
     /// Where it goes; the parent's standard error is opened when the first text comes.
     sink: Option<Sink>,
     /// What was read and not yet passed on.
@@ -37,27 +28,27 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Returns one to the parent's standard error, and the end of its pipe to write to.
-    pub(super) fn to_stderr() -> io::Result<(Self, PipeWriter)> {
+    pub(super) fn to_stderr() -> io::Result<(Self, SourceWriter)> {
         Self::open(None)
     }
 
     /// Returns one that prints, and the end of its pipe to write to.
-    pub(super) fn to_printer(print: fn(&str)) -> io::Result<(Self, PipeWriter)> {
+    pub(super) fn to_printer(print: fn(&str)) -> io::Result<(Self, SourceWriter)> {
         Self::open(Some(Sink::Printer(Printer::new(print))))
     }
 
-    fn open(sink: Option<Sink>) -> io::Result<(Self, PipeWriter)> {
-        let (source, writer) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&source, true)?;
+    fn open(sink: Option<Sink>) -> io::Result<(Self, SourceWriter)> {
+        let (source, writer) = Source::open()?;
         Ok((Self { source: Some(source), sink, pending: VecDeque::new(), tail: VecDeque::new() }, writer))
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.
-    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+    pub(super) fn awaited(&self) -> Awaited<'_> {
         match (&self.sink, &self.source) {
-            (Some(sink), _) if !self.pending.is_empty() => sink.interest(),
-            (_, Some(source)) => Some(PollFd::new(source, PollFlags::IN)),
-            (_, None) => None,
+            (Some(Sink::Stderr(stderr)), _) if !self.pending.is_empty() => Awaited::Room(stderr),
+            // What prints takes all that it is given.
+            (_, Some(source)) => Awaited::Text(source),
+            (_, None) => Awaited::Nothing,
         }
     }
 
@@ -116,7 +107,7 @@ impl Relay {
     }
 
     fn pass_on(&mut self) -> bool {
-        let sink = self.sink.get_or_insert_with(Sink::open);
+        let sink = self.sink.get_or_insert_with(|| Sink::Stderr(OwnStderr::open()));
         match sink.write(self.pending.as_slices().0) {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -146,55 +137,28 @@ enum Read {
     Nothing,
 }
 
-/// The parent's standard error, or what prints.
+/// What a relay waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Awaited<'a> {
+    /// That something is written.
+    Text(&'a Source),
+    /// That what was written can be passed on.
+    Room(&'a OwnStderr),
+    Nothing,
+}
+
+/// Where it is passed on to.
 #[derive(Debug)]
 enum Sink {
-    /// Opened once more, so that only this description doesn't block.
-    Reopened(File),
-    Socket,
-    /// A plain file, or what can't be opened again.
-    Direct,
+    Stderr(OwnStderr),
     Printer(Printer),
 }
 
 impl Sink {
-    fn open() -> Self {
-        let stderr = rustix::stdio::stderr();
-        let kind = rustix::fs::fstat(stderr).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        match kind {
-            Ok(FileType::Socket) => Self::Socket,
-            Ok(FileType::Fifo | FileType::CharacterDevice) => {
-                let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                let reopened = rustix::fs::open("/proc/thread-self/fd/2", flags, Mode::empty());
-                reopened.map_or(Self::Direct, |fd: OwnedFd| Self::Reopened(fd.into()))
-            }
-            _ => Self::Direct,
-        }
-    }
-
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stderr = rustix::stdio::stderr();
         match self {
+            Self::Stderr(stderr) => stderr.write(bytes),
             Self::Printer(printer) => Ok(printer.print(bytes)),
-            Self::Reopened(file) => file.write(bytes),
-            Self::Socket => Ok(rustix::net::send(stderr, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?),
-            Self::Direct => {
-                let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
-                match rustix::event::poll(&mut room, Some(&Timespec::default()))? {
-                    0 => Err(io::ErrorKind::WouldBlock.into()),
-                    _ => Ok(rustix::io::write(stderr, &bytes[..bytes.len().min(PIECE)])?),
-                }
-            }
         }
-    }
-
-    fn interest(&self) -> Option<PollFd<'_>> {
-        let sink = match self {
-            Self::Reopened(file) => file.as_fd(),
-            Self::Socket | Self::Direct => rustix::stdio::stderr(),
-            // It takes all that it is given.
-            Self::Printer(_) => return None,
-        };
-        Some(PollFd::from_borrowed_fd(sink, PollFlags::OUT))
     }
 }

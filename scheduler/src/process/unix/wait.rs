@@ -4,9 +4,9 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::doorbell::Doorbell;
 use super::poll;
-use super::stream::Stream;
-use super::worker::Worker;
 use crate::clock::Deadline;
+use crate::process::relay::Awaited;
+use crate::process::{Stream, Worker};
 
 /// What is waited for, of one warden and its job.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<'a> Interests<'a> {
     pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
         Self {
             control: worker.control_interest(PollFlags::IN),
-            output: worker.output_interests(),
+            output: worker.output_awaited().map(output_interest),
             ..Self::in_the_end_of(worker)
         }
     }
@@ -46,7 +46,7 @@ impl<'a> Interests<'a> {
 
     /// A job that runs.
     pub(crate) fn in_the_life_of(worker: &'a Worker, stream: &'a Stream) -> Self {
-        Self { data: stream.interest(), ..Self::in_the_word_of(worker) }
+        Self { data: data_interest(stream), ..Self::in_the_word_of(worker) }
     }
 
     /// The end of a warden.
@@ -54,6 +54,19 @@ impl<'a> Interests<'a> {
         let exit = worker.exit_interest();
         Self { control: None, data: None, output: [None, None], exit, glance: worker.must_be_glanced_at() }
     }
+}
+
+fn output_interest(awaited: Awaited<'_>) -> Option<PollFd<'_>> {
+    match awaited {
+        Awaited::Text(source) => Some(source.interest()),
+        Awaited::Room(stderr) => Some(stderr.interest()),
+        Awaited::Nothing => None,
+    }
+}
+
+fn data_interest(stream: &Stream) -> Option<PollFd<'_>> {
+    let outgoing = if stream.has_outgoing() { PollFlags::OUT } else { PollFlags::empty() };
+    stream.link().map(|link| link.interest(outgoing))
 }
 
 /// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the

@@ -30,7 +30,7 @@ impl Doorbell {
         self.rung.load(Ordering::Acquire)
     }
 
-    pub(super) fn interest(&self) -> PollFd<'_> {
+    pub(in crate::process) fn interest(&self) -> PollFd<'_> {
         PollFd::new(&self.event, PollFlags::IN)
     }
 }

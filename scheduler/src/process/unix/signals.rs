@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::c_int;
 
+use crate::evidence::Exit;
+use crate::process::Manner;
+
 /// The standard library's own: its stack-overflow handler, which it doesn't install where these signals are ignored
 /// already, and the SIGPIPE that Rust programs ignore.
 const KEPT: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
@@ -29,7 +32,7 @@ const SHIELDED: [c_int; 9] = [
 
 /// Undoes what was inherited: signals that the application ignores stay ignored through an `exec`, and with SIGCHLD
 /// ignored no exit status could be collected.
-pub(super) fn reset_inherited() {
+pub(in crate::process) fn reset_inherited() {
     for signal in 1..=libc::SIGRTMAX() {
         if !KEPT.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
             // SIGKILL, SIGSTOP and those that the C library keeps to itself refuse, and have their default anyway.
@@ -39,14 +42,14 @@ pub(super) fn reset_inherited() {
 }
 
 /// Makes the warden deaf to what would end or stop it.
-pub(super) fn shield() {
+pub(in crate::process) fn shield() {
     for signal in SHIELDED {
         set(signal, libc::SIG_IGN);
     }
 }
 
 /// Gives the job, which the warden forked, the dispositions and the mask that a program starts with.
-pub(super) fn unshield() {
+pub(in crate::process) fn unshield() {
     for signal in SHIELDED {
         set(signal, libc::SIG_DFL);
     }
@@ -56,7 +59,7 @@ pub(super) fn unshield() {
 
 /// Lets every signal through: what the application blocks stays blocked through an `exec`, and with SIGCHLD blocked the
 /// bell would never ring.
-pub(super) fn unblock() {
+pub(in crate::process) fn unblock() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
     unsafe {
@@ -87,7 +90,7 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 ///
 /// A handler, and neither a signalfd nor a blocked signal: under libtest the harness's own thread has the signal
 /// unblocked, and with the default disposition the kernel would drop it there.
-pub(super) fn ring_on_child(eventfd: RawFd) -> io::Result<()> {
+pub(in crate::process) fn ring_on_child(eventfd: RawFd) -> io::Result<()> {
     BELL.store(eventfd, Ordering::Relaxed);
     // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -108,6 +111,15 @@ extern "C" fn on_child(_: c_int) {
         let errno = *libc::__errno_location();
         libc::write(BELL.load(Ordering::Relaxed), one.as_ptr().cast(), one.len());
         *libc::__errno_location() = errno;
+    }
+}
+
+/// Says what the way in which a process ended tells of the cause.
+pub(crate) fn manner(exit: Exit) -> Manner {
+    match exit {
+        Exit::Signal { number: libc::SIGKILL, .. } => Manner::Killed,
+        Exit::Signal { number: libc::SIGABRT, .. } => Manner::Aborted,
+        Exit::Signal { .. } | Exit::Code(_) => Manner::Otherwise,
     }
 }
 

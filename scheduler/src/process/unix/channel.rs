@@ -19,7 +19,11 @@ const PRIVATE: i32 = 200;
 const DESCRIPTORS: usize = 2;
 
 /// Sends bytes, and with them descriptors, without waiting.
-pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+pub(in crate::process) fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
     // A parent may have set SIGPIPE back to its default.
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     if descriptors.is_empty() {
@@ -32,7 +36,7 @@ pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[Borrowed
 }
 
 /// Returns the descriptor that jobs get for their standard output: this process's own.
-pub(super) fn own_stdout() -> BorrowedFd<'static> {
+pub(in crate::process) fn own_stdout() -> BorrowedFd<'static> {
     rustix::stdio::stdout()
 }
 

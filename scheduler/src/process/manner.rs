@@ -1,0 +1,15 @@
+//! `Manner`: what the way in which a process ended says of the cause, as far as that is the platform's own.
+
+/// What ended a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What can't be refused, whoever did it.
+    Killed,
+    /// `abort`, at which a panic ends that can't be unwound; on Unix an overflow of the stack, too.
+    Aborted,
+    /// An overflow of the stack.
+    #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be told from an abort"))]
+    OutOfStack,
+    /// Something else, or itself.
+    Otherwise,
+}

@@ -1,0 +1,20 @@
+//! What Linux and every other Unix do in the same way: descriptors, sockets, signals, and waiting for them with `poll`.
+
+pub(super) mod channel;
+mod doorbell;
+mod link;
+mod own_stderr;
+mod pid;
+pub(super) mod poll;
+pub(super) mod signals;
+mod wait;
+
+pub(crate) use channel::{
+    Control, Data, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
+};
+pub(crate) use doorbell::Doorbell;
+pub(crate) use link::Link;
+pub(crate) use own_stderr::{OwnStderr, Source, SourceWriter};
+pub(crate) use pid::ChildPid;
+pub(crate) use signals::{manner, signal_name};
+pub(crate) use wait::{Interests, Ready, wait};
