@@ -135,6 +135,9 @@ impl Settings {
             Err(problem) => Err(format!("its arguments can't be encoded: {problem}")),
         };
         Ok(Order {
+            id: id.unwrap_or(call.name()).into(),
+            attempt: 1,
+            checkpoint: None,
             entry: call.entry,
             arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
             limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),

@@ -40,6 +40,13 @@ const LAST_LOOK: usize = 4;
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
+    /// What the caller calls this run; the job's name, if he doesn't.
+    pub(crate) id: Arc<str>,
+    /// From 1.
+    pub(crate) attempt: u32,
+    /// What an earlier attempt has saved.
+    #[expect(dead_code, reason = "no job saves anything yet")]
+    pub(crate) checkpoint: Option<Arc<Vec<u8>>>,
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
     /// What the job was told, by whoever could.
@@ -96,6 +103,8 @@ impl Run {
     pub(super) fn prepare(order: Order, crew: &mut Crew) -> io::Result<Self> {
         let mut warden = crew.take()?;
         let request = Request {
+            id: order.id.to_string(),
+            attempt: order.attempt,
             job: order.entry.name().to_owned(),
             signature: order.entry.signature(),
             mark: new_mark(),

@@ -10,6 +10,10 @@ use crate::wire::frame::Mark;
 /// output and of its stream from and to the parent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
+    /// What the caller calls the run.
+    pub(crate) id: String,
+    /// Which attempt it is, from 1.
+    pub(crate) attempt: u32,
     /// The job's registered name.
     pub(crate) job: String,
     /// What the parent takes the job's parameters and result to be; another build may differ.
