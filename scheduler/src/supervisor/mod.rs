@@ -2,6 +2,7 @@
 
 mod certificate;
 mod crew;
+mod order;
 mod run;
 mod step;
 mod warden;
@@ -16,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) use crew::{Crew, Quarters};
-pub(crate) use run::{Finished, Order};
+pub(crate) use order::{Finished, Order};
 pub(crate) use watch::Watch;
 
 use crate::clock::Deadline;

@@ -7,15 +7,13 @@ use std::time::Duration;
 use super::REAP_LIMIT;
 use super::certificate::{Answer, Evidence, Limits};
 use super::crew::Crew;
+use super::order::{Finished, Order};
 use super::step::{Action, Event, State, Verdict};
 use super::warden::{Warden, new_mark};
 use crate::clock::{Deadline, Stopwatch};
-use crate::evidence::{Sweep, Usage};
-use crate::failure::Failure;
-use crate::options::Options;
+use crate::evidence::Sweep;
 use crate::outcome::Outcome;
-use crate::process::{ChildPid, Heard, Interests, MemoryKills, Orphans, Ready, Search, Stream, Word};
-use crate::registry::Entry;
+use crate::process::{ChildPid, Heard, Interests, MemoryKills, Ready, Search, Stream, Word};
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::Request;
@@ -36,39 +34,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 const SMALL: usize = 16 * 1024;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
-
-/// What is to be run.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    /// What the caller calls this run; the job's name, if he doesn't.
-    pub(crate) id: Arc<str>,
-    /// From 1.
-    pub(crate) attempt: u32,
-    /// What an earlier attempt has saved.
-    #[expect(dead_code, reason = "no job saves anything yet")]
-    pub(crate) checkpoint: Option<Arc<Vec<u8>>>,
-    pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Arc<Vec<u8>>,
-    /// What the job was told, by whoever could.
-    #[expect(dead_code, reason = "what comes of each option follows")]
-    pub(crate) options: Arc<Options>,
-    /// How long the function may run.
-    pub(crate) limit: Duration,
-    /// How long it may take until the function is called.
-    pub(crate) start_limit: Duration,
-    /// Where orphans go, should the warden be lost.
-    pub(crate) orphans: Orphans,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) outcome: Outcome<Vec<u8>>,
-    pub(crate) duration: Duration,
-    pub(crate) usage: Usage,
-    pub(crate) sweep: Sweep,
-    pub(crate) stderr_tail: String,
-}
 
 /// A run that is under way.
 #[derive(Debug)]
@@ -418,19 +383,5 @@ impl Run {
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
         Finished { outcome, duration: self.duration, usage, sweep, stderr_tail }
-    }
-}
-
-impl Finished {
-    /// Returns what comes of an order for which no process could be made.
-    pub(super) fn without_a_process(error: &io::Error) -> Self {
-        let reason = format!("its process could not be made: {error}");
-        Self {
-            outcome: Outcome::Error(Failure::NeverStarted { reason }),
-            duration: Duration::ZERO,
-            usage: Usage::default(),
-            sweep: Sweep::Clean,
-            stderr_tail: String::new(),
-        }
     }
 }

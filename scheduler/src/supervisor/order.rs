@@ -1,0 +1,59 @@
+//! `Order` and `Finished`: what a supervisor is given to run, and what it gives back.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::evidence::{Sweep, Usage};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::process::Orphans;
+use crate::registry::Entry;
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// What the caller calls this run; the job's name, if he doesn't.
+    pub(crate) id: Arc<str>,
+    /// From 1.
+    pub(crate) attempt: u32,
+    /// What an earlier attempt has saved.
+    #[expect(dead_code, reason = "no job saves anything yet")]
+    pub(crate) checkpoint: Option<Arc<Vec<u8>>>,
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Arc<Vec<u8>>,
+    /// What the job was told, by whoever could.
+    #[expect(dead_code, reason = "what comes of each option follows")]
+    pub(crate) options: Arc<Options>,
+    /// How long the function may run.
+    pub(crate) limit: Duration,
+    /// How long it may take until the function is called.
+    pub(crate) start_limit: Duration,
+    /// Where orphans go, should the warden be lost.
+    pub(crate) orphans: Orphans,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome<Vec<u8>>,
+    pub(crate) duration: Duration,
+    pub(crate) usage: Usage,
+    pub(crate) sweep: Sweep,
+    pub(crate) stderr_tail: String,
+}
+
+impl Finished {
+    /// Returns what comes of an order for which no process could be made.
+    pub(super) fn without_a_process(error: &io::Error) -> Self {
+        let reason = format!("its process could not be made: {error}");
+        Self {
+            outcome: Outcome::Error(Failure::NeverStarted { reason }),
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            stderr_tail: String::new(),
+        }
+    }
+}
