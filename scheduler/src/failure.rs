@@ -45,6 +45,10 @@ pub enum Failure {
     /// The function panicked, or a panic could not be unwound and aborted its process.
     Panicked(Panic),
     /// A signal that the scheduler did not send ended the job's process.
+    ///
+    /// # Platform
+    ///
+    /// Unix.
     #[non_exhaustive]
     Signaled {
         /// The signal's number on this platform.
@@ -70,6 +74,11 @@ pub enum Failure {
     /// of the same cgroup may have been meant, if one was ended at the same time.
     OutOfMemory,
     /// The job's process exited before it gave a result; with code 0, too.
+    ///
+    /// # Platform
+    ///
+    /// On Windows a crash is an exit, too: the code is that of the exception that nobody handled, such as 0xC0000005 as an
+    /// `i32`, which `Display` names. A process that exits with such a code of its own accord looks the same.
     #[non_exhaustive]
     Exited {
         /// The exit code.
@@ -137,15 +146,52 @@ impl fmt::Display for Failure {
             }
             Self::StackOverflow { message } => write!(f, "stack overflow: {}", OneLine(message)),
             Self::OutOfMemory => f.write_str("ended by the kernel: out of memory"),
-            Self::Exited { code } => {
-                write!(f, "exited with code {code} before it gave a result")
-            }
+            Self::Exited { code } => write!(f, "exited with code {} before it gave a result", ExitCode(*code)),
             Self::Unserializable { message } => {
                 write!(f, "its result could not be serialized: {}", OneLine(message))
             }
             Self::NeverStarted { reason } => write!(f, "never started: {}", OneLine(reason)),
             Self::ProtocolBroken { message } => write!(f, "gave no outcome: {}", OneLine(message)),
         }
+    }
+}
+
+/// An exit code, with the name that it has as a status of the Windows kernel. No other system has codes like those.
+struct ExitCode(i32);
+
+impl fmt::Display for ExitCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.0.cast_unsigned();
+        let name = match code {
+            0x4001_0005 => "DBG_CONTROL_C",
+            0x8000_0003 => "STATUS_BREAKPOINT",
+            0x8000_0004 => "STATUS_SINGLE_STEP",
+            0xC000_0005 => "STATUS_ACCESS_VIOLATION",
+            0xC000_0006 => "STATUS_IN_PAGE_ERROR",
+            0xC000_0008 => "STATUS_INVALID_HANDLE",
+            0xC000_0017 => "STATUS_NO_MEMORY",
+            0xC000_001D => "STATUS_ILLEGAL_INSTRUCTION",
+            0xC000_008C => "STATUS_ARRAY_BOUNDS_EXCEEDED",
+            0xC000_008E => "STATUS_FLOAT_DIVIDE_BY_ZERO",
+            0xC000_0094 => "STATUS_INTEGER_DIVIDE_BY_ZERO",
+            0xC000_0095 => "STATUS_INTEGER_OVERFLOW",
+            0xC000_0096 => "STATUS_PRIVILEGED_INSTRUCTION",
+            0xC000_00FD => "STATUS_STACK_OVERFLOW",
+            0xC000_0135 => "STATUS_DLL_NOT_FOUND",
+            0xC000_0138 => "STATUS_ORDINAL_NOT_FOUND",
+            0xC000_0139 => "STATUS_ENTRYPOINT_NOT_FOUND",
+            0xC000_013A => "STATUS_CONTROL_C_EXIT",
+            0xC000_0142 => "STATUS_DLL_INIT_FAILED",
+            0xC000_0374 => "STATUS_HEAP_CORRUPTION",
+            0xC000_0409 => "STATUS_STACK_BUFFER_OVERRUN",
+            0xC000_0417 => "STATUS_INVALID_CRUNTIME_PARAMETER",
+            0xC000_041D => "STATUS_FATAL_USER_CALLBACK_EXCEPTION",
+            0xC000_0420 => "STATUS_ASSERTION_FAILURE",
+            0xE06D_7363 => "a C++ exception",
+            _ if code >= 0xC000_0000 => return write!(f, "{code:#X}"),
+            _ => return self.0.fmt(f),
+        };
+        write!(f, "0x{code:08X} ({name})")
     }
 }
 
@@ -206,5 +252,13 @@ mod tests {
         assert_eq!(Failure::Exited { code: 137 }.to_string(), "exited with code 137 before it gave a result");
         let killed = Failure::Signaled { signal: 9, name: "SIGKILL", core_dumped: false };
         assert_eq!(killed.to_string(), "ended by signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn a_status_of_windows_has_its_name() {
+        let line = |code: u32| Failure::Exited { code: code.cast_signed() }.to_string();
+        assert_eq!(line(0xC000_0005), "exited with code 0xC0000005 (STATUS_ACCESS_VIOLATION) before it gave a result");
+        assert_eq!(line(0xC000_1234), "exited with code 0xC0001234 before it gave a result");
+        assert_eq!(line(3), "exited with code 3 before it gave a result");
     }
 }

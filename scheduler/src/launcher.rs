@@ -90,16 +90,6 @@ impl Launcher {
         first.map(Self::Test).ok_or_else(Error::not_initialised)
     }
 
-    /// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
-    ///
-    /// libtest's main thread waits for the test that it runs on a second one, and holds no lock meanwhile.
-    pub(crate) fn expected_threads(self) -> usize {
-        match self {
-            Self::Main => 1,
-            Self::Test(_) => 2,
-        }
-    }
-
     /// Returns the command of a copy that finds `role` in its marker.
     pub(crate) fn command(self, role: &str) -> Command {
         let mut command = Command::new(image());
@@ -125,7 +115,8 @@ fn refuse_if_misled() -> Result<(), Error> {
 /// Returns the path of the image that is running now. An upgrade may have put another one under its name.
 #[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
 fn image() -> OsString {
-    if Path::new(OWN_IMAGE).exists() {
+    // Elsewhere there may be something of that name, such as the host's under Wine.
+    if cfg!(target_os = "linux") && Path::new(OWN_IMAGE).exists() {
         return OWN_IMAGE.into();
     }
     env::current_exe().map_or_else(|_| env::args_os().next().unwrap_or_default(), Into::into)

@@ -83,7 +83,7 @@
 //!
 //! # Platform
 //!
-//! Linux. On other platforms the crate does not compile yet.
+//! Linux, and Windows. On other platforms the crate does not compile yet.
 
 mod builder;
 mod call;

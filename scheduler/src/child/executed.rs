@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use super::{exit_unheard, give_up, job, unprepared};
+use super::{exit_unheard, give_up, unprepared, warden};
 use crate::process::{Data, become_job, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
@@ -53,5 +53,5 @@ pub(super) fn run(role: Role) -> ! {
         exit_unheard();
     };
     let prepared = become_job(std::os::unix::process::parent_id(), stdout);
-    job::run(&request, data, prepared)
+    warden::run_job(&request, data, prepared)
 }

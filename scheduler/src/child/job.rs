@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,18 +9,24 @@ use super::panic_hook::{self, Printed};
 use super::{exit_unheard, unprepared};
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
-use crate::process::{Data, Outgoing};
+use crate::process::{self, Outgoing};
 use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
 use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Report, Request};
 
+/// What comes from the parent, and what of it has been read ahead.
+pub(super) struct Incoming {
+    pub(super) frames: FrameReader,
+    pub(super) stream: process::Incoming,
+}
+
 /// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
-pub(super) fn run(request: &Request, data: Data, prepared: io::Result<()>) -> ! {
-    let (mut incoming, outgoing) = data.split();
-    let arguments = FrameReader::new(request.mark, frame::LIMIT).expect(&mut incoming, Kind::Arguments);
-    let teller = Arc::new(Teller { job: process::id(), mark: request.mark, data: Mutex::new(outgoing) });
+pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, prepared: io::Result<()>) -> ! {
+    let Incoming { mut frames, mut stream } = incoming;
+    let arguments = frames.expect(&mut stream, Kind::Arguments);
+    let teller = Arc::new(Teller { job: std::process::id(), mark: request.mark, data: Mutex::new(outgoing) });
     if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
@@ -114,7 +119,7 @@ impl Teller {
     }
 
     fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {
-        if process::id() != self.job {
+        if std::process::id() != self.job {
             return Err(io::Error::other("this process was forked by the job"));
         }
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,5 +132,5 @@ impl Teller {
 /// the parent leaves it.
 #[expect(clippy::disallowed_methods, reason = "the process is the job's, and the job has ended")]
 fn exit(code: i32) -> ! {
-    process::exit(code)
+    std::process::exit(code)
 }

@@ -1,12 +1,16 @@
 //! What the re-executed binary does in place of its `main`: first it is the warden, then, on the other side of a fork,
-//! the job.
+//! the job. Where there are no wardens it is the job at once.
 
+#[cfg(not(target_os = "linux"))]
+mod alone;
 #[cfg(target_os = "linux")]
 mod executed;
 mod job;
 mod panic_hook;
 #[cfg(target_os = "linux")]
 mod warden;
+#[cfg(not(target_os = "linux"))]
+use alone as post;
 #[cfg(target_os = "linux")]
 use warden as post;
 
@@ -66,10 +70,10 @@ pub(crate) fn enter(launcher: Launcher) {
     launcher::note_misled();
 }
 
-/// Says whether this is a copy that is there to run a job.
+/// Returns whether this is a copy that is there to run a job, or for which.
 ///
 /// Where that can't be told, it must not go on as an ordinary program: it would start copies of itself, and those others.
-fn confirmed(told: io::Result<bool>) -> bool {
+fn confirmed<T>(told: io::Result<T>) -> T {
     told.unwrap_or_else(|error| give_up(&format!("whether this process is there to run a job can't be told: {error}")))
 }
 

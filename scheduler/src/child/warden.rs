@@ -45,7 +45,7 @@ fn run(launcher: Launcher) -> ! {
     let mut parent = Parent { control: Control::new(input), frames: FrameReader::learning_the_mark(frame::LIMIT) };
     // The first request hears of it if this is in vain.
     let prepared = become_warden();
-    let method = if process::has_other_threads(launcher.expected_threads()) { Ready::ToExecute } else { Ready::ToFork };
+    let method = if process::has_other_threads(expected_threads(launcher)) { Ready::ToExecute } else { Ready::ToFork };
     let mut request = parent.next_request(method);
     let bell = prepared.unwrap_or_else(|error| {
         parent.refuse(&error);
@@ -61,6 +61,23 @@ fn run(launcher: Launcher) -> ! {
             exit_warden();
         }
         request = warden.parent.next_request(method);
+    }
+}
+
+/// Runs the job in this process.
+pub(super) fn run_job(request: &Request, data: Data, prepared: io::Result<()>) -> ! {
+    let (stream, outgoing) = data.split();
+    let frames = FrameReader::new(request.mark, frame::LIMIT);
+    job::run(request, job::Incoming { frames, stream }, outgoing, prepared)
+}
+
+/// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
+///
+/// libtest's main thread waits for the test that it runs on a second one, and holds no lock meanwhile.
+fn expected_threads(launcher: Launcher) -> usize {
+    match launcher {
+        Launcher::Main => 1,
+        Launcher::Test(_) => 2,
     }
 }
 
@@ -91,7 +108,7 @@ impl Warden {
                     Ok(Fork::Job) => {
                         drop(self);
                         let prepared = become_job(warden, stdout);
-                        job::run(request, data, prepared)
+                        run_job(request, data, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
                     Err(error) => Err(error),

@@ -22,6 +22,7 @@ impl Cookie {
     }
 
     /// Says whether a process with this environment is of the run, `None` if it is of no run at all.
+    #[cfg_attr(windows, allow(dead_code, reason = "a job object knows all of its processes"))]
     pub(super) fn is_in(&self, environment: &[u8]) -> Option<bool> {
         let mut variables = environment.split(|byte| *byte == 0);
         let value = variables.find_map(|variable| variable.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))?;

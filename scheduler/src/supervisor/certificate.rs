@@ -185,6 +185,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_abort_is_an_overflow_only_where_the_runtime_says_so() {
         let abort = || exited(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
@@ -195,6 +196,7 @@ mod tests {
         assert_eq!(line(fault, Verdict::Died, said), "ended by signal 11 (SIGSEGV), core dumped");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_kill_is_for_want_of_memory_only_where_the_kernel_counted_one() {
         let killed = |number, out_of_memory| {
@@ -234,12 +236,30 @@ mod tests {
         assert_eq!(cut_short, "never started: its arguments could not be sent: no buffer space");
         let slow_and_cut_short = Evidence { unsent: unsent(), start_expired: true, ..Evidence::default() };
         assert!(line(slow_and_cut_short, Verdict::NeverStarted, "").contains("within 30s"));
-        let killed = exited(Some(Exit::Signal { number: libc::SIGKILL, core_dumped: false }));
-        assert!(line(killed, Verdict::NeverStarted, "").contains("was ended by SIGKILL before the call"));
-        let killed = exited(Some(Exit::Signal { number: libc::SIGKILL, core_dumped: false }));
-        let killed = line(Evidence { told_to_kill: true, ..killed }, Verdict::NeverStarted, "");
-        assert!(killed.contains("stream to its process ended"), "{killed}");
         let refused = Evidence { refusal: Some("no such job".to_owned()), ..Evidence::default() };
         assert_eq!(line(refused, Verdict::NeverStarted, "x"), "never started: no such job");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_start_that_a_signal_ended_is_told_with_its_name() {
+        let killed = || exited(Some(Exit::Signal { number: libc::SIGKILL, core_dumped: false }));
+        assert!(line(killed(), Verdict::NeverStarted, "").contains("was ended by SIGKILL before the call"));
+        let killed = line(Evidence { told_to_kill: true, ..killed() }, Verdict::NeverStarted, "");
+        assert!(killed.contains("stream to its process ended"), "{killed}");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn an_exception_is_told_by_its_code_and_an_overflow_as_such() {
+        let exited = |code: u32| exited(Some(Exit::Code(code.cast_signed())));
+        let said = "\nthread 'main' (7) has overflowed its stack\n";
+        let overflow = line(exited(0xC000_00FD), Verdict::Died, said);
+        assert_eq!(overflow, "stack overflow: thread 'main' (7) has overflowed its stack");
+        assert_eq!(line(exited(0xC000_00FD), Verdict::Died, ""), "stack overflow: a thread has overflowed its stack");
+        let fault = line(exited(0xC000_0005), Verdict::Died, said);
+        assert_eq!(fault, "exited with code 0xC0000005 (STATUS_ACCESS_VIOLATION) before it gave a result");
+        let abort = line(exited(0xC000_0409), Verdict::Died, "");
+        assert_eq!(abort, "exited with code 0xC0000409 (STATUS_STACK_BUFFER_OVERRUN) before it gave a result");
     }
 }

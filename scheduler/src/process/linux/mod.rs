@@ -11,7 +11,7 @@ use super::Cookie;
 use super::unix::{channel, poll, signals};
 
 pub(crate) use super::unix::{
-    ChildPid, Control, Data, Doorbell, Interests, Link, Outgoing, OwnStderr, Ready, Source, SourceWriter,
+    ChildPid, Control, Data, Doorbell, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source, SourceWriter,
     makes_privileged_copies, manner, signal_name, take_input, wait, was_started_as_job, was_started_as_warden,
 };
 pub(crate) use job_process::become_job;

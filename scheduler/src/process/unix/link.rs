@@ -26,7 +26,7 @@ impl Link {
     /// Says whether the other end is closed, if nothing has been said there.
     pub(in crate::process) fn has_ended(&self) -> bool {
         let peeked = rustix::net::recv(&self.0, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        !matches!(peeked, Err(Errno::WOULDBLOCK))
+        !matches!(peeked, Ok((1.., _)) | Err(Errno::WOULDBLOCK))
     }
 
     /// Sends as much as is taken now.

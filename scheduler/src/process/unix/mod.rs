@@ -10,7 +10,7 @@ pub(super) mod signals;
 mod wait;
 
 pub(crate) use channel::{
-    Control, Data, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
+    Control, Data, Incoming, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
 };
 pub(crate) use doorbell::Doorbell;
 pub(crate) use link::Link;

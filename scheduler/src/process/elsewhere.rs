@@ -1,0 +1,72 @@
+//! What only Linux has, on the platforms that don't have it.
+
+use std::io;
+
+use super::{ChildPid, Cookie};
+
+/// Whether a copy of this binary can stay and fork one job after the other.
+pub(crate) const HAS_FORK_SERVERS: bool = false;
+
+/// Whether orphans become children of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Orphans {
+    /// They go to whoever takes them.
+    #[default]
+    Elsewhere,
+    /// They come here.
+    Adopted,
+}
+
+impl Orphans {
+    /// Makes it so.
+    pub(crate) fn arrange(self) -> io::Result<()> {
+        match self {
+            Self::Elsewhere => Ok(()),
+            Self::Adopted => Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only")),
+        }
+    }
+}
+
+/// The search for what the job of a lost warden has left: there is no warden, and what witnesses the end sweeps.
+#[derive(Debug)]
+pub(crate) struct Search(());
+
+impl Search {
+    pub(crate) fn new(_: Cookie, _: Option<ChildPid>, _: Orphans) -> Self {
+        Self(())
+    }
+
+    /// There is nothing to look for.
+    #[expect(clippy::unused_self, reason = "on Linux there is a search")]
+    pub(crate) fn round(&mut self) -> bool {
+        true
+    }
+
+    #[expect(clippy::unused_self, reason = "on Linux there is a search")]
+    pub(crate) fn killed(&self) -> usize {
+        0
+    }
+}
+
+/// Who knows of ends for want of memory: nobody.
+#[derive(Debug)]
+pub(crate) struct MemoryWitness(());
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MemoryKills(());
+
+impl MemoryWitness {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    #[expect(clippy::unused_self, reason = "on Linux there are counts")]
+    pub(crate) fn kills(&self) -> MemoryKills {
+        MemoryKills(())
+    }
+
+    #[expect(clippy::unused_self, reason = "on Linux there are counts")]
+    pub(crate) fn has_seen_more_than(&self, _: &MemoryKills) -> bool {
+        false
+    }
+}

@@ -1,0 +1,233 @@
+//! How a process is made that inherits exactly what it is to inherit, and that doesn't run before it is told to.
+
+#![expect(
+    unsafe_code,
+    reason = "the standard library starts processes at once, with every handle that can be inherited"
+)]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::process::Command;
+use std::ptr;
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::System::Console::GetConsoleCP;
+use windows_sys::Win32::System::Threading::{
+    CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW,
+    DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, InitializeProcThreadAttributeList,
+    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROCESS_INFORMATION, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
+    UpdateProcThreadAttribute,
+};
+
+/// A process that has not begun to run.
+#[derive(Debug)]
+pub(super) struct Suspended {
+    pub(super) process: OwnedHandle,
+    thread: OwnedHandle,
+    pub(super) id: u32,
+}
+
+/// What a process inherits, each handle once: they were made inheritable.
+#[derive(Debug)]
+pub(super) struct Inherited<'a> {
+    /// Its standard input and output.
+    pub(super) null: BorrowedHandle<'a>,
+    pub(super) stderr: BorrowedHandle<'a>,
+    pub(super) others: [BorrowedHandle<'a>; 3],
+}
+
+impl Suspended {
+    /// Makes the process of `command`, of which the program, the arguments, the environment and the folder count.
+    pub(super) fn create(command: &Command, inherited: &Inherited<'_>) -> io::Result<Self> {
+        let program = wide(command.get_program())?;
+        let mut line = command_line(command)?;
+        let environment = environment(command)?;
+        let folder = command.get_current_dir().map(|folder| wide(folder.as_os_str())).transpose()?;
+        let [a, b, c] = inherited.others.map(|handle| handle.as_raw_handle());
+        let mut handles = [inherited.null.as_raw_handle(), inherited.stderr.as_raw_handle(), a, b, c];
+        let mut attributes = Attributes::new(&mut handles)?;
+        let mut startup = STARTUPINFOEXW::default();
+        startup.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).expect("a structure is small");
+        startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
+        startup.StartupInfo.hStdInput = inherited.null.as_raw_handle();
+        startup.StartupInfo.hStdOutput = inherited.null.as_raw_handle();
+        startup.StartupInfo.hStdError = inherited.stderr.as_raw_handle();
+        startup.lpAttributeList = attributes.list();
+        // In a group of its own a Ctrl-C at the console doesn't reach it before the parent has decided what to do.
+        let flags = CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT;
+        let mut made = PROCESS_INFORMATION::default();
+        // SAFETY: The texts end with zeros, the line may be written to, and the structures live through the call.
+        let created = unsafe {
+            CreateProcessW(
+                program.as_ptr(),
+                line.as_mut_ptr(),
+                ptr::null(),
+                ptr::null(),
+                1,
+                flags | EXTENDED_STARTUPINFO_PRESENT | window(),
+                environment.as_ptr().cast(),
+                folder.as_ref().map_or(ptr::null(), Vec::as_ptr),
+                (&raw const startup).cast(),
+                &raw mut made,
+            )
+        };
+        if created == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: The handles are new, and nobody else has them.
+        let own = |handle: HANDLE| unsafe { OwnedHandle::from_raw_handle(handle) };
+        Ok(Self { process: own(made.hProcess), thread: own(made.hThread), id: made.dwProcessId })
+    }
+
+    /// Lets it run.
+    pub(super) fn resume(self) -> io::Result<OwnedHandle> {
+        // SAFETY: The thread's handle is open.
+        match unsafe { ResumeThread(self.thread.as_raw_handle()) } {
+            u32::MAX => Err(io::Error::last_os_error()),
+            _ => Ok(self.process),
+        }
+    }
+}
+
+/// Returns the flag by which no window flashes up. With the console of the parent, if there is one, a job can print there.
+fn window() -> u32 {
+    // SAFETY: The call has no preconditions. Without a console there is no code page.
+    if unsafe { GetConsoleCP() } == 0 { CREATE_NO_WINDOW } else { 0 }
+}
+
+/// The attribute that says what is inherited.
+struct Attributes<'a> {
+    list: Vec<usize>,
+    handles: &'a mut [HANDLE],
+}
+
+impl<'a> Attributes<'a> {
+    fn new(handles: &'a mut [HANDLE]) -> io::Result<Self> {
+        let mut size = 0;
+        // SAFETY: Without a list the call says how large one is.
+        unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), 1, 0, &raw mut size) };
+        let mut list = vec![0_usize; size.div_ceil(size_of::<usize>()).max(1)];
+        let raw = list.as_mut_ptr().cast();
+        // SAFETY: The list has the size that was asked for.
+        if unsafe { InitializeProcThreadAttributeList(raw, 1, 0, &raw mut size) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let made = Self { list, handles };
+        // SAFETY: The list was initialised, and borrows the handles for as long as it is there.
+        let updated = unsafe {
+            let (value, size) = (made.handles.as_ptr().cast(), size_of_val(made.handles));
+            let attribute = PROC_THREAD_ATTRIBUTE_HANDLE_LIST as usize;
+            UpdateProcThreadAttribute(raw, 0, attribute, value, size, ptr::null_mut(), ptr::null())
+        };
+        if updated == 0 { Err(io::Error::last_os_error()) } else { Ok(made) }
+    }
+
+    fn list(&mut self) -> *mut core::ffi::c_void {
+        self.list.as_mut_ptr().cast()
+    }
+}
+
+impl Drop for Attributes<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The list was initialised.
+        unsafe { DeleteProcThreadAttributeList(self.list.as_mut_ptr().cast()) };
+    }
+}
+
+fn wide(text: &OsStr) -> io::Result<Vec<u16>> {
+    let mut wide: Vec<u16> = text.encode_wide().collect();
+    if wide.contains(&0) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "a text for a process holds a NUL character"));
+    }
+    wide.push(0);
+    Ok(wide)
+}
+
+/// Returns the line that the C runtime of the new process splits into these arguments again.
+fn command_line(command: &Command) -> io::Result<Vec<u16>> {
+    let mut line = Vec::new();
+    for text in std::iter::once(command.get_program()).chain(command.get_args()) {
+        if !line.is_empty() {
+            line.push(u16::from(b' '));
+        }
+        quote(text, &mut line);
+    }
+    if line.contains(&0) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "an argument of a process holds a NUL character"));
+    }
+    line.push(0);
+    Ok(line)
+}
+
+/// Backslashes count as such unless a quotation mark follows.
+fn quote(text: &OsStr, line: &mut Vec<u16>) {
+    const QUOTE: u16 = b'"' as u16;
+    const BACKSLASH: u16 = b'\\' as u16;
+    line.push(QUOTE);
+    let mut backslashes = 0;
+    for unit in text.encode_wide() {
+        if unit == QUOTE {
+            line.extend(std::iter::repeat_n(BACKSLASH, backslashes + 1));
+        }
+        backslashes = if unit == BACKSLASH { backslashes + 1 } else { 0 };
+        line.push(unit);
+    }
+    line.extend(std::iter::repeat_n(BACKSLASH, backslashes));
+    line.push(QUOTE);
+}
+
+/// Returns the environment of this process with the changes of `command`, sorted as the kernel wants it.
+fn environment(command: &Command) -> io::Result<Vec<u16>> {
+    // Names differ by more than their case only.
+    let key = |name: &OsStr| name.to_string_lossy().to_uppercase();
+    let mut variables: BTreeMap<String, (OsString, OsString)> =
+        std::env::vars_os().map(|(name, value)| (key(&name), (name, value))).collect();
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => drop(variables.insert(key(name), (name.to_owned(), value.to_owned()))),
+            None => drop(variables.remove(&key(name))),
+        }
+    }
+    let mut block = Vec::new();
+    for (name, value) in variables.values() {
+        block.extend(name.encode_wide());
+        block.push(u16::from(b'='));
+        block.extend(wide(value)?);
+    }
+    // An empty block ends with two zeros, too.
+    block.extend(if block.is_empty() { &[0, 0][..] } else { &[0] });
+    Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_quoted_as_the_runtime_reads_it() {
+        let quoted = |text: &str| {
+            let mut line = Vec::new();
+            quote(OsStr::new(text), &mut line);
+            String::from_utf16(&line).expect("it was text")
+        };
+        assert_eq!(quoted(""), r#""""#);
+        assert_eq!(quoted("a b"), r#""a b""#);
+        assert_eq!(quoted(r"C:\folder\"), r#""C:\folder\\""#);
+        assert_eq!(quoted(r#"say "no""#), r#""say \"no\"""#);
+        assert_eq!(quoted(r#"\\""#), r#""\\\\\"""#);
+    }
+
+    #[test]
+    fn an_environment_is_changed_whatever_the_case_of_a_name() {
+        let mut command = Command::new("program");
+        command.env("path", "here").env_remove("NO_SUCH_VARIABLE").env("__A", "1");
+        let block = String::from_utf16(&environment(&command).expect("no NUL is in it")).expect("it was text");
+        let variables: Vec<_> = block.split('\0').collect();
+        assert_eq!(variables.iter().filter(|variable| variable.to_uppercase().starts_with("PATH=")).count(), 1);
+        assert!(variables.contains(&"path=here") && variables.contains(&"__A=1"), "{variables:?}");
+        assert!(block.ends_with("\0\0"));
+    }
+}

@@ -1,0 +1,200 @@
+//! What a process does on its way to the job: it takes the handles that it inherited, and stands in its place.
+
+#![expect(unsafe_code, reason = "a handle that was inherited is known by its number only")]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::windows::io::{
+    AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle,
+};
+
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
+use windows_sys::Win32::System::Console::{STD_OUTPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::System::Pipes::GetNamedPipeServerProcessId;
+
+use super::pipe::{Inheritance, set_inheritable};
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::message::Request;
+
+/// The number by which the C runtime knows standard output.
+const C_STDOUT: libc::c_int = 1;
+
+/// Which of the handles that a job inherits are what: its ends of the stream, and its standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Role([usize; 3]);
+
+impl Role {
+    const PREFIX: &str = "job:";
+
+    pub(super) fn of(handles: [&OwnedHandle; 3]) -> Self {
+        Self(handles.map(|handle| handle.as_raw_handle() as usize))
+    }
+
+    /// Returns what to put into the marker.
+    pub(super) fn written(self) -> String {
+        let Self([source, sink, stdout]) = self;
+        format!("{}{source},{sink},{stdout}", Self::PREFIX)
+    }
+
+    /// Reads it from the marker.
+    fn parse(marker: &str) -> Option<Self> {
+        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Self([next()?, next()?, next()?]))
+    }
+}
+
+/// What a copy of this binary that is a job's process was given to do.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) request: Request,
+    pub(crate) frames: FrameReader,
+    pub(crate) data: Data,
+    stdout: OwnedHandle,
+}
+
+/// Takes what the parent gave to this process, if it did.
+///
+/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
+/// a job's process, and its request can't be read.
+pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
+    let Some(Role([source, sink, stdout])) = Role::parse(role) else {
+        return Ok(None);
+    };
+    if !is_pipe(source) || !is_pipe(sink) {
+        return Ok(None);
+    }
+    // SAFETY: The parent left these handles open for us, under these numbers, and nothing else knows them.
+    let own = |number: usize| unsafe { OwnedHandle::from_raw_handle(number as RawHandle) };
+    let (source, sink, stdout) = (own(source), own(sink), own(stdout));
+    for handle in [&source, &sink] {
+        set_inheritable(handle.as_handle(), Inheritance::No)?;
+    }
+    let mut data = Data { incoming: Incoming(source.into()), outgoing: Outgoing::new(sink) };
+    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let request = frames.expect(&mut data.incoming, Kind::Request);
+    let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
+    let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
+    Ok(Some(Assignment { request, frames, data, stdout }))
+}
+
+impl Assignment {
+    /// Makes this process the job's, and returns what it was given.
+    pub(crate) fn accept(self) -> (Request, FrameReader, Data, io::Result<()>) {
+        let prepared = take_stdout(self.stdout);
+        (self.request, self.frames, self.data, prepared)
+    }
+}
+
+/// Has the job print to this handle. What libtest has printed so far went to the null device.
+fn take_stdout(handle: OwnedHandle) -> io::Result<()> {
+    // It may be a copy of a stream that is gone by now.
+    let _ = io::stdout().flush();
+    let raw = handle.into_raw_handle();
+    // SAFETY: The handle is open, and stays so for as long as the process lives: the runtime's number takes it over. The
+    // runtime may refuse a handle of a kind that it doesn't know, and only C code notices.
+    unsafe {
+        if SetStdHandle(STD_OUTPUT_HANDLE, raw) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let number = libc::open_osfhandle(raw as libc::intptr_t, 0);
+        if number >= 0 && libc::dup2(number, C_STDOUT) == 0 {
+            // The runtime has made a copy of the handle, and the number's own is kept: the standard library may use it.
+            SetStdHandle(STD_OUTPUT_HANDLE, raw);
+        }
+    }
+    Ok(())
+}
+
+/// The job's ends of its stream from and to the parent.
+#[derive(Debug)]
+pub(crate) struct Data {
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+impl Data {
+    /// Returns its two directions, each of which can be used on a thread of its own.
+    pub(crate) fn split(self) -> (Incoming, Outgoing) {
+        (self.incoming, self.outgoing)
+    }
+}
+
+/// What comes to the job.
+#[derive(Debug)]
+pub(crate) struct Incoming(File);
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+            result => result,
+        }
+    }
+}
+
+/// What goes from the job to the parent.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pipe: File,
+    server: Option<u32>,
+}
+
+impl Outgoing {
+    fn new(pipe: OwnedHandle) -> Self {
+        Self { server: server(pipe.as_handle()), pipe: pipe.into() }
+    }
+
+    /// Fails if the job closed the stream behind our back: its number may by now be something of the job's own, which an
+    /// outcome would destroy.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let handle = self.pipe.as_handle();
+        if is_pipe(handle.as_raw_handle() as usize) && server(handle) == self.server {
+            return Ok(());
+        }
+        Err(io::Error::other("the stream's handle is another one by now"))
+    }
+}
+
+impl Write for Outgoing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pipe.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_pipe(handle: usize) -> bool {
+    // SAFETY: Whatever the number is, the call only looks at it.
+    unsafe { GetFileType(handle as RawHandle) == FILE_TYPE_PIPE }
+}
+
+/// Returns the id of the process that made a pipe.
+fn server(pipe: BorrowedHandle<'_>) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: The pointer is to a variable of ours, and the handle is only looked at.
+    let told = unsafe { GetNamedPipeServerProcessId(pipe.as_raw_handle(), &raw mut id) };
+    (told != 0).then_some(id)
+}
+
+/// Says whether a copy of this process would find that it has other rights than whoever started it: here it has the same.
+pub(crate) fn makes_privileged_copies() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_read_as_it_was_written() {
+        let role = Role([4, 88, 9000]);
+        assert_eq!(Role::parse(&role.written()), Some(role));
+        for other in ["", "job:", "job:1,2", "job:1,2,x", "warden"] {
+            assert_eq!(Role::parse(other), None, "{other}");
+        }
+    }
+}

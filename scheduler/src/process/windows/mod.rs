@@ -1,0 +1,19 @@
+//! Windows: a job's process is in a job object, which the parent holds, and speaks with the parent through two pipes.
+
+mod create;
+mod job_object;
+mod job_process;
+mod operation;
+mod own_stderr;
+mod pipe;
+mod port;
+mod process_end;
+mod wait;
+mod worker;
+
+pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, take_assignment};
+pub(crate) use own_stderr::OwnStderr;
+pub(crate) use pipe::{Link, Source, SourceWriter};
+pub(crate) use process_end::{ChildPid, manner, signal_name};
+pub(crate) use wait::{Doorbell, Interests, Ready, wait};
+pub(crate) use worker::{Worker, lacks_room};

@@ -1,0 +1,307 @@
+//! Pipes of which the parent's end never blocks: `Source`, `Link`, and the two directions that these are made of.
+
+#![expect(unsafe_code, reason = "a named pipe, the only kind that doesn't block, has no safe API")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_OPERATION_ABORTED, ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
+};
+use windows_sys::Win32::System::Pipes::{
+    CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe,
+};
+
+use super::operation::Operation;
+use super::port;
+
+/// How much a pipe holds.
+const CAPACITY: u32 = 64 * 1024;
+
+/// The end from which the parent reads.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pipe: OwnedHandle,
+    operation: Operation,
+    /// What was read from the pipe, and not yet from here.
+    unread: Range<usize>,
+    has_ended: bool,
+}
+
+/// The job's end of it.
+pub(crate) type SourceWriter = File;
+
+impl Source {
+    pub(in crate::process) fn open() -> io::Result<(Self, SourceWriter)> {
+        let (pipe, writer) = pair(Direction::In)?;
+        Ok((Self { pipe, operation: Operation::new(), unread: 0..0, has_ended: false }, writer))
+    }
+
+    /// Says whether reading comes to something, or must be begun.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.unread.is_empty() || self.has_ended || !self.operation.is_pending() || self.operation.is_complete()
+    }
+
+    /// Says whether the other end is closed, if nothing has been said there.
+    fn is_closed(&self) -> bool {
+        let mut available = 0;
+        // SAFETY: The pipe is open, and nothing but the count is asked for.
+        let peeked = unsafe {
+            let nowhere = ptr::null_mut();
+            PeekNamedPipe(self.pipe.as_raw_handle(), nowhere, 0, ptr::null_mut(), &raw mut available, ptr::null_mut())
+        };
+        peeked == 0
+    }
+
+    fn step(&mut self) -> io::Result<usize> {
+        if !self.operation.is_pending() {
+            self.operation.read(self.pipe.as_handle())?;
+        }
+        self.operation.take(self.pipe.as_handle())?.ok_or_else(|| ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.unread.is_empty() && !self.has_ended {
+            match self.step() {
+                // Somebody wrote nothing, which is no end.
+                Ok(0) => return Err(ErrorKind::WouldBlock.into()),
+                Ok(count) => self.unread = 0..count,
+                Err(error) if is_end(&error) => self.has_ended = true,
+                Err(error) => return Err(error),
+            }
+        }
+        let count = self.unread.len().min(buffer.len());
+        if count > 0 {
+            buffer[..count].copy_from_slice(self.operation.buffer(self.unread.start..self.unread.start + count));
+            self.unread.start += count;
+        }
+        Ok(count)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.operation.end(self.pipe.as_handle());
+    }
+}
+
+/// The end to which the parent writes.
+#[derive(Debug)]
+struct Sink {
+    pipe: OwnedHandle,
+    operation: Operation,
+}
+
+impl Sink {
+    fn open() -> io::Result<(Self, File)> {
+        let (pipe, reader) = pair(Direction::Out)?;
+        Ok((Self { pipe, operation: Operation::new() }, reader))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.operation.is_pending() && self.operation.take(self.pipe.as_handle())?.is_none() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.operation.write(self.pipe.as_handle(), bytes)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.operation.is_pending() || self.operation.is_complete()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.operation.end(self.pipe.as_handle());
+    }
+}
+
+/// The parent's ends of the two pipes that make a stream to and from a job.
+#[derive(Debug)]
+pub(crate) struct Link {
+    source: Source,
+    sink: Option<Sink>,
+}
+
+impl Link {
+    /// Opens one, and returns it with the job's ends: the one to read from, and the one to write to.
+    pub(super) fn open() -> io::Result<(Self, [File; 2])> {
+        let (source, jobs_sink) = Source::open()?;
+        let (sink, jobs_source) = Sink::open()?;
+        Ok((Self { source, sink: Some(sink) }, [jobs_source, jobs_sink]))
+    }
+
+    pub(in crate::process) fn has_ended(&self) -> bool {
+        self.source.is_closed()
+    }
+
+    /// Sends as much as is taken now.
+    pub(in crate::process) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sink.as_mut().map_or_else(|| Err(ErrorKind::BrokenPipe.into()), |sink| sink.write(bytes))
+    }
+
+    /// Sends nothing more.
+    pub(in crate::process) fn hang_up(&mut self) {
+        self.sink = None;
+    }
+
+    /// Says whether there is something to read.
+    pub(super) fn is_ready(&self) -> bool {
+        self.source.is_ready()
+    }
+
+    /// Says whether something more can be sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.sink.as_ref().is_none_or(Sink::is_ready)
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.read(buffer)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// From the job to the parent.
+    In,
+    Out,
+}
+
+/// Opens a pipe: the parent's end, and the other one, which blocks.
+fn pair(direction: Direction) -> io::Result<(OwnedHandle, File)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!(
+        r"\\.\pipe\scheduler-{}-{}-{:016x}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed),
+        // Whoever takes the name first makes the opening fail, and nothing worse.
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
+    );
+    let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let access = if direction == Direction::In { PIPE_ACCESS_INBOUND } else { PIPE_ACCESS_OUTBOUND };
+    // SAFETY: The name ends with a zero.
+    let raw = unsafe {
+        CreateNamedPipeW(
+            wide.as_ptr(),
+            access | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
+            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
+            1,
+            CAPACITY,
+            CAPACITY,
+            0,
+            ptr::null(),
+        )
+    };
+    if raw == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: The handle is new, and nobody else has it.
+    let ours = unsafe { OwnedHandle::from_raw_handle(raw) };
+    port::attach(ours.as_handle())?;
+    let theirs = OpenOptions::new().read(direction == Direction::Out).write(direction == Direction::In).open(name)?;
+    Ok((ours, theirs))
+}
+
+/// Says whether this is how the end of a pipe is told.
+fn is_end(error: &io::Error) -> bool {
+    const ENDS: [u32; 4] = [ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_PIPE_NOT_CONNECTED, ERROR_OPERATION_ABORTED];
+    error.raw_os_error().is_some_and(|code| ENDS.contains(&code.cast_unsigned()))
+}
+
+/// Returns a copy of a handle that a process to be started can inherit.
+pub(super) fn inheritable(handle: BorrowedHandle<'_>) -> io::Result<OwnedHandle> {
+    let copy = handle.try_clone_to_owned()?;
+    set_inheritable(copy.as_handle(), Inheritance::Yes)?;
+    Ok(copy)
+}
+
+/// Whether what a process starts has a handle, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inheritance {
+    Yes,
+    No,
+}
+
+pub(super) fn set_inheritable(handle: BorrowedHandle<'_>, inheritance: Inheritance) -> io::Result<()> {
+    use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+    let flags = if inheritance == Inheritance::Yes { HANDLE_FLAG_INHERIT } else { 0 };
+    // SAFETY: The handle is open.
+    match unsafe { SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, flags) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Deadline;
+
+    fn read_to_end(source: &mut Source) -> Vec<u8> {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let (mut all, mut chunk) = (Vec::new(), vec![0; 100_000]);
+        loop {
+            let seen = port::changes();
+            match source.read(&mut chunk) {
+                Ok(0) => return all,
+                Ok(count) => all.extend(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => port::wait_for_change(seen, deadline),
+                Err(error) => panic!("{error}"),
+            }
+            assert!(!deadline.is_past(), "{} bytes came", all.len());
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_up_to_the_end() {
+        let (mut source, mut writer) = Source::open().expect("a pipe");
+        assert_eq!(source.read(&mut [0; 9]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let theirs = bytes.clone();
+        let writing = std::thread::spawn(move || writer.write_all(&theirs));
+        assert!(read_to_end(&mut source) == bytes);
+        writing.join().expect("it doesn't panic").expect("all is taken");
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_makes_a_writer_wait_and_one_that_is_gone_ends_it() {
+        let (mut link, [mut reader, writer]) = Link::open().expect("two pipes");
+        let mut sent = 0;
+        let chunk = [7; 10_000];
+        while let Ok(count) = link.send(&chunk) {
+            sent += count;
+            assert!(sent < 10 << 20, "the pipe takes no end of it");
+        }
+        let mut received = vec![0; 10_000];
+        reader.read_exact(&mut received).expect("it is there");
+        assert!(received == chunk);
+        assert!(!link.has_ended());
+        drop((reader, writer));
+        assert!(link.has_ended());
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let error = loop {
+            let seen = port::changes();
+            match link.send(&chunk) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => port::wait_for_change(seen, deadline),
+                Err(error) => break error,
+                Ok(_) => {}
+            }
+            assert!(!deadline.is_past());
+        };
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+}

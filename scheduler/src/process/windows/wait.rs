@@ -1,0 +1,144 @@
+//! Waiting for any of several jobs.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::port;
+use crate::clock::Deadline;
+use crate::process::relay::Awaited;
+use crate::process::{Stream, Worker};
+
+/// How long to wait where the kernel doesn't tell when something has happened.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// What is waited for, of one job.
+#[derive(Debug)]
+pub(crate) struct Interests<'a> {
+    worker: &'a Worker,
+    stream: Option<&'a Stream>,
+    word: Word,
+}
+
+/// What counts of whoever watches over a job's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// What he has to say, and what the job prints.
+    Any,
+    /// The end of the process.
+    Last,
+}
+
+/// What of it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
+pub(crate) struct Ready {
+    pub(crate) control: bool,
+    pub(crate) data: bool,
+    pub(crate) output: bool,
+    pub(crate) exited: bool,
+}
+
+impl Ready {
+    fn is_anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
+impl<'a> Interests<'a> {
+    /// How a job's process ends: nothing else of it counts any more.
+    pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
+        Self { worker, stream: None, word: Word::Any }
+    }
+
+    /// A job that is coming up.
+    pub(crate) fn in_the_start_of(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self::in_the_life_of(worker, stream)
+    }
+
+    /// A job that runs.
+    pub(crate) fn in_the_life_of(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self { stream: Some(stream), ..Self::in_the_word_of(worker) }
+    }
+
+    /// The end of a process that is of no use any more.
+    pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
+        Self { worker, stream: None, word: Word::Last }
+    }
+
+    fn ready(&self) -> Ready {
+        if self.word == Word::Last {
+            return Ready { exited: self.worker.has_ended(), ..Ready::default() };
+        }
+        let output = self.worker.output_awaited().into_iter().any(|awaited| match awaited {
+            Awaited::Text(source) => source.is_ready(),
+            Awaited::Room(stderr) => stderr.has_room(),
+            Awaited::Nothing => false,
+        });
+        let data = self.stream.is_some_and(|stream| {
+            let has_room = |link: &super::Link| stream.has_outgoing() && link.has_room();
+            stream.link().is_some_and(|link| link.is_ready() || has_room(link))
+        });
+        Ready { control: self.worker.has_news(), data, output, exited: false }
+    }
+}
+
+/// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the
+/// interests.
+pub(crate) fn wait<'a>(
+    interests: impl Iterator<Item = Interests<'a>>,
+    doorbell: Option<&Doorbell>,
+    deadline: Deadline,
+) -> Vec<Ready> {
+    let interests: Vec<_> = interests.collect();
+    loop {
+        let seen = port::changes();
+        let ready: Vec<_> = interests.iter().map(Interests::ready).collect();
+        let is_rung = doorbell.is_some_and(Doorbell::is_rung);
+        if is_rung || deadline.is_past() || ready.iter().any(|ready| ready.is_anything()) {
+            return ready;
+        }
+        let glance = interests.iter().any(|interests| interests.worker.must_be_glanced_at());
+        port::wait_for_change(seen, if glance { deadline.earlier(Deadline::after(GLANCE)) } else { deadline });
+    }
+}
+
+/// Calls whoever waits for jobs away from that, from another thread. It is rung once, and goes on ringing.
+#[derive(Debug)]
+pub(crate) struct Doorbell(AtomicBool);
+
+impl Doorbell {
+    #[expect(clippy::unnecessary_wraps, reason = "on other platforms it takes a descriptor")]
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(AtomicBool::new(false)))
+    }
+
+    /// Has [`wait()`] return, now or when it is called next.
+    pub(crate) fn ring(&self) {
+        self.0.store(true, Ordering::Release);
+        port::change();
+    }
+
+    pub(crate) fn is_rung(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_ends_a_wait_that_has_begun_and_one_that_has_not() {
+        let doorbell = Doorbell::new().expect("it takes nothing");
+        thread::scope(|scope| {
+            scope.spawn(|| doorbell.ring());
+            for _ in 0..2 {
+                wait(std::iter::empty(), Some(&doorbell), Deadline::after(Duration::MAX));
+            }
+        });
+        assert!(doorbell.is_rung());
+    }
+}

@@ -1,0 +1,233 @@
+//! `Worker`: a job's process and the job object around it, as the parent holds them. The parent itself witnesses the end.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{
+    ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
+    ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_TOO_MANY_OPEN_FILES,
+};
+
+use super::create::{Inherited, Suspended};
+use super::job_object::{JobObject, is_console_host};
+use super::job_process::Role;
+use super::pipe::{Link, inheritable};
+use super::process_end::{ProcessEnd, exit, usage};
+use super::wait::{Interests, wait};
+use crate::clock::Deadline;
+use crate::evidence::Sweep;
+use crate::launcher::MARKER;
+use crate::process::output::{Outlet, Output};
+use crate::process::relay::Awaited;
+use crate::process::{Heard, Stream, Word};
+use crate::wire::codec;
+use crate::wire::frame::{self, Kind, Mark};
+use crate::wire::message::{ExitReport, Request};
+
+/// How long the rest of a job may take to end once its process has, before it is named.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a worker that is dropped may take to end everything.
+const ABANDON: Duration = Duration::from_secs(3);
+
+/// Says whether a process could not be made because of those that are there: there will be room once one has ended.
+pub(crate) fn lacks_room(error: &io::Error) -> bool {
+    const ERRORS: [u32; 7] = [
+        ERROR_COMMITMENT_LIMIT,
+        ERROR_MAX_THRDS_REACHED,
+        ERROR_NOT_ENOUGH_MEMORY,
+        ERROR_NOT_ENOUGH_QUOTA,
+        ERROR_NO_SYSTEM_RESOURCES,
+        ERROR_OUTOFMEMORY,
+        ERROR_TOO_MANY_OPEN_FILES,
+    ];
+    error.raw_os_error().is_some_and(|code| ERRORS.contains(&code.cast_unsigned()))
+}
+
+/// A job's process, from before it is told which job it is to run.
+///
+/// Dropping it ends the process and all that it started, and waits for that.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    object: JobObject,
+    process: OwnedHandle,
+    id: u32,
+    end: ProcessEnd,
+    /// The stream to it, until it is assigned a job.
+    link: Option<Link>,
+    output: Output,
+    state: State,
+}
+
+/// How far the parent has witnessed the end.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Running,
+    /// The process has ended; so many that it had started are being ended, too.
+    Sweeping {
+        others: usize,
+        deadline: Deadline,
+    },
+    /// All has been told.
+    Told,
+}
+
+impl Worker {
+    /// Starts `command` in a job object, with its end of a stream, and of what it prints.
+    pub(crate) fn spawn(command: &mut Command, _: Mark, outlet: Outlet) -> io::Result<Self> {
+        let object = JobObject::new()?;
+        let (link, [jobs_source, jobs_sink]) = Link::open()?;
+        let (output, jobs_stderr) = Output::to(outlet)?;
+        let null = OpenOptions::new().read(true).write(true).open("NUL")?;
+        let null = inheritable(null.as_handle())?;
+        let stdout = match output.jobs_stdout() {
+            Some(writer) => inheritable(writer.as_handle())?,
+            None => own_stdout()?.map_or_else(|| inheritable(null.as_handle()), Ok)?,
+        };
+        let stderr = inheritable(jobs_stderr.as_handle())?;
+        let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
+        let role = Role::of([&source, &sink, &stdout]);
+        command.env(MARKER, role.written());
+        let others = [source.as_handle(), sink.as_handle(), stdout.as_handle()];
+        let inherited = Inherited { null: null.as_handle(), stderr: stderr.as_handle(), others };
+        let made = Suspended::create(command, &inherited)?;
+        let id = made.id;
+        // What fails from here on leaves a process that has not run, and that ends with the job object or right now.
+        if let Err(error) = object.take(made.process.as_handle()) {
+            super::process_end::terminate(made.process.as_handle());
+            return Err(error);
+        }
+        let end = ProcessEnd::watch(made.process.as_handle())?;
+        let process = made.resume()?;
+        Ok(Self { object, process, id, end, link: Some(link), output, state: State::Running })
+    }
+
+    /// Here no process makes others.
+    #[expect(clippy::unused_self, reason = "a warden is asked")]
+    pub(crate) fn ask(&mut self) {}
+
+    /// Tells the process which job it is to run, and returns the stream to it.
+    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+        let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
+        let payload = codec::encode(request).expect("text and numbers always encode");
+        let mut message = frame::header(request.mark, Kind::Request, payload.len()).to_vec();
+        message.extend(payload);
+        let mut stream = Stream::over(link);
+        stream.send(Arc::new(message));
+        Ok(stream)
+    }
+
+    /// Ends the process and all that it started.
+    pub(crate) fn tell_to_kill(&mut self) {
+        self.object.terminate();
+    }
+
+    /// Tells what there is to tell of the end.
+    pub(crate) fn listen(&mut self) -> Heard {
+        match self.state {
+            State::Running if !self.has_ended() => Heard::Nothing,
+            State::Running => {
+                let others = self.others().into_iter().filter(|id| !is_console_host(*id)).count();
+                self.object.terminate();
+                self.state = State::Sweeping { others, deadline: Deadline::after(SWEEP_LIMIT) };
+                Heard::Partial
+            }
+            State::Sweeping { others, deadline } => {
+                let left = self.others();
+                if !left.is_empty() && !deadline.is_past() {
+                    return Heard::Nothing;
+                }
+                let sweep = match (left.is_empty(), others) {
+                    (false, _) => Sweep::Escaped(left),
+                    (true, 0) => Sweep::Clean,
+                    (true, others) => Sweep::Killed(others),
+                };
+                self.state = State::Told;
+                let usage = usage(self.process.as_handle(), &self.object);
+                Heard::Word(Word::Exit(Some(ExitReport { exit: exit(self.process.as_handle()), usage, sweep })))
+            }
+            State::Told => Heard::Nothing,
+        }
+    }
+
+    /// Says whether there is something to [hear](Self::listen) now.
+    pub(super) fn has_news(&self) -> bool {
+        match self.state {
+            State::Running => self.has_ended(),
+            State::Sweeping { deadline, .. } => deadline.is_past() || self.others().is_empty(),
+            State::Told => false,
+        }
+    }
+
+    /// The kernel doesn't tell when the last process of several has ended.
+    pub(super) fn must_be_glanced_at(&self) -> bool {
+        matches!(self.state, State::Sweeping { .. })
+    }
+
+    /// Returns what is in the job object beside the process itself.
+    fn others(&self) -> Vec<u32> {
+        let mut processes = self.object.processes().unwrap_or_default();
+        processes.retain(|id| *id != self.id);
+        processes
+    }
+
+    /// Ends the process, which has nothing to do any more.
+    pub(crate) fn dismiss(&mut self) {
+        self.object.terminate();
+        self.link = None;
+        self.output.close();
+    }
+
+    /// Ends the process.
+    pub(crate) fn kill(&mut self) {
+        self.object.terminate();
+    }
+
+    /// Returns true once the process has ended.
+    pub(crate) fn reap(&mut self) -> bool {
+        self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.has_come(self.process.as_handle())
+    }
+
+    /// Returns why something could not be sent: what is sent goes by the job's stream.
+    #[expect(clippy::unused_self, reason = "a warden is told by a stream of its own")]
+    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+        None
+    }
+
+    /// Returns what the job prints.
+    pub(crate) fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
+        self.output.awaited()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.dismiss();
+        let deadline = Deadline::after(ABANDON);
+        while !self.has_ended() && !deadline.is_past() {
+            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
+        }
+    }
+}
+
+/// Returns a copy of this process's standard output that can be inherited, if it has one.
+fn own_stdout() -> io::Result<Option<OwnedHandle>> {
+    let stdout = io::stdout();
+    let handle: BorrowedHandle<'_> = stdout.as_handle();
+    if handle.as_raw_handle().is_null() {
+        return Ok(None);
+    }
+    inheritable(handle).map(Some)
+}
