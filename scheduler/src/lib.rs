@@ -103,6 +103,7 @@ mod ledger;
 mod options;
 mod outcome;
 mod output;
+mod pages;
 mod process;
 mod record;
 mod registry;

@@ -24,7 +24,9 @@ pub(super) struct Incoming {
 
 /// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
 pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, prepared: io::Result<()>) -> ! {
-    let Incoming { mut frames, mut stream } = incoming;
+    let Incoming { frames, mut stream } = incoming;
+    // The parent could do worse than to promise too much.
+    let mut frames = frames.believing();
     let arguments = frames.expect(&mut stream, Kind::Arguments);
     let teller = Arc::new(Teller { job: std::process::id(), mark: request.mark, data: Mutex::new(outgoing) });
     if let Err(error) = prepared {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::wary::Wary;
+use crate::pages;
 
 /// Why a value could not be turned into bytes, or bytes into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 }
 
 fn encoding<T: Serialize + ?Sized>(value: &T) -> impl FnMut(&mut Vec<u8>) -> Result<(), EncodeError> {
-    move |bytes| bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard()).map(drop)
+    move |bytes| {
+        bincode::serde::encode_into_std_write(value, &mut Growing(bytes), bincode::config::standard()).map(drop)
+    }
 }
 
 fn decoding<T: DeserializeOwned>(place: &mut Option<T>) -> impl FnMut(&[u8]) -> Result<usize, DecodeError> {
@@ -66,6 +70,21 @@ fn decoding<T: DeserializeOwned>(place: &mut Option<T>) -> impl FnMut(&[u8]) -> 
 }
 
 // What depends on no type stands below: code that does is made once more for every type of every job.
+
+/// What grows as it is written to.
+struct Growing<'a>(&'a mut Vec<u8>);
+
+impl Write for Growing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        pages::reserve(self.0, bytes.len());
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 type Encoding<'a> = &'a mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>;
 

@@ -10,6 +10,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::pages;
+
 /// The version of frames and messages. Raise it whenever either changes.
 pub(crate) const VERSION: u8 = 3;
 
@@ -181,9 +183,19 @@ pub(crate) struct FrameReader {
     /// `None` until the first header told it: the warden learns the mark from the request.
     mark: Option<Mark>,
     limit: u64,
+    promises: Promises,
     buffer: Vec<u8>,
     /// The frame whose header has been read.
     open: Option<Open>,
+}
+
+/// What the length in a header is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promises {
+    /// Nothing: memory is taken as bytes arrive.
+    Ignored,
+    /// As much as its author, who could do worse: memory is taken once, if it can be had.
+    Believed,
 }
 
 #[derive(Debug)]
@@ -201,7 +213,13 @@ impl FrameReader {
 
     /// Returns a reader that takes the mark of the first frame for the run's.
     pub(crate) fn learning_the_mark(limit: u64) -> Self {
-        Self { mark: None, limit, buffer: Vec::new(), open: None }
+        Self { mark: None, limit, promises: Promises::Ignored, buffer: Vec::new(), open: None }
+    }
+
+    /// Takes memory for what a header promises: a job may believe its parent. What grows as it is read is moved, and in
+    /// moving loses its huge pages.
+    pub(crate) fn believing(self) -> Self {
+        Self { promises: Promises::Believed, ..self }
     }
 
     /// Returns the mark, once it is known.
@@ -290,7 +308,11 @@ impl FrameReader {
             return Err(FrameError::TooLong(left));
         }
         self.buffer.drain(..HEADER);
-        Ok(Some(Open { kind, left, payload: Vec::new() }))
+        let mut payload = Vec::new();
+        if self.promises == Promises::Believed {
+            pages::reserve_if_possible(&mut payload, usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        Ok(Some(Open { kind, left, payload }))
     }
 }
 
