@@ -1,6 +1,7 @@
 //! `Failure`: the death certificate of a job that gave no result.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,15 +65,39 @@ pub enum Failure {
         /// The line in which the runtime of the standard library said so, with the thread's name.
         message: String,
     },
-    /// The kernel ended the job for want of memory.
+    /// The job ran out of memory: its own limit's, or the machine's.
     ///
-    /// Told from a bare `SIGKILL` where the kernel gives evidence, and nowhere guessed.
+    /// Told from evidence, and nowhere guessed. That the job's [`memory`](macro@crate::job#memory) limit was in its way, a
+    /// process says that aborts with the last words of an allocation that failed (`memory allocation of 64 bytes failed`,
+    /// or C++'s `std::bad_alloc`) on its standard error, where the parent sees that. An allocation may also fail otherwise,
+    /// as an `Err` or a panic of the job's own, which is told as such.
     ///
     /// # Platform
     ///
-    /// On Linux the evidence is the count of such ends in the job's cgroup, which rose while the job ran: another process
-    /// of the same cgroup may have been meant, if one was ended at the same time.
-    OutOfMemory,
+    /// That the machine, or a cgroup, had no more, is told on Linux by the count of such ends in the job's cgroup, which rose
+    /// while the job ran: another process of the same cgroup may have been meant, if one was ended at the same time.
+    #[non_exhaustive]
+    OutOfMemory {
+        /// The job's limit in bytes, if that was in its way; `None` if the kernel ended it.
+        limit: Option<u64>,
+    },
+    /// The job used up its processor time ([`cpu_time`](macro@crate::job#cpu_time)).
+    ///
+    /// Told from the signal `SIGXCPU`, or, of a job that didn't heed that, from the kill that follows where its [`Usage`]
+    /// is over the limit.
+    ///
+    /// [`Usage`]: crate::Usage
+    #[non_exhaustive]
+    CpuTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The job was ended as it wrote more to a file than its limit allows ([`file_size`](macro@crate::job#file_size)).
+    #[non_exhaustive]
+    FileSize {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// The job's process exited before it gave a result; with code 0, too.
     ///
     /// # Platform
@@ -145,7 +170,10 @@ impl fmt::Display for Failure {
                 f.write_str(if *core_dumped { ", core dumped" } else { "" })
             }
             Self::StackOverflow { message } => write!(f, "stack overflow: {}", OneLine(message)),
-            Self::OutOfMemory => f.write_str("ended by the kernel: out of memory"),
+            Self::OutOfMemory { limit: None } => f.write_str("ended by the kernel: out of memory"),
+            Self::OutOfMemory { limit: Some(limit) } => write!(f, "out of memory: its limit is {limit} bytes"),
+            Self::CpuTime { limit } => write!(f, "used up its processor time: its limit is {limit:?}"),
+            Self::FileSize { limit } => write!(f, "wrote too large a file: its limit is {limit} bytes"),
             Self::Exited { code } => write!(f, "exited with code {} before it gave a result", ExitCode(*code)),
             Self::Unserializable { message } => {
                 write!(f, "its result could not be serialized: {}", OneLine(message))

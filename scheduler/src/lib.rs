@@ -281,6 +281,8 @@ pub use crate::start_method::StartMethod;
 /// fn crawl() {}
 /// ```
 ///
+#[doc = include_str!("docs/surroundings.md")]
+///
 /// # `crate`
 ///
 /// The path of this crate, where the job's own crate knows it by another name or through another crate.

@@ -20,6 +20,7 @@ mod faults;
 mod follow_ups;
 mod fork_server;
 mod hygiene;
+mod limits;
 mod look_ahead;
 mod parent_death;
 mod records;

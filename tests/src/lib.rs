@@ -8,6 +8,7 @@ pub mod ending;
 pub mod jobs;
 pub mod kin;
 pub mod leavings;
+pub mod limited;
 pub mod sabotage;
 pub mod surroundings;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::panic_hook::{self, Printed};
-use super::{exit_unheard, unprepared};
+use super::{exit_unheard, surroundings, unprepared};
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
 use crate::process::{self, Outgoing};
@@ -36,6 +36,10 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     let Some(arguments) = arguments else {
         exit_unheard();
     };
+    if let Err(reason) = surroundings::arrange(request) {
+        let _ = teller.tell(Kind::Refused, reason.as_bytes());
+        exit_unheard();
+    }
     let hook = Arc::clone(&teller);
     let is_test = registry::test_body(&request.job).is_some();
     panic_hook::install(if is_test { Printed::AsEver } else { Printed::Nothing }, move |panic| {

@@ -7,6 +7,7 @@ mod alone;
 mod executed;
 mod job;
 mod panic_hook;
+mod surroundings;
 #[cfg(target_os = "linux")]
 mod warden;
 #[cfg(not(target_os = "linux"))]

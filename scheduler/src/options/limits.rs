@@ -32,6 +32,11 @@ impl Limits {
         }
     }
 
+    /// Returns them, if there is any.
+    pub(crate) fn any(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
+
     pub(super) fn problem(&self) -> Option<String> {
         let lets_none_run = |what: &str, give: &str| Some(format!("{what} lets no job run; give {give}"));
         match *self {

@@ -77,7 +77,7 @@ macro_rules! option_setters {
             self
         }
 
-        #[doc = concat!("Sets how many processes and threads there may be beside ", $whose, ".")]
+        #[doc = concat!("Sets how many processes and threads the user of ", $whose, " may have for it to start one more.")]
         ///
         /// See [`processes`](macro@crate::job#processes).
         #[must_use = "it returns what it was called on, with the option set"]

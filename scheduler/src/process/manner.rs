@@ -10,6 +10,12 @@ pub(crate) enum Manner {
     /// An overflow of the stack.
     #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be told from an abort"))]
     OutOfStack,
+    /// It has used up its processor time.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    OutOfCpuTime,
+    /// A file would have become larger than is allowed.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    OutOfFileSize,
     /// Something else, or itself.
     Otherwise,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::step::Verdict;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
+use crate::options;
 use crate::outcome::{Outcome, Overrun};
 use crate::process::{Manner, manner, signal_name};
 use crate::wire::message::{ExitReport, Hello, Report};
@@ -45,6 +46,8 @@ pub(super) enum Answer {
 pub(super) struct Limits {
     pub(super) job: Duration,
     pub(super) start: Duration,
+    /// What its process was held to.
+    pub(super) process: options::Limits,
 }
 
 impl Evidence {
@@ -70,7 +73,7 @@ impl Evidence {
             (Verdict::NeverStarted, _) => {
                 Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) }
             }
-            (Verdict::Died, _) => self.death(stderr_tail),
+            (Verdict::Died, _) => self.death(limits.process, stderr_tail),
             (Verdict::Broken, _) => Failure::ProtocolBroken {
                 message: self.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
             },
@@ -78,13 +81,28 @@ impl Evidence {
         })
     }
 
-    fn death(mut self, stderr_tail: &str) -> Failure {
+    fn death(mut self, limits: options::Limits, stderr_tail: &str) -> Failure {
         let Some(exit) = self.exit() else {
             return self.unwitnessed();
         };
         match manner(exit) {
-            Manner::Killed if self.out_of_memory => return Failure::OutOfMemory,
+            Manner::Killed if self.out_of_memory => return Failure::OutOfMemory { limit: None },
+            Manner::Killed | Manner::OutOfCpuTime => {
+                // Who is killed by somebody else has not used it up, and without a limit of ours nobody has.
+                let has_used = |limit: &Duration| manner(exit) == Manner::OutOfCpuTime || self.cpu_time() >= *limit;
+                if let Some(limit) = limits.cpu_time.filter(has_used) {
+                    return Failure::CpuTime { limit };
+                }
+            }
+            Manner::OutOfFileSize => {
+                if let Some(limit) = limits.file_size {
+                    return Failure::FileSize { limit };
+                }
+            }
             Manner::Aborted => {
+                if limits.memory.is_some() && has_no_memory(stderr_tail) {
+                    return Failure::OutOfMemory { limit: limits.memory };
+                }
                 if let Some(panic) = self.panic.take() {
                     return Failure::Panicked(panic);
                 }
@@ -96,7 +114,7 @@ impl Evidence {
                 let unsaid = || "a thread has overflowed its stack".to_owned();
                 return Failure::StackOverflow { message: overflow(stderr_tail).unwrap_or_else(unsaid) };
             }
-            Manner::Killed | Manner::Otherwise => {}
+            Manner::Otherwise => {}
         }
         match exit {
             Exit::Code(code) => Failure::Exited { code },
@@ -108,6 +126,12 @@ impl Evidence {
 
     fn exit(&self) -> Option<Exit> {
         self.report.as_ref().and_then(|report| report.exit)
+    }
+
+    /// Returns the processor time that the job has used, with the children that it waited for.
+    fn cpu_time(&self) -> Duration {
+        let usage = self.report.as_ref().map(|report| report.usage).unwrap_or_default();
+        usage.user.saturating_add(usage.system)
     }
 
     /// Says why it isn't known how the job ended.
@@ -167,11 +191,29 @@ fn overflow(stderr_tail: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// Says whether a process said last that an allocation has failed: Rust's runtime says so, and C++'s.
+fn has_no_memory(stderr_tail: &str) -> bool {
+    stderr_tail.lines().any(|line| {
+        let line = line.trim();
+        let is_rusts = line.starts_with("memory allocation of ") && line.ends_with(" bytes failed");
+        is_rusts || (line.starts_with("terminate called") && line.contains("std::bad_alloc"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30) };
+    const NONE: options::Limits = options::Limits {
+        memory: None,
+        cpu_time: None,
+        open_files: None,
+        processes: None,
+        file_size: None,
+        core_size: None,
+        niceness: None,
+    };
+    const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30), process: NONE };
 
     fn exited(exit: Option<Exit>) -> Evidence {
         let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
@@ -206,6 +248,40 @@ mod tests {
         assert_eq!(killed(libc::SIGKILL, true), "ended by the kernel: out of memory");
         assert_eq!(killed(libc::SIGKILL, false), "ended by signal 9 (SIGKILL)");
         assert_eq!(killed(15, true), "ended by signal 15 (SIGTERM)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_breach_is_told_where_there_is_a_limit_and_evidence() {
+        let second = Duration::from_secs(1);
+        let all = options::Limits {
+            memory: Some(64),
+            cpu_time: Some(second),
+            file_size: Some(9),
+            ..options::Limits::default()
+        };
+        let told = |number, used, process, tail: &str| {
+            let mut evidence = exited(Some(Exit::Signal { number, core_dumped: false }));
+            let report = evidence.report.as_mut().expect("it has exited");
+            (report.usage.user, report.usage.system) = (used, used);
+            match evidence.certify(Verdict::Died, Limits { process, ..LIMITS }, tail) {
+                Outcome::Error(failure) => failure,
+                other => panic!("{other:?}"),
+            }
+        };
+        let plain = |number| Failure::Signaled { signal: number, name: signal_name(number), core_dumped: false };
+        let said = "thread 'a' panicked\nmemory allocation of 1048576 bytes failed\n";
+        assert_eq!(told(libc::SIGABRT, second, all, said), Failure::OutOfMemory { limit: Some(64) });
+        assert_eq!(told(libc::SIGABRT, second, NONE, said), plain(libc::SIGABRT));
+        assert_eq!(told(libc::SIGABRT, second, all, "memory allocation of 3 kinds\n"), plain(libc::SIGABRT));
+        let said = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n";
+        assert_eq!(told(libc::SIGABRT, second, all, said), Failure::OutOfMemory { limit: Some(64) });
+        assert_eq!(told(libc::SIGXCPU, Duration::ZERO, all, ""), Failure::CpuTime { limit: second });
+        assert_eq!(told(libc::SIGXCPU, second, NONE, ""), plain(libc::SIGXCPU));
+        assert_eq!(told(libc::SIGKILL, second, all, ""), Failure::CpuTime { limit: second });
+        assert_eq!(told(libc::SIGKILL, second / 4, all, ""), plain(libc::SIGKILL));
+        assert_eq!(told(libc::SIGXFSZ, second, all, ""), Failure::FileSize { limit: 9 });
+        assert_eq!(told(libc::SIGXFSZ, second, NONE, ""), plain(libc::SIGXFSZ));
     }
 
     #[test]

@@ -24,7 +24,6 @@ pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
     /// What the job was told, by whoever could.
-    #[expect(dead_code, reason = "what comes of each option follows")]
     pub(crate) options: Arc<Options>,
     /// How long the function may run.
     pub(crate) limit: Duration,

@@ -74,6 +74,7 @@ impl Run {
             signature: order.entry.signature(),
             mark: new_mark(),
             next: crew.next(),
+            limits: order.options.limits.any(),
         };
         let stream = match warden.assign(&request) {
             Ok(stream) => stream,
@@ -379,7 +380,8 @@ impl Run {
         crew.take_back(self.warden, is_fit);
         // A run is concluded once it is done, and a run that is done has its verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
-        let limits = Limits { job: self.order.limit, start: self.order.start_limit };
+        let limits =
+            Limits { job: self.order.limit, start: self.order.start_limit, process: self.order.options.limits };
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
         Finished { outcome, duration: self.duration, usage, sweep, stderr_tail }

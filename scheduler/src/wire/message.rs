@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::Panic;
+use crate::options::Limits;
 use crate::wire::frame::Mark;
 
 /// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's standard
@@ -21,6 +22,8 @@ pub(crate) struct Request {
     /// What the frames between parent and job bear.
     pub(crate) mark: Mark,
     pub(crate) next: Next,
+    /// What the job's process is held to, and whatever that starts.
+    pub(crate) limits: Option<Limits>,
 }
 
 /// What a warden does after a run.

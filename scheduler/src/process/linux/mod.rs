@@ -1,6 +1,7 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
 mod job_process;
+mod limits;
 mod memory;
 mod search;
 mod sweep;
@@ -12,9 +13,10 @@ use super::unix::{channel, poll, signals};
 
 pub(crate) use super::unix::{
     ChildPid, Control, Data, Doorbell, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source, SourceWriter,
-    makes_privileged_copies, manner, signal_name, take_input, wait, was_started_as_job, was_started_as_warden,
+    limit, makes_privileged_copies, manner, signal_name, take_input, wait, was_started_as_job, was_started_as_warden,
 };
 pub(crate) use job_process::become_job;
+pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
 pub(crate) use memory::{MemoryKills, MemoryWitness};
 pub(crate) use search::{Orphans, Search};
 pub(crate) use sweep::sweep;

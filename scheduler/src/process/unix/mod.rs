@@ -2,6 +2,7 @@
 
 pub(super) mod channel;
 mod doorbell;
+pub(super) mod limits;
 mod link;
 mod own_stderr;
 mod pid;
@@ -13,6 +14,7 @@ pub(crate) use channel::{
     Control, Data, Incoming, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
 };
 pub(crate) use doorbell::Doorbell;
+pub(crate) use limits::limit;
 pub(crate) use link::Link;
 pub(crate) use own_stderr::{OwnStderr, Source, SourceWriter};
 pub(crate) use pid::ChildPid;

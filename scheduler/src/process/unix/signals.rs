@@ -119,6 +119,8 @@ pub(crate) fn manner(exit: Exit) -> Manner {
     match exit {
         Exit::Signal { number: libc::SIGKILL, .. } => Manner::Killed,
         Exit::Signal { number: libc::SIGABRT, .. } => Manner::Aborted,
+        Exit::Signal { number: libc::SIGXCPU, .. } => Manner::OutOfCpuTime,
+        Exit::Signal { number: libc::SIGXFSZ, .. } => Manner::OutOfFileSize,
         Exit::Signal { .. } | Exit::Code(_) => Manner::Otherwise,
     }
 }

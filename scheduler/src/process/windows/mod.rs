@@ -3,6 +3,7 @@
 mod create;
 mod job_object;
 mod job_process;
+mod limits;
 mod operation;
 mod own_stderr;
 mod pipe;
@@ -12,6 +13,7 @@ mod wait;
 mod worker;
 
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, take_assignment};
+pub(crate) use limits::limit;
 pub(crate) use own_stderr::OwnStderr;
 pub(crate) use pipe::{Link, Source, SourceWriter};
 pub(crate) use process_end::{ChildPid, manner, signal_name};

@@ -1,0 +1,190 @@
+//! Limits: each holds the job's process and what that starts, and a breach is told as what it was.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use scheduler::{AnyJob, Failure, Record, Scheduler, Status, jobs};
+use scheduler_tests::jobs::{eats_memory, spins};
+use scheduler_tests::limited::{
+    Held, aborts_for_another_reason, fails_as_cpp_does, has_a_child_spin, is_held, opens_files, reserves, spins_on,
+    wants_many_files, writes,
+};
+use serde_json::Value;
+
+use crate::application::{app_at, copy_to, records};
+use crate::{METHODS, PLENTY};
+
+const MIB: u64 = 1 << 20;
+
+/// Returns what comes of a call by every start method.
+fn runs(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
+    let call = call.into();
+    METHODS.into_iter().map(move |method| {
+        let list = [("id".to_owned(), call.clone())];
+        let records = Scheduler::new().timeout(PLENTY).start_method(method).run(list).expect("the input is fine");
+        let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
+        record
+    })
+}
+
+#[test]
+fn a_job_that_wants_more_memory_than_its_limit_is_out_of_memory() {
+    for record in runs(eats_memory::job(512).memory(64 * MIB)) {
+        let failure = record.failure().expect("it has failed");
+        assert!(
+            matches!(failure, Failure::OutOfMemory { limit: Some(limit), .. } if *limit == 64 * MIB),
+            "{failure:?}"
+        );
+        assert_eq!(failure.to_string(), "out of memory: its limit is 67108864 bytes");
+    }
+    for record in runs(eats_memory::job(8).memory(64 * MIB)) {
+        assert_eq!(record.result::<usize>().expect("so much is allowed"), 8);
+    }
+}
+
+#[test]
+fn an_abort_under_a_limit_is_want_of_memory_only_where_the_runtime_says_so() {
+    for record in runs(fails_as_cpp_does::job().memory(64 * MIB)) {
+        assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(_), .. })), "{record:?}");
+    }
+    for record in runs(fails_as_cpp_does::job()).chain(runs(aborts_for_another_reason::job().memory(64 * MIB))) {
+        assert!(matches!(record.failure(), Some(Failure::Signaled { name: "SIGABRT", .. })), "{record:?}");
+    }
+}
+
+#[test]
+fn address_space_is_no_memory() {
+    for record in runs(reserves::job(1 << 32).memory(64 * MIB)) {
+        assert!(record.result::<bool>().expect("it returned"));
+    }
+}
+
+#[test]
+fn a_job_that_has_used_up_its_processor_time_is_told_so_also_within_a_second() {
+    let limit = Duration::from_millis(200);
+    for record in runs(spins::job().cpu_time(limit)) {
+        let failure = record.failure().expect("it has failed");
+        assert!(matches!(failure, Failure::CpuTime { limit: told, .. } if *told == limit), "{failure:?}");
+        assert_eq!(failure.to_string(), "used up its processor time: its limit is 200ms");
+        let used = record.usage().user + record.usage().system;
+        assert!(used > limit / 2 && used < Duration::from_millis(900), "{used:?}");
+    }
+}
+
+#[test]
+fn a_job_that_heeds_no_signal_is_killed_when_it_has_used_up_its_processor_time() {
+    for record in runs(spins_on::job().cpu_time(Duration::from_millis(10))) {
+        assert!(matches!(record.failure(), Some(Failure::CpuTime { .. })), "{record:?}");
+    }
+}
+
+#[test]
+fn a_child_has_processor_time_of_its_own_in_whole_seconds() {
+    for record in runs(has_a_child_spin::job().cpu_time(Duration::from_millis(900))) {
+        assert_eq!(record.result::<Option<i32>>().expect("it returned"), Some(libc::SIGXCPU));
+    }
+}
+
+#[test]
+fn a_job_opens_no_more_files_than_its_limit() {
+    for record in runs(opens_files::job().open_files(20)) {
+        let (count, error) = record.result::<(usize, Option<i32>)>().expect("it returned");
+        assert!((1..20).contains(&count), "{count}");
+        assert_eq!(error, Some(libc::EMFILE));
+    }
+}
+
+#[test]
+fn a_job_that_writes_too_large_a_file_is_told_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("file");
+    for record in runs(writes::job(path.clone(), 5000).file_size(4096)) {
+        let failure = record.failure().expect("it has failed");
+        assert!(matches!(failure, Failure::FileSize { limit: 4096, .. }), "{failure:?}");
+        assert_eq!(failure.to_string(), "wrote too large a file: its limit is 4096 bytes");
+        assert_eq!(std::fs::metadata(&path).expect("it was made").len(), 4096);
+    }
+    for record in runs(writes::job(path, 4096).file_size(4096)) {
+        assert_eq!(record.status(), Status::Ok, "{record:?}");
+    }
+}
+
+#[test]
+fn a_job_is_held_to_its_limits_and_the_next_one_is_not() {
+    for method in METHODS {
+        let limited = is_held::job()
+            .memory(64 * MIB)
+            .cpu_time(Duration::from_secs(7))
+            .open_files(30)
+            .file_size(MIB)
+            .core_size(0)
+            .niceness(7);
+        let list = jobs![("a", is_held), ("b", { limited }), ("c", is_held)];
+        let records = Scheduler::new().timeout(PLENTY).start_method(method).run(list).expect("the input is fine");
+        let held: Vec<_> = records.iter().map(|record| record.result::<Held>().expect("it returned")).collect();
+        assert_eq!(held[0], held[2]);
+        let [memory, cpu_time, files, processes, file_size, core_size] = held[1].limits;
+        // What was used by then counts beside it; and a core dump of one byte is none.
+        assert_eq!((memory, cpu_time, files, file_size, core_size), (64 * MIB, 8, 30, MIB, 1));
+        assert_eq!(processes, held[0].limits[3]);
+        assert_eq!(held[1].niceness, 7);
+        assert!(held[1].autogroup.as_deref().is_none_or(|niceness| niceness == "7"), "{held:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_can_not_be_set_is_told() {
+    for record in runs(wants_many_files::job()) {
+        let error = record.error().expect("it has failed");
+        let beginning =
+            "never started: its limit of 1000000000000 open files is above the hard limit of this process, ";
+        assert!(error.starts_with(beginning), "{error}");
+    }
+}
+
+/// Runs the application as a user without rights, if this one may do so or is such a one, and returns the records.
+fn without_rights(jobs: &[&str], method: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = app_at(&copy_to(folder.path()), "", &[&["60000"], jobs].concat());
+    if is_root() {
+        // The folder is its owner's only.
+        let opened = Command::new("chmod").args(["-R", "a+rx"]).arg(folder.path()).status();
+        assert!(opened.expect("`chmod` is everywhere").success());
+        command.uid(54321).gid(54321);
+    }
+    records(&command.env("APP_METHOD", method).output().expect("it was just copied"))
+}
+
+fn is_root() -> bool {
+    // SAFETY: It has no preconditions.
+    #[expect(unsafe_code, reason = "a process asks the kernel about itself")]
+    unsafe {
+        libc::geteuid() == 0
+    }
+}
+
+#[test]
+fn a_niceness_that_takes_rights_is_told() {
+    for method in ["", "forks"] {
+        let records = without_rights(&["is_important"], method);
+        let expected = "never started: a niceness of -5 takes rights that this process doesn't have; give 0 or more";
+        assert_eq!(records[0]["error"], expected, "{records:?}");
+    }
+}
+
+#[test]
+fn a_limit_on_processes_counts_the_users_and_holds_not_root() {
+    for method in ["", "forks"] {
+        let records = without_rights(&["starts_a_thread"], method);
+        assert_eq!(records[0]["result"], libc::EAGAIN, "{records:?}");
+    }
+    if !is_root() {
+        eprintln!("skipped: this user has no rights that a limit on processes doesn't hold");
+        return;
+    }
+    for record in runs(scheduler_tests::limited::starts_a_thread::job()) {
+        let error = record.error().expect("it has failed");
+        assert!(error.starts_with("never started: a limit on processes does not hold this user; "), "{error}");
+    }
+}

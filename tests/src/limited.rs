@@ -1,0 +1,128 @@
+//! Jobs that go as far as their limits let them.
+
+#![expect(unsafe_code, reason = "a process asks the kernel about itself")]
+#![expect(clippy::must_use_candidate, reason = "as jobs they are used")]
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use scheduler::job;
+use serde::{Deserialize, Serialize};
+
+/// Computes for ever, whatever signal asks it to end.
+#[job]
+pub fn spins_on() {
+    // SAFETY: Ignoring a signal has no preconditions.
+    unsafe { libc::signal(libc::SIGXCPU, libc::SIG_IGN) };
+    crate::jobs::spins();
+}
+
+/// Has a child compute for ever, and returns the signal that ended it.
+///
+/// # Errors
+///
+/// If there is no shell.
+#[job]
+pub fn has_a_child_spin() -> std::io::Result<Option<i32>> {
+    Ok(Command::new("sh").args(["-c", "while :; do :; done"]).status()?.signal())
+}
+
+/// Takes so many bytes of memory through C++'s words, and aborts as it does.
+#[job]
+pub fn fails_as_cpp_does() {
+    eprint_line("terminate called after throwing an instance of 'std::bad_alloc'");
+    std::process::abort()
+}
+
+/// Aborts with other last words than those of an allocation that failed.
+#[job]
+pub fn aborts_for_another_reason() {
+    eprint_line("memory allocation of a kind that nobody likes");
+    std::process::abort()
+}
+
+fn eprint_line(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Reserves so many bytes of address space, and returns whether it could.
+#[job]
+pub fn reserves(bytes: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: The kernel chooses a place where nothing is.
+    unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0) != libc::MAP_FAILED }
+}
+
+/// Opens files until it can't, and returns how many, and the error's number.
+#[job]
+pub fn opens_files() -> (usize, Option<i32>) {
+    let mut open = Vec::new();
+    loop {
+        match File::open("/dev/null") {
+            Ok(file) => open.push(file),
+            Err(error) => return (open.len(), error.raw_os_error()),
+        }
+    }
+}
+
+/// Writes so many bytes to a file.
+///
+/// # Errors
+///
+/// If it can't.
+#[job]
+pub fn writes(path: std::path::PathBuf, bytes: usize) -> std::io::Result<()> {
+    File::create(path)?.write_all(&vec![b'x'; bytes])
+}
+
+/// What the kernel holds a process to.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The limits on memory, processor time, open files, processes, the size of a file and of a core dump.
+    pub limits: [u64; 6],
+    /// The process's own niceness.
+    pub niceness: i32,
+    /// That of its session, where there is such a thing.
+    pub autogroup: Option<String>,
+}
+
+/// Tells what the kernel holds it to.
+#[job]
+pub fn is_held() -> Held {
+    let resources = [
+        libc::RLIMIT_DATA,
+        libc::RLIMIT_CPU,
+        libc::RLIMIT_NOFILE,
+        libc::RLIMIT_NPROC,
+        libc::RLIMIT_FSIZE,
+        libc::RLIMIT_CORE,
+    ];
+    let limits = resources.map(|resource| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: The pointer is to a variable of ours.
+        unsafe { libc::getrlimit(resource, &raw mut limit) };
+        limit.rlim_cur
+    });
+    // SAFETY: It has no preconditions.
+    let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let autogroup = std::fs::read_to_string("/proc/self/autogroup").ok();
+    let autogroup = autogroup.and_then(|text| Some(text.trim().rsplit_once(' ')?.1.to_owned()));
+    Held { limits, niceness, autogroup }
+}
+
+/// Starts a thread, which one process and its starter leave no room for, and returns the error's number.
+#[job(processes = 2)]
+pub fn starts_a_thread() -> Option<i32> {
+    let thread = std::thread::Builder::new().spawn(|| {});
+    thread.err().and_then(|error| error.raw_os_error())
+}
+
+/// Wants to go before others.
+#[job(niceness = -5)]
+pub fn is_important() {}
+
+/// Wants more files than any process may have.
+#[job(open_files = 1_000_000_000_000)]
+pub fn wants_many_files() {}
