@@ -9,13 +9,14 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
 use crate::ledger::Ledger;
-use crate::options::{Options, option_setters};
+use crate::observer::Observer;
+use crate::options::{OnFailure, Options, option_setters};
 use crate::process::Orphans;
 use crate::record::Record;
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::start_method::StartMethod;
-use crate::supervisor::{Quarters, Watch, supervise};
+use crate::supervisor::{Hears, Quarters, Watch, supervise};
 
 /// Runs lists of jobs: how many at a time, for how long, and what happens on a timeout.
 ///
@@ -106,6 +107,79 @@ impl<F> Scheduler<F> {
         self
     }
 
+    /// Sets how many jobs of a [group](macro@job#group) run at a time, beside what [`concurrency`](Self::concurrency) allows.
+    ///
+    /// A job whose turn has come while its group is full is passed over: the next one of another group, or of none, goes
+    /// first. Set twice, the last one counts. Zero, and a group without a name, are errors when the jobs are to run; so
+    /// is a job of a group that has no limit here.
+    ///
+    /// The idea is that of the resource pools of job queues; `nextest` calls them test groups.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// #[job(group = "db")]
+    /// fn migrate(table: String) {
+    ///     # let _ = table;
+    /// }
+    ///
+    /// #[job]
+    /// fn tidy() {}
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let list = || jobs![("a", migrate("users".into())), ("b", migrate("sales".into())), ("c", tidy)];
+    ///     // "a" and "b" one after the other, "c" beside them.
+    ///     let records = Scheduler::new().concurrency(8).limit_group("db", 1).run(list())?;
+    ///     assert!(records.iter().all(|record| record.status() == Status::Ok));
+    ///
+    ///     let error = Scheduler::new().limit_group("network", 4).run(list()).unwrap_err();
+    ///     assert!(error.is_invalid_setting());
+    ///     assert!(error.to_string().ends_with("group `db` has no limit; those that have one: `network`"));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn limit_group(mut self, name: impl Into<String>, concurrency: usize) -> Self {
+        self.settings.groups.set(name.into(), concurrency);
+        self
+    }
+
+    /// Sets what becomes of the other jobs of a list when one has failed or timed out, and is not tried again: they run,
+    /// unless set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Failure, OnFailure, Scheduler, Status};
+    ///
+    /// #[job]
+    /// fn compile(source: String) -> Result<(), String> {
+    ///     if source.is_empty() { Err("nothing to compile".into()) } else { Ok(()) }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let list = jobs![("a", compile("x".into())), ("b", compile("".into())), ("c", compile("z".into()))];
+    ///     let records = Scheduler::new().on_failure(OnFailure::Stop).run(list)?;
+    ///     assert_eq!(records[0].status(), Status::Ok);
+    ///     assert_eq!(records[1].status(), Status::Error);
+    ///     assert!(matches!(records[2].failure(), Some(Failure::Cancelled { begun: false, .. })));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.settings.on_failure = on_failure;
+        self
+    }
+
+    /// Has an [observer](Observer) be told what happens to the jobs. There may be several.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.settings.audience.admit(Arc::new(observer));
+        self
+    }
+
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
     pub fn start_method(mut self, start_method: StartMethod) -> Self {
         self.settings.start_method = start_method;
@@ -154,7 +228,8 @@ impl<F: FollowUp> Scheduler<F> {
     /// A job that fails, dies or overruns is a record, not an error. Fails, before anything is started,
     ///
     /// - with [`is_invalid_timeout`](Error::is_invalid_timeout) if a timeout is zero,
-    /// - with [`is_invalid_setting`](Error::is_invalid_setting) if the concurrency is zero,
+    /// - with [`is_invalid_setting`](Error::is_invalid_setting) if the concurrency is zero, or a job has a group without a
+    ///   [limit](Self::limit_group),
     /// - with [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name, or arguments can't
     ///   be encoded,
     /// - with [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init),
@@ -237,19 +312,19 @@ fn run(
     if orders.is_empty() {
         return Ok(Vec::new());
     }
-    let (open, concurrency) = (settings.crew(quarters)?, settings.concurrency()?);
-    let mut ledger = Ledger::open(jobs);
-    if concurrency == NonZeroUsize::MIN {
+    let (open, rules) = (settings.crew(quarters)?, settings.rules()?);
+    let mut ledger = Ledger::open(jobs, settings.audience.clone());
+    if rules.concurrency == NonZeroUsize::MIN && rules.hears == Hears::Ends {
         let mut crew = open()?;
-        supervise(orders, &mut crew, concurrency, None, |index, over| ledger.enter(index, over, follow_up));
+        supervise(orders, &mut crew, &rules, |index, news| ledger.enter(index, news, follow_up));
         quarters.keep(crew);
         return ledger.close();
     }
-    // A follow-up that takes its time must delay nobody's deadline.
+    // A follow-up or an observer that takes its time must delay nobody's deadline.
     let theirs = quarters.clone();
-    let mut watch = Watch::start(orders, open, move |crew| theirs.keep(crew), concurrency)?;
+    let mut watch = Watch::start(orders, open, move |crew| theirs.keep(crew), rules)?;
     while let Some(told) = watch.wait() {
-        if ledger.enter(told.index, told.over, follow_up).is_break() {
+        if ledger.enter(told.index, told.news, follow_up).is_break() {
             watch.stop();
         }
     }

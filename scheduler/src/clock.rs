@@ -1,17 +1,23 @@
 //! The monotonic clock: deadlines and stopwatches. No other module reads it.
 
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 /// A moment by which something must have happened, or never.
 ///
 /// `Duration::MAX`, and every duration that the clock can't add to now, means never; `Instant + Duration` would
 /// panic there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
     pub(crate) fn after(duration: Duration) -> Self {
         Self(now().checked_add(duration))
+    }
+
+    /// Returns the moment that it is.
+    pub(crate) fn now() -> Self {
+        Self(Some(now()))
     }
 
     pub(crate) fn earlier(self, other: Self) -> Self {
@@ -35,6 +41,22 @@ impl Deadline {
     /// Returns the time that is left, zero once the deadline has passed, `None` if it never does.
     pub(crate) fn remaining(self) -> Option<Duration> {
         self.0.map(|moment| moment.saturating_duration_since(now()))
+    }
+}
+
+/// The earlier comes first, and never comes last.
+impl Ord for Deadline {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        }
+    }
+}
+
+impl PartialOrd for Deadline {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -80,6 +102,16 @@ mod tests {
         let past = Deadline::after(Duration::ZERO);
         assert!(past.is_past());
         assert_eq!(past.remaining(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn deadlines_are_in_order_and_never_is_the_last() {
+        let never = Deadline::after(Duration::MAX);
+        let first = Deadline::after(Duration::ZERO);
+        let second = Deadline::after(Duration::from_secs(60));
+        let mut all = [never, second, first];
+        all.sort();
+        assert_eq!(all, [first, second, never]);
     }
 
     #[test]

@@ -121,6 +121,13 @@ pub enum Failure {
         /// What stood in its way.
         reason: String,
     },
+    /// The job was not to go on, or not to begin, for a reason that was not its own: another job of the list
+    /// [failed](crate::Scheduler::on_failure), say.
+    #[non_exhaustive]
+    Cancelled {
+        /// Whether the function was called.
+        begun: bool,
+    },
     /// What came from the job's process was no outcome that the scheduler could trust.
     #[non_exhaustive]
     ProtocolBroken {
@@ -179,6 +186,8 @@ impl fmt::Display for Failure {
                 write!(f, "its result could not be serialized: {}", OneLine(message))
             }
             Self::NeverStarted { reason } => write!(f, "never started: {}", OneLine(reason)),
+            Self::Cancelled { begun: true } => f.write_str("cancelled while it ran"),
+            Self::Cancelled { begun: false } => f.write_str("cancelled before it began"),
             Self::ProtocolBroken { message } => write!(f, "gave no outcome: {}", OneLine(message)),
         }
     }

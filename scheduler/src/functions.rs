@@ -1,10 +1,10 @@
 //! The two functions that most callers need, over [`Scheduler`].
 
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::attempt::Attempt;
 use crate::builder::Scheduler;
 use crate::call::{AnyJob, Job};
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::ledger::undecodable;
 use crate::outcome::{Outcome, Status};
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::supervisor::{Finished, Quarters, Watch, supervise_one};
+use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
 
 /// One finished run of a job whose result is a `T`.
 #[derive(Clone, Debug)]
@@ -29,6 +29,9 @@ pub struct Run<T> {
     pub sweep: Sweep,
     /// The last text, up to 8 KiB, that a job without a result wrote to its standard error.
     pub stderr_tail: String,
+    /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
+    /// The last of them is the one that the other fields tell of.
+    pub attempts: Box<[Attempt]>,
 }
 
 impl<T> Run<T> {
@@ -40,8 +43,8 @@ impl<T> Run<T> {
 
     fn of(job: &Job<T>, over: Finished) -> Self {
         let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));
-        let Finished { duration, usage, sweep, stderr_tail, .. } = over;
-        Self { outcome, duration, usage, sweep, stderr_tail }
+        let Finished { duration, usage, sweep, stderr_tail, attempts, .. } = over;
+        Self { outcome, duration, usage, sweep, stderr_tail, attempts }
     }
 }
 
@@ -49,6 +52,9 @@ impl<T> Run<T> {
 ///
 /// The timeout is a ceiling: a shorter one that the call or the attribute sets applies, a longer one doesn't.
 /// `Duration::MAX` is no ceiling. Returns once the job is over and nothing that it started is left.
+///
+/// A job that may be [tried more than once](macro@crate::job#retries) is: the timeout is that of each attempt. Its group and
+/// its priority mean nothing here, where it is alone.
 ///
 /// # Errors
 ///
@@ -127,9 +133,14 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<Finished, Err
     let settings = Settings::under(ceiling);
     let order = settings.one_order(call)?;
     let open = settings.crew(&Quarters::default())?;
-    let mut watch = Watch::start(vec![order], open, drop, NonZeroUsize::MIN)?;
-    let told = poll_fn(|context| watch.poll(context)).await;
-    Ok(told.expect("of every order something is told").over)
+    let mut watch = Watch::start(vec![order], open, drop, Rules::of_one())?;
+    loop {
+        match poll_fn(|context| watch.poll(context)).await.map(|told| told.news) {
+            Some(News::Over(over)) => return Ok(over),
+            Some(_) => {}
+            None => return Err(watch.failure().expect("of an order it is told that it is over, if it could be begun")),
+        }
+    }
 }
 
 /// Runs jobs one after the other, in input order, each for no longer than `timeout`, and returns their records.

@@ -85,6 +85,7 @@
 //!
 //! Linux, and Windows. On other platforms the crate does not compile yet.
 
+mod attempt;
 mod builder;
 mod call;
 mod child;
@@ -96,10 +97,12 @@ mod evidence;
 mod failure;
 mod follow_up;
 mod functions;
+mod groups;
 pub mod guide;
 mod isolated_test;
 mod launcher;
 mod ledger;
+pub mod observer;
 mod options;
 mod outcome;
 mod output;
@@ -127,6 +130,7 @@ pub mod fuzzing;
 // The expansions of our macros name this crate as its users do.
 extern crate self as scheduler;
 
+pub use crate::attempt::Attempt;
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
 pub use crate::child::init;
@@ -135,7 +139,8 @@ pub use crate::evidence::{Sweep, Usage};
 pub use crate::failure::{Failure, Location, Panic};
 pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
 pub use crate::functions::{Run, run_job_async, run_job_with_timeout, schedule_jobs};
-pub use crate::options::{Backoff, Cause, Output, Terminate};
+pub use crate::observer::Observer;
+pub use crate::options::{Backoff, Cause, OnFailure, Output, Terminate};
 pub use crate::outcome::{Outcome, Overrun, Status};
 pub use crate::output::JobResult;
 pub use crate::record::Record;

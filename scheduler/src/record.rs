@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::ser::{Error as _, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use crate::attempt::Attempt;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, Status};
@@ -14,7 +15,8 @@ use crate::output::ErasedOutput;
 /// One finished run: its id, how it ended, how long it took, and its result or error.
 ///
 /// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
-/// for a run that gave no result with `"error": "…"` in place of `"result"`.
+/// for a run that gave no result with `"error": "…"` in place of `"result"`. Where there was more than one attempt it has
+/// `"flaky"` and `"attempts"`, too.
 ///
 /// # Examples
 ///
@@ -48,6 +50,8 @@ pub struct Record {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: Box<str>,
+    /// All of them, where there was more than one.
+    pub(crate) attempts: Box<[Attempt]>,
 }
 
 impl Record {
@@ -118,6 +122,22 @@ impl Record {
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
     }
+
+    /// Returns every attempt at the job, where it was [tried more than once](macro@crate::job#retries); nothing for a job
+    /// that was run once. The last of them is the one that the rest of the record tells of.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// Says whether the job gave a result after an attempt that had not.
+    ///
+    /// The word is that of test runners: it is the same job with the same arguments, so that something else must have been
+    /// different.
+    #[must_use]
+    pub fn is_flaky(&self) -> bool {
+        !self.attempts.is_empty() && self.status() == Status::Ok
+    }
 }
 
 impl fmt::Debug for Record {
@@ -139,7 +159,8 @@ impl fmt::Debug for Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut record = serializer.serialize_struct("Record", 4)?;
+        let of_attempts = if self.attempts.is_empty() { 0 } else { 2 };
+        let mut record = serializer.serialize_struct("Record", 4 + of_attempts)?;
         record.serialize_field("job_id", &self.job_id)?;
         record.serialize_field("status", &self.status())?;
         record.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
@@ -149,6 +170,10 @@ impl Serialize for Record {
                 record.serialize_field("result", &value)?;
             }
             (_, error) => record.serialize_field("error", &error.unwrap_or_default())?,
+        }
+        if !self.attempts.is_empty() {
+            record.serialize_field("flaky", &self.is_flaky())?;
+            record.serialize_field("attempts", &self.attempts)?;
         }
         record.end()
     }

@@ -53,7 +53,7 @@ impl List {
         // Whatever panics in here, what goes on is dropped, and with it the jobs end.
         let (mut watch, mut ledger) = match mem::replace(self, Self::Over) {
             Self::Waiting(settings, quarters, jobs) => match watch(&settings, quarters, &jobs) {
-                Ok(Some(watch)) => (watch, Ledger::open(jobs)),
+                Ok(Some(watch)) => (watch, Ledger::open(jobs, settings.audience)),
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
             },
@@ -63,7 +63,7 @@ impl List {
         loop {
             match watch.poll(context) {
                 Poll::Ready(Some(told)) => {
-                    if ledger.enter(told.index, told.over, follow_up).is_break() {
+                    if ledger.enter(told.index, told.news, follow_up).is_break() {
                         watch.stop();
                     }
                     drop(told.turn);
@@ -85,7 +85,7 @@ fn watch(settings: &Settings, quarters: Quarters, jobs: &[(String, AnyJob)]) -> 
         return Ok(None);
     }
     let open = settings.crew(&quarters)?;
-    Watch::start(orders, open, move |crew| quarters.keep(crew), settings.concurrency()?).map(Some)
+    Watch::start(orders, open, move |crew| quarters.keep(crew), settings.rules()?).map(Some)
 }
 
 impl<F> fmt::Debug for Running<F> {

@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
+use crate::groups::Groups;
 use crate::launcher::{Launcher, TestEntry};
-use crate::options::Options;
+use crate::observer::Audience;
+use crate::options::{OnFailure, Options};
 use crate::process::{self, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
-use crate::supervisor::{Crew, Order, Quarters};
+use crate::supervisor::{Crew, Hears, Order, Quarters, Rules};
 use crate::wire::frame;
 
 /// How long a job may take until its function is called, unless the builder says otherwise.
@@ -27,6 +29,9 @@ pub(crate) struct Settings {
     pub(crate) ceiling: Option<Duration>,
     pub(crate) start_timeout: Duration,
     pub(crate) concurrency: usize,
+    pub(crate) groups: Groups,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) audience: Audience,
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
 }
@@ -38,6 +43,9 @@ impl Default for Settings {
             ceiling: None,
             start_timeout: START_TIMEOUT,
             concurrency: 1,
+            groups: Groups::default(),
+            on_failure: OnFailure::default(),
+            audience: Audience::default(),
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
         }
@@ -50,10 +58,13 @@ impl Settings {
         Self { ceiling: Some(ceiling), ..Self::default() }
     }
 
-    /// Returns how many jobs run at a time.
-    pub(crate) fn concurrency(&self) -> Result<NonZeroUsize, Error> {
+    /// Returns what holds for the jobs of a list together.
+    pub(crate) fn rules(&self) -> Result<Rules, Error> {
         let zero = "a concurrency of 0 runs nothing; give 1 or more";
-        NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))
+        let concurrency = NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))?;
+        let group_limits = self.groups.limits().map_err(Error::invalid_setting)?;
+        let hears = if self.audience.is_empty() { Hears::Ends } else { Hears::Everything };
+        Ok(Rules { concurrency, group_limits, on_failure: self.on_failure, hears })
     }
 
     /// Returns what is to be run for each of the jobs.
@@ -63,7 +74,12 @@ impl Settings {
             return Ok(Vec::new());
         }
         registry::check()?;
-        jobs.iter().map(|(id, call)| self.order(Some(id), call)).collect()
+        let order = |(id, call): &(String, AnyJob)| {
+            let mut order = self.order(Some(id), call)?;
+            order.line = self.line(id, &order)?;
+            Ok(order)
+        };
+        jobs.iter().map(order).collect()
     }
 
     /// Returns what is to be run for one call.
@@ -111,7 +127,18 @@ impl Settings {
         if let Some(problem) = self.options.problem() {
             return Err(Error::invalid_setting(problem));
         }
-        self.concurrency().map(drop)
+        self.rules().map(drop)
+    }
+
+    /// Returns the line of a job's group.
+    fn line(&self, id: &str, order: &Order) -> Result<usize, Error> {
+        let Some(group) = &order.options.group else {
+            return Ok(0);
+        };
+        let line = self.groups.line(group);
+        line.map_err(|problem| {
+            Error::invalid_setting(format!("`{}` (job `{}`): {problem}", OneLine(id), order.entry.name()))
+        })
     }
 
     fn order(&self, id: Option<&str>, call: &AnyJob) -> Result<Order, Error> {
@@ -142,6 +169,7 @@ impl Settings {
             arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
             limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
             options: Arc::new(options),
+            line: 0,
             start_limit: self.start_timeout,
             orphans: self.orphans,
         })

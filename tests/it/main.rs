@@ -11,6 +11,7 @@ mod adversity;
 mod application;
 #[cfg(feature = "tokio")]
 mod async_jobs;
+mod attempts;
 mod awaiting;
 mod battery;
 mod calls;
@@ -22,6 +23,8 @@ mod fork_server;
 mod hygiene;
 mod limits;
 mod look_ahead;
+mod observing;
+mod order;
 mod parent_death;
 mod records;
 mod stress;

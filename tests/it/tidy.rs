@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 /// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
 const FLOORS: [&[&str]; 9] = [
     &["clock", "escape", "options", "pages", "start_method"],
-    &["failure", "evidence"],
+    &["failure", "evidence", "groups"],
     &["outcome", "wire"],
-    &["output"],
+    &["output", "attempt"],
     &["record"],
-    &["error", "returns"],
+    &["error", "returns", "observer"],
     &["result", "stage", "launcher"],
     &["registry", "process", "runtime"],
     &["call", "child"],

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "tokio")]
 pub mod async_jobs;
+pub mod attempts;
 pub mod ending;
 pub mod jobs;
 pub mod kin;

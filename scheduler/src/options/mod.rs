@@ -2,6 +2,7 @@
 
 mod environment;
 mod limits;
+mod on_failure;
 mod output;
 mod retry;
 mod setters;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use environment::Environment;
 pub(crate) use limits::Limits;
+pub use on_failure::OnFailure;
 pub use output::Output;
 pub use retry::{Backoff, Cause};
 pub(crate) use setters::option_setters;

@@ -52,7 +52,6 @@ impl Backoff {
     }
 
     /// Returns how long to wait after so many failed attempts, at least one; `chance` is from 0 to 1.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is tried once more yet"))]
     pub(crate) fn delay(&self, failed: u32, chance: f64) -> Duration {
         let delay = match self.growth {
             Growth::None => self.first,

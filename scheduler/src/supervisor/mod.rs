@@ -1,160 +1,96 @@
-//! Runs orders, so many at a time, each to its outcome, in one loop that waits for all of them.
+//! Has orders carried out, so many at a time, each to its outcome.
 
+mod attempts;
 mod certificate;
 mod crew;
+mod inbox;
 mod order;
+mod queue;
 mod run;
+mod shift;
 mod step;
 mod warden;
 mod watch;
 
-use std::collections::VecDeque;
-use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
-use std::thread;
 use std::time::Duration;
 
 pub(crate) use crew::{Crew, Quarters};
 pub(crate) use order::{Finished, Order};
 pub(crate) use watch::Watch;
 
-use crate::clock::Deadline;
-use crate::process::{self, Doorbell};
-use run::Run;
+use crate::attempt::Attempt;
+use crate::options::OnFailure;
+use shift::Shift;
 
 /// How long the warden's own process may take to end, told to or killed.
 const REAP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Runs `orders` in their order, up to `concurrency` at a time, and tells of each, by its place, once it is over.
+/// What holds for all orders of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// How many run at a time.
+    pub(crate) concurrency: NonZeroUsize,
+    /// How many of each group do.
+    pub(crate) group_limits: Box<[NonZeroUsize]>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) hears: Hears,
+}
+
+/// What whoever gave the orders wants to hear of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    Ends,
+    Everything,
+}
+
+/// What is told of an order.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The function was called, in this process, if that is known.
+    Started { attempt: u32, process: Option<u32> },
+    /// An attempt is over; where another one follows, it does after this time.
+    Ended { attempt: Attempt, retry_in: Option<Duration> },
+    /// It is over. This is told once of every order, and is the last that is told of it.
+    Over(Finished),
+}
+
+impl Rules {
+    /// Returns those for one order.
+    pub(crate) fn of_one() -> Self {
+        Self {
+            concurrency: NonZeroUsize::MIN,
+            group_limits: Box::default(),
+            on_failure: OnFailure::Continue,
+            hears: Hears::Ends,
+        }
+    }
+}
+
+/// Has `orders` carried out, and tells what becomes of each, by its place.
 ///
-/// After `finished` has answered `Break`, none is started any more; those that run go on to their ends. Once the doorbell
-/// rings none is started either, and the time of those that run is over.
+/// After `listener` has answered `Break` none is started any more: those that run go on to their ends, and of the others
+/// it is told that they are cancelled.
 pub(crate) fn supervise(
     orders: Vec<Order>,
     crew: &mut Crew,
-    concurrency: NonZeroUsize,
-    mut doorbell: Option<&Doorbell>,
-    mut finished: impl FnMut(usize, Finished) -> ControlFlow<()>,
+    rules: &Rules,
+    mut listener: impl FnMut(usize, News) -> ControlFlow<()>,
 ) {
-    let mut queue = Queue { waiting: orders.into_iter().enumerate().collect(), prepared: VecDeque::new() };
-    let mut running: Vec<(usize, Run)> = Vec::new();
-    let (mut stopped, mut full) = (false, false);
-    loop {
-        if doorbell.take_if(|doorbell| doorbell.is_rung()).is_some() {
-            stopped = true;
-            for (_, run) in &mut running {
-                run.cut_short();
-            }
-        }
-        while !stopped && !full && !doorbell.is_some_and(Doorbell::is_rung) && running.len() < concurrency.get() {
-            match queue.call_next(crew) {
-                Some((index, Ok(run))) => running.push((index, run)),
-                Some((index, Err((order, error)))) if !running.is_empty() && process::lacks_room(&error) => {
-                    queue.waiting.push_front((index, order));
-                    full = true;
-                }
-                Some((index, Err((_, error)))) => {
-                    stopped |= finished(index, Finished::without_a_process(&error)).is_break();
-                }
-                None => break,
-            }
-        }
-        if running.is_empty() {
-            break;
-        }
-        if !stopped && !full {
-            queue.look_ahead(running.iter().filter(|(_, run)| run.is_up()).count(), crew);
-        }
-        let next = running.iter().map(|(_, run)| run.deadline());
-        let interests = running.iter().map(|(_, run)| run.interests());
-        let next = next.fold(crew.deadline(), Deadline::earlier);
-        let ready = process::wait(interests.chain(crew.interests()), doorbell, next);
-        for ((_, run), ready) in running.iter_mut().zip(ready) {
-            run.advance(ready);
-        }
-        crew.see_off();
-        for (index, run) in running.extract_if(.., |(_, run)| run.is_done()) {
-            full = false;
-            if !stopped && run.was_gone_before_the_call() {
-                queue.prepared.push_front((index, run));
-                continue;
-            }
-            stopped |= finished(index, run.conclude(crew)).is_break();
-        }
-    }
-    queue.abandon(crew);
-    crew.settle();
+    let mut shift = Shift::new(rules, crew, None);
+    orders.into_iter().enumerate().for_each(|(number, order)| shift.take(number, order));
+    shift.run(&mut listener);
 }
 
-/// Runs one order to its end.
+/// Has one order carried out.
 pub(crate) fn supervise_one(order: Order, crew: &mut Crew) -> Finished {
     let mut finished = None;
-    supervise(vec![order], crew, NonZeroUsize::MIN, None, |_, over| {
-        finished = Some(over);
+    supervise(vec![order], crew, &Rules::of_one(), |_, news| {
+        if let News::Over(over) = news {
+            finished = Some(over);
+        }
         ControlFlow::Continue(())
     });
-    finished.expect("every order is finished before `supervise` returns")
+    finished.expect("of every order it is told that it is over")
 }
-
-/// A run, or an order for which there is no process, and why not.
-type Called = Result<Run, (Order, io::Error)>;
-
-/// The orders that have not been called yet.
-struct Queue {
-    waiting: VecDeque<(usize, Order)>,
-    /// The first of them, whose processes have been made.
-    prepared: VecDeque<(usize, Run)>,
-}
-
-impl Queue {
-    /// Has the next one called, and returns it with its place.
-    fn call_next(&mut self, crew: &mut Crew) -> Option<(usize, Called)> {
-        let (index, order) = match self.prepared.pop_front() {
-            Some((index, mut run)) if run.can_be_called() => {
-                run.call(crew);
-                return Some((index, Ok(run)));
-            }
-            // Nothing of the function has run, so that it can be tried once more.
-            Some((index, run)) => (index, run.abandon(crew)),
-            None => self.waiting.pop_front()?,
-        };
-        let called = match Run::prepare(order.clone(), crew) {
-            Ok(mut run) => {
-                run.call(crew);
-                Ok(run)
-            }
-            Err(error) => Err((order, error)),
-        };
-        Some((index, called))
-    }
-
-    /// Makes the processes of up to so many of the next ones, so that their start is hidden behind those that run.
-    fn look_ahead(&mut self, runs: usize, crew: &mut Crew) {
-        // With one core there is nothing to hide behind.
-        let wanted = if *CORES < 2 { 0 } else { runs.min(*CORES) };
-        while self.prepared.len() < wanted {
-            let Some((index, order)) = self.waiting.front() else {
-                return;
-            };
-            // What fails now may succeed when its turn has come, and if not, that is told then.
-            let Ok(mut run) = Run::prepare(order.clone(), crew) else {
-                return;
-            };
-            run.was_prepared = true;
-            self.prepared.push_back((*index, run));
-            self.waiting.pop_front();
-        }
-    }
-
-    /// Gives up on those that won't be called any more.
-    fn abandon(&mut self, crew: &mut Crew) {
-        for (_, run) in self.prepared.drain(..) {
-            run.abandon(crew);
-        }
-    }
-}
-
-/// How many cores this process may use: the kernel is asked once, in a dozen calls.
-static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::attempt::Attempt;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::options::Options;
@@ -25,6 +26,8 @@ pub(crate) struct Order {
     pub(crate) arguments: Arc<Vec<u8>>,
     /// What the job was told, by whoever could.
     pub(crate) options: Arc<Options>,
+    /// The line in which it waits: that of its group, as [`Rules`](super::Rules) count them from 1, or 0.
+    pub(crate) line: usize,
     /// How long the function may run.
     pub(crate) limit: Duration,
     /// How long it may take until the function is called.
@@ -41,18 +44,26 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: String,
+    /// Every attempt, where there was more than one.
+    pub(crate) attempts: Box<[Attempt]>,
 }
 
 impl Finished {
     /// Returns what comes of an order for which no process could be made.
     pub(super) fn without_a_process(error: &io::Error) -> Self {
         let reason = format!("its process could not be made: {error}");
+        Self::not_begun(Failure::NeverStarted { reason })
+    }
+
+    /// Returns what comes of an order for which no process was made, for this reason.
+    pub(super) fn not_begun(failure: Failure) -> Self {
         Self {
-            outcome: Outcome::Error(Failure::NeverStarted { reason }),
+            outcome: Outcome::Error(failure),
             duration: Duration::ZERO,
             usage: Usage::default(),
             sweep: Sweep::Clean,
             stderr_tail: String::new(),
+            attempts: Box::default(),
         }
     }
 }

@@ -130,10 +130,18 @@ impl Run {
         }
     }
 
-    /// Gives up on a process that has not been called, and returns the order.
-    pub(super) fn abandon(self, crew: &mut Crew) -> Order {
+    /// Gives up on a process that has not been called.
+    pub(super) fn abandon(self, crew: &mut Crew) {
         crew.dismiss(self.warden);
-        self.order
+    }
+
+    pub(super) fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Returns the id of the job's process, once it is known.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.evidence.hello.as_ref().map(|hello| hello.job)
     }
 
     /// Says whether the job's process is there, so that it isn't kept waiting by the start of another one.
@@ -384,6 +392,6 @@ impl Run {
             Limits { job: self.order.limit, start: self.order.start_limit, process: self.order.options.limits };
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
-        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail }
+        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail, attempts: Box::default() }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn new_mark() -> Mark {
 }
 
 /// Returns random bytes. What hashes maps against attackers is good enough against accidents.
-fn random() -> [u8; 16] {
+pub(super) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     for half in bytes.chunks_exact_mut(8) {
         half.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());

@@ -1,19 +1,19 @@
-//! `Watch`: orders that are supervised on a thread of its own, which tells of each once it is over.
+//! `Watch`: orders that are supervised on a thread of its own, which tells what becomes of each.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use super::{Crew, Finished, Order, supervise};
+use super::inbox::{Inbox, Instruction};
+use super::shift::Shift;
+use super::{Crew, News, Order, Rules};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::process::Doorbell;
 
 /// Dropped before the end, it has the jobs that run killed, and the thread end when that is done.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub(crate) struct Watch {
     failure: Option<Error>,
 }
 
-/// What the thread says of an order that is over.
+/// What the thread says of an order.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) index: usize,
-    pub(crate) over: Finished,
+    pub(crate) news: News,
     /// The next job waits for this to be dropped.
     pub(crate) turn: Turn,
 }
@@ -38,8 +38,7 @@ pub(crate) type Turn = Option<Sender<Infallible>>;
 
 #[derive(Debug)]
 struct Shared {
-    doorbell: Doorbell,
-    stopped: AtomicBool,
+    inbox: Inbox,
     /// Who waits for the thread to say something.
     waker: Mutex<Option<Waker>>,
 }
@@ -50,26 +49,28 @@ impl Watch {
         orders: Vec<Order>,
         open: impl FnOnce() -> Result<Crew, Error> + Send + 'static,
         keep: impl FnOnce(Crew) + Send + 'static,
-        concurrency: NonZeroUsize,
+        rules: Rules,
     ) -> Result<Self, Error> {
         let unwatched = |error| Error::machinery("start a thread that watches over the jobs", error);
-        let doorbell = Doorbell::new().map_err(unwatched)?;
-        let shared = Arc::new(Shared { doorbell, stopped: AtomicBool::new(false), waker: Mutex::default() });
+        let shared = Arc::new(Shared { inbox: Inbox::new().map_err(unwatched)?, waker: Mutex::default() });
         let (sender, told) = mpsc::channel();
         let theirs = Arc::clone(&shared);
         let watch = move || {
             // Dropped last, when it is known that nothing more will be said.
             let WakesAtTheEnd(shared) = &WakesAtTheEnd(theirs);
             let mut crew = open()?;
-            supervise(orders, &mut crew, concurrency, Some(&shared.doorbell), move |index, over| {
-                let is_late = matches!(over.outcome, Outcome::Timeout(_));
+            let mut shift = Shift::new(&rules, &mut crew, Some(&shared.inbox));
+            orders.into_iter().enumerate().for_each(|(number, order)| shift.take(number, order));
+            let one_at_a_time = rules.concurrency == NonZeroUsize::MIN;
+            shift.run(&mut move |index, news| {
+                let is_late = matches!(&news, News::Over(over) if matches!(over.outcome, Outcome::Timeout(_)));
                 let (turn, is_over) = mpsc::channel();
-                let turn = (is_late && concurrency == NonZeroUsize::MIN).then_some(turn);
-                // Where nobody listens any more the doorbell rings.
-                let _ = sender.send(Told { index, over, turn });
+                let turn = (is_late && one_at_a_time).then_some(turn);
+                // Where nobody listens any more there is a word in the inbox.
+                let _ = sender.send(Told { index, news, turn });
                 shared.wake();
                 let _ = is_over.recv();
-                if shared.stopped.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                ControlFlow::Continue(())
             });
             keep(crew);
             Ok(())
@@ -100,7 +101,7 @@ impl Watch {
 
     /// Has no further job be started; those that run go on to their ends.
     pub(crate) fn stop(&self) {
-        self.shared.stopped.store(true, Ordering::Release);
+        self.shared.inbox.say(Instruction::Stop);
     }
 
     /// Sees the thread off, which has nothing more to do.
@@ -113,7 +114,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.doorbell.ring();
+        self.shared.inbox.say(Instruction::Abandon);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
 
-/// It is rung once, and goes on ringing.
+/// It goes on ringing until it is hushed.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
     event: OwnedFd,
@@ -21,9 +21,17 @@ impl Doorbell {
 
     /// Has [`wait()`](super::wait()) return, now or when it is called next.
     pub(crate) fn ring(&self) {
-        self.rung.store(true, Ordering::Release);
-        // A counter that nobody reads takes a one at any time, but for a signal.
+        // A counter takes a one at any time, but for a signal, until it has been rung as often as a `u64` counts.
         let _ = rustix::io::retry_on_intr(|| rustix::io::write(&self.event, &1_u64.to_ne_bytes()));
+        // Last: where it is seen, the counter can be read.
+        self.rung.store(true, Ordering::Release);
+    }
+
+    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    pub(crate) fn hush(&self) {
+        self.rung.store(false, Ordering::Release);
+        // It may be that nothing is there to be read, as it was read for an earlier ring.
+        let _ = rustix::io::read(&self.event, &mut [0; 8]);
     }
 
     pub(crate) fn is_rung(&self) -> bool {
@@ -54,5 +62,20 @@ mod tests {
             }
         });
         assert!(doorbell.is_rung());
+    }
+
+    #[test]
+    fn it_rings_again_after_it_was_hushed() {
+        let doorbell = Doorbell::new().expect("an eventfd");
+        for _ in 0..3 {
+            doorbell.ring();
+            doorbell.ring();
+            assert!(doorbell.is_rung());
+            doorbell.hush();
+            assert!(!doorbell.is_rung());
+            let shortly = Deadline::after(Duration::from_millis(5));
+            wait(std::iter::empty(), Some(&doorbell), shortly);
+            assert!(shortly.is_past(), "a bell that is hushed ends no wait");
+        }
     }
 }

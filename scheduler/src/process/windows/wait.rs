@@ -103,7 +103,7 @@ pub(crate) fn wait<'a>(
     }
 }
 
-/// Calls whoever waits for jobs away from that, from another thread. It is rung once, and goes on ringing.
+/// Calls whoever waits for jobs away from that, from another thread. It goes on ringing until it is hushed.
 #[derive(Debug)]
 pub(crate) struct Doorbell(AtomicBool);
 
@@ -117,6 +117,11 @@ impl Doorbell {
     pub(crate) fn ring(&self) {
         self.0.store(true, Ordering::Release);
         port::change();
+    }
+
+    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    pub(crate) fn hush(&self) {
+        self.0.store(false, Ordering::Release);
     }
 
     pub(crate) fn is_rung(&self) -> bool {

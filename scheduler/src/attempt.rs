@@ -1,0 +1,110 @@
+//! `Attempt`: one of several runs that a job was given, as it failed or, in the end, did not.
+
+use std::time::Duration;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::evidence::Sweep;
+use crate::failure::Failure;
+use crate::outcome::{Outcome, Status};
+
+/// One attempt at a job, of those that [`retries`](macro@crate::job#retries) allow.
+///
+/// Serialises as `{"attempt": 1, "status": "error", "duration_sec": 0.0012, "waited_sec": 0.0, "error": "…"}`, without
+/// `"error"` if it gave a result.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, Scheduler, Status};
+///
+/// #[job(retries = 2)]
+/// fn fails() -> Result<(), String> { Err("no such host".into()) }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("a", fails)])?;
+///     let attempts = records[0].attempts();
+///     assert_eq!(attempts.len(), 3);
+///     assert_eq!((attempts[0].number(), attempts[0].status()), (1, Status::Error));
+///     assert_eq!(attempts[0].error().as_deref(), Some("returned an error: no such host"));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub(crate) number: u32,
+    pub(crate) outcome: Outcome<()>,
+    pub(crate) duration: Duration,
+    pub(crate) waited: Duration,
+    pub(crate) sweep: Sweep,
+}
+
+impl Attempt {
+    /// Returns which attempt it was, from 1.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Returns how it ended, in one word.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.outcome.status()
+    }
+
+    /// Returns the death certificate of an attempt whose status is `error`, and `None` for every other.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Error(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Returns one line that says why it gave no result, and `None` if it gave one.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Ok(()) => None,
+            Outcome::Error(failure) => Some(failure.to_string()),
+            Outcome::Timeout(overrun) => Some(overrun.to_string()),
+        }
+    }
+
+    /// Returns how long the function ran, by the parent's monotonic clock; zero if it never started.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Returns how long its [`backoff`](macro@crate::job#backoff) was: the time between the end of the attempt before it
+    /// and the moment from which on it could begin. Zero for the first.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Returns what was found after it: the processes that it left running.
+    #[must_use]
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+}
+
+impl Serialize for Attempt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = self.error();
+        let mut attempt = serializer.serialize_struct("Attempt", 4 + usize::from(error.is_some()))?;
+        attempt.serialize_field("attempt", &self.number)?;
+        attempt.serialize_field("status", &self.status())?;
+        attempt.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
+        attempt.serialize_field("waited_sec", &self.waited.as_secs_f64())?;
+        match error {
+            Some(error) => attempt.serialize_field("error", &error)?,
+            None => attempt.skip_field("error")?,
+        }
+        attempt.end()
+    }
+}

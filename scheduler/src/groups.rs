@@ -1,0 +1,74 @@
+//! `Groups`: how many jobs of each named group run at a time.
+
+use std::num::NonZeroUsize;
+
+use crate::escape::OneLine;
+
+/// The groups that have a limit, and what it is; zero has not been refused yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Groups(Vec<(String, usize)>);
+
+impl Groups {
+    pub(crate) fn set(&mut self, name: String, limit: usize) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = limit,
+            None => self.0.push((name, limit)),
+        }
+    }
+
+    /// Returns the limits, in the order of the lines, or what makes no sense.
+    pub(crate) fn limits(&self) -> Result<Box<[NonZeroUsize]>, String> {
+        let limit = |(name, limit): &(String, usize)| {
+            if name.trim().is_empty() {
+                return Err("a group needs a name".to_owned());
+            }
+            let zero = || format!("a limit of 0 for the group `{}` runs nothing; give 1 or more", OneLine(name));
+            NonZeroUsize::new(*limit).ok_or_else(zero)
+        };
+        self.0.iter().map(limit).collect()
+    }
+
+    /// Returns the line of a group: from 1, as a job without a group waits in line 0.
+    pub(crate) fn line(&self, name: &str) -> Result<usize, String> {
+        let place = self.0.iter().position(|(known, _)| known == name);
+        place.map(|place| place + 1).ok_or_else(|| {
+            let known: Vec<_> = self.0.iter().map(|(known, _)| format!("`{}`", OneLine(known))).collect();
+            let known = if known.is_empty() {
+                "`Scheduler::limit_group` gives it one".to_owned()
+            } else {
+                format!("those that have one: {}", known.join(", "))
+            };
+            format!("group `{}` has no limit; {known}", OneLine(name))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_without_a_limit_is_refused_with_those_that_have_one() {
+        let mut groups = Groups::default();
+        let refused = |groups: &Groups| groups.line("db").expect_err("it has no limit");
+        assert_eq!(refused(&groups), "group `db` has no limit; `Scheduler::limit_group` gives it one");
+        groups.set("disk".to_owned(), 1);
+        groups.set("net\n".to_owned(), 2);
+        assert_eq!(refused(&groups), r"group `db` has no limit; those that have one: `disk`, `net\n`");
+        assert_eq!(groups.line("net\n"), Ok(2));
+    }
+
+    #[test]
+    fn the_last_limit_of_a_group_counts() {
+        let mut groups = Groups::default();
+        groups.set("a".to_owned(), 0);
+        assert_eq!(
+            groups.limits().expect_err("it is zero"),
+            "a limit of 0 for the group `a` runs nothing; give 1 or more"
+        );
+        groups.set("a".to_owned(), 3);
+        assert_eq!(groups.limits().expect("it is three").as_ref(), [NonZeroUsize::MIN.saturating_add(2)]);
+        groups.set(" ".to_owned(), 3);
+        assert_eq!(groups.limits().expect_err("it has no name"), "a group needs a name");
+    }
+}

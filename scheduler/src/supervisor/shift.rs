@@ -1,0 +1,227 @@
+//! `Shift`: the loop that has jobs run, so many at a time, and waits for all of them.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+use std::thread;
+
+use super::attempts::{After, Task};
+use super::crew::Crew;
+use super::inbox::{Inbox, Instruction};
+use super::order::{Finished, Order};
+use super::queue::{Queue, Ticket};
+use super::run::Run;
+use super::{Hears, News, Rules};
+use crate::clock::Deadline;
+use crate::options::OnFailure;
+use crate::outcome::Status;
+use crate::process;
+
+/// Who is told of what becomes of each order, by its number; `Break` if no further job may start.
+pub(super) type Listener<'a> = dyn FnMut(usize, News) -> ControlFlow<()> + 'a;
+
+/// The orders of a list, those of them that run, and what is known of them.
+pub(super) struct Shift<'a> {
+    rules: &'a Rules,
+    crew: &'a mut Crew,
+    inbox: Option<&'a Inbox>,
+    queue: Queue<Task, Deadline>,
+    /// The processes of some of those that wait, which have been made ahead.
+    prepared: Vec<(Ticket, Run)>,
+    running: Vec<Working>,
+    /// No further job is started.
+    stopped: bool,
+    /// Nor is one, for want of room, until one of those that run has ended.
+    full: bool,
+}
+
+/// An order that is being carried out.
+struct Working {
+    ticket: Ticket,
+    task: Task,
+    run: Run,
+    /// That its function was called has been told.
+    announced: bool,
+}
+
+impl<'a> Shift<'a> {
+    pub(super) fn new(rules: &'a Rules, crew: &'a mut Crew, inbox: Option<&'a Inbox>) -> Self {
+        let queue = Queue::new(rules.group_limits.iter().copied());
+        Self { rules, crew, inbox, queue, prepared: Vec::new(), running: Vec::new(), stopped: false, full: false }
+    }
+
+    /// Has an order wait for its turn.
+    pub(super) fn take(&mut self, number: usize, order: Order) {
+        let ticket = Ticket { priority: order.options.priority.unwrap_or(0), number, line: order.line };
+        self.queue.join(ticket, Task::new(order));
+    }
+
+    /// Has all orders carried out, and returns once the last one is over.
+    pub(super) fn run(mut self, listener: &mut Listener<'_>) {
+        loop {
+            self.obey();
+            self.queue.admit(Deadline::now);
+            self.start(listener);
+            if self.stopped {
+                self.give_up_those_that_wait(listener);
+            } else if !self.full {
+                self.look_ahead();
+            }
+            if self.running.is_empty() && self.queue.is_empty() {
+                break;
+            }
+            self.wait();
+            self.conclude(listener);
+        }
+        self.crew.settle();
+    }
+
+    /// Does what was said meanwhile.
+    fn obey(&mut self) {
+        for instruction in self.inbox.filter(|inbox| inbox.has_words()).map(Inbox::take).unwrap_or_default() {
+            self.stopped = true;
+            match instruction {
+                Instruction::Stop => {}
+                Instruction::Abandon => self.running.iter_mut().for_each(|working| working.run.cut_short()),
+            }
+        }
+    }
+
+    /// Calls the next ones, as many as may run.
+    fn start(&mut self, listener: &mut Listener<'_>) {
+        let concurrency = self.rules.concurrency.get();
+        while !self.stopped && !self.full && self.running.len() < concurrency && !self.is_called_away() {
+            let Some((ticket, task)) = self.queue.next() else {
+                return;
+            };
+            match self.call(ticket, &task.order) {
+                Ok(run) => self.running.push(Working { ticket, task, run, announced: false }),
+                Err(error) if !self.running.is_empty() && process::lacks_room(&error) => {
+                    self.queue.see_off(ticket);
+                    self.queue.join(ticket, task);
+                    self.full = true;
+                }
+                Err(error) => self.end(ticket, task, Finished::without_a_process(&error), listener),
+            }
+        }
+    }
+
+    fn is_called_away(&self) -> bool {
+        self.inbox.is_some_and(Inbox::has_words)
+    }
+
+    /// Has the function called, in the process that has been made for it or in a new one.
+    fn call(&mut self, ticket: Ticket, order: &Order) -> io::Result<Run> {
+        let prepared =
+            self.prepared.iter().position(|(of, _)| *of == ticket).map(|place| self.prepared.remove(place).1);
+        let mut run = match prepared {
+            Some(run) if run.can_be_called() => run,
+            gone => {
+                // Nothing of the function has run, so that it can be tried once more.
+                if let Some(run) = gone {
+                    run.abandon(self.crew);
+                }
+                Run::prepare(order.clone(), self.crew)?
+            }
+        };
+        run.call(self.crew);
+        Ok(run)
+    }
+
+    /// Makes the processes of some of the next ones, so that their start is hidden behind those that run.
+    fn look_ahead(&mut self) {
+        // With one core there is nothing to hide behind.
+        let cores = if *CORES < 2 { 0 } else { *CORES };
+        let wanted = self.running.iter().filter(|working| working.run.is_up()).take(cores).count();
+        if self.prepared.len() >= wanted {
+            return;
+        }
+        for (ticket, task) in self.queue.first(wanted) {
+            if self.prepared.len() >= wanted {
+                return;
+            }
+            if self.prepared.iter().any(|(of, _)| *of == ticket) {
+                continue;
+            }
+            // What fails now may succeed when its turn has come, and if not, that is told then.
+            let Ok(mut run) = Run::prepare(task.order.clone(), self.crew) else {
+                return;
+            };
+            run.was_prepared = true;
+            self.prepared.push((ticket, run));
+        }
+    }
+
+    /// Waits until something is to be done, and does what the runs have to do.
+    fn wait(&mut self) {
+        let runs = self.running.iter().map(|working| working.run.deadline());
+        let next = runs.chain(self.queue.moment()).fold(self.crew.deadline(), Deadline::earlier);
+        let interests = self.running.iter().map(|working| working.run.interests());
+        let ready = process::wait(interests.chain(self.crew.interests()), self.inbox.map(Inbox::doorbell), next);
+        for (working, ready) in self.running.iter_mut().zip(ready) {
+            working.run.advance(ready);
+        }
+        self.crew.see_off();
+    }
+
+    /// Tells of those that have begun, and takes leave of those that are over.
+    fn conclude(&mut self, listener: &mut Listener<'_>) {
+        if self.rules.hears == Hears::Everything {
+            self.announce(listener);
+        }
+        let done: Vec<_> = self.running.extract_if(.., |working| working.run.is_done()).collect();
+        for Working { ticket, task, run, .. } in done {
+            self.full = false;
+            if !self.stopped && run.was_gone_before_the_call() {
+                run.abandon(self.crew);
+                self.queue.see_off(ticket);
+                self.queue.join(ticket, task);
+                continue;
+            }
+            let over = run.conclude(self.crew);
+            self.end(ticket, task, over, listener);
+        }
+    }
+
+    fn announce(&mut self, listener: &mut Listener<'_>) {
+        let begun = |working: &&mut Working| !working.announced && working.run.has_started();
+        for working in self.running.iter_mut().filter(begun) {
+            working.announced = true;
+            let news = News::Started { attempt: working.task.order.attempt, process: working.run.process() };
+            self.stopped |= listener(working.ticket.number, news).is_break();
+        }
+    }
+
+    /// Takes what came of an attempt: it is told, or there is another one.
+    fn end(&mut self, ticket: Ticket, task: Task, over: Finished, listener: &mut Listener<'_>) {
+        self.queue.see_off(ticket);
+        let attempt = (self.rules.hears == Hears::Everything).then(|| task.attempt(&over));
+        let after = if self.stopped { After::Nothing(task.end(over)) } else { task.go_on(over) };
+        let retry_in = if let After::Again(_, delay) = &after { Some(*delay) } else { None };
+        let mut tell = |news| self.stopped |= listener(ticket.number, news).is_break();
+        if let Some(attempt) = attempt {
+            tell(News::Ended { attempt, retry_in });
+        }
+        match after {
+            After::Again(task, delay) => self.queue.join_later(ticket, task, Deadline::after(delay)),
+            After::Nothing(over) => {
+                let is_failure = over.outcome.status() != Status::Ok;
+                tell(News::Over(over));
+                self.stopped |= is_failure && self.rules.on_failure == OnFailure::Stop;
+            }
+        }
+    }
+
+    /// Tells of those that won't be called any more.
+    fn give_up_those_that_wait(&mut self, listener: &mut Listener<'_>) {
+        self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.crew));
+        for (ticket, task) in self.queue.clear() {
+            // Nothing more can be stopped by what is answered.
+            let _ = listener(ticket.number, News::Over(task.give_up()));
+        }
+    }
+}
+
+/// How many cores this process may use: the kernel is asked once, in a dozen calls.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));

@@ -1,0 +1,220 @@
+//! Jobs that are tried more than once: how often, for which causes, when, and what is kept of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use scheduler::{Backoff, Cause, Job, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
+use scheduler_tests::attempts::comes_to;
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::{fails, fast, kills_itself, returns_the_unwritable};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{METHODS, PLENTY};
+
+/// Longer than what a test does meanwhile takes on a busy machine.
+const LATER: Duration = Duration::from_secs(1);
+
+struct Notes(TempDir);
+
+impl Notes {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("notes")
+    }
+
+    fn job(&self, name: &str, endings: &[Ending]) -> Job<usize> {
+        comes_to::job(self.file(), name.to_owned(), endings.to_vec())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(self.file()).expect("it was written").lines().map(ToOwned::to_owned).collect()
+    }
+}
+
+fn numbers(record: &Record) -> Vec<(u32, Status)> {
+    record.attempts().iter().map(|attempt| (attempt.number(), attempt.status())).collect()
+}
+
+#[test]
+fn a_job_is_tried_until_it_gives_a_result_and_every_attempt_is_listed() {
+    for method in METHODS {
+        let notes = Notes::new();
+        let endings = [Ending::Fails, Ending::Dies, Ending::Panics, Ending::Hangs, Ending::Exits];
+        let job = notes.job("a", &endings).retries(9).timeout(Duration::from_millis(400));
+        let scheduler = Scheduler::new().start_method(method);
+        let record = scheduler.run(jobs![("a", { job })]).expect("the input is fine").remove(0);
+        assert_eq!((record.status(), record.is_flaky()), (Status::Ok, true), "{record:?}");
+        assert_eq!(record.result::<usize>().expect("it returned"), 6);
+        let (error, timeout) = (Status::Error, Status::Timeout);
+        assert_eq!(numbers(&record), [(1, error), (2, error), (3, error), (4, timeout), (5, error), (6, Status::Ok)]);
+        let errors: Vec<_> = record.attempts().iter().map(|attempt| attempt.error().unwrap_or_default()).collect();
+        for (error, part) in errors.iter().zip(["as it was told", "SIGKILL", "panicked", "timeout of 400ms", "code 3"])
+        {
+            assert!(error.contains(part), "{errors:?}");
+        }
+        assert!(record.attempts()[3].duration() >= Duration::from_millis(400), "{record:?}");
+    }
+}
+
+#[test]
+fn it_is_tried_no_more_often_than_it_may_be() {
+    for (retries, count) in [(0, 1), (1, 2), (3, 4)] {
+        let notes = Notes::new();
+        let job = notes.job("a", &[Ending::Fails; 9]).retries(retries);
+        let record = Scheduler::new().run(jobs![("a", { job })]).expect("the input is fine").remove(0);
+        assert_eq!((record.status(), record.is_flaky()), (Status::Error, false));
+        assert_eq!((notes.lines().len(), record.attempts().len()), (count, if retries == 0 { 0 } else { count }));
+    }
+}
+
+#[scheduler::job(retries = 2, retry_on = ["panic", "exit"])]
+fn by_attribute(file: PathBuf, endings: Vec<Ending>) -> Result<usize, String> {
+    comes_to(file, "a".to_owned(), endings)
+}
+
+#[test]
+fn only_causes_that_were_named_count() {
+    let notes = Notes::new();
+    let endings = vec![Ending::Panics, Ending::Fails];
+    let record = Scheduler::new().run(jobs![("a", by_attribute(notes.file(), endings))]);
+    let record = record.expect("the input is fine").remove(0);
+    assert_eq!(numbers(&record), [(1, Status::Error), (2, Status::Error)]);
+    assert!(record.error().is_some_and(|error| error.contains("as it was told")), "{record:?}");
+}
+
+#[test]
+fn each_cause_is_what_it_says() {
+    let short = Duration::from_millis(300);
+    let cases = [
+        (Cause::Timeout, Ending::Hangs),
+        (Cause::Signal, Ending::Dies),
+        (Cause::Signal, Ending::Overflows),
+        (Cause::Panic, Ending::Panics),
+        (Cause::Panic, Ending::PanicsTwice),
+        (Cause::Returned, Ending::Fails),
+        (Cause::Exit, Ending::Exits),
+        (Cause::Machinery, Ending::KillsWarden),
+    ];
+    let notes = Notes::new();
+    let mut list = Vec::new();
+    for (index, (cause, ending)) in cases.into_iter().enumerate() {
+        let job = || notes.job(&format!("{index} {list}", list = list.len()), &[ending]).retries(1).timeout(short);
+        let other = if cause == Cause::Exit { Cause::Panic } else { Cause::Exit };
+        list.push((format!("{ending:?} counts"), job().retry_on(vec![cause]).into()));
+        let job = notes.job(&format!("{index} not"), &[ending]).retries(1).timeout(short);
+        list.push((format!("{ending:?} doesn't"), job.retry_on(vec![other]).into()));
+    }
+    for (index, record) in Scheduler::new().concurrency(4).run(list).expect("the input is fine").iter().enumerate() {
+        assert_eq!(record.is_flaky(), index % 2 == 0, "{record:?}");
+    }
+}
+
+#[test]
+fn what_could_not_be_encoded_is_the_machinerys() {
+    let retried = |causes: Vec<Cause>| {
+        let run = run_job_with_timeout(returns_the_unwritable::job().retries(1).retry_on(causes), PLENTY);
+        run.expect("the input is fine").attempts.len()
+    };
+    assert_eq!((retried(vec![Cause::Machinery]), retried(vec![Cause::Returned])), (2, 0));
+}
+
+#[test]
+fn while_one_waits_for_its_next_attempt_others_run() {
+    for method in METHODS {
+        let notes = Notes::new();
+        let waits = notes.job("waits", &[Ending::Fails]).retries(1).backoff(Backoff::fixed(LATER));
+        let list = jobs![("a", { waits }), ("b", { notes.job("b", &[]) }), ("c", { notes.job("c", &[]) })];
+        let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
+        assert_eq!(notes.lines(), ["waits", "b", "c", "waits"]);
+        assert_eq!((records[0].job_id(), records[0].attempts()[1].waited()), ("a", LATER));
+        assert_eq!(records[0].attempts()[0].waited(), Duration::ZERO);
+    }
+}
+
+#[test]
+fn an_attempt_that_need_not_wait_comes_before_what_follows_in_the_list() {
+    let notes = Notes::new();
+    let first = notes.job("a", &[Ending::Fails, Ending::Fails]).retries(2);
+    let list = jobs![("a", { first }), ("b", { notes.job("b", &[]) })];
+    Scheduler::new().run(list).expect("the input is fine");
+    assert_eq!(notes.lines(), ["a", "a", "a", "b"]);
+}
+
+#[test]
+fn a_backoff_grows_and_is_waited_for() {
+    let notes = Notes::new();
+    let backoff = Backoff::exponential(Duration::from_millis(50), Duration::from_millis(150));
+    let job = notes.job("a", &[Ending::Fails; 4]).retries(4).backoff(backoff);
+    let clock = Instant::now();
+    let run = run_job_with_timeout(job, PLENTY).expect("the input is fine");
+    assert_eq!(run.outcome, Outcome::Ok(5));
+    let waited: Vec<_> = run.attempts.iter().map(|attempt| attempt.waited().as_millis()).collect();
+    assert_eq!(waited, [0, 50, 100, 150, 150]);
+    assert!(clock.elapsed() >= Duration::from_millis(450));
+}
+
+#[test]
+fn only_the_last_timeout_is_followed_up() {
+    for concurrency in [1, 2] {
+        let notes = Notes::new();
+        let late = Mutex::new(Vec::new());
+        let hangs = |name: &str, times| {
+            notes.job(name, &[Ending::Hangs; 2][..times]).retries(1).timeout(Duration::from_millis(200))
+        };
+        let list = jobs![("passes", { hangs("passes", 1) }), ("hangs", { hangs("hangs", 2) })];
+        let scheduler = Scheduler::new().concurrency(concurrency).on_timeout(|timed_out| {
+            let mut late = late.lock().expect("nobody panics with it");
+            late.push((timed_out.job_id().to_owned(), timed_out.record().attempts().len()));
+            Ok::<_, String>(())
+        });
+        scheduler.run(list).expect("the input is fine");
+        assert_eq!(*late.lock().expect("nobody panicked with it"), [("hangs".to_owned(), 2)]);
+    }
+}
+
+#[test]
+fn attempts_are_serialised_where_there_was_more_than_one() {
+    let notes = Notes::new();
+    let list = jobs![
+        ("a", { notes.job("a", &[Ending::Fails]).retries(3) }),
+        ("b", { fast::job().retries(3) }),
+        ("c", { kills_itself::job().retries(1) }),
+    ];
+    let records = Scheduler::new().run(list).expect("the input is fine");
+    let json = serde_json::to_value(&records).expect("records can be written");
+    let attempts = &json[0]["attempts"];
+    assert_eq!(json[0]["flaky"], true);
+    let duration = records[0].attempts()[0].duration().as_secs_f64();
+    let first = json!({
+        "attempt": 1, "status": "error", "duration_sec": duration, "waited_sec": 0.0,
+        "error": "returned an error: as it was told",
+    });
+    assert_eq!((&attempts[0], &attempts[1]["status"]), (&first, &json!("ok")));
+    assert!(attempts[1].get("error").is_none() && attempts[1]["duration_sec"].is_number());
+    assert!(json[1].get("attempts").is_none() && json[1].get("flaky").is_none(), "{json}");
+    assert_eq!((&json[2]["flaky"], json[2]["attempts"].as_array().map(Vec::len)), (&json!(false), Some(2)));
+}
+
+#[test]
+fn a_backoff_that_makes_no_sense_is_refused() {
+    let refused = |backoff, retries| {
+        let list = jobs![("a", { fails::job().retries(retries).backoff(backoff) })];
+        let error = Scheduler::new().run(list).expect_err("it makes no sense");
+        assert!(error.is_invalid_setting(), "{error}");
+        error.to_string()
+    };
+    let second = Duration::from_secs(1);
+    let named = "invalid setting: `a` (job `scheduler_tests::jobs::fails`): ";
+    assert_eq!(
+        refused(Backoff::fixed(second).jitter(2.0), 1),
+        format!("{named}a jitter of 2 is none; give a part from 0 to 1")
+    );
+    assert!(refused(Backoff::exponential(second, second / 2), 1).ends_with("can't grow from 1s to 500ms"));
+    assert!(refused(Backoff::fixed(Duration::MAX), 2).ends_with("are longer than time"));
+}

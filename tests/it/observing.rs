@@ -1,0 +1,172 @@
+//! Observers: what they are told, when, and that they can do no harm.
+
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use scheduler::observer::{AttemptEnded, Queued, Recorded, Started, Swept};
+use scheduler::{Observer, Scheduler, Status, Sweep, jobs};
+use scheduler_tests::attempts::{comes_to, waits_for};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::{fast, hangs};
+use scheduler_tests::leavings::{Leaving, leaves, new_tag};
+
+use crate::{METHODS, PLENTY};
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    keys: Mutex<Vec<u64>>,
+}
+
+impl Log {
+    fn note(&self, key: u64, line: String) {
+        self.lines.lock().expect("nobody panics with it").push(line);
+        self.keys.lock().expect("nobody panics with it").push(key);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("nobody panicked with it").clone()
+    }
+}
+
+impl Observer for Log {
+    fn queued(&self, event: &Queued<'_>) {
+        self.note(event.key, format!("{} queued", event.job_id));
+    }
+
+    fn started(&self, event: &Started<'_>) {
+        assert!(event.process.is_some_and(|process| process > 1), "{event:?}");
+        self.note(event.key, format!("{} started {}", event.job_id, event.attempt));
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        let again = event.retry_in.map_or(String::new(), |time| format!(", again in {time:?}"));
+        let (number, status) = (event.attempt.number(), event.attempt.status());
+        self.note(event.key, format!("{} ended {number}: {status}{again}", event.job_id));
+    }
+
+    fn swept(&self, event: &Swept<'_>) {
+        self.note(event.key, format!("{} swept {}: {:?}", event.job_id, event.attempt, event.sweep));
+    }
+
+    fn recorded(&self, event: &Recorded<'_>) {
+        assert_eq!((event.record.job_id(), event.record.job()), (event.job_id, event.job));
+        self.note(event.key, format!("{} recorded: {}", event.job_id, event.record.status()));
+    }
+}
+
+/// Panics whatever it is told, without a message that would stand among the tests' own.
+struct Panics;
+
+impl Observer for Panics {
+    fn queued(&self, _: &Queued<'_>) {
+        resume_unwind(Box::new("queued"));
+    }
+
+    fn recorded(&self, _: &Recorded<'_>) {
+        resume_unwind(Box::new("recorded"));
+    }
+}
+
+const OF_THREE: [&str; 14] = [
+    "a queued",
+    "b queued",
+    "c queued",
+    "a started 1",
+    "a ended 1: error, again in 10ms",
+    "a swept 1: Clean",
+    "a started 2",
+    "a ended 2: ok",
+    "a swept 2: Clean",
+    "a recorded: ok",
+    "c started 1",
+    "c ended 1: timeout",
+    "c swept 1: Clean",
+    "c recorded: timeout",
+];
+
+#[test]
+fn everything_that_happens_to_a_job_is_told_in_its_order() {
+    for method in METHODS {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let flaky = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails]);
+        let flaky = flaky.retries(1).backoff(scheduler::Backoff::fixed(Duration::from_millis(10)));
+        let tag = new_tag();
+        let list = jobs![
+            ("a", { flaky }),
+            ("b", leaves(Leaving::Session, Ending::Returns, tag.clone())),
+            ("c", { hangs::job().timeout(Duration::from_millis(200)) }),
+        ];
+        let log = Arc::new(Log::default());
+        let scheduler = Scheduler::new().start_method(method).observer(Arc::clone(&log)).observer(Panics);
+        let records = scheduler.run(list).expect("an observer that panics does no harm");
+        assert_eq!(records.len(), 3);
+        let lines = log.lines();
+        let of = |id: &str| lines.iter().filter(|line| line.starts_with(id)).cloned().collect::<Vec<_>>();
+        let expected = |id: &str| OF_THREE.into_iter().filter(|line| line.starts_with(id)).collect::<Vec<_>>();
+        assert_eq!(
+            (of("a "), of("c ")),
+            (
+                expected("a ").iter().map(ToString::to_string).collect(),
+                expected("c ").iter().map(ToString::to_string).collect()
+            )
+        );
+        let Sweep::Killed(left) = records[1].sweep() else { panic!("{records:?}") };
+        let expected =
+            ["b queued", "b started 1", "b ended 1: ok", &format!("b swept 1: Killed({left})"), "b recorded: ok"];
+        assert_eq!(of("b "), expected);
+        assert_eq!(lines[..3], OF_THREE[..3]);
+        let keys = log.keys.lock().expect("nobody panicked with it");
+        assert_eq!(keys[..3], [keys[0], keys[0] + 1, keys[0] + 2]);
+    }
+}
+
+#[test]
+fn keys_tell_lists_apart() {
+    let log = Arc::new(Log::default());
+    let scheduler = Scheduler::new().observer(Arc::clone(&log));
+    for _ in 0..2 {
+        scheduler.run(jobs![("a", fast)]).expect("the input is fine");
+    }
+    let mut keys = log.keys.lock().expect("nobody panicked with it").clone();
+    keys.dedup();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+}
+
+/// Lets a job go on that waits, once it is told that the job runs.
+struct LetsGo(std::path::PathBuf);
+
+impl Observer for LetsGo {
+    fn started(&self, _: &Started<'_>) {
+        std::fs::write(&self.0, "").expect("the folder is the test's");
+    }
+}
+
+#[test]
+fn a_start_is_told_while_the_job_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let go = folder.path().join("go");
+    let scheduler = Scheduler::new().timeout(PLENTY).observer(LetsGo(go.clone()));
+    let records = scheduler.run(jobs![("a", waits_for(go))]).expect("the input is fine");
+    assert_eq!(records[0].status(), Status::Ok);
+}
+
+/// Takes its time when it hears of a start.
+struct IsSlow;
+
+impl Observer for IsSlow {
+    fn started(&self, _: &Started<'_>) {
+        thread::sleep(Duration::from_secs(3));
+    }
+}
+
+#[test]
+fn a_slow_observer_delays_no_deadline() {
+    let limit = Duration::from_millis(100);
+    let scheduler = Scheduler::new().timeout(limit).observer(IsSlow);
+    let record = scheduler.run(jobs![("a", hangs)]).expect("the input is fine").remove(0);
+    assert!(record.duration() < Duration::from_secs(2), "{record:?}");
+}

@@ -1,0 +1,51 @@
+//! Jobs that come to another end at each attempt.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use scheduler::job;
+
+use crate::ending::Ending;
+
+/// Writes a line, and returns how many there are by then.
+///
+/// # Errors
+///
+/// If the file can't be written.
+pub fn note(file: &Path, line: &str) -> io::Result<usize> {
+    writeln!(OpenOptions::new().append(true).create(true).open(file)?, "{line}")?;
+    Ok(std::fs::read_to_string(file)?.lines().filter(|other| *other == line).count())
+}
+
+/// Comes to these ends, one after the other: which one is next, the lines say that it has written. After the last one it
+/// returns which attempt it is, from 1.
+///
+/// # Errors
+///
+/// If that is the end, or the file can't be written.
+#[job]
+pub fn comes_to(file: PathBuf, name: String, endings: Vec<Ending>) -> Result<usize, String> {
+    let attempt = note(&file, &name).map_err(|error| error.to_string())?;
+    endings.get(attempt - 1).map_or(Ok(()), |ending| ending.come())?;
+    Ok(attempt)
+}
+
+/// Waits until the file is there.
+#[job]
+#[expect(clippy::disallowed_methods, reason = "a job that waits, sleeps")]
+pub fn waits_for(file: PathBuf) {
+    while !file.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Makes a file.
+///
+/// # Errors
+///
+/// If it can't be made.
+#[job]
+pub fn makes(file: PathBuf) -> io::Result<()> {
+    std::fs::write(file, "")
+}
