@@ -175,3 +175,15 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::launcher::MARKER;
+    use crate::options::OWN;
+    use crate::process::COOKIE;
+
+    #[test]
+    fn the_variables_that_nobody_may_change_are_those_that_are_read() {
+        assert_eq!(OWN, [COOKIE, MARKER]);
+    }
+}

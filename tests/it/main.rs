@@ -16,6 +16,7 @@ mod awaiting;
 mod battery;
 mod calls;
 mod endings;
+mod environment;
 mod expansion;
 mod faults;
 mod follow_ups;

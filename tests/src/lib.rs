@@ -6,6 +6,7 @@
 pub mod async_jobs;
 pub mod attempts;
 pub mod ending;
+pub mod environment;
 pub mod jobs;
 pub mod kin;
 pub mod leavings;

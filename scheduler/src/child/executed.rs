@@ -1,13 +1,19 @@
 //! A job that the warden executed, as it could not fork: what it inherited, and how it goes on from there.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::process::Command;
 
 use super::{exit_unheard, give_up, unprepared, warden};
-use crate::process::{Data, become_job, take_input};
+use crate::launcher::MARKER;
+use crate::options::Environment;
+use crate::process::{COOKIE, Data, become_job, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::message::Request;
 
 /// The role of a job that the warden executes: which of the descriptors that it inherits are what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +49,37 @@ impl Role {
     }
 }
 
+/// Changes the variables of the process that `command` will be: here, where other threads may run by now, they can't be
+/// changed any more.
+pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, changes, .. }: &Environment) {
+    if *is_cleared {
+        let marker = command.get_envs().find(|(name, _)| *name == MARKER).and_then(|(_, value)| value);
+        let kept = [(MARKER, marker.map(OsStr::to_owned)), (COOKIE, env::var_os(COOKIE))];
+        command.env_clear();
+        for (name, value) in kept {
+            value.map(|value| command.env(name, value));
+        }
+    }
+    for (name, value) in changes {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
 /// Runs a job that the warden executed.
 pub(super) fn run(role: Role) -> ! {
     let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let request = frames.expect(&mut File::from(input), Kind::Request);
-    let Some(request) = request.and_then(|request| codec::decode(&request).ok()) else {
+    let Some(mut request) = request.and_then(|request| codec::decode::<Request>(&request).ok()) else {
         exit_unheard();
     };
+    if let Some(environment) = &mut request.environment {
+        environment.forget_variables();
+    }
     let prepared = become_job(std::os::unix::process::parent_id(), stdout);
     warden::run_job(&request, data, prepared)
 }

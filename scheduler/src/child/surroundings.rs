@@ -1,11 +1,47 @@
 //! What a job was told of its surroundings, arranged in its process before its function is called.
 
-use crate::process;
+use std::env;
+use std::path::Path;
+
+use crate::options::Environment;
+use crate::process::{self, COOKIE};
 use crate::wire::message::Request;
 
 /// Arranges them, or says why that can't be done.
 ///
 /// Call it when it is the job's turn, and no earlier: what the job before it has made may be part of them.
 pub(super) fn arrange(request: &Request) -> Result<(), String> {
+    if let Some(environment) = &request.environment {
+        change_variables(environment);
+        environment.current_dir.as_ref().map_or(Ok(()), enter)?;
+    }
     request.limits.as_ref().map_or(Ok(()), process::limit)
+}
+
+fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
+    let folder = folder.as_ref();
+    env::set_current_dir(folder)
+        .map_err(|error| format!("its working directory `{}` can't be entered: {error}", folder.display()))
+}
+
+/// Changes the variables of this process.
+#[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
+fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {
+    if *is_cleared {
+        // By that one a job is found, and what it has started, should its warden be lost.
+        for (name, _) in env::vars_os().filter(|(name, _)| name != COOKIE) {
+            // SAFETY: This process was forked, and has no thread but this one, or it was started and came by `init`, which
+            // stands first in `main`; under libtest the other thread waits for this one. Of one that was executed as its
+            // warden has threads, that has changed them.
+            unsafe { env::remove_var(name) };
+        }
+    }
+    for (name, value) in changes {
+        match value {
+            // SAFETY: As above.
+            Some(value) => unsafe { env::set_var(name, value) },
+            // SAFETY: As above.
+            None => unsafe { env::remove_var(name) },
+        }
+    }
 }

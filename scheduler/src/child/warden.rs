@@ -136,7 +136,11 @@ impl Warden {
             data: process::inheritable(data.as_fd())?,
             stdout: stdout.map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
         };
-        process::execute(&mut self.launcher.command(&role.written()), input)
+        let mut command = self.launcher.command(&role.written());
+        if let Some(environment) = &request.environment {
+            executed::change_variables(&mut command, environment);
+        }
+        process::execute(&mut command, input)
     }
 
     fn watch(&mut self, job: ChildPid) {

@@ -1,9 +1,11 @@
 //! `Environment`: the variables and the working directory that a job begins with.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+/// Variables that a job has, or never has, whatever it is told.
+pub(crate) const OWN: [&str; 2] = ["SCHEDULER_RUN", "__SCHEDULER_CHILD"];
 
 /// What of the environment is changed, in this order: cleared, then each change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,10 +13,23 @@ pub(crate) struct Environment {
     pub(crate) is_cleared: bool,
     /// The variables that are set, and those that are removed.
     pub(crate) changes: Vec<(OsString, Option<OsString>)>,
-    pub(crate) current_dir: Option<PathBuf>,
+    /// A path, which need not be text.
+    pub(crate) current_dir: Option<OsString>,
 }
 
 impl Environment {
+    /// Returns it, if it changes anything.
+    pub(crate) fn any(&self) -> Option<Self> {
+        (*self != Self::default()).then(|| self.clone())
+    }
+
+    /// Says that the variables are what they are to be.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "what executes a job changes them on Linux only"))]
+    pub(crate) fn forget_variables(&mut self) {
+        self.is_cleared = false;
+        self.changes.clear();
+    }
+
     pub(super) fn over(self, below: &Self) -> Self {
         let changes = if self.is_cleared || below.changes.is_empty() {
             self.changes
@@ -35,11 +50,17 @@ impl Environment {
             if name.is_empty() || holds(name, b'=') || holds(name, 0) {
                 return Some(format!("an environment variable can't be named `{}`", shown.escape_debug()));
             }
+            if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                return Some(format!("the environment variable `{shown}` is the scheduler's own; choose another name"));
+            }
             let is_cut = value.as_ref().is_some_and(|value| holds(value, 0));
             is_cut.then(|| format!("the value of the environment variable `{shown}` holds a NUL character"))
         };
-        if self.current_dir.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+        if self.current_dir.as_ref().is_some_and(|folder| folder.is_empty()) {
             return Some("the working directory's path is empty".to_owned());
+        }
+        if self.current_dir.as_ref().is_some_and(|folder| holds(folder, 0)) {
+            return Some("the working directory's path holds a NUL character".to_owned());
         }
         self.changes.iter().find_map(problem_of)
     }

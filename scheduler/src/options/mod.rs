@@ -12,6 +12,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use environment::Environment;
+#[cfg(test)]
+pub(crate) use environment::OWN;
 pub(crate) use limits::Limits;
 pub use on_failure::OnFailure;
 pub use output::Output;
@@ -129,6 +131,10 @@ mod tests {
         refused(&options().niceness(20), "a niceness of 20 is none; give one from -20 to 19");
         refused(&options().env("A=B", "c"), "an environment variable can't be named `A=B`");
         refused(&options().env_remove(""), "an environment variable can't be named ``");
+        let own = "the environment variable `scheduler_run` is the scheduler's own; choose another name";
+        refused(&options().env("scheduler_run", "x"), own);
+        assert!(options().env_remove(OWN[1]).problem().is_some());
+        refused(&options().current_dir("a\0b"), "the working directory's path holds a NUL character");
         refused(&options().env("A", "b\0c"), "the value of the environment variable `A` holds a NUL character");
         refused(&options().current_dir(""), "the working directory's path is empty");
         refused(

@@ -144,10 +144,12 @@ macro_rules! option_setters {
 
         #[doc = concat!("Sets the working directory of ", $whose, ".")]
         ///
+        /// A relative path is one from the working directory of this process.
+        ///
         /// See [`current_dir`](macro@crate::job#current_dir).
         #[must_use = "it returns what it was called on, with the option set"]
         pub fn current_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
-            self.options_mut().environment.current_dir = Some(folder.into());
+            self.options_mut().environment.current_dir = Some(folder.into().into_os_string());
             self
         }
 

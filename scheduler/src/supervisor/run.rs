@@ -75,6 +75,7 @@ impl Run {
             mark: new_mark(),
             next: crew.next(),
             limits: order.options.limits.any(),
+            environment: order.options.environment.any(),
         };
         let stream = match warden.assign(&request) {
             Ok(stream) => stream,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::Panic;
-use crate::options::Limits;
+use crate::options::{Environment, Limits};
 use crate::wire::frame::Mark;
 
 /// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's standard
@@ -24,6 +24,8 @@ pub(crate) struct Request {
     pub(crate) next: Next,
     /// What the job's process is held to, and whatever that starts.
     pub(crate) limits: Option<Limits>,
+    /// What of its environment is changed.
+    pub(crate) environment: Option<Environment>,
 }
 
 /// What a warden does after a run.
