@@ -4,49 +4,13 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::attempt::Attempt;
 use crate::builder::Scheduler;
 use crate::call::{AnyJob, Job};
 use crate::error::Error;
-use crate::evidence::{Sweep, Usage};
-use crate::ledger::undecodable;
-use crate::outcome::{Outcome, Status};
 use crate::record::Record;
+use crate::run::Run;
 use crate::settings::Settings;
 use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
-
-/// One finished run of a job whose result is a `T`.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Run<T> {
-    /// How it ended.
-    pub outcome: Outcome<T>,
-    /// How long the function ran, by the parent's monotonic clock; zero if it never started.
-    pub duration: Duration,
-    /// What the job's process used.
-    pub usage: Usage,
-    /// What was found after the job.
-    pub sweep: Sweep,
-    /// The last text, up to 8 KiB, that a job without a result wrote to its standard error.
-    pub stderr_tail: String,
-    /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
-    /// The last of them is the one that the other fields tell of.
-    pub attempts: Box<[Attempt]>,
-}
-
-impl<T> Run<T> {
-    /// Returns how the run ended, in one word.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.outcome.status()
-    }
-
-    fn of(job: &Job<T>, over: Finished) -> Self {
-        let outcome = over.outcome.and_then(|bytes| (job.decode)(&bytes).map_err(|error| undecodable(&error)));
-        let Finished { duration, usage, sweep, stderr_tail, attempts, .. } = over;
-        Self { outcome, duration, usage, sweep, stderr_tail, attempts }
-    }
-}
 
 /// Runs one job in a process of its own, for no longer than `timeout`.
 ///
@@ -88,7 +52,7 @@ impl<T> Run<T> {
 /// ```
 #[expect(clippy::needless_pass_by_value, reason = "a call is used up by its run; `clone` it to run it again")]
 pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>, Error> {
-    Ok(Run::of(&job, run_one(&job.call, timeout)?))
+    Ok(Run::of(run_one(&job.call, timeout)?, job.decode))
 }
 
 /// Runs one job as [`run_job_with_timeout`] does, while the future that is returned is awaited, and blocks nobody.
@@ -119,7 +83,7 @@ pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>,
 /// ```
 #[expect(clippy::manual_async_fn, reason = "that it is `Send`, whatever the job returns, is promised here")]
 pub fn run_job_async<T>(job: Job<T>, timeout: Duration) -> impl Future<Output = Result<Run<T>, Error>> + Send {
-    async move { Ok(Run::of(&job, run_one_async(&job.call, timeout).await?)) }
+    async move { Ok(Run::of(run_one_async(&job.call, timeout).await?, job.decode)) }
 }
 
 fn run_one(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {

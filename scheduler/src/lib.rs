@@ -112,6 +112,7 @@ mod record;
 mod registry;
 mod result;
 mod returns;
+mod run;
 mod running;
 #[cfg(feature = "tokio")]
 mod runtime;
@@ -138,13 +139,14 @@ pub use crate::error::Error;
 pub use crate::evidence::{Sweep, Usage};
 pub use crate::failure::{Failure, Location, Panic};
 pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
-pub use crate::functions::{Run, run_job_async, run_job_with_timeout, schedule_jobs};
+pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::observer::Observer;
 pub use crate::options::{Backoff, Cause, OnFailure, Output, Terminate};
 pub use crate::outcome::{Outcome, Overrun, Status};
 pub use crate::output::JobResult;
 pub use crate::record::Record;
 pub use crate::registry::{Entry, Parameter, registry};
+pub use crate::run::Run;
 pub use crate::running::Running;
 pub use crate::start_method::StartMethod;
 

@@ -21,7 +21,7 @@ const UPPER: [&[&str]; 6] = [
     &["supervisor"],
     &["follow_up", "settings"],
     &["ledger", "isolated_test"],
-    &["running"],
+    &["running", "run"],
     &["builder"],
     &["functions"],
 ];
