@@ -34,8 +34,18 @@ impl Deadline {
         }
     }
 
+    /// Returns the moment that comes so much later.
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self(self.0.and_then(|moment| moment.checked_add(duration)))
+    }
+
     pub(crate) fn is_past(self) -> bool {
         self.0.is_some_and(|moment| now() >= moment)
+    }
+
+    /// Returns the moment itself, unless it never comes.
+    pub(crate) fn moment(self) -> Option<Instant> {
+        self.0
     }
 
     /// Returns the time that is left, zero once the deadline has passed, `None` if it never does.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 
 use crate::escape::OneLine;
-use crate::outcome::Overrun;
 use crate::record::Record;
 
 /// What a [`Scheduler`](crate::Scheduler) does on a timeout: nothing, or what
@@ -47,16 +46,16 @@ where
     }
 }
 
-/// A run that was stopped at its deadline: what [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) hears of.
+/// A run whose time was over: what [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) hears of.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedOut<'a> {
     record: &'a Record,
-    overrun: Overrun,
+    limit: Duration,
 }
 
 impl<'a> TimedOut<'a> {
-    pub(crate) fn new(record: &'a Record, overrun: Overrun) -> Self {
-        Self { record, overrun }
+    pub(crate) fn new(record: &'a Record, limit: Duration) -> Self {
+        Self { record, limit }
     }
 
     /// Returns the id that the caller gave to the run.
@@ -80,7 +79,7 @@ impl<'a> TimedOut<'a> {
     /// Returns the timeout that applied.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        self.overrun.limit()
+        self.limit
     }
 
     /// Returns how long the function had run when it was stopped.

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_ends_a_test_is_told() {
-        let overran = Outcome::Timeout(Overrun::new(Duration::from_secs(5)));
+        let overran = Outcome::Timeout(Overrun::new(Duration::from_secs(5), Duration::ZERO, None));
         assert_eq!(judged(overran, Sweep::Killed(3)), failed("the test was stopped at its timeout of 5s"));
         let exited = Outcome::Error(Failure::Exited { code: 0 });
         let Verdict::Failed(line) = judged(exited, Sweep::Clean) else { panic!("an exit is no verdict") };

@@ -63,7 +63,7 @@ impl Ledger {
         let job_id = record.job_id();
         self.audience.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record: &record }));
         if let Outcome::Timeout(overrun) = &record.outcome
-            && let Err(source) = follow_up.call(&TimedOut::new(&record, *overrun))
+            && let Err(source) = follow_up.call(&TimedOut::new(&record, overrun.limit()))
         {
             self.error.get_or_insert_with(|| Error::follow_up(OneLine(record.job_id()), source));
         }

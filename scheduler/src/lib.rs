@@ -120,6 +120,7 @@ mod settings;
 mod stage;
 mod start_method;
 mod supervisor;
+pub mod this_job;
 mod wire;
 
 #[doc(hidden)]
@@ -287,6 +288,8 @@ pub use crate::start_method::StartMethod;
 /// #[scheduler::job(timeout = 30)] // A number without a unit.
 /// fn crawl() {}
 /// ```
+///
+#[doc = include_str!("docs/conversation.md")]
 ///
 #[doc = include_str!("docs/surroundings.md")]
 ///

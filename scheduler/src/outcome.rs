@@ -37,8 +37,8 @@ pub enum Outcome<T> {
     Ok(T),
     /// The function gave no value, for the reason told.
     Error(Failure),
-    /// The function was still running at its deadline, and was killed.
-    Timeout(Overrun),
+    /// The function was still running at its deadline. It was killed, or asked to end where it has a grace period.
+    Timeout(Overrun<T>),
 }
 
 impl<T> Outcome<T> {
@@ -57,20 +57,58 @@ impl<T> Outcome<T> {
         match self {
             Self::Ok(value) => turn(value).map_or_else(Outcome::Error, Outcome::Ok),
             Self::Error(failure) => Outcome::Error(failure),
-            Self::Timeout(overrun) => Outcome::Timeout(overrun),
+            Self::Timeout(overrun) => Outcome::Timeout(overrun.and_then(turn)),
         }
     }
 }
 
-/// A run that was stopped at its deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overrun {
+/// A run whose time was over before its function had come to an end.
+///
+/// Without a [grace period](macro@crate::job#grace) it was killed at its timeout. With one it was asked to end first, and
+/// what the function then told is kept here.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
+///
+/// /// Counts until it is asked to end.
+/// #[job(grace = "10s")]
+/// fn count() -> u64 {
+///     let mut counted = 0;
+///     while !this_job::is_cancelled() {
+///         counted += 1;
+///     }
+///     counted
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(count::job(), Duration::from_millis(50))?;
+///     let Outcome::Timeout(overrun) = run.outcome else { panic!("{:?}", run.outcome) };
+///     assert!(overrun.ended_in_order());
+///     assert!(overrun.into_value().is_some_and(|counted| counted > 0));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overrun<T> {
     limit: Duration,
+    grace: Duration,
+    late: Option<Late<T>>,
 }
 
-impl Overrun {
-    pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit }
+/// How the function ended in its grace period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Late<T> {
+    Value(T),
+    Failure(Box<Failure>),
+}
+
+impl<T> Overrun<T> {
+    pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
+        Self { limit, grace, late }
     }
 
     /// Returns the timeout that applied to this run.
@@ -78,11 +116,74 @@ impl Overrun {
     pub fn limit(&self) -> Duration {
         self.limit
     }
+
+    /// Returns the grace period that the job had after its timeout, zero if it had none.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Says whether the function, asked to end, returned within its grace period: a value, or an error.
+    #[must_use]
+    pub fn ended_in_order(&self) -> bool {
+        matches!(&self.late, Some(Late::Value(_))) || matches!(self.failure(), Some(Failure::Returned { .. }))
+    }
+
+    /// Returns the value that the function returned within its grace period.
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
+        match &self.late {
+            Some(Late::Value(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns the value that the function returned within its grace period.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        match self.late {
+            Some(Late::Value(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns how the function failed within its grace period, if it did: it returned `Err`, panicked, or its process
+    /// ended, by SIGTERM say.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.late {
+            Some(Late::Failure(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Returns the same without the value.
+    pub(crate) fn without_value(&self) -> Overrun<()> {
+        let late = self.late.as_ref().map(|late| match late {
+            Late::Value(_) => Late::Value(()),
+            Late::Failure(failure) => Late::Failure(failure.clone()),
+        });
+        Overrun { limit: self.limit, grace: self.grace, late }
+    }
+
+    fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
+        let late = self.late.map(|late| match late {
+            Late::Value(value) => turn(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
+            Late::Failure(failure) => Late::Failure(failure),
+        });
+        Overrun { limit: self.limit, grace: self.grace, late }
+    }
 }
 
-impl fmt::Display for Overrun {
+impl<T> fmt::Display for Overrun<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped at its timeout of {:?}", self.limit)
+        let Self { limit, grace, late } = self;
+        match late {
+            Some(Late::Value(_)) => write!(f, "ended in order, asked to at its timeout of {limit:?}"),
+            Some(Late::Failure(failure)) => write!(f, "asked to end at its timeout of {limit:?}: {failure}"),
+            None if grace.is_zero() => write!(f, "stopped at its timeout of {limit:?}"),
+            None => write!(f, "stopped at its timeout of {limit:?}, after a grace period of {grace:?}"),
+        }
     }
 }
 
@@ -104,7 +205,7 @@ impl fmt::Display for Overrun {
 pub enum Status {
     /// The function returned a value.
     Ok,
-    /// The function was killed at its deadline.
+    /// The function was still running at its deadline.
     Timeout,
     /// The function gave no value.
     Error,

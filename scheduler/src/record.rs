@@ -17,6 +17,8 @@ use crate::output::ErasedOutput;
 /// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
 /// for a run that gave no result with `"error": "…"` in place of `"result"`. Where there was more than one attempt it has
 /// `"flaky"` and `"attempts"`, too.
+/// What a job returned in its grace period follows
+/// as `"late_result"`.
 ///
 /// # Examples
 ///
@@ -159,8 +161,12 @@ impl fmt::Debug for Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let late = match &self.outcome {
+            Outcome::Timeout(overrun) => overrun.value(),
+            _ => None,
+        };
         let of_attempts = if self.attempts.is_empty() { 0 } else { 2 };
-        let mut record = serializer.serialize_struct("Record", 4 + of_attempts)?;
+        let mut record = serializer.serialize_struct("Record", 4 + usize::from(late.is_some()) + of_attempts)?;
         record.serialize_field("job_id", &self.job_id)?;
         record.serialize_field("status", &self.status())?;
         record.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
@@ -170,6 +176,9 @@ impl Serialize for Record {
                 record.serialize_field("result", &value)?;
             }
             (_, error) => record.serialize_field("error", &error.unwrap_or_default())?,
+        }
+        if let Some(bytes) = late {
+            record.serialize_field("late_result", &self.output.revive(bytes).map_err(S::Error::custom)?)?;
         }
         if !self.attempts.is_empty() {
             record.serialize_field("flaky", &self.is_flaky())?;

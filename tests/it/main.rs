@@ -21,6 +21,7 @@ mod expansion;
 mod faults;
 mod follow_ups;
 mod fork_server;
+mod grace;
 mod hygiene;
 mod limits;
 mod look_ahead;

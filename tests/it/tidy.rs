@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 9] = [
 
 /// The floors above those.
 const UPPER: [&[&str]; 6] = [
-    &["supervisor"],
+    &["supervisor", "this_job"],
     &["follow_up", "settings"],
     &["ledger", "isolated_test"],
     &["running", "run"],

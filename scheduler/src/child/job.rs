@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::listener::Listener;
 use super::panic_hook::{self, Printed};
+use super::present::Present;
+use super::teller::Teller;
 use super::{exit_unheard, surroundings, unprepared};
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
@@ -13,8 +16,8 @@ use crate::process::{self, Outgoing};
 use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
-use crate::wire::frame::{self, FrameReader, Kind, Mark};
-use crate::wire::message::{Hello, Report, Request};
+use crate::wire::frame::{FrameReader, Kind};
+use crate::wire::message::{Report, Request};
 
 /// What comes from the parent, and what of it has been read ahead.
 pub(super) struct Incoming {
@@ -28,7 +31,7 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     // The parent could do worse than to promise too much.
     let mut frames = frames.believing();
     let arguments = frames.expect(&mut stream, Kind::Arguments);
-    let teller = Arc::new(Teller { job: std::process::id(), mark: request.mark, data: Mutex::new(outgoing) });
+    let teller = Arc::new(Teller::new(request.mark, outgoing));
     if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
@@ -46,7 +49,8 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
         // Whoever hears of it, the panic goes on.
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });
-    let (ended, took) = call(request, &arguments, &teller);
+    let present = Present::establish(request, Arc::clone(&teller), Listener::new(frames, stream));
+    let (ended, took) = call(request, &arguments, present);
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {
@@ -61,7 +65,7 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
 }
 
 /// Calls the function, and returns how that ended and how long it took.
-fn call(request: &Request, arguments: &[u8], teller: &Teller) -> (Ended, Duration) {
+fn call(request: &Request, arguments: &[u8], present: &Present) -> (Ended, Duration) {
     let refused = |reason: String| (Ended::Refused(reason), Duration::ZERO);
     let Some(entry) = registry::exact(&request.job) else {
         return refused("the re-executed binary knows no job of that name".to_owned());
@@ -71,9 +75,8 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> (Ended, Duratio
     }
     let mut stopwatch = None;
     let mut start = || {
-        let told = teller.tell_encoded(Kind::Started, &Hello { job: teller.job });
-        stopwatch = Some(Stopwatch::start());
-        told.map_err(|_| Ending(Ended::Abandoned))
+        stopwatch = Some(present.begin().map_err(|_| Ending(Ended::Abandoned))?);
+        Ok(())
     };
     let stage = Stage::new(arguments, &mut start);
     let ended = match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
@@ -93,45 +96,6 @@ fn call(request: &Request, arguments: &[u8], teller: &Teller) -> (Ended, Duratio
         }
     };
     (ended, stopwatch.map_or(Duration::ZERO, Stopwatch::elapsed))
-}
-
-/// The way to the parent, for the job's thread and for the panics of all others.
-///
-/// A copy that user code forked may come by as well; it has nothing to tell.
-struct Teller {
-    job: u32,
-    mark: Mark,
-    data: Mutex<Outgoing>,
-}
-
-impl Teller {
-    fn tell(&self, kind: Kind, payload: &[u8]) -> io::Result<()> {
-        self.write(|data| frame::write(data, self.mark, kind, payload))
-    }
-
-    fn tell_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
-        self.tell(kind, &codec::encode(payload).map_err(io::Error::other)?)
-    }
-
-    /// Tells how the function ended, and how long it took.
-    fn tell_end(&self, kind: Kind, payload: &[u8], took: Duration) -> io::Result<()> {
-        let took = codec::encode(&took).map_err(io::Error::other)?;
-        self.write(|data| {
-            // In one piece, which wakes the parent once.
-            let mut head = Vec::new();
-            frame::write(&mut head, self.mark, Kind::Took, &took)?;
-            frame::write_behind(data, head, self.mark, kind, payload)
-        })
-    }
-
-    fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {
-        if std::process::id() != self.job {
-            return Err(io::Error::other("this process was forked by the job"));
-        }
-        let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        data.check()?;
-        write(&mut data)
-    }
 }
 
 /// Ends the job's process as an ordinary program ends: what the job registered for its exit runs, within the time that

@@ -6,8 +6,11 @@ mod alone;
 #[cfg(target_os = "linux")]
 mod executed;
 mod job;
+mod listener;
 mod panic_hook;
+mod present;
 mod surroundings;
+mod teller;
 #[cfg(target_os = "linux")]
 mod warden;
 #[cfg(not(target_os = "linux"))]
@@ -21,6 +24,7 @@ use std::io::{self, Write};
 use crate::launcher::{self, Launcher, MARKER};
 
 pub(crate) use post::ROLE;
+pub(crate) use present::Present;
 
 /// Lets a copy of this process do what it is there for.
 ///

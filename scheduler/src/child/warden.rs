@@ -186,8 +186,12 @@ impl Parent {
                     let told = self.tell(Kind::Ready, &codec::encode(&method).expect("numbers always encode"));
                     told.unwrap_or_else(|_| exit_warden());
                 }
-                // A word to kill comes here when the job that it was meant for had just ended.
-                Ok(Progress::Frame(Frame { kind: Kind::Kill, .. }) | Progress::Partial | Progress::WouldBlock) => {}
+                // A word to end a job comes here when that had just ended.
+                Ok(
+                    Progress::Frame(Frame { kind: Kind::Kill | Kind::Terminate, .. })
+                    | Progress::Partial
+                    | Progress::WouldBlock,
+                ) => {}
                 Ok(Progress::Frame(_) | Progress::End) | Err(_) => exit_warden(),
             }
         }
@@ -223,14 +227,24 @@ impl Parent {
         told.unwrap_or_else(|_| exit_warden());
     }
 
-    /// Reads what was said: true if the job must end, because the parent says so or is gone.
-    fn wants_the_end(&mut self) -> bool {
+    /// Reads what was said of the job that runs.
+    fn wish(&mut self) -> Wish {
         match self.frames.read(&mut self.control) {
-            Ok(Progress::Partial | Progress::WouldBlock) => false,
-            // There is one thing to say after the request.
-            Ok(Progress::Frame(_) | Progress::End) | Err(_) => true,
+            Ok(Progress::Partial | Progress::WouldBlock) => Wish::None,
+            Ok(Progress::Frame(Frame { kind: Kind::Terminate, .. })) => Wish::ToAsk,
+            // There is nothing else to say after the request.
+            Ok(Progress::Frame(_) | Progress::End) | Err(_) => Wish::ToEnd,
         }
     }
+}
+
+/// What the parent wants done about a job that runs.
+enum Wish {
+    None,
+    /// It is to be asked to end.
+    ToAsk,
+    /// It must end, because the parent says so or is gone.
+    ToEnd,
 }
 
 /// What the warden has seen of its job.
@@ -272,8 +286,13 @@ fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell) {
         }
         let spoke = parent.frames.has_buffered()
             || process::wait_for(bell, Some(parent.control.as_fd()), Deadline::after(LOOK));
-        if spoke && parent.wants_the_end() {
-            return;
+        if spoke {
+            match parent.wish() {
+                Wish::None => {}
+                // It has not been reaped, so that the group is still its own. Where nobody is left there, nobody is asked.
+                Wish::ToAsk => drop(witness.job.terminate_group()),
+                Wish::ToEnd => return,
+            }
         }
     }
 }

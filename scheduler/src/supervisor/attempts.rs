@@ -38,7 +38,7 @@ impl Task {
         let outcome = match &over.outcome {
             Outcome::Ok(_) => Outcome::Ok(()),
             Outcome::Error(failure) => Outcome::Error(failure.clone()),
-            Outcome::Timeout(overrun) => Outcome::Timeout(*overrun),
+            Outcome::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
         };
         let (duration, sweep) = (over.duration, over.sweep.clone());
         Attempt { number: self.order.attempt, outcome, duration, waited: self.waited, sweep }

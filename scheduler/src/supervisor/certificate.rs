@@ -6,7 +6,7 @@ use super::step::Verdict;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
 use crate::options;
-use crate::outcome::{Outcome, Overrun};
+use crate::outcome::{Late, Outcome, Overrun};
 use crate::process::{Manner, manner, signal_name};
 use crate::wire::message::{ExitReport, Hello, Report};
 
@@ -24,7 +24,11 @@ pub(super) struct Evidence {
     pub(super) panic: Option<Panic>,
     pub(super) broken: Option<String>,
     pub(super) report: Option<ExitReport>,
+    /// The function was called.
+    pub(super) begun: bool,
     pub(super) start_expired: bool,
+    /// The job was asked to end.
+    pub(super) asked: bool,
     /// The warden was told to end the job.
     pub(super) told_to_kill: bool,
     /// The warden did not answer in time, and was killed.
@@ -45,6 +49,7 @@ pub(super) enum Answer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) job: Duration,
+    pub(super) grace: Duration,
     pub(super) start: Duration,
     /// What its process was held to.
     pub(super) process: options::Limits,
@@ -68,7 +73,11 @@ impl Evidence {
     pub(super) fn certify(mut self, verdict: Verdict, limits: Limits, stderr_tail: &str) -> Outcome<Vec<u8>> {
         Outcome::Error(match (verdict, self.answer.take()) {
             (Verdict::Answered, Some(Answer::Value(bytes))) => return Outcome::Ok(bytes),
-            (Verdict::Overran, _) => return Outcome::Timeout(Overrun::new(limits.job)),
+            (Verdict::Overran, answer) => {
+                let late = self.lateness(answer, limits.process, stderr_tail);
+                return Outcome::Timeout(Overrun::new(limits.job, limits.grace, late));
+            }
+            (Verdict::Cancelled, _) => Failure::Cancelled { begun: self.begun },
             (Verdict::Answered, Some(Answer::Failed(report))) => told(report),
             (Verdict::NeverStarted, _) => {
                 Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) }
@@ -79,6 +88,17 @@ impl Evidence {
             },
             (Verdict::Orphaned | Verdict::Answered, _) => self.unwitnessed(),
         })
+    }
+
+    /// Returns how the function ended in its grace period, if it did so by itself.
+    fn lateness(self, answer: Option<Answer>, limits: options::Limits, stderr_tail: &str) -> Option<Late<Vec<u8>>> {
+        let failure = match answer {
+            Some(Answer::Value(bytes)) => return Some(Late::Value(bytes)),
+            Some(Answer::Failed(report)) => told(report),
+            None if self.asked && !self.told_to_kill && self.exit().is_some() => self.death(limits, stderr_tail),
+            None => return None,
+        };
+        Some(Late::Failure(Box::new(failure)))
     }
 
     fn death(mut self, limits: options::Limits, stderr_tail: &str) -> Failure {
@@ -213,7 +233,12 @@ mod tests {
         core_size: None,
         niceness: None,
     };
-    const LIMITS: Limits = Limits { job: Duration::from_secs(1), start: Duration::from_secs(30), process: NONE };
+    const LIMITS: Limits = Limits {
+        job: Duration::from_secs(1),
+        grace: Duration::from_secs(2),
+        start: Duration::from_secs(30),
+        process: NONE,
+    };
 
     fn exited(exit: Option<Exit>) -> Evidence {
         let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
@@ -297,6 +322,29 @@ mod tests {
         assert!(of(Evidence::default(), Verdict::Orphaned).contains("most likely from outside"));
         let forced = Evidence { forced: true, ..Evidence::default() };
         assert!(of(forced, Verdict::Died).contains("gave no answer in time"));
+    }
+
+    fn late(evidence: Evidence) -> Option<Late<Vec<u8>>> {
+        match evidence.certify(Verdict::Overran, LIMITS, "") {
+            Outcome::Timeout(overrun) if overrun == Overrun::new(LIMITS.job, LIMITS.grace, None) => None,
+            Outcome::Timeout(overrun) => Some(
+                overrun.into_value().map_or_else(|| Late::Failure(Box::new(Failure::Exited { code: 0 })), Late::Value),
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_job_did_in_its_grace_period_is_kept_and_what_was_done_to_it_is_not() {
+        let ended = |told_to_kill| {
+            let exit = exited(Some(Exit::Signal { number: 15, core_dumped: false }));
+            Evidence { asked: true, told_to_kill, ..exit }
+        };
+        let answered = Evidence { answer: Some(Answer::Value(vec![7])), ..ended(true) };
+        assert_eq!(late(answered), Some(Late::Value(vec![7])));
+        assert!(matches!(late(ended(false)), Some(Late::Failure(_))));
+        assert_eq!(late(ended(true)), None);
+        assert_eq!(late(Evidence { asked: false, ..ended(false) }), None);
     }
 
     #[test]

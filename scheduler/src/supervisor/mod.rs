@@ -4,6 +4,7 @@ mod attempts;
 mod certificate;
 mod crew;
 mod inbox;
+mod note;
 mod order;
 mod queue;
 mod run;

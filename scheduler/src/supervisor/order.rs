@@ -36,6 +36,13 @@ pub(crate) struct Order {
     pub(crate) orphans: Orphans,
 }
 
+impl Order {
+    /// Returns how long the job may go on after it was asked to end; zero if it isn't asked.
+    pub(super) fn grace(&self) -> Duration {
+        self.options.grace.unwrap_or_default()
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Finished {

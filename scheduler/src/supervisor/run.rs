@@ -7,11 +7,13 @@ use std::time::Duration;
 use super::REAP_LIMIT;
 use super::certificate::{Answer, Evidence, Limits};
 use super::crew::Crew;
+use super::note::{Note, Notes};
 use super::order::{Finished, Order};
-use super::step::{Action, Event, State, Verdict};
+use super::step::{Action, Event, State, Verdict, Why};
 use super::warden::{Warden, new_mark};
 use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::Sweep;
+use crate::options::Terminate;
 use crate::outcome::Outcome;
 use crate::process::{ChildPid, Heard, Interests, MemoryKills, Ready, Search, Stream, Word};
 use crate::wire::codec;
@@ -55,6 +57,7 @@ pub(crate) struct Run {
     memory_kills: MemoryKills,
     evidence: Evidence,
     search: Option<Search>,
+    notes: Notes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,7 @@ impl Run {
         let request = Request {
             id: order.id.to_string(),
             attempt: order.attempt,
+            timeout: (order.limit != Duration::MAX).then_some(order.limit),
             job: order.entry.name().to_owned(),
             signature: order.entry.signature(),
             mark: new_mark(),
@@ -100,6 +104,7 @@ impl Run {
             memory_kills: MemoryKills::default(),
             evidence: Evidence::default(),
             search: None,
+            notes: Notes::default(),
         })
     }
 
@@ -155,7 +160,7 @@ impl Run {
         let (worker, stream) = (&self.warden.worker, &self.stream);
         match self.state {
             State::Starting => Interests::in_the_start_of(worker, stream),
-            State::Running | State::Silent => Interests::in_the_life_of(worker, stream),
+            State::Running | State::Silent | State::Asked(_) => Interests::in_the_life_of(worker, stream),
             _ => Interests::in_the_word_of(worker),
         }
     }
@@ -172,17 +177,23 @@ impl Run {
         matches!(self.state, State::Done(_))
     }
 
-    /// Has the job's time be over now, however much of it is left.
-    pub(super) fn cut_short(&mut self) {
-        let now = Deadline::after(Duration::ZERO);
-        // What it has said by now, and nobody has read, must not give it its time again.
-        self.order.limit = Duration::ZERO;
-        if let Some(started) = &mut self.started {
-            started.deadline = now;
-        }
-        if matches!(self.state, State::Starting | State::Running | State::Silent | State::Leaving(_)) {
-            self.deadline = now;
-        }
+    /// Asks the job to end, and has it ended once its grace period is over; at once if it has none, or was not called.
+    pub(super) fn ask(&mut self, why: Why) {
+        // An outcome that is complete by now wins.
+        self.read_data(LAST_LOOK);
+        self.feed(if self.order.grace().is_zero() { Event::Halt(why) } else { Event::Ask(why) });
+    }
+
+    /// Has the job ended at once.
+    #[expect(dead_code, reason = "nobody kills a job without asking yet")]
+    pub(super) fn halt(&mut self, why: Why) {
+        self.read_data(LAST_LOOK);
+        self.feed(Event::Halt(why));
+    }
+
+    /// Takes what the run has told since this was last called.
+    pub(super) fn notes(&mut self) -> impl Iterator<Item = Note> + use<> {
+        self.notes.take()
     }
 
     /// Takes what is ready, and acts on the deadline if it has passed.
@@ -215,7 +226,8 @@ impl Run {
         }
         if self.deadline.is_past() && !self.is_done() {
             self.evidence.start_expired |= self.state == State::Starting;
-            self.feed(Event::Limit);
+            let can_be_asked = matches!(self.state, State::Running | State::Silent) && !self.order.grace().is_zero();
+            self.feed(if can_be_asked { Event::Ask(Why::Overran) } else { Event::Limit });
         }
     }
 
@@ -265,6 +277,7 @@ impl Run {
                 if let Ok(hello) = codec::decode(&payload) {
                     self.evidence.hello.get_or_insert(hello);
                 }
+                self.evidence.begun = true;
                 self.started =
                     Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
                 self.feed(Event::Started);
@@ -340,6 +353,7 @@ impl Run {
         self.state = after;
         match action {
             Action::Nothing => {}
+            Action::Ask => self.tell_to_end(),
             Action::Kill => {
                 self.evidence.told_to_kill = true;
                 self.warden.tell_to_kill();
@@ -360,13 +374,31 @@ impl Run {
         self.deadline = self.limit();
     }
 
+    /// Asks the job to end: it has its grace period from here.
+    fn tell_to_end(&mut self) {
+        self.evidence.asked = true;
+        self.stream.send(Arc::new(frame::header(self.mark, Kind::Stop, 0).to_vec()));
+        if self.order.options.terminate == Some(Terminate::Signal) {
+            self.warden.tell_to_terminate();
+        }
+        let grace = self.order.grace();
+        if let (State::Asked(why), Some(started)) = (self.state, &mut self.started) {
+            // A deadline that was acted on late takes nothing off the grace period's end.
+            started.deadline = match why {
+                Why::Overran => started.deadline.plus(grace),
+                Why::Cancelled => Deadline::after(grace),
+            };
+            self.notes.asked(why);
+        }
+    }
+
     /// Returns the limit of the state that has just been entered.
     fn limit(&self) -> Deadline {
         // A job that was not called has what is left of the time for its start.
         let job = self.started.map_or(self.deadline, |started| started.deadline);
         match self.state {
             State::Starting => self.deadline,
-            State::Running | State::Silent => job,
+            State::Running | State::Silent | State::Asked(_) => job,
             State::Leaving(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
             State::Killing(_) => Deadline::after(KILL_LIMIT),
             State::Reaping(_) | State::Forcing(_) => Deadline::after(REAP_LIMIT),
@@ -389,8 +421,12 @@ impl Run {
         crew.take_back(self.warden, is_fit);
         // A run is concluded once it is done, and a run that is done has its verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
-        let limits =
-            Limits { job: self.order.limit, start: self.order.start_limit, process: self.order.options.limits };
+        let limits = Limits {
+            job: self.order.limit,
+            grace: self.order.grace(),
+            start: self.order.start_limit,
+            process: self.order.options.limits,
+        };
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
         Finished { outcome, duration: self.duration, usage, sweep, stderr_tail, attempts: Box::default() }

@@ -12,6 +12,7 @@ use super::inbox::{Inbox, Instruction};
 use super::order::{Finished, Order};
 use super::queue::{Queue, Ticket};
 use super::run::Run;
+use super::step::Why;
 use super::{Hears, News, Rules};
 use crate::clock::Deadline;
 use crate::options::OnFailure;
@@ -83,7 +84,7 @@ impl<'a> Shift<'a> {
             self.stopped = true;
             match instruction {
                 Instruction::Stop => {}
-                Instruction::Abandon => self.running.iter_mut().for_each(|working| working.run.cut_short()),
+                Instruction::Abandon => self.running.iter_mut().for_each(|working| working.run.ask(Why::Cancelled)),
             }
         }
     }
@@ -161,6 +162,8 @@ impl<'a> Shift<'a> {
         let ready = process::wait(interests.chain(self.crew.interests()), self.inbox.map(Inbox::doorbell), next);
         for (working, ready) in self.running.iter_mut().zip(ready) {
             working.run.advance(ready);
+            // Nobody listens yet.
+            working.run.notes().for_each(drop);
         }
         self.crew.see_off();
     }

@@ -1,21 +1,22 @@
 //! The one place where a run is decided: a pure function from a state and an event to the next state.
 //!
 //! ```text
-//! Starting ───▶ Running ───▶ Silent                what the job does
-//!     └────────────┴────────────┤
-//!                               ▼
-//!               Leaving ───▶ Killing ──────┐       what is done about it: it is left alone, or it must end
+//! Starting ───▶ Running ───▶ Silent ───▶ Asked    what the job does, and that it was asked to end
+//!     └────────────┴────────────┴───────────┤
+//!                                           ▼
+//!               Leaving ───▶ Killing ──────┐      what is done about it: it is left alone, or it must end
 //!                  └────────────┤          │
 //!                               ▼          │
-//!               Reaping ───▶ Forcing ──────┤       a warden that is lost: its own end, and what its job left
+//!               Reaping ───▶ Forcing ──────┤      a warden that is lost: its own end, and what its job left
 //!                  └────────────┤          │
 //!                               ▼          ▼
 //!                           Searching ▶ Draining ───▶ Done
 //! ```
 //!
 //! A run goes to the right and down, and may leave out any state on its way. Every state but `Done` has a limit and no
-//! transition leads back, so that every run ends. The verdict is set once, on the way out of the first row, and no later
-//! event changes it.
+//! transition leads back, so that every run ends. A job is asked once, and why it was is how its run is recorded, whatever
+//! it does with the time that it is left. The verdict is set once, on the way out of the first row, and no later event
+//! changes it.
 
 /// What the supervisor is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) enum State {
     Running,
     /// The function, or the news of its death: its stream has ended, and what it may yet return can't be told.
     Silent,
+    /// The function, which was asked to end, and is in its grace period.
+    Asked(Why),
     /// The job's process to exit, and the warden to report: the verdict is there.
     Leaving(Verdict),
     /// The warden to kill everything and report.
@@ -41,6 +44,15 @@ pub(crate) enum State {
     Done(Verdict),
 }
 
+/// Why a job is to end before it has come to an end of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its deadline has passed.
+    Overran,
+    /// Nobody wants it any more.
+    Cancelled,
+}
+
 /// How the run is to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -48,6 +60,8 @@ pub(crate) enum Verdict {
     Answered,
     /// The deadline was acted on.
     Overran,
+    /// It was cancelled before it had ended.
+    Cancelled,
     /// The job ended without an outcome.
     Died,
     /// The function was never called.
@@ -81,6 +95,10 @@ pub(crate) enum Event {
     Found,
     /// Nothing of the job's standard error is left to pass on.
     Drained,
+    /// The job is to be asked to end, for it has a grace period.
+    Ask(Why),
+    /// The job is to be ended at once.
+    Halt(Why),
     /// The limit of the state has passed.
     Limit,
 }
@@ -89,6 +107,8 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Nothing,
+    /// Ask the job to end.
+    Ask,
     /// Tell the warden to end everything.
     Kill,
     /// End the warden itself.
@@ -98,7 +118,7 @@ pub(crate) enum Action {
 impl State {
     /// Returns the state after `event`, and what to do on the way there.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
-        use State::{Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Searching, Silent, Starting};
+        use State::{Asked, Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Searching, Silent, Starting};
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
@@ -112,12 +132,25 @@ impl State {
             (Running | Silent, Event::Exit) => (Draining(Verdict::Died), Action::Nothing),
             (Running | Silent, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
 
+            (Running | Silent, Event::Ask(why)) => (Asked(why), Action::Ask),
+            (Asked(why), Event::Outcome) => (Leaving(why.verdict()), Action::Nothing),
+            (Asked(why), Event::Exit) => (Draining(why.verdict()), Action::Nothing),
+            (Asked(why), Event::ControlEnd) => (Reaping(why.verdict()), Action::Nothing),
+
+            // A function that has not been called can't be asked; and what one that was asked says is nonsense when its time
+            // is over already.
+            (Starting, Event::Ask(why))
+            | (Starting | Running | Silent, Event::Halt(why))
+            | (Asked(why), Event::Limit | Event::Halt(_) | Event::Broken | Event::Started | Event::Refused) => {
+                (Killing(why.verdict()), Action::Kill)
+            }
+
             // Nonsense, or sense at the wrong time.
             (Starting, Event::Broken | Event::Outcome) | (Running, Event::Broken | Event::Started | Event::Refused) => {
                 (Killing(Verdict::Broken), Action::Kill)
             }
 
-            (Leaving(verdict), Event::Limit) => (Killing(verdict), Action::Kill),
+            (Leaving(verdict), Event::Limit | Event::Halt(_)) => (Killing(verdict), Action::Kill),
             (Leaving(verdict) | Killing(verdict) | Forcing(verdict), Event::Exit)
             | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
             (Leaving(verdict) | Killing(verdict), Event::ControlEnd) => (Reaping(verdict), Action::Nothing),
@@ -137,7 +170,7 @@ impl State {
     /// Returns how the run is to be recorded, once that is decided.
     pub(crate) fn verdict(self) -> Option<Verdict> {
         match self {
-            Self::Starting | Self::Running | Self::Silent => None,
+            Self::Starting | Self::Running | Self::Silent | Self::Asked(_) => None,
             Self::Leaving(verdict)
             | Self::Killing(verdict)
             | Self::Reaping(verdict)
@@ -149,12 +182,22 @@ impl State {
     }
 }
 
+impl Why {
+    /// Returns how a run is recorded that was ended for this reason.
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Overran => Verdict::Overran,
+            Self::Cancelled => Verdict::Cancelled,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 11] = [
+    const EVENTS: [Event; 15] = [
         Event::Started,
         Event::Refused,
         Event::Outcome,
@@ -165,6 +208,10 @@ mod tests {
         Event::Lost,
         Event::Found,
         Event::Drained,
+        Event::Ask(Why::Overran),
+        Event::Ask(Why::Cancelled),
+        Event::Halt(Why::Overran),
+        Event::Halt(Why::Cancelled),
         Event::Limit,
     ];
 
@@ -174,13 +221,14 @@ mod tests {
             State::Starting => 0,
             State::Running => 1,
             State::Silent => 2,
-            State::Leaving(_) => 3,
-            State::Killing(_) => 4,
-            State::Reaping(_) => 5,
-            State::Forcing(_) => 6,
-            State::Searching(_) => 7,
-            State::Draining(_) => 8,
-            State::Done(_) => 9,
+            State::Asked(_) => 3,
+            State::Leaving(_) => 4,
+            State::Killing(_) => 5,
+            State::Reaping(_) => 6,
+            State::Forcing(_) => 7,
+            State::Searching(_) => 8,
+            State::Draining(_) => 9,
+            State::Done(_) => 10,
         }
     }
 
@@ -200,8 +248,8 @@ mod tests {
                 reached.push(next);
             }
         }
-        // Three states without a verdict; one for each of six verdicts in seven rows, less those that can't be.
-        assert!(seen.len() > 30, "{} states were reached", seen.len());
+        // Five states without a verdict; one for each of seven verdicts in seven rows, less those that can't be.
+        assert!(seen.len() > 40, "{} states were reached", seen.len());
         transitions
     }
 
@@ -215,7 +263,7 @@ mod tests {
     #[test]
     fn a_limit_always_leads_on() {
         for (before, event, after, _) in transitions() {
-            if event == Event::Limit && rank(before) < 9 {
+            if event == Event::Limit && rank(before) < 10 {
                 assert!(rank(after) > rank(before), "{before:?} {after:?}");
             }
         }
@@ -227,19 +275,20 @@ mod tests {
             if let Some(verdict) = before.verdict() {
                 assert_eq!(after.verdict(), Some(verdict), "{before:?} {event:?}");
             }
-            assert_eq!(after.verdict().is_some(), rank(after) > 2, "{after:?}");
+            assert_eq!(after.verdict().is_some(), rank(after) > 3, "{after:?}");
         }
     }
 
     #[test]
     fn nothing_is_signalled_after_the_warden_was_collected() {
         for (before, event, after, action) in transitions() {
-            if rank(before) > 6 || event == Event::Lost {
+            if rank(before) > 7 || event == Event::Lost {
                 assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
             }
             let expected = match rank(after) {
-                4 if after != before => Action::Kill,
-                6 if after != before => Action::Force,
+                3 if after != before => Action::Ask,
+                5 if after != before => Action::Kill,
+                7 if after != before => Action::Force,
                 _ => Action::Nothing,
             };
             assert_eq!(action, expected, "{before:?} {event:?} {after:?}");
@@ -247,9 +296,31 @@ mod tests {
     }
 
     #[test]
+    fn a_job_is_asked_once_and_why_it_was_is_its_verdict() {
+        for (before, event, after, action) in transitions() {
+            if let State::Asked(why) = before {
+                assert_ne!(action, Action::Ask, "{event:?}");
+                let stays = after == before;
+                assert!(stays || after.verdict() == Some(why.verdict()), "{why:?} {event:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_done_about_a_job_it_can_be_ended_at_once() {
+        for (before, event, after, _) in transitions() {
+            if matches!(event, Event::Halt(_)) {
+                assert!(rank(after) >= 5, "{before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
     fn each_ending_has_its_verdict() {
-        use Event::{Broken, ControlEnd, DataEnd, Drained, Exit, Found, Limit, Lost, Outcome, Refused, Started};
-        let cases: [(&[Event], Verdict); 15] = [
+        use Event::{
+            Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Found, Halt, Limit, Lost, Outcome, Refused, Started,
+        };
+        let cases: [(&[Event], Verdict); 25] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
@@ -265,6 +336,16 @@ mod tests {
             (&[Refused, DataEnd, Exit, Drained], Verdict::NeverStarted),
             (&[Limit, Exit, Drained], Verdict::NeverStarted),
             (&[ControlEnd, Lost, Found, Limit], Verdict::NeverStarted),
+            (&[Started, Ask(Why::Overran), Outcome, Exit, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Overran), DataEnd, Exit, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Overran), Limit, Exit, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Overran), Ask(Why::Cancelled), Limit, Exit, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Overran), ControlEnd, Lost, Found, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Cancelled), Outcome, Limit, Exit, Drained], Verdict::Cancelled),
+            (&[Started, Ask(Why::Cancelled), Broken, Exit, Drained], Verdict::Cancelled),
+            (&[Started, DataEnd, Halt(Why::Cancelled), Exit, Drained], Verdict::Cancelled),
+            (&[Ask(Why::Cancelled), Started, Exit, Drained], Verdict::Cancelled),
+            (&[Started, Outcome, Halt(Why::Cancelled), Exit, Drained], Verdict::Answered),
         ];
         for (events, verdict) in cases {
             let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);

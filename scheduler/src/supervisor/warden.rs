@@ -41,6 +41,11 @@ impl Warden {
         self.worker.tell_to_kill();
     }
 
+    /// Tells it to ask the job, and what the job started, to end.
+    pub(super) fn tell_to_terminate(&mut self) {
+        self.worker.tell_to_terminate();
+    }
+
     /// Listens for a step to what it says.
     pub(super) fn listen(&mut self) -> Heard {
         self.worker.listen()

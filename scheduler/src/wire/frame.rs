@@ -54,6 +54,10 @@ pub(crate) enum Kind {
     Kill = 3,
     /// Parent to warden: how will it make the processes of its jobs?
     Ask = 4,
+    /// Parent to job: its time is over, and it may end in order within its grace period.
+    Stop = 5,
+    /// Parent to warden: ask the processes of the job's group to end.
+    Terminate = 6,
     /// Warden to parent, or job to parent where there is no warden: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the function can't be called, and why.
@@ -75,11 +79,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
         Self::Ask,
+        Self::Stop,
+        Self::Terminate,
         Self::Hello,
         Self::Refused,
         Self::Exit,

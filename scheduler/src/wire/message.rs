@@ -1,5 +1,7 @@
 //! The payloads of frames.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Exit, Sweep, Usage};
@@ -15,6 +17,8 @@ pub(crate) struct Request {
     pub(crate) id: String,
     /// Which attempt it is, from 1.
     pub(crate) attempt: u32,
+    /// How long the function may run, by the parent's clock, if there is a limit.
+    pub(crate) timeout: Option<Duration>,
     /// The job's registered name.
     pub(crate) job: String,
     /// What the parent takes the job's parameters and result to be; another build may differ.

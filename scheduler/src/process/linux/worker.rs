@@ -93,6 +93,11 @@ impl Worker {
         self.send(Kind::Kill);
     }
 
+    /// Tells the warden to ask the processes of the job's group to end.
+    pub(crate) fn tell_to_terminate(&mut self) {
+        self.send(Kind::Terminate);
+    }
+
     /// Tells the warden something. It is short, and the socket empty, so that it is sent as a whole.
     fn send(&mut self, kind: Kind) {
         let header = frame::header(self.mark, kind, 0);

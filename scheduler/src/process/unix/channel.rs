@@ -190,16 +190,33 @@ impl Data {
         let both = Arc::new(self);
         (Incoming(Arc::clone(&both)), Outgoing(both))
     }
-}
 
-impl Outgoing {
-    /// Fails if the job closed the stream behind our back: its number may by now be a file of the job's own, which an
-    /// outcome would destroy.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        if identity(self.0.socket.as_fd())? == self.0.identity {
+    /// Fails if the job closed the stream behind our back: its number may by now be a file of the job's own.
+    fn check(&self) -> io::Result<()> {
+        if identity(self.socket.as_fd())? == self.identity {
             return Ok(());
         }
         Err(io::Error::other("the stream's descriptor is another file by now"))
+    }
+}
+
+impl Incoming {
+    /// Fails if it is no longer ours to read.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.0.check()
+    }
+
+    /// Says whether there is something to read, or the end.
+    pub(crate) fn is_ready(&self) -> bool {
+        let peeked = rustix::net::recv(&self.0.socket, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        !matches!(peeked, Err(Errno::WOULDBLOCK))
+    }
+}
+
+impl Outgoing {
+    /// Fails if it is no longer ours to write: an outcome would destroy what is there now.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.0.check()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The id of another process, which is never one of the numbers that mean something else to `kill`.
 ///
@@ -29,6 +29,13 @@ impl ChildPid {
     /// Call it only for a child of this process that it has not reaped yet: until then the number belongs to it.
     pub(crate) fn kill(self) -> io::Result<()> {
         Ok(kill_process(self.0, Signal::KILL)?)
+    }
+
+    /// Sends the signal that asks a process to end to every process of the group that this one leads.
+    ///
+    /// As long as it isn't reaped, the group's number belongs to it, too.
+    pub(crate) fn terminate_group(self) -> io::Result<()> {
+        Ok(kill_process_group(self.0, Signal::TERM)?)
     }
 }
 

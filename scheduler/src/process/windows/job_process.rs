@@ -7,10 +7,11 @@ use std::io::{self, Read, Write};
 use std::os::windows::io::{
     AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle,
 };
+use std::ptr;
 
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Console::{STD_OUTPUT_HANDLE, SetStdHandle};
-use windows_sys::Win32::System::Pipes::GetNamedPipeServerProcessId;
+use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
 use super::pipe::{Inheritance, set_inheritable};
 use crate::wire::codec;
@@ -71,7 +72,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     for handle in [&source, &sink] {
         set_inheritable(handle.as_handle(), Inheritance::No)?;
     }
-    let mut data = Data { incoming: Incoming(source.into()), outgoing: Outgoing::new(sink) };
+    let mut data = Data { incoming: Incoming::new(source), outgoing: Outgoing::new(sink) };
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let request = frames.expect(&mut data.incoming, Kind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
@@ -123,11 +124,36 @@ impl Data {
 
 /// What comes to the job.
 #[derive(Debug)]
-pub(crate) struct Incoming(File);
+pub(crate) struct Incoming {
+    pipe: File,
+    server: Option<u32>,
+}
+
+impl Incoming {
+    fn new(pipe: OwnedHandle) -> Self {
+        Self { server: server(pipe.as_handle()), pipe: pipe.into() }
+    }
+
+    /// Fails if it is no longer ours to read.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        check(self.pipe.as_handle(), self.server)
+    }
+
+    /// Says whether there is something to read, or the end.
+    pub(crate) fn is_ready(&self) -> bool {
+        let mut available = 0;
+        // SAFETY: The pipe is open, and nothing but the count is asked for.
+        let peeked = unsafe {
+            let nowhere = ptr::null_mut();
+            PeekNamedPipe(self.pipe.as_raw_handle(), nowhere, 0, ptr::null_mut(), &raw mut available, ptr::null_mut())
+        };
+        peeked == 0 || available > 0
+    }
+}
 
 impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer) {
+        match self.pipe.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             result => result,
         }
@@ -146,14 +172,9 @@ impl Outgoing {
         Self { server: server(pipe.as_handle()), pipe: pipe.into() }
     }
 
-    /// Fails if the job closed the stream behind our back: its number may by now be something of the job's own, which an
-    /// outcome would destroy.
+    /// Fails if it is no longer ours to write: an outcome would destroy what is there now.
     pub(crate) fn check(&self) -> io::Result<()> {
-        let handle = self.pipe.as_handle();
-        if is_pipe(handle.as_raw_handle() as usize) && server(handle) == self.server {
-            return Ok(());
-        }
-        Err(io::Error::other("the stream's handle is another one by now"))
+        check(self.pipe.as_handle(), self.server)
     }
 }
 
@@ -165,6 +186,14 @@ impl Write for Outgoing {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Fails if the job closed a stream behind our back: its number may by now be something of the job's own.
+fn check(handle: BorrowedHandle<'_>, its_server: Option<u32>) -> io::Result<()> {
+    if is_pipe(handle.as_raw_handle() as usize) && server(handle) == its_server {
+        return Ok(());
+    }
+    Err(io::Error::other("the stream's handle is another one by now"))
 }
 
 fn is_pipe(handle: usize) -> bool {

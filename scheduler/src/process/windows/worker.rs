@@ -126,6 +126,10 @@ impl Worker {
         self.object.terminate();
     }
 
+    /// There is no signal that would ask the processes of a job: it is asked by word.
+    #[expect(clippy::unused_self, reason = "a warden sends a signal")]
+    pub(crate) fn tell_to_terminate(&mut self) {}
+
     /// Tells what there is to tell of the end.
     pub(crate) fn listen(&mut self) -> Heard {
         match self.state {

@@ -1,0 +1,259 @@
+//! What a job can ask about its own run, and tell its parent while it goes on.
+//!
+//! A job that runs in a process of its own finds here who it is, how much time it has, and whether it is asked to end.
+//! Every function can be called from any thread of the job.
+//!
+//! # Outside of a job
+//!
+//! A job is an ordinary function, too, and called as one it has no parent. Everything here then answers as it would in a
+//! run that nobody limits or ends: there is no [`id`], the [`attempt`] is the first, there is no [`deadline`], and nobody
+//! ever asks it to end. The same is true in a process that a job has made by a bare `fork`.
+//!
+//! # Where the idea comes from
+//!
+//! Celery gives a task `self.request` and raises `SoftTimeLimitExceeded` within it; a Go function is handed a
+//! [`context.Context`](https://pkg.go.dev/context). A Rust function can't be interrupted from outside, and a context as an
+//! argument would have to travel: the process has one job, so that the functions of a module do.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::child::Present;
+use crate::clock::Deadline;
+
+/// Returns the id that the caller gave to this run: the job's name, where he gave none. `None` outside of a job.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, this_job, Scheduler};
+///
+/// #[job]
+/// fn who() -> Option<String> { this_job::id().map(str::to_owned) }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("J1", who)])?;
+///     assert_eq!(records[0].result::<Option<String>>()?.as_deref(), Some("J1"));
+///     assert_eq!(who(), None); // An ordinary call.
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn id() -> Option<&'static str> {
+    Present::of_this_process().map(Present::id)
+}
+
+/// Returns which attempt this is, from 1; more than 1 where the job is tried once more
+/// ([`retries`](macro@crate::job#retries)). 1 outside of a job.
+#[must_use]
+pub fn attempt() -> u32 {
+    Present::of_this_process().map_or(1, Present::attempt)
+}
+
+/// Returns the moment at which the timeout of this run passes. `None` where it has no limit, and outside of a job.
+///
+/// At that moment the job is killed, or asked to end where it has a [grace period](macro@crate::job#grace). It is counted
+/// by this process from the call of the function, the parent counts for itself; the two differ by what it takes to wake
+/// it, a fraction of a millisecond on a machine that isn't busy.
+///
+/// # Platform
+///
+/// The clock stands still while a Linux or macOS machine is suspended.
+#[must_use]
+pub fn deadline() -> Option<Instant> {
+    time().and_then(Deadline::moment)
+}
+
+/// Returns how long it is until the [`deadline`]; zero once that has passed. `None` where there is no limit, and outside of
+/// a job.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
+///
+/// /// Improves its answer for as long as there is time for one more round.
+/// #[job]
+/// fn approximate() -> u32 {
+///     let mut rounds = 0;
+///     while this_job::remaining().is_none_or(|left| left > Duration::from_millis(900)) {
+///         rounds += 1;
+///     }
+///     rounds
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(approximate::job(), Duration::from_secs(1))?;
+///     assert!(matches!(run.outcome, Outcome::Ok(rounds) if rounds > 0));
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn remaining() -> Option<Duration> {
+    time().and_then(Deadline::remaining)
+}
+
+fn time() -> Option<Deadline> {
+    Present::of_this_process().map(Present::deadline)
+}
+
+/// Says whether this job was asked to end, at its timeout or because it was cancelled. `false` outside of a job.
+///
+/// A job hears that only if it has a [grace period](macro@crate::job#grace): others are killed at once. It may be called
+/// in an inner loop: the stream to the parent is looked at once in a millisecond at the most, which takes no thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome, Status};
+///
+/// #[job(grace = "10s")]
+/// fn primes() -> Vec<u64> {
+///     let mut found: Vec<u64> = Vec::new();
+///     for n in 2.. {
+///         if this_job::is_cancelled() {
+///             break;
+///         }
+///         if found.iter().take_while(|p| *p * *p <= n).all(|p| n % p != 0) {
+///             found.push(n);
+///         }
+///     }
+///     found
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(primes::job(), Duration::from_millis(100))?;
+///     assert_eq!(run.status(), Status::Timeout);
+///     let Outcome::Timeout(overrun) = run.outcome else { panic!("{:?}", run.outcome) };
+///     assert!(overrun.value().is_some_and(|found| found.starts_with(&[2, 3, 5, 7])));
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn is_cancelled() -> bool {
+    Present::of_this_process().is_some_and(|present| present.listener().was_asked())
+}
+
+/// Returns what waits until this job is asked to end: on this thread by [`wait`](Cancelled::wait), or as a future that any
+/// executor can run.
+///
+/// The first one that waits has a thread started in the job's process, which listens for all.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
+///
+/// /// Serves what comes, until it is asked to end.
+/// #[job(grace = "10s")]
+/// fn serve() -> u32 {
+///     let (stop, orders) = mpsc::channel::<()>();
+///     std::thread::spawn(move || {
+///         this_job::cancelled().wait();
+///         drop(stop);
+///     });
+///     orders.iter().map(|()| 1).sum()
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(serve::job(), Duration::from_millis(50))?;
+///     assert!(matches!(run.outcome, Outcome::Timeout(overrun) if overrun.value() == Some(&0)));
+///     Ok(())
+/// }
+/// ```
+///
+/// In a job that is an `async fn`, beside what it works at:
+///
+#[cfg_attr(feature = "tokio", doc = "```")]
+#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
+///
+/// #[job(grace = "10s")]
+/// async fn tick() -> u32 {
+///     let mut ticks = 0;
+///     let cancelled = this_job::cancelled();
+///     tokio::pin!(cancelled);
+///     loop {
+///         tokio::select! {
+///             () = &mut cancelled => return ticks,
+///             () = tokio::time::sleep(Duration::from_millis(1)) => ticks += 1,
+///         }
+///     }
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(tick::job(), Duration::from_millis(100))?;
+///     assert!(matches!(run.outcome, Outcome::Timeout(overrun) if overrun.ended_in_order()));
+///     Ok(())
+/// }
+/// ```
+pub fn cancelled() -> Cancelled {
+    Cancelled { key: None }
+}
+
+/// Waits until this job is asked to end: see [`cancelled`].
+///
+/// Outside of a job it waits for ever, as nobody asks there.
+#[derive(Debug)]
+#[must_use = "it waits when it is awaited, or told to `wait`"]
+pub struct Cancelled {
+    /// Where the task that awaits it is known from one poll to the next.
+    key: Option<usize>,
+}
+
+impl Cancelled {
+    /// Blocks this thread until the job is asked to end.
+    pub fn wait(self) {
+        self.wait_until(Deadline::after(Duration::MAX));
+    }
+
+    /// Blocks this thread until the job is asked to end, but no longer than `timeout`; says whether it was asked.
+    ///
+    /// It is a sleep that ends early where there is reason to.
+    #[must_use]
+    pub fn wait_timeout(self, timeout: Duration) -> bool {
+        self.wait_until(Deadline::after(timeout))
+    }
+
+    #[expect(clippy::unused_self, reason = "who waits has no further use for it")]
+    fn wait_until(self, deadline: Deadline) -> bool {
+        if let Some(present) = Present::of_this_process() {
+            return present.listener().wait(deadline);
+        }
+        while !deadline.is_past() {
+            thread::park_timeout(deadline.remaining().unwrap_or(Duration::MAX));
+        }
+        false
+    }
+}
+
+impl Future for Cancelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match Present::of_this_process() {
+            Some(present) if present.listener().poll(&mut self.key, context) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let (Some(key), Some(present)) = (self.key, Present::of_this_process()) {
+            present.listener().forget(key);
+        }
+    }
+}
