@@ -85,7 +85,7 @@ impl Stopwatch {
 }
 
 /// Returns how long ago the machine was started, suspensions included: what the kernel dates processes by.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) fn since_boot() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())

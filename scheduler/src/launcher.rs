@@ -116,7 +116,7 @@ fn refuse_if_misled() -> Result<(), Error> {
 #[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
 fn image() -> OsString {
     // Elsewhere there may be something of that name, such as the host's under Wine.
-    if cfg!(target_os = "linux") && Path::new(OWN_IMAGE).exists() {
+    if cfg!(all(target_os = "linux", not(scheduler_portable))) && Path::new(OWN_IMAGE).exists() {
         return OWN_IMAGE.into();
     }
     env::current_exe().map_or_else(|_| env::args_os().next().unwrap_or_default(), Into::into)

@@ -1,9 +1,9 @@
 //! What the re-executed binary does in place of its `main`: first it is the warden, then, on the other side of a fork,
 //! the job. Where there are no wardens it is the job at once.
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
 mod alone;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod executed;
 mod job;
 mod listener;
@@ -11,11 +11,11 @@ mod panic_hook;
 mod present;
 mod surroundings;
 mod teller;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
 use alone as post;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use warden as post;
 
 use std::env;

@@ -27,7 +27,7 @@ pub(crate) const ROLE: &str = "warden";
 
 /// Does what a copy with this role is there for, and returns if this process is none.
 pub(super) fn take_up(role: &str, launcher: Launcher) {
-    if role == ROLE && confirmed(process::was_started_as_warden()) {
+    if role == ROLE && confirmed(process::was_started_as_copy()) {
         run(launcher);
     }
     if let Some(role) = Role::parse(role)

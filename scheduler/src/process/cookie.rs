@@ -13,6 +13,13 @@ impl Cookie {
         Self(format!("{:032x}", u128::from_ne_bytes(random)))
     }
 
+    /// Returns that of the run that this process is of.
+    #[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
+    pub(super) fn of_this_process() -> Option<Self> {
+        let all = std::env::var(COOKIE).ok()?;
+        all.rsplit(':').next().map(|own| Self(own.to_owned()))
+    }
+
     /// Returns the variable's value. A run within a job keeps the cookie of the outer run, which looks for it, too.
     pub(crate) fn value(&self) -> String {
         match std::env::var(COOKIE) {

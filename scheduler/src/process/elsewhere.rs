@@ -1,8 +1,11 @@
-//! What only Linux has, on the platforms that don't have it.
+//! What the platforms have in place of wardens, and of what only Linux has.
 
 use std::io;
 
 use super::{ChildPid, Cookie};
+
+/// What stands in the marker of a copy that is to be a job's process.
+pub(crate) const ALONE: &str = "job";
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;

@@ -11,10 +11,10 @@ pub(crate) enum Manner {
     #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be told from an abort"))]
     OutOfStack,
     /// It has used up its processor time.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
     OutOfCpuTime,
     /// A file would have become larger than is allowed.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
     OutOfFileSize,
     /// Something else, or itself.
     Otherwise,

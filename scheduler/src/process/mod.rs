@@ -4,6 +4,9 @@
 //! said to it and told of its job ([`Word`]), its streams ([`Stream`], [`Output`](output::Output)), and [`wait`], which
 //! waits for any of several. For what `child` does on that platform: the descriptors that it begins with, the fork, the
 //! reaping and the sweep.
+//!
+//! `--cfg scheduler_portable` makes Linux do as a Unix does that has no wardens, so that the tests can run there what macOS
+//! and the BSDs do: `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
 
 mod cookie;
 mod manner;
@@ -22,15 +25,20 @@ pub(crate) use word::{Heard, Word};
 #[cfg(unix)]
 mod unix;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::*;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
 mod elsewhere;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
 pub(crate) use elsewhere::*;
+
+#[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
+mod portable;
+#[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
+pub(crate) use portable::*;
 
 #[cfg(windows)]
 mod windows;

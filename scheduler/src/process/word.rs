@@ -1,15 +1,15 @@
 //! `Word`: what is told of a job by whoever watches over its process.
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 use crate::wire::codec;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 use crate::wire::frame::Frame;
 use crate::wire::frame::Kind;
 use crate::wire::message::{ExitReport, Hello, Ready};
 
 /// What is told of a job.
 #[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a warden says all of it"))]
+#[cfg_attr(windows, expect(dead_code, reason = "only a warden says all of it"))]
 pub(crate) enum Word {
     /// Its process exists.
     Hello(Hello),
@@ -25,7 +25,7 @@ pub(crate) enum Word {
 
 /// What came of listening for a word.
 #[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a warden says all of it"))]
+#[cfg_attr(windows, expect(dead_code, reason = "only a warden says all of it"))]
 pub(crate) enum Heard {
     Word(Word),
     /// Something was heard, and more may be to come.
@@ -36,7 +36,7 @@ pub(crate) enum Heard {
     End,
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 impl Word {
     /// Reads it from a frame.
     pub(crate) fn from_frame(Frame { kind, payload }: Frame) -> Self {

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::child;
 use crate::launcher::Launcher;
-use crate::process::{COOKIE, Cookie, Heard, Outlet, Stream, Worker};
+use crate::process::{Cookie, Heard, Outlet, Stream, Worker};
 use crate::wire::frame::Mark;
 use crate::wire::message::Request;
 
@@ -22,7 +22,7 @@ impl Warden {
     pub(super) fn start(launcher: Launcher, outlet: Outlet) -> io::Result<Self> {
         let cookie = Cookie::new(random());
         let mut command = launcher.command(child::ROLE);
-        let worker = Worker::spawn(command.env(COOKIE, cookie.value()), new_mark(), outlet)?;
+        let worker = Worker::spawn(&mut command, &cookie, new_mark(), outlet)?;
         Ok(Self { worker, cookie })
     }
 

@@ -229,7 +229,7 @@ impl FrameReader {
     }
 
     /// Returns the mark, once it is known.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only a warden needs it"))]
+    #[cfg_attr(windows, allow(dead_code, reason = "only a warden needs it"))]
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.mark
     }

@@ -6,13 +6,13 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::Signal;
 
-use crate::process::unix::signals;
+use super::bell;
 
 /// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
 ///
 /// `warden` is the process id of the warden; a job whose warden is gone by now gets an error.
 pub(crate) fn become_job(warden: u32, stdout: Option<OwnedFd>) -> io::Result<()> {
-    signals::unshield();
+    bell::unshield();
     rustix::process::setsid()?;
     // It fires when the thread that forked ends; the warden's is the one that it lives by.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;

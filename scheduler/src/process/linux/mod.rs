@@ -1,5 +1,6 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
+mod bell;
 mod job_process;
 mod limits;
 mod memory;
@@ -9,11 +10,12 @@ mod warden_process;
 mod worker;
 
 use super::Cookie;
-use super::unix::{channel, poll, signals};
+use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{
-    ChildPid, Control, Data, Doorbell, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source, SourceWriter,
-    limit, makes_privileged_copies, manner, signal_name, take_input, wait, was_started_as_job, was_started_as_warden,
+    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source,
+    SourceWriter, lacks_room, limit, makes_privileged_copies, manner, signal_name, take_input, wait,
+    was_started_as_copy,
 };
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
@@ -22,9 +24,9 @@ pub(crate) use search::{Orphans, Search};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
-    wait_for,
+    wait_for, was_started_as_job,
 };
-pub(crate) use worker::{Worker, lacks_room};
+pub(crate) use worker::Worker;
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = true;

@@ -4,25 +4,25 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
-use rustix::fs::MemfdFlags;
-use rustix::io::FdFlags;
+use rustix::fs::{FileType, MemfdFlags};
+use rustix::io::{Errno, FdFlags};
 
-use super::{ChildPid, poll, signals};
+use super::{ChildPid, bell, channel, poll, signals};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Usage};
+use crate::process::unix::collect;
 
 /// Makes this process the reaper of everything below it, deaf to the signals that would end it, and returns the bell
 /// that rings when a child ends.
 pub(crate) fn become_warden() -> io::Result<Bell> {
     signals::reset_inherited();
-    signals::shield();
+    bell::shield();
     signals::unblock();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    signals::ring_on_child(eventfd.as_raw_fd())?;
+    bell::ring_on_child(eventfd.as_raw_fd())?;
     Ok(Bell(eventfd))
 }
 
@@ -48,6 +48,19 @@ pub(crate) fn wait_for(bell: &Bell, control: Option<BorrowedFd<'_>>, deadline: D
         return control.is_some();
     }
     fds.get(1).is_some_and(|control| !control.revents().is_empty())
+}
+
+/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name. Fails as
+/// [`was_started_as_copy`](super::was_started_as_copy) does.
+pub(crate) fn was_started_as_job() -> io::Result<bool> {
+    if channel::is_privileged() {
+        return Ok(false);
+    }
+    match rustix::fs::fstat(rustix::stdio::stdin()) {
+        Ok(stat) => Ok(stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file()),
+        Err(Errno::BADF) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// On which side of a fork the code goes on.
@@ -106,45 +119,13 @@ pub(crate) enum Reaped {
 }
 
 /// Collects one process that has ended, without waiting.
-#[expect(unsafe_code, reason = "`wait4`, which tells what a child used, has no safe API")]
 pub(crate) fn reap() -> io::Result<Reaped> {
-    let mut status = 0;
-    // SAFETY: All-zero is a valid `rusage`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    let raw = loop {
-        // SAFETY: Both pointers are to variables of ours that the call may write.
-        let raw = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG | libc::__WALL, &raw mut usage) };
-        // Taken for an error, it would cost the job its life.
-        if raw != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            break raw;
-        }
-    };
-    let Some(pid) = ChildPid::new(raw) else {
-        let error = io::Error::last_os_error();
-        return match (raw, error.raw_os_error()) {
-            (0, _) => Ok(Reaped::Nothing),
-            (_, Some(libc::ECHILD)) => Ok(Reaped::NoChildren),
-            _ => Err(error),
-        };
-    };
-    let exit = if libc::WIFSIGNALED(status) {
-        Exit::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
-    } else {
-        Exit::Code(libc::WEXITSTATUS(status))
-    };
-    let usage = Usage {
-        user: duration(usage.ru_utime),
-        system: duration(usage.ru_stime),
-        // Linux counts it in kibibytes.
-        peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024,
-    };
-    Ok(Reaped::Process { pid, exit, usage })
-}
-
-fn duration(time: libc::timeval) -> Duration {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let micros = u64::try_from(time.tv_usec).unwrap_or_default();
-    Duration::from_secs(seconds) + Duration::from_micros(micros)
+    match collect(None, libc::__WALL) {
+        Ok(Some(ended)) => Ok(Reaped::Process { pid: ended.pid, exit: ended.exit, usage: ended.usage }),
+        Ok(None) => Ok(Reaped::Nothing),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(Reaped::NoChildren),
+        Err(error) => Err(error),
+    }
 }
 
 /// Ends the warden, without running what the program registered for its exit.

@@ -3,14 +3,18 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
+#[cfg(not(target_os = "linux"))]
+use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
+use rustix::process::Uid;
 
 /// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
 const PRIVATE: i32 = 200;
@@ -18,14 +22,36 @@ const PRIVATE: i32 = 200;
 /// How many descriptors travel with a request at the most.
 const DESCRIPTORS: usize = 2;
 
+/// Returns two sockets that are joined, close-on-exec, and whose use ends no process with SIGPIPE.
+pub(in crate::process) fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (one, other) = UnixStream::pair()?;
+    // There is no flag for it that goes with each message.
+    #[cfg(target_vendor = "apple")]
+    for socket in [&one, &other] {
+        rustix::net::sockopt::set_socket_nosigpipe(socket, true)?;
+    }
+    Ok((one, other))
+}
+
+/// A parent may have set SIGPIPE back to its default.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// Has descriptors be close-on-exec as soon as they arrive.
+#[cfg(target_os = "linux")]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(not(target_os = "linux"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
+
 /// Sends bytes, and with them descriptors, without waiting.
 pub(in crate::process) fn send(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<usize> {
-    // A parent may have set SIGPIPE back to its default.
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let flags = NO_SIGNAL | SendFlags::DONTWAIT;
     if descriptors.is_empty() {
         return Ok(rustix::net::send(socket, bytes, flags)?);
     }
@@ -61,32 +87,37 @@ fn null() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
 }
 
-/// Says whether standard input is what a parent of ours gives to a warden: a Unix socket of the same user.
+/// Says whether standard input is what a parent of ours gives to a copy: a Unix socket of the same user.
 ///
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program, and nobody
 /// makes one of a program that has other rights than he. Fails if the kernel doesn't say what standard input is.
-pub(crate) fn was_started_as_warden() -> io::Result<bool> {
+pub(crate) fn was_started_as_copy() -> io::Result<bool> {
     if is_privileged() {
         return Ok(false);
     }
-    match rustix::net::sockopt::socket_peercred(rustix::stdio::stdin()) {
-        Ok(peer) => Ok(peer.uid == rustix::process::geteuid()),
+    match peer(rustix::stdio::stdin()) {
+        Ok(user) => Ok(user == rustix::process::geteuid()),
         // It is no socket, or none that has such a peer.
-        Err(Errno::BADF | Errno::NOTSOCK | Errno::NOPROTOOPT) => Ok(false),
+        Err(Errno::BADF | Errno::NOTSOCK | Errno::NOPROTOOPT | Errno::INVAL | Errno::NOTCONN) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name. Fails as
-/// [`was_started_as_warden`] does.
-pub(crate) fn was_started_as_job() -> io::Result<bool> {
-    if is_privileged() {
-        return Ok(false);
-    }
-    match rustix::fs::fstat(rustix::stdio::stdin()) {
-        Ok(stat) => Ok(stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file()),
-        Err(Errno::BADF) => Ok(false),
-        Err(error) => Err(error.into()),
+/// Returns the user who made the other end of a socket.
+#[cfg(target_os = "linux")]
+fn peer(socket: BorrowedFd<'_>) -> Result<Uid, Errno> {
+    Ok(rustix::net::sockopt::socket_peercred(socket)?.uid)
+}
+
+/// Returns the user who made the other end of a socket.
+#[cfg(not(target_os = "linux"))]
+#[expect(unsafe_code, reason = "the other end's user has no safe API")]
+fn peer(socket: BorrowedFd<'_>) -> Result<Uid, Errno> {
+    let (mut user, mut group) = (0, 0);
+    // SAFETY: The pointers are to variables of ours.
+    match unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut user, &raw mut group) } {
+        0 => Ok(Uid::from_raw(user)),
+        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)),
     }
 }
 
@@ -97,13 +128,22 @@ pub(crate) fn makes_privileged_copies() -> bool {
 }
 
 /// Says whether this process has other rights than whoever started it.
+#[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the auxiliary vector has no safe API")]
-fn is_privileged() -> bool {
+pub(in crate::process) fn is_privileged() -> bool {
     // SAFETY: `getauxval` reads a value that the kernel left for this process; it has no preconditions.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// The warden's end of the control socket.
+/// Says whether this process has other rights than whoever started it.
+#[cfg(not(target_os = "linux"))]
+#[expect(unsafe_code, reason = "it has no safe API")]
+pub(in crate::process) fn is_privileged() -> bool {
+    // SAFETY: The call has no preconditions.
+    unsafe { libc::issetugid() != 0 }
+}
+
+/// The end of the control socket that a copy of this binary has.
 #[derive(Debug)]
 pub(crate) struct Control {
     socket: OwnedFd,
@@ -113,7 +153,7 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, received: VecDeque::new(), flags: RecvFlags::CMSG_CLOEXEC }
+        Self { socket, received: VecDeque::new(), flags: CLOSE_ON_EXEC }
     }
 
     /// Has reading wait until there is something to read, as it does in the beginning.
@@ -122,6 +162,7 @@ impl Control {
     }
 
     /// Has reading return at once where there is nothing to read.
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     pub(crate) fn wait_no_longer(&mut self) {
         self.flags.insert(RecvFlags::DONTWAIT);
     }
@@ -146,6 +187,11 @@ impl Read for Control {
         let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, self.flags)?;
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+                #[cfg(not(target_os = "linux"))]
+                let descriptors = descriptors.inspect(|descriptor| {
+                    // Nothing has been started yet that could have got it in between.
+                    let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+                });
                 self.received.extend(descriptors);
             }
         }
@@ -155,7 +201,7 @@ impl Read for Control {
 
 impl Write for Control {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::send(&self.socket, bytes, NO_SIGNAL)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -167,7 +213,7 @@ impl Write for Control {
 #[derive(Debug)]
 pub(crate) struct Data {
     socket: OwnedFd,
-    identity: (u64, u64),
+    identity: (i128, u64),
 }
 
 /// What comes to the job.
@@ -232,14 +278,15 @@ impl Read for Incoming {
     }
 }
 
-fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(i128, u64)> {
     let stat = rustix::fs::fstat(descriptor)?;
-    Ok((stat.st_dev, stat.st_ino))
+    // Systems differ in what the number of a device is.
+    Ok((i128::from(stat.st_dev), stat.st_ino))
 }
 
 impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(&self.0.socket, bytes, SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::send(&self.0.socket, bytes, NO_SIGNAL)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -254,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_travels_with_the_first_bytes() {
-        let (parent, warden) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let (parent, warden) = UnixStream::pair().expect("a socket pair");
         let (mut reader, writer) = io::pipe().expect("a pipe");
         send(parent.as_fd(), b"abc", &[writer.as_fd()]).expect("the socket takes three bytes");
         drop(writer);
@@ -271,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_stream_whose_number_became_another_file_is_noticed() {
-        let (_parent, job) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let (_parent, job) = UnixStream::pair().expect("a socket pair");
         let data = Data::new(&job.into()).expect("a socket has an identity");
         let other = Data { socket: null().expect("the null device"), identity: data.identity };
         assert!(data.split().1.check().is_ok());

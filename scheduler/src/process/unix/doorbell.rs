@@ -4,16 +4,31 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags};
+#[cfg(target_os = "linux")]
+use rustix::event::EventfdFlags;
+use rustix::event::{PollFd, PollFlags};
 
 /// It goes on ringing until it is hushed.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
+    /// It is ready once the bell has rung.
     event: OwnedFd,
+    /// Where to write, if that is another descriptor.
+    #[cfg(not(target_os = "linux"))]
+    button: OwnedFd,
     rung: AtomicBool,
 }
 
 impl Doorbell {
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn new() -> io::Result<Self> {
+        let (event, button) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&event, true)?;
+        rustix::io::ioctl_fionbio(&button, true)?;
+        Ok(Self { event: event.into(), button: button.into(), rung: AtomicBool::new(false) })
+    }
+
+    #[cfg(target_os = "linux")]
     pub(crate) fn new() -> io::Result<Self> {
         let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self { event, rung: AtomicBool::new(false) })
@@ -21,17 +36,37 @@ impl Doorbell {
 
     /// Has [`wait()`](super::wait()) return, now or when it is called next.
     pub(crate) fn ring(&self) {
-        // A counter takes a one at any time, but for a signal, until it has been rung as often as a `u64` counts.
-        let _ = rustix::io::retry_on_intr(|| rustix::io::write(&self.event, &1_u64.to_ne_bytes()));
+        // A counter takes a one at any time, but for a signal, until it has been rung as often as a `u64` counts; and a pipe
+        // that takes no more is ready as it is.
+        let _ = rustix::io::retry_on_intr(|| rustix::io::write(self.button(), &1_u64.to_ne_bytes()));
         // Last: where it is seen, the counter can be read.
         self.rung.store(true, Ordering::Release);
     }
 
     /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    #[cfg(target_os = "linux")]
     pub(crate) fn hush(&self) {
         self.rung.store(false, Ordering::Release);
         // It may be that nothing is there to be read, as it was read for an earlier ring.
         let _ = rustix::io::read(&self.event, &mut [0; 8]);
+    }
+
+    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn hush(&self) {
+        self.rung.store(false, Ordering::Release);
+        // A pipe keeps a word for every ring.
+        while rustix::io::read(&self.event, &mut [0; 512]).is_ok_and(|count| count == 512) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    fn button(&self) -> &OwnedFd {
+        &self.event
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn button(&self) -> &OwnedFd {
+        &self.button
     }
 
     pub(crate) fn is_rung(&self) -> bool {

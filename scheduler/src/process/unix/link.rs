@@ -18,7 +18,7 @@ pub(crate) struct Link(UnixStream);
 impl Link {
     /// Opens one, and returns it with the job's end.
     pub(in crate::process) fn open() -> io::Result<(Self, OwnedFd)> {
-        let (parents, jobs) = UnixStream::pair()?;
+        let (parents, jobs) = channel::pair()?;
         rustix::io::ioctl_fionbio(&parents, true)?;
         Ok((Self(parents), jobs.into()))
     }

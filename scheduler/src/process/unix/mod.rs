@@ -1,22 +1,25 @@
 //! What Linux and every other Unix do in the same way: descriptors, sockets, signals, and waiting for them with `poll`.
 
 pub(super) mod channel;
+mod collect;
 mod doorbell;
 pub(super) mod limits;
 mod link;
+mod orders;
 mod own_stderr;
 mod pid;
 pub(super) mod poll;
 pub(super) mod signals;
 mod wait;
 
-pub(crate) use channel::{
-    Control, Data, Incoming, Outgoing, makes_privileged_copies, take_input, was_started_as_job, was_started_as_warden,
-};
+pub(crate) use channel::{Control, Data, Incoming, Outgoing, makes_privileged_copies, take_input, was_started_as_copy};
+pub(super) use collect::collect;
 pub(crate) use doorbell::Doorbell;
 pub(crate) use limits::limit;
 pub(crate) use link::Link;
+pub(crate) use orders::lacks_room;
+pub(super) use orders::{Orders, spawn};
 pub(crate) use own_stderr::{OwnStderr, Source, SourceWriter};
 pub(crate) use pid::ChildPid;
 pub(crate) use signals::{manner, signal_name};
-pub(crate) use wait::{Interests, Ready, wait};
+pub(crate) use wait::{Glance, Interests, Ready, wait};

@@ -12,6 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
+use super::channel::NO_SIGNAL;
+
 /// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
@@ -30,7 +32,8 @@ impl OwnStderr {
         let kind = rustix::fs::fstat(stderr).map(|stat| FileType::from_raw_mode(stat.st_mode));
         match kind {
             Ok(FileType::Socket) => Self::Socket,
-            Ok(FileType::Fifo | FileType::CharacterDevice) => {
+            // Elsewhere to open it again is to have the same description.
+            Ok(FileType::Fifo | FileType::CharacterDevice) if cfg!(target_os = "linux") => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 let reopened = rustix::fs::open("/proc/thread-self/fd/2", flags, Mode::empty());
                 reopened.map_or(Self::Direct, |fd: OwnedFd| Self::Reopened(fd.into()))
@@ -43,7 +46,7 @@ impl OwnStderr {
         let stderr = rustix::stdio::stderr();
         match self {
             Self::Reopened(file) => file.write(bytes),
-            Self::Socket => Ok(rustix::net::send(stderr, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?),
+            Self::Socket => Ok(rustix::net::send(stderr, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
             Self::Direct => {
                 let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
                 match rustix::event::poll(&mut room, Some(&Timespec::default()))? {

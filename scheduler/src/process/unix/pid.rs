@@ -24,6 +24,14 @@ impl ChildPid {
         self.0.as_raw_nonzero().get()
     }
 
+    /// Sends the signal that can't be refused to the process group of that number.
+    ///
+    /// Call it only for a child of this process that was started as the leader of a group, and that was not collected yet.
+    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+    pub(in crate::process) fn kill_group(self) -> io::Result<()> {
+        Ok(kill_process_group(self.0, Signal::KILL)?)
+    }
+
     /// Sends the signal that can't be refused.
     ///
     /// Call it only for a child of this process that it has not reaped yet: until then the number belongs to it.

@@ -1,12 +1,9 @@
-//! What signals do in the warden and in the job, and what they are called.
+//! What a copy of this binary does with the signals that it inherits, and what signals are called.
 
 #![expect(unsafe_code, reason = "signal dispositions and masks have no safe API")]
 
-use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::c_int;
 
@@ -17,44 +14,15 @@ use crate::process::Manner;
 /// already, and the SIGPIPE that Rust programs ignore.
 const KEPT: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
 
-/// What must not end the warden before it has swept: a service manager sends these to a whole group.
-const SHIELDED: [c_int; 9] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGALRM,
-    libc::SIGTSTP,
-    libc::SIGTTOU,
-];
-
 /// Undoes what was inherited: signals that the application ignores stay ignored through an `exec`, and with SIGCHLD
 /// ignored no exit status could be collected.
 pub(in crate::process) fn reset_inherited() {
-    for signal in 1..=libc::SIGRTMAX() {
+    for signal in 1..=last() {
         if !KEPT.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
             // SIGKILL, SIGSTOP and those that the C library keeps to itself refuse, and have their default anyway.
             set(signal, libc::SIG_DFL);
         }
     }
-}
-
-/// Makes the warden deaf to what would end or stop it.
-pub(in crate::process) fn shield() {
-    for signal in SHIELDED {
-        set(signal, libc::SIG_IGN);
-    }
-}
-
-/// Gives the job, which the warden forked, the dispositions and the mask that a program starts with.
-pub(in crate::process) fn unshield() {
-    for signal in SHIELDED {
-        set(signal, libc::SIG_DFL);
-    }
-    set(libc::SIGCHLD, libc::SIG_DFL);
-    unblock();
 }
 
 /// Lets every signal through: what the application blocks stays blocked through an `exec`, and with SIGCHLD blocked the
@@ -68,7 +36,30 @@ pub(in crate::process) fn unblock() {
     }
 }
 
-fn set(signal: c_int, disposition: libc::sighandler_t) {
+/// Returns the highest number of a signal.
+#[cfg(target_os = "linux")]
+fn last() -> c_int {
+    libc::SIGRTMAX()
+}
+
+/// Returns the highest number of a signal, of those that every Unix has.
+#[cfg(not(target_os = "linux"))]
+fn last() -> c_int {
+    31
+}
+
+/// Keeps every signal from the calling thread that can be kept from it.
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+pub(in crate::process) fn block() {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: `sigfillset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut());
+    }
+}
+
+pub(in crate::process) fn set(signal: c_int, disposition: libc::sighandler_t) {
     // SAFETY: The disposition is one of the two constants, so that no code of ours runs in a handler.
     unsafe { libc::signal(signal, disposition) };
 }
@@ -81,37 +72,6 @@ fn is_ignored(signal: c_int) -> bool {
         action
     };
     action.sa_sigaction == libc::SIG_IGN
-}
-
-/// The descriptor that [`on_child`] writes to.
-static BELL: AtomicI32 = AtomicI32::new(-1);
-
-/// Writes to `eventfd` whenever a child has ended.
-///
-/// A handler, and neither a signalfd nor a blocked signal: under libtest the harness's own thread has the signal
-/// unblocked, and with the default disposition the kernel would drop it there.
-pub(in crate::process) fn ring_on_child(eventfd: RawFd) -> io::Result<()> {
-    BELL.store(eventfd, Ordering::Relaxed);
-    // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    action.sa_sigaction = on_child as *const () as usize;
-    action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
-    // SAFETY: `action` is initialised, and `on_child` does only what is allowed in a handler.
-    match unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-extern "C" fn on_child(_: c_int) {
-    let one = 1_u64.to_ne_bytes();
-    // SAFETY: `write` and the place of `errno` may be used in a handler; the eventfd doesn't block. What was
-    // interrupted must find its `errno` unchanged.
-    unsafe {
-        let errno = *libc::__errno_location();
-        libc::write(BELL.load(Ordering::Relaxed), one.as_ptr().cast(), one.len());
-        *libc::__errno_location() = errno;
-    }
 }
 
 /// Says what the way in which a process ended tells of the cause.
@@ -127,7 +87,7 @@ pub(crate) fn manner(exit: Exit) -> Manner {
 
 /// Returns the name of a signal, such as `SIGSEGV`.
 pub(crate) fn signal_name(number: i32) -> &'static str {
-    const NAMES: [(c_int, &str); 31] = [
+    const NAMES: &[(c_int, &str)] = &[
         (libc::SIGHUP, "SIGHUP"),
         (libc::SIGINT, "SIGINT"),
         (libc::SIGQUIT, "SIGQUIT"),
@@ -143,6 +103,7 @@ pub(crate) fn signal_name(number: i32) -> &'static str {
         (libc::SIGPIPE, "SIGPIPE"),
         (libc::SIGALRM, "SIGALRM"),
         (libc::SIGTERM, "SIGTERM"),
+        #[cfg(target_os = "linux")]
         (libc::SIGSTKFLT, "SIGSTKFLT"),
         (libc::SIGCHLD, "SIGCHLD"),
         (libc::SIGCONT, "SIGCONT"),
@@ -157,9 +118,10 @@ pub(crate) fn signal_name(number: i32) -> &'static str {
         (libc::SIGPROF, "SIGPROF"),
         (libc::SIGWINCH, "SIGWINCH"),
         (libc::SIGIO, "SIGIO"),
+        #[cfg(target_os = "linux")]
         (libc::SIGPWR, "SIGPWR"),
         (libc::SIGSYS, "SIGSYS"),
     ];
-    let found = NAMES.into_iter().find(|(signal, _)| *signal == number);
+    let found = NAMES.iter().find(|(signal, _)| *signal == number);
     found.map_or("a signal without a name", |(_, name)| name)
 }

@@ -11,11 +11,21 @@ use crate::process::{Stream, Worker};
 /// What is waited for, of one warden and its job.
 #[derive(Debug)]
 pub(crate) struct Interests<'a> {
-    control: Option<PollFd<'a>>,
+    word: [Option<PollFd<'a>>; 2],
     data: Option<PollFd<'a>>,
     output: [Option<PollFd<'a>>; 2],
     exit: Option<PollFd<'a>>,
-    glance: bool,
+    glance: Option<Glance>,
+}
+
+/// What is looked at every so often, as the kernel doesn't tell when it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Glance {
+    /// Whether the process has ended.
+    AtTheProcess,
+    /// Whether there is a word to be heard.
+    #[cfg_attr(all(target_os = "linux", not(scheduler_portable)), allow(dead_code, reason = "a warden says its word"))]
+    ForAWord,
 }
 
 /// What of it is ready.
@@ -32,7 +42,7 @@ impl<'a> Interests<'a> {
     /// The word of a warden: it has no job, or one of which nothing counts any more but its end.
     pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
         Self {
-            control: worker.control_interest(PollFlags::IN),
+            word: worker.word_interests(PollFlags::IN),
             output: worker.output_awaited().map(output_interest),
             ..Self::in_the_end_of(worker)
         }
@@ -40,8 +50,8 @@ impl<'a> Interests<'a> {
 
     /// A job that is coming up. Its warden's greeting can wait: of that one it counts only that it is there.
     pub(crate) fn in_the_start_of(worker: &'a Worker, stream: &'a Stream) -> Self {
-        let control = worker.control_interest(PollFlags::empty());
-        Self { control, ..Self::in_the_life_of(worker, stream) }
+        let word = worker.word_interests(PollFlags::empty());
+        Self { word, ..Self::in_the_life_of(worker, stream) }
     }
 
     /// A job that runs.
@@ -52,7 +62,7 @@ impl<'a> Interests<'a> {
     /// The end of a warden.
     pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
         let exit = worker.exit_interest();
-        Self { control: None, data: None, output: [None, None], exit, glance: worker.must_be_glanced_at() }
+        Self { word: [None, None], data: None, output: [None, None], exit, glance: worker.must_be_glanced_at() }
     }
 }
 
@@ -81,11 +91,12 @@ pub(crate) fn wait<'a>(
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interests<'a>| {
         let [stdout, stderr] = &interests.output;
-        [&interests.control, &interests.data, stdout, stderr, &interests.exit].map(Clone::clone)
+        let [word, last_word] = &interests.word;
+        [word, last_word, &interests.data, stdout, stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(doorbell.map(Doorbell::interest));
-    let glance = interests.iter().any(|interests| interests.glance);
+    let glance = interests.iter().any(|interests| interests.glance.is_some());
     let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
     let untold = poll::poll(&mut fds, until).is_err();
     if untold {
@@ -95,11 +106,11 @@ pub(crate) fn wait<'a>(
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
         interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interests { control, data, output, exit, glance }| Ready {
-        control: is_ready(control),
+    let ready = interests.iter().map(|Interests { word, data, output, exit, glance }| Ready {
+        control: word.iter().filter(|word| is_ready(word)).count() > 0 || *glance == Some(Glance::ForAWord),
         data: is_ready(data),
         output: output.iter().filter(|stream| is_ready(stream)).count() > 0,
-        exited: is_ready(exit) || *glance,
+        exited: is_ready(exit) || *glance == Some(Glance::AtTheProcess),
     });
     ready.collect()
 }

@@ -14,9 +14,10 @@ use windows_sys::Win32::System::Console::{STD_OUTPUT_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
 use super::pipe::{Inheritance, set_inheritable};
+use crate::process::ALONE;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
-use crate::wire::message::Request;
+use crate::wire::message::{Hello, Request};
 
 /// The number by which the C runtime knows standard output.
 const C_STDOUT: libc::c_int = 1;
@@ -26,8 +27,6 @@ const C_STDOUT: libc::c_int = 1;
 pub(super) struct Role([usize; 3]);
 
 impl Role {
-    const PREFIX: &str = "job:";
-
     pub(super) fn of(handles: [&OwnedHandle; 3]) -> Self {
         Self(handles.map(|handle| handle.as_raw_handle() as usize))
     }
@@ -35,12 +34,12 @@ impl Role {
     /// Returns what to put into the marker.
     pub(super) fn written(self) -> String {
         let Self([source, sink, stdout]) = self;
-        format!("{}{source},{sink},{stdout}", Self::PREFIX)
+        format!("{ALONE}:{source},{sink},{stdout}")
     }
 
     /// Reads it from the marker.
     fn parse(marker: &str) -> Option<Self> {
-        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
+        let mut numbers = marker.strip_prefix(ALONE)?.strip_prefix(':')?.split(',').map(str::parse);
         let mut next = || numbers.next()?.ok();
         Some(Self([next()?, next()?, next()?]))
     }
@@ -49,9 +48,10 @@ impl Role {
 /// What a copy of this binary that is a job's process was given to do.
 #[derive(Debug)]
 pub(crate) struct Assignment {
-    pub(crate) request: Request,
-    pub(crate) frames: FrameReader,
-    pub(crate) data: Data,
+    request: Request,
+    frames: FrameReader,
+    incoming: Incoming,
+    outgoing: Outgoing,
     stdout: OwnedHandle,
 }
 
@@ -72,19 +72,23 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     for handle in [&source, &sink] {
         set_inheritable(handle.as_handle(), Inheritance::No)?;
     }
-    let mut data = Data { incoming: Incoming::new(source), outgoing: Outgoing::new(sink) };
+    let (mut incoming, outgoing) = (Incoming::new(source), Outgoing::new(sink));
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut data.incoming, Kind::Request);
+    let request = frames.expect(&mut incoming, Kind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
-    Ok(Some(Assignment { request, frames, data, stdout }))
+    Ok(Some(Assignment { request, frames, incoming, outgoing, stdout }))
 }
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
-    pub(crate) fn accept(self) -> (Request, FrameReader, Data, io::Result<()>) {
-        let prepared = take_stdout(self.stdout);
-        (self.request, self.frames, self.data, prepared)
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
+        let Self { request, frames, incoming, mut outgoing, stdout } = self;
+        let prepared = take_stdout(stdout);
+        let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
+        // If the parent is gone, the end of the stream says so next.
+        let _ = frame::write(&mut outgoing, request.mark, Kind::Hello, &hello);
+        (request, frames, (incoming, outgoing), prepared)
     }
 }
 
@@ -106,20 +110,6 @@ fn take_stdout(handle: OwnedHandle) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The job's ends of its stream from and to the parent.
-#[derive(Debug)]
-pub(crate) struct Data {
-    incoming: Incoming,
-    outgoing: Outgoing,
-}
-
-impl Data {
-    /// Returns its two directions, each of which can be used on a thread of its own.
-    pub(crate) fn split(self) -> (Incoming, Outgoing) {
-        (self.incoming, self.outgoing)
-    }
 }
 
 /// What comes to the job.

@@ -23,7 +23,7 @@ use crate::evidence::Sweep;
 use crate::launcher::MARKER;
 use crate::process::output::{Outlet, Output};
 use crate::process::relay::Awaited;
-use crate::process::{Heard, Stream, Word};
+use crate::process::{COOKIE, Cookie, Heard, Stream, Word};
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
 use crate::wire::message::{ExitReport, Request};
@@ -78,7 +78,7 @@ enum State {
 
 impl Worker {
     /// Starts `command` in a job object, with its end of a stream, and of what it prints.
-    pub(crate) fn spawn(command: &mut Command, _: Mark, outlet: Outlet) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, _: Mark, outlet: Outlet) -> io::Result<Self> {
         let object = JobObject::new()?;
         let (link, [jobs_source, jobs_sink]) = Link::open()?;
         let (output, jobs_stderr) = Output::to(outlet)?;
@@ -91,7 +91,7 @@ impl Worker {
         let stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
         let role = Role::of([&source, &sink, &stdout]);
-        command.env(MARKER, role.written());
+        command.env(MARKER, role.written()).env(COOKIE, cookie.value());
         let others = [source.as_handle(), sink.as_handle(), stdout.as_handle()];
         let inherited = Inherited { null: null.as_handle(), stderr: stderr.as_handle(), others };
         let made = Suspended::create(command, &inherited)?;

@@ -1,0 +1,90 @@
+//! `ExitWatch`: how the end of a child comes to be known to a `poll`, without the child being collected.
+//!
+//! A thread waits for the one process, and lets go of a pipe. Neither a handler of SIGCHLD, which is the application's, nor
+//! anything that only one kernel has is needed.
+
+use std::io::{self, PipeReader};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+
+use super::ChildPid;
+
+/// How large the stack of the thread is, which does next to nothing.
+const STACK: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct ExitWatch {
+    child: ChildPid,
+    /// It ends when the process has ended. Without one the process must be looked at every so often.
+    end: Option<PipeReader>,
+}
+
+impl ExitWatch {
+    /// Begins to watch this child.
+    pub(super) fn over(child: ChildPid) -> Self {
+        // What can't be had costs time and nothing else.
+        Self { child, end: watch(child).ok() }
+    }
+
+    /// Says whether the child has ended, whoever has collected it.
+    pub(super) fn has_ended(&self) -> bool {
+        // Interrupted, or without memory: the next look will tell.
+        match wait_for(self.child, WaitIdOptions::NOHANG) {
+            Ok(ended) => ended,
+            Err(error) => error == Errno::CHILD,
+        }
+    }
+
+    /// Says whether somebody else has collected the child: its number may be anybody's by now.
+    pub(super) fn is_gone(&self) -> bool {
+        wait_for(self.child, WaitIdOptions::NOHANG) == Err(Errno::CHILD)
+    }
+
+    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+        self.end.as_ref().map(|end| PollFd::new(end, PollFlags::IN))
+    }
+}
+
+fn watch(child: ChildPid) -> io::Result<PipeReader> {
+    let (end, held) = io::pipe()?;
+    let wait = move || {
+        while wait_for(child, WaitIdOptions::empty()) == Err(Errno::INTR) {}
+        drop(held);
+    };
+    thread::Builder::new().name("scheduler-watch".to_owned()).stack_size(STACK).spawn(wait)?;
+    Ok(end)
+}
+
+/// Says whether the child has ended, and leaves it uncollected: until it is collected its number is its own.
+fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<bool, Errno> {
+    let child = Pid::from_raw(child.get()).ok_or(Errno::CHILD)?;
+    let waited = rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options)?;
+    Ok(waited.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Deadline;
+    use crate::process::unix::poll::poll;
+
+    #[test]
+    fn an_end_is_told_and_leaves_the_child_to_be_collected() {
+        let mut child = Command::new("sh").args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn();
+        let child = child.as_mut().expect("`sh` is everywhere");
+        let watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
+        assert!(!watch.has_ended());
+        drop(child.stdin.take());
+        let mut fds = [watch.interest().expect("there is room for a thread")];
+        poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
+        assert!(!fds[0].revents().is_empty() && watch.has_ended());
+        assert_eq!(child.wait().expect("it is ours").code(), Some(1));
+        assert!(watch.has_ended());
+    }
+}

@@ -1,0 +1,67 @@
+//! What a process does on its way to the job: it reads which one that is, and stands in its place.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::lifeline;
+use crate::process::Cookie;
+use crate::process::unix::{Control, Data, Incoming, Outgoing, signals, take_input, was_started_as_copy};
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::message::{Hello, Request};
+
+/// What a copy of this binary that is a job's process was given to do.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    request: Request,
+    data: Data,
+    control: Control,
+    stdout: Option<OwnedFd>,
+    hello: io::Result<()>,
+}
+
+/// Takes what the parent gave to this process, if it did.
+///
+/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
+/// a job's process, and its request can't be read.
+pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
+    if role != crate::process::ALONE || !was_started_as_copy()? {
+        return Ok(None);
+    }
+    let mut control = Control::new(take_input()?);
+    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let request = frames.expect(&mut control, Kind::Request);
+    let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
+    let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
+    let stdout = control.received();
+    let data = control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"))?;
+    let data = Data::new(&data)?;
+    let mark = frames.mark().expect("a frame has come");
+    let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
+    let hello = frame::write(&mut control, mark, Kind::Hello, &hello);
+    Ok(Some(Assignment { request, data, control, stdout, hello }))
+}
+
+impl Assignment {
+    /// Makes this process the job's, and returns what it was given.
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
+        let Self { request, data, control, stdout, hello } = self;
+        let prepared = hello.and_then(|()| prepare(control, stdout));
+        let frames = FrameReader::new(request.mark, frame::LIMIT);
+        (request, frames, data.split(), prepared)
+    }
+}
+
+/// Gives this process the signals that a program starts with, its own standard output, and the thread that watches over its
+/// parent. It leads a group since it was started.
+fn prepare(control: Control, stdout: Option<OwnedFd>) -> io::Result<()> {
+    signals::reset_inherited();
+    signals::unblock();
+    if rustix::process::getpgrp() != rustix::process::getpid() {
+        return Err(io::Error::other("this process leads no group"));
+    }
+    if let Some(stdout) = stdout {
+        rustix::stdio::dup2_stdout(stdout)?;
+    }
+    lifeline::hold(control, Cookie::of_this_process())
+}

@@ -1,0 +1,48 @@
+//! The lifeline: a thread of a job's process that ends it, and what it has started, when the application is gone.
+
+#![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
+
+use std::io::{self, ErrorKind, Read};
+use std::thread;
+
+use super::{ChildPid, listing};
+use crate::process::Cookie;
+use crate::process::unix::{Control, signals};
+
+const STACK: usize = 256 * 1024;
+
+/// Holds on to the application by its socket.
+pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<()> {
+    control.wait();
+    let watch = move || {
+        // The job's signals are for the job's own threads.
+        signals::block();
+        loop {
+            match control.read(&mut [0; 64]) {
+                Ok(0) => end_all(cookie.as_ref()),
+                // Nothing more is said by that way.
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+                // The job has closed what was not its own. It is still held by its parent, while that lives.
+                Err(_) => return,
+            }
+        }
+    };
+    thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK).spawn(watch).map(drop)
+}
+
+/// Ends the group, and with it this process.
+fn end_all(cookie: Option<&Cookie>) -> ! {
+    if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
+        if let Some(cookie) = cookie {
+            for process in listing::kin(me, cookie) {
+                // It may have ended by now.
+                let _ = process.kill();
+            }
+        }
+        // A group of that number is this process's own, or none.
+        let _ = me.kill_group();
+    }
+    // SAFETY: It ends the process at once, whatever its state.
+    unsafe { libc::_exit(1) }
+}

@@ -1,0 +1,209 @@
+//! The processes of this machine, as far as the kernel tells: which of them a run has left.
+//!
+//! A process is of a run if it is in the group of the job's process, or has the run's cookie in its environment. What has
+//! left the group and has another environment can't be told from any other process; neither can, where the kernel keeps
+//! environments to itself, what has left the group. So nothing is proved by finding none.
+
+use super::ChildPid;
+use crate::process::Cookie;
+
+/// A process that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    id: ChildPid,
+    group: i32,
+}
+
+/// Returns the processes of a run beside the job's own, which leads the group.
+pub(super) fn kin(job: ChildPid, cookie: &Cookie) -> Vec<ChildPid> {
+    let me = std::process::id().cast_signed();
+    let mut kin = system::processes();
+    kin.retain(|process| process.id != job && process.id.get() != me);
+    kin.retain(|process| {
+        process.group == job.get()
+            || system::environment(process.id).is_some_and(|all| cookie.is_in(&all) == Some(true))
+    });
+    kin.into_iter().map(|process| process.id).collect()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+
+    use super::{ChildPid, Process};
+
+    pub(super) fn processes() -> Vec<Process> {
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        let process = |name: &str| {
+            let id = ChildPid::new(name.parse().ok()?)?;
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The name in parentheses may hold anything.
+            let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+            let is_alive = !matches!(fields.next()?, "Z" | "X");
+            let group = fields.nth(1)?.parse().ok()?;
+            is_alive.then_some(Process { id, group })
+        };
+        entries.filter_map(|entry| process(entry.ok()?.file_name().to_str()?)).collect()
+    }
+
+    pub(super) fn environment(id: ChildPid) -> Option<Vec<u8>> {
+        fs::read(format!("/proc/{id}/environ")).ok()
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+#[expect(unsafe_code, reason = "the kernel's list of processes has no safe API")]
+mod system {
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    use super::{ChildPid, Process};
+
+    pub(super) fn processes() -> Vec<Process> {
+        let mut ids = vec![0_i32; 4096];
+        loop {
+            let bytes = i32::try_from(size_of_val(&ids[..])).unwrap_or(i32::MAX);
+            // SAFETY: The pointer and the length are those of the list.
+            let count = unsafe { libc::proc_listallpids(ids.as_mut_ptr().cast(), bytes) };
+            let count = usize::try_from(count).unwrap_or_default();
+            if count < ids.len() || ids.len() > 1 << 20 {
+                ids.truncate(count);
+                return ids.into_iter().filter_map(|id| process(ChildPid::new(id)?)).collect();
+            }
+            ids.resize(ids.len() * 2, 0);
+        }
+    }
+
+    fn process(id: ChildPid) -> Option<Process> {
+        let mut info = MaybeUninit::<libc::proc_bsdinfo>::zeroed();
+        let size = i32::try_from(size_of::<libc::proc_bsdinfo>()).expect("a structure is small");
+        // SAFETY: The pointer and the length are those of a structure of this kind.
+        let told = unsafe { libc::proc_pidinfo(id.get(), libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), size) };
+        // SAFETY: All-zero is a valid `proc_bsdinfo`.
+        let info = unsafe { info.assume_init() };
+        let is_alive = told == size && info.pbi_status != libc::SZOMB;
+        is_alive.then(|| Process { id, group: info.pbi_pgid.cast_signed() })
+    }
+
+    /// The kernel gives the arguments before it; what is not allowed to be seen is left out.
+    pub(super) fn environment(id: ChildPid) -> Option<Vec<u8>> {
+        let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, id.get()];
+        let mut all = vec![0_u8; 1 << 20];
+        let mut length = all.len();
+        // SAFETY: The pointers and lengths are those of variables of ours.
+        let told = unsafe {
+            let (name, place) = (name.as_mut_ptr(), all.as_mut_ptr().cast());
+            libc::sysctl(name, 3, place, &raw mut length, ptr::null_mut(), 0)
+        };
+        all.truncate(length);
+        (told == 0).then_some(all)
+    }
+}
+
+#[cfg(target_os = "freebsd")]
+#[expect(unsafe_code, reason = "the kernel's list of processes has no safe API")]
+mod system {
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    use super::{ChildPid, Process};
+
+    pub(super) fn processes() -> Vec<Process> {
+        let bytes = ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PROC, 0]).unwrap_or_default();
+        let process = |bytes: &[u8]| {
+            let mut info = MaybeUninit::<libc::kinfo_proc>::zeroed();
+            // SAFETY: So many bytes are a structure as the kernel wrote it.
+            let info = unsafe {
+                info.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                info.assume_init()
+            };
+            let is_alive = info.ki_stat != libc::SZOMB;
+            ChildPid::new(info.ki_pid).filter(|_| is_alive).map(|id| Process { id, group: info.ki_pgid })
+        };
+        bytes.chunks_exact(size_of::<libc::kinfo_proc>()).filter_map(process).collect()
+    }
+
+    pub(super) fn environment(id: ChildPid) -> Option<Vec<u8>> {
+        ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_ENV, id.get()])
+    }
+
+    fn ask(name: [libc::c_int; 4]) -> Option<Vec<u8>> {
+        let mut length = 0;
+        // SAFETY: The pointers and lengths are those of variables of ours; the first call asks for the length only.
+        unsafe {
+            if libc::sysctl(name.as_ptr(), 4, ptr::null_mut(), &raw mut length, ptr::null(), 0) != 0 {
+                return None;
+            }
+            // There may be more by the time of the second call.
+            length += length / 4 + 4096;
+            let mut bytes = vec![0_u8; length];
+            let told = libc::sysctl(name.as_ptr(), 4, bytes.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0);
+            bytes.truncate(length);
+            (told == 0).then_some(bytes)
+        }
+    }
+}
+
+/// Nothing is known of others: the group is ended, and that is all.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
+mod system {
+    use super::{ChildPid, Process};
+
+    pub(super) fn processes() -> Vec<Process> {
+        Vec::new()
+    }
+
+    pub(super) fn environment(_: ChildPid) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use super::*;
+    use crate::process::COOKIE;
+
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn new(command: &mut Command) -> (Self, ChildPid) {
+            let sleeper = Self(command.spawn().expect("it exists"));
+            let id = ChildPid::new(sleeper.0.id().cast_signed()).expect("a process id");
+            (sleeper, id)
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            // It may have ended by now.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_group_or_has_the_cookie_is_kin_until_it_has_ended() {
+        let cookie = Cookie::new([3; 16]);
+        let (_leader, job) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
+        let (_member, member) = Sleeper::new(Command::new("sleep").arg("1000").process_group(job.get()));
+        let mut bearer = Command::new("sleep");
+        let (mut bearer, bearer_id) = Sleeper::new(bearer.arg("1000").process_group(0).env(COOKIE, cookie.value()));
+        let (_other, other) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
+        // The environment of a process is there a moment after it was executed.
+        while !kin(job, &cookie).contains(&bearer_id) {
+            std::thread::yield_now();
+        }
+        let found = kin(job, &cookie);
+        assert!(found.contains(&member) && !found.contains(&other) && !found.contains(&job), "{found:?}");
+        bearer.0.kill().expect("it is ours");
+        // A zombie has ended, too.
+        while kin(job, &cookie).contains(&bearer_id) {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Unix without wardens: macOS and the BSDs, and Linux where it is told so to be tested (`--cfg scheduler_portable`).
+//!
+//! The copy of this binary is the job's process itself, the leader of a process group. The parent watches over it, and
+//! witnesses its end; should the parent die, a thread in the job's process sees that and ends the group.
+
+mod exit_watch;
+mod job_process;
+mod lifeline;
+mod limits;
+mod listing;
+mod worker;
+
+pub(crate) use super::unix::{
+    ChildPid, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source, SourceWriter,
+    lacks_room, limit, makes_privileged_copies, manner, signal_name, wait,
+};
+pub(crate) use job_process::take_assignment;
+pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
+pub(crate) use worker::Worker;

@@ -1,0 +1,225 @@
+//! `Worker`: a job's process, as the parent holds it. The parent itself witnesses the end, and sweeps.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::exit_watch::ExitWatch;
+use super::{ChildPid, Glance, Interests, Link, listing, wait};
+use crate::clock::Deadline;
+use crate::evidence::{Sweep, Usage};
+use crate::process::output::{Outlet, Output};
+use crate::process::relay::Awaited;
+use crate::process::unix::{Orders, collect, spawn};
+use crate::process::{COOKIE, Cookie, Heard, Stream, Word};
+use crate::wire::frame::Mark;
+use crate::wire::message::{ExitReport, Request};
+
+/// How long what a job has left may take to end, before it is named.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a worker that is dropped may take to end everything.
+const ABANDON: Duration = Duration::from_secs(3);
+
+/// A job's process, from before it is told which job it is to run.
+///
+/// Dropping it ends the process and its group, and waits for that.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// The leader of its process group, since it was started.
+    child: ChildPid,
+    cookie: Cookie,
+    control: Orders,
+    /// The job's end of its stream, until it has that itself: some kernels lose what is on its way and nowhere else.
+    sent: Option<OwnedFd>,
+    exit: ExitWatch,
+    output: Output,
+    state: State,
+    is_dismissed: bool,
+}
+
+/// How far the parent has witnessed the end.
+#[derive(Debug)]
+enum State {
+    Running,
+    /// The process has ended, and is not collected, so that its number, which is its group's, is its own.
+    Sweeping {
+        killed: BTreeSet<i32>,
+        deadline: Deadline,
+    },
+    /// It is collected, and all has been told.
+    Collected,
+}
+
+impl Worker {
+    /// Starts `command` in a process group of its own.
+    pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
+        let (child, control, output) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
+        let child = ChildPid::new(child.id().cast_signed()).expect("a process that was started has an id of its own");
+        Ok(Self {
+            child,
+            cookie: cookie.clone(),
+            control,
+            sent: None,
+            exit: ExitWatch::over(child),
+            output,
+            state: State::Running,
+            is_dismissed: false,
+        })
+    }
+
+    /// Here no process makes others.
+    #[expect(clippy::unused_self, reason = "a warden is asked")]
+    pub(crate) fn ask(&mut self) {}
+
+    /// Tells the process which job it is to run, and returns the stream to it.
+    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+        let (link, jobs_data) = Link::open()?;
+        self.control.request(request, &self.output, jobs_data.as_fd());
+        self.sent = Some(jobs_data);
+        Ok(Stream::over(link))
+    }
+
+    /// Ends the process and its group.
+    pub(crate) fn tell_to_kill(&mut self) {
+        self.kill();
+    }
+
+    /// Asks the processes of the job's group to end.
+    pub(crate) fn tell_to_terminate(&mut self) {
+        if !matches!(self.state, State::Collected) && !self.exit.is_gone() {
+            // Where nobody is left there, nobody is asked.
+            let _ = self.child.terminate_group();
+        }
+    }
+
+    /// Tells what there is to tell: that the process is there, and how it ended.
+    pub(crate) fn listen(&mut self) -> Heard {
+        match &mut self.state {
+            State::Running => {
+                match self.control.listen() {
+                    Heard::Word(word) => {
+                        self.sent = None;
+                        return Heard::Word(word);
+                    }
+                    Heard::Partial => return Heard::Partial,
+                    // Its end of the socket is closed when it ends, or when the job closes what is not its own.
+                    Heard::Nothing | Heard::End => {}
+                }
+                if !self.exit.has_ended() {
+                    return Heard::Nothing;
+                }
+                self.state = State::Sweeping { killed: BTreeSet::new(), deadline: Deadline::after(SWEEP_LIMIT) };
+                Heard::Partial
+            }
+            State::Sweeping { killed, deadline } => {
+                let left = listing::kin(self.child, &self.cookie);
+                let may_go_on = !left.is_empty() && !deadline.is_past();
+                // What can't be listed is in the group, if it is to be found at all.
+                let _ = self.child.kill_group();
+                for process in &left {
+                    // One that may not be signalled, a program with more rights, is listed until the deadline.
+                    let _ = process.kill();
+                    killed.insert(process.get());
+                }
+                if may_go_on {
+                    return Heard::Nothing;
+                }
+                let sweep = if left.is_empty() {
+                    Sweep::Unproved { killed: killed.len() }
+                } else {
+                    Sweep::Escaped(left.into_iter().map(|process| process.get().cast_unsigned()).collect())
+                };
+                let collected = collect(Some(self.child), 0).ok().flatten();
+                self.state = State::Collected;
+                Heard::Word(Word::Exit(Some(ExitReport {
+                    // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
+                    exit: collected.as_ref().map(|collected| collected.exit),
+                    usage: collected.map_or(Usage::default(), |collected| collected.usage),
+                    sweep,
+                })))
+            }
+            State::Collected => Heard::Nothing,
+        }
+    }
+
+    /// Ends the process, which has nothing to do any more.
+    pub(crate) fn dismiss(&mut self) {
+        self.kill();
+        self.is_dismissed = true;
+        self.control.close();
+        self.sent = None;
+        self.output.close();
+    }
+
+    /// Ends the process and its group.
+    pub(crate) fn kill(&mut self) {
+        // Afterwards its number may be anybody's.
+        if !matches!(self.state, State::Collected) && !self.exit.is_gone() {
+            let _ = self.child.kill_group();
+            // It may have left its group.
+            let _ = self.child.kill();
+        }
+    }
+
+    /// Collects the process if it has ended and is dismissed; true once that is done.
+    pub(crate) fn reap(&mut self) -> bool {
+        if !matches!(self.state, State::Collected) && self.is_dismissed && self.exit.has_ended() {
+            // Its group was ended, and nobody asks how it ended.
+            let _ = self.child.kill_group();
+            let _ = collect(Some(self.child), 0);
+            self.state = State::Collected;
+        }
+        matches!(self.state, State::Collected)
+    }
+
+    /// Returns why something could not be sent to the process, unless it had gone.
+    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+        self.control.unsent()
+    }
+
+    /// Returns what the job prints.
+    pub(crate) fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// Returns what is waited for: in `word` the next word, and always the end of the process.
+    pub(in crate::process) fn word_interests(&self, word: PollFlags) -> [Option<PollFd<'_>>; 2] {
+        match self.state {
+            State::Running => [self.control.interest(word), self.exit.interest()],
+            State::Sweeping { .. } | State::Collected => [None, None],
+        }
+    }
+
+    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
+        self.output.awaited()
+    }
+
+    pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {
+        self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Collected))
+    }
+
+    /// What is swept, and a process whose end nobody tells of, is looked at every so often.
+    pub(in crate::process) fn must_be_glanced_at(&self) -> Option<Glance> {
+        match self.state {
+            State::Running if self.exit.interest().is_some() => None,
+            State::Running if self.is_dismissed => Some(Glance::AtTheProcess),
+            State::Running | State::Sweeping { .. } => Some(Glance::ForAWord),
+            State::Collected => None,
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.dismiss();
+        let deadline = Deadline::after(ABANDON);
+        while !self.reap() && !deadline.is_past() {
+            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
+        }
+    }
+}
