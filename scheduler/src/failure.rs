@@ -121,8 +121,9 @@ pub enum Failure {
         /// What stood in its way.
         reason: String,
     },
-    /// The job was not to go on, or not to begin, for a reason that was not its own: another job of the list
-    /// [failed](crate::Scheduler::on_failure), say.
+    /// The job was not to go on, or not to begin, for a reason that was not its own: its [handle](crate::Handle) or a
+    /// [token](crate::CancelToken) was cancelled, another job of the list [failed](crate::Scheduler::on_failure), or the
+    /// time of the whole list [was over](crate::Scheduler::total_timeout).
     #[non_exhaustive]
     Cancelled {
         /// Whether the function was called.

@@ -26,11 +26,21 @@ pub struct NoFollowUp;
 
 /// Whatever a follow-up is, in one shape. It is not public, so that nothing else can be one.
 pub trait CallFollowUp {
+    /// Says whether it does anything.
+    #[doc(hidden)]
+    fn does_something(&self) -> bool {
+        true
+    }
+
     #[doc(hidden)]
     fn call(&self, timed_out: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
 impl CallFollowUp for NoFollowUp {
+    fn does_something(&self) -> bool {
+        false
+    }
+
     fn call(&self, _: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())
     }

@@ -25,34 +25,17 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn open(jobs: Vec<(String, AnyJob)>, mut audience: Audience) -> Self {
-        let first_key = new_keys(jobs.len());
-        for (key, (job_id, call)) in (first_key..).zip(&jobs) {
-            audience.tell(|observer| observer.queued(&Queued { key, job_id, job: call.name() }));
-        }
-        Self { records: vec![None; jobs.len()], jobs, error: None, audience, first_key }
+    pub(crate) fn open(jobs: Vec<(String, AnyJob)>, audience: Audience) -> Self {
+        Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, audience }
     }
 
     /// Takes what is told of a job. Once it is over it is recorded, and followed up if it timed out; `Break` if no further
     /// job may start.
     pub(crate) fn enter(&mut self, index: usize, news: News, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
-        let key = self.first_key + index as u64;
         let (job_id, call) = &self.jobs[index];
-        let job = call.name();
-        let over = match news {
-            News::Started { attempt, process } => {
-                self.audience.tell(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
-                return ControlFlow::Continue(());
-            }
-            News::Ended { attempt, retry_in } => {
-                let (number, sweep) = (attempt.number(), attempt.sweep());
-                self.audience.tell(|observer| {
-                    observer.attempt_ended(&AttemptEnded { key, job_id, job, attempt: &attempt, retry_in });
-                    observer.swept(&Swept { key, job_id, job, attempt: number, sweep });
-                });
-                return ControlFlow::Continue(());
-            }
-            News::Over(over) => over,
+        let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name() };
+        let Some(over) = announce(&mut self.audience, subject, news) else {
+            return ControlFlow::Continue(());
         };
         // What was not begun as a follow-up failed was not over before that, and has no record.
         if self.error.is_some() && matches!(over.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
@@ -60,12 +43,8 @@ impl Ledger {
         }
         let (id, call) = &mut self.jobs[index];
         let record = record(std::mem::take(id), call, over);
-        let job_id = record.job_id();
-        self.audience.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record: &record }));
-        if let Outcome::Timeout(overrun) = &record.outcome
-            && let Err(source) = follow_up.call(&TimedOut::new(&record, overrun.limit()))
-        {
-            self.error.get_or_insert_with(|| Error::follow_up(OneLine(record.job_id()), source));
+        if let Err(error) = settle(&mut self.audience, self.first_key + index as u64, &record, follow_up) {
+            self.error.get_or_insert(error);
         }
         self.records[index] = Some(record);
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -81,7 +60,52 @@ impl Ledger {
     }
 }
 
-fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
+/// Which job something is told of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) key: u64,
+    pub(crate) job_id: &'a str,
+    pub(crate) job: &'static str,
+}
+
+/// Tells the audience what is told of a job before it is over; returns what came of it once it is.
+pub(crate) fn announce(audience: &mut Audience, subject: Subject<'_>, news: News) -> Option<Finished> {
+    let Subject { key, job_id, job } = subject;
+    match news {
+        News::Queued => audience.tell(|observer| observer.queued(&Queued { key, job_id, job })),
+        News::Started { attempt, process } => {
+            audience.tell(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
+        }
+        News::Ended { attempt, retry_in } => {
+            let (number, sweep) = (attempt.number(), attempt.sweep());
+            audience.tell(|observer| {
+                observer.attempt_ended(&AttemptEnded { key, job_id, job, attempt: &attempt, retry_in });
+                observer.swept(&Swept { key, job_id, job, attempt: number, sweep });
+            });
+        }
+        News::Over(over) => return Some(over),
+    }
+    None
+}
+
+/// Tells the audience of a record, and has it followed up if it is of a timeout.
+pub(crate) fn settle(
+    audience: &mut Audience,
+    key: u64,
+    record: &Record,
+    follow_up: &dyn CallFollowUp,
+) -> Result<(), Error> {
+    let (job_id, job) = (record.job_id(), record.job());
+    audience.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
+    if let Outcome::Timeout(overrun) = &record.outcome {
+        let followed_up = follow_up.call(&TimedOut::new(record, overrun.limit()));
+        return followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source));
+    }
+    Ok(())
+}
+
+/// Returns the record of a job.
+pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
     let output = call.entry.output();
     let outcome = over.outcome.and_then(|bytes| match output.revive(&bytes) {
         Ok(_) => Ok(bytes.into_boxed_slice()),
@@ -98,6 +122,13 @@ fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
         stderr_tail: over.stderr_tail.into_boxed_str(),
         attempts: over.attempts,
     }
+}
+
+/// Returns what came of the job of a record.
+pub(crate) fn unrecorded(record: Record) -> Finished {
+    let Record { outcome, duration, usage, sweep, stderr_tail, attempts, .. } = record;
+    let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
+    Finished { outcome, duration, usage, sweep, stderr_tail: stderr_tail.into_string(), attempts }
 }
 
 /// The failure of a job whose result can't be read back.

@@ -99,6 +99,7 @@ mod follow_up;
 mod functions;
 mod groups;
 pub mod guide;
+mod handle;
 mod isolated_test;
 mod launcher;
 mod ledger;
@@ -117,6 +118,7 @@ mod running;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod settings;
+mod spawned;
 mod stage;
 mod start_method;
 mod supervisor;
@@ -141,6 +143,7 @@ pub use crate::evidence::{Sweep, Usage};
 pub use crate::failure::{Failure, Location, Panic};
 pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
 pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
+pub use crate::handle::Handle;
 pub use crate::observer::Observer;
 pub use crate::options::{Backoff, Cause, OnFailure, Output, Terminate};
 pub use crate::outcome::{Outcome, Overrun, Status};
@@ -150,6 +153,7 @@ pub use crate::registry::{Entry, Parameter, registry};
 pub use crate::run::Run;
 pub use crate::running::Running;
 pub use crate::start_method::StartMethod;
+pub use crate::supervisor::CancelToken;
 
 /// Registers a function as a job, at compile time.
 ///

@@ -95,8 +95,16 @@ impl<T> Outcome<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overrun<T> {
     limit: Duration,
+    whose: Whose,
     grace: Duration,
     late: Option<Late<T>>,
+}
+
+/// Whose limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Jobs,
+    Lists,
 }
 
 /// How the function ended in its grace period.
@@ -108,13 +116,25 @@ pub(crate) enum Late<T> {
 
 impl<T> Overrun<T> {
     pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
-        Self { limit, grace, late }
+        Self { limit, whose: Whose::Jobs, grace, late }
     }
 
-    /// Returns the timeout that applied to this run.
+    /// Returns one that was stopped as the time of its whole list was over.
+    pub(crate) fn of_list(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
+        Self { limit, whose: Whose::Lists, grace, late }
+    }
+
+    /// Returns the timeout that applied to this run: its own, or that of the [whole list](Self::is_of_list).
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// Says whether it was the [timeout of the whole list](crate::Scheduler::total_timeout) that had passed, and not the
+    /// job's own.
+    #[must_use]
+    pub fn is_of_list(&self) -> bool {
+        self.whose == Whose::Lists
     }
 
     /// Returns the grace period that the job had after its timeout, zero if it had none.
@@ -163,7 +183,7 @@ impl<T> Overrun<T> {
             Late::Value(_) => Late::Value(()),
             Late::Failure(failure) => Late::Failure(failure.clone()),
         });
-        Overrun { limit: self.limit, grace: self.grace, late }
+        Overrun { limit: self.limit, whose: self.whose, grace: self.grace, late }
     }
 
     fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
@@ -171,18 +191,19 @@ impl<T> Overrun<T> {
             Late::Value(value) => turn(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
             Late::Failure(failure) => Late::Failure(failure),
         });
-        Overrun { limit: self.limit, grace: self.grace, late }
+        Overrun { limit: self.limit, whose: self.whose, grace: self.grace, late }
     }
 }
 
 impl<T> fmt::Display for Overrun<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, grace, late } = self;
+        let Self { limit, whose, grace, late } = self;
+        let its = if *whose == Whose::Lists { "the whole list's" } else { "its" };
         match late {
-            Some(Late::Value(_)) => write!(f, "ended in order, asked to at its timeout of {limit:?}"),
-            Some(Late::Failure(failure)) => write!(f, "asked to end at its timeout of {limit:?}: {failure}"),
-            None if grace.is_zero() => write!(f, "stopped at its timeout of {limit:?}"),
-            None => write!(f, "stopped at its timeout of {limit:?}, after a grace period of {grace:?}"),
+            Some(Late::Value(_)) => write!(f, "ended in order, asked to at {its} timeout of {limit:?}"),
+            Some(Late::Failure(failure)) => write!(f, "asked to end at {its} timeout of {limit:?}: {failure}"),
+            None if grace.is_zero() => write!(f, "stopped at {its} timeout of {limit:?}"),
+            None => write!(f, "stopped at {its} timeout of {limit:?}, after a grace period of {grace:?}"),
         }
     }
 }

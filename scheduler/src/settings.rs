@@ -14,7 +14,7 @@ use crate::options::{OnFailure, Options};
 use crate::process::{self, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
-use crate::supervisor::{Crew, Hears, Order, Quarters, Rules};
+use crate::supervisor::{CancelToken, Crew, Hears, Order, Quarters, Rules};
 use crate::wire::frame;
 
 /// How long a job may take until its function is called, unless the builder says otherwise.
@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     pub(crate) groups: Groups,
     pub(crate) on_failure: OnFailure,
+    pub(crate) total_timeout: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
     pub(crate) audience: Audience,
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
@@ -45,6 +47,8 @@ impl Default for Settings {
             concurrency: 1,
             groups: Groups::default(),
             on_failure: OnFailure::default(),
+            total_timeout: None,
+            token: None,
             audience: Audience::default(),
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
@@ -64,7 +68,14 @@ impl Settings {
         let concurrency = NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))?;
         let group_limits = self.groups.limits().map_err(Error::invalid_setting)?;
         let hears = if self.audience.is_empty() { Hears::Ends } else { Hears::Everything };
-        Ok(Rules { concurrency, group_limits, on_failure: self.on_failure, hears })
+        Ok(Rules {
+            concurrency,
+            group_limits,
+            on_failure: self.on_failure,
+            total_timeout: self.total_timeout.unwrap_or(Duration::MAX),
+            token: self.token.clone(),
+            hears,
+        })
     }
 
     /// Returns what is to be run for each of the jobs.
@@ -121,6 +132,9 @@ impl Settings {
         if self.options.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(""));
         }
+        if self.total_timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid_timeout(" for the whole list"));
+        }
         if self.start_timeout.is_zero() {
             return Err(Error::invalid_timeout(" for the start"));
         }
@@ -170,6 +184,7 @@ impl Settings {
             limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
             options: Arc::new(options),
             line: 0,
+            list_limit: self.total_timeout.unwrap_or(Duration::MAX),
             start_limit: self.start_timeout,
             orphans: self.orphans,
         })

@@ -17,11 +17,12 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// The floors above those.
-const UPPER: [&[&str]; 6] = [
+const UPPER: [&[&str]; 7] = [
     &["supervisor", "this_job"],
     &["follow_up", "settings"],
     &["ledger", "isolated_test"],
-    &["running", "run"],
+    &["running", "run", "spawned"],
+    &["handle"],
     &["builder"],
     &["functions"],
 ];

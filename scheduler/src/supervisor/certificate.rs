@@ -49,6 +49,8 @@ pub(super) enum Answer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) job: Duration,
+    /// All the jobs together.
+    pub(super) list: Duration,
     pub(super) grace: Duration,
     pub(super) start: Duration,
     /// What its process was held to.
@@ -77,6 +79,11 @@ impl Evidence {
                 let late = self.lateness(answer, limits.process, stderr_tail);
                 return Outcome::Timeout(Overrun::new(limits.job, limits.grace, late));
             }
+            (Verdict::Outlasted, answer) if self.begun => {
+                let late = self.lateness(answer, limits.process, stderr_tail);
+                return Outcome::Timeout(Overrun::of_list(limits.list, limits.grace, late));
+            }
+            (Verdict::Outlasted, _) => Failure::Cancelled { begun: false },
             (Verdict::Cancelled, _) => Failure::Cancelled { begun: self.begun },
             (Verdict::Answered, Some(Answer::Failed(report))) => told(report),
             (Verdict::NeverStarted, _) => {
@@ -235,6 +242,7 @@ mod tests {
     };
     const LIMITS: Limits = Limits {
         job: Duration::from_secs(1),
+        list: Duration::from_secs(9),
         grace: Duration::from_secs(2),
         start: Duration::from_secs(30),
         process: NONE,
@@ -307,6 +315,21 @@ mod tests {
         assert_eq!(told(libc::SIGKILL, second / 4, all, ""), plain(libc::SIGKILL));
         assert_eq!(told(libc::SIGXFSZ, second, all, ""), Failure::FileSize { limit: 9 });
         assert_eq!(told(libc::SIGXFSZ, second, NONE, ""), plain(libc::SIGXFSZ));
+    }
+
+    #[test]
+    fn when_the_time_of_the_list_is_over_the_limit_is_the_lists() {
+        let told = |begun| {
+            let evidence = Evidence { begun, told_to_kill: true, ..exited(None) };
+            match evidence.certify(Verdict::Outlasted, LIMITS, "") {
+                Outcome::Timeout(overrun) => (overrun.limit(), overrun.to_string()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let line = "stopped at the whole list's timeout of 9s, after a grace period of 2s";
+        assert_eq!(told(true), (LIMITS.list, line.to_owned()));
+        let not_begun = Evidence { told_to_kill: true, ..exited(None) };
+        assert_eq!(self::line(not_begun, Verdict::Outlasted, ""), "cancelled before it began");
     }
 
     #[test]

@@ -1,35 +1,69 @@
 //! `Inbox`: what others say to the loop that supervises runs, while it waits for those.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::order::Order;
+use super::queue::Ticket;
 use crate::process::Doorbell;
 
 /// It is read by one loop, and written to from any thread.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     doorbell: Doorbell,
-    words: Mutex<Vec<Instruction>>,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug)]
+struct Words {
+    /// Nobody reads them any more.
+    closed: bool,
+    instructions: Vec<Instruction>,
 }
 
 /// What can be said to a loop.
 #[derive(Debug)]
 pub(crate) enum Instruction {
+    /// One more order, to be told of by the ticket's number.
+    Take(Ticket, Box<Order>),
+    /// That order is given up.
+    End(Ticket, Means),
     /// No further job is to be started; those that run go on to their ends.
     Stop,
-    /// The same, and the time of those that run is over.
-    Abandon,
+    /// No further job is to be started, and those that run are ended.
+    EndAll(Means),
+}
+
+/// How a job that runs is ended. One that waits is just not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// It is asked to, and has its grace period.
+    Word,
+    /// It is killed at once.
+    Kill,
 }
 
 impl Inbox {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { doorbell: Doorbell::new()?, words: Mutex::default() })
+        let words = Mutex::new(Words { closed: false, instructions: Vec::new() });
+        Ok(Self { doorbell: Doorbell::new()?, words })
     }
 
     /// Has the loop hear of it, at once if it waits.
-    pub(crate) fn say(&self, instruction: Instruction) {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).push(instruction);
+    ///
+    /// # Errors
+    ///
+    /// Gives the instruction back if there is no loop any more that could follow it.
+    pub(crate) fn say(&self, instruction: Instruction) -> Result<(), Instruction> {
+        let mut words = self.words();
+        if words.closed {
+            return Err(instruction);
+        }
+        words.instructions.push(instruction);
+        drop(words);
         self.doorbell.ring();
+        Ok(())
     }
 
     /// Says whether something was said since [`take`](Self::take), for the price of a look at memory.
@@ -41,10 +75,28 @@ impl Inbox {
     pub(super) fn take(&self) -> Vec<Instruction> {
         // Before the words are taken: who says something later rings later.
         self.doorbell.hush();
-        std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut self.words().instructions)
+    }
+
+    /// Takes no more from here on, unless something has been said that was not taken.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let mut words = self.words();
+        words.closed |= words.instructions.is_empty();
+        words.closed
+    }
+
+    /// Takes no more from here on, and forgets what was said.
+    pub(super) fn close(&self) {
+        let mut words = self.words();
+        words.closed = true;
+        words.instructions.clear();
     }
 
     pub(super) fn doorbell(&self) -> &Doorbell {
         &self.doorbell
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

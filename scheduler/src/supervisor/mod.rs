@@ -7,23 +7,32 @@ mod inbox;
 mod note;
 mod order;
 mod queue;
+mod residence;
 mod run;
 mod shift;
 mod step;
+mod token;
 mod warden;
 mod watch;
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use crew::{Crew, Quarters};
+pub(crate) use inbox::Means;
 pub(crate) use order::{Finished, Order};
+pub(crate) use queue::Ticket;
+pub(crate) use residence::Residence;
+pub use token::CancelToken;
 pub(crate) use watch::Watch;
 
 use crate::attempt::Attempt;
 use crate::options::OnFailure;
-use shift::Shift;
+use inbox::Inbox;
+use shift::{Listener, Shift};
 
 /// How long the warden's own process may take to end, told to or killed.
 const REAP_LIMIT: Duration = Duration::from_secs(1);
@@ -36,6 +45,9 @@ pub(crate) struct Rules {
     /// How many of each group do.
     pub(crate) group_limits: Box<[NonZeroUsize]>,
     pub(crate) on_failure: OnFailure,
+    /// How long all of them may take together.
+    pub(crate) total_timeout: Duration,
+    pub(crate) token: Option<CancelToken>,
     pub(crate) hears: Hears,
 }
 
@@ -49,6 +61,8 @@ pub(crate) enum Hears {
 /// What is told of an order.
 #[derive(Debug)]
 pub(crate) enum News {
+    /// It waits for its turn.
+    Queued,
     /// The function was called, in this process, if that is known.
     Started { attempt: u32, process: Option<u32> },
     /// An attempt is over; where another one follows, it does after this time.
@@ -64,6 +78,8 @@ impl Rules {
             concurrency: NonZeroUsize::MIN,
             group_limits: Box::default(),
             on_failure: OnFailure::Continue,
+            total_timeout: Duration::MAX,
+            token: None,
             hears: Hears::Ends,
         }
     }
@@ -73,25 +89,45 @@ impl Rules {
 ///
 /// After `listener` has answered `Break` none is started any more: those that run go on to their ends, and of the others
 /// it is told that they are cancelled.
+///
+/// # Errors
+///
+/// Fails, before any is started, if there is no way to be told of a cancelled token.
 pub(crate) fn supervise(
     orders: Vec<Order>,
     crew: &mut Crew,
     rules: &Rules,
     mut listener: impl FnMut(usize, News) -> ControlFlow<()>,
-) {
-    let mut shift = Shift::new(rules, crew, None);
-    orders.into_iter().enumerate().for_each(|(number, order)| shift.take(number, order));
+) -> io::Result<()> {
+    let inbox = rules.token.as_ref().map(listening_to).transpose()?;
+    let mut shift = Shift::new(rules, crew, inbox.as_deref());
+    take_all(&mut shift, orders, &mut listener);
     shift.run(&mut listener);
+    Ok(())
+}
+
+/// Returns a new inbox, into which the token speaks.
+fn listening_to(token: &CancelToken) -> io::Result<Arc<Inbox>> {
+    let inbox = Arc::new(Inbox::new()?);
+    token.tell(&inbox);
+    Ok(inbox)
+}
+
+fn take_all(shift: &mut Shift<'_>, orders: Vec<Order>, listener: &mut Listener<'_>) {
+    for (number, order) in orders.into_iter().enumerate() {
+        shift.take(order.ticket(number), order, listener);
+    }
 }
 
 /// Has one order carried out.
 pub(crate) fn supervise_one(order: Order, crew: &mut Crew) -> Finished {
     let mut finished = None;
-    supervise(vec![order], crew, &Rules::of_one(), |_, news| {
+    let supervised = supervise(vec![order], crew, &Rules::of_one(), |_, news| {
         if let News::Over(over) = news {
             finished = Some(over);
         }
         ControlFlow::Continue(())
     });
+    supervised.expect("nothing is needed where there is no token");
     finished.expect("of every order it is told that it is over")
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::queue::Ticket;
 use crate::attempt::Attempt;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
@@ -30,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) line: usize,
     /// How long the function may run.
     pub(crate) limit: Duration,
+    /// How long all the orders may take together that were given with it.
+    pub(crate) list_limit: Duration,
     /// How long it may take until the function is called.
     pub(crate) start_limit: Duration,
     /// Where orphans go, should the warden be lost.
@@ -40,6 +43,11 @@ impl Order {
     /// Returns how long the job may go on after it was asked to end; zero if it isn't asked.
     pub(super) fn grace(&self) -> Duration {
         self.options.grace.unwrap_or_default()
+    }
+
+    /// Returns by what the order is known while it waits.
+    pub(crate) fn ticket(&self, number: usize) -> Ticket {
+        Ticket { priority: self.options.priority.unwrap_or_default(), number, line: self.line }
     }
 }
 

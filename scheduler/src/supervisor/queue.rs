@@ -120,6 +120,15 @@ impl<T, M: Ord + Copy> Queue<T, M> {
         self.change(ticket.line, |line| line.room = line.room.map(|room| room + 1));
     }
 
+    /// Takes somebody out who waits.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
+        let waiting = self.change(ticket.line, |line| line.waiting.remove(&ticket.place()));
+        waiting.or_else(|| {
+            let key = *self.later.keys().find(|(_, number)| *number == ticket.number)?;
+            self.later.remove(&key).map(|(_, who)| who)
+        })
+    }
+
     /// Takes everybody out, in the order of their numbers.
     pub(crate) fn clear(&mut self) -> Vec<(Ticket, T)> {
         self.heads.clear();
@@ -220,6 +229,16 @@ mod tests {
         queue.join_later(ticket(0, 0, 1), 0, 10);
         assert_eq!(queue.clear().into_iter().map(|(_, who)| who).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert!(queue.is_empty() && queue.next().is_none());
+    }
+
+    #[test]
+    fn who_is_taken_out_leaves_its_place_to_the_next() {
+        let tickets = [ticket(0, 3, 1), ticket(1, 2, 1), ticket(2, 0, 0)];
+        let mut queue = of(&tickets, &[1]);
+        queue.join_later(ticket(3, 9, 0), 3, 10);
+        assert_eq!((queue.remove(tickets[0]), queue.remove(tickets[0])), (Some(0), None));
+        assert_eq!((queue.remove(ticket(3, 9, 0)), queue.moment()), (Some(3), None));
+        assert_eq!(all(&mut queue), [1, 2]);
     }
 
     /// What can happen to a queue: somebody joins with this priority and line, the next one goes, the first that went is

@@ -185,7 +185,6 @@ impl Run {
     }
 
     /// Has the job ended at once.
-    #[expect(dead_code, reason = "nobody kills a job without asking yet")]
     pub(super) fn halt(&mut self, why: Why) {
         self.read_data(LAST_LOOK);
         self.feed(Event::Halt(why));
@@ -386,7 +385,7 @@ impl Run {
             // A deadline that was acted on late takes nothing off the grace period's end.
             started.deadline = match why {
                 Why::Overran => started.deadline.plus(grace),
-                Why::Cancelled => Deadline::after(grace),
+                Why::Outlasted | Why::Cancelled => Deadline::after(grace),
             };
             self.notes.asked(why);
         }
@@ -423,6 +422,7 @@ impl Run {
         let verdict = self.state.verdict().unwrap_or(Verdict::Orphaned);
         let limits = Limits {
             job: self.order.limit,
+            list: self.order.list_limit,
             grace: self.order.grace(),
             start: self.order.start_limit,
             process: self.order.options.limits,

@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
 use super::attempts::{After, Task};
 use super::crew::Crew;
-use super::inbox::{Inbox, Instruction};
+use super::inbox::{Inbox, Instruction, Means};
 use super::order::{Finished, Order};
 use super::queue::{Queue, Ticket};
 use super::run::Run;
@@ -31,10 +32,20 @@ pub(super) struct Shift<'a> {
     /// The processes of some of those that wait, which have been made ahead.
     prepared: Vec<(Ticket, Run)>,
     running: Vec<Working>,
+    /// When the time of all of them is over.
+    end: Deadline,
     /// No further job is started.
     stopped: bool,
     /// Nor is one, for want of room, until one of those that run has ended.
     full: bool,
+}
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// What the job was told: another one, if that is so.
+    AsToldTo,
+    Nothing,
 }
 
 /// An order that is being carried out.
@@ -44,24 +55,63 @@ struct Working {
     run: Run,
     /// That its function was called has been told.
     announced: bool,
+    /// No other attempt follows, however this one ends.
+    unwanted: bool,
+}
+
+impl Working {
+    fn cancel(&mut self, means: Means) {
+        self.unwanted = true;
+        match means {
+            Means::Word => self.run.ask(Why::Cancelled),
+            Means::Kill => self.run.halt(Why::Cancelled),
+        }
+    }
 }
 
 impl<'a> Shift<'a> {
     pub(super) fn new(rules: &'a Rules, crew: &'a mut Crew, inbox: Option<&'a Inbox>) -> Self {
-        let queue = Queue::new(rules.group_limits.iter().copied());
-        Self { rules, crew, inbox, queue, prepared: Vec::new(), running: Vec::new(), stopped: false, full: false }
+        Self {
+            rules,
+            crew,
+            inbox,
+            queue: Queue::new(rules.group_limits.iter().copied()),
+            prepared: Vec::new(),
+            running: Vec::new(),
+            end: Deadline::after(rules.total_timeout),
+            stopped: false,
+            full: false,
+        }
     }
 
     /// Has an order wait for its turn.
-    pub(super) fn take(&mut self, number: usize, order: Order) {
-        let ticket = Ticket { priority: order.options.priority.unwrap_or(0), number, line: order.line };
+    pub(super) fn take(&mut self, ticket: Ticket, order: Order, listener: &mut Listener<'_>) {
+        if self.rules.hears == Hears::Everything {
+            self.stopped |= listener(ticket.number, News::Queued).is_break();
+        }
         self.queue.join(ticket, Task::new(order));
     }
 
     /// Has all orders carried out, and returns once the last one is over.
     pub(super) fn run(mut self, listener: &mut Listener<'_>) {
+        self.work(listener);
+        self.crew.settle();
+    }
+
+    /// Has all orders carried out, those too that are still to come, until none is left and the inbox has been closed.
+    pub(super) fn run_until_closed(mut self, listener: &mut Listener<'_>) {
         loop {
-            self.obey();
+            self.work(listener);
+            self.crew.settle();
+            if self.inbox.is_none_or(Inbox::close_if_empty) {
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, listener: &mut Listener<'_>) {
+        loop {
+            self.obey(listener);
             self.queue.admit(Deadline::now);
             self.start(listener);
             if self.stopped {
@@ -70,22 +120,49 @@ impl<'a> Shift<'a> {
                 self.look_ahead();
             }
             if self.running.is_empty() && self.queue.is_empty() {
-                break;
+                return;
             }
             self.wait();
             self.conclude(listener);
+            if self.end.is_past() {
+                self.end_the_list();
+            }
         }
-        self.crew.settle();
     }
 
     /// Does what was said meanwhile.
-    fn obey(&mut self) {
+    fn obey(&mut self, listener: &mut Listener<'_>) {
         for instruction in self.inbox.filter(|inbox| inbox.has_words()).map(Inbox::take).unwrap_or_default() {
-            self.stopped = true;
             match instruction {
-                Instruction::Stop => {}
-                Instruction::Abandon => self.running.iter_mut().for_each(|working| working.run.ask(Why::Cancelled)),
+                Instruction::Take(ticket, order) => self.take(ticket, *order, listener),
+                Instruction::End(ticket, means) => self.give_up(ticket, means, listener),
+                Instruction::Stop => self.stopped = true,
+                Instruction::EndAll(means) => {
+                    self.stopped = true;
+                    self.running.iter_mut().for_each(|working| working.cancel(means));
+                }
             }
+        }
+    }
+
+    /// Has the time of the whole list be over.
+    fn end_the_list(&mut self) {
+        self.end = Deadline::after(Duration::MAX);
+        self.stopped = true;
+        for working in &mut self.running {
+            working.run.ask(Why::Outlasted);
+        }
+    }
+
+    /// Gives up one order, whether it runs or waits.
+    fn give_up(&mut self, ticket: Ticket, means: Means, listener: &mut Listener<'_>) {
+        if let Some(working) = self.running.iter_mut().find(|working| working.ticket == ticket) {
+            working.cancel(means);
+        } else if let Some(task) = self.queue.remove(ticket) {
+            if let Some(place) = self.prepared.iter().position(|(of, _)| *of == ticket) {
+                self.prepared.remove(place).1.abandon(self.crew);
+            }
+            self.stopped |= listener(ticket.number, News::Over(task.give_up())).is_break();
         }
     }
 
@@ -97,13 +174,17 @@ impl<'a> Shift<'a> {
                 return;
             };
             match self.call(ticket, &task.order) {
-                Ok(run) => self.running.push(Working { ticket, task, run, announced: false }),
+                Ok(run) => {
+                    self.running.push(Working { ticket, task, run, announced: false, unwanted: false });
+                }
                 Err(error) if !self.running.is_empty() && process::lacks_room(&error) => {
                     self.queue.see_off(ticket);
                     self.queue.join(ticket, task);
                     self.full = true;
                 }
-                Err(error) => self.end(ticket, task, Finished::without_a_process(&error), listener),
+                Err(error) => {
+                    self.end(ticket, task, Finished::without_a_process(&error), Next::AsToldTo, listener);
+                }
             }
         }
     }
@@ -157,7 +238,7 @@ impl<'a> Shift<'a> {
     /// Waits until something is to be done, and does what the runs have to do.
     fn wait(&mut self) {
         let runs = self.running.iter().map(|working| working.run.deadline());
-        let next = runs.chain(self.queue.moment()).fold(self.crew.deadline(), Deadline::earlier);
+        let next = runs.chain(self.queue.moment()).chain([self.end]).fold(self.crew.deadline(), Deadline::earlier);
         let interests = self.running.iter().map(|working| working.run.interests());
         let ready = process::wait(interests.chain(self.crew.interests()), self.inbox.map(Inbox::doorbell), next);
         for (working, ready) in self.running.iter_mut().zip(ready) {
@@ -174,16 +255,18 @@ impl<'a> Shift<'a> {
             self.announce(listener);
         }
         let done: Vec<_> = self.running.extract_if(.., |working| working.run.is_done()).collect();
-        for Working { ticket, task, run, .. } in done {
+        for Working { ticket, task, run, unwanted, .. } in done {
             self.full = false;
-            if !self.stopped && run.was_gone_before_the_call() {
+            let wanted = !self.stopped && !unwanted;
+            if wanted && run.was_gone_before_the_call() {
                 run.abandon(self.crew);
                 self.queue.see_off(ticket);
                 self.queue.join(ticket, task);
                 continue;
             }
             let over = run.conclude(self.crew);
-            self.end(ticket, task, over, listener);
+            let next = if wanted { Next::AsToldTo } else { Next::Nothing };
+            self.end(ticket, task, over, next, listener);
         }
     }
 
@@ -196,11 +279,14 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Takes what came of an attempt: it is told, or there is another one.
-    fn end(&mut self, ticket: Ticket, task: Task, over: Finished, listener: &mut Listener<'_>) {
+    /// Takes what came of an attempt, tells of it, and does what follows: another one, if it is wanted.
+    fn end(&mut self, ticket: Ticket, task: Task, over: Finished, next: Next, listener: &mut Listener<'_>) {
         self.queue.see_off(ticket);
         let attempt = (self.rules.hears == Hears::Everything).then(|| task.attempt(&over));
-        let after = if self.stopped { After::Nothing(task.end(over)) } else { task.go_on(over) };
+        let after = match next {
+            Next::AsToldTo => task.go_on(over),
+            Next::Nothing => After::Nothing(task.end(over)),
+        };
         let retry_in = if let After::Again(_, delay) = &after { Some(*delay) } else { None };
         let mut tell = |news| self.stopped |= listener(ticket.number, news).is_break();
         if let Some(attempt) = attempt {

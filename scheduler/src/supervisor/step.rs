@@ -49,6 +49,8 @@ pub(crate) enum State {
 pub(crate) enum Why {
     /// Its deadline has passed.
     Overran,
+    /// The time of the whole list is over.
+    Outlasted,
     /// Nobody wants it any more.
     Cancelled,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Verdict {
     Answered,
     /// The deadline was acted on.
     Overran,
+    /// The end of the time of the whole list was acted on.
+    Outlasted,
     /// It was cancelled before it had ended.
     Cancelled,
     /// The job ended without an outcome.
@@ -187,6 +191,7 @@ impl Why {
     fn verdict(self) -> Verdict {
         match self {
             Self::Overran => Verdict::Overran,
+            Self::Outlasted => Verdict::Outlasted,
             Self::Cancelled => Verdict::Cancelled,
         }
     }
@@ -197,7 +202,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 15] = [
+    const EVENTS: [Event; 17] = [
         Event::Started,
         Event::Refused,
         Event::Outcome,
@@ -209,8 +214,10 @@ mod tests {
         Event::Found,
         Event::Drained,
         Event::Ask(Why::Overran),
+        Event::Ask(Why::Outlasted),
         Event::Ask(Why::Cancelled),
         Event::Halt(Why::Overran),
+        Event::Halt(Why::Outlasted),
         Event::Halt(Why::Cancelled),
         Event::Limit,
     ];
@@ -248,7 +255,7 @@ mod tests {
                 reached.push(next);
             }
         }
-        // Five states without a verdict; one for each of seven verdicts in seven rows, less those that can't be.
+        // Six states without a verdict; one for each of eight verdicts in seven rows, less those that can't be.
         assert!(seen.len() > 40, "{} states were reached", seen.len());
         transitions
     }
@@ -320,7 +327,7 @@ mod tests {
         use Event::{
             Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Found, Halt, Limit, Lost, Outcome, Refused, Started,
         };
-        let cases: [(&[Event], Verdict); 25] = [
+        let cases: [(&[Event], Verdict); 26] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
@@ -341,6 +348,7 @@ mod tests {
             (&[Started, Ask(Why::Overran), Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), Ask(Why::Cancelled), Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), ControlEnd, Lost, Found, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Outlasted), Outcome, Exit, Drained], Verdict::Outlasted),
             (&[Started, Ask(Why::Cancelled), Outcome, Limit, Exit, Drained], Verdict::Cancelled),
             (&[Started, Ask(Why::Cancelled), Broken, Exit, Drained], Verdict::Cancelled),
             (&[Started, DataEnd, Halt(Why::Cancelled), Exit, Drained], Verdict::Cancelled),

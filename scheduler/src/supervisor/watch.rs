@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use super::inbox::{Inbox, Instruction};
+use super::inbox::{Inbox, Instruction, Means};
 use super::shift::Shift;
-use super::{Crew, News, Order, Rules};
+use super::{Crew, News, Order, Rules, take_all};
 use crate::error::Error;
 use crate::outcome::Outcome;
 
@@ -38,7 +38,7 @@ pub(crate) type Turn = Option<Sender<Infallible>>;
 
 #[derive(Debug)]
 struct Shared {
-    inbox: Inbox,
+    inbox: Arc<Inbox>,
     /// Who waits for the thread to say something.
     waker: Mutex<Option<Waker>>,
 }
@@ -52,7 +52,11 @@ impl Watch {
         rules: Rules,
     ) -> Result<Self, Error> {
         let unwatched = |error| Error::machinery("start a thread that watches over the jobs", error);
-        let shared = Arc::new(Shared { inbox: Inbox::new().map_err(unwatched)?, waker: Mutex::default() });
+        let inbox = Arc::new(Inbox::new().map_err(unwatched)?);
+        if let Some(token) = &rules.token {
+            token.tell(&inbox);
+        }
+        let shared = Arc::new(Shared { inbox, waker: Mutex::default() });
         let (sender, told) = mpsc::channel();
         let theirs = Arc::clone(&shared);
         let watch = move || {
@@ -60,9 +64,8 @@ impl Watch {
             let WakesAtTheEnd(shared) = &WakesAtTheEnd(theirs);
             let mut crew = open()?;
             let mut shift = Shift::new(&rules, &mut crew, Some(&shared.inbox));
-            orders.into_iter().enumerate().for_each(|(number, order)| shift.take(number, order));
             let one_at_a_time = rules.concurrency == NonZeroUsize::MIN;
-            shift.run(&mut move |index, news| {
+            let mut listener = move |index, news| {
                 let is_late = matches!(&news, News::Over(over) if matches!(over.outcome, Outcome::Timeout(_)));
                 let (turn, is_over) = mpsc::channel();
                 let turn = (is_late && one_at_a_time).then_some(turn);
@@ -71,7 +74,11 @@ impl Watch {
                 shared.wake();
                 let _ = is_over.recv();
                 ControlFlow::Continue(())
-            });
+            };
+            take_all(&mut shift, orders, &mut listener);
+            shift.run(&mut listener);
+            // It holds the sender: what comes after is not waited for.
+            drop(listener);
             keep(crew);
             Ok(())
         };
@@ -101,7 +108,7 @@ impl Watch {
 
     /// Has no further job be started; those that run go on to their ends.
     pub(crate) fn stop(&self) {
-        self.shared.inbox.say(Instruction::Stop);
+        self.shared.say(Instruction::Stop);
     }
 
     /// Sees the thread off, which has nothing more to do.
@@ -114,7 +121,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.inbox.say(Instruction::Abandon);
+        self.shared.say(Instruction::EndAll(Means::Word));
     }
 }
 
@@ -125,6 +132,11 @@ impl Shared {
             Some(before) => before.clone_from(waker),
             None => *listening = Some(waker.clone()),
         }
+    }
+
+    fn say(&self, instruction: Instruction) {
+        // It is read as long as there is something that could be stopped.
+        let _ = self.inbox.say(instruction);
     }
 
     fn wake(&self) {

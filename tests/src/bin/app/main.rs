@@ -17,8 +17,9 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Record, Scheduler, StartMethod};
+use scheduler::{AnyJob, Handle, Record, Scheduler, StartMethod};
 use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::hangs;
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -76,6 +77,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             assert_eq!(oddity::held()?["children"], 0, "zombies are left");
             Ok(())
         }
+        "spawns" => {
+            println!("{}", serde_json::to_string(&spawns(&scheduler)?)?);
+            Ok(())
+        }
         "tells failures" => {
             for record in scheduler.run(jobs)? {
                 println!("{:?}", record.failure());
@@ -92,6 +97,30 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
     }
+}
+
+/// Spawns jobs, twice, and returns how many threads there are before, while they run, and once they are over.
+fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
+    let threads = || std::fs::read_dir("/proc/self/task").map(Iterator::count);
+    let mut counted = Vec::new();
+    for _ in 0..2 {
+        let before = threads()?;
+        let handles: Vec<_> = (0..8).map(|_| scheduler.spawn(hangs::job())).collect::<Result<_, _>>()?;
+        while handles[1].pid().is_none() {
+            std::thread::yield_now();
+        }
+        let meanwhile = threads()?;
+        handles.iter().for_each(Handle::kill);
+        for handle in handles {
+            handle.wait()?;
+        }
+        // A thread that has nothing to do any more is gone a moment later; the test has a limit for that.
+        while threads()? > before {
+            std::thread::yield_now();
+        }
+        counted.push([before, meanwhile, threads()?]);
+    }
+    Ok(counted)
 }
 
 /// Returns what `APP_METHOD` says.

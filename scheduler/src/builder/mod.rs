@@ -1,5 +1,8 @@
 //! `Scheduler`: calls in, records out.
 
+mod spawn;
+mod together;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,12 +12,12 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
 use crate::ledger::Ledger;
-use crate::observer::Observer;
-use crate::options::{OnFailure, Options, option_setters};
+use crate::options::{Options, option_setters};
 use crate::process::Orphans;
 use crate::record::Record;
 use crate::running::Running;
 use crate::settings::Settings;
+use crate::spawned::Office;
 use crate::start_method::StartMethod;
 use crate::supervisor::{Hears, Quarters, Watch, supervise};
 
@@ -56,6 +59,8 @@ pub struct Scheduler<F = NoFollowUp> {
     settings: Settings,
     /// Where its fork servers are between the lists.
     quarters: Quarters,
+    /// Where the jobs are that were spawned.
+    office: Office,
     /// Shared with the lists that are under way.
     follow_up: Arc<F>,
 }
@@ -63,7 +68,12 @@ pub struct Scheduler<F = NoFollowUp> {
 impl Scheduler {
     /// Returns a scheduler that runs one job at a time, without a limit but for the jobs' own, and follows nothing up.
     pub fn new() -> Self {
-        Self { settings: Settings::default(), quarters: Quarters::default(), follow_up: Arc::new(NoFollowUp) }
+        Self {
+            settings: Settings::default(),
+            quarters: Quarters::default(),
+            office: Office::default(),
+            follow_up: Arc::new(NoFollowUp),
+        }
     }
 }
 
@@ -72,6 +82,13 @@ impl<F> Scheduler<F> {
 
     fn options_mut(&mut self) -> &mut Options {
         &mut self.settings.options
+    }
+
+    /// Returns the settings to change something that holds for all jobs together: what was spawned so far goes on under
+    /// those of before, by itself.
+    fn settings_mut(&mut self) -> &mut Settings {
+        self.office = Office::default();
+        &mut self.settings
     }
 
     /// Sets the timeout of every job that has none of its own.
@@ -103,86 +120,13 @@ impl<F> Scheduler<F> {
     /// Each takes about five descriptors and two processes. Where there are no more to be had, fewer run at a time: for a
     /// thousand, raise the limit on descriptors first. Zero is an error when the jobs are to run.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.settings.concurrency = concurrency;
-        self
-    }
-
-    /// Sets how many jobs of a [group](macro@job#group) run at a time, beside what [`concurrency`](Self::concurrency) allows.
-    ///
-    /// A job whose turn has come while its group is full is passed over: the next one of another group, or of none, goes
-    /// first. Set twice, the last one counts. Zero, and a group without a name, are errors when the jobs are to run; so
-    /// is a job of a group that has no limit here.
-    ///
-    /// The idea is that of the resource pools of job queues; `nextest` calls them test groups.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use scheduler::{job, jobs, Scheduler, Status};
-    ///
-    /// #[job(group = "db")]
-    /// fn migrate(table: String) {
-    ///     # let _ = table;
-    /// }
-    ///
-    /// #[job]
-    /// fn tidy() {}
-    ///
-    /// #[scheduler::main]
-    /// fn main() -> Result<(), scheduler::Error> {
-    ///     let list = || jobs![("a", migrate("users".into())), ("b", migrate("sales".into())), ("c", tidy)];
-    ///     // "a" and "b" one after the other, "c" beside them.
-    ///     let records = Scheduler::new().concurrency(8).limit_group("db", 1).run(list())?;
-    ///     assert!(records.iter().all(|record| record.status() == Status::Ok));
-    ///
-    ///     let error = Scheduler::new().limit_group("network", 4).run(list()).unwrap_err();
-    ///     assert!(error.is_invalid_setting());
-    ///     assert!(error.to_string().ends_with("group `db` has no limit; those that have one: `network`"));
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn limit_group(mut self, name: impl Into<String>, concurrency: usize) -> Self {
-        self.settings.groups.set(name.into(), concurrency);
-        self
-    }
-
-    /// Sets what becomes of the other jobs of a list when one has failed or timed out, and is not tried again: they run,
-    /// unless set.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use scheduler::{job, jobs, Failure, OnFailure, Scheduler, Status};
-    ///
-    /// #[job]
-    /// fn compile(source: String) -> Result<(), String> {
-    ///     if source.is_empty() { Err("nothing to compile".into()) } else { Ok(()) }
-    /// }
-    ///
-    /// #[scheduler::main]
-    /// fn main() -> Result<(), scheduler::Error> {
-    ///     let list = jobs![("a", compile("x".into())), ("b", compile("".into())), ("c", compile("z".into()))];
-    ///     let records = Scheduler::new().on_failure(OnFailure::Stop).run(list)?;
-    ///     assert_eq!(records[0].status(), Status::Ok);
-    ///     assert_eq!(records[1].status(), Status::Error);
-    ///     assert!(matches!(records[2].failure(), Some(Failure::Cancelled { begun: false, .. })));
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
-        self.settings.on_failure = on_failure;
-        self
-    }
-
-    /// Has an [observer](Observer) be told what happens to the jobs. There may be several.
-    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings.audience.admit(Arc::new(observer));
+        self.settings_mut().concurrency = concurrency;
         self
     }
 
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
     pub fn start_method(mut self, start_method: StartMethod) -> Self {
-        self.settings.start_method = start_method;
+        self.settings_mut().start_method = start_method;
         self.quarters = Quarters::default();
         self
     }
@@ -214,7 +158,12 @@ impl<F> Scheduler<F> {
         G: Fn(&TimedOut<'_>) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Scheduler { settings: self.settings, quarters: self.quarters, follow_up: Arc::new(follow_up) }
+        Scheduler {
+            settings: self.settings,
+            quarters: self.quarters,
+            office: Office::default(),
+            follow_up: Arc::new(follow_up),
+        }
     }
 }
 
@@ -316,8 +265,9 @@ fn run(
     let mut ledger = Ledger::open(jobs, settings.audience.clone());
     if rules.concurrency == NonZeroUsize::MIN && rules.hears == Hears::Ends {
         let mut crew = open()?;
-        supervise(orders, &mut crew, &rules, |index, news| ledger.enter(index, news, follow_up));
+        let supervised = supervise(orders, &mut crew, &rules, |index, news| ledger.enter(index, news, follow_up));
         quarters.keep(crew);
+        supervised.map_err(|error| Error::machinery("listen to a token", error))?;
         return ledger.close();
     }
     // A follow-up or an observer that takes its time must delay nobody's deadline.

@@ -1,0 +1,156 @@
+//! `CancelToken`: ends all that was started under it, from anywhere.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::inbox::{Inbox, Instruction, Means};
+
+/// Ends the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
+///
+/// Its clones are the same token. What it has cancelled stays so: a scheduler with it starts nothing any more.
+///
+/// Where it is cancelled, no further job is started, and those that run are ended. A list returns all its records, in its
+/// order, as soon as the last one is over: a job that was ended, or was not begun, has
+/// [`Failure::Cancelled`](crate::Failure::Cancelled) in it, and one that had come to an end of its own, that. A job that
+/// waited for its next attempt has what came of the last one. No follow-up is called for what was cancelled.
+///
+/// The idea is that of the tokens of .NET, which Tokio's utilities have, too.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, jobs, CancelToken, Failure, Scheduler, Status};
+///
+/// #[job]
+/// fn quick() -> u8 { 1 }
+///
+/// #[job]
+/// fn hang() { loop { std::thread::park() } }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let token = CancelToken::new();
+///     let theirs = token.clone();
+///     std::thread::spawn(move || {
+///         std::thread::sleep(Duration::from_millis(300));
+///         theirs.cancel();
+///     });
+///     let list = jobs![("a", quick), ("b", hang), ("c", quick)];
+///     let records = Scheduler::new().cancel_token(&token).run(list)?;
+///     assert_eq!(records[0].status(), Status::Ok);
+///     assert!(matches!(records[1].failure(), Some(Failure::Cancelled { begun: true, .. })));
+///     assert!(matches!(records[2].failure(), Some(Failure::Cancelled { begun: false, .. })));
+///     assert!(token.is_cancelled());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// How far it went: nobody has asked for anything, the jobs are asked, or killed.
+    stage: AtomicU8,
+    /// Whom to tell.
+    inboxes: Mutex<Vec<Weak<Inbox>>>,
+}
+
+const ASKED: u8 = 1;
+const KILLED: u8 = 2;
+
+impl CancelToken {
+    /// Returns a token that nobody has cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has the jobs ended: each is asked to, and killed once its [grace period](macro@crate::job#grace) is over; at once,
+    /// if it has none. Returns at once.
+    pub fn cancel(&self) {
+        self.go_to(ASKED);
+    }
+
+    /// Has the jobs killed, without a grace period or within it. Returns at once.
+    pub fn kill(&self) {
+        self.go_to(KILLED);
+    }
+
+    /// Says whether [`cancel`](Self::cancel) or [`kill`](Self::kill) has been called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.stage.load(Ordering::Acquire) >= ASKED
+    }
+
+    fn go_to(&self, stage: u8) {
+        let inboxes = self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.stage.fetch_max(stage, Ordering::AcqRel) < stage {
+            inboxes.iter().filter_map(Weak::upgrade).for_each(|inbox| tell(&inbox, stage));
+        }
+    }
+
+    /// Has the loop that reads this inbox hear of it, now or later.
+    pub(super) fn tell(&self, inbox: &Arc<Inbox>) {
+        let mut inboxes = self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        inboxes.retain(|inbox| inbox.strong_count() > 0);
+        inboxes.push(Arc::downgrade(inbox));
+        // Under the lock, so that it is told by one of the two, and of no earlier stage after a later one.
+        tell(inbox, self.0.stage.load(Ordering::Acquire));
+    }
+}
+
+fn tell(inbox: &Inbox, stage: u8) {
+    let means = match stage {
+        ASKED => Means::Word,
+        KILLED => Means::Kill,
+        _ => return,
+    };
+    // Where nobody reads it nothing runs.
+    let _ = inbox.say(Instruction::EndAll(means));
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("is_cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(inbox: &Inbox) -> Vec<Means> {
+        let means = |instruction| match instruction {
+            Instruction::EndAll(means) => means,
+            other => panic!("{other:?}"),
+        };
+        inbox.take().into_iter().map(means).collect()
+    }
+
+    #[test]
+    fn each_loop_hears_of_each_stage_once_whenever_it_comes() {
+        let [early, late] = [Inbox::new(), Inbox::new()].map(|inbox| Arc::new(inbox.expect("a doorbell")));
+        let token = CancelToken::new();
+        token.tell(&early);
+        assert!(!token.is_cancelled() && said(&early).is_empty());
+        token.clone().cancel();
+        token.cancel();
+        token.tell(&late);
+        assert!(token.is_cancelled());
+        assert_eq!((said(&early), said(&late)), (vec![Means::Word], vec![Means::Word]));
+        token.kill();
+        token.cancel();
+        assert_eq!((said(&early), said(&late)), (vec![Means::Kill], vec![Means::Kill]));
+    }
+
+    #[test]
+    fn a_loop_that_is_gone_is_forgotten() {
+        let token = CancelToken::new();
+        for _ in 0..100 {
+            token.tell(&Arc::new(Inbox::new().expect("a doorbell")));
+        }
+        assert!(token.0.inboxes.lock().expect("nobody panics with it").len() <= 1);
+    }
+}

@@ -1,0 +1,273 @@
+//! Lists that are cancelled, and those whose time is over: what runs is ended, the rest is recorded, and nothing is lost.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use scheduler::observer::{AttemptEnded, Started};
+use scheduler::{Backoff, CancelToken, Failure, Observer, Record, Scheduler, Status, jobs, this_job};
+use scheduler_tests::attempts::{comes_to, waits_for};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::jobs::{fast, hangs};
+use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+
+use crate::{METHODS, PLENTY};
+
+/// Cancels once a job of this id has begun.
+struct CancelsAtTheStartOf(&'static str, CancelToken);
+
+impl Observer for CancelsAtTheStartOf {
+    fn started(&self, event: &Started<'_>) {
+        if event.job_id == self.0 {
+            self.1.cancel();
+        }
+    }
+}
+
+fn cancelled(record: &Record) -> Option<bool> {
+    match record.failure() {
+        Some(Failure::Cancelled { begun, .. }) => Some(*begun),
+        _ => None,
+    }
+}
+
+/// Waits until it is asked to end, and says so; or for the file.
+#[scheduler::job(grace = "30s")]
+fn ends_in_order(file: PathBuf) -> String {
+    this_job::cancelled().wait();
+    std::fs::write(file, "").expect("the folder is the test's");
+    "in order".to_owned()
+}
+
+#[test]
+fn a_token_ends_what_runs_and_nothing_else_is_started() {
+    for method in METHODS {
+        for concurrency in [1, 3] {
+            let (token, tag) = (CancelToken::new(), new_tag());
+            let list = jobs![
+                ("a", fast),
+                ("b", leaves(Leaving::Session, Ending::Hangs, tag.clone())),
+                ("c", { hangs::job().priority(-1) }),
+                ("d", { fast::job().priority(-2) }),
+            ];
+            let scheduler = Scheduler::new().start_method(method).concurrency(concurrency).timeout(PLENTY);
+            let scheduler = scheduler.cancel_token(&token).observer(CancelsAtTheStartOf("b", token.clone()));
+            let late = Mutex::new(0);
+            let scheduler = scheduler.on_timeout(|_| {
+                *late.lock().expect("nobody panics with it") += 1;
+                Ok::<_, String>(())
+            });
+            let records = scheduler.run(list).expect("nothing fails");
+            let ids: Vec<_> = records.iter().map(Record::job_id).collect();
+            assert_eq!(ids, ["a", "b", "c", "d"]);
+            assert_eq!(cancelled(&records[1]), Some(true), "{records:?}");
+            // "b" has told that it began; what else there was, may have been over.
+            if concurrency == 1 {
+                assert_eq!((records[0].status(), cancelled(&records[2])), (Status::Ok, Some(false)), "{records:?}");
+                assert_eq!(cancelled(&records[3]), Some(false));
+                assert_eq!(records[3].error().as_deref(), Some("cancelled before it began"));
+            }
+            assert!(cancelled(&records[2]).is_some(), "{records:?}");
+            assert_eq!(*late.lock().expect("nobody panicked with it"), 0);
+            assert_eq!(alive(&tag), [0; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_cancelled_already_lets_nothing_start() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let token = CancelToken::new();
+    token.cancel();
+    for concurrency in [1, 2] {
+        let call = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![]);
+        let scheduler = Scheduler::new().concurrency(concurrency).cancel_token(&token);
+        let records = scheduler.run(jobs![("a", { call }), ("b", fast)]).expect("nothing fails");
+        assert_eq!(records.iter().map(cancelled).collect::<Vec<_>>(), [Some(false); 2]);
+    }
+    assert!(!folder.path().join("notes").exists());
+}
+
+#[test]
+fn a_token_is_heard_from_another_thread_while_a_list_blocks() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let begun = folder.path().join("begun");
+    let token = CancelToken::new();
+    let scheduler = Scheduler::new().timeout(PLENTY).cancel_token(&token);
+    let list = jobs![("a", { comes_to::job(begun.clone(), "a".into(), vec![Ending::Hangs]) }), ("b", fast)];
+    let records = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !begun.exists() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            token.cancel();
+        });
+        scheduler.run(list).expect("nothing fails")
+    });
+    assert_eq!((cancelled(&records[0]), cancelled(&records[1])), (Some(true), Some(false)));
+}
+
+#[test]
+fn a_job_is_asked_first_and_killed_if_that_is_wanted() {
+    for kills in [false, true] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (begun, ended) = (folder.path().join("begun"), folder.path().join("ended"));
+        let token = CancelToken::new();
+        let asked = { ends_in_order::job(ended.clone()) };
+        let ignores = comes_to::job(begun.clone(), "a".to_owned(), vec![Ending::Hangs]).grace(PLENTY);
+        let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY).cancel_token(&token);
+        let clock = Instant::now();
+        let records = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !begun.exists() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                token.cancel();
+                while !ended.exists() {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                // One of them does as it was asked. The other one has a minute left.
+                token.kill();
+            });
+            let list = if kills {
+                jobs![("a", { asked }), ("b", { ignores })]
+            } else {
+                jobs![("a", { asked }), ("b", { ignores.grace(Duration::from_millis(1)) })]
+            };
+            scheduler.run(list).expect("nothing fails")
+        });
+        assert!(clock.elapsed() < PLENTY, "{:?}", clock.elapsed());
+        assert_eq!((cancelled(&records[0]), cancelled(&records[1])), (Some(true), Some(true)), "{records:?}");
+    }
+}
+
+/// Cancels once an attempt has failed after which there is another one.
+struct CancelsAfterAnAttempt(CancelToken);
+
+impl Observer for CancelsAfterAnAttempt {
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        if event.retry_in.is_some() {
+            self.0.cancel();
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_its_next_attempt_has_what_came_of_the_last_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let token = CancelToken::new();
+    let fails = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails; 9]);
+    let fails = fails.retries(9).backoff(Backoff::fixed(PLENTY));
+    let scheduler =
+        Scheduler::new().timeout(PLENTY).cancel_token(&token).observer(CancelsAfterAnAttempt(token.clone()));
+    let records = scheduler.run(jobs![("a", { fails }), ("b", hangs)]).expect("nothing fails");
+    assert_eq!(records[0].error().as_deref(), Some("returned an error: as it was told"));
+    assert!(records[0].attempts().is_empty());
+    assert!(cancelled(&records[1]).is_some(), "{records:?}");
+}
+
+#[test]
+fn a_cancelled_job_is_not_tried_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let token = CancelToken::new();
+    let hangs = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Hangs]).retries(9);
+    let scheduler =
+        Scheduler::new().timeout(PLENTY).cancel_token(&token).observer(CancelsAtTheStartOf("a", token.clone()));
+    let record = scheduler.run(jobs![("a", { hangs })]).expect("nothing fails").remove(0);
+    assert_eq!((cancelled(&record), record.attempts().len()), (Some(true), 0));
+}
+
+#[test]
+fn an_awaited_list_is_cancelled_as_well() {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let token = CancelToken::new();
+    let scheduler =
+        Scheduler::new().timeout(PLENTY).cancel_token(&token).observer(CancelsAtTheStartOf("a", token.clone()));
+    let mut running = pin!(scheduler.run_async(jobs![("a", hangs), ("b", fast)]));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let records = loop {
+        match running.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(records) => break records.expect("nothing fails"),
+            Poll::Pending => thread::park(),
+        }
+    };
+    assert_eq!(records.iter().map(cancelled).collect::<Vec<_>>(), [Some(true), Some(false)]);
+}
+
+#[test]
+fn when_the_time_of_a_list_is_over_what_runs_has_timed_out_and_the_rest_is_cancelled() {
+    for method in METHODS {
+        let tag = new_tag();
+        let total = Duration::from_millis(700);
+        let late = Mutex::new(Vec::new());
+        let list = jobs![
+            ("a", fast),
+            ("b", leaves(Leaving::Session, Ending::Hangs, tag.clone())),
+            ("c", { hangs::job().timeout(PLENTY).retries(3) }),
+            ("d", fast),
+            ("e", fast),
+        ];
+        let scheduler =
+            Scheduler::new().start_method(method).concurrency(2).total_timeout(total).on_timeout(|timed_out| {
+                late.lock().expect("nobody panics with it").push((timed_out.job_id().to_owned(), timed_out.limit()));
+                Ok::<_, String>(())
+            });
+        let clock = Instant::now();
+        let records = scheduler.run(list).expect("nothing fails");
+        assert!(clock.elapsed() >= total && clock.elapsed() < PLENTY);
+        assert_eq!(records[0].status(), Status::Ok);
+        for record in &records[1..3] {
+            assert_eq!(record.error().as_deref(), Some("stopped at the whole list's timeout of 700ms"), "{record:?}");
+            assert!(record.duration() < PLENTY && record.attempts().is_empty(), "{record:?}");
+        }
+        assert_eq!(records[3..].iter().map(cancelled).collect::<Vec<_>>(), [Some(false); 2]);
+        let mut late = late.into_inner().expect("nobody panicked with it");
+        late.sort();
+        assert_eq!(late, [("b".to_owned(), total), ("c".to_owned(), total)]);
+        assert_eq!(alive(&tag), [0; 0]);
+    }
+}
+
+#[test]
+fn at_the_end_of_a_list_a_job_has_its_grace_period() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ended = folder.path().join("ended");
+    let scheduler = Scheduler::new().total_timeout(Duration::from_secs(1));
+    let record = scheduler.run(jobs![("a", ends_in_order(ended.clone()))]).expect("nothing fails").remove(0);
+    assert_eq!(record.status(), Status::Timeout);
+    let error = record.error().unwrap_or_default();
+    assert!(error.starts_with("ended in order, asked to at the whole list's timeout of 1s"), "{error}");
+    assert!(ended.exists());
+}
+
+#[test]
+fn a_list_that_is_through_in_time_notices_nothing() {
+    for timeout in [PLENTY, Duration::MAX] {
+        let records = Scheduler::new().total_timeout(timeout).run(jobs![("a", fast)]).expect("nothing fails");
+        assert_eq!(records[0].status(), Status::Ok);
+    }
+    let error = Scheduler::new().total_timeout(Duration::ZERO).run(jobs![("a", fast)]).expect_err("it is zero");
+    assert!(error.is_invalid_timeout());
+    assert!(error.to_string().starts_with("invalid timeout for the whole list: it is zero"), "{error}");
+}
+
+#[test]
+fn a_token_with_nothing_to_cancel_does_no_harm() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let token = CancelToken::new();
+    let scheduler = Scheduler::new().timeout(PLENTY).cancel_token(&token);
+    let go = folder.path().join("go");
+    std::fs::write(&go, "").expect("the folder is the test's");
+    let records = scheduler.run(jobs![("a", waits_for(go))]).expect("nothing fails");
+    assert_eq!(records[0].status(), Status::Ok);
+    token.kill();
+    assert!(token.is_cancelled());
+}
