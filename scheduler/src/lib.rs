@@ -297,6 +297,8 @@ pub use crate::supervisor::CancelToken;
 ///
 #[doc = include_str!("docs/surroundings.md")]
 ///
+#[doc = include_str!("docs/scheduling.md")]
+///
 /// # `crate`
 ///
 /// The path of this crate, where the job's own crate knows it by another name or through another crate.
