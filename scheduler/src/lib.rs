@@ -42,6 +42,8 @@
 //! - [`run_job_with_timeout`] runs one call and returns its typed [`Outcome`]; [`schedule_jobs`] runs a list, built by
 //!   [`jobs!`], and returns a [`Record`] for each; [`Scheduler`] is the builder under both.
 //! - [`Scheduler::run_async`] and [`run_job_async`] do the same while they are awaited, on any executor.
+//! - [`Scheduler::spawn`] puts one call in line and returns a [`Handle`]; a [`CancelToken`] ends all that runs under it.
+//! - An [`Observer`] is told what happens, as it happens.
 //! - [`Failure`] is the death certificate of a job that gave no result; [`Error`] means that the scheduler itself, or
 //!   what it was given, was at fault.
 //! - [`registry()`] lists every job in the binary.
@@ -79,7 +81,9 @@
 //!
 //! # Features
 //!
+//! - `ctrlc`: Ctrl-C cancels a [`CancelToken`].
 //! - `tokio`: a job may be an `async fn` ([how](macro@job#async-functions)). To await jobs takes no feature.
+//! - `tracing`: an [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs.
 //!
 //! # Platform
 //!
@@ -90,6 +94,8 @@ mod builder;
 mod call;
 mod child;
 mod clock;
+#[cfg(feature = "ctrlc")]
+mod ctrl_c;
 mod enable_tests;
 mod error;
 mod escape;
@@ -123,6 +129,8 @@ mod stage;
 mod start_method;
 mod supervisor;
 pub mod this_job;
+#[cfg(feature = "tracing")]
+mod traced;
 mod wire;
 
 #[doc(hidden)]
@@ -154,6 +162,8 @@ pub use crate::run::Run;
 pub use crate::running::Running;
 pub use crate::start_method::StartMethod;
 pub use crate::supervisor::CancelToken;
+#[cfg(feature = "tracing")]
+pub use crate::traced::Tracing;
 
 /// Registers a function as a job, at compile time.
 ///

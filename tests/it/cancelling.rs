@@ -271,3 +271,31 @@ fn a_token_with_nothing_to_cancel_does_no_harm() {
     token.kill();
     assert!(token.is_cancelled());
 }
+
+/// Presses Ctrl-C each time that the job of an application has printed one of these lines, and returns the records.
+#[cfg(feature = "ctrlc")]
+fn pressed_at(job: &str, lines: &[&str]) -> Vec<serde_json::Value> {
+    use std::io::{BufRead, BufReader};
+    use std::process::Command;
+
+    let mut application = crate::application::app("listens", &["60000", job, "fast"]).spawn().expect("it is built");
+    let mut printed = BufReader::new(application.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+    for line in lines {
+        assert!(printed.any(|printed| printed == *line), "it did not print `{line}`");
+        let pressed = Command::new("kill").args(["-INT", &application.id().to_string()]).status();
+        assert!(pressed.expect("`kill` is everywhere").success());
+    }
+    let last = printed.last().unwrap_or_default();
+    assert!(application.wait().expect("it is ours").success());
+    serde_json::from_str(&last).unwrap_or_else(|error| panic!("{error}: {last}"))
+}
+
+#[cfg(feature = "ctrlc")]
+#[test]
+fn ctrl_c_asks_and_pressed_once_more_kills() {
+    for (job, lines) in [("obeys", &["begun"][..]), ("lingers", &["begun", "asked"][..])] {
+        let records = pressed_at(job, lines);
+        assert_eq!(records[0]["error"], "cancelled while it ran", "{records:?}");
+        assert_eq!(records[1]["error"], "cancelled before it began", "{records:?}");
+    }
+}

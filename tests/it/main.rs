@@ -35,6 +35,8 @@ mod stress;
 mod sweep;
 mod tidy;
 mod timeouts;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod ui;
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 9] = [
     &["output", "attempt"],
     &["record"],
     &["error", "returns", "observer"],
-    &["result", "stage", "launcher"],
+    &["result", "stage", "launcher", "traced"],
     &["registry", "process", "runtime"],
     &["call", "child"],
 ];
@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 9] = [
 /// The floors above those.
 const UPPER: [&[&str]; 7] = [
     &["supervisor", "this_job"],
-    &["follow_up", "settings"],
+    &["follow_up", "settings", "ctrl_c"],
     &["ledger", "isolated_test"],
     &["running", "run", "spawned"],
     &["handle"],

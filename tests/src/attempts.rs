@@ -40,6 +40,22 @@ pub fn waits_for(file: PathBuf) {
     }
 }
 
+/// Prints that it has begun, and that it was asked to end, and does.
+#[job(grace = "1h")]
+#[expect(clippy::print_stdout, reason = "its test reads it")]
+pub fn obeys() {
+    println!("begun");
+    scheduler::this_job::cancelled().wait();
+    println!("asked");
+}
+
+/// Does the same, and then doesn't end.
+#[job(grace = "1h")]
+pub fn lingers() {
+    obeys();
+    crate::jobs::hangs();
+}
+
 /// Makes a file.
 ///
 /// # Errors

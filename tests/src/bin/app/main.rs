@@ -71,6 +71,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         }
+        #[cfg(feature = "ctrlc")]
+        "listens" => {
+            let token = scheduler::CancelToken::on_ctrl_c()?;
+            print_records(&scheduler.cancel_token(&token).run(jobs)?);
+            Ok(())
+        }
         "adopts" => {
             print_records(&scheduler.run(jobs)?);
             // What was adopted has been buried, too.

@@ -1,0 +1,60 @@
+//! `CancelToken::on_ctrl_c`: a token that Ctrl-C cancels.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::supervisor::CancelToken;
+
+/// The token of this process, once it has one.
+static TOKEN: Mutex<Option<CancelToken>> = Mutex::new(None);
+
+impl CancelToken {
+    /// Returns the token that Ctrl-C cancels, the same each time. With the feature `ctrlc`.
+    ///
+    /// The first time that somebody presses Ctrl-C the jobs are asked to end, as by [`cancel`](Self::cancel), and every time
+    /// after that those that are left are killed, as by [`kill`](Self::kill).
+    ///
+    /// Before this was called Ctrl-C ended the application at once, and its jobs died with it. From here on it does no more
+    /// than cancel, until the process ends: what runs under the token comes back with its records, and what the
+    /// application does then is its own affair. A loop of it that takes no part should ask
+    /// [`is_cancelled`](Self::is_cancelled). Jobs themselves never see Ctrl-C: they are in sessions, or console groups, of
+    /// their own.
+    ///
+    /// Call it after [`init`](crate::init), which a thread that listens must not be there before.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this process handles Ctrl-C already in another way: that is left as it is.
+    ///
+    /// # Platform
+    ///
+    /// SIGINT on Unix, `CTRL_C_EVENT` and `CTRL_BREAK_EVENT` on Windows, by the crate [`ctrlc`](https://docs.rs/ctrlc).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, CancelToken, Scheduler};
+    ///
+    /// #[job]
+    /// fn quick() -> u8 { 1 }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let token = CancelToken::on_ctrl_c()?;
+    ///     let records = Scheduler::new().cancel_token(&token).run(jobs![("a", quick)])?;
+    ///     assert_eq!(records[0].result::<u8>()?, 1);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn on_ctrl_c() -> Result<Self, Error> {
+        let mut token = TOKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = &*token {
+            return Ok(token.clone());
+        }
+        let new = Self::new();
+        let theirs = new.clone();
+        let pressed = move || if theirs.is_cancelled() { theirs.kill() } else { theirs.cancel() };
+        ctrlc::try_set_handler(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
+        Ok(token.insert(new).clone())
+    }
+}

@@ -1,0 +1,112 @@
+//! What a subscriber of `tracing` hears of jobs.
+
+use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ::tracing::field::{Field, Visit};
+use ::tracing::span::{Attributes, Id, Record};
+use ::tracing::{Event, Metadata, Subscriber};
+use scheduler::{Scheduler, Tracing, jobs};
+use scheduler_tests::attempts::comes_to;
+use scheduler_tests::ending::Ending;
+
+/// Writes down every span and event, each with the span in which it is.
+#[derive(Clone, Default)]
+struct Book(Arc<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    lines: Mutex<Vec<String>>,
+    spans: AtomicU64,
+}
+
+impl Book {
+    fn write(&self, line: String) {
+        self.0.lines.lock().expect("nobody panics with it").push(line);
+    }
+}
+
+/// Writes fields, but for those that are never the same.
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if !["duration_sec", "process"].contains(&field.name()) {
+            write!(self.0, " {}={value:?}", field.name()).expect("text can be written");
+        }
+    }
+}
+
+impl Subscriber for Book {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "scheduler"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let id = self.0.spans.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut fields = Fields(String::new());
+        span.record(&mut fields);
+        let parent = span.parent().map_or(0, Id::into_u64);
+        self.write(format!("{parent}: {} {id}{}", span.metadata().name(), fields.0));
+        Id::from_u64(id)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        let parent = event.parent().map_or(0, Id::into_u64);
+        self.write(format!("{parent}: {}{}", event.metadata().level(), fields.0));
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        self.write(format!("{} closed", id.into_u64()));
+        true
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Without what a span's clones say when they are dropped, of which there may be any number.
+fn told(book: &Book) -> Vec<String> {
+    let lines = book.0.lines.lock().expect("nobody panicked with it");
+    let mut told: Vec<String> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let is_last = !lines[index + 1..].contains(line);
+        if !line.ends_with(" closed") || is_last {
+            told.push(line.clone());
+        }
+    }
+    told
+}
+
+#[test]
+fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let job = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails]).retries(1);
+    let book = Book::default();
+    ::tracing::subscriber::with_default(book.clone(), || {
+        Scheduler::new().observer(Tracing::new()).run(jobs![("J1", { job })]).expect("the input is fine");
+    });
+    let expected = [
+        r#"0: job 1 job_id="J1" job="scheduler_tests::attempts::comes_to""#,
+        "1: DEBUG message=queued",
+        "1: attempt 2 attempt=1",
+        "2: INFO message=started",
+        r#"2: WARN message=attempt ended status="error" error="returned an error: as it was told" retry_in_sec=0.0"#,
+        "2: DEBUG message=swept sweep=nothing was left behind",
+        "2 closed",
+        "1: attempt 3 attempt=2",
+        "3: INFO message=started",
+        r#"3: INFO message=attempt ended status="ok""#,
+        "3: DEBUG message=swept sweep=nothing was left behind",
+        "3 closed",
+        r#"1: INFO message=recorded status="ok" attempts=2"#,
+        "1 closed",
+    ];
+    let told = told(&book);
+    assert_eq!(told, expected, "{told:#?}");
+}
