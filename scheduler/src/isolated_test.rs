@@ -104,6 +104,7 @@ mod tests {
             usage: Usage::default(),
             sweep,
             stderr_tail: String::new(),
+            captured: None,
             attempts: Box::default(),
         })
     }

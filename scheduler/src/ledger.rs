@@ -120,15 +120,24 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
         usage: over.usage,
         sweep: over.sweep,
         stderr_tail: over.stderr_tail.into_boxed_str(),
+        captured: over.captured.map(Box::new),
         attempts: over.attempts,
     }
 }
 
 /// Returns what came of the job of a record.
 pub(crate) fn unrecorded(record: Record) -> Finished {
-    let Record { outcome, duration, usage, sweep, stderr_tail, attempts, .. } = record;
+    let Record { outcome, duration, usage, sweep, stderr_tail, captured, attempts, .. } = record;
     let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
-    Finished { outcome, duration, usage, sweep, stderr_tail: stderr_tail.into_string(), attempts }
+    Finished {
+        outcome,
+        duration,
+        usage,
+        sweep,
+        stderr_tail: stderr_tail.into_string(),
+        captured: captured.map(|captured| *captured),
+        attempts,
+    }
 }
 
 /// The failure of a job whose result can't be read back.

@@ -68,10 +68,11 @@
 //! - An outcome that arrived before the deadline was acted on counts; it is decided once.
 //! - Exit status 0 is no success: only an outcome that arrived whole is one.
 //! - What the job, or a library in it, writes to its standard streams can't be taken for an outcome. Standard output
-//!   goes where the parent's goes. Standard error is passed on, and the end of it kept for the record of a failure.
+//!   goes where the parent's goes, and standard error is passed on, and its end kept for the record of a failure, unless the
+//!   job was [told otherwise](macro@job#stdout-and-stderr).
 //! - The job begins with default signals, standard input at its end, and none of our descriptors or variables.
 //! - If the application is killed, its jobs die with it.
-//! - The library prints nothing.
+//! - The library prints nothing but what jobs write.
 //!
 //! # What a job costs
 //!
@@ -92,6 +93,7 @@
 mod attempt;
 mod builder;
 mod call;
+mod captured;
 mod child;
 mod clock;
 #[cfg(feature = "ctrlc")]
@@ -145,6 +147,7 @@ extern crate self as scheduler;
 pub use crate::attempt::Attempt;
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
+pub use crate::captured::{Captured, Piece, StandardStream};
 pub use crate::child::init;
 pub use crate::error::Error;
 pub use crate::evidence::{Sweep, Usage};

@@ -7,6 +7,7 @@ use serde::ser::{Error as _, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::attempt::Attempt;
+use crate::captured::{Captured, StandardStream};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, Status};
@@ -16,7 +17,7 @@ use crate::output::ErasedOutput;
 ///
 /// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
 /// for a run that gave no result with `"error": "…"` in place of `"result"`. Where there was more than one attempt it has
-/// `"flaky"` and `"attempts"`, too.
+/// `"flaky"` and `"attempts"`, too, and where it was captured `"stdout"` or `"stderr"`, as text.
 /// What a job returned in its grace period follows
 /// as `"late_result"`.
 ///
@@ -52,6 +53,7 @@ pub struct Record {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: Box<str>,
+    pub(crate) captured: Option<Box<Captured>>,
     /// All of them, where there was more than one.
     pub(crate) attempts: Box<[Attempt]>,
 }
@@ -125,6 +127,25 @@ impl Record {
         &self.stderr_tail
     }
 
+    /// Returns what was [captured](macro@crate::job#stdout-and-stderr) of what the job wrote, in its last attempt; `None` if
+    /// nothing was to be captured.
+    #[must_use]
+    pub fn output(&self) -> Option<&Captured> {
+        self.captured.as_deref()
+    }
+
+    /// Returns the text that the job wrote to its standard output, if that was captured, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stdout(&self) -> Option<String> {
+        self.output()?.text(StandardStream::Stdout)
+    }
+
+    /// Returns the text that the job wrote to its standard error, if that was captured, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stderr(&self) -> Option<String> {
+        self.output()?.text(StandardStream::Stderr)
+    }
+
     /// Returns every attempt at the job, where it was [tried more than once](macro@crate::job#retries); nothing for a job
     /// that was run once. The last of them is the one that the rest of the record tells of.
     #[must_use]
@@ -166,7 +187,10 @@ impl Serialize for Record {
             _ => None,
         };
         let of_attempts = if self.attempts.is_empty() { 0 } else { 2 };
-        let mut record = serializer.serialize_struct("Record", 4 + usize::from(late.is_some()) + of_attempts)?;
+        let texts = [("stdout", self.stdout()), ("stderr", self.stderr())];
+        let captured = texts.iter().filter(|(_, text)| text.is_some()).count();
+        let fields = 4 + usize::from(late.is_some()) + captured + of_attempts;
+        let mut record = serializer.serialize_struct("Record", fields)?;
         record.serialize_field("job_id", &self.job_id)?;
         record.serialize_field("status", &self.status())?;
         record.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
@@ -179,6 +203,11 @@ impl Serialize for Record {
         }
         if let Some(bytes) = late {
             record.serialize_field("late_result", &self.output.revive(bytes).map_err(S::Error::custom)?)?;
+        }
+        for (name, text) in texts {
+            if let Some(text) = text {
+                record.serialize_field(name, &text)?;
+            }
         }
         if !self.attempts.is_empty() {
             record.serialize_field("flaky", &self.is_flaky())?;

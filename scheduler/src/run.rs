@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::attempt::Attempt;
+use crate::captured::{Captured, StandardStream};
 use crate::evidence::{Sweep, Usage};
 use crate::ledger::undecodable;
 use crate::outcome::{Outcome, Status};
@@ -23,6 +24,8 @@ pub struct Run<T> {
     pub sweep: Sweep,
     /// The last text, up to 8 KiB, that a job without a result wrote to its standard error.
     pub stderr_tail: String,
+    /// What was [captured](macro@crate::job#stdout-and-stderr) of what the job wrote; `None` if nothing was to be captured.
+    pub output: Option<Captured>,
     /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
     /// The last of them is the one that the other fields tell of.
     pub attempts: Box<[Attempt]>,
@@ -35,10 +38,22 @@ impl<T> Run<T> {
         self.outcome.status()
     }
 
+    /// Returns the text that the job wrote to its standard output, if that was captured, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stdout(&self) -> Option<String> {
+        self.output.as_ref()?.text(StandardStream::Stdout)
+    }
+
+    /// Returns the text that the job wrote to its standard error, if that was captured, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stderr(&self) -> Option<String> {
+        self.output.as_ref()?.text(StandardStream::Stderr)
+    }
+
     /// Returns what came of a job, with its value.
     pub(crate) fn of(over: Finished, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
         let outcome = over.outcome.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)));
-        let Finished { duration, usage, sweep, stderr_tail, attempts, .. } = over;
-        Self { outcome, duration, usage, sweep, stderr_tail, attempts }
+        let Finished { duration, usage, sweep, stderr_tail, captured: output, attempts, .. } = over;
+        Self { outcome, duration, usage, sweep, stderr_tail, output, attempts }
     }
 }

@@ -29,6 +29,7 @@ mod limits;
 mod look_ahead;
 mod observing;
 mod order;
+mod output;
 mod parent_death;
 mod records;
 mod stress;

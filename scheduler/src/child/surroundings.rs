@@ -1,22 +1,47 @@
 //! What a job was told of its surroundings, arranged in its process before its function is called.
 
 use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 
+use crate::captured::StandardStream;
 use crate::options::Environment;
 use crate::process::{self, COOKIE};
-use crate::wire::message::Request;
+use crate::wire::message::{Leads, Request};
 
 /// Arranges them, or says why that can't be done.
 ///
 /// Call it when it is the job's turn, and no earlier: what the job before it has made may be part of them.
 pub(super) fn arrange(request: &Request) -> Result<(), String> {
+    // A relative path begins where the process was started.
+    lead(StandardStream::Stdout, &request.stdout)?;
+    lead(StandardStream::Stderr, &request.stderr)?;
     if let Some(environment) = &request.environment {
         change_variables(environment);
         environment.current_dir.as_ref().map_or(Ok(()), enter)?;
     }
     request.limits.as_ref().map_or(Ok(()), process::limit)
 }
+
+/// Has a stream lead where it is to lead; what came along stands in its place by now.
+fn lead(stream: StandardStream, leads: &Leads) -> Result<(), String> {
+    let (path, file) = match leads {
+        Leads::Unchanged | Leads::Along(_) => return Ok(()),
+        Leads::Nowhere => (OsStr::new(NULL_DEVICE), File::options().write(true).open(NULL_DEVICE)),
+        Leads::ToFile(path) => (path.as_os_str(), File::options().append(true).create(true).open(path)),
+    };
+    file.and_then(|file| process::redirect(stream, file)).map_err(|error| {
+        let name = match stream {
+            StandardStream::Stdout => "output",
+            StandardStream::Stderr => "error",
+        };
+        format!("its standard {name} can't be written to `{}`: {error}", path.display())
+    })
+}
+
+/// Where nothing that is written is kept.
+const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
     let folder = folder.as_ref();

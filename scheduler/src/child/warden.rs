@@ -1,7 +1,7 @@
 //! The warden: it starts the job, watches over it and for the parent's word, and ends all that is left.
 
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::executed::{self, Role};
@@ -10,7 +10,8 @@ use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, become_job, become_warden, exit_warden, take_input,
+    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, Streams, become_job, become_warden, exit_warden,
+    take_along, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -93,7 +94,7 @@ impl Warden {
     /// Serves one run. On the job's side of the fork the warden is given up.
     fn serve(mut self, request: &Request) -> Self {
         self.parent.control.wait_no_longer();
-        let (data, stdout) = match self.parent.descriptors() {
+        let (data, streams) = match take_along(&mut self.parent.control, request) {
             Ok(descriptors) => descriptors,
             Err(error) => {
                 self.parent.refuse(&error);
@@ -101,13 +102,13 @@ impl Warden {
             }
         };
         let job = match self.method {
-            Ready::ToExecute => self.execute(request, &data, stdout.as_ref()),
+            Ready::ToExecute => self.execute(request, &data, &streams),
             Ready::ToFork => {
                 let warden = std::process::id();
                 match process::fork() {
                     Ok(Fork::Job) => {
                         drop(self);
-                        let prepared = become_job(warden, stdout);
+                        let prepared = become_job(warden, streams);
                         run_job(request, data, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
@@ -118,7 +119,7 @@ impl Warden {
         match job {
             Ok(job) => {
                 // Where the job's stream ends, the job has ended.
-                drop((data, stdout));
+                drop((data, streams));
                 self.watch(job);
             }
             Err(error) => self.parent.refuse(&error),
@@ -127,18 +128,22 @@ impl Warden {
     }
 
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
-    fn execute(&self, request: &Request, data: &Data, stdout: Option<&OwnedFd>) -> io::Result<ChildPid> {
+    fn execute(&self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
+        let [stdout, stderr] = streams;
         let mut input = process::nameless_file()?;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         frame::write(&mut input, request.mark, Kind::Request, &payload)?;
         input.seek(SeekFrom::Start(0))?;
         let role = Role {
             data: process::inheritable(data.as_fd())?,
-            stdout: stdout.map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
+            stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
         };
         let mut command = self.launcher.command(&role.written());
         if let Some(environment) = &request.environment {
             executed::change_variables(&mut command, environment);
+        }
+        if let Some(stderr) = stderr {
+            command.stderr(stderr.try_clone()?);
         }
         process::execute(&mut command, input)
     }
@@ -195,13 +200,6 @@ impl Parent {
                 Ok(Progress::Frame(_) | Progress::End) | Err(_) => exit_warden(),
             }
         }
-    }
-
-    /// Takes what came along with a request.
-    fn descriptors(&mut self) -> io::Result<(Data, Option<OwnedFd>)> {
-        let stdout = self.control.received();
-        let data = self.control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
-        Ok((Data::new(&data?)?, stdout))
     }
 
     /// Says something.

@@ -11,14 +11,12 @@
 mod cookie;
 mod manner;
 mod output;
-mod printer;
-mod relay;
 mod stream;
 mod word;
 
 pub(crate) use cookie::{COOKIE, Cookie};
 pub(crate) use manner::Manner;
-pub(crate) use output::Outlet;
+pub(crate) use output::{Ends, Outlet, Output};
 pub(crate) use stream::Stream;
 pub(crate) use word::{Heard, Word};
 

@@ -58,6 +58,11 @@ impl Crew {
         Self { launcher, outlet, next: Next::End, idle: Vec::new(), leaving: Vec::new(), memory: None }
     }
 
+    /// Where what jobs write goes that are told nothing about it.
+    pub(super) fn outlet(&self) -> Outlet {
+        self.outlet
+    }
+
     /// What a warden does after a run.
     pub(super) fn next(&self) -> Next {
         self.next
@@ -159,14 +164,14 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
     while !deadline.is_past() {
         let ready = process::wait(std::iter::once(Interests::in_the_word_of(&warden.worker)), None, deadline);
         if ready.iter().any(|Ready { output, .. }| *output) {
-            warden.worker.output().relay();
+            warden.worker.stderr().step(0);
         }
         match warden.listen() {
             Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(warden),
             Heard::Word(Word::Ready(message::Ready::ToExecute)) => return Err(io::Error::other(THREADS)),
             Heard::Partial | Heard::Nothing => {}
             Heard::Word(_) | Heard::End => {
-                let said = warden.worker.output().finish();
+                let said = warden.worker.stderr().finish(0);
                 let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
                 return Err(io::Error::other(format!(
                     "it ended before it reached `scheduler::init()`; it wrote: {said}"

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::Ticket;
+use super::warden::new_mark;
 use crate::attempt::Attempt;
+use crate::captured::Captured;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::outcome::Outcome;
-use crate::process::Orphans;
+use crate::process::{Ends, Orphans};
 use crate::registry::Entry;
+use crate::wire::message::{Next, Request};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -40,6 +43,23 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Returns what a warden is told of it, and its job: their streams lead to these ends.
+    pub(super) fn request(&self, ends: &Ends, next: Next) -> Request {
+        Request {
+            id: self.id.to_string(),
+            attempt: self.attempt,
+            timeout: (self.limit != Duration::MAX).then_some(self.limit),
+            job: self.entry.name().to_owned(),
+            signature: self.entry.signature(),
+            mark: new_mark(),
+            next,
+            limits: self.options.limits.any(),
+            environment: self.options.environment.any(),
+            stdout: ends.stdout.leads.clone(),
+            stderr: ends.stderr.leads.clone(),
+        }
+    }
+
     /// Returns how long the job may go on after it was asked to end; zero if it isn't asked.
     pub(super) fn grace(&self) -> Duration {
         self.options.grace.unwrap_or_default()
@@ -59,6 +79,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: String,
+    /// What was captured of what the job wrote.
+    pub(crate) captured: Option<Captured>,
     /// Every attempt, where there was more than one.
     pub(crate) attempts: Box<[Attempt]>,
 }
@@ -78,6 +100,7 @@ impl Finished {
             usage: Usage::default(),
             sweep: Sweep::Clean,
             stderr_tail: String::new(),
+            captured: None,
             attempts: Box::default(),
         }
     }

@@ -10,15 +10,14 @@ use super::crew::Crew;
 use super::note::{Note, Notes};
 use super::order::{Finished, Order};
 use super::step::{Action, Event, State, Verdict, Why};
-use super::warden::{Warden, new_mark};
+use super::warden::Warden;
 use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::Sweep;
 use crate::options::Terminate;
 use crate::outcome::Outcome;
-use crate::process::{ChildPid, Heard, Interests, MemoryKills, Ready, Search, Stream, Word};
+use crate::process::{ChildPid, Heard, Interests, MemoryKills, Output, Ready, Search, Stream, Word};
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::Request;
 
 /// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -41,6 +40,8 @@ const LAST_LOOK: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Run {
     stream: Stream,
+    /// What the job writes, if it was told of something to be done with it.
+    output: Output,
     warden: Warden,
     mark: Mark,
     frames: FrameReader,
@@ -69,19 +70,10 @@ struct Started {
 impl Run {
     /// Has a warden of the crew make the job's process, which waits there for its arguments.
     pub(super) fn prepare(order: Order, crew: &mut Crew) -> io::Result<Self> {
+        let (output, ends) = Output::open(crew.outlet(), &order.id, &order.options)?;
         let mut warden = crew.take()?;
-        let request = Request {
-            id: order.id.to_string(),
-            attempt: order.attempt,
-            timeout: (order.limit != Duration::MAX).then_some(order.limit),
-            job: order.entry.name().to_owned(),
-            signature: order.entry.signature(),
-            mark: new_mark(),
-            next: crew.next(),
-            limits: order.options.limits.any(),
-            environment: order.options.environment.any(),
-        };
-        let stream = match warden.assign(&request) {
+        let mut request = order.request(&ends, crew.next());
+        let stream = match warden.assign(&mut request, &ends) {
             Ok(stream) => stream,
             Err(error) => {
                 crew.dismiss(warden);
@@ -90,6 +82,7 @@ impl Run {
         };
         Ok(Self {
             stream,
+            output,
             warden,
             mark: request.mark,
             frames: FrameReader::new(request.mark, frame::LIMIT),
@@ -158,11 +151,12 @@ impl Run {
     /// Returns what is waited for.
     pub(super) fn interests(&self) -> Interests<'_> {
         let (worker, stream) = (&self.warden.worker, &self.stream);
-        match self.state {
+        let interests = match self.state {
             State::Starting => Interests::in_the_start_of(worker, stream),
             State::Running | State::Silent | State::Asked(_) => Interests::in_the_life_of(worker, stream),
             _ => Interests::in_the_word_of(worker),
-        }
+        };
+        interests.and_in(&self.output)
     }
 
     /// Returns the moment at which [`advance`](Self::advance) is due, even if nothing is ready.
@@ -198,7 +192,7 @@ impl Run {
     /// Takes what is ready, and acts on the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
         if ready.output {
-            self.warden.worker.output().relay();
+            self.relay();
         }
         if ready.data {
             self.read_data(1);
@@ -214,8 +208,8 @@ impl Run {
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
-            while self.warden.worker.output().relay() {}
-            if self.warden.worker.output().is_through() {
+            while self.relay() && !self.deadline.is_past() {}
+            if self.output.complete() && self.warden.worker.stderr().is_through() {
                 self.feed(Event::Drained);
             }
         }
@@ -228,6 +222,13 @@ impl Run {
             let can_be_asked = matches!(self.state, State::Running | State::Silent) && !self.order.grace().is_zero();
             self.feed(if can_be_asked { Event::Ask(Why::Overran) } else { Event::Limit });
         }
+    }
+
+    /// Passes a step on of what was written; false if nothing is there.
+    fn relay(&mut self) -> bool {
+        // Of what came at the same time, an error message most likely tells the end.
+        let has_moved = self.output.relay();
+        self.warden.worker.stderr().step(0) || has_moved
     }
 
     /// Looks once for what the job of a lost warden has left.
@@ -409,7 +410,11 @@ impl Run {
 
     /// Tells what came of it, and gives the warden back.
     pub(super) fn conclude(mut self, crew: &mut Crew) -> Finished {
-        let stderr_tail = self.warden.worker.output().finish();
+        let (mut stderr_tail, captured) = self.output.finish();
+        let last_words = self.warden.worker.stderr().finish(0);
+        if stderr_tail.is_empty() {
+            stderr_tail = last_words;
+        }
         let unsent = self.warden.worker.unsent().or(self.stream.unsent());
         self.evidence.unsent = unsent.map(io::Error::to_string);
         self.evidence.out_of_memory =
@@ -429,6 +434,6 @@ impl Run {
         };
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
-        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail, attempts: Box::default() }
+        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail, captured, attempts: Box::default() }
     }
 }

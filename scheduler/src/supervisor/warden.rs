@@ -5,7 +5,7 @@ use std::io;
 
 use crate::child;
 use crate::launcher::Launcher;
-use crate::process::{Cookie, Heard, Outlet, Stream, Worker};
+use crate::process::{Cookie, Ends, Heard, Outlet, Stream, Worker};
 use crate::wire::frame::Mark;
 use crate::wire::message::Request;
 
@@ -31,9 +31,9 @@ impl Warden {
         self.worker.ask();
     }
 
-    /// Has it start a job, and returns the stream to that.
-    pub(super) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
-        self.worker.assign(request)
+    /// Has it start a job, and to which ends to write, and returns the stream to that.
+    pub(super) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
+        self.worker.assign(request, ends)
     }
 
     /// Tells it to end the job and all that it started.

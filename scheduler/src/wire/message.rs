@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Exit, Sweep, Usage};
@@ -9,8 +11,8 @@ use crate::failure::Panic;
 use crate::options::{Environment, Limits};
 use crate::wire::frame::Mark;
 
-/// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's standard
-/// output and of its stream from and to the parent.
+/// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's stream from
+/// and to the parent, and of those standard streams that lead [along](Leads::Along).
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// What the caller calls the run.
@@ -30,6 +32,22 @@ pub(crate) struct Request {
     pub(crate) limits: Option<Limits>,
     /// What of its environment is changed.
     pub(crate) environment: Option<Environment>,
+    /// Where its standard output leads.
+    pub(crate) stdout: Leads,
+    /// Where its standard error leads.
+    pub(crate) stderr: Leads,
+}
+
+/// Where a job's standard stream leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Leads {
+    /// Where that of its process leads anyway.
+    Unchanged,
+    /// To what comes along with the request: by this number on Windows, by its place elsewhere.
+    Along(u64),
+    Nowhere,
+    /// To the end of the file with this path, which need not be text.
+    ToFile(OsString),
 }
 
 /// What a warden does after a run.

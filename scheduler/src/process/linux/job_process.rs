@@ -2,16 +2,16 @@
 //! standard streams.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use rustix::process::Signal;
 
 use super::bell;
+use crate::process::unix::channel::{Streams, take_streams};
 
 /// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
 ///
 /// `warden` is the process id of the warden; a job whose warden is gone by now gets an error.
-pub(crate) fn become_job(warden: u32, stdout: Option<OwnedFd>) -> io::Result<()> {
+pub(crate) fn become_job(warden: u32, streams: Streams) -> io::Result<()> {
     bell::unshield();
     rustix::process::setsid()?;
     // It fires when the thread that forked ends; the warden's is the one that it lives by.
@@ -21,8 +21,5 @@ pub(crate) fn become_job(warden: u32, stdout: Option<OwnedFd>) -> io::Result<()>
     if parent.map(i32::cast_unsigned) != Some(warden) {
         return Err(io::Error::other("the warden is gone"));
     }
-    if let Some(stdout) = stdout {
-        rustix::stdio::dup2_stdout(&stdout)?;
-    }
-    Ok(())
+    take_streams(streams)
 }

@@ -10,11 +10,12 @@ mod warden_process;
 mod worker;
 
 use super::Cookie;
+pub(crate) use super::unix::channel::{Streams, take_along};
 use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{
-    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStderr, Ready, Source,
-    SourceWriter, lacks_room, limit, makes_privileged_copies, manner, signal_name, take_input, wait,
+    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStream, Ready, Source,
+    SourceWriter, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input, wait,
     was_started_as_copy,
 };
 pub(crate) use job_process::become_job;

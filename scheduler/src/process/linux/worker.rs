@@ -10,8 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::{Orders, poll};
 use crate::clock::Deadline;
-use crate::process::output::{Outlet, Output};
-use crate::process::relay::Awaited;
+use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::unix::spawn;
 use crate::process::{COOKIE, Cookie, Glance, Heard, Interests, Link, Stream, wait};
 use crate::wire::frame::{Kind, Mark};
@@ -28,16 +27,16 @@ pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: Orders,
-    /// What its jobs print, one after the other, and the warden itself to standard error.
-    output: Output,
+    /// What it writes to standard error itself, and its jobs, one after the other, that are told nothing else.
+    stderr: Relay,
     reaped: bool,
 }
 
 impl Worker {
     /// Starts `command` as a warden, whose processes bear the cookie and its frames the mark.
     pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
-        let (child, control, output) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
-        Ok(Self { pidfd: pidfd(&child), child, control, output, reaped: false })
+        let (child, control, stderr) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
+        Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false })
     }
 
     /// Asks the warden how it will make processes.
@@ -45,10 +44,10 @@ impl Worker {
         self.control.send(Kind::Ask);
     }
 
-    /// Has the warden start a job, and returns the stream to that.
-    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+    /// Has the warden start a job, and to which ends to write, and returns the stream to that.
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
         let (link, jobs_data) = Link::open()?;
-        self.control.request(request, &self.output, jobs_data.as_fd());
+        self.control.request(request, ends, jobs_data.as_fd());
         Ok(Stream::over(link))
     }
 
@@ -70,7 +69,7 @@ impl Worker {
     /// Tells the warden to end, which has nothing to do any more.
     pub(crate) fn dismiss(&mut self) {
         self.control.close();
-        self.output.close();
+        self.stderr.close();
     }
 
     /// Ends the warden itself; its job dies with it.
@@ -101,9 +100,9 @@ impl Worker {
         self.control.unsent()
     }
 
-    /// Returns what its jobs print.
-    pub(crate) fn output(&mut self) -> &mut Output {
-        &mut self.output
+    /// Returns what passes on what is written to its standard error.
+    pub(crate) fn stderr(&mut self) -> &mut Relay {
+        &mut self.stderr
     }
 
     /// Returns what is waited for: in `word` the warden's next word, else no more than its end.
@@ -111,8 +110,8 @@ impl Worker {
         [self.control.interest(word), None]
     }
 
-    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
-        self.output.awaited()
+    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
+        self.stderr.awaited()
     }
 
     pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {

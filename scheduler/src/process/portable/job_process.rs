@@ -1,10 +1,10 @@
 //! What a process does on its way to the job: it reads which one that is, and stands in its place.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use super::lifeline;
 use crate::process::Cookie;
+use crate::process::unix::channel::{Streams, take_along, take_streams};
 use crate::process::unix::{Control, Data, Incoming, Outgoing, signals, take_input, was_started_as_copy};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
@@ -16,7 +16,7 @@ pub(crate) struct Assignment {
     request: Request,
     data: Data,
     control: Control,
-    stdout: Option<OwnedFd>,
+    streams: Streams,
     hello: io::Result<()>,
 }
 
@@ -33,35 +33,31 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let request = frames.expect(&mut control, Kind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
-    let stdout = control.received();
-    let data = control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"))?;
-    let data = Data::new(&data)?;
+    let (data, streams) = take_along(&mut control, &request)?;
     let mark = frames.mark().expect("a frame has come");
     let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
     let hello = frame::write(&mut control, mark, Kind::Hello, &hello);
-    Ok(Some(Assignment { request, data, control, stdout, hello }))
+    Ok(Some(Assignment { request, data, control, streams, hello }))
 }
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
-        let Self { request, data, control, stdout, hello } = self;
-        let prepared = hello.and_then(|()| prepare(control, stdout));
+        let Self { request, data, control, streams, hello } = self;
+        let prepared = hello.and_then(|()| prepare(control, streams));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
         (request, frames, data.split(), prepared)
     }
 }
 
-/// Gives this process the signals that a program starts with, its own standard output, and the thread that watches over its
+/// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: Control, stdout: Option<OwnedFd>) -> io::Result<()> {
+fn prepare(control: Control, streams: Streams) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
-    if let Some(stdout) = stdout {
-        rustix::stdio::dup2_stdout(stdout)?;
-    }
+    take_streams(streams)?;
     lifeline::hold(control, Cookie::of_this_process())
 }

@@ -12,8 +12,7 @@ use super::exit_watch::ExitWatch;
 use super::{ChildPid, Glance, Interests, Link, listing, wait};
 use crate::clock::Deadline;
 use crate::evidence::{Sweep, Usage};
-use crate::process::output::{Outlet, Output};
-use crate::process::relay::Awaited;
+use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::unix::{Orders, collect, spawn};
 use crate::process::{COOKIE, Cookie, Heard, Stream, Word};
 use crate::wire::frame::Mark;
@@ -37,7 +36,8 @@ pub(crate) struct Worker {
     /// The job's end of its stream, until it has that itself: some kernels lose what is on its way and nowhere else.
     sent: Option<OwnedFd>,
     exit: ExitWatch,
-    output: Output,
+    /// What it writes to standard error, if it isn't told anything else.
+    stderr: Relay,
     state: State,
     is_dismissed: bool,
 }
@@ -58,7 +58,7 @@ enum State {
 impl Worker {
     /// Starts `command` in a process group of its own.
     pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
-        let (child, control, output) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
+        let (child, control, stderr) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
         let child = ChildPid::new(child.id().cast_signed()).expect("a process that was started has an id of its own");
         Ok(Self {
             child,
@@ -66,7 +66,7 @@ impl Worker {
             control,
             sent: None,
             exit: ExitWatch::over(child),
-            output,
+            stderr,
             state: State::Running,
             is_dismissed: false,
         })
@@ -76,10 +76,10 @@ impl Worker {
     #[expect(clippy::unused_self, reason = "a warden is asked")]
     pub(crate) fn ask(&mut self) {}
 
-    /// Tells the process which job it is to run, and returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+    /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
         let (link, jobs_data) = Link::open()?;
-        self.control.request(request, &self.output, jobs_data.as_fd());
+        self.control.request(request, ends, jobs_data.as_fd());
         self.sent = Some(jobs_data);
         Ok(Stream::over(link))
     }
@@ -153,7 +153,7 @@ impl Worker {
         self.is_dismissed = true;
         self.control.close();
         self.sent = None;
-        self.output.close();
+        self.stderr.close();
     }
 
     /// Ends the process and its group.
@@ -182,9 +182,9 @@ impl Worker {
         self.control.unsent()
     }
 
-    /// Returns what the job prints.
-    pub(crate) fn output(&mut self) -> &mut Output {
-        &mut self.output
+    /// Returns what passes on what is written to its standard error.
+    pub(crate) fn stderr(&mut self) -> &mut Relay {
+        &mut self.stderr
     }
 
     /// Returns what is waited for: in `word` the next word, and always the end of the process.
@@ -195,8 +195,8 @@ impl Worker {
         }
     }
 
-    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
-        self.output.awaited()
+    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
+        self.stderr.awaited()
     }
 
     pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {

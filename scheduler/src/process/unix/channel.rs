@@ -1,6 +1,7 @@
 //! The descriptors that join parent, warden and job, and how each side comes to them.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 #[cfg(not(target_os = "linux"))]
@@ -16,11 +17,15 @@ use rustix::net::{
 };
 use rustix::process::Uid;
 
+use crate::captured::StandardStream;
+use crate::process::output::End;
+use crate::wire::message::{Leads, Request};
+
 /// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
 const PRIVATE: i32 = 200;
 
 /// How many descriptors travel with a request at the most.
-const DESCRIPTORS: usize = 2;
+const DESCRIPTORS: usize = 3;
 
 /// Returns two sockets that are joined, close-on-exec, and whose use ends no process with SIGPIPE.
 pub(in crate::process) fn pair() -> io::Result<(UnixStream, UnixStream)> {
@@ -61,9 +66,37 @@ pub(in crate::process) fn send(
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)?)
 }
 
-/// Returns the descriptor that jobs get for their standard output: this process's own.
-pub(in crate::process) fn own_stdout() -> BorrowedFd<'static> {
-    rustix::stdio::stdout()
+/// Puts a file in the place of one of this process's standard streams.
+pub(crate) fn redirect(stream: StandardStream, to: File) -> io::Result<()> {
+    Ok(match stream {
+        StandardStream::Stdout => rustix::stdio::dup2_stdout(to),
+        StandardStream::Stderr => rustix::stdio::dup2_stderr(to),
+    }?)
+}
+
+/// Returns the descriptor that goes along to a job for this end of one of its standard streams, if any does: `own`, where
+/// nothing is done with what it writes.
+pub(in crate::process) fn along<'a>(end: &'a End, own: BorrowedFd<'a>) -> Option<BorrowedFd<'a>> {
+    matches!(end.leads, Leads::Along(_)).then(|| end.writer.as_ref().map_or(own, AsFd::as_fd))
+}
+
+/// Takes what came along with a request: a job's end of its stream, and standard streams.
+pub(crate) fn take_along(control: &mut Control, request: &Request) -> io::Result<(Data, Streams)> {
+    let mut next = || control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
+    let data = next();
+    let mut along = |leads: &Leads| matches!(leads, Leads::Along(_)).then(&mut next).transpose();
+    let streams = [along(&request.stdout)?, along(&request.stderr)?];
+    Ok((Data::new(&data?)?, streams))
+}
+
+/// What is to stand in the place of standard output and standard error.
+pub(crate) type Streams = [Option<OwnedFd>; 2];
+
+/// Puts them there.
+pub(in crate::process) fn take_streams([stdout, stderr]: Streams) -> io::Result<()> {
+    stdout.map_or(Ok(()), rustix::stdio::dup2_stdout)?;
+    stderr.map_or(Ok(()), rustix::stdio::dup2_stderr)?;
+    Ok(())
 }
 
 /// Takes standard input, where the request is, out of the way of user code: a socket for a warden, a file for a job that
@@ -297,7 +330,6 @@ impl Write for Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
     #[test]
     fn a_descriptor_travels_with_the_first_bytes() {

@@ -6,20 +6,22 @@ mod doorbell;
 pub(super) mod limits;
 mod link;
 mod orders;
-mod own_stderr;
+mod own_stream;
 mod pid;
 pub(super) mod poll;
 pub(super) mod signals;
 mod wait;
 
-pub(crate) use channel::{Control, Data, Incoming, Outgoing, makes_privileged_copies, take_input, was_started_as_copy};
+pub(crate) use channel::{
+    Control, Data, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
+};
 pub(super) use collect::collect;
 pub(crate) use doorbell::Doorbell;
 pub(crate) use limits::limit;
 pub(crate) use link::Link;
 pub(crate) use orders::lacks_room;
 pub(super) use orders::{Orders, spawn};
-pub(crate) use own_stderr::{OwnStderr, Source, SourceWriter};
+pub(crate) use own_stream::{OwnStream, Source, SourceWriter};
 pub(crate) use pid::ChildPid;
 pub(crate) use signals::{manner, signal_name};
 pub(crate) use wait::{Glance, Interests, Ready, wait};

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::event::{PollFd, PollFlags};
 
 use super::channel;
-use crate::process::output::{Outlet, Output};
+use crate::process::output::{Ends, Outlet, Relay};
 use crate::process::{Heard, Word};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
@@ -28,17 +28,17 @@ pub(in crate::process) fn spawn(
     command: &mut Command,
     mark: Mark,
     outlet: Outlet,
-) -> io::Result<(Child, Orders, Output)> {
+) -> io::Result<(Child, Orders, Relay)> {
     // What can fail comes before there is a process.
     let (socket, copys_socket) = channel::pair()?;
     rustix::io::ioctl_fionbio(&socket, true)?;
-    let (output, copys_stderr) = Output::to(outlet)?;
+    let (stderr, copys_stderr) = outlet.relay()?;
     command.stdin(OwnedFd::from(copys_socket)).stdout(Stdio::null()).stderr(copys_stderr);
     let child = command.process_group(0).spawn();
     // A `Command` keeps the descriptors that it was given, and with them the streams open.
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
-    Ok((child?, Orders { socket: Some(socket), mark, frames, unsent: None }, output))
+    Ok((child?, Orders { socket: Some(socket), mark, frames, unsent: None }, stderr))
 }
 
 /// Frames go down and up. When it is closed the copy ends all that it has to do.
@@ -52,13 +52,15 @@ pub(in crate::process) struct Orders {
 }
 
 impl Orders {
-    /// Sends the request of a job, with its standard output and its end of its stream.
-    pub(in crate::process) fn request(&mut self, request: &Request, output: &Output, data: BorrowedFd<'_>) {
+    /// Sends the request of a job, with its end of its stream, and of those standard streams that lead along.
+    pub(in crate::process) fn request(&mut self, request: &Request, ends: &Ends, data: BorrowedFd<'_>) {
         let request = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(self.mark, Kind::Request, request.len()).to_vec();
         message.extend(request);
-        let stdout = output.jobs_stdout().map_or(channel::own_stdout(), AsFd::as_fd);
-        self.send_whole(&message, &[stdout, data]);
+        let mut descriptors = vec![data];
+        descriptors.extend(channel::along(&ends.stdout, rustix::stdio::stdout()));
+        descriptors.extend(channel::along(&ends.stderr, rustix::stdio::stderr()));
+        self.send_whole(&message, &descriptors);
     }
 
     /// Sends a word.

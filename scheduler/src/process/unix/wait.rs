@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::doorbell::Doorbell;
 use super::poll;
 use crate::clock::Deadline;
-use crate::process::relay::Awaited;
+use crate::process::output::{Awaited, Output};
 use crate::process::{Stream, Worker};
 
 /// What is waited for, of one warden and its job.
@@ -13,7 +13,7 @@ use crate::process::{Stream, Worker};
 pub(crate) struct Interests<'a> {
     word: [Option<PollFd<'a>>; 2],
     data: Option<PollFd<'a>>,
-    output: [Option<PollFd<'a>>; 2],
+    output: [Option<PollFd<'a>>; 3],
     exit: Option<PollFd<'a>>,
     glance: Option<Glance>,
 }
@@ -43,7 +43,7 @@ impl<'a> Interests<'a> {
     pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
         Self {
             word: worker.word_interests(PollFlags::IN),
-            output: worker.output_awaited().map(output_interest),
+            output: [output_interest(worker.stderr_awaited()), None, None],
             ..Self::in_the_end_of(worker)
         }
     }
@@ -59,17 +59,24 @@ impl<'a> Interests<'a> {
         Self { data: data_interest(stream), ..Self::in_the_word_of(worker) }
     }
 
+    /// And what the job writes.
+    pub(crate) fn and_in(self, written: &'a Output) -> Self {
+        let [stderr, ..] = self.output;
+        let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
+        Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }
+    }
+
     /// The end of a warden.
     pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
         let exit = worker.exit_interest();
-        Self { word: [None, None], data: None, output: [None, None], exit, glance: worker.must_be_glanced_at() }
+        Self { word: [None, None], data: None, output: [None, None, None], exit, glance: worker.must_be_glanced_at() }
     }
 }
 
 fn output_interest(awaited: Awaited<'_>) -> Option<PollFd<'_>> {
     match awaited {
         Awaited::Text(source) => Some(source.interest()),
-        Awaited::Room(stderr) => Some(stderr.interest()),
+        Awaited::Room(stream) => Some(stream.interest()),
         Awaited::Nothing => None,
     }
 }
@@ -90,9 +97,9 @@ pub(crate) fn wait<'a>(
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interests<'a>| {
-        let [stdout, stderr] = &interests.output;
+        let [stderr, jobs_stdout, jobs_stderr] = &interests.output;
         let [word, last_word] = &interests.word;
-        [word, last_word, &interests.data, stdout, stderr, &interests.exit].map(Clone::clone)
+        [word, last_word, &interests.data, stderr, jobs_stdout, jobs_stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(doorbell.map(Doorbell::interest));

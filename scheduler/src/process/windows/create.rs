@@ -36,7 +36,7 @@ pub(super) struct Inherited<'a> {
     /// Its standard input and output.
     pub(super) null: BorrowedHandle<'a>,
     pub(super) stderr: BorrowedHandle<'a>,
-    pub(super) others: [BorrowedHandle<'a>; 3],
+    pub(super) others: [BorrowedHandle<'a>; 2],
 }
 
 impl Suspended {
@@ -46,8 +46,8 @@ impl Suspended {
         let mut line = command_line(command)?;
         let environment = environment(command)?;
         let folder = command.get_current_dir().map(|folder| wide(folder.as_os_str())).transpose()?;
-        let [a, b, c] = inherited.others.map(|handle| handle.as_raw_handle());
-        let mut handles = [inherited.null.as_raw_handle(), inherited.stderr.as_raw_handle(), a, b, c];
+        let [a, b] = inherited.others.map(|handle| handle.as_raw_handle());
+        let mut handles = [inherited.null.as_raw_handle(), inherited.stderr.as_raw_handle(), a, b];
         let mut attributes = Attributes::new(&mut handles)?;
         let mut startup = STARTUPINFOEXW::default();
         startup.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).expect("a structure is small");

@@ -10,38 +10,36 @@ use std::os::windows::io::{
 use std::ptr;
 
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
-use windows_sys::Win32::System::Console::{STD_OUTPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
 use super::pipe::{Inheritance, set_inheritable};
+use crate::captured::StandardStream;
 use crate::process::ALONE;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
-use crate::wire::message::{Hello, Request};
+use crate::wire::message::{Hello, Leads, Request};
 
-/// The number by which the C runtime knows standard output.
-const C_STDOUT: libc::c_int = 1;
-
-/// Which of the handles that a job inherits are what: its ends of the stream, and its standard output.
+/// Which of the handles that a job inherits are its ends of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Role([usize; 3]);
+pub(super) struct Role([usize; 2]);
 
 impl Role {
-    pub(super) fn of(handles: [&OwnedHandle; 3]) -> Self {
+    pub(super) fn of(handles: [&OwnedHandle; 2]) -> Self {
         Self(handles.map(|handle| handle.as_raw_handle() as usize))
     }
 
     /// Returns what to put into the marker.
     pub(super) fn written(self) -> String {
-        let Self([source, sink, stdout]) = self;
-        format!("{ALONE}:{source},{sink},{stdout}")
+        let Self([source, sink]) = self;
+        format!("{ALONE}:{source},{sink}")
     }
 
     /// Reads it from the marker.
     fn parse(marker: &str) -> Option<Self> {
         let mut numbers = marker.strip_prefix(ALONE)?.strip_prefix(':')?.split(',').map(str::parse);
         let mut next = || numbers.next()?.ok();
-        Some(Self([next()?, next()?, next()?]))
+        Some(Self([next()?, next()?]))
     }
 }
 
@@ -52,7 +50,8 @@ pub(crate) struct Assignment {
     frames: FrameReader,
     incoming: Incoming,
     outgoing: Outgoing,
-    stdout: OwnedHandle,
+    stdout: Option<OwnedHandle>,
+    stderr: Option<OwnedHandle>,
 }
 
 /// Takes what the parent gave to this process, if it did.
@@ -60,15 +59,15 @@ pub(crate) struct Assignment {
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
 /// a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
-    let Some(Role([source, sink, stdout])) = Role::parse(role) else {
+    let Some(Role([source, sink])) = Role::parse(role) else {
         return Ok(None);
     };
     if !is_pipe(source) || !is_pipe(sink) {
         return Ok(None);
     }
-    // SAFETY: The parent left these handles open for us, under these numbers, and nothing else knows them.
+    // SAFETY: The parent left these handles open for us, or put them here, under these numbers, and nothing else knows them.
     let own = |number: usize| unsafe { OwnedHandle::from_raw_handle(number as RawHandle) };
-    let (source, sink, stdout) = (own(source), own(sink), own(stdout));
+    let (source, sink) = (own(source), own(sink));
     for handle in [&source, &sink] {
         set_inheritable(handle.as_handle(), Inheritance::No)?;
     }
@@ -76,15 +75,22 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let request = frames.expect(&mut incoming, Kind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
-    let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
-    Ok(Some(Assignment { request, frames, incoming, outgoing, stdout }))
+    let request: Request =
+        codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
+    let along = |leads: &Leads| match leads {
+        Leads::Along(number) => usize::try_from(*number).ok().map(own),
+        _ => None,
+    };
+    let (stdout, stderr) = (along(&request.stdout), along(&request.stderr));
+    Ok(Some(Assignment { request, frames, incoming, outgoing, stdout, stderr }))
 }
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
-        let Self { request, frames, incoming, mut outgoing, stdout } = self;
-        let prepared = take_stdout(stdout);
+        let Self { request, frames, incoming, mut outgoing, stdout, stderr } = self;
+        let prepared = stdout.map_or(Ok(()), |stdout| redirect(StandardStream::Stdout, stdout));
+        let prepared = prepared.and(stderr.map_or(Ok(()), |stderr| redirect(StandardStream::Stderr, stderr)));
         let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
         // If the parent is gone, the end of the stream says so next.
         let _ = frame::write(&mut outgoing, request.mark, Kind::Hello, &hello);
@@ -92,21 +98,27 @@ impl Assignment {
     }
 }
 
-/// Has the job print to this handle. What libtest has printed so far went to the null device.
-fn take_stdout(handle: OwnedHandle) -> io::Result<()> {
+/// Puts a file in the place of one of this process's standard streams. What libtest has printed so far went to the null
+/// device.
+pub(crate) fn redirect(stream: StandardStream, to: impl IntoRawHandle) -> io::Result<()> {
+    // The number by which the C runtime knows it stands behind the name.
+    let (name, number) = match stream {
+        StandardStream::Stdout => (STD_OUTPUT_HANDLE, 1),
+        StandardStream::Stderr => (STD_ERROR_HANDLE, 2),
+    };
     // It may be a copy of a stream that is gone by now.
     let _ = io::stdout().flush();
-    let raw = handle.into_raw_handle();
+    let raw = to.into_raw_handle();
     // SAFETY: The handle is open, and stays so for as long as the process lives: the runtime's number takes it over. The
     // runtime may refuse a handle of a kind that it doesn't know, and only C code notices.
     unsafe {
-        if SetStdHandle(STD_OUTPUT_HANDLE, raw) == 0 {
+        if SetStdHandle(name, raw) == 0 {
             return Err(io::Error::last_os_error());
         }
-        let number = libc::open_osfhandle(raw as libc::intptr_t, 0);
-        if number >= 0 && libc::dup2(number, C_STDOUT) == 0 {
+        let opened = libc::open_osfhandle(raw as libc::intptr_t, 0);
+        if opened >= 0 && libc::dup2(opened, number) == 0 {
             // The runtime has made a copy of the handle, and the number's own is kept: the standard library may use it.
-            SetStdHandle(STD_OUTPUT_HANDLE, raw);
+            SetStdHandle(name, raw);
         }
     }
     Ok(())
@@ -210,9 +222,9 @@ mod tests {
 
     #[test]
     fn a_role_is_read_as_it_was_written() {
-        let role = Role([4, 88, 9000]);
+        let role = Role([4, 9000]);
         assert_eq!(Role::parse(&role.written()), Some(role));
-        for other in ["", "job:", "job:1,2", "job:1,2,x", "warden"] {
+        for other in ["", "job:", "job:1", "job:1,x", "warden"] {
             assert_eq!(Role::parse(other), None, "{other}");
         }
     }

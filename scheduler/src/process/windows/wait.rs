@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::port;
 use crate::clock::Deadline;
-use crate::process::relay::Awaited;
+use crate::process::output::{Awaited, Output};
 use crate::process::{Stream, Worker};
 
 /// How long to wait where the kernel doesn't tell when something has happened.
@@ -17,6 +17,7 @@ const GLANCE: Duration = Duration::from_millis(2);
 pub(crate) struct Interests<'a> {
     worker: &'a Worker,
     stream: Option<&'a Stream>,
+    written: Option<&'a Output>,
     word: Word,
 }
 
@@ -48,7 +49,7 @@ impl Ready {
 impl<'a> Interests<'a> {
     /// How a job's process ends: nothing else of it counts any more.
     pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, word: Word::Any }
+        Self { worker, stream: None, written: None, word: Word::Any }
     }
 
     /// A job that is coming up.
@@ -61,18 +62,24 @@ impl<'a> Interests<'a> {
         Self { stream: Some(stream), ..Self::in_the_word_of(worker) }
     }
 
+    /// And what the job writes.
+    pub(crate) fn and_in(self, written: &'a Output) -> Self {
+        Self { written: Some(written), ..self }
+    }
+
     /// The end of a process that is of no use any more.
     pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, word: Word::Last }
+        Self { worker, stream: None, written: None, word: Word::Last }
     }
 
     fn ready(&self) -> Ready {
         if self.word == Word::Last {
             return Ready { exited: self.worker.has_ended(), ..Ready::default() };
         }
-        let output = self.worker.output_awaited().into_iter().any(|awaited| match awaited {
+        let written = self.written.into_iter().flat_map(Output::awaited);
+        let output = std::iter::once(self.worker.stderr_awaited()).chain(written).any(|awaited| match awaited {
             Awaited::Text(source) => source.is_ready(),
-            Awaited::Room(stderr) => stderr.has_room(),
+            Awaited::Room(stream) => stream.has_room(),
             Awaited::Nothing => false,
         });
         let data = self.stream.is_some_and(|stream| {

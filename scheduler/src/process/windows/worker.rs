@@ -4,13 +4,15 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::process::Command;
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
-    ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_TOO_MANY_OPEN_FILES,
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED, ERROR_NO_SYSTEM_RESOURCES,
+    ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_TOO_MANY_OPEN_FILES,
 };
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::create::{Inherited, Suspended};
 use super::job_object::{JobObject, is_console_host};
@@ -21,12 +23,11 @@ use super::wait::{Interests, wait};
 use crate::clock::Deadline;
 use crate::evidence::Sweep;
 use crate::launcher::MARKER;
-use crate::process::output::{Outlet, Output};
-use crate::process::relay::Awaited;
+use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::{COOKIE, Cookie, Heard, Stream, Word};
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
-use crate::wire::message::{ExitReport, Request};
+use crate::wire::message::{ExitReport, Leads, Request};
 
 /// How long the rest of a job may take to end once its process has, before it is named.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -59,7 +60,8 @@ pub(crate) struct Worker {
     end: ProcessEnd,
     /// The stream to it, until it is assigned a job.
     link: Option<Link>,
-    output: Output,
+    /// What it writes to standard error, if it isn't told anything else.
+    stderr: Relay,
     state: State,
 }
 
@@ -77,23 +79,19 @@ enum State {
 }
 
 impl Worker {
-    /// Starts `command` in a job object, with its end of a stream, and of what it prints.
+    /// Starts `command` in a job object, with its end of a stream, and of its standard error.
     pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, _: Mark, outlet: Outlet) -> io::Result<Self> {
         let object = JobObject::new()?;
         let (link, [jobs_source, jobs_sink]) = Link::open()?;
-        let (output, jobs_stderr) = Output::to(outlet)?;
+        let (stderr, jobs_stderr) = outlet.relay()?;
         let null = OpenOptions::new().read(true).write(true).open("NUL")?;
         let null = inheritable(null.as_handle())?;
-        let stdout = match output.jobs_stdout() {
-            Some(writer) => inheritable(writer.as_handle())?,
-            None => own_stdout()?.map_or_else(|| inheritable(null.as_handle()), Ok)?,
-        };
-        let stderr = inheritable(jobs_stderr.as_handle())?;
+        let jobs_stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
-        let role = Role::of([&source, &sink, &stdout]);
+        let role = Role::of([&source, &sink]);
         command.env(MARKER, role.written()).env(COOKIE, cookie.value());
-        let others = [source.as_handle(), sink.as_handle(), stdout.as_handle()];
-        let inherited = Inherited { null: null.as_handle(), stderr: stderr.as_handle(), others };
+        let others = [source.as_handle(), sink.as_handle()];
+        let inherited = Inherited { null: null.as_handle(), stderr: jobs_stderr.as_handle(), others };
         let made = Suspended::create(command, &inherited)?;
         let id = made.id;
         // What fails from here on leaves a process that has not run, and that ends with the job object or right now.
@@ -103,22 +101,43 @@ impl Worker {
         }
         let end = ProcessEnd::watch(made.process.as_handle())?;
         let process = made.resume()?;
-        Ok(Self { object, process, id, end, link: Some(link), output, state: State::Running })
+        Ok(Self { object, process, id, end, link: Some(link), stderr, state: State::Running })
     }
 
     /// Here no process makes others.
     #[expect(clippy::unused_self, reason = "a warden is asked")]
     pub(crate) fn ask(&mut self) {}
 
-    /// Tells the process which job it is to run, and returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &Request) -> io::Result<Stream> {
+    /// Tells the process which job it is to run and to which ends to write, and returns the stream to it.
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
+        for (leads, end) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
+            if let Leads::Along(_) = leads {
+                let own = io::stdout();
+                let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
+                // This process may have none.
+                let none = handle.as_raw_handle().is_null();
+                *leads = if none { Leads::Nowhere } else { Leads::Along(self.give(handle)?) };
+            }
+        }
         let payload = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(request.mark, Kind::Request, payload.len()).to_vec();
         message.extend(payload);
         let mut stream = Stream::over(link);
         stream.send(Arc::new(message));
         Ok(stream)
+    }
+
+    /// Gives the process a copy of a handle, and returns the number by which it knows that.
+    #[expect(unsafe_code, reason = "another process's handles have no safe API")]
+    fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<u64> {
+        let mut copy = ptr::null_mut();
+        // SAFETY: All three handles are open, and the pointer is to a variable of ours.
+        let given = unsafe {
+            let (own, theirs) = (GetCurrentProcess(), self.process.as_raw_handle());
+            DuplicateHandle(own, handle.as_raw_handle(), theirs, &raw mut copy, 0, 1, DUPLICATE_SAME_ACCESS)
+        };
+        if given == 0 { Err(io::Error::last_os_error()) } else { Ok(copy as u64) }
     }
 
     /// Ends the process and all that it started.
@@ -183,7 +202,7 @@ impl Worker {
     pub(crate) fn dismiss(&mut self) {
         self.object.terminate();
         self.link = None;
-        self.output.close();
+        self.stderr.close();
     }
 
     /// Ends the process.
@@ -206,13 +225,13 @@ impl Worker {
         None
     }
 
-    /// Returns what the job prints.
-    pub(crate) fn output(&mut self) -> &mut Output {
-        &mut self.output
+    /// Returns what passes on what is written to its standard error.
+    pub(crate) fn stderr(&mut self) -> &mut Relay {
+        &mut self.stderr
     }
 
-    pub(in crate::process) fn output_awaited(&self) -> [Awaited<'_>; 2] {
-        self.output.awaited()
+    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
+        self.stderr.awaited()
     }
 }
 
@@ -224,14 +243,4 @@ impl Drop for Worker {
             wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
         }
     }
-}
-
-/// Returns a copy of this process's standard output that can be inherited, if it has one.
-fn own_stdout() -> io::Result<Option<OwnedHandle>> {
-    let stdout = io::stdout();
-    let handle: BorrowedHandle<'_> = stdout.as_handle();
-    if handle.as_raw_handle().is_null() {
-        return Ok(None);
-    }
-    inheritable(handle).map(Some)
 }

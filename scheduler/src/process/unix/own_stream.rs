@@ -1,24 +1,31 @@
-//! `OwnStderr`: this process's standard error, which is written to without waiting; and `Source`, the end of a pipe from
-//! which comes what is to be written there.
+//! `OwnStream`: this process's standard output or standard error, which is written to without waiting; and `Source`, the end
+//! of a pipe from which comes what is to be written there.
 //!
 //! A terminal or a pipe is opened once more, without blocking, and a socket is written to without waiting. What can't be
-//! opened again (the standard error of a container may belong to another user) gets small pieces while it has room.
+//! opened again (a standard stream of a container may belong to another user) gets small pieces while it has room.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
 use super::channel::NO_SIGNAL;
+use crate::captured::StandardStream;
 
 /// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
 #[derive(Debug)]
-pub(crate) enum OwnStderr {
+pub(crate) struct OwnStream {
+    stream: StandardStream,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
     /// Opened once more, so that only this description doesn't block.
     Reopened(File),
     Socket,
@@ -26,43 +33,54 @@ pub(crate) enum OwnStderr {
     Direct,
 }
 
-impl OwnStderr {
-    pub(in crate::process) fn open() -> Self {
-        let stderr = rustix::stdio::stderr();
-        let kind = rustix::fs::fstat(stderr).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        match kind {
-            Ok(FileType::Socket) => Self::Socket,
+impl OwnStream {
+    pub(in crate::process) fn open(stream: StandardStream) -> Self {
+        let kind = rustix::fs::fstat(descriptor(stream)).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let way = match kind {
+            Ok(FileType::Socket) => Way::Socket,
             // Elsewhere to open it again is to have the same description.
             Ok(FileType::Fifo | FileType::CharacterDevice) if cfg!(target_os = "linux") => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                let reopened = rustix::fs::open("/proc/thread-self/fd/2", flags, Mode::empty());
-                reopened.map_or(Self::Direct, |fd: OwnedFd| Self::Reopened(fd.into()))
+                let path = match stream {
+                    StandardStream::Stdout => "/proc/thread-self/fd/1",
+                    StandardStream::Stderr => "/proc/thread-self/fd/2",
+                };
+                let reopened = rustix::fs::open(path, flags, Mode::empty());
+                reopened.map_or(Way::Direct, |fd: OwnedFd| Way::Reopened(fd.into()))
             }
-            _ => Self::Direct,
-        }
+            _ => Way::Direct,
+        };
+        Self { stream, way }
     }
 
     pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stderr = rustix::stdio::stderr();
-        match self {
-            Self::Reopened(file) => file.write(bytes),
-            Self::Socket => Ok(rustix::net::send(stderr, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
-            Self::Direct => {
-                let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
+        let own = descriptor(self.stream);
+        match &mut self.way {
+            Way::Reopened(file) => file.write(bytes),
+            Way::Socket => Ok(rustix::net::send(own, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
+            Way::Direct => {
+                let mut room = [PollFd::new(&own, PollFlags::OUT)];
                 match rustix::event::poll(&mut room, Some(&Timespec::default()))? {
                     0 => Err(io::ErrorKind::WouldBlock.into()),
-                    _ => Ok(rustix::io::write(stderr, &bytes[..bytes.len().min(PIECE)])?),
+                    _ => Ok(rustix::io::write(own, &bytes[..bytes.len().min(PIECE)])?),
                 }
             }
         }
     }
 
     pub(in crate::process) fn interest(&self) -> PollFd<'_> {
-        let sink = match self {
-            Self::Reopened(file) => file.as_fd(),
-            Self::Socket | Self::Direct => rustix::stdio::stderr(),
+        let sink = match &self.way {
+            Way::Reopened(file) => file.as_fd(),
+            Way::Socket | Way::Direct => descriptor(self.stream),
         };
         PollFd::from_borrowed_fd(sink, PollFlags::OUT)
+    }
+}
+
+fn descriptor(stream: StandardStream) -> BorrowedFd<'static> {
+    match stream {
+        StandardStream::Stdout => rustix::stdio::stdout(),
+        StandardStream::Stderr => rustix::stdio::stderr(),
     }
 }
 

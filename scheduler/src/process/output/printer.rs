@@ -3,19 +3,19 @@
 /// Prints text that comes in pieces, which may be cut within a character. What is no text is replaced as
 /// [`String::from_utf8_lossy`] does.
 #[derive(Debug)]
-pub(super) struct Printer {
+pub(in crate::process) struct Printer {
     print: fn(&str),
     /// The beginning of a character whose rest is still to come.
     cut: Vec<u8>,
 }
 
 impl Printer {
-    pub(super) fn new(print: fn(&str)) -> Self {
+    pub(in crate::process) fn new(print: fn(&str)) -> Self {
         Self { print, cut: Vec::new() }
     }
 
     /// Prints as much as is whole, and returns how many bytes were taken: all.
-    pub(super) fn print(&mut self, bytes: &[u8]) -> usize {
+    pub(in crate::process) fn print(&mut self, bytes: &[u8]) -> usize {
         self.cut.extend(bytes);
         let whole = self.cut.len() - unfinished(&self.cut);
         let rest = self.cut.split_off(whole);
@@ -25,7 +25,7 @@ impl Printer {
     }
 
     /// Prints what is left, of which nothing more will come.
-    pub(super) fn finish(&mut self) {
+    pub(in crate::process) fn finish(&mut self) {
         if !self.cut.is_empty() {
             (self.print)(&String::from_utf8_lossy(&self.cut));
             self.cut.clear();

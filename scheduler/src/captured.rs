@@ -1,0 +1,199 @@
+//! `Captured`: what a job wrote to its standard streams, as far as it was kept.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two streams that a process writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StandardStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a job wrote to its standard streams, as far as it was [captured](crate::Output::Capture).
+///
+/// Of a stream to which more was written than was to be kept, the beginning and the end are there. Where both are captured,
+/// the pieces come in the order in which they arrived, which is the order in which they were written where the job wrote
+/// to one stream after the other with some time in between.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, Output, Scheduler};
+///
+/// #[job(stdout = "capture", stderr = "capture")]
+/// fn speak() {
+///     println!("one");
+///     eprintln!("two");
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("J1", speak)])?;
+///     assert_eq!(records[0].stdout().as_deref(), Some("one\n"));
+///     let output = records[0].output().expect("it was captured");
+///     assert_eq!(output.pieces().map(|piece| piece.bytes().len()).sum::<usize>(), 8);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Captured {
+    pieces: Box<[Piece]>,
+    /// Which of the streams were captured, whether or not anything was written there.
+    streams: Box<[StandardStream]>,
+}
+
+/// Some of what a job wrote to one stream, in one piece.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Piece {
+    pub(crate) stream: StandardStream,
+    pub(crate) bytes: Vec<u8>,
+    /// How many bytes of the stream were left out before it.
+    pub(crate) left_out: u64,
+}
+
+impl Captured {
+    /// Returns what is made of these pieces of these streams.
+    pub(crate) fn of(streams: impl Into<Box<[StandardStream]>>, pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut joined: Vec<Piece> = Vec::new();
+        for piece in pieces {
+            match joined.last_mut() {
+                Some(last) if last.stream == piece.stream && piece.left_out == 0 => last.bytes.extend(piece.bytes),
+                _ => joined.push(piece),
+            }
+        }
+        Self { pieces: joined.into(), streams: streams.into() }
+    }
+
+    /// Returns the pieces, in the order in which they arrived.
+    #[must_use]
+    pub fn pieces(&self) -> impl ExactSizeIterator<Item = &Piece> {
+        self.pieces.iter()
+    }
+
+    /// Returns what was kept of a stream, the beginning and the end without anything in between; `None` if it wasn't
+    /// captured.
+    #[must_use]
+    pub fn bytes(&self, stream: StandardStream) -> Option<Vec<u8>> {
+        let of = || self.of_stream(stream).flat_map(|piece| &piece.bytes).copied().collect();
+        self.streams.contains(&stream).then(of)
+    }
+
+    /// Returns how many bytes of a stream were left out; none of one that wasn't captured.
+    #[must_use]
+    pub fn left_out(&self, stream: StandardStream) -> u64 {
+        self.of_stream(stream).map(|piece| piece.left_out).sum()
+    }
+
+    /// Returns a stream as text; `None` if it wasn't captured.
+    ///
+    /// A line says where bytes were left out, and how many. Bytes that are no UTF-8 are replaced, control characters are left
+    /// as they are.
+    #[must_use]
+    pub fn text(&self, stream: StandardStream) -> Option<String> {
+        self.streams.contains(&stream).then(|| text(self.of_stream(stream)))
+    }
+
+    fn of_stream(&self, stream: StandardStream) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter().filter(move |piece| piece.stream == stream)
+    }
+}
+
+fn text<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
+    let mut bytes = Vec::new();
+    for piece in pieces {
+        let mut piece_bytes = piece.bytes.as_slice();
+        if piece.left_out > 0 {
+            if bytes.last().is_some_and(|last| *last != b'\n') {
+                bytes.push(b'\n');
+            }
+            bytes.extend(format!("[… {} bytes left out …]\n", piece.left_out).into_bytes());
+            // Cut from the front, it may begin in the middle of a character.
+            let begun = piece_bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+            piece_bytes = &piece_bytes[begun..];
+        }
+        bytes.extend_from_slice(piece_bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl fmt::Display for Captured {
+    /// Writes all streams as text, one piece after the other, as they would stand on a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text(self.pieces.iter()))
+    }
+}
+
+impl fmt::Debug for Captured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.pieces).finish()
+    }
+}
+
+impl Piece {
+    /// Returns the stream that it was written to.
+    #[must_use]
+    pub fn stream(&self) -> StandardStream {
+        self.stream
+    }
+
+    /// Returns the bytes. Text may be cut at their ends, also within a character.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns how many bytes of the same stream were left out before these.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut piece = f.debug_struct("Piece");
+        piece.field("stream", &self.stream).field("bytes", &format_args!("\"{}\"", self.bytes.escape_ascii()));
+        piece.field("left_out", &self.left_out).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use StandardStream::{Stderr, Stdout};
+
+    fn piece(stream: StandardStream, bytes: &str, left_out: u64) -> Piece {
+        Piece { stream, bytes: bytes.into(), left_out }
+    }
+
+    #[test]
+    fn a_stream_is_what_was_written_to_it_whatever_stood_between() {
+        let pieces = [piece(Stdout, "a", 0), piece(Stdout, "b", 0), piece(Stderr, "x\n", 0), piece(Stdout, "c\n", 0)];
+        let captured = Captured::of([Stdout, Stderr], pieces);
+        assert_eq!(captured.pieces().len(), 3);
+        assert_eq!(captured.text(Stdout).as_deref(), Some("abc\n"));
+        assert_eq!(captured.bytes(Stderr).as_deref(), Some(&b"x\n"[..]));
+        assert_eq!(captured.to_string(), "abx\nc\n");
+    }
+
+    #[test]
+    fn what_was_not_captured_is_none_and_what_was_not_written_is_empty() {
+        let captured = Captured::of([Stderr], []);
+        assert_eq!((captured.text(Stdout), captured.bytes(Stdout)), (None, None));
+        assert_eq!(captured.text(Stderr).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_line_tells_what_was_left_out() {
+        let end = Piece { stream: Stdout, bytes: "ü end".as_bytes()[1..].into(), left_out: 12 };
+        let captured = Captured::of([Stdout], [piece(Stdout, "begin", 0), end]);
+        assert_eq!(captured.text(Stdout).as_deref(), Some("begin\n[… 12 bytes left out …]\n end"));
+        assert_eq!(captured.left_out(Stdout), 12);
+        assert_eq!(captured.bytes(Stdout).map(|bytes| bytes.len()), Some(10));
+    }
+}

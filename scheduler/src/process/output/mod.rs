@@ -1,0 +1,160 @@
+//! `Output`: what jobs write to their standard streams, on its way to where it goes.
+
+mod kept;
+mod lines;
+mod printer;
+mod relay;
+mod sink;
+mod tail;
+
+use std::io;
+
+use kept::Kept;
+use lines::Lines;
+use sink::{Sink, Unit};
+
+use super::SourceWriter;
+use crate::captured::{Captured, StandardStream};
+use crate::options;
+use crate::wire::message::Leads;
+
+pub(in crate::process) use printer::Printer;
+pub(in crate::process) use relay::{Awaited, Relay};
+
+/// How much of a stream is captured unless more, or less, is asked for.
+const CAPTURED: usize = 64 * 1024;
+
+/// Where what jobs write goes that are told nothing about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outlet {
+    /// To the standard streams of this process.
+    Own,
+    /// To whatever these print to, on the thread that waits for the job.
+    Printed { out: fn(&str), err: fn(&str) },
+}
+
+impl Outlet {
+    /// Returns what passes on what is written to standard error by the copies of this binary, and by those of their jobs
+    /// that are told nothing about it; and the end to write to.
+    pub(in crate::process) fn relay(self) -> io::Result<(Relay, SourceWriter)> {
+        let (relay, writer) = Relay::open(self.sink(StandardStream::Stderr, Unit::Byte))?;
+        Ok((relay.with_a_tail(), writer))
+    }
+
+    fn sink(self, stream: StandardStream, unit: Unit) -> Sink {
+        match (self, stream) {
+            (Self::Own, stream) => Sink::own(stream, unit),
+            (Self::Printed { out: print, .. }, StandardStream::Stdout)
+            | (Self::Printed { err: print, .. }, StandardStream::Stderr) => Sink::Printer(Printer::new(print)),
+        }
+    }
+}
+
+/// What one job writes, as far as the parent passes it on or keeps it.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: Option<Relay>,
+    stderr: Option<Relay>,
+    /// Goes up with each look, so that what is kept can be put in its order.
+    turn: u64,
+}
+
+/// The job's ends of it, and what the job is told of where its streams lead.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) stdout: End,
+    pub(crate) stderr: End,
+}
+
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) leads: Leads,
+    /// What goes along to the job, if that isn't this process's own stream.
+    pub(crate) writer: Option<SourceWriter>,
+}
+
+impl Output {
+    /// Returns what does as the job with this id was told, in place of what the outlet is for, and the job's ends.
+    pub(crate) fn open(outlet: Outlet, id: &str, told: &options::Options) -> io::Result<(Self, Ends)> {
+        let (stdout, jobs_stdout) = open(outlet, id, StandardStream::Stdout, told.stdout.as_ref())?;
+        let (stderr, jobs_stderr) = open(outlet, id, StandardStream::Stderr, told.stderr.as_ref())?;
+        Ok((Self { stdout, stderr, turn: 0 }, Ends { stdout: jobs_stdout, stderr: jobs_stderr }))
+    }
+
+    /// Passes a step on; false if nothing is there.
+    pub(crate) fn relay(&mut self) -> bool {
+        self.turn += 1;
+        let turn = self.turn;
+        let mut has_moved = false;
+        for relay in self.stdout.iter_mut().chain(&mut self.stderr) {
+            has_moved |= relay.step(turn);
+        }
+        has_moved
+    }
+
+    /// Takes what is there for all that comes, and returns true once it has been passed on.
+    pub(crate) fn complete(&mut self) -> bool {
+        self.turn += 1;
+        let turn = self.turn;
+        let mut is_through = true;
+        for relay in self.stdout.iter_mut().chain(&mut self.stderr) {
+            is_through &= relay.complete(turn);
+        }
+        is_through
+    }
+
+    /// Gives up on passing on what has been written so far, and returns the last text of the standard error, if that came
+    /// by, and what was captured.
+    pub(crate) fn finish(mut self) -> (String, Option<Captured>) {
+        self.turn += 1;
+        let mut tail = String::new();
+        for relay in self.stdout.iter_mut().chain(&mut self.stderr) {
+            tail.push_str(&relay.finish(self.turn));
+        }
+        let kept: Vec<_> = [self.stdout, self.stderr].into_iter().flatten().filter_map(Relay::into_kept).collect();
+        if kept.is_empty() {
+            return (tail, None);
+        }
+        let streams: Vec<_> = kept.iter().map(Kept::stream).collect();
+        let mut pieces: Vec<_> = kept.into_iter().flat_map(Kept::pieces).collect();
+        // Stable: what came in one turn stays in the order of the streams.
+        pieces.sort_by_key(|(turn, _)| *turn);
+        (tail, Some(Captured::of(streams, pieces.into_iter().map(|(_, piece)| piece))))
+    }
+
+    /// Returns what must be ready before there is something to do, of standard output and standard error.
+    pub(in crate::process) fn awaited(&self) -> [Awaited<'_>; 2] {
+        [&self.stdout, &self.stderr].map(|relay| relay.as_ref().map_or(Awaited::Nothing, Relay::awaited))
+    }
+}
+
+fn open(
+    outlet: Outlet,
+    id: &str,
+    stream: StandardStream,
+    told: Option<&options::Output>,
+) -> io::Result<(Option<Relay>, End)> {
+    let elsewhere = |leads| Ok((None, End { leads, writer: None }));
+    let capture = |limit| {
+        let (relay, writer) = Relay::open(Sink::Nowhere)?;
+        io::Result::Ok((relay.keeping(Kept::up_to(limit, stream)), writer))
+    };
+    let (relay, writer) = match (told.unwrap_or(&options::Output::Inherit), outlet, stream) {
+        // Standard error goes by the pipe that the process has anyway.
+        (options::Output::Inherit, _, StandardStream::Stderr) => return elsewhere(Leads::Unchanged),
+        (options::Output::Inherit, Outlet::Own, StandardStream::Stdout) => return elsewhere(Leads::Along(0)),
+        (options::Output::Inherit, Outlet::Printed { .. }, StandardStream::Stdout) => {
+            Relay::open(outlet.sink(stream, Unit::Byte))?
+        }
+        (options::Output::Discard, ..) => return elsewhere(Leads::Nowhere),
+        (options::Output::Append(path), ..) => return elsewhere(Leads::ToFile(path.as_os_str().to_owned())),
+        (options::Output::Capture, ..) => capture(CAPTURED)?,
+        (options::Output::CaptureUpTo(limit), ..) => capture(*limit)?,
+        (options::Output::Lines, ..) => {
+            let (relay, writer) = Relay::open(outlet.sink(stream, Unit::Line))?;
+            (relay.in_lines(Lines::of(id)), writer)
+        }
+    };
+    let relay = if stream == StandardStream::Stderr { relay.with_a_tail() } else { relay };
+    Ok((Some(relay), End { leads: Leads::Along(0), writer: Some(writer) }))
+}

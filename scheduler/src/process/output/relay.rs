@@ -1,0 +1,184 @@
+//! `Relay`: reads what a job writes to one stream, passes it on, and keeps of it what is to be kept.
+//!
+//! The parent must never wait for whoever reads its own streams. While the reader is slow the job's pipe is left alone, so
+//! that the job waits, as it would if it wrote there itself.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _};
+
+use super::kept::Kept;
+use super::lines::Lines;
+use super::sink::Sink;
+use super::tail::Tail;
+use crate::process::{OwnStream, Source, SourceWriter};
+
+/// How much is read at a time.
+const CHUNK: usize = 16 * 1024;
+/// How much is looked through for the end once nothing is passed on any more: a pipe holds less.
+const REST: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Relay {
+    source: Option<Source>,
+    sink: Sink,
+    /// What makes whole lines of it.
+    lines: Option<Lines>,
+    /// What was read and not yet passed on.
+    pending: VecDeque<u8>,
+    tail: Option<Tail>,
+    kept: Option<Kept>,
+}
+
+impl Relay {
+    /// Returns one that passes on to this sink, and the end of its pipe to write to.
+    pub(super) fn open(sink: Sink) -> io::Result<(Self, SourceWriter)> {
+        let (source, writer) = Source::open()?;
+        let pending = VecDeque::new();
+        Ok((Self { source: Some(source), sink, lines: None, pending, tail: None, kept: None }, writer))
+    }
+
+    /// Has it remember the last text.
+    pub(super) fn with_a_tail(mut self) -> Self {
+        self.tail = Some(Tail::default());
+        self
+    }
+
+    /// Has it pass on whole lines.
+    pub(super) fn in_lines(mut self, lines: Lines) -> Self {
+        self.lines = Some(lines);
+        self
+    }
+
+    /// Has it keep what comes.
+    pub(super) fn keeping(mut self, kept: Kept) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
+    /// Passes nothing on any more.
+    pub(in crate::process) fn close(&mut self) {
+        self.source = None;
+        self.pending.clear();
+    }
+
+    /// Returns what must be ready before [`step`](Self::step) can do something.
+    pub(in crate::process) fn awaited(&self) -> Awaited<'_> {
+        match (self.sink.needs_room(), &self.source) {
+            (Some(stream), _) if !self.is_through() => Awaited::Room(stream),
+            (_, Some(source)) => Awaited::Text(source),
+            (_, None) => Awaited::Nothing,
+        }
+    }
+
+    /// Reads and passes on once, without waiting; false if there was nothing to do. What is kept is kept as of this turn.
+    pub(crate) fn step(&mut self, turn: u64) -> bool {
+        if !self.is_through() {
+            return self.pass_on();
+        }
+        let read = self.read(turn);
+        if read == Read::Text {
+            self.pass_on();
+        }
+        read != Read::Nothing
+    }
+
+    /// Takes what is there, but for what never ends, for all that comes: the last line is whole with it. Returns true once it
+    /// has been passed on.
+    pub(super) fn complete(&mut self, turn: u64) -> bool {
+        for _ in 0..REST / CHUNK {
+            if !self.step(turn) {
+                break;
+            }
+        }
+        if let Some(lines) = self.lines.as_mut().filter(|_| self.pending.is_empty()) {
+            lines.finish(&mut self.pending);
+            self.step(turn);
+        }
+        self.is_through()
+    }
+
+    /// Returns true once nothing is left to pass on.
+    pub(crate) fn is_through(&self) -> bool {
+        self.pending.is_empty() && self.sink.is_through()
+    }
+
+    /// Gives up on passing on what has been written so far, and returns the last text of it.
+    pub(crate) fn finish(&mut self, turn: u64) -> String {
+        for _ in 0..REST / CHUNK {
+            self.pending.clear();
+            if self.read(turn) == Read::Nothing {
+                break;
+            }
+        }
+        self.pending.clear();
+        self.sink.finish();
+        self.tail.as_mut().map_or(String::new(), Tail::take)
+    }
+
+    /// Returns what was kept, if that was asked for.
+    pub(super) fn into_kept(self) -> Option<Kept> {
+        self.kept
+    }
+
+    fn read(&mut self, turn: u64) -> Read {
+        let Some(source) = &mut self.source else {
+            return Read::Nothing;
+        };
+        let mut chunk = [0; CHUNK];
+        match source.read(&mut chunk) {
+            Ok(0) => self.source = None,
+            Ok(count) => {
+                self.take(&chunk[..count], turn);
+                return Read::Text;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Nothing,
+            Err(_) => self.source = None,
+        }
+        Read::More
+    }
+
+    fn take(&mut self, text: &[u8], turn: u64) {
+        if let Some(tail) = &mut self.tail {
+            tail.push(text);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(turn, text);
+        }
+        match (&mut self.lines, &self.sink) {
+            (_, Sink::Nowhere) => {}
+            (Some(lines), _) => lines.push(text, &mut self.pending),
+            (None, _) => self.pending.extend(text),
+        }
+    }
+
+    fn pass_on(&mut self) -> bool {
+        match self.sink.write(self.pending.make_contiguous()) {
+            Ok(count) => drop(self.pending.drain(..count)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            // Nobody listens any more. What is kept is kept all the same.
+            Err(_) => self.pending.clear(),
+        }
+        true
+    }
+}
+
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Text,
+    /// No text, but more may be there.
+    More,
+    Nothing,
+}
+
+/// What a relay waits for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::process) enum Awaited<'a> {
+    /// That something is written.
+    Text(&'a Source),
+    /// That what was written can be passed on.
+    Room(&'a OwnStream),
+    Nothing,
+}

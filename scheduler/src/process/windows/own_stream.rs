@@ -1,0 +1,101 @@
+//! `OwnStream`: this process's standard output or standard error, written to by a thread, as a handle of any kind may block.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::port;
+use crate::captured::StandardStream;
+use crate::process::output::Printer;
+
+/// How much the thread is given at a time.
+const PIECE: usize = 16 * 1024;
+
+/// What the threads have been given and not yet written: there is one of each for all jobs, as there is one stream.
+static CHANNELS: [Channel; 2] = [Channel::new(), Channel::new()];
+
+struct Channel {
+    given: Mutex<Given>,
+    is_given: Condvar,
+}
+
+struct Given {
+    bytes: Vec<u8>,
+    /// The thread is there.
+    has_begun: bool,
+}
+
+/// It lives as long as the process.
+#[derive(Debug)]
+pub(crate) struct OwnStream(StandardStream);
+
+impl OwnStream {
+    pub(in crate::process) fn open(stream: StandardStream) -> Self {
+        Self(stream)
+    }
+
+    /// Gives bytes to the thread, if it has written what it had; none, to hear whether it has.
+    pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut given = self.channel().lock();
+        if !given.bytes.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        if !given.has_begun {
+            let stream = self.0;
+            let write = move || match stream {
+                StandardStream::Stdout => write_what_is_given(stream, io::stdout(), |text| {
+                    drop(io::stdout().write_all(text.as_bytes()));
+                }),
+                StandardStream::Stderr => write_what_is_given(stream, io::stderr(), |text| {
+                    drop(io::stderr().write_all(text.as_bytes()));
+                }),
+            };
+            thread::Builder::new().name("scheduler-output".to_owned()).spawn(write)?;
+            given.has_begun = true;
+        }
+        let count = bytes.len().min(PIECE);
+        given.bytes.extend(&bytes[..count]);
+        self.channel().is_given.notify_one();
+        Ok(count)
+    }
+
+    /// Says whether all that was given has been written.
+    pub(in crate::process) fn has_room(&self) -> bool {
+        self.channel().lock().bytes.is_empty()
+    }
+
+    fn channel(&self) -> &'static Channel {
+        &CHANNELS[self.0 as usize]
+    }
+}
+
+impl Channel {
+    const fn new() -> Self {
+        Self { given: Mutex::new(Given { bytes: Vec::new(), has_begun: false }), is_given: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_what_is_given(stream: StandardStream, mut own: impl Write + IsTerminal, print: fn(&str)) {
+    let channel = &CHANNELS[stream as usize];
+    // A console takes text only, and whole characters.
+    let mut console = own.is_terminal().then(|| Printer::new(print));
+    loop {
+        let mut given = channel.lock();
+        while given.bytes.is_empty() {
+            given = channel.is_given.wait(given).unwrap_or_else(PoisonError::into_inner);
+        }
+        let bytes = given.bytes.clone();
+        drop(given);
+        match &mut console {
+            Some(console) => drop(console.print(&bytes)),
+            // Nobody may listen any more. What is kept is kept all the same.
+            None => drop(own.write_all(&bytes).and_then(|()| own.flush())),
+        }
+        channel.lock().bytes.clear();
+        port::change();
+    }
+}

@@ -1,0 +1,231 @@
+//! Output: what a job writes goes where it was told, by every start method, and keeps nobody waiting.
+
+use std::fs;
+use std::io::Read;
+use std::time::Duration;
+
+use scheduler::{
+    AnyJob, Failure, Output, Record, Scheduler, StandardStream, Status, Sweep, jobs, run_job_with_timeout,
+};
+use scheduler_tests::jobs::{complains_and_exits, fast, overflows};
+use scheduler_tests::output::{alternates, counts, is_captured, leaves_a_speaker, speaks_and_hangs, writes_for_ever};
+use scheduler_tests::surroundings::looks_around;
+use serde_json::Value;
+
+use crate::application::{app, records, run};
+use crate::{METHODS, PLENTY};
+
+fn schedulers() -> impl Iterator<Item = Scheduler> {
+    METHODS.into_iter().map(|method| Scheduler::new().timeout(PLENTY).start_method(method))
+}
+
+/// Returns what comes of a call whose streams are both captured, by every start method.
+fn captured(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
+    let call = call.into().stdout(Output::Capture).stderr(Output::Capture);
+    schedulers().map(move |scheduler| {
+        let records = scheduler.run([("id".to_owned(), call.clone())]).expect("the input is fine");
+        let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
+        record
+    })
+}
+
+#[test]
+fn both_streams_are_captured_apart_and_in_the_order_in_which_they_came() {
+    for record in captured(alternates::job(3)) {
+        assert_eq!(record.status(), Status::Ok, "{record:?}");
+        assert_eq!(record.stdout().as_deref(), Some("out 0\nout 1\nout 2\n"));
+        assert_eq!(record.stderr().as_deref(), Some("err 0\nerr 1\nerr 2\n"));
+        let output = record.output().expect("it was captured");
+        assert_eq!(output.to_string(), "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n");
+        assert_eq!(output.pieces().len(), 6);
+    }
+}
+
+#[test]
+fn one_job_that_is_run_has_its_output_too() {
+    let run = run_job_with_timeout(is_captured::job(), PLENTY).expect("the input is fine");
+    assert_eq!((run.stdout().as_deref(), run.stderr().as_deref()), (Some("out\n"), Some("err\n")));
+    let run = run_job_with_timeout(counts::job(0).stderr(Output::Capture), PLENTY).expect("the input is fine");
+    assert_eq!((run.stdout(), run.stderr().as_deref()), (None, Some("")));
+    let run = run_job_with_timeout(fast::job(), PLENTY).expect("the input is fine");
+    assert_eq!(run.output, None);
+}
+
+#[test]
+fn what_was_written_survives_the_kill() {
+    for record in captured(AnyJob::from(speaks_and_hangs::job()).timeout(Duration::from_millis(300))) {
+        assert_eq!(record.status(), Status::Timeout);
+        assert_eq!((record.stdout().as_deref(), record.stderr().as_deref()), (Some("last word"), Some("last cry")));
+        assert_eq!(record.stderr_tail(), "last cry");
+    }
+}
+
+#[test]
+fn of_more_than_is_kept_the_beginning_and_the_end_are_there() {
+    const LINES: usize = 200_000;
+    let all = (0..LINES).fold(String::new(), |text, line| text + &format!("line {line}\n"));
+    for scheduler in schedulers() {
+        let (little, usual) =
+            (counts::job(LINES).stdout(Output::CaptureUpTo(40)), counts::job(LINES).stdout(Output::Capture));
+        let records = scheduler.run(jobs![("a", { little }), ("b", { usual })]).expect("the input is fine");
+        for (record, kept) in records.iter().zip([40, 64 * 1024]) {
+            let output = record.output().expect("it was captured");
+            let bytes = output.bytes(StandardStream::Stdout).expect("it was captured");
+            let (beginning, end) = bytes.split_at(kept / 2);
+            assert!(bytes.len() == kept && all.as_bytes().starts_with(beginning) && all.as_bytes().ends_with(end));
+            assert_eq!(output.left_out(StandardStream::Stdout), (all.len() - kept) as u64);
+        }
+        let text = records[0].stdout().expect("it was captured");
+        assert!(text.starts_with("line 0\nline 1\n") && text.ends_with("\nline 199999\n"), "{text}");
+        assert!(text.contains(&format!("\n[… {} bytes left out …]\n", all.len() - 40)), "{text}");
+    }
+}
+
+#[test]
+fn each_run_has_its_own_output() {
+    for scheduler in schedulers() {
+        let calls = (0..20).map(|lines| (lines.to_string(), counts::job(lines).stdout(Output::Capture).into()));
+        let records = scheduler.concurrency(3).run(calls).expect("the input is fine");
+        for (lines, record) in records.iter().enumerate() {
+            let text = record.stdout().unwrap_or_else(|| panic!("{record:?}"));
+            assert_eq!(text.lines().count(), lines, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_last_words_tell_a_failure_wherever_the_parent_sees_them() {
+    for output in [Output::Capture, Output::CaptureUpTo(1), Output::Lines] {
+        for scheduler in schedulers() {
+            let exits = complains_and_exits::job().stderr(output.clone());
+            let overflows = overflows::job().stderr(output.clone());
+            let records = scheduler.run(jobs![("a", { exits }), ("b", { overflows })]).expect("the input is fine");
+            assert_eq!(records[0].stderr_tail(), "first line\nlast line: ü\n");
+            assert!(matches!(records[1].failure(), Some(Failure::StackOverflow { .. })), "{records:?}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_a_stream_open_keeps_nobody_waiting() {
+    for record in captured(leaves_a_speaker::job()) {
+        assert_eq!((record.status(), record.sweep()), (Status::Ok, &Sweep::Killed(1)), "{record:?}");
+        assert_eq!((record.stdout().as_deref(), record.stderr().as_deref()), (Some("out\n"), Some("err\n")));
+    }
+}
+
+#[test]
+fn a_file_is_appended_to_and_made_if_it_is_not_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("log");
+    for scheduler in schedulers() {
+        let to_file = |call: AnyJob| call.stdout(Output::Append(path.clone())).stderr(Output::Append(path.clone()));
+        let list = [to_file(counts::job(2).into()), to_file(complains_and_exits::job().into())];
+        let records = scheduler.run(list.map(|call| ("id".to_owned(), call))).expect("the input is fine");
+        assert_eq!((records[0].status(), records[1].stderr_tail()), (Status::Ok, ""), "{records:?}");
+    }
+    let once = "line 0\nline 1\nfirst line\nlast line: ü\n";
+    assert_eq!(fs::read_to_string(path).expect("it was made"), once.repeat(2));
+}
+
+#[test]
+fn a_file_that_can_not_be_written_to_is_named() {
+    for scheduler in schedulers() {
+        let call = fast::job().stderr(Output::Append("/no/such/folder/log".into()));
+        let records = scheduler.run(jobs![("a", { call })]).expect("the input is fine");
+        let error = records[0].error().expect("it has no file");
+        let expected = "never started: its standard error can't be written to `/no/such/folder/log`: No such file";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_captured_is_serialised_and_nothing_else() {
+    let records = Scheduler::new().run(jobs![("a", is_captured), ("b", fast)]).expect("the input is fine");
+    let text = serde_json::to_string(&records[0]).expect("it can be written");
+    assert!(text.ends_with(r#""result":null,"stdout":"out\n","stderr":"err\n"}"#), "{text}");
+    let json = serde_json::to_value(&records[1]).expect("it can be written");
+    assert!(json.get("stdout").is_none() && json.get("stderr").is_none(), "{json}");
+}
+
+#[test]
+fn a_job_whose_output_is_captured_has_no_descriptor_more() {
+    let count = |record: &Record| {
+        let found: scheduler_tests::surroundings::Surroundings = record.result().expect("it returned");
+        (found.descriptors.len(), found.descriptors_of_children.len())
+    };
+    for scheduler in schedulers() {
+        let call = looks_around::job().stdout(Output::Capture).stderr(Output::Capture);
+        let records = scheduler.run(jobs![("a", looks_around), ("b", { call })]).expect("the input is fine");
+        assert_eq!(count(&records[0]), count(&records[1]));
+    }
+}
+
+#[test]
+fn a_job_that_writes_for_ever_is_stopped() {
+    for scheduler in schedulers() {
+        let list = jobs![("a", { writes_for_ever::job().stdout(Output::Capture) }), ("b", fast)];
+        let records = scheduler.timeout(Duration::from_millis(100)).run(list).expect("the input is fine");
+        assert_eq!((records[0].status(), records[1].result::<i32>().ok()), (Status::Timeout, Some(42)));
+        assert!(records[0].stdout().is_some_and(|text| text.starts_with("out\nout\n")));
+    }
+}
+
+#[test]
+fn nothing_can_be_captured_up_to_nothing() {
+    let call = fast::job().stdout(Output::CaptureUpTo(0));
+    let error = Scheduler::new().run(jobs![("a", { call })]).expect_err("it makes no sense");
+    assert!(error.is_invalid_setting() && error.to_string().ends_with("discard it instead"), "{error}");
+}
+
+/// The ways of `APP_MODE` and `APP_METHOD` in which jobs come to be.
+const WAYS: [(&str, &str); 3] = [("", ""), ("", "forks"), ("threaded", "")];
+
+#[test]
+fn by_whichever_way_a_process_comes_to_be_its_streams_lead_where_they_should() {
+    for (mode, method) in WAYS {
+        let mut command = app(mode, &["60000", "is_captured", "is_discarded", "writes_lines"]);
+        let output = command.env("APP_METHOD", method).output().expect("the fixture is built");
+        let records = records(&output);
+        assert_eq!((&records[0]["stdout"], &records[0]["stderr"]), (&"out\n".into(), &"err\n".into()), "{records:?}");
+        assert!(records.iter().all(|record| record["status"] == "ok"), "{records:?}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let printed: Vec<_> = stdout.lines().filter(|line| !line.starts_with(['[', 'r'])).collect();
+        assert_eq!(printed, ["writes_lines| one", "writes_lines| ", "writes_lines| three"], "{mode}{method}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "writes_lines| err\n", "{mode}{method}");
+    }
+}
+
+#[test]
+fn lines_of_jobs_that_run_at_a_time_stay_whole() {
+    let mut command =
+        app("", &["60000", "writes_many_lines 20000", "writes_many_lines 19999", "writes_many_lines 19998"]);
+    let output = command.env("APP_CONCURRENCY", "3").output().expect("the fixture is built");
+    assert!(records(&output).iter().all(|record| record["status"] == "ok"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.lines().count(), 59_997);
+    for line in text.lines() {
+        let (id, written) = line.split_once("| ").unwrap_or_else(|| panic!("{line}"));
+        assert!(id.starts_with("writes_many_lines 1") || id == "writes_many_lines 20000", "{line}");
+        assert!(written.len() == 99 && written.bytes().all(|byte| byte == b'x'), "{line}");
+    }
+}
+
+#[test]
+fn a_reader_of_lines_that_never_reads_keeps_nobody_waiting() {
+    let mut child = app("", &["500", "writes_many_lines 100000", "fast"]).spawn().expect("the fixture is built");
+    // Standard error is open and full, and stays so.
+    let mut text = Vec::new();
+    child.stdout.take().expect("piped").read_to_end(&mut text).expect("the pipe is ours");
+    let text = String::from_utf8_lossy(&text);
+    let records: Vec<Value> = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("records");
+    assert_eq!((&records[0]["status"], &records[1]["result"]), (&"timeout".into(), &42.into()));
+    assert!(child.wait().expect("it is ours").success());
+}
+
+#[test]
+fn lines_are_passed_on_while_the_job_runs() {
+    let records = run("", &["300", "writes_for_ever"]);
+    assert_eq!(records[0]["status"], "timeout");
+    assert!(records[0]["stderr"].as_str().is_some_and(|text| text.starts_with("err\n")), "{records:?}");
+}
