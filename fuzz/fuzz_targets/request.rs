@@ -84,7 +84,8 @@ fn raw(bytes: &[u8]) {
     let length =
         rest[2..].first_chunk().map(|length| u64::from_le_bytes(*length)).expect("a header ends with a length");
     let request = usize::try_from(length).ok().and_then(|length| rest[10..].get(..length)).expect("it was read whole");
-    let said = [frame(*mark, 1, request), frame(*mark, 2, assignment.arguments())].concat();
+    let checkpoint = assignment.checkpoint().map_or_else(Vec::new, |checkpoint| frame(*mark, 7, checkpoint));
+    let said = [frame(*mark, 1, request), checkpoint, frame(*mark, 2, assignment.arguments())].concat();
     assert!(bytes.starts_with(&said), "something else was said");
     assert_eq!(Assignment::read(&mut assignment.written().as_slice()), Some(assignment));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::checkpoint::{Checkpoint, Resumable};
 use crate::error::Error;
 use crate::options::{Options, option_setters};
 use crate::output::Output;
@@ -78,6 +79,48 @@ impl<T> Job<T> {
     }
 }
 
+impl<T> Job<T> {
+    /// Has this call begin with what an earlier run, of this job or another, has saved last; with nothing, if that has saved
+    /// nothing.
+    ///
+    /// Inside the job [`this_job::resume`](crate::this_job::resume) returns it. Attempts that follow
+    /// ([`retries`](macro@crate::job#retries)) begin with what was saved last by then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, run_job_with_timeout, this_job, Outcome, Status};
+    ///
+    /// /// Counts, and needs more time for it than it has.
+    /// #[job]
+    /// fn count() -> Result<u32, scheduler::Error> {
+    ///     let begun_at = this_job::resume::<u32>()?.unwrap_or(0);
+    ///     for n in begun_at + 1..=begun_at + 3 {
+    ///         this_job::checkpoint(&n)?;
+    ///     }
+    ///     if begun_at == 0 {
+    ///         loop { std::thread::park() }
+    ///     }
+    ///     Ok(begun_at)
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let first = run_job_with_timeout(count::job(), Duration::from_millis(500))?;
+    ///     assert_eq!((first.status(), first.checkpoint()?), (Status::Timeout, Some(3_u32)));
+    ///     let second = run_job_with_timeout(count::job().resume_from(&first), Duration::from_secs(10))?;
+    ///     assert_eq!(second.outcome, Outcome::Ok(3));
+    ///     assert_eq!(second.checkpoint()?, Some(6_u32));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn resume_from(self, earlier: &impl Resumable) -> Self {
+        let call = self.call.resume_from(earlier);
+        Self { call, ..self }
+    }
+}
+
 impl<T> Clone for Job<T> {
     fn clone(&self) -> Self {
         Self { call: self.call.clone(), decode: self.decode }
@@ -120,6 +163,8 @@ pub struct AnyJob {
     pub(crate) arguments: Result<Arc<Vec<u8>>, String>,
     /// What this call was told; most are told nothing.
     pub(crate) options: Option<Box<Options>>,
+    /// What it begins with.
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl AnyJob {
@@ -166,7 +211,7 @@ impl AnyJob {
             )));
         }
         let arguments = codec::encode(&arguments).map_err(|error| error.to_string());
-        Ok(Self { entry, arguments: arguments.map(Arc::new), options: None })
+        Ok(Self { entry, arguments: arguments.map(Arc::new), options: None, checkpoint: None })
     }
 
     /// Returns the registered name of the job.
@@ -178,6 +223,14 @@ impl AnyJob {
     /// Sets this call's own timeout, as [`Job::timeout`] does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options_mut().timeout = Some(timeout);
+        self
+    }
+}
+
+impl AnyJob {
+    /// Has this call begin with what an earlier run has saved, as [`Job::resume_from`] does.
+    pub fn resume_from(mut self, earlier: &impl Resumable) -> Self {
+        self.checkpoint = earlier.held().cloned();
         self
     }
 }
@@ -196,7 +249,7 @@ impl fmt::Debug for AnyJob {
             Ok(bytes) => call.field("arguments", &format_args!("{} bytes", bytes.len())),
             Err(problem) => call.field("arguments", problem),
         };
-        call.field("options", &self.options).finish()
+        call.field("options", &self.options).field("checkpoint", &self.checkpoint).finish()
     }
 }
 
@@ -231,7 +284,12 @@ impl Arguments {
 pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem } = arguments;
     Job {
-        call: AnyJob { entry, arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err), options: None },
+        call: AnyJob {
+            entry,
+            arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err),
+            options: None,
+            checkpoint: None,
+        },
         decode: output.decode,
     }
 }

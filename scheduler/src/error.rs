@@ -40,6 +40,7 @@ enum Kind {
     FollowUp,
     NotInitialised,
     NoResult,
+    Checkpoint,
     Machinery,
 }
 
@@ -98,6 +99,10 @@ impl Error {
         Self::new(Kind::NoResult, problem.to_string())
     }
 
+    pub(crate) fn checkpoint(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::Checkpoint, format!("invalid checkpoint: {problem}"))
+    }
+
     pub(crate) fn machinery(step: impl fmt::Display, source: impl Into<Source>) -> Self {
         Self::new(Kind::Machinery, format!("failed to {step}")).caused_by(source)
     }
@@ -152,6 +157,12 @@ impl Error {
     #[must_use]
     pub fn is_no_result(&self) -> bool {
         self.0.kind == Kind::NoResult
+    }
+
+    /// Returns true if a checkpoint could not be saved, or read back as the type that was asked for.
+    #[must_use]
+    pub fn is_checkpoint(&self) -> bool {
+        self.0.kind == Kind::Checkpoint
     }
 
     /// Returns every record that was finished before this error, in input order.

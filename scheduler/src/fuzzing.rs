@@ -95,6 +95,7 @@ impl Frames {
 pub struct Assignment {
     mark: Mark,
     request: Request,
+    checkpoint: Option<Vec<u8>>,
     arguments: Vec<u8>,
 }
 
@@ -103,18 +104,27 @@ impl Assignment {
     pub fn read(stream: &mut impl Read) -> Option<Self> {
         let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
         let request = codec::decode(&frames.expect(stream, Kind::Request)?).ok()?;
-        let arguments = frames.expect(stream, Kind::Arguments)?;
-        Some(Self { mark: frames.mark()?, request, arguments })
+        let (checkpoint, arguments) = frames.expect_behind(stream, Kind::Resume, Kind::Arguments)?;
+        Some(Self { mark: frames.mark()?, request, checkpoint, arguments })
     }
 
     /// Writes it as it was read.
     #[must_use]
     pub fn written(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for (kind, payload) in [(Kind::Request, &encode(&self.request)), (Kind::Arguments, &self.arguments)] {
+        let request = encode(&self.request);
+        let checkpoint = self.checkpoint.as_ref().map(|payload| (Kind::Resume, payload));
+        let frames = [Some((Kind::Request, &request)), checkpoint, Some((Kind::Arguments, &self.arguments))];
+        for (kind, payload) in frames.into_iter().flatten() {
             frame::write(&mut bytes, self.mark, kind, payload).expect("a vector takes all");
         }
         bytes
+    }
+
+    /// Returns what an earlier attempt has saved, if there was one.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<&[u8]> {
+        self.checkpoint.as_deref()
     }
 
     /// Returns the arguments.

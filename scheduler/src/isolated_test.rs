@@ -42,7 +42,8 @@ pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
 fn run(test: TestEntry, body: &str) -> Result<Finished, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
     let settings = Settings::default();
-    let order = settings.one_order(&AnyJob { entry, arguments: Ok(Arc::default()), options: None })?;
+    let order =
+        settings.one_order(&AnyJob { entry, arguments: Ok(Arc::default()), options: None, checkpoint: None })?;
     let mut crew = settings.crew_of_test(test, Outlet::Printed { out: print_output, err: print_error })?;
     Ok(supervise_one(order, &mut crew))
 }
@@ -106,6 +107,7 @@ mod tests {
             stderr_tail: String::new(),
             captured: None,
             attempts: Box::default(),
+            checkpoint: None,
         })
     }
 

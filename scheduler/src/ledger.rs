@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::escape::OneLine;
 use crate::failure::Failure;
 use crate::follow_up::{CallFollowUp, TimedOut};
-use crate::observer::{AttemptEnded, Audience, Queued, Recorded, Started, Swept, new_keys};
+use crate::observer::{
+    Asked, AttemptEnded, Audience, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept, new_keys,
+};
 use crate::outcome::Outcome;
 use crate::record::Record;
-use crate::supervisor::{Finished, News};
+use crate::supervisor::{Finished, News, Note, Why};
 
 /// The jobs of one list, and what has come of them.
 #[derive(Debug)]
@@ -76,6 +78,11 @@ pub(crate) fn announce(audience: &mut Audience, subject: Subject<'_>, news: News
         News::Started { attempt, process } => {
             audience.tell(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
         }
+        News::Posted { attempt, board } => {
+            for note in board.take() {
+                audience.tell(|observer| pass_on(observer, &note, attempt, subject));
+            }
+        }
         News::Ended { attempt, retry_in } => {
             let (number, sweep) = (attempt.number(), attempt.sweep());
             audience.tell(|observer| {
@@ -86,6 +93,27 @@ pub(crate) fn announce(audience: &mut Audience, subject: Subject<'_>, news: News
         News::Over(over) => return Some(over),
     }
     None
+}
+
+/// Tells an observer what an attempt has told.
+fn pass_on(observer: &dyn Observer, note: &Note, attempt: u32, subject: Subject<'_>) {
+    let Subject { key, job_id, job } = subject;
+    match note {
+        Note::Asked(why) => {
+            let reason = match why {
+                Why::Overran | Why::Outlasted => "timeout",
+                Why::Cancelled => "cancelled",
+            };
+            observer.asked(&Asked { key, job_id, job, attempt, reason });
+        }
+        &Note::Progress { done, total } => {
+            observer.progress(&Progress { key, job_id, job, attempt, done, total });
+        }
+        Note::Message(text) => observer.message(&Message { key, job_id, job, attempt, text }),
+        Note::Checkpoint(checkpoint) => {
+            observer.checkpoint(&Saved { key, job_id, job, attempt, checkpoint });
+        }
+    }
 }
 
 /// Tells the audience of a record, and has it followed up if it is of a timeout.
@@ -122,12 +150,13 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
         stderr_tail: over.stderr_tail.into_boxed_str(),
         captured: over.captured.map(Box::new),
         attempts: over.attempts,
+        checkpoint: over.checkpoint,
     }
 }
 
 /// Returns what came of the job of a record.
 pub(crate) fn unrecorded(record: Record) -> Finished {
-    let Record { outcome, duration, usage, sweep, stderr_tail, captured, attempts, .. } = record;
+    let Record { outcome, duration, usage, sweep, stderr_tail, captured, attempts, checkpoint, .. } = record;
     let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
     Finished {
         outcome,
@@ -137,6 +166,7 @@ pub(crate) fn unrecorded(record: Record) -> Finished {
         stderr_tail: stderr_tail.into_string(),
         captured: captured.map(|captured| *captured),
         attempts,
+        checkpoint,
     }
 }
 

@@ -94,6 +94,7 @@ mod attempt;
 mod builder;
 mod call;
 mod captured;
+mod checkpoint;
 mod child;
 mod clock;
 #[cfg(feature = "ctrlc")]
@@ -148,6 +149,7 @@ pub use crate::attempt::Attempt;
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
 pub use crate::captured::{Captured, Piece, StandardStream};
+pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::init;
 pub use crate::error::Error;
 pub use crate::evidence::{Sweep, Usage};

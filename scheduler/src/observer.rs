@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::attempt::Attempt;
+use crate::checkpoint::Checkpoint;
 use crate::evidence::Sweep;
 use crate::record::Record;
 
 /// Is told what happens to the jobs of a [`Scheduler`](crate::Scheduler), as it happens: for progress bars, logs, metrics.
 ///
 /// Every method does nothing unless it is written, and new ones may come. What happens to one job is told in its order:
-/// [`queued`](Self::queued), then for each attempt [`started`](Self::started), [`attempt_ended`](Self::attempt_ended) and
-/// [`swept`](Self::swept), and at last [`recorded`](Self::recorded), once, whatever became of it.
+/// [`queued`](Self::queued), then for each attempt [`started`](Self::started), what it tells itself,
+/// [`attempt_ended`](Self::attempt_ended) and [`swept`](Self::swept), and at last [`recorded`](Self::recorded), once, whatever became of it.
 ///
 /// The methods are called one after the other: on the thread that called [`run`](crate::Scheduler::run), or the task that
 /// awaits [`run_async`](crate::Scheduler::run_async). Another thread watches over the jobs meanwhile, so that no deadline
@@ -68,6 +69,30 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
+    /// A job has told how far it is ([`this_job::progress`](crate::this_job::progress)), while it runs.
+    ///
+    /// Of what it tells while the observer is busy the last is told.
+    fn progress(&self, event: &Progress<'_>) {
+        let _ = event;
+    }
+
+    /// A job has told what it is at ([`this_job::message`](crate::this_job::message)), while it runs: as
+    /// [`progress`](Self::progress).
+    fn message(&self, event: &Message<'_>) {
+        let _ = event;
+    }
+
+    /// A job has saved some of its work ([`this_job::checkpoint`](crate::this_job::checkpoint)), while it runs: as
+    /// [`progress`](Self::progress).
+    fn checkpoint(&self, event: &Saved<'_>) {
+        let _ = event;
+    }
+
+    /// A job was asked to end, and is in its [grace period](macro@crate::job#grace).
+    fn asked(&self, event: &Asked<'_>) {
+        let _ = event;
+    }
+
     /// An attempt is over: the only one, mostly.
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
         let _ = event;
@@ -91,6 +116,22 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn started(&self, event: &Started<'_>) {
         (**self).started(event);
+    }
+
+    fn progress(&self, event: &Progress<'_>) {
+        (**self).progress(event);
+    }
+
+    fn message(&self, event: &Message<'_>) {
+        (**self).message(event);
+    }
+
+    fn checkpoint(&self, event: &Saved<'_>) {
+        (**self).checkpoint(event);
+    }
+
+    fn asked(&self, event: &Asked<'_>) {
+        (**self).asked(event);
     }
 
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
@@ -135,6 +176,40 @@ events! {
         attempt: u32,
         /// The id of the job's process, if that is known.
         process: Option<u32>
+    }
+
+    /// What [`Observer::progress`] is told.
+    Progress {
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// How much is done. It is what the job says: it may be more than the whole, or less than before.
+        done: u64,
+        /// Of how much.
+        total: u64
+    }
+
+    /// What [`Observer::message`] is told.
+    Message {
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// What the job says, up to 4 KiB. It may hold anything, line breaks and control characters too.
+        text: &'a str
+    }
+
+    /// What [`Observer::checkpoint`] is told.
+    Saved {
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// What was saved.
+        checkpoint: &'a Checkpoint
+    }
+
+    /// What [`Observer::asked`] is told.
+    Asked {
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// Why: `"timeout"`, its own or that of the whole list, or `"cancelled"`.
+        reason: &'static str
     }
 
     /// What [`Observer::attempt_ended`] is told.

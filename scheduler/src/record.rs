@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
+use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, Status};
@@ -17,9 +18,8 @@ use crate::output::ErasedOutput;
 ///
 /// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
 /// for a run that gave no result with `"error": "…"` in place of `"result"`. Where there was more than one attempt it has
-/// `"flaky"` and `"attempts"`, too, and where it was captured `"stdout"` or `"stderr"`, as text.
-/// What a job returned in its grace period follows
-/// as `"late_result"`.
+/// `"flaky"` and `"attempts"`, too, and where it was captured `"stdout"` or `"stderr"`, as text; what a job returned in its
+/// grace period is its `"late_result"`.
 ///
 /// # Examples
 ///
@@ -56,6 +56,7 @@ pub struct Record {
     pub(crate) captured: Option<Box<Captured>>,
     /// All of them, where there was more than one.
     pub(crate) attempts: Box<[Attempt]>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl Record {
@@ -160,6 +161,12 @@ impl Record {
     #[must_use]
     pub fn is_flaky(&self) -> bool {
         !self.attempts.is_empty() && self.status() == Status::Ok
+    }
+}
+
+impl HoldsCheckpoint for Record {
+    fn held(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
     }
 }
 

@@ -1,5 +1,8 @@
-//! `Record::result`: the typed ways back to a job's value.
+//! `Record::result` and its kin: the typed ways back to what a job has returned, or saved.
 
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::outcome::Outcome;
@@ -80,6 +83,40 @@ impl Record {
         self.decoded(bytes)
     }
 
+    /// Returns what the job has [saved](crate::this_job::checkpoint) last of its work, in this attempt or an earlier one;
+    /// `None` if it has saved nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if what was saved is not a `T`: that the bytes would decode as `T`
+    /// is not enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, this_job, Scheduler, Status};
+    ///
+    /// #[job(timeout = "500ms")]
+    /// fn squares() -> Result<u64, scheduler::Error> {
+    ///     for n in 1..=3_u64 {
+    ///         this_job::checkpoint(&n)?;
+    ///     }
+    ///     loop { std::thread::park() } // What was saved survives that.
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("J1", squares)])?;
+    ///     assert_eq!(records[0].status(), Status::Timeout);
+    ///     assert_eq!(records[0].checkpoint::<u64>()?, Some(3));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn checkpoint<T: DeserializeOwned + 'static>(&self) -> Result<Option<T>, Error> {
+        self.checkpoint.as_ref().map(Checkpoint::get).transpose()
+    }
+
     fn decoded<T: JobResult>(&self, bytes: &[u8]) -> Result<T, Error> {
         let run = self.run();
         if !self.output.is::<T>() {
@@ -96,5 +133,16 @@ impl Record {
     /// Names the run in a message.
     fn run(&self) -> String {
         format!("`{}` (job `{}`)", OneLine(&self.job_id), self.job)
+    }
+}
+
+impl Checkpoint {
+    /// Returns the value that was saved.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if it is not a `T`.
+    pub fn get<T: DeserializeOwned + 'static>(&self) -> Result<T, Error> {
+        self.decoded().map_err(Error::checkpoint)
     }
 }

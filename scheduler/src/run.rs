@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
+use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
+use crate::error::Error;
 use crate::evidence::{Sweep, Usage};
 use crate::ledger::undecodable;
 use crate::outcome::{Outcome, Status};
@@ -29,6 +33,7 @@ pub struct Run<T> {
     /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
     /// The last of them is the one that the other fields tell of.
     pub attempts: Box<[Attempt]>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl<T> Run<T> {
@@ -53,7 +58,22 @@ impl<T> Run<T> {
     /// Returns what came of a job, with its value.
     pub(crate) fn of(over: Finished, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
         let outcome = over.outcome.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)));
-        let Finished { duration, usage, sweep, stderr_tail, captured: output, attempts, .. } = over;
-        Self { outcome, duration, usage, sweep, stderr_tail, output, attempts }
+        let Finished { duration, usage, sweep, stderr_tail, captured: output, attempts, checkpoint, .. } = over;
+        Self { outcome, duration, usage, sweep, stderr_tail, output, attempts, checkpoint }
+    }
+
+    /// Returns what the job has [saved](crate::this_job::checkpoint) last, if it has saved something.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::checkpoint`](crate::Record::checkpoint).
+    pub fn checkpoint<U: DeserializeOwned + 'static>(&self) -> Result<Option<U>, Error> {
+        self.checkpoint.as_ref().map(Checkpoint::get).transpose()
+    }
+}
+
+impl<T> HoldsCheckpoint for Run<T> {
+    fn held(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
     }
 }

@@ -178,7 +178,7 @@ impl Settings {
         Ok(Order {
             id: id.unwrap_or(call.name()).into(),
             attempt: 1,
-            checkpoint: None,
+            checkpoint: call.checkpoint.clone(),
             entry: call.entry,
             arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
             limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),

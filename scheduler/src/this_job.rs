@@ -7,7 +7,8 @@
 //!
 //! A job is an ordinary function, too, and called as one it has no parent. Everything here then answers as it would in a
 //! run that nobody limits or ends: there is no [`id`], the [`attempt`] is the first, there is no [`deadline`], and nobody
-//! ever asks it to end. The same is true in a process that a job has made by a bare `fork`.
+//! ever asks it to end; there is nothing to [`resume`], and what it tells or saves goes nowhere. The same is true in a
+//! process that a job has made by a bare `fork`, but that it can't save.
 //!
 //! # Where the idea comes from
 //!
@@ -20,8 +21,14 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::child::Present;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::Checkpoint;
+use crate::child::{Place, Present};
 use crate::clock::Deadline;
+use crate::error::Error;
+use crate::wire::message::TEXT_LIMIT;
 
 /// Returns the id that the caller gave to this run: the job's name, where he gave none. `None` outside of a job.
 ///
@@ -139,6 +146,133 @@ fn time() -> Option<Deadline> {
 #[must_use]
 pub fn is_cancelled() -> bool {
     Present::of_this_process().is_some_and(|present| present.listener().was_asked())
+}
+
+/// Saves a value in the parent: what this job has done so far, as it would need it to go on from there.
+///
+/// The last value that was saved whole survives whatever becomes of the job, a kill included. It is in the
+/// [`Record`](crate::Record::checkpoint), and in what a [follow-up](crate::Scheduler::on_timeout) is given; the next attempt
+/// ([`retries`](macro@crate::job#retries)) finds it with [`resume`], and so does a call that is made to
+/// [`resume_from`](crate::Job::resume_from) the record.
+///
+/// It returns once the value is on its way, at which the parent has it however the job ends. The parent keeps one value for
+/// each job. A value costs what an argument of its size costs; save after a stretch of work that you would not like to do
+/// once more, and not in the innermost loop.
+///
+/// # Errors
+///
+/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the value can't be encoded or takes more than 64 MiB (write such a
+/// thing to a file, and save where that is), if the parent is gone, and in a process that the job has forked.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, this_job, Scheduler};
+///
+/// /// Fails on the way, and goes on from there.
+/// #[job(retries = 1)]
+/// fn travel() -> Result<Vec<String>, Box<dyn std::error::Error>> {
+///     let mut seen: Vec<String> = this_job::resume()?.unwrap_or_default();
+///     for place in ["here", "there", "everywhere"].into_iter().skip(seen.len()) {
+///         if place == "everywhere" && this_job::attempt() == 1 {
+///             return Err("lost".into());
+///         }
+///         seen.push(format!("{place}, at attempt {}", this_job::attempt()));
+///         this_job::checkpoint(&seen)?;
+///     }
+///     Ok(seen)
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("J1", travel)])?;
+///     let seen = records[0].result::<Vec<String>>()?;
+///     assert_eq!(seen, ["here, at attempt 1", "there, at attempt 1", "everywhere, at attempt 2"]);
+///     assert!(records[0].is_flaky());
+///     Ok(())
+/// }
+/// ```
+///
+/// The idea is that of checkpoints in simulations and of resumable jobs in queues; here the parent is where they are kept,
+/// and a job needs no place of its own for them.
+pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<(), Error> {
+    match Present::place() {
+        Place::Outside => Ok(()),
+        Place::Copy => Err(Error::checkpoint("a process that the job has forked can't save for it; save in the job")),
+        Place::Job(present) => {
+            let encoded = Checkpoint::encoded(value).map_err(Error::checkpoint)?;
+            let sent = present.save(&encoded);
+            sent.map_err(|error| Error::checkpoint("it could not be sent to the parent").caused_by(error))
+        }
+    }
+}
+
+/// Returns the value that an earlier attempt has [saved](checkpoint) last, or the run that this call is made to
+/// [`resume_from`](crate::Job::resume_from). `None` if there is none, and outside of a job.
+///
+/// # Errors
+///
+/// Fails with [`is_checkpoint`](Error::is_checkpoint) if what was saved is not a `T`: that the bytes would decode as `T` is
+/// not enough.
+pub fn resume<T: DeserializeOwned + 'static>() -> Result<Option<T>, Error> {
+    Present::of_this_process().and_then(Present::checkpoint).map(Checkpoint::get).transpose()
+}
+
+/// Tells the parent that so much is done, of so much: an [`Observer`](crate::Observer) there hears of it.
+///
+/// It may be called in a loop that does little else: one report in 50 milliseconds is sent, and the last one before the
+/// function ends is always among them. Of a job that is killed the reports of its last 50 milliseconds may be missing. To
+/// send one takes as long as the parent takes to read it, which reads whenever it waits for its jobs.
+///
+/// Nothing comes of it outside of a job, and in a process that the job has forked.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use scheduler::{job, jobs, observer, this_job, Observer, Scheduler};
+///
+/// #[job]
+/// fn copy(files: u64) {
+///     for file in 1..=files {
+///         this_job::progress(file, files);
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Bar(Mutex<Option<(u64, u64)>>);
+///
+/// impl Observer for Bar {
+///     fn progress(&self, event: &observer::Progress<'_>) {
+///         *self.0.lock().unwrap() = Some((event.done, event.total));
+///     }
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let bar = Arc::new(Bar::default());
+///     Scheduler::new().observer(Arc::clone(&bar)).run(jobs![("J1", copy(1_000_000))])?;
+///     assert_eq!(*bar.0.lock().unwrap(), Some((1_000_000, 1_000_000)));
+///     Ok(())
+/// }
+/// ```
+pub fn progress(done: u64, total: u64) {
+    if let Some(present) = Present::of_this_process() {
+        present.progress(done, total);
+    }
+}
+
+/// Tells the parent what this job is at: an [`Observer`](crate::Observer) there hears of it.
+///
+/// It is a status, and no log: as with [`progress`], one in 50 milliseconds is sent, and the last one before the function
+/// ends is always among them. A text is cut after 4 KiB.
+pub fn message(text: impl AsRef<str>) {
+    if let Some(present) = Present::of_this_process() {
+        let text = text.as_ref();
+        let fits = |end: &usize| text.is_char_boundary(*end);
+        let end = (0..=TEXT_LIMIT.min(text.len())).rev().find(fits).unwrap_or_default();
+        present.message(&text[..end]);
+    }
 }
 
 /// Returns what waits until this job is asked to end: on this thread by [`wait`](Cancelled::wait), or as a future that any

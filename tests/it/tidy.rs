@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 9] = [
     &["captured", "clock", "escape", "options", "pages", "start_method"],
     &["failure", "evidence", "groups"],
     &["outcome", "wire"],
-    &["output", "attempt"],
+    &["output", "attempt", "checkpoint"],
     &["record"],
     &["error", "returns", "observer"],
     &["result", "stage", "launcher", "traced"],

@@ -10,6 +10,7 @@ use super::panic_hook::{self, Printed};
 use super::present::Present;
 use super::teller::Teller;
 use super::{exit_unheard, surroundings, unprepared};
+use crate::checkpoint::Checkpoint;
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
 use crate::process::{self, Outgoing};
@@ -30,13 +31,13 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     let Incoming { frames, mut stream } = incoming;
     // The parent could do worse than to promise too much.
     let mut frames = frames.believing();
-    let arguments = frames.expect(&mut stream, Kind::Arguments);
+    let given = frames.expect_behind(&mut stream, Kind::Resume, Kind::Arguments);
     let teller = Arc::new(Teller::new(request.mark, outgoing));
     if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
     }
-    let Some(arguments) = arguments else {
+    let Some((checkpoint, arguments)) = given else {
         exit_unheard();
     };
     if let Err(reason) = surroundings::arrange(request) {
@@ -49,8 +50,10 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
         // Whoever hears of it, the panic goes on.
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });
-    let present = Present::establish(request, Arc::clone(&teller), Listener::new(frames, stream));
+    let checkpoint = checkpoint.map(Checkpoint::from_bytes);
+    let present = Present::establish(request, checkpoint, Arc::clone(&teller), Listener::new(frames, stream));
     let (ended, took) = call(request, &arguments, present);
+    present.flush();
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {

@@ -9,6 +9,7 @@ mod job;
 mod listener;
 mod panic_hook;
 mod present;
+mod reporter;
 mod surroundings;
 mod teller;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
@@ -24,7 +25,7 @@ use std::io::{self, Write};
 use crate::launcher::{self, Launcher, MARKER};
 
 pub(crate) use post::ROLE;
-pub(crate) use present::Present;
+pub(crate) use present::{Place, Present};
 
 /// Lets a copy of this process do what it is there for.
 ///

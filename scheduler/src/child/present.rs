@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::listener::Listener;
+use super::reporter::Reporter;
 use super::teller::Teller;
+use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
 use crate::wire::frame::Kind;
 use crate::wire::message::{Hello, Request};
@@ -20,20 +22,56 @@ pub(crate) struct Present {
     timeout: Option<Duration>,
     /// Known once the function is called.
     deadline: OnceLock<Deadline>,
+    /// What an earlier attempt has saved.
+    checkpoint: Option<Checkpoint>,
     teller: Arc<Teller>,
+    reporter: Reporter,
     listener: Listener,
+}
+
+/// What of a run this process can be in.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// The job's process.
+    Job(&'static Present),
+    /// A copy that the job has forked.
+    Copy,
+    /// A process that has no run.
+    Outside,
 }
 
 impl Present {
     /// Makes this process one that has a run.
-    pub(super) fn establish(request: &Request, teller: Arc<Teller>, listener: Listener) -> &'static Self {
-        let (id, attempt, timeout) = (request.id.clone(), request.attempt, request.timeout);
-        PRESENT.get_or_init(|| Self { id, attempt, timeout, deadline: OnceLock::new(), teller, listener })
+    pub(super) fn establish(
+        request: &Request,
+        checkpoint: Option<Checkpoint>,
+        teller: Arc<Teller>,
+        listener: Listener,
+    ) -> &'static Self {
+        PRESENT.get_or_init(|| Self {
+            id: request.id.clone(),
+            attempt: request.attempt,
+            timeout: request.timeout,
+            deadline: OnceLock::new(),
+            checkpoint,
+            teller,
+            reporter: Reporter::default(),
+            listener,
+        })
+    }
+
+    /// Says where this process is.
+    pub(crate) fn place() -> Place {
+        match PRESENT.get() {
+            Some(present) if present.teller.is_at_home() => Place::Job(present),
+            Some(_) => Place::Copy,
+            None => Place::Outside,
+        }
     }
 
     /// Returns the run of this process, if it has one. A copy that the job has forked has none.
     pub(crate) fn of_this_process() -> Option<&'static Self> {
-        PRESENT.get().filter(|present| present.teller.is_at_home())
+        if let Place::Job(present) = Self::place() { Some(present) } else { None }
     }
 
     /// Tells that the function is called now.
@@ -57,6 +95,31 @@ impl Present {
     /// Returns when its time is over; never before the function is called.
     pub(crate) fn deadline(&self) -> Deadline {
         self.deadline.get().copied().unwrap_or_else(|| Deadline::after(Duration::MAX))
+    }
+
+    /// Returns what an earlier attempt has saved.
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// Saves what a checkpoint is sent as.
+    pub(crate) fn save(&self, encoded: &[u8]) -> io::Result<()> {
+        self.teller.tell(Kind::Checkpoint, encoded)
+    }
+
+    /// Tells how much is done, of how much.
+    pub(crate) fn progress(&self, done: u64, total: u64) {
+        self.reporter.progress(&self.teller, done, total);
+    }
+
+    /// Tells what the job is at.
+    pub(crate) fn message(&self, text: &str) {
+        self.reporter.message(&self.teller, text);
+    }
+
+    /// Tells what was held back, lest there was too much of it.
+    pub(super) fn flush(&self) {
+        self.reporter.flush(&self.teller);
     }
 
     /// Returns what hears that the job is asked to end.

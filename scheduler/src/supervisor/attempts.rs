@@ -46,6 +46,7 @@ impl Task {
 
     /// Takes what came of an attempt after which no other follows.
     pub(super) fn end(mut self, mut over: Finished) -> Finished {
+        over.checkpoint = over.checkpoint.or(self.order.checkpoint.take());
         if !self.before.is_empty() {
             self.before.push(self.attempt(&over));
             over.attempts = self.before.into_boxed_slice();
@@ -59,6 +60,9 @@ impl Task {
             return After::Nothing(self.end(over));
         };
         self.before.push(self.attempt(&over));
+        if over.checkpoint.is_some() {
+            self.order.checkpoint.clone_from(&over.checkpoint);
+        }
         self.last = Some(Box::new(over));
         self.waited = delay;
         self.order.attempt += 1;
@@ -69,7 +73,8 @@ impl Task {
     /// was one.
     pub(super) fn give_up(self) -> Finished {
         let Some(mut last) = self.last else {
-            return Finished::not_begun(Failure::Cancelled { begun: false });
+            let not_begun = Finished::not_begun(Failure::Cancelled { begun: false });
+            return Finished { checkpoint: self.order.checkpoint, ..not_begun };
         };
         if self.before.len() > 1 {
             last.attempts = self.before.into_boxed_slice();

@@ -23,9 +23,11 @@ use std::time::Duration;
 
 pub(crate) use crew::{Crew, Quarters};
 pub(crate) use inbox::Means;
+pub(crate) use note::{Board, Note};
 pub(crate) use order::{Finished, Order};
 pub(crate) use queue::Ticket;
 pub(crate) use residence::Residence;
+pub(crate) use step::Why;
 pub use token::CancelToken;
 pub(crate) use watch::Watch;
 
@@ -65,6 +67,8 @@ pub(crate) enum News {
     Queued,
     /// The function was called, in this process, if that is known.
     Started { attempt: u32, process: Option<u32> },
+    /// This attempt has something to tell, which is on the board.
+    Posted { attempt: u32, board: Board },
     /// An attempt is over; where another one follows, it does after this time.
     Ended { attempt: Attempt, retry_in: Option<Duration> },
     /// It is over. This is told once of every order, and is the last that is told of it.

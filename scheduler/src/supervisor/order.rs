@@ -8,6 +8,7 @@ use super::queue::Ticket;
 use super::warden::new_mark;
 use crate::attempt::Attempt;
 use crate::captured::Captured;
+use crate::checkpoint::Checkpoint;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::options::Options;
@@ -24,8 +25,7 @@ pub(crate) struct Order {
     /// From 1.
     pub(crate) attempt: u32,
     /// What an earlier attempt has saved.
-    #[expect(dead_code, reason = "no job saves anything yet")]
-    pub(crate) checkpoint: Option<Arc<Vec<u8>>>,
+    pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
     /// What the job was told, by whoever could.
@@ -83,6 +83,8 @@ pub(crate) struct Finished {
     pub(crate) captured: Option<Captured>,
     /// Every attempt, where there was more than one.
     pub(crate) attempts: Box<[Attempt]>,
+    /// What this attempt, or an earlier one, has saved last.
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl Finished {
@@ -102,6 +104,7 @@ impl Finished {
             stderr_tail: String::new(),
             captured: None,
             attempts: Box::default(),
+            checkpoint: None,
         }
     }
 }

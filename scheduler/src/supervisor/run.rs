@@ -1,13 +1,16 @@
 //! One run: what [`step`](super::step) decides, carried out on a real process.
 
+mod hearing;
+
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::REAP_LIMIT;
-use super::certificate::{Answer, Evidence, Limits};
+use super::certificate::{Evidence, Limits};
 use super::crew::Crew;
-use super::note::{Note, Notes};
+use super::note::{Board, Note, Posted};
 use super::order::{Finished, Order};
 use super::step::{Action, Event, State, Verdict, Why};
 use super::warden::Warden;
@@ -15,9 +18,8 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::Sweep;
 use crate::options::Terminate;
 use crate::outcome::Outcome;
-use crate::process::{ChildPid, Heard, Interests, MemoryKills, Output, Ready, Search, Stream, Word};
-use crate::wire::codec;
-use crate::wire::frame::{self, Frame, FrameError, FrameReader, Kind, Mark, Progress};
+use crate::process::{ChildPid, Interests, MemoryKills, Output, Ready, Search, Stream};
+use crate::wire::frame::{self, FrameReader, Kind, Mark};
 
 /// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -58,7 +60,10 @@ pub(crate) struct Run {
     memory_kills: MemoryKills,
     evidence: Evidence,
     search: Option<Search>,
-    notes: Notes,
+    /// Where what the job says while it runs waits for whoever wants to know.
+    board: Board,
+    /// Something has been put there, and nobody was told of it yet.
+    has_posted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +102,8 @@ impl Run {
             memory_kills: MemoryKills::default(),
             evidence: Evidence::default(),
             search: None,
-            notes: Notes::default(),
+            board: Board::default(),
+            has_posted: false,
         })
     }
 
@@ -118,6 +124,11 @@ impl Run {
         self.memory_kills = crew.memory().kills();
         self.begun = Stopwatch::start();
         self.deadline = Deadline::after(self.order.start_limit);
+        if let Some(checkpoint) = &self.order.checkpoint {
+            let bytes = checkpoint.bytes();
+            self.stream.send(Arc::new(frame::header(self.mark, Kind::Resume, bytes.len()).to_vec()));
+            self.stream.send(Arc::clone(bytes));
+        }
         let arguments = &self.order.arguments;
         let header = frame::header(self.mark, Kind::Arguments, arguments.len());
         if arguments.len() <= SMALL {
@@ -184,9 +195,13 @@ impl Run {
         self.feed(Event::Halt(why));
     }
 
-    /// Takes what the run has told since this was last called.
-    pub(super) fn notes(&mut self) -> impl Iterator<Item = Note> + use<> {
-        self.notes.take()
+    /// Returns the board if there is something on it that nobody was told of.
+    pub(super) fn posted(&mut self) -> Option<Board> {
+        mem::take(&mut self.has_posted).then(|| self.board.clone())
+    }
+
+    fn post(&mut self, note: Note) {
+        self.has_posted |= self.board.post(note) == Posted::First;
     }
 
     /// Takes what is ready, and acts on the deadline if it has passed.
@@ -201,6 +216,8 @@ impl Run {
             self.read_control();
         }
         if ready.exited && self.warden.worker.reap() {
+            // What the job of a lost warden has saved is in the stream.
+            self.read_data(LAST_LOOK);
             self.feed(Event::Lost);
         }
         if matches!(self.state, State::Searching(_)) {
@@ -241,110 +258,6 @@ impl Run {
         if is_over {
             self.feed(Event::Found);
         }
-    }
-
-    /// Reads what the job says, in up to so many steps that give no frame.
-    fn read_data(&mut self, mut steps: usize) {
-        while steps > 0 {
-            match self.stream.read(&mut self.frames) {
-                Ok(Progress::Frame(frame)) => {
-                    self.take_data(frame);
-                    // What has been read already must not wait for more to come.
-                    steps -= usize::from(!self.frames.has_buffered());
-                }
-                Ok(Progress::Partial) => steps -= 1,
-                Ok(Progress::WouldBlock) => return,
-                // Also in the middle of a frame: how the job died, the warden will say.
-                Ok(Progress::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
-                Err(error) => return self.broken(format!("on the job's stream: {error}")),
-            }
-        }
-    }
-
-    fn take_data(&mut self, Frame { kind, payload }: Frame) {
-        if self.state.verdict().is_some() {
-            // It came too late to count.
-            return;
-        }
-        match kind {
-            // Where no warden says it, the job itself does.
-            Kind::Hello => match codec::decode(&payload) {
-                Ok(hello) => self.evidence.hello = Some(hello),
-                Err(error) => self.broken(format!("on the job's stream: a greeting can't be read: {error}")),
-            },
-            Kind::Started => {
-                // The job may be quicker than its warden, and may have killed it before that could say so.
-                if let Ok(hello) = codec::decode(&payload) {
-                    self.evidence.hello.get_or_insert(hello);
-                }
-                self.evidence.begun = true;
-                self.started =
-                    Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
-                self.feed(Event::Started);
-            }
-            Kind::Refused => {
-                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
-                self.feed(Event::Refused);
-            }
-            Kind::Panicking => match codec::decode(&payload) {
-                Ok(panic) => self.evidence.panic = Some(panic),
-                Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
-            },
-            Kind::Took => match codec::decode(&payload) {
-                Ok(took) => self.took = Some(took),
-                Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
-            },
-            Kind::Value => {
-                self.evidence.answer = Some(Answer::Value(payload));
-                self.feed(Event::Outcome);
-            }
-            Kind::Failed => match codec::decode(&payload) {
-                Ok(report) => {
-                    self.evidence.answer = Some(Answer::Failed(report));
-                    self.feed(Event::Outcome);
-                }
-                Err(error) => self.broken(format!("on the job's stream: a failure can't be read: {error}")),
-            },
-            kind => self.broken(format!("on the job's stream: a frame of kind {kind:?}")),
-        }
-    }
-
-    fn read_control(&mut self) {
-        loop {
-            match self.warden.listen() {
-                Heard::Word(word) => self.take_word(word),
-                Heard::Partial => {}
-                Heard::Nothing => return,
-                Heard::End => {
-                    // The warden is lost. What the job wrote by then is in the pipe, and counts.
-                    self.read_data(LAST_LOOK);
-                    return self.feed(Event::ControlEnd);
-                }
-            }
-        }
-    }
-
-    fn take_word(&mut self, word: Word) {
-        match word {
-            Word::Hello(hello) => self.evidence.hello = Some(hello),
-            Word::Refused(reason) => {
-                self.evidence.refusal = Some(reason);
-                self.feed(Event::Refused);
-            }
-            Word::Exit(report) => {
-                self.evidence.report = report;
-                // The job wrote what it wrote before it died: all of that is in the pipe, and counts.
-                self.read_data(usize::MAX);
-                self.feed(Event::Exit);
-            }
-            Word::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
-            Word::Astray(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
-        }
-    }
-
-    fn broken(&mut self, message: String) {
-        self.evidence.broken.get_or_insert(message);
-        self.feed(Event::Broken);
     }
 
     fn feed(&mut self, event: Event) {
@@ -388,7 +301,7 @@ impl Run {
                 Why::Overran => started.deadline.plus(grace),
                 Why::Outlasted | Why::Cancelled => Deadline::after(grace),
             };
-            self.notes.asked(why);
+            self.post(Note::Asked(why));
         }
     }
 
@@ -434,6 +347,15 @@ impl Run {
         };
         let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
-        Finished { outcome, duration: self.duration, usage, sweep, stderr_tail, captured, attempts: Box::default() }
+        Finished {
+            outcome,
+            duration: self.duration,
+            usage,
+            sweep,
+            stderr_tail,
+            captured,
+            attempts: Box::default(),
+            checkpoint: self.order.checkpoint,
+        }
     }
 }

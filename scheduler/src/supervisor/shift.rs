@@ -243,8 +243,6 @@ impl<'a> Shift<'a> {
         let ready = process::wait(interests.chain(self.crew.interests()), self.inbox.map(Inbox::doorbell), next);
         for (working, ready) in self.running.iter_mut().zip(ready) {
             working.run.advance(ready);
-            // Nobody listens yet.
-            working.run.notes().for_each(drop);
         }
         self.crew.see_off();
     }
@@ -271,11 +269,16 @@ impl<'a> Shift<'a> {
     }
 
     fn announce(&mut self, listener: &mut Listener<'_>) {
-        let begun = |working: &&mut Working| !working.announced && working.run.has_started();
-        for working in self.running.iter_mut().filter(begun) {
-            working.announced = true;
-            let news = News::Started { attempt: working.task.order.attempt, process: working.run.process() };
-            self.stopped |= listener(working.ticket.number, news).is_break();
+        for working in &mut self.running {
+            let (number, attempt) = (working.ticket.number, working.task.order.attempt);
+            if !working.announced && working.run.has_started() {
+                working.announced = true;
+                let news = News::Started { attempt, process: working.run.process() };
+                self.stopped |= listener(number, news).is_break();
+            }
+            if let Some(board) = working.run.posted() {
+                self.stopped |= listener(number, News::Posted { attempt, board }).is_break();
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::pages;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 6;
+pub(crate) const VERSION: u8 = 7;
 
 /// The most that a payload may hold, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Stop = 5,
     /// Parent to warden: ask the processes of the job's group to end.
     Terminate = 6,
+    /// Parent to job, before the arguments: what an earlier attempt has saved.
+    Resume = 7,
     /// Warden to parent, or job to parent where there is no warden: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the function can't be called, and why.
@@ -70,6 +72,12 @@ pub(crate) enum Kind {
     Started = 32,
     /// Job to parent: a panic was raised; it may yet be caught.
     Panicking = 33,
+    /// Job to parent: what it has saved of its work.
+    Checkpoint = 37,
+    /// Job to parent: how much it has done, of how much.
+    Progress = 38,
+    /// Job to parent: what it is at.
+    Message = 39,
     /// Job to parent: how long the function took; how it ended follows.
     Took = 36,
     /// Job to parent: the function returned this value.
@@ -79,19 +87,23 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
         Self::Ask,
         Self::Stop,
         Self::Terminate,
+        Self::Resume,
         Self::Hello,
         Self::Refused,
         Self::Exit,
         Self::Ready,
         Self::Started,
         Self::Panicking,
+        Self::Checkpoint,
+        Self::Progress,
+        Self::Message,
         Self::Took,
         Self::Value,
         Self::Failed,
@@ -107,6 +119,13 @@ impl Kind {
 pub(crate) struct Frame {
     pub(crate) kind: Kind,
     pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Returns the payload of a frame of this kind.
+    fn of(self, kind: Kind) -> Option<Vec<u8>> {
+        (self.kind == kind).then_some(self.payload)
+    }
 }
 
 /// Returns the header of a frame whose payload is sent after it.
@@ -236,9 +255,28 @@ impl FrameReader {
 
     /// Returns the payload of the next frame, if that is of this kind, from a stream that blocks.
     pub(crate) fn expect(&mut self, stream: &mut impl Read, kind: Kind) -> Option<Vec<u8>> {
+        self.next(stream).and_then(|frame| frame.of(kind))
+    }
+
+    /// Does the same with one of another kind that may stand before it, and whose payload comes along then.
+    pub(crate) fn expect_behind(
+        &mut self,
+        stream: &mut impl Read,
+        before: Kind,
+        kind: Kind,
+    ) -> Option<(Option<Vec<u8>>, Vec<u8>)> {
+        let first = self.next(stream)?;
+        if first.kind == before {
+            return Some((Some(first.payload), self.expect(stream, kind)?));
+        }
+        Some((None, first.of(kind)?))
+    }
+
+    /// Returns the next frame from a stream that blocks.
+    fn next(&mut self, stream: &mut impl Read) -> Option<Frame> {
         loop {
             match self.read(stream) {
-                Ok(Progress::Frame(frame)) => return (frame.kind == kind).then_some(frame.payload),
+                Ok(Progress::Frame(frame)) => return Some(frame),
                 Ok(Progress::Partial | Progress::WouldBlock) => {}
                 Ok(Progress::End) | Err(_) => return None,
             }

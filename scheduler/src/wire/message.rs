@@ -83,6 +83,9 @@ pub(crate) struct ExitReport {
     pub(crate) sweep: Sweep,
 }
 
+/// How many bytes the text of a [`Kind::Message`](super::frame::Kind::Message) may take.
+pub(crate) const TEXT_LIMIT: usize = 4096;
+
 /// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {

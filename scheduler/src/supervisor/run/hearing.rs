@@ -1,0 +1,131 @@
+//! What a run hears: of the job, on its stream, and of whoever watches over its process.
+
+use super::{LAST_LOOK, Run, Started};
+use crate::checkpoint::{self, Checkpoint};
+use crate::clock::{Deadline, Stopwatch};
+use crate::process::{Heard, Word};
+use crate::supervisor::certificate::Answer;
+use crate::supervisor::note::Note;
+use crate::supervisor::step::Event;
+use crate::wire::codec;
+use crate::wire::frame::{Frame, FrameError, Kind, Progress};
+use crate::wire::message::TEXT_LIMIT;
+
+impl Run {
+    /// Reads what the job says, in up to so many steps that give no frame.
+    pub(super) fn read_data(&mut self, mut steps: usize) {
+        while steps > 0 {
+            match self.stream.read(&mut self.frames) {
+                Ok(Progress::Frame(frame)) => {
+                    self.take_data(frame);
+                    // What has been read already must not wait for more to come.
+                    steps -= usize::from(!self.frames.has_buffered());
+                }
+                Ok(Progress::Partial) => steps -= 1,
+                Ok(Progress::WouldBlock) => return,
+                // Also in the middle of a frame: how the job died, the warden will say.
+                Ok(Progress::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
+                Err(error) => return self.broken(format!("on the job's stream: {error}")),
+            }
+        }
+    }
+
+    fn take_data(&mut self, Frame { kind, payload }: Frame) {
+        if kind == Kind::Checkpoint && payload.len() <= checkpoint::LIMIT {
+            // Also that of a job which is being killed: what arrived whole is saved.
+            let saved = Checkpoint::from_bytes(payload);
+            self.order.checkpoint = Some(saved.clone());
+            return self.post(Note::Checkpoint(saved));
+        }
+        if self.state.verdict().is_some() {
+            // It came too late to count.
+            return;
+        }
+        match kind {
+            // Where no warden says it, the job itself does.
+            Kind::Hello => match codec::decode(&payload) {
+                Ok(hello) => self.evidence.hello = Some(hello),
+                Err(error) => self.broken(format!("on the job's stream: a greeting can't be read: {error}")),
+            },
+            Kind::Started => {
+                // The job may be quicker than its warden, and may have killed it before that could say so.
+                if let Ok(hello) = codec::decode(&payload) {
+                    self.evidence.hello.get_or_insert(hello);
+                }
+                self.evidence.begun = true;
+                self.started =
+                    Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
+                self.feed(Event::Started);
+            }
+            Kind::Refused => {
+                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
+                self.feed(Event::Refused);
+            }
+            Kind::Panicking => match codec::decode(&payload) {
+                Ok(panic) => self.evidence.panic = Some(panic),
+                Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
+            },
+            Kind::Took => match codec::decode(&payload) {
+                Ok(took) => self.took = Some(took),
+                Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
+            },
+            Kind::Value => {
+                self.evidence.answer = Some(Answer::Value(payload));
+                self.feed(Event::Outcome);
+            }
+            Kind::Failed => match codec::decode(&payload) {
+                Ok(report) => {
+                    self.evidence.answer = Some(Answer::Failed(report));
+                    self.feed(Event::Outcome);
+                }
+                Err(error) => self.broken(format!("on the job's stream: a failure can't be read: {error}")),
+            },
+            Kind::Progress => match codec::decode(&payload) {
+                Ok((done, total)) => self.post(Note::Progress { done, total }),
+                Err(error) => self.broken(format!("on the job's stream: its progress can't be read: {error}")),
+            },
+            Kind::Message if payload.len() <= TEXT_LIMIT => {
+                self.post(Note::Message(String::from_utf8_lossy(&payload).into_owned()));
+            }
+            kind => self.broken(format!("on the job's stream: a frame of kind {kind:?}")),
+        }
+    }
+
+    pub(super) fn read_control(&mut self) {
+        loop {
+            match self.warden.listen() {
+                Heard::Word(word) => self.take_word(word),
+                Heard::Partial => {}
+                Heard::Nothing => return,
+                Heard::End => {
+                    // The warden is lost. What the job wrote by then is in the pipe, and counts.
+                    self.read_data(LAST_LOOK);
+                    return self.feed(Event::ControlEnd);
+                }
+            }
+        }
+    }
+
+    fn take_word(&mut self, word: Word) {
+        match word {
+            Word::Hello(hello) => self.evidence.hello = Some(hello),
+            Word::Refused(reason) => {
+                self.evidence.refusal = Some(reason);
+                self.feed(Event::Refused);
+            }
+            Word::Exit(report) => {
+                self.evidence.report = report;
+                // The job wrote what it wrote before it died: all of that is in the pipe, and counts.
+                self.read_data(usize::MAX);
+                self.feed(Event::Exit);
+            }
+            Word::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
+            Word::Astray(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
+        }
+    }
+
+    fn broken(&mut self, message: String) {
+        self.evidence.broken.get_or_insert(message);
+        self.feed(Event::Broken);
+    }
+}
