@@ -22,8 +22,8 @@ pub enum StandardStream {
 ///
 /// # Examples
 ///
-/// ```
-/// use scheduler::{job, jobs, Output, Scheduler};
+/// ```standalone_crate
+/// use scheduler::{job, jobs, Scheduler};
 ///
 /// #[job(stdout = "capture", stderr = "capture")]
 /// fn speak() {

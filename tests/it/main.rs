@@ -30,6 +30,7 @@ mod limits;
 mod look_ahead;
 mod observing;
 mod order;
+#[cfg(unix)]
 mod output;
 mod parent_death;
 mod progress;

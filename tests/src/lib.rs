@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod kin;
 pub mod leavings;
 pub mod limited;
+#[cfg(unix)]
 pub mod output;
 pub mod sabotage;
 pub mod surroundings;
