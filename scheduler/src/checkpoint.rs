@@ -48,6 +48,13 @@ impl Checkpoint {
         codec::decode(bytes).map_err(|error| error.to_string())
     }
 
+    /// Returns how many bytes it takes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it holds the name of its type at the least")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns what is sent.
     pub(crate) fn bytes(&self) -> &Arc<Vec<u8>> {
         &self.0

@@ -44,6 +44,8 @@
 //! - [`Scheduler::run_async`] and [`run_job_async`] do the same while they are awaited, on any executor.
 //! - [`Scheduler::spawn`] puts one call in line and returns a [`Handle`]; a [`CancelToken`] ends all that runs under it.
 //! - An [`Observer`] is told what happens, as it happens.
+//! - [`this_job`] is what a job can ask about its own run, and tell: how much time it has, whether it is asked to end, how far
+//!   it is, and what is to be saved of its work.
 //! - [`Failure`] is the death certificate of a job that gave no result; [`Error`] means that the scheduler itself, or
 //!   what it was given, was at fault.
 //! - [`registry()`] lists every job in the binary.

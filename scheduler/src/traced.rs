@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ::tracing::{Span, debug, info, info_span, warn};
 
 use crate::evidence::Sweep;
-use crate::observer::{AttemptEnded, Observer, Queued, Recorded, Started, Swept};
+use crate::observer::{Asked, AttemptEnded, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept};
 use crate::outcome::Status;
 
 /// An [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs, under the target `scheduler`. With
@@ -80,6 +80,23 @@ impl Observer for Tracing {
         if let Some(spans) = self.spans().get_mut(&event.key) {
             spans.attempt = Some(span);
         }
+    }
+
+    fn progress(&self, event: &Progress<'_>) {
+        let Progress { done, total, .. } = *event;
+        debug!(target: "scheduler", parent: &self.innermost(event.key), done, total, "progress");
+    }
+
+    fn message(&self, event: &Message<'_>) {
+        debug!(target: "scheduler", parent: &self.innermost(event.key), text = event.text, "message");
+    }
+
+    fn checkpoint(&self, event: &Saved<'_>) {
+        debug!(target: "scheduler", parent: &self.innermost(event.key), bytes = event.checkpoint.len(), "saved");
+    }
+
+    fn asked(&self, event: &Asked<'_>) {
+        warn!(target: "scheduler", parent: &self.innermost(event.key), reason = event.reason, "asked to end");
     }
 
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {

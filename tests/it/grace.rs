@@ -106,7 +106,10 @@ fn what_ends_in_its_grace_period_is_a_timeout_that_keeps_its_value() {
             assert!(record.result::<String>().expect_err("not in time").is_no_result());
             assert!(record.duration() >= LIMIT && record.duration() < PLENTY, "{record:?}");
             assert_eq!(record.error().as_deref(), Some("ended in order, asked to at its timeout of 200ms"));
-            assert_eq!(record.sweep(), &Sweep::Clean, "nothing had to be killed");
+            assert!(
+                matches!(record.sweep(), Sweep::Clean | Sweep::Unproved { killed: 0, .. }),
+                "nothing had to be killed"
+            );
             let json = serde_json::to_value(&record).expect("it serialises");
             assert_eq!((&json["status"], &json["late_result"]), (&"timeout".into(), &format!("asked: {ear:?}").into()));
             assert!(json.get("result").is_none());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use ::tracing::field::{Field, Visit};
 use ::tracing::span::{Attributes, Id, Record};
 use ::tracing::{Event, Metadata, Subscriber};
-use scheduler::{Scheduler, Tracing, jobs};
+use scheduler::{Scheduler, Tracing, jobs, this_job};
 use scheduler_tests::attempts::comes_to;
 use scheduler_tests::ending::Ending;
 
@@ -109,4 +109,30 @@ fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
     ];
     let told = told(&book);
     assert_eq!(told, expected, "{told:#?}");
+}
+
+/// Tells all that a job can, and ends when it is asked to.
+#[scheduler::job(timeout = "300ms", grace = "1m")]
+fn tells_all() {
+    this_job::progress(1, 2);
+    this_job::message("at work");
+    this_job::checkpoint(&7_u8).expect("the parent is there");
+    this_job::cancelled().wait();
+}
+
+#[test]
+fn what_a_job_tells_is_told_in_the_span_of_its_attempt() {
+    let book = Book::default();
+    ::tracing::subscriber::with_default(book.clone(), || {
+        Scheduler::new().observer(Tracing::new()).run(jobs![("J1", tells_all)]).expect("the input is fine");
+    });
+    let told = told(&book);
+    for line in [
+        "2: DEBUG message=progress done=1 total=2",
+        r#"2: DEBUG message=message text="at work""#,
+        "2: DEBUG message=saved bytes=4",
+        r#"2: WARN message=asked to end reason="timeout""#,
+    ] {
+        assert!(told.iter().any(|other| other == line), "{line}: {told:#?}");
+    }
 }
