@@ -83,6 +83,32 @@ fn told(book: &Book) -> Vec<String> {
     told
 }
 
+/// Tells of itself, and waits until it is asked to end.
+#[scheduler::job(timeout = "300ms", grace = "30s")]
+fn talks() {
+    this_job::message("at work");
+    this_job::progress(1, 2);
+    this_job::checkpoint(&1_u8).expect("a number can be saved");
+    this_job::cancelled().wait();
+}
+
+#[test]
+fn what_a_job_tells_stands_in_the_span_of_its_attempt() {
+    let book = Book::default();
+    ::tracing::subscriber::with_default(book.clone(), || {
+        Scheduler::new().observer(Tracing::new()).run(jobs![("J1", talks)]).expect("the input is fine");
+    });
+    let told = told(&book);
+    for line in [
+        "2: DEBUG message=message text=\"at work\"",
+        "2: DEBUG message=progress done=1 total=2",
+        "2: DEBUG message=saved bytes=",
+        "2: WARN message=asked to end reason=\"timeout\"",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(line)), "{line}: {told:#?}");
+    }
+}
+
 #[test]
 fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");

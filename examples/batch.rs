@@ -1,0 +1,195 @@
+//! A batch of unlike jobs, with a live progress bar: `cargo run --example batch`.
+//!
+//! Some fail now and then, some may not run beside each other, one takes more memory than it may, and one never ends. Each
+//! says so in its attribute; `main` says what holds for all of them. Ctrl-C ends the batch, and the table is printed all
+//! the same.
+
+#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use scheduler::observer::{AttemptEnded, Message, Progress, Queued, Recorded, Started};
+use scheduler::{CancelToken, Observer, Output, Record, Scheduler, job, jobs, this_job};
+
+/// Asks a sensor, which answers from the second time on.
+#[job(retries = 4, backoff = "20ms..1s", jitter = 0.25, retry_on = ["err", "timeout"])]
+fn measure(sensor: u32) -> Result<f64, String> {
+    if this_job::attempt() <= sensor % 2 {
+        return Err(format!("sensor {sensor} is not ready"));
+    }
+    Ok(f64::from(sensor).sqrt())
+}
+
+/// Adds a line to a table that only one process may write to.
+#[job(group = "table")]
+fn store(table: PathBuf, line: String) -> std::io::Result<u64> {
+    let lock = table.with_extension("lock");
+    // Fails if another process is at it.
+    drop(File::create_new(&lock)?);
+    let text = fs::read_to_string(&table).unwrap_or_default();
+    fs::write(&table, format!("{text}{line}\n"))?;
+    fs::remove_file(lock)?;
+    Ok(fs::metadata(table)?.len())
+}
+
+/// Returns the number below `limit` from which it takes the longest way to 1, if even ones are halved and odd ones are
+/// tripled, plus one.
+#[job(cpu_time = "20s", priority = -1)]
+fn longest_way(limit: u64) -> u64 {
+    let way = |mut number: u64| {
+        let mut steps = 0;
+        while number > 1 {
+            number = if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 };
+            steps += 1;
+        }
+        steps
+    };
+    let mut longest = (0, 0);
+    for number in 1..limit {
+        longest = longest.max((way(number), number));
+        if number.is_multiple_of(1024) {
+            this_job::progress(number, limit);
+        }
+    }
+    this_job::progress(limit, limit);
+    longest.1
+}
+
+/// Takes more memory than it may.
+#[job(memory = "64MiB")]
+fn unpack(bytes: usize) -> usize {
+    this_job::message("unpacking");
+    vec![1_u8; bytes].len()
+}
+
+/// Waits for an answer that never comes.
+#[job(timeout = "300ms", retries = 1, retry_on = ["timeout"])]
+fn await_answer() {
+    this_job::message("waiting for an answer");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Bars: one for the batch, and one for each job that runs.
+struct Bars {
+    all: MultiProgress,
+    batch: ProgressBar,
+    running: Mutex<HashMap<u64, ProgressBar>>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        // Nothing is drawn where standard error is no terminal.
+        let all = MultiProgress::new();
+        let batch = all.add(ProgressBar::new(0).with_style(style("{bar:40} {pos} of {len} jobs, {elapsed}")));
+        Self { all, batch, running: Mutex::default() }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<u64, ProgressBar>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, key: u64, change: impl FnOnce(&ProgressBar)) {
+        self.running().get(&key).map(change);
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Observer for Bars {
+    fn queued(&self, _: &Queued<'_>) {
+        self.batch.inc_length(1);
+    }
+
+    fn started(&self, event: &Started<'_>) {
+        let bar = self.all.add(ProgressBar::new(0).with_style(style("  {bar:20} {prefix} {msg}")));
+        bar.set_prefix(event.job_id.to_owned());
+        self.running().insert(event.key, bar);
+    }
+
+    fn progress(&self, event: &Progress<'_>) {
+        self.change(event.key, |bar| {
+            bar.set_length(event.total);
+            bar.set_position(event.done);
+        });
+    }
+
+    fn message(&self, event: &Message<'_>) {
+        self.change(event.key, |bar| bar.set_message(event.text.escape_debug().to_string()));
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        if let Some(bar) = self.running().remove(&event.key) {
+            bar.finish_and_clear();
+        }
+        // A bar that is drawn anew stays below what is printed.
+        if let (Some(wait), Some(error)) = (event.retry_in, event.attempt.error()) {
+            let line = format!("{}: {error}; once more in {wait:.0?}", event.job_id);
+            // Where nothing is drawn, this isn't either.
+            let _ = self.all.println(line);
+        }
+    }
+
+    fn recorded(&self, _: &Recorded<'_>) {
+        self.batch.inc(1);
+    }
+}
+
+#[scheduler::main]
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let table = folder.path().join("table");
+    let records = Scheduler::new()
+        .concurrency(4)
+        .limit_group("table", 1)
+        .timeout(Duration::from_secs(60))
+        .total_timeout(Duration::from_secs(300))
+        // What jobs write there would run into the bars; records of failures keep it.
+        .stderr(Output::Capture)
+        .cancel_token(&CancelToken::on_ctrl_c()?)
+        .observer(Bars::new())
+        .run(list(&table))?;
+
+    println!("{:<18}{:<9}{:>9}{:>9}  result or error", "job", "status", "attempts", "seconds");
+    for record in &records {
+        let seconds = record.duration().as_secs_f64();
+        let attempts = record.attempts().len().max(1);
+        println!("{:<18}{:<9}{attempts:>9}{seconds:>9.3}  {}", record.job_id(), record.status(), told(record)?);
+    }
+    let flaky = records.iter().filter(|record| record.is_flaky()).count();
+    println!("\n{flaky} of them passed at another attempt than the first");
+    println!("the table has {} lines", fs::read_to_string(&table).unwrap_or_default().lines().count());
+    Ok(())
+}
+
+fn list(table: &Path) -> Vec<(String, scheduler::AnyJob)> {
+    let mut list = jobs![
+        ("way to 1", longest_way(300_000)),
+        ("unpack picture", unpack(1 << 20)),
+        ("unpack bomb", unpack(1 << 30)),
+        ("await answer", await_answer),
+    ];
+    for number in 1..=4 {
+        let line = format!("line {number}");
+        list.extend(jobs![
+            (format!("measure {number}"), measure(number)),
+            (format!("store {number}"), store(table.to_owned(), line)),
+        ]);
+    }
+    list
+}
+
+/// Returns a job's result as JSON, or its error.
+fn told(record: &Record) -> serde_json::Result<String> {
+    let json = serde_json::to_value(record)?;
+    Ok(json.get("result").map_or_else(|| record.error().unwrap_or_default(), ToString::to_string))
+}
