@@ -6,9 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep};
+use scheduler::{AnyJob, Failure, Output, Record, Scheduler, StartMethod, Status, Sweep};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::limited::surrounded;
 
 use crate::{METHODS, PLENTY};
 
@@ -145,5 +146,24 @@ fn every_fault_is_told_by_fork_servers_that_have_seen_the_others() {
     assert_eq!(records.len(), cases.len());
     for (case, record) in cases.iter().zip(&records) {
         case.check(record);
+    }
+}
+
+/// What a job is told of its surroundings changes nothing of it.
+#[test]
+fn every_fault_is_told_whatever_the_job_was_told_of_its_surroundings() {
+    for method in METHODS {
+        let tag = new_tag();
+        let cases = cases().into_iter().filter(|case| case.method == method && !case.leaves_what_nobody_finds());
+        let cases: Vec<_> = cases.filter(|case| case.leaving != Leaving::Nothing).collect();
+        let list = cases.iter().map(|case| (format!("{case:?}"), case.call(&tag)));
+        let scheduler = surrounded(Scheduler::new().start_method(method).concurrency(AT_A_TIME));
+        // Some print much.
+        let records = scheduler.stderr(Output::Capture).run(list);
+        assert_eq!(alive(&tag), [0; 0]);
+        for (case, record) in cases.iter().zip(&records.expect("the input is fine")) {
+            case.check(record);
+            assert!(record.stdout().is_some(), "{record:?}");
+        }
     }
 }

@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::time::Duration;
 
-use scheduler::job;
+use scheduler::{Output, Scheduler, job};
 use serde::{Deserialize, Serialize};
 
 /// Computes for ever, whatever signal asks it to end.
@@ -126,3 +127,11 @@ pub fn is_important() {}
 /// Wants more files than any process may have.
 #[job(open_files = 1_000_000_000_000)]
 pub fn wants_many_files() {}
+
+/// Returns a scheduler whose jobs are told all that there is to be told of their surroundings, so that none of it is in
+/// their way.
+pub fn surrounded(scheduler: Scheduler) -> Scheduler {
+    let scheduler = scheduler.memory(1 << 30).cpu_time(Duration::from_secs(20)).open_files(500).file_size(1 << 20);
+    let scheduler = scheduler.core_size(0).niceness(1).env_clear().env("PATH", "/usr/bin:/bin").env_remove("HOME");
+    scheduler.current_dir("/").stdout(Output::Capture).stderr(Output::Lines)
+}

@@ -18,6 +18,7 @@ macro_rules! rows {
 /// Those that fail, each with the most telling error first.
 const ROWS: &[Row] = rows! {
     SYS_brk: ENOMEM;
+    SYS_chdir: ENOENT EACCES;
     SYS_clone3: EAGAIN ENOMEM ENOSYS EPERM;
     SYS_clone: EAGAIN ENOMEM;
     SYS_dup3: EMFILE EBUSY EINTR;
@@ -56,9 +57,12 @@ const ROWS: &[Row] = rows! {
     SYS_sendto: ENOBUFS EINTR EPIPE EAGAIN;
     SYS_setpgid: EPERM ESRCH;
     SYS_setsid: EPERM;
+    SYS_setpriority: EACCES EPERM;
     SYS_shutdown: ENOTCONN;
     SYS_socketpair: EMFILE ENFILE ENOMEM;
     SYS_statx: ENOENT ENOSYS EACCES;
+    SYS_timer_create: EAGAIN EINVAL;
+    SYS_timer_settime: EINVAL;
     SYS_wait4: EINTR ECHILD;
     SYS_waitid: EINTR ECHILD;
     SYS_write: EIO EINTR EPIPE EAGAIN ENOSPC;

@@ -19,6 +19,7 @@ use scheduler::{AnyJob, Record, Scheduler, StartMethod, job, jobs};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::aborts;
 use scheduler_tests::leavings::{Leaving, leaves};
+use scheduler_tests::limited::surrounded;
 use scheduler_tests::sabotage::{RAN, UNPREPARED};
 use serde_json::{Value, json};
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         "concurrent" => scheduler.concurrency(3),
         "forking" => scheduler.start_method(StartMethod::ForkServer),
         "adopting" => scheduler.adopt_orphans(),
+        "surrounded" => surrounded(scheduler),
         _ => scheduler,
     };
     println!("ready");
