@@ -48,6 +48,21 @@ fn variables_are_set_and_removed_for_one_job_and_what_it_starts() {
 }
 
 #[test]
+fn much_may_be_told() {
+    let long = "x".repeat(100_000);
+    let names = (0..5).map(|index| format!("WORLD_{index}"));
+    let call = names.clone().fold(AnyJob::from(tells_its_environment::job()), |call, name| call.env(name, &long));
+    for scheduler in scheduler() {
+        let list = [("a".to_owned(), call.clone()), (long.clone(), call.clone()), ("c".to_owned(), call.clone())];
+        let records = scheduler.run(list).expect("the input is fine");
+        for record in &records {
+            let variables = found(record).variables;
+            assert!(names.clone().all(|name| variables[&name] == long));
+        }
+    }
+}
+
+#[test]
 fn of_a_cleared_environment_only_the_mark_of_the_run_is_left() {
     let call = AnyJob::from(tells_its_environment::job()).env("WORLD_A", "a").env_clear().env("WORLD_B", "b");
     for found in environments(&[call, has_an_environment::job().into()]) {

@@ -53,6 +53,6 @@ pub fn has_an_environment() -> std::io::Result<Environment> {
 #[expect(clippy::disallowed_methods, reason = "what the other process waits for, this one can't see")]
 #[job]
 pub fn makes_a_folder(path: PathBuf) -> std::io::Result<()> {
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(std::time::Duration::from_millis(300));
     std::fs::create_dir(path)
 }

@@ -4,6 +4,32 @@ use std::path::PathBuf;
 
 /// Where what a job writes to its standard output or standard error goes, for [`stdout`](crate::Job::stdout) and
 /// [`stderr`](crate::Job::stderr).
+///
+/// [`#[job]`](macro@crate::job#stdout-and-stderr) tells more of each.
+///
+/// # Examples
+///
+/// ```standalone_crate
+/// use scheduler::{job, jobs, Output, Scheduler};
+///
+/// #[job]
+/// fn report() { println!("all is well") }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     # let folder = tempfile::tempdir()?;
+///     # let log = folder.path().join("report.log");
+///     # /*
+///     let log = std::path::PathBuf::from("report.log");
+///     # */
+///     let to_a_file = report::job().stdout(Output::Append(log.clone()));
+///     let into_the_record = report::job().stdout(Output::CaptureUpTo(1024));
+///     let records = Scheduler::new().run(jobs![("J1", { to_a_file }), ("J2", { into_the_record })])?;
+///     assert_eq!(std::fs::read_to_string(log)?, "all is well\n");
+///     assert_eq!(records[1].stdout().as_deref(), Some("all is well\n"));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {

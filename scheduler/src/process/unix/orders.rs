@@ -1,6 +1,7 @@
 //! `Orders`: the parent's end of the socket by which a copy of this binary is told what to do, and how such a copy is
 //! started.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -38,7 +39,8 @@ pub(in crate::process) fn spawn(
     // A `Command` keeps the descriptors that it was given, and with them the streams open.
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
-    Ok((child?, Orders { socket: Some(socket), mark, frames, unsent: None }, stderr))
+    let outgoing = VecDeque::new();
+    Ok((child?, Orders { socket: Some(socket), mark, frames, outgoing, unsent: None }, stderr))
 }
 
 /// Frames go down and up. When it is closed the copy ends all that it has to do.
@@ -48,6 +50,8 @@ pub(in crate::process) struct Orders {
     /// What marks the frames on it.
     mark: Mark,
     frames: FrameReader,
+    /// What the socket has not taken yet.
+    outgoing: VecDeque<u8>,
     unsent: Option<io::Error>,
 }
 
@@ -60,7 +64,7 @@ impl Orders {
         let mut descriptors = vec![data];
         descriptors.extend(channel::along(&ends.stdout, rustix::stdio::stdout()));
         descriptors.extend(channel::along(&ends.stderr, rustix::stdio::stderr()));
-        self.send_whole(&message, &descriptors);
+        self.say(&message, &descriptors);
     }
 
     /// Sends a word.
@@ -69,24 +73,44 @@ impl Orders {
         expect(dead_code, reason = "only wardens are told more")
     )]
     pub(in crate::process) fn send(&mut self, kind: Kind) {
-        self.send_whole(&frame::header(self.mark, kind, 0), &[]);
+        self.say(&frame::header(self.mark, kind, 0), &[]);
     }
 
-    /// Sends what is short, and the socket empty, so that it is sent as a whole.
-    fn send_whole(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
-        let Some(socket) = &self.socket else {
-            return;
-        };
-        if let Err(error) = send_whole(socket, bytes, descriptors) {
-            // Whether it has gone or just can't be told: at the end of its stream it sweeps, and reports what there is to
-            // report.
-            let _ = socket.shutdown(Shutdown::Write);
-            self.unsent.get_or_insert(error);
+    /// Sends bytes, now as far as the socket takes them, and the rest when it is ready. With descriptors nothing may be
+    /// waiting to be sent: to whom a request goes has read all before it.
+    fn say(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let mut sent = 0;
+        if let Some(socket) = self.socket.as_ref().filter(|_| !descriptors.is_empty()) {
+            match send(socket, bytes, descriptors) {
+                // They go with the first byte.
+                Ok(count) => sent = count,
+                Err(error) => return self.give_up(error),
+            }
         }
+        self.outgoing.extend(&bytes[sent..]);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        while let Some(socket) = self.socket.as_ref().filter(|_| !self.outgoing.is_empty()) {
+            match send(socket, self.outgoing.as_slices().0, &[]) {
+                Ok(count) => drop(self.outgoing.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => return self.give_up(error),
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: io::Error) {
+        // Whether it has gone or just can't be told: at the end of its stream it sweeps, and reports what there is to report.
+        let _ = self.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Write));
+        self.outgoing.clear();
+        self.unsent.get_or_insert(error);
     }
 
     /// Listens for a step to what comes up.
     pub(in crate::process) fn listen(&mut self) -> Heard {
+        self.flush();
         let Some(socket) = &mut self.socket else {
             return Heard::End;
         };
@@ -119,19 +143,18 @@ impl Orders {
         self.unsent.as_ref().filter(|error| !has_gone(error))
     }
 
-    /// Returns what is waited for: in `word` the next word, else no more than the end.
+    /// Returns what is waited for: in `word` the next word, else no more than the end; and room for what is still to be sent.
     pub(in crate::process) fn interest(&self, word: PollFlags) -> Option<PollFd<'_>> {
-        self.socket.as_ref().map(|socket| PollFd::new(socket, word))
+        let room = if self.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        self.socket.as_ref().map(|socket| PollFd::new(socket, word | room))
     }
 }
 
-fn send_whole(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
     loop {
         match channel::send(socket.as_fd(), bytes, descriptors) {
-            Ok(count) if count == bytes.len() => return Ok(()),
-            Ok(_) => return Err(ErrorKind::WriteZero.into()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
