@@ -22,7 +22,7 @@ fn call(index: usize, tag: &str) -> AnyJob {
         return fast::job().into();
     }
     // A warden that doesn't answer takes seconds, and whoever looks on wants to see the table.
-    let endings = Ending::ALL.into_iter().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
+    let endings = Ending::ALL.iter().copied().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
     let endings: Vec<_> = endings.collect();
     let ending = endings[index / 10 % endings.len()];
     let leaving = Leaving::ALL[index / 10 / endings.len() % Leaving::ALL.len()];

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use scheduler::{Failure, JobResult, Outcome, Run, Status, run_job_with_timeout};
+#[cfg(target_os = "linux")]
+use scheduler_tests::async_jobs::needs_descriptors;
 use scheduler_tests::async_jobs::{
     adds_later, awaits_a_job, awaits_for_ever, blocks_for_ever, fails_later, keeps_to_its_thread, leaves_a_task,
-    leaves_a_thread_that_blocks, needs_descriptors, panics_later, returns_nothing, speaks_to_itself,
+    leaves_a_thread_that_blocks, panics_later, returns_nothing, speaks_to_itself,
 };
+#[cfg(target_os = "linux")]
 use scheduler_tests::surroundings::NoMoreDescriptors;
 
 use crate::PLENTY;
@@ -78,6 +81,7 @@ fn a_task_that_is_left_is_dropped() {
     assert!(file.exists());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_job_without_a_runtime_is_never_called() {
     let Outcome::Error(Failure::NeverStarted { reason, .. }) = run(needs_descriptors::job(NoMoreDescriptors)).outcome

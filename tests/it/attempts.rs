@@ -37,6 +37,9 @@ impl Notes {
     }
 }
 
+/// How the death of a job that killed itself is told.
+const KILLED: &str = if cfg!(windows) { "code 9" } else { "SIGKILL" };
+
 fn numbers(record: &Record) -> Vec<(u32, Status)> {
     record.attempts().iter().map(|attempt| (attempt.number(), attempt.status())).collect()
 }
@@ -54,8 +57,7 @@ fn a_job_is_tried_until_it_gives_a_result_and_every_attempt_is_listed() {
         let (error, timeout) = (Status::Error, Status::Timeout);
         assert_eq!(numbers(&record), [(1, error), (2, error), (3, error), (4, timeout), (5, error), (6, Status::Ok)]);
         let errors: Vec<_> = record.attempts().iter().map(|attempt| attempt.error().unwrap_or_default()).collect();
-        for (error, part) in errors.iter().zip(["as it was told", "SIGKILL", "panicked", "timeout of 400ms", "code 3"])
-        {
+        for (error, part) in errors.iter().zip(["as it was told", KILLED, "panicked", "timeout of 400ms", "code 3"]) {
             assert!(error.contains(part), "{errors:?}");
         }
         assert!(record.attempts()[3].duration() >= Duration::from_millis(400), "{record:?}");
@@ -93,12 +95,15 @@ fn each_cause_is_what_it_says() {
     let short = Duration::from_millis(300);
     let cases = [
         (Cause::Timeout, Ending::Hangs),
+        #[cfg(unix)]
         (Cause::Signal, Ending::Dies),
+        #[cfg(unix)]
         (Cause::Signal, Ending::Overflows),
         (Cause::Panic, Ending::Panics),
         (Cause::Panic, Ending::PanicsTwice),
         (Cause::Returned, Ending::Fails),
         (Cause::Exit, Ending::Exits),
+        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
         (Cause::Machinery, Ending::KillsWarden),
     ];
     let notes = Notes::new();

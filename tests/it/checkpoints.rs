@@ -44,7 +44,7 @@ fn only(records: Vec<Record>) -> Record {
 #[test]
 fn what_was_saved_last_survives_whatever_becomes_of_the_job() {
     for method in METHODS {
-        for ending in Ending::ALL {
+        for ending in Ending::ALL.iter().copied() {
             let limit = if ending.is_a_timeout() { Duration::from_millis(700) } else { PLENTY };
             let call = AnyJob::from(works::job(ending).timeout(limit));
             let scheduler = Scheduler::new().start_method(method);

@@ -68,6 +68,8 @@ fn a_job_is_spawned_and_waited_for() {
     }
 }
 
+/// Elsewhere others wait for processes and pipes.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
 fn one_thread_watches_over_all_and_ends_with_the_last() {
     for method in ["", "forks"] {
@@ -320,6 +322,7 @@ fn what_can_not_be_read_back_is_told_and_wrong_input_is_refused() {
     assert!(error.is_invalid_timeout());
 }
 
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
 fn fork_servers_stay_with_the_scheduler_from_one_job_to_the_next() {
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer);

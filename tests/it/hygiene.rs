@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use scheduler::{Scheduler, jobs, run_job_with_timeout};
 use scheduler_tests::jobs::{fast, hangs};
+use scheduler_tests::platform::HAS_WARDENS;
 use scheduler_tests::surroundings::{Surroundings, descriptors, looks_around};
 
 use crate::{METHODS, PLENTY};
@@ -26,6 +27,7 @@ fn a_job_sees_no_marker_and_neither_do_its_children() {
     }
 }
 
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
 fn a_job_reads_the_end_of_standard_input_and_leads_its_own_session() {
     for found in surroundings() {
@@ -65,7 +67,8 @@ fn a_job_and_its_children_have_no_descriptor_of_ours() {
         // The one through which the job tells its outcome is closed when it executes something.
         let unexpected: BTreeMap<_, _> =
             found.descriptors.iter().filter(|(number, _)| **number > 2 && !inherited.contains(number)).collect();
-        assert!(unexpected.len() <= 1, "{unexpected:?}");
+        // Without a warden there is one more, by which the job's process notices that the application is gone.
+        assert!(unexpected.len() <= if HAS_WARDENS { 1 } else { 2 }, "{unexpected:?}");
         assert!(unexpected.values().all(|target| target.starts_with("socket:")), "{unexpected:?}");
         for number in found.descriptors_of_children {
             let of_the_shell = number > 2 && !inherited.contains(&number) && number < 10;

@@ -41,6 +41,7 @@ fn a_job_that_was_prepared_is_not_called_after_a_follow_up_has_failed() {
     }
 }
 
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
 fn a_prepared_process_that_is_gone_when_its_turn_has_come_is_made_anew() {
     for method in ["", "forks"] {

@@ -6,7 +6,13 @@
     clippy::print_stdout,
     reason = "these tests look at the clock themselves, and say what they skip"
 )]
+#![cfg_attr(
+    any(not(target_os = "linux"), scheduler_portable),
+    allow(unused_imports, dead_code, reason = "what only some tests need, all of which only Linux has")
+)]
 
+// It takes namespaces, `/proc` and users of its own, and tries out wardens.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod adversity;
 mod application;
 #[cfg(feature = "tokio")]
@@ -18,14 +24,24 @@ mod calls;
 mod cancelling;
 mod checkpoints;
 mod endings;
+// It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
+#[cfg(unix)]
 mod environment;
 mod expansion;
+// It makes system calls fail with a filter of seccomp.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod faults;
 mod follow_ups;
+// Elsewhere there is none: see `platforms`.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod fork_server;
 mod grace;
 mod handles;
+// It looks around in `/proc`.
+#[cfg(target_os = "linux")]
 mod hygiene;
+// They are the kernel's, and tried out as Linux holds them.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod limits;
 mod look_ahead;
 mod observing;
@@ -33,6 +49,7 @@ mod order;
 #[cfg(unix)]
 mod output;
 mod parent_death;
+mod platforms;
 mod progress;
 mod records;
 mod stress;
@@ -52,5 +69,8 @@ scheduler::enable_tests!();
 /// Longer than any job takes that ends by itself, on however busy a machine.
 const PLENTY: Duration = Duration::from_secs(60);
 
-/// The ways to make processes, each of which promises the same.
+/// The ways to make processes that this platform has, each of which promises the same.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+const METHODS: [StartMethod; 1] = [StartMethod::Exec];

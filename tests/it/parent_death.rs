@@ -1,16 +1,21 @@
 //! The death of the application, at any moment: nothing of its jobs survives it.
 
 use std::io::{BufRead, BufReader, Read, Write};
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use scheduler_tests::leavings::{FAMILY, alive, new_tag};
+use scheduler_tests::platform::HAS_WARDENS;
 
 use crate::application::{APP, app, records};
 
 /// What is promised is a second; a busy machine may take longer.
 const BOUND: Duration = Duration::from_secs(10);
+
+/// The method that is not the usual one, where there is another.
+const FORKS: &str = if HAS_WARDENS { "forks" } else { "" };
 
 /// An application that has been started and is about to run its jobs.
 struct Ready {
@@ -60,7 +65,7 @@ fn eventually(what: &str, done: impl Fn() -> bool) -> Duration {
 
 #[test]
 fn nothing_survives_an_application_that_is_killed_while_a_job_runs() {
-    for (mode, method) in [("waits", ""), ("threaded", ""), ("waits", "forks")] {
+    for (mode, method) in [("waits", ""), ("threaded", ""), ("waits", FORKS)] {
         let tag = new_tag();
         let command = app(mode, &["60000", &format!("leaves {tag}"), "fast"]);
         let mut app = Ready::new(with(command, method));
@@ -80,7 +85,7 @@ fn nothing_survives_an_application_that_is_killed_at_any_moment() {
         let jobs = ["15", &format!("leaves {tag}"), "big 200000000", &format!("storms {tag}"), "fast"];
         let mut command = app("waits", &jobs);
         command.env(FAMILY, &tag);
-        let mut app = Ready::new(with(command, if moment % 2 == 0 { "" } else { "forks" }));
+        let mut app = Ready::new(with(command, if moment % 2 == 0 { "" } else { FORKS }));
         app.go();
         let clock = Instant::now();
         while clock.elapsed() < Duration::from_micros(moment * moment * 20) {
@@ -93,6 +98,7 @@ fn nothing_survives_an_application_that_is_killed_at_any_moment() {
     println!("all was gone at the latest {longest:?} after the application was killed");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn nothing_survives_an_application_that_is_the_first_process_of_a_container() {
     let tag = new_tag();
@@ -106,11 +112,12 @@ fn nothing_survives_an_application_that_is_the_first_process_of_a_container() {
     }
     let mut app = Ready::new(unshare);
     app.go();
-    eventually("the job has left its daemon", || alive(&tag).len() > 4);
+    eventually("the job has left its daemon", || alive(&tag).len() > if HAS_WARDENS { 4 } else { 3 });
     app.kill();
     eventually("all is gone", || alive(&tag).is_empty());
 }
 
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
 fn a_run_outlives_the_thread_that_main_ran_on() {
     let mut command = app("main thread ends", &["60000", "fast", "fast"]);

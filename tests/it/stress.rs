@@ -35,10 +35,10 @@ impl Dice {
 fn one_batch(dice: &mut Dice) {
     let tag = new_tag();
     let mut leaving = || {
-        let leaving = dice.one_of(&Leaving::ALL);
+        let leaving = dice.one_of(Leaving::ALL);
         // A warden that is stopped takes seconds, a daemon whose warden was killed can't be found, and whoever looks on
         // wants to see more than what a job prints.
-        let ending = match dice.one_of(&Ending::ALL) {
+        let ending = match dice.one_of(Ending::ALL) {
             Ending::StopsWarden => Ending::Stops,
             Ending::Floods => Ending::Hangs,
             Ending::KillsWarden if leaving == Leaving::Daemon => Ending::Dies,

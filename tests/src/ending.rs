@@ -44,8 +44,8 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Every way to end.
-    pub const ALL: [Self; 17] = [
+    /// Every way to end that the platform has.
+    pub const ALL: &[Self] = &[
         Self::Returns,
         Self::Fails,
         Self::Panics,
@@ -57,11 +57,17 @@ impl Ending {
         Self::Dies,
         Self::Hangs,
         Self::Spins,
+        #[cfg(unix)]
         Self::Ignores,
+        #[cfg(unix)]
         Self::Stops,
+        #[cfg(unix)]
         Self::Closes,
         Self::Floods,
+        // Elsewhere the parent of a job is the application.
+        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
         Self::KillsWarden,
+        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
         Self::StopsWarden,
     ];
 
@@ -96,8 +102,11 @@ impl Ending {
             Self::Dies => jobs::kills_itself(),
             Self::Hangs => jobs::hangs(),
             Self::Spins => jobs::spins(),
+            #[cfg(unix)]
             Self::Ignores => jobs::ignores_signals(),
+            #[cfg(unix)]
             Self::Stops => jobs::stops_itself(),
+            #[cfg(unix)]
             Self::Closes => {
                 jobs::closes_all_descriptors();
                 jobs::hangs();
@@ -106,8 +115,12 @@ impl Ending {
                 jobs::prints(80 << 10);
                 jobs::hangs();
             }
+            #[cfg(all(target_os = "linux", not(scheduler_portable)))]
             Self::KillsWarden => jobs::signals_its_warden(libc::SIGKILL),
+            #[cfg(all(target_os = "linux", not(scheduler_portable)))]
             Self::StopsWarden => jobs::signals_its_warden(libc::SIGSTOP),
+            #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+            ending => unreachable!("there is no {ending:?} on this platform"),
         }
         Ok(())
     }

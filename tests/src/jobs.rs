@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+#[cfg(unix)]
 use std::time::Duration;
 
 use scheduler::{Scheduler, job, jobs};
@@ -220,6 +221,7 @@ pub fn aborts() {
 }
 
 /// Ends itself with a signal.
+#[cfg(unix)]
 #[job]
 pub fn ends_by_signal(signal: i32) {
     // SAFETY: `raise` has no preconditions.
@@ -237,9 +239,19 @@ pub fn eats_memory(mib: usize) -> usize {
 }
 
 /// Kills itself.
+#[cfg(unix)]
 #[job]
 pub fn kills_itself() {
     ends_by_signal(libc::SIGKILL);
+}
+
+/// Kills itself, which looks like an exit with this code.
+#[cfg(windows)]
+#[job]
+pub fn kills_itself() {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+    // SAFETY: It ends the process at once, whatever its state.
+    unsafe { TerminateProcess(GetCurrentProcess(), 9) };
 }
 
 /// Writes to the null page.
@@ -280,26 +292,39 @@ pub fn complains_and_exits() {
 /// Writes raw bytes, that look like frames as much as a job can make them, to every low descriptor.
 #[job]
 pub fn writes_to_descriptor_1() -> i32 {
-    let mut forged = vec![0_u8; 16];
-    forged.extend([1, 34, 1, 0, 0, 0, 0, 0, 0, 0, 84]);
-    // SAFETY: The pointer and the length are those of a vector.
-    unsafe { libc::write(1, forged.as_ptr().cast(), forged.len()) };
+    const FORGED: [u8; 27] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 34, 1, 0, 0, 0, 0, 0, 0, 0, 84];
+    // SAFETY: The pointer and the length are those of the constant.
+    unsafe { libc::write(1, FORGED.as_ptr().cast(), 27) };
     42
 }
 
 /// Closes every descriptor above standard error, as a program does that turns itself into a daemon.
+#[cfg(unix)]
 #[job]
 pub fn closes_all_descriptors() -> i32 {
-    // SAFETY: Nothing in this process uses those descriptors but the protocol, which is what is tried here.
-    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    close_from_three();
     42
 }
 
+#[cfg(target_os = "linux")]
+fn close_from_three() {
+    // SAFETY: Nothing in this process uses those descriptors but the protocol, which is what is tried here.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn close_from_three() {
+    for number in 3..1024 {
+        // SAFETY: As above.
+        unsafe { libc::close(number) };
+    }
+}
+
 /// Closes every descriptor above standard error and opens a file of its own in each of their places.
+#[cfg(unix)]
 #[job]
 pub fn reuses_all_descriptors(file: std::path::PathBuf) -> i32 {
-    // SAFETY: As above.
-    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    close_from_three();
     let own = std::fs::File::create(file).expect("the folder is the test's");
     for number in 3..300 {
         // SAFETY: The descriptors are free, and `own` is open.
@@ -309,6 +334,7 @@ pub fn reuses_all_descriptors(file: std::path::PathBuf) -> i32 {
 }
 
 /// Forks without executing anything, and returns on both sides.
+#[cfg(unix)]
 #[job]
 pub fn returns_twice() -> u32 {
     // SAFETY: The job has one thread.
@@ -322,6 +348,7 @@ pub fn returns_twice() -> u32 {
 }
 
 /// Forks a copy that panics, waits for its end, and aborts.
+#[cfg(unix)]
 #[job]
 pub fn aborts_after_its_copy_panicked() {
     // SAFETY: The job has one thread.
@@ -350,9 +377,10 @@ pub fn spins() {
 }
 
 /// Ignores every signal that can be ignored, and waits for ever.
+#[cfg(unix)]
 #[job]
 pub fn ignores_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
+    for signal in 1..=31 {
         // SAFETY: No handler is installed.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
@@ -360,6 +388,7 @@ pub fn ignores_signals() {
 }
 
 /// Stops itself.
+#[cfg(unix)]
 #[job]
 pub fn stops_itself() {
     // SAFETY: `raise` has no preconditions.
@@ -380,6 +409,7 @@ pub fn hangs_at_exit() -> i32 {
 }
 
 /// Begins a result so large that it can't be through by its deadline, whose reader stops it in the middle.
+#[cfg(unix)]
 #[job]
 pub fn stops_in_the_middle_of_its_result() -> String {
     std::thread::spawn(|| {
@@ -392,6 +422,7 @@ pub fn stops_in_the_middle_of_its_result() -> String {
 }
 
 /// Sends its warden a signal, and waits for ever.
+#[cfg(unix)]
 #[job]
 pub fn signals_its_warden(signal: i32) {
     // SAFETY: The parent of a job is its warden, and nothing else.

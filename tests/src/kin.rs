@@ -1,7 +1,10 @@
 //! Jobs that tell who they are, what others have left to them, and when they run.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
+#[cfg(target_os = "linux")]
+use std::fs::{self, File};
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process;
@@ -11,11 +14,15 @@ use scheduler::job;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
-/// Returns its process, its parent process, and how many calls this one is that its process has seen.
+/// Returns its process, its parent process (0 where that isn't to be known), and how many calls this one is that its process has seen.
 #[job]
 #[must_use]
 pub fn introduces_itself() -> (u32, u32, u32) {
-    (process::id(), std::os::unix::process::parent_id(), CALLS.fetch_add(1, Ordering::Relaxed) + 1)
+    #[cfg(unix)]
+    let parent = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let parent = 0;
+    (process::id(), parent, CALLS.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 /// Writes a line when it begins and one when it ends.
@@ -41,6 +48,7 @@ pub fn keeps(secret: String) -> usize {
     Box::leak(secret.repeat(3).into_boxed_str()).len()
 }
 
+#[cfg(target_os = "linux")]
 /// Returns how often a text, whose bytes are given each one higher, stands in the writable memory of its process.
 ///
 /// # Errors
@@ -69,10 +77,12 @@ pub fn searches(shifted: Vec<u8>) -> io::Result<usize> {
     Ok(found)
 }
 
+#[cfg(target_os = "linux")]
 fn is(window: &[u8], shifted: &[u8]) -> bool {
     window.iter().zip(shifted).all(|(byte, shifted)| byte.wrapping_add(1) == *shifted)
 }
 
+#[cfg(target_os = "linux")]
 /// Ends the processes that wait for their turn, with their wardens, and returns how many those were. It waits until one
 /// is there.
 ///
@@ -107,6 +117,7 @@ pub fn ends_the_next_one() -> io::Result<usize> {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn same_image(process: u32) -> bool {
     let image = |of: String| fs::read_link(format!("/proc/{of}/exe")).ok();
     image(process.to_string()) == image("self".to_owned())

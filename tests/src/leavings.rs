@@ -7,7 +7,9 @@
 )]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+#[cfg(unix)]
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use scheduler::job;
@@ -37,9 +39,25 @@ pub enum Leaving {
 }
 
 impl Leaving {
-    /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Nothing, Self::Plain, Self::Deaf, Self::Session, Self::Bare, Self::Orphan, Self::Daemon, Self::Chain];
+    /// Every kind that the platform has, and of which something can be found.
+    pub const ALL: &[Self] = &[
+        Self::Nothing,
+        Self::Plain,
+        #[cfg(unix)]
+        Self::Deaf,
+        #[cfg(unix)]
+        Self::Session,
+        Self::Bare,
+        Self::Orphan,
+        // It is found by a warden and by a job object, and has left no trace for anybody else.
+        #[cfg(any(all(target_os = "linux", not(scheduler_portable)), windows))]
+        Self::Daemon,
+        Self::Chain,
+    ];
+
+    /// The one of these that is the hardest to find.
+    pub const HARDEST: Self =
+        if cfg!(any(all(target_os = "linux", not(scheduler_portable)), windows)) { Self::Daemon } else { Self::Orphan };
 
     /// Returns how many processes that is.
     #[must_use]
@@ -52,6 +70,7 @@ impl Leaving {
     }
 
     /// Returns a script that says a line once it is up, and then stays.
+    #[cfg(unix)]
     fn script(self, tag: &str) -> String {
         let stay = format!("exec sleep {tag}");
         match self {
@@ -88,22 +107,26 @@ pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), Strin
 
 /// Leaves a process behind that can be found by `tag`.
 pub fn leave(leaving: Leaving, tag: &str) {
-    let mut shell = Command::new("sh")
-        .args(["-c", &leaving.script(tag)])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("`sh` is everywhere");
+    let mut child = starting(leaving, tag).stdout(Stdio::piped()).spawn().expect("it is there on every machine");
     let mut line = String::new();
-    let stdout = shell.stdout.take().expect("stdout was piped at spawn");
+    let stdout = child.stdout.take().expect("stdout was piped at spawn");
     BufReader::new(stdout).read_line(&mut line).expect("the pipe is ours");
-    assert_eq!(line, "up\n", "the process came up");
+    assert_eq!(line.trim_end(), "up", "the process came up");
     if leaving == Leaving::Nothing {
-        shell.wait().expect("it is ours");
+        child.wait().expect("it is ours");
     }
+}
+
+#[cfg(unix)]
+fn starting(leaving: Leaving, tag: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &leaving.script(tag)]);
+    shell
 }
 
 /// Leaves as many processes as it can in a bounded storm: every one forks two more in sessions of their own, until so
 /// many have been made, and then hangs.
+#[cfg(unix)]
 #[job]
 pub fn storms(depth: u32, tag: String) {
     let script = format!(
@@ -133,6 +156,7 @@ pub const FAMILY: &str = "TEST_FAMILY";
 /// # Panics
 ///
 /// If `/proc` can't be read.
+#[cfg(target_os = "linux")]
 #[must_use]
 pub fn alive(tag: &str) -> Vec<u32> {
     let variable = format!("{FAMILY}={tag}");
@@ -148,3 +172,28 @@ pub fn alive(tag: &str) -> Vec<u32> {
     })
     .collect()
 }
+
+/// Does the same by the list that `ps` gives.
+///
+/// # Panics
+///
+/// If there is no `ps`.
+#[cfg(all(unix, not(target_os = "linux")))]
+#[must_use]
+pub fn alive(tag: &str) -> Vec<u32> {
+    let output = Command::new("ps").args(["-axwwE", "-o", "pid=,stat=,command="]).output().expect("`ps` is everywhere");
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_ours = |line: &&str| {
+        let is_alive = line.split_whitespace().nth(1).is_some_and(|state| !state.starts_with('Z'));
+        is_alive && line.split_whitespace().any(|word| word == tag || word == format!("{FAMILY}={tag}"))
+    };
+    list.lines().filter(is_ours).filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+}
+
+#[cfg(windows)]
+pub use windows::{alive, be_known, storms};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::starting;

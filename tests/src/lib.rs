@@ -10,10 +10,13 @@ pub mod environment;
 pub mod jobs;
 pub mod kin;
 pub mod leavings;
+#[cfg(target_os = "linux")]
 pub mod limited;
 #[cfg(unix)]
 pub mod output;
+pub mod platform;
 pub mod sabotage;
+#[cfg(target_os = "linux")]
 pub mod surroundings;
 
 #[doc = include_str!("../../README.md")]

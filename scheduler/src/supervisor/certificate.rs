@@ -165,7 +165,10 @@ impl Evidence {
     fn unwitnessed(&self) -> Failure {
         Failure::ProtocolBroken {
             message: match (&self.report, self.forced) {
-                (Some(_), _) => "the job's stream ended, and its process could not be killed in time",
+                (Some(_), _) => {
+                    "the job's stream ended, and how its process ended is not known: somebody else has collected it, or \
+                     it could not be killed in time"
+                }
                 (None, true) => "the job's warden gave no answer in time, and was killed with the job",
                 (None, false) => "the job's warden was ended, most likely from outside, and the job with it",
             }

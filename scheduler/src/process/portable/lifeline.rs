@@ -4,12 +4,17 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::thread;
+use std::time::Duration;
 
 use super::{ChildPid, listing};
+use crate::clock::Deadline;
 use crate::process::Cookie;
 use crate::process::unix::{Control, signals};
 
 const STACK: usize = 256 * 1024;
+
+/// How long the search may take for what has left the group.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Holds on to the application by its socket.
 pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<()> {
@@ -20,6 +25,8 @@ pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<(
         loop {
             match control.read(&mut [0; 64]) {
                 Ok(0) => end_all(cookie.as_ref()),
+                // It went without having read what we had to say.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => end_all(cookie.as_ref()),
                 // Nothing more is said by that way.
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
@@ -34,10 +41,16 @@ pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<(
 /// Ends the group, and with it this process.
 fn end_all(cookie: Option<&Cookie>) -> ! {
     if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
-        if let Some(cookie) = cookie {
-            for process in listing::kin(me, cookie) {
+        let deadline = Deadline::after(SWEEP_LIMIT);
+        while let Some(cookie) = cookie.filter(|_| !deadline.is_past()) {
+            // What forks while it is looked for is found the next time.
+            let kin = listing::kin(me, cookie);
+            for process in &kin {
                 // It may have ended by now.
                 let _ = process.kill();
+            }
+            if kin.is_empty() {
+                break;
             }
         }
         // A group of that number is this process's own, or none.

@@ -33,9 +33,8 @@ pub(super) struct Suspended {
 /// What a process inherits, each handle once: they were made inheritable.
 #[derive(Debug)]
 pub(super) struct Inherited<'a> {
-    /// Its standard input and output.
-    pub(super) null: BorrowedHandle<'a>,
-    pub(super) stderr: BorrowedHandle<'a>,
+    /// Its standard input, output and error. Each is closed for itself, so that no two are the same handle.
+    pub(super) standard: [BorrowedHandle<'a>; 3],
     pub(super) others: [BorrowedHandle<'a>; 2],
 }
 
@@ -46,15 +45,16 @@ impl Suspended {
         let mut line = command_line(command)?;
         let environment = environment(command)?;
         let folder = command.get_current_dir().map(|folder| wide(folder.as_os_str())).transpose()?;
+        let [stdin, stdout, stderr] = inherited.standard.map(|handle| handle.as_raw_handle());
         let [a, b] = inherited.others.map(|handle| handle.as_raw_handle());
-        let mut handles = [inherited.null.as_raw_handle(), inherited.stderr.as_raw_handle(), a, b];
+        let mut handles = [stdin, stdout, stderr, a, b];
         let mut attributes = Attributes::new(&mut handles)?;
         let mut startup = STARTUPINFOEXW::default();
         startup.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).expect("a structure is small");
         startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-        startup.StartupInfo.hStdInput = inherited.null.as_raw_handle();
-        startup.StartupInfo.hStdOutput = inherited.null.as_raw_handle();
-        startup.StartupInfo.hStdError = inherited.stderr.as_raw_handle();
+        startup.StartupInfo.hStdInput = stdin;
+        startup.StartupInfo.hStdOutput = stdout;
+        startup.StartupInfo.hStdError = stderr;
         startup.lpAttributeList = attributes.list();
         // In a group of its own a Ctrl-C at the console doesn't reach it before the parent has decided what to do.
         let flags = CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT;

@@ -85,13 +85,14 @@ impl Worker {
         let (link, [jobs_source, jobs_sink]) = Link::open()?;
         let (stderr, jobs_stderr) = outlet.relay()?;
         let null = OpenOptions::new().read(true).write(true).open("NUL")?;
-        let null = inheritable(null.as_handle())?;
+        let (null_in, null_out) = (inheritable(null.as_handle())?, inheritable(null.as_handle())?);
         let jobs_stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
         let role = Role::of([&source, &sink]);
         command.env(MARKER, role.written()).env(COOKIE, cookie.value());
         let others = [source.as_handle(), sink.as_handle()];
-        let inherited = Inherited { null: null.as_handle(), stderr: jobs_stderr.as_handle(), others };
+        let standard = [null_in.as_handle(), null_out.as_handle(), jobs_stderr.as_handle()];
+        let inherited = Inherited { standard, others };
         let made = Suspended::create(command, &inherited)?;
         let id = made.id;
         // What fails from here on leaves a process that has not run, and that ends with the job object or right now.

@@ -5,7 +5,7 @@ use std::fs;
 
 use scheduler_tests::sabotage::Role;
 
-use crate::listener::Call;
+use super::listener::Call;
 
 /// Every process that has made a call so far.
 #[derive(Debug, Default)]

@@ -28,7 +28,7 @@ const PLENTY: Duration = Duration::from_secs(20);
 /// Long enough for the daemon to come up.
 const LITTLE: Duration = Duration::from_millis(250);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
     if mode == "threaded" {
         // It makes the warden execute its job, as it can't fork.

@@ -1,4 +1,4 @@
-//! What is odd about the application, for each mode.
+//! What is odd about the application on Linux.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,0 +1,66 @@
+//! What differs from platform to platform, told by those that differ.
+
+#![cfg(any(not(target_os = "linux"), scheduler_portable))]
+
+use scheduler::{Scheduler, StartMethod, jobs};
+use scheduler_tests::jobs::fast;
+
+#[test]
+fn a_fork_server_is_refused_with_what_to_choose_and_auto_does_without() {
+    let with = |method| Scheduler::new().start_method(method).run(jobs![("a", fast)]);
+    let error = with(StartMethod::ForkServer).expect_err("there is none");
+    let source = std::error::Error::source(&error).expect("it says why").to_string();
+    assert!(error.to_string().contains("start a fork server"), "{error}");
+    assert!(source.contains("on Linux only; choose `StartMethod::Exec`"), "{source}");
+    assert_eq!(with(StartMethod::Auto).expect("it can do without")[0].result::<i32>().expect("it returned"), 42);
+}
+
+#[test]
+fn orphans_are_not_adopted() {
+    let error = Scheduler::new().adopt_orphans().run(jobs![("a", fast)]).expect_err("nothing would adopt them");
+    let source = std::error::Error::source(&error).expect("it says why").to_string();
+    assert!(source.contains("on Linux only"), "{error}: {source}");
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use scheduler::{AnyJob, Failure, Scheduler};
+    use scheduler_tests::jobs;
+
+    use crate::PLENTY;
+
+    /// Returns its variables and its working directory.
+    #[scheduler::job]
+    fn looks_around() -> std::io::Result<(BTreeMap<String, String>, PathBuf)> {
+        Ok((std::env::vars().collect(), std::env::current_dir()?))
+    }
+
+    fn failure_of(call: AnyJob) -> Failure {
+        let records = Scheduler::new().timeout(PLENTY).run([("a".to_owned(), call)]).expect("the input is fine");
+        records[0].failure().cloned().unwrap_or_else(|| panic!("{records:?}"))
+    }
+
+    #[test]
+    fn a_job_has_the_variables_and_the_folder_that_it_was_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let call = AnyJob::from(looks_around::job()).env("WORLD_A", "b c=d é").env_remove("PATH");
+        let call = call.current_dir(folder.path());
+        let records = Scheduler::new().run([("a".to_owned(), call)]).expect("the input is fine");
+        let (variables, found) = records[0].result::<(BTreeMap<String, String>, PathBuf)>().expect("it returned");
+        assert_eq!(variables["WORLD_A"], "b c=d é");
+        assert!(!variables.keys().any(|name| name.eq_ignore_ascii_case("PATH") || name.starts_with("__SCHEDULER")));
+        assert_eq!(found.canonicalize().expect("it is there"), folder.path().canonicalize().expect("it is there"));
+    }
+
+    #[test]
+    fn an_exception_that_nobody_handled_is_an_exit_with_its_code_and_name() {
+        let fault = failure_of(jobs::faults::job().into());
+        assert!(matches!(fault, Failure::Exited { code, .. } if code.cast_unsigned() == 0xC000_0005), "{fault:?}");
+        assert_eq!(fault.to_string(), "exited with code 0xC0000005 (STATUS_ACCESS_VIOLATION) before it gave a result");
+        let abort = failure_of(jobs::aborts::job().into());
+        assert!(matches!(abort, Failure::Exited { code, .. } if code.cast_unsigned() == 0xC000_0409), "{abort:?}");
+    }
+}

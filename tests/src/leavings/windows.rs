@@ -1,0 +1,84 @@
+//! What a job leaves on Windows, where there is no shell: copies of a small program, each known by a file that it holds.
+
+use std::fs::{self, OpenOptions};
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use scheduler::job;
+
+use super::Leaving;
+
+/// The file goes with the last handle to it, however its process ends.
+const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
+const DETACHED_PROCESS: u32 = 0x8;
+
+fn folder(tag: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("scheduler-tests-{tag}"))
+}
+
+/// Lets this process be found by `tag`, for as long as it lives.
+///
+/// # Panics
+///
+/// If the file can't be made.
+pub fn be_known(tag: &str) {
+    fs::create_dir_all(folder(tag)).expect("the folder for temporary files can be written to");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).share_mode(0).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+    let file = options.open(folder(tag).join(std::process::id().to_string())).expect("a process has its id alone");
+    std::mem::forget(file);
+}
+
+/// Returns the ids of the processes that are known by `tag`.
+#[must_use]
+pub fn alive(tag: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(folder(tag)) else {
+        return Vec::new();
+    };
+    let found: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    if found.is_empty() {
+        // Another process may just be making a file in it.
+        let _ = fs::remove_dir(folder(tag));
+    }
+    found
+}
+
+/// Returns the small program, told what to leave.
+pub(super) fn starting(leaving: Leaving, tag: &str) -> Command {
+    let mut command = sleeper();
+    match leaving {
+        Leaving::Nothing => command.arg("says"),
+        Leaving::Chain => command.args(["chain", "9", tag]),
+        Leaving::Bare => command.env_clear().args(["stays", tag]).envs(needed()),
+        Leaving::Orphan => command.args(["orphan", tag]),
+        Leaving::Daemon => command.env_clear().args(["orphan", tag]).envs(needed()).creation_flags(DETACHED_PROCESS),
+        Leaving::Plain | Leaving::Deaf | Leaving::Session => command.args(["stays", tag]),
+    };
+    command
+}
+
+/// Without these nothing starts.
+fn needed() -> impl Iterator<Item = (String, String)> {
+    ["SystemRoot", "TEMP", "TMP"].into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+}
+
+/// It stands beside the test, or one folder above.
+fn sleeper() -> Command {
+    let own = std::env::current_exe().expect("a process has an image");
+    let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("sleeper.exe"));
+    Command::new(places.into_iter().find(|place| place.exists()).expect("it is built with the tests"))
+}
+
+/// Leaves as many processes as it can in a bounded storm: every one starts two more, until so many have been made, and then
+/// hangs.
+///
+/// # Panics
+///
+/// If none can be started.
+#[job]
+pub fn storms(depth: u32, tag: String) {
+    sleeper().args(["storm", &depth.to_string(), &tag]).spawn().expect("it is built with the tests");
+    crate::jobs::hangs();
+}
