@@ -13,12 +13,12 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use scheduler_tests::limited::surrounded;
-use scheduler_tests::platform::{HAS_WARDENS, swept};
+use scheduler_tests::platform::{HAS_WARDENS, swept, wine_is_in_the_way};
 
 use crate::{METHODS, PLENTY};
 
-/// When a job is killed that is to be.
-const LIMIT: Duration = Duration::from_millis(400);
+/// When a job is killed that is to be: once all that it leaves is there, which takes ten processes a while on Windows.
+const LIMIT: Duration = Duration::from_millis(if cfg!(windows) { 3000 } else { 400 });
 /// The bound of a case; the longest that the scheduler ever waits here is 4.4 seconds, for a warden that doesn't answer.
 const BOUND: Duration = Duration::from_secs(40);
 /// What a write to the null page ends in.
@@ -41,6 +41,8 @@ fn cases() -> Vec<Case> {
             Leaving::ALL.iter().map(move |leaving| Case { method, leaving: *leaving, ending: *ending })
         })
     });
+    let is_wine = wine_is_in_the_way("a stack that overflows on another thread than the first hangs for ever");
+    let all = all.filter(|case| case.ending != Ending::Overflows || !is_wine);
     let slow = |case: &Case| case.ending == Ending::StopsWarden;
     let chosen = |case: &Case| matches!(case.leaving, Leaving::Nothing | Leaving::Orphan);
     all.filter(|case| !slow(case) || chosen(case)).collect()

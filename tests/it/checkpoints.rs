@@ -219,6 +219,7 @@ fn what_is_saved_in_the_grace_period_counts() {
 }
 
 /// Forks a copy that saves, and says what that was told.
+#[cfg(unix)]
 #[expect(unsafe_code, reason = "a fork has no safe API")]
 #[scheduler::job]
 fn forks_a_copy_that_saves(file: PathBuf) -> String {
@@ -237,6 +238,7 @@ fn forks_a_copy_that_saves(file: PathBuf) -> String {
     std::fs::read_to_string(file).expect("it was written")
 }
 
+#[cfg(unix)]
 #[test]
 fn a_copy_that_a_job_forked_can_not_save_for_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -125,7 +125,10 @@ fn after_a_failure_no_further_job_is_started_if_that_is_wanted() {
         let scheduler = Scheduler::new().concurrency(concurrency).limit_group("one", 1);
         let records = scheduler.on_failure(OnFailure::Stop).run(list()).expect("the input is fine");
         assert_eq!((records.len(), records[1].status()), (4, Status::Error));
-        assert!(records[1].error().is_some_and(|error| error.contains("SIGKILL")), "{records:?}");
+        assert!(
+            records[1].error().is_some_and(|error| error.contains(if cfg!(windows) { "code 9" } else { "SIGKILL" })),
+            "{records:?}"
+        );
         assert!(is_cancelled(&records[2]) && is_cancelled(&records[3]), "{records:?}");
         assert_eq!(records[3].error().as_deref(), Some("cancelled before it began"));
         assert!(!lines(&file).iter().any(|line| line == "c" || line == "d"), "{records:?}");

@@ -9,6 +9,7 @@ use scheduler::{
 };
 use scheduler_tests::jobs::{complains_and_exits, fast, overflows};
 use scheduler_tests::output::{alternates, counts, is_captured, leaves_a_speaker, speaks_and_hangs, writes_for_ever};
+#[cfg(target_os = "linux")]
 use scheduler_tests::surroundings::looks_around;
 use serde_json::Value;
 
@@ -149,6 +150,7 @@ fn what_is_captured_is_serialised_and_nothing_else() {
     assert!(json.get("stdout").is_none() && json.get("stderr").is_none(), "{json}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_job_whose_output_is_captured_has_no_descriptor_more() {
     let count = |record: &Record| {

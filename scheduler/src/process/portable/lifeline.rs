@@ -6,10 +6,11 @@ use std::io::{self, ErrorKind, Read};
 use std::thread;
 use std::time::Duration;
 
-use super::{ChildPid, listing};
+use super::ChildPid;
+use super::listing::{self, EMPTY_LOOKS, Kin};
 use crate::clock::Deadline;
 use crate::process::Cookie;
-use crate::process::unix::{Control, signals};
+use crate::process::unix::{Control, poll, signals};
 
 const STACK: usize = 256 * 1024;
 
@@ -42,15 +43,17 @@ pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<(
 fn end_all(cookie: Option<&Cookie>) -> ! {
     if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
         let deadline = Deadline::after(SWEEP_LIMIT);
-        while let Some(cookie) = cookie.filter(|_| !deadline.is_past()) {
-            // What forks while it is looked for is found the next time.
-            let kin = listing::kin(me, cookie);
-            for process in &kin {
+        let mut empty = 0;
+        while let Some(cookie) = cookie.filter(|_| empty < EMPTY_LOOKS && !deadline.is_past()) {
+            // What forks or is executed while it is looked for is found the next time.
+            let Kin { found, is_in_between } = listing::kin(me, cookie);
+            for process in &found {
                 // It may have ended by now.
                 let _ = process.kill();
             }
-            if kin.is_empty() {
-                break;
+            empty = if found.is_empty() && !is_in_between { empty + 1 } else { 0 };
+            if empty < EMPTY_LOOKS {
+                poll::pause();
             }
         }
         // A group of that number is this process's own, or none.

@@ -12,18 +12,38 @@ use crate::process::Cookie;
 struct Process {
     id: ChildPid,
     group: i32,
+    /// It may be just being executed, if its environment is empty.
+    may_be_in_between: bool,
 }
 
-/// Returns the processes of a run beside the job's own, which leads the group.
-pub(super) fn kin(job: ChildPid, cookie: &Cookie) -> Vec<ChildPid> {
+/// What a look at all processes found of a run, beside the job's own process.
+#[derive(Debug, Default)]
+pub(super) struct Kin {
+    pub(super) found: Vec<ChildPid>,
+    /// A process is just being executed, and can't be told for a moment: its old environment is gone, and the new one isn't
+    /// there.
+    pub(super) is_in_between: bool,
+}
+
+/// How many looks in a row must find nothing, once anything has been found.
+pub(super) const EMPTY_LOOKS: u32 = 3;
+
+/// Looks for the processes of a run, whose job leads a group.
+pub(super) fn kin(job: ChildPid, cookie: &Cookie) -> Kin {
     let me = std::process::id().cast_signed();
-    let mut kin = system::processes();
-    kin.retain(|process| process.id != job && process.id.get() != me);
-    kin.retain(|process| {
-        process.group == job.get()
-            || system::environment(process.id).is_some_and(|all| cookie.is_in(&all) == Some(true))
-    });
-    kin.into_iter().map(|process| process.id).collect()
+    let mut kin = Kin::default();
+    for process in system::processes().into_iter().filter(|process| process.id != job && process.id.get() != me) {
+        if process.group == job.get() {
+            kin.found.push(process.id);
+        } else if let Some(environment) = system::environment(process.id) {
+            match cookie.is_in(&environment) {
+                Some(true) => kin.found.push(process.id),
+                None if environment.is_empty() && process.may_be_in_between => kin.is_in_between = true,
+                _ => {}
+            }
+        }
+    }
+    kin
 }
 
 #[cfg(target_os = "linux")]
@@ -43,7 +63,12 @@ mod system {
             let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
             let is_alive = !matches!(fields.next()?, "Z" | "X");
             let group = fields.nth(1)?.parse().ok()?;
-            is_alive.then_some(Process { id, group })
+            let flags: u32 = fields.nth(3)?.parse().ok()?;
+            // It is none of the kernel's own (`PF_KTHREAD`), and not about to end (`PF_EXITING`). A program has a name, if
+            // nothing else.
+            let has_name = || fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
+            let may_be_in_between = flags & (0x0020_0000 | 0x4) == 0 && !has_name();
+            is_alive.then_some(Process { id, group, may_be_in_between })
         };
         entries.filter_map(|entry| process(entry.ok()?.file_name().to_str()?)).collect()
     }
@@ -84,7 +109,7 @@ mod system {
         // SAFETY: All-zero is a valid `proc_bsdinfo`.
         let info = unsafe { info.assume_init() };
         let is_alive = told == size && info.pbi_status != libc::SZOMB;
-        is_alive.then(|| Process { id, group: info.pbi_pgid.cast_signed() })
+        is_alive.then(|| Process { id, group: info.pbi_pgid.cast_signed(), may_be_in_between: false })
     }
 
     /// The kernel gives the arguments before it; what is not allowed to be seen is left out.
@@ -120,7 +145,11 @@ mod system {
                 info.assume_init()
             };
             let is_alive = info.ki_stat != libc::SZOMB;
-            ChildPid::new(info.ki_pid).filter(|_| is_alive).map(|id| Process { id, group: info.ki_pgid })
+            ChildPid::new(info.ki_pid).filter(|_| is_alive).map(|id| Process {
+                id,
+                group: info.ki_pgid,
+                may_be_in_between: false,
+            })
         };
         bytes.chunks_exact(size_of::<libc::kinfo_proc>()).filter_map(process).collect()
     }
@@ -195,14 +224,14 @@ mod tests {
         let (mut bearer, bearer_id) = Sleeper::new(bearer.arg("1000").process_group(0).env(COOKIE, cookie.value()));
         let (_other, other) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
         // The environment of a process is there a moment after it was executed.
-        while !kin(job, &cookie).contains(&bearer_id) {
+        while !kin(job, &cookie).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
-        let found = kin(job, &cookie);
+        let found = kin(job, &cookie).found;
         assert!(found.contains(&member) && !found.contains(&other) && !found.contains(&job), "{found:?}");
         bearer.0.kill().expect("it is ours");
         // A zombie has ended, too.
-        while kin(job, &cookie).contains(&bearer_id) {
+        while kin(job, &cookie).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
     }

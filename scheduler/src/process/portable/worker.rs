@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 
 use super::exit_watch::ExitWatch;
-use super::{ChildPid, Glance, Interests, Link, listing, wait};
+use super::listing::{self, EMPTY_LOOKS, Kin};
+use super::{ChildPid, Glance, Interests, Link, wait};
 use crate::clock::Deadline;
 use crate::evidence::{Sweep, Usage};
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
@@ -38,6 +39,8 @@ pub(crate) struct Worker {
     exit: ExitWatch,
     /// What it writes to standard error, if it isn't told anything else.
     stderr: Relay,
+    /// What the job had started, and what was ended for that.
+    killed: BTreeSet<i32>,
     state: State,
     is_dismissed: bool,
 }
@@ -48,7 +51,8 @@ enum State {
     Running,
     /// The process has ended, and is not collected, so that its number, which is its group's, is its own.
     Sweeping {
-        killed: BTreeSet<i32>,
+        /// How many looks in a row found nothing.
+        empty: u32,
         deadline: Deadline,
     },
     /// It is collected, and all has been told.
@@ -67,6 +71,7 @@ impl Worker {
             sent: None,
             exit: ExitWatch::over(child),
             stderr,
+            killed: BTreeSet::new(),
             state: State::Running,
             is_dismissed: false,
         })
@@ -84,8 +89,16 @@ impl Worker {
         Ok(Stream::over(link))
     }
 
-    /// Ends the process and its group.
+    /// Ends the process, its group and what has left that.
+    ///
+    /// The process comes last: should the application be killed meanwhile, it is the one that goes on with it.
     pub(crate) fn tell_to_kill(&mut self) {
+        for process in listing::kin(self.child, &self.cookie).found {
+            // It may have ended by now, and counts as killed if not.
+            if process.kill().is_ok() {
+                self.killed.insert(process.get());
+            }
+        }
         self.kill();
     }
 
@@ -113,24 +126,27 @@ impl Worker {
                 if !self.exit.has_ended() {
                     return Heard::Nothing;
                 }
-                self.state = State::Sweeping { killed: BTreeSet::new(), deadline: Deadline::after(SWEEP_LIMIT) };
+                // What has left nothing needs one look; what has left something may have left more.
+                let deadline = Deadline::after(SWEEP_LIMIT);
+                self.state = State::Sweeping { empty: EMPTY_LOOKS - 1, deadline };
                 Heard::Partial
             }
-            State::Sweeping { killed, deadline } => {
-                let left = listing::kin(self.child, &self.cookie);
-                let may_go_on = !left.is_empty() && !deadline.is_past();
+            State::Sweeping { empty, deadline } => {
+                let Kin { found: left, is_in_between } = listing::kin(self.child, &self.cookie);
+                *empty = if left.is_empty() && !is_in_between { *empty + 1 } else { 0 };
+                let may_go_on = *empty < EMPTY_LOOKS && !deadline.is_past();
                 // What can't be listed is in the group, if it is to be found at all.
                 let _ = self.child.kill_group();
                 for process in &left {
                     // One that may not be signalled, a program with more rights, is listed until the deadline.
                     let _ = process.kill();
-                    killed.insert(process.get());
+                    self.killed.insert(process.get());
                 }
                 if may_go_on {
                     return Heard::Nothing;
                 }
                 let sweep = if left.is_empty() {
-                    Sweep::Unproved { killed: killed.len() }
+                    Sweep::Unproved { killed: self.killed.len() }
                 } else {
                     Sweep::Escaped(left.into_iter().map(|process| process.get().cast_unsigned()).collect())
                 };

@@ -62,6 +62,8 @@ pub(crate) struct Worker {
     link: Option<Link>,
     /// What it writes to standard error, if it isn't told anything else.
     stderr: Relay,
+    /// How many others were in the job object when it was ended.
+    ended: usize,
     state: State,
 }
 
@@ -69,9 +71,8 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Running,
-    /// The process has ended; so many that it had started are being ended, too.
+    /// The process has ended; what it had started is being ended, too.
     Sweeping {
-        others: usize,
         deadline: Deadline,
     },
     /// All has been told.
@@ -102,7 +103,7 @@ impl Worker {
         }
         let end = ProcessEnd::watch(made.process.as_handle())?;
         let process = made.resume()?;
-        Ok(Self { object, process, id, end, link: Some(link), stderr, state: State::Running })
+        Ok(Self { object, process, id, end, link: Some(link), stderr, ended: 0, state: State::Running })
     }
 
     /// Here no process makes others.
@@ -143,7 +144,13 @@ impl Worker {
 
     /// Ends the process and all that it started.
     pub(crate) fn tell_to_kill(&mut self) {
+        self.count_others();
         self.object.terminate();
+    }
+
+    /// Counts what is about to be ended with the process.
+    fn count_others(&mut self) {
+        self.ended += self.others().into_iter().filter(|id| !is_console_host(*id)).count();
     }
 
     /// There is no signal that would ask the processes of a job: it is asked by word.
@@ -155,20 +162,22 @@ impl Worker {
         match self.state {
             State::Running if !self.has_ended() => Heard::Nothing,
             State::Running => {
-                let others = self.others().into_iter().filter(|id| !is_console_host(*id)).count();
+                if self.ended == 0 {
+                    self.count_others();
+                }
                 self.object.terminate();
-                self.state = State::Sweeping { others, deadline: Deadline::after(SWEEP_LIMIT) };
+                self.state = State::Sweeping { deadline: Deadline::after(SWEEP_LIMIT) };
                 Heard::Partial
             }
-            State::Sweeping { others, deadline } => {
+            State::Sweeping { deadline } => {
                 let left = self.others();
                 if !left.is_empty() && !deadline.is_past() {
                     return Heard::Nothing;
                 }
-                let sweep = match (left.is_empty(), others) {
+                let sweep = match (left.is_empty(), self.ended) {
                     (false, _) => Sweep::Escaped(left),
                     (true, 0) => Sweep::Clean,
-                    (true, others) => Sweep::Killed(others),
+                    (true, ended) => Sweep::Killed(ended),
                 };
                 self.state = State::Told;
                 let usage = usage(self.process.as_handle(), &self.object);
@@ -182,7 +191,7 @@ impl Worker {
     pub(super) fn has_news(&self) -> bool {
         match self.state {
             State::Running => self.has_ended(),
-            State::Sweeping { deadline, .. } => deadline.is_past() || self.others().is_empty(),
+            State::Sweeping { deadline } => deadline.is_past() || self.others().is_empty(),
             State::Told => false,
         }
     }

@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|name| {
             let call = match name.split_once(' ') {
                 Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.to_owned())),
+                Some(("keeps", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Hangs, tag.to_owned())),
                 Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
                 Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
                 Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
