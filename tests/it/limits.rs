@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use scheduler::{AnyJob, Failure, Record, Scheduler, Status, jobs};
-use scheduler_tests::jobs::{eats_memory, spins};
+use scheduler_tests::jobs::{aborts, eats_memory, spins};
 use scheduler_tests::limited::{
     Held, aborts_for_another_reason, fails_as_cpp_does, has_a_child_spin, is_held, opens_files, reserves, spins_on,
     wants_many_files, writes,
@@ -108,6 +108,24 @@ fn a_job_that_writes_too_large_a_file_is_told_so() {
     for record in runs(writes::job(path, 4096).file_size(4096)) {
         assert_eq!(record.status(), Status::Ok, "{record:?}");
     }
+}
+
+#[test]
+fn a_job_that_may_dump_no_core_dumps_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dumps = |call: scheduler::Job<()>| {
+        runs(call.current_dir(folder.path())).any(|record| match record.failure() {
+            Some(Failure::Signaled { name: "SIGABRT", core_dumped, .. }) => *core_dumped,
+            // Who may not raise the limit is not told what a core would be.
+            Some(Failure::NeverStarted { .. }) => false,
+            failure => panic!("{failure:?}"),
+        })
+    };
+    if !dumps(aborts::job().core_size(1 << 30)) {
+        eprintln!("skipped: no core is dumped here in any case");
+        return;
+    }
+    assert!(!dumps(aborts::job().core_size(0)));
 }
 
 #[test]

@@ -56,8 +56,8 @@ fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {
         // By that one a job is found, and what it has started, should its warden be lost.
         for (name, _) in env::vars_os().filter(|(name, _)| name != COOKIE) {
             // SAFETY: This process was forked, and has no thread but this one, or it was started and came by `init`, which
-            // stands first in `main`; under libtest the other thread waits for this one. Of one that was executed as its
-            // warden has threads, that has changed them.
+            // stands first in `main`; under libtest the other thread waits for this one, and what watches over the parent
+            // reads no variable. Of one that was executed as its warden has threads, that has changed them.
             unsafe { env::remove_var(name) };
         }
     }

@@ -1,6 +1,7 @@
 //! `Environment`: the variables and the working directory that a job begins with.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +9,27 @@ use serde::{Deserialize, Serialize};
 pub(crate) const OWN: [&str; 2] = ["SCHEDULER_RUN", "__SCHEDULER_CHILD"];
 
 /// What of the environment is changed, in this order: cleared, then each change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Environment {
     pub(crate) is_cleared: bool,
     /// The variables that are set, and those that are removed.
     pub(crate) changes: Vec<(OsString, Option<OsString>)>,
     /// A path, which need not be text.
     pub(crate) current_dir: Option<OsString>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A value may be a secret, which stays out of logs.
+        let change = |(name, value): &(OsString, Option<OsString>)| {
+            format!("{}{}", if value.is_some() { "" } else { "without " }, name.to_string_lossy())
+        };
+        f.debug_struct("Environment")
+            .field("is_cleared", &self.is_cleared)
+            .field("changes", &self.changes.iter().map(change).collect::<Vec<_>>())
+            .field("current_dir", &self.current_dir)
+            .finish()
+    }
 }
 
 impl Environment {

@@ -110,6 +110,13 @@ mod tests {
         assert_eq!(both.environment, Options::default().env_clear().env("A", "above").environment);
     }
 
+    #[test]
+    fn the_value_of_a_variable_is_not_shown() {
+        let options = Options::default().env("TOKEN", "secret").env_remove("HOME");
+        let shown = format!("{options:?}");
+        assert!(shown.contains(r#"["TOKEN", "without HOME"]"#) && !shown.contains("secret"), "{shown}");
+    }
+
     #[track_caller]
     fn refused(options: &Options, expected: &str) {
         assert_eq!(options.problem().as_deref(), Some(expected));

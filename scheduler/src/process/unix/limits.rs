@@ -15,7 +15,7 @@ use crate::process::{hold_memory, share_by_niceness, time_out};
 
 /// Holds this process to these limits, or says why that can't be done.
 ///
-/// Call it while the process has no thread but this one, which all others inherit from.
+/// Call it on the thread that all others of the job come from, and before user code runs.
 pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
     let Limits { memory, cpu_time, open_files, processes, file_size, core_size, niceness } = *limits;
     niceness.map_or(Ok(()), make_nice)?;
@@ -73,7 +73,7 @@ fn hold_processes(count: u64) -> Result<(), String> {
 /// Says whether another process can be made, by making one.
 #[expect(unsafe_code, reason = "a fork has no safe API")]
 fn can_fork() -> bool {
-    // SAFETY: There is no other thread, and the copy ends at once.
+    // SAFETY: The copy ends at once, and touches nothing that another thread might have held.
     let copy = match unsafe { libc::fork() } {
         // SAFETY: It ends the copy, whatever its state.
         0 => unsafe { libc::_exit(0) },
