@@ -9,7 +9,7 @@ use scheduler::{AnyJob, Record, Scheduler, Status, jobs};
 use scheduler_tests::environment::{Environment, has_an_environment, makes_a_folder, tells_its_environment};
 use scheduler_tests::jobs::fast;
 
-use crate::application::run;
+use crate::application::{app, records, run};
 use crate::{METHODS, PLENTY};
 
 fn scheduler() -> impl Iterator<Item = Scheduler> {
@@ -133,6 +133,15 @@ fn where_the_warden_executes_its_job_the_environment_is_the_same() {
     let variables = records[0]["result"]["variables"].as_object().unwrap_or_else(|| panic!("{records:?}"));
     assert_eq!(variables.keys().collect::<Vec<_>>(), ["SCHEDULER_RUN", "WORLD_A", "WORLD_B"]);
     assert_eq!(records[0]["result"]["folder"], "/");
+}
+
+#[test]
+fn what_is_no_variable_is_in_nobodys_way() {
+    for method in ["", "forks"] {
+        let mut command = app("", &["60000", "has_an_environment"]);
+        let output = command.env("=WORLD", "1").env("APP_METHOD", method).output().expect("the fixture is built");
+        assert_eq!(records(&output)[0]["status"], "ok", "{output:?}");
+    }
 }
 
 #[test]

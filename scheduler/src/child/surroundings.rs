@@ -54,7 +54,9 @@ fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
 fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
         // By that one a job is found, and what it has started, should its warden be lost.
-        for (name, _) in env::vars_os().filter(|(name, _)| name != COOKIE) {
+        // One whose name begins with `=` is no variable that could be removed.
+        let is_changed = |name: &OsStr| name != COOKIE && !name.as_encoded_bytes().contains(&b'=');
+        for (name, _) in env::vars_os().filter(|(name, _)| is_changed(name)) {
             // SAFETY: This process was forked, and has no thread but this one, or it was started and came by `init`, which
             // stands first in `main`; under libtest the other thread waits for this one, and what watches over the parent
             // reads no variable. Of one that was executed as its warden has threads, that has changed them.

@@ -38,6 +38,9 @@ const SMALL: usize = 16 * 1024;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
 
+/// How many steps of passing on what was written are taken at a time, lest what writes for ever holds up other jobs.
+const LAST_WORDS: usize = 64;
+
 /// A run that is under way.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -225,8 +228,8 @@ impl Run {
         }
         if matches!(self.state, State::Draining(_)) {
             // All that the job wrote is in the pipe by now.
-            while self.relay() && !self.deadline.is_past() {}
-            if self.output.complete() && self.warden.worker.stderr().is_through() {
+            let is_dry = (0..LAST_WORDS).any(|_| !self.relay());
+            if is_dry && self.output.complete() && self.warden.worker.stderr().is_through() {
                 self.feed(Event::Drained);
             }
         }
