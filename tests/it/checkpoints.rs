@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout, this_job};
+use scheduler::{AnyJob, CancelToken, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout, this_job};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,44 @@ fn what_was_saved_in_part_does_not_count() {
         assert_eq!(saved.len(), size);
         assert!(saved[0] >= 3 && saved.iter().all(|byte| *byte == saved[0]), "{:?}", saved[0]);
     }
+}
+
+/// Saves one number after the other, and writes each down once it is saved.
+#[scheduler::job]
+fn counts_for_ever(file: PathBuf) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::File::create(file).expect("the folder is there");
+    for n in 1_u64.. {
+        this_job::checkpoint(&n).expect("the parent is there");
+        file.write_all_at(&n.to_le_bytes(), 0).expect("the disk has room for a number");
+    }
+}
+
+#[test]
+fn what_was_on_its_way_when_the_job_was_killed_counts() {
+    for method in METHODS {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("number");
+        let call = counts_for_ever::job(file.clone()).timeout(Duration::from_millis(300));
+        let record =
+            only(Scheduler::new().start_method(method).run(jobs![("a", { call })]).expect("the input is fine"));
+        assert_eq!(record.status(), Status::Timeout);
+        let written = std::fs::read(file).expect("it was written");
+        let written = u64::from_le_bytes(written.try_into().expect("it is one number"));
+        let saved = record.checkpoint::<u64>().expect("its type is that").expect("something was saved");
+        assert!(saved == written || saved == written + 1, "{saved} was saved, {written} was written down");
+    }
+}
+
+#[test]
+fn a_call_that_was_cancelled_before_it_began_keeps_what_it_was_to_begin_with() {
+    let first = run_job_with_timeout(works::job(Ending::Returns), PLENTY).expect("the input is fine");
+    let token = CancelToken::new();
+    token.cancel();
+    let list = jobs![("a", { goes_on::job(9).resume_from(&first) })];
+    let record = only(Scheduler::new().cancel_token(&token).run(list).expect("the input is fine"));
+    assert_eq!(record.error().as_deref(), Some("cancelled before it began"));
+    assert_eq!(record.checkpoint::<Work>().expect("its type is that"), Some(Work::after(3)));
 }
 
 /// Saves once it is asked to end.
