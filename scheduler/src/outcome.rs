@@ -203,7 +203,7 @@ impl<T> fmt::Display for Overrun<T> {
             Some(Late::Value(_)) => write!(f, "ended in order, asked to at {its} timeout of {limit:?}"),
             Some(Late::Failure(failure)) => write!(f, "asked to end at {its} timeout of {limit:?}: {failure}"),
             None if grace.is_zero() => write!(f, "stopped at {its} timeout of {limit:?}"),
-            None => write!(f, "stopped at {its} timeout of {limit:?}, after a grace period of {grace:?}"),
+            None => write!(f, "stopped at {its} timeout of {limit:?}, with a grace period of {grace:?}"),
         }
     }
 }

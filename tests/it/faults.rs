@@ -28,7 +28,7 @@ const SURVEYS: usize = 3;
 const AT_A_TIME: usize = 8;
 
 /// The kinds of runs, and whose calls fail in them. The first is looked at more closely than the others.
-const KINDS: [(&str, &[Role]); 7] = [
+const KINDS: [(&str, &[Role]); 8] = [
     ("plain", &[Role::Parent, Role::Warden, Role::Job]),
     // The warden executes its job, as it can't fork.
     ("threaded", &[Role::Warden, Role::Job]),
@@ -36,6 +36,8 @@ const KINDS: [(&str, &[Role]); 7] = [
     ("forking", &[Role::Parent, Role::Warden]),
     // Each job is told of limits, of its environment and of where its streams lead.
     ("surrounded", &[Role::Parent, Role::Warden, Role::Job]),
+    // Jobs that save, tell and are asked to end.
+    ("talking", &[Role::Parent, Role::Warden, Role::Job]),
     // The parent watches over its jobs on another thread.
     ("concurrent", &[Role::Parent]),
     // The second job kills its warden, and what is left is searched for.

@@ -129,7 +129,7 @@ fn what_does_not_end_in_its_grace_period_is_killed_then() {
         let scheduler = Scheduler::new().start_method(method).timeout(LIMIT).grace(grace);
         for record in scheduler.run(list).expect("the input is fine") {
             let error = record.error().expect("it gave no result");
-            assert_eq!(error, "stopped at its timeout of 200ms, after a grace period of 300ms");
+            assert_eq!(error, "stopped at its timeout of 200ms, with a grace period of 300ms");
             assert!(record.duration() >= LIMIT + grace && record.duration() < PLENTY, "{record:?}");
         }
     }

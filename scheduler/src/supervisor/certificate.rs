@@ -102,7 +102,14 @@ impl Evidence {
         let failure = match answer {
             Some(Answer::Value(bytes)) => return Some(Late::Value(bytes)),
             Some(Answer::Failed(report)) => told(report),
-            None if self.asked && !self.told_to_kill && self.exit().is_some() => self.death(limits, stderr_tail),
+            None if self.asked && !self.told_to_kill && self.exit().is_some() => {
+                let was_killed = self.was_killed();
+                match self.death(limits, stderr_tail) {
+                    // Who has sent that is not known: most likely a warden that could not be told what to do.
+                    Failure::Signaled { .. } if was_killed => return None,
+                    failure => failure,
+                }
+            }
             None => return None,
         };
         Some(Late::Failure(Box::new(failure)))
@@ -329,7 +336,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        let line = "stopped at the whole list's timeout of 9s, after a grace period of 2s";
+        let line = "stopped at the whole list's timeout of 9s, with a grace period of 2s";
         assert_eq!(told(true), (LIMITS.list, line.to_owned()));
         let not_begun = Evidence { told_to_kill: true, ..exited(None) };
         assert_eq!(self::line(not_begun, Verdict::Outlasted, ""), "cancelled before it began");
@@ -362,14 +369,19 @@ mod tests {
 
     #[test]
     fn what_a_job_did_in_its_grace_period_is_kept_and_what_was_done_to_it_is_not() {
-        let ended = |told_to_kill| {
-            let exit = exited(Some(Exit::Signal { number: 15, core_dumped: false }));
+        let ended_by = |number, told_to_kill| {
+            let exit = exited(Some(Exit::Signal { number, core_dumped: false }));
             Evidence { asked: true, told_to_kill, ..exit }
         };
+        let ended = |told_to_kill| ended_by(libc::SIGTERM, told_to_kill);
         let answered = Evidence { answer: Some(Answer::Value(vec![7])), ..ended(true) };
         assert_eq!(late(answered), Some(Late::Value(vec![7])));
         assert!(matches!(late(ended(false)), Some(Late::Failure(_))));
         assert_eq!(late(ended(true)), None);
+        // It may have been killed by a warden that could not be told.
+        assert_eq!(late(ended_by(libc::SIGKILL, false)), None);
+        let out_of_memory = Evidence { out_of_memory: true, ..ended_by(libc::SIGKILL, false) };
+        assert!(matches!(late(out_of_memory), Some(Late::Failure(_))));
         assert_eq!(late(Evidence { asked: false, ..ended(false) }), None);
     }
 

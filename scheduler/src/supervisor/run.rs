@@ -37,7 +37,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 const SMALL: usize = 16 * 1024;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
-
+/// How many steps of reading empty a stream that is full, of a job that is gone or as good as gone.
+const LAST_SAVED: usize = 64;
 /// How many steps of passing on what was written are taken at a time, lest what writes for ever holds up other jobs.
 const LAST_WORDS: usize = 64;
 
@@ -220,7 +221,7 @@ impl Run {
         }
         if ready.exited && self.warden.worker.reap() {
             // What the job of a lost warden has saved is in the stream.
-            self.read_data(LAST_LOOK);
+            self.read_data(LAST_SAVED);
             self.feed(Event::Lost);
         }
         if matches!(self.state, State::Searching(_)) {

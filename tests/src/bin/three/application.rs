@@ -1,5 +1,6 @@
 //! An application of three jobs, to be run while its system calls fail: one returns, one leaves a daemon and hangs until
-//! its timeout, or kills its warden, and one aborts.
+//! its timeout, or kills its warden, and one aborts. Where they talk, the second one does before it hangs, and the third
+//! one fails, and is tried again with what it has saved.
 //!
 //! It prints a line before it runs them and one after, of JSON. Its one argument is what the daemon is found by, and
 //! `APP_MODE` says how the jobs are run.
@@ -15,7 +16,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Record, Scheduler, StartMethod, job, jobs};
+use scheduler::{AnyJob, Record, Scheduler, StartMethod, job, jobs, this_job};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::aborts;
 use scheduler_tests::leavings::{Leaving, leaves};
@@ -42,9 +43,11 @@ pub(crate) fn main() -> ExitCode {
     let tag = std::env::args().nth(1).unwrap_or_default();
     let leaves = match mode.as_str() {
         "lost" | "adopting" => AnyJob::from(leaves::job(Leaving::Session, Ending::KillsWarden, tag)),
+        "talking" => AnyJob::from(talks::job(tag).timeout(LITTLE)),
         _ => AnyJob::from(leaves::job(Leaving::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
     };
-    let list = jobs![("returns", returns), ("leaves", { leaves }), ("aborts", aborts)];
+    let third = if mode == "talking" { AnyJob::from(saves::job()) } else { aborts::job().into() };
+    let list = jobs![("returns", returns), ("leaves", { leaves }), ("aborts", { third })];
     let scheduler = Scheduler::new().timeout(PLENTY).start_timeout(Duration::from_secs(2));
     let scheduler = match mode.as_str() {
         "concurrent" => scheduler.concurrency(3),
@@ -76,6 +79,30 @@ fn returns() -> Result<(), String> {
         [libc::getpid(), -1].contains(&libc::getsid(0))
     };
     if leads_a_session && death_wish == libc::SIGKILL { Ok(()) } else { Err(UNPREPARED.to_owned()) }
+}
+
+/// Tells all that a job can, leaves a daemon, and waits until it is asked to end, which it doesn't do then.
+#[job(grace = "100ms", terminate = "signal")]
+fn talks(tag: String) -> Result<(), String> {
+    // SAFETY: To ignore a signal has no preconditions.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+    this_job::progress(1, 2);
+    this_job::message("at work");
+    this_job::checkpoint(&vec![7_u8; 20_000]).map_err(|error| chain(&error))?;
+    if this_job::is_cancelled() {
+        return Err("it was asked too early".to_owned());
+    }
+    std::thread::spawn(|| this_job::cancelled().wait());
+    this_job::cancelled().wait();
+    leaves(Leaving::Daemon, Ending::Hangs, tag)
+}
+
+/// Fails, and goes on from what it has saved, and fails.
+#[job(retries = 1)]
+fn saves() -> Result<(), String> {
+    let saved: Option<u32> = this_job::resume().map_err(|error| chain(&error))?;
+    this_job::checkpoint(&(saved.unwrap_or(0) + 1)).map_err(|error| chain(&error))?;
+    Err(format!("attempt {} has saved", this_job::attempt()))
 }
 
 fn told(record: &Record) -> Value {
