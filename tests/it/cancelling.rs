@@ -295,7 +295,8 @@ fn pressed_at(job: &str, lines: &[&str]) -> Vec<serde_json::Value> {
     serde_json::from_str(&last).unwrap_or_else(|error| panic!("{error}: {last}"))
 }
 
-#[cfg(feature = "ctrlc")]
+/// On Windows a console would have to press it.
+#[cfg(all(unix, feature = "ctrlc"))]
 #[test]
 fn ctrl_c_asks_and_pressed_once_more_kills() {
     for (job, lines) in [("obeys", &["begun"][..]), ("lingers", &["begun", "asked"][..])] {

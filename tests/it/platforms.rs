@@ -29,6 +29,7 @@ mod windows {
 
     use scheduler::{AnyJob, Failure, Scheduler};
     use scheduler_tests::jobs;
+    use scheduler_tests::platform::wine_is_in_the_way;
 
     use crate::PLENTY;
 
@@ -53,6 +54,23 @@ mod windows {
         assert_eq!(variables["WORLD_A"], "b c=d é");
         assert!(!variables.keys().any(|name| name.eq_ignore_ascii_case("PATH") || name.starts_with("__SCHEDULER")));
         assert_eq!(found.canonicalize().expect("it is there"), folder.path().canonicalize().expect("it is there"));
+    }
+
+    #[test]
+    fn limits_of_a_job_object_are_taken_and_others_refused() {
+        let run = |call: AnyJob| {
+            let records = Scheduler::new().timeout(PLENTY).run([("a".to_owned(), call)]).expect("the input is fine");
+            records[0].error()
+        };
+        let fast = || AnyJob::from(jobs::fast::job());
+        let limited = fast().memory(1 << 30).cpu_time(std::time::Duration::from_secs(9)).processes(9).niceness(1);
+        assert_eq!(run(limited), None);
+        let refused = run(fast().open_files(100)).expect("Windows has no such limit");
+        assert_eq!(refused, "never started: a limit on open files is not held by this system; leave it out");
+        if !wine_is_in_the_way("it takes limits and holds none") {
+            let killed = run(AnyJob::from(jobs::spins::job()).cpu_time(std::time::Duration::from_millis(200)));
+            assert!(killed.is_some_and(|error| error.contains("processor time")), "it is held to its limit");
+        }
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn needed() -> impl Iterator<Item = (String, String)> {
 }
 
 /// It stands beside the test, or one folder above.
+#[expect(clippy::disallowed_methods, reason = "nobody replaces a fixture while its test runs")]
 fn sleeper() -> Command {
     let own = std::env::current_exe().expect("a process has an image");
     let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("sleeper.exe"));

@@ -21,6 +21,9 @@ use windows_sys::Win32::System::Threading::{
     OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, QueryFullProcessImageNameW,
 };
 
+use super::limits::add;
+use crate::options::Limits;
+
 /// The exit code of what we end.
 const ENDED: u32 = 1;
 
@@ -37,19 +40,26 @@ impl JobObject {
         }
         // SAFETY: The handle is new, and nobody else has it.
         let object = Self(unsafe { OwnedHandle::from_raw_handle(raw) });
+        object.hold(&Limits::default())?;
+        Ok(object)
+    }
+
+    /// Holds what is in it to these limits, each process or all together.
+    pub(super) fn hold(&self, held: &Limits) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags =
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
+        add(held, &mut limits);
         // SAFETY: The pointer and the length are those of a structure of the class.
         let set = unsafe {
             SetInformationJobObject(
-                object.0.as_raw_handle(),
+                self.0.as_raw_handle(),
                 JobObjectExtendedLimitInformation,
                 (&raw const limits).cast(),
                 size::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>(),
             )
         };
-        if set == 0 { Err(io::Error::last_os_error()) } else { Ok(object) }
+        if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Puts a process into it that has not begun to run.

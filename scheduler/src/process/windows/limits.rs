@@ -1,8 +1,80 @@
-//! Limits: the job object may hold a job's process to some; so far it holds it to none.
+//! Limits: the parent has the job object hold them, and the job's process refuses those that a job object doesn't know.
+
+use std::time::Duration;
+
+use windows_sys::Win32::System::JobObjects::{
+    JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_JOB_TIME, JOB_OBJECT_LIMIT_PRIORITY_CLASS,
+    JOB_OBJECT_LIMIT_PROCESS_MEMORY, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+};
+use windows_sys::Win32::System::Threading::{
+    ABOVE_NORMAL_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS, HIGH_PRIORITY_CLASS, IDLE_PRIORITY_CLASS,
+    NORMAL_PRIORITY_CLASS,
+};
 
 use crate::options::Limits;
 
 /// Says why this process can't be held to these limits.
-pub(crate) fn limit(_: &Limits) -> Result<(), String> {
-    Err("no job is held to limits on this platform yet; leave them out".to_owned())
+pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
+    let unknown = |what: &str| Err(format!("a limit on {what} is not held by this system; leave it out"));
+    match limits {
+        Limits { open_files: Some(_), .. } => unknown("open files"),
+        Limits { file_size: Some(_), .. } => unknown("the size of files"),
+        Limits { core_size: Some(1..), .. } => unknown("the size of core dumps, of which there are none,"),
+        _ => Ok(()),
+    }
+}
+
+/// Adds these limits to what a job object is told.
+pub(super) fn add(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION) {
+    let basic = &mut to.BasicLimitInformation;
+    if let Some(bytes) = limits.memory {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_PROCESS_MEMORY;
+        to.ProcessMemoryLimit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    if let Some(time) = limits.cpu_time {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_JOB_TIME;
+        basic.PerJobUserTimeLimit = ticks(time);
+    }
+    if let Some(count) = limits.processes {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_ACTIVE_PROCESS;
+        basic.ActiveProcessLimit = u32::try_from(count).unwrap_or(u32::MAX);
+    }
+    if let Some(niceness) = limits.niceness {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_PRIORITY_CLASS;
+        basic.PriorityClass = match niceness {
+            ..-10 => HIGH_PRIORITY_CLASS,
+            -10..0 => ABOVE_NORMAL_PRIORITY_CLASS,
+            0 => NORMAL_PRIORITY_CLASS,
+            1..10 => BELOW_NORMAL_PRIORITY_CLASS,
+            10.. => IDLE_PRIORITY_CLASS,
+        };
+    }
+}
+
+/// Returns what the kernel counts in: tenths of a microsecond.
+fn ticks(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos().div_ceil(100)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_in_the_kernels_units() {
+        let cpu_time = Some(Duration::from_millis(1500));
+        let limits =
+            Limits { memory: Some(1 << 30), cpu_time, processes: Some(3), niceness: Some(5), ..Limits::default() };
+        let mut told = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        add(&limits, &mut told);
+        let basic = told.BasicLimitInformation;
+        assert_eq!(
+            (told.ProcessMemoryLimit, basic.PerJobUserTimeLimit, basic.ActiveProcessLimit),
+            (1 << 30, 15_000_000, 3)
+        );
+        assert_eq!(basic.PriorityClass, BELOW_NORMAL_PRIORITY_CLASS);
+        assert_eq!(limit(&limits), Ok(()));
+        let unknown = limit(&Limits { open_files: Some(9), ..limits });
+        assert_eq!(unknown, Err("a limit on open files is not held by this system; leave it out".to_owned()));
+    }
 }

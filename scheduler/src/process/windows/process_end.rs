@@ -8,7 +8,8 @@ use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    FILETIME, HANDLE, INVALID_HANDLE_VALUE, STATUS_STACK_BUFFER_OVERRUN, STATUS_STACK_OVERFLOW, WAIT_OBJECT_0,
+    ERROR_NOT_ENOUGH_QUOTA, FILETIME, HANDLE, INVALID_HANDLE_VALUE, STATUS_STACK_BUFFER_OVERRUN, STATUS_STACK_OVERFLOW,
+    WAIT_OBJECT_0,
 };
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
@@ -105,12 +106,18 @@ fn number(time: FILETIME) -> i64 {
     (u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)).cast_signed()
 }
 
+/// The code with which a job object ends what has used up its time.
+const QUOTA_USED_UP: i32 = ERROR_NOT_ENOUGH_QUOTA.cast_signed();
+
 /// Says what the way in which a process ended tells of the cause.
 pub(crate) fn manner(exit: Exit) -> Manner {
     match exit {
         Exit::Code(STATUS_STACK_OVERFLOW) => Manner::OutOfStack,
         // What the standard library's `abort` raises; the one of the C runtime exits with code 3.
         Exit::Code(STATUS_STACK_BUFFER_OVERRUN) => Manner::Aborted,
+        // What a job object ends all with that have used up its time. Somebody else's exit looks the same, but he was given
+        // no limit.
+        Exit::Code(QUOTA_USED_UP) => Manner::OutOfCpuTime,
         Exit::Code(_) | Exit::Signal { .. } => Manner::Otherwise,
     }
 }

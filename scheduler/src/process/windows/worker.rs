@@ -122,6 +122,9 @@ impl Worker {
                 *leads = if none { Leads::Nowhere } else { Leads::Along(self.give(handle)?) };
             }
         }
+        if let Some(limits) = &request.limits {
+            self.object.hold(limits)?;
+        }
         let payload = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(request.mark, Kind::Request, payload.len()).to_vec();
         message.extend(payload);
