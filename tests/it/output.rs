@@ -208,7 +208,48 @@ fn lines_of_jobs_that_run_at_a_time_stay_whole() {
         app("", &["60000", "writes_many_lines 20000", "writes_many_lines 19999", "writes_many_lines 19998"]);
     let output = command.env("APP_CONCURRENCY", "3").output().expect("the fixture is built");
     assert!(records(&output).iter().all(|record| record["status"] == "ok"));
-    let text = String::from_utf8_lossy(&output.stderr);
+    assert_lines_are_whole(&String::from_utf8_lossy(&output.stderr));
+}
+
+/// A terminal takes a part of what it is given.
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_stay_whole_where_they_are_taken_in_parts() {
+    let (mut reader, writer) = terminal();
+    let mut command =
+        app("", &["60000", "writes_many_lines 20000", "writes_many_lines 19999", "writes_many_lines 19998"]);
+    let command = command.env("APP_CONCURRENCY", "3").stderr(writer).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().expect("the fixture is built");
+    // It keeps what it was given.
+    command.stderr(std::process::Stdio::null());
+    let mut text = Vec::new();
+    // The end of a terminal is told as an error.
+    let _ = reader.read_to_end(&mut text);
+    assert!(child.wait().expect("it is ours").success());
+    assert_lines_are_whole(&String::from_utf8_lossy(&text));
+}
+
+/// Returns the two ends of a terminal that changes nothing of what is written to it.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a terminal has no safe API")]
+fn terminal() -> (fs::File, std::os::fd::OwnedFd) {
+    use std::os::fd::FromRawFd;
+    let (mut reader, mut writer) = (-1, -1);
+    // SAFETY: All-zero is a valid `termios`, and the pointers are to variables of ours.
+    unsafe {
+        let mut settings = std::mem::zeroed();
+        libc::cfmakeraw(&raw mut settings);
+        let none = std::ptr::null_mut();
+        let opened = libc::openpty(&raw mut reader, &raw mut writer, none, &raw const settings, std::ptr::null());
+        assert_eq!(opened, 0, "a terminal can be had");
+        // What other tests start meanwhile is not to hold it open.
+        assert_eq!(libc::fcntl(reader, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+        assert_eq!(libc::fcntl(writer, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+        (fs::File::from_raw_fd(reader), std::os::fd::OwnedFd::from_raw_fd(writer))
+    }
+}
+
+fn assert_lines_are_whole(text: &str) {
     assert_eq!(text.lines().count(), 59_997);
     for line in text.lines() {
         let (id, written) = line.split_once("| ").unwrap_or_else(|| panic!("{line}"));

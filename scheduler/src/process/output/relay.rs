@@ -90,7 +90,8 @@ impl Relay {
                 break;
             }
         }
-        if let Some(lines) = self.lines.as_mut().filter(|_| self.pending.is_empty()) {
+        // While something can't be passed on, nothing was read.
+        if let Some(lines) = self.lines.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_through()) {
             lines.finish(&mut self.pending);
             self.step(turn);
         }
