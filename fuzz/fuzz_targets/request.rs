@@ -29,14 +29,15 @@ fuzz_target!(|input: &[u8]| {
     let Some((kind, bytes)) = input.split_first() else {
         return;
     };
-    match kind % 7 {
+    match kind % 8 {
         0 => raw(bytes),
         1 => in_frames(bytes),
         2 => there_and_back(bytes, fuzzing::request),
         3 => there_and_back(bytes, fuzzing::exit_report),
         4 => there_and_back(bytes, fuzzing::report),
         5 => there_and_back(bytes, fuzzing::panic),
-        _ => there_and_back(bytes, decode::<Argument>),
+        6 => there_and_back(bytes, decode::<Argument>),
+        _ => checkpoint(bytes),
     }
 });
 
@@ -73,6 +74,16 @@ fn there_and_back<T: Message>(bytes: &[u8], decode: fn(&[u8]) -> Option<T>) {
     };
     let again = encode(&message);
     assert_eq!(decode(&again), Some(message));
+}
+
+/// The input is what a job has saved, which says itself of which type it is.
+fn checkpoint(bytes: &[u8]) {
+    // It is copied before it is looked at.
+    let Some(saved) = within(TIMES, bytes, || fuzzing::checkpoint::<u64>(bytes)) else {
+        return;
+    };
+    assert_eq!(fuzzing::checkpoint(&fuzzing::saved(&saved)), Some(saved));
+    assert_eq!(fuzzing::checkpoint::<u32>(bytes), None, "it is of another type");
 }
 
 /// The input is all that the warden reads.

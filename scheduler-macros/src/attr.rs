@@ -1,6 +1,6 @@
 //! Parses the options of an attribute, such as `#[job(name = "tidy", timeout = "30s")]`, and keeps their spans.
 //!
-//! Those that only the running of a job depends on stand in [`told`](crate::told).
+//! Those that only the running of a job depends on stand in [`told`].
 
 use std::time::Duration;
 

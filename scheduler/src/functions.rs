@@ -15,7 +15,7 @@ use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
 /// Runs one job in a process of its own, for no longer than `timeout`.
 ///
 /// The timeout is a ceiling: a shorter one that the call or the attribute sets applies, a longer one doesn't.
-/// `Duration::MAX` is no ceiling. Returns once the job is over and nothing that it started is left.
+/// `Duration::MAX` is no ceiling. A [grace period](macro@crate::job#grace) comes on top. Returns once the job is over and nothing that it started is left.
 ///
 /// A job that may be [tried more than once](macro@crate::job#retries) is: the timeout is that of each attempt. Its group and
 /// its priority mean nothing here, where it is alone.

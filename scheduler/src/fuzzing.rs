@@ -6,6 +6,7 @@ use std::io::Read;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::checkpoint::Checkpoint;
 use crate::failure::Panic;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
@@ -166,6 +167,17 @@ pub fn exit_report(bytes: &[u8]) -> Option<impl Message + use<>> {
 #[must_use]
 pub fn report(bytes: &[u8]) -> Option<impl Message + use<>> {
     decode::<Report>(bytes)
+}
+
+/// Decodes what a job has saved, as whoever resumes from it does.
+#[must_use]
+pub fn checkpoint<T: Message>(bytes: &[u8]) -> Option<T> {
+    Checkpoint::from_bytes(bytes.to_vec()).decoded().ok()
+}
+
+/// Turns a message into what a job saves it as.
+pub fn saved(message: &impl Message) -> Vec<u8> {
+    Checkpoint::encoded(message).expect("what was decoded can be saved")
 }
 
 /// Decodes a panic.
