@@ -16,7 +16,8 @@ pub(crate) enum Exit {
 ///
 /// # Platform
 ///
-/// From `wait4` on Linux. Zero throughout where the job's end was not witnessed.
+/// From `wait4` on a Unix. On Windows the times are those of the job object, of all that the job started, and the memory is
+/// that of the job's own process. Zero throughout where the job's end was not witnessed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
@@ -29,6 +30,10 @@ pub struct Usage {
 }
 
 /// What was found after a job: the processes that it had started and left running.
+///
+/// # Platform
+///
+/// Elsewhere than on Linux and Windows nothing can be proved, and every sweep is `Unproved`.
 ///
 /// # Examples
 ///
@@ -45,6 +50,7 @@ pub struct Usage {
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
 ///     let run = run_job_with_timeout(forget_a_child::job(), Duration::from_secs(10))?;
+/// #   #[cfg(target_os = "linux")] // Elsewhere there may be no `sleep`, or no proof.
 ///     assert_eq!(run.sweep, Sweep::Killed(1));
 ///     Ok(())
 /// }

@@ -75,7 +75,9 @@ fn judge(over: Finished) -> Verdict {
 
 /// Says what the test left running, if it did.
 fn left(sweep: &Sweep) -> Option<String> {
-    matches!(sweep, Sweep::Killed(_) | Sweep::Escaped(_)).then(|| format!("the test left something running: {sweep}"))
+    // Where nothing can be proved, what was found counts.
+    let has_left = matches!(sweep, Sweep::Killed(_) | Sweep::Escaped(_) | Sweep::Unproved { killed: 1.. });
+    has_left.then(|| format!("the test left something running: {sweep}"))
 }
 
 #[expect(clippy::print_stdout, reason = "the harness shows it with the test, as if it had run in this process")]
@@ -126,6 +128,7 @@ mod tests {
         let left = "the test left something running: 2 processes were left behind and killed";
         assert_eq!(judged(returned(true), Sweep::Killed(2)), failed(left));
         assert!(matches!(judged(returned(true), Sweep::Escaped(vec![7])), Verdict::Failed(_)));
+        assert!(matches!(judged(returned(true), Sweep::Unproved { killed: 1 }), Verdict::Failed(_)));
         // A test that ends its warden fails for that, and one whose warden somebody else ended did nothing.
         assert_eq!(judged(returned(true), Sweep::Unproved { killed: 0 }), Verdict::Passed);
     }

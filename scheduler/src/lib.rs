@@ -90,7 +90,11 @@
 //!
 //! # Platform
 //!
-//! Linux, and Windows. On other platforms the crate does not compile yet.
+//! Linux, Windows, macOS and FreeBSD. What is told here holds on Linux, where the kernel proves that nothing of a job is left
+//! ([`Sweep::Clean`], [`Sweep::Killed`]), and on Windows, where a job object does. On macOS and other Unix a job's process
+//! group is killed, and what bears the mark of the run in its environment: much is found, and nothing is proved
+//! ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] are Linux's alone. The project's
+//! `PLATFORMS.md` says of each guarantee where it was seen to hold.
 
 mod attempt;
 mod builder;
