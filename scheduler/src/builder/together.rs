@@ -97,9 +97,9 @@ impl<F> Scheduler<F> {
     ///
     /// #[scheduler::main]
     /// fn main() -> Result<(), scheduler::Error> {
-    ///     let scheduler = Scheduler::new().total_timeout(Duration::from_millis(300));
+    ///     let scheduler = Scheduler::new().total_timeout(Duration::from_secs(2));
     ///     let records = scheduler.run(jobs![("a", hang), ("b", hang)])?;
-    ///     assert_eq!(records[0].error().unwrap(), "stopped at the whole list's timeout of 300ms");
+    ///     assert_eq!(records[0].error().unwrap(), "stopped at the whole list's timeout of 2s");
     ///     assert!(matches!(records[1].failure(), Some(Failure::Cancelled { begun: false, .. })));
     ///     Ok(())
     /// }

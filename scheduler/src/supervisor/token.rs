@@ -20,27 +20,26 @@ use super::inbox::{Inbox, Instruction, Means};
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
 /// use scheduler::{job, jobs, CancelToken, Failure, Scheduler, Status};
 ///
 /// #[job]
 /// fn quick() -> u8 { 1 }
 ///
-/// #[job]
+/// #[job(timeout = "50ms")]
 /// fn hang() { loop { std::thread::park() } }
 ///
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
 ///     let token = CancelToken::new();
-///     let theirs = token.clone();
-///     std::thread::spawn(move || {
-///         std::thread::sleep(Duration::from_millis(300));
-///         theirs.cancel();
-///     });
-///     let list = jobs![("a", quick), ("b", hang), ("c", quick)];
-///     let records = Scheduler::new().cancel_token(&token).run(list)?;
+///     let records = Scheduler::new()
+///         .cancel_token(&token)
+///         .on_timeout(|_| {
+///             token.cancel(); // From here, or from any thread.
+///             Ok::<(), std::io::Error>(())
+///         })
+///         .run(jobs![("a", quick), ("b", hang), ("c", quick)])?;
 ///     assert_eq!(records[0].status(), Status::Ok);
-///     assert!(matches!(records[1].failure(), Some(Failure::Cancelled { begun: true, .. })));
+///     assert_eq!(records[1].status(), Status::Timeout);
 ///     assert!(matches!(records[2].failure(), Some(Failure::Cancelled { begun: false, .. })));
 ///     assert!(token.is_cancelled());
 ///     Ok(())
