@@ -63,6 +63,8 @@
 //! A timeout counts the function's own time; the start of its process has a limit of its own
 //! ([`Scheduler::start_timeout`]). `Duration::MAX` is no limit, and zero is an [`Error`].
 //!
+#![doc = include_str!("docs/options.md")]
+//!
 //! # What is guaranteed
 //!
 //! - When a record is there, nothing that the job started is alive, whether it returned, failed or was killed; where the

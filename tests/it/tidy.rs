@@ -80,6 +80,31 @@ fn the_codec_is_named_in_one_file_only() {
 }
 
 #[test]
+fn every_option_is_in_the_table_and_has_a_section() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("it is part of the workspace");
+    let table = read("scheduler/src/docs/options.md");
+    let chapters = ["lib.rs", "docs/conversation.md", "docs/surroundings.md", "docs/scheduling.md"];
+    let sections: String = chapters.map(|chapter| read(&format!("scheduler/src/{chapter}"))).concat();
+    let attribute = read("scheduler-macros/src/attr.rs") + &read("scheduler-macros/src/told.rs");
+    let options: Vec<_> = attribute
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("name: \"")?.strip_suffix("\","))
+        .filter(|option| !["name", "crate"].contains(option))
+        .collect();
+    assert!(options.len() > 20, "{options:?}");
+    for option in options {
+        let row = table.lines().find(|line| line.starts_with(&format!("| [`{option}`](macro@job#")));
+        let anchor = row.and_then(|row| row.split_once("macro@job#")?.1.split_once(')')).map(|(anchor, _)| anchor);
+        let anchor = anchor.unwrap_or_else(|| panic!("`{option}` has no row in the table of options"));
+        let has_section = sections.lines().any(|line| {
+            let title = line.trim_start_matches("///").trim_start().strip_prefix("# ");
+            title.is_some_and(|title| title.replace('`', "").replace(' ', "-") == anchor)
+        });
+        assert!(has_section, "`{option}` is told to stand under `{anchor}`, and nothing does");
+    }
+}
+
+#[test]
 fn every_file_says_what_it_is_about() {
     for package in [
         "scheduler",
