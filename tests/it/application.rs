@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use scheduler::Sweep;
+use scheduler::{StartMethod, Sweep};
 use scheduler_tests::leavings::{alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 #[cfg(target_os = "linux")]
 use scheduler_tests::surroundings::Surroundings;
 use serde_json::Value;
 
+use crate::METHODS;
 #[cfg(target_os = "linux")]
 use crate::hygiene::assert_plain_signals;
 
@@ -53,6 +54,11 @@ pub(crate) fn records(output: &Output) -> Vec<Value> {
     let errors = String::from_utf8_lossy(&output.stderr);
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
+}
+
+/// Returns the values of `APP_METHOD` for the ways to make processes that this platform has.
+pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
+    METHODS.into_iter().map(|method| if method == StartMethod::ForkServer { "forks" } else { "" })
 }
 
 pub(crate) fn run(mode: &str, arguments: &[&str]) -> Vec<Value> {

@@ -9,7 +9,7 @@ use scheduler::{AnyJob, Record, Scheduler, Status, jobs};
 use scheduler_tests::environment::{Environment, has_an_environment, makes_a_folder, tells_its_environment};
 use scheduler_tests::jobs::fast;
 
-use crate::application::{app, records, run};
+use crate::application::{app, methods, records, run};
 use crate::{METHODS, PLENTY};
 
 fn scheduler() -> impl Iterator<Item = Scheduler> {
@@ -137,7 +137,7 @@ fn where_the_warden_executes_its_job_the_environment_is_the_same() {
 
 #[test]
 fn what_is_no_variable_is_in_nobodys_way() {
-    for method in ["", "forks"] {
+    for method in methods() {
         let mut command = app("", &["60000", "has_an_environment"]);
         let output = command.env("=WORLD", "1").env("APP_METHOD", method).output().expect("the fixture is built");
         assert_eq!(records(&output)[0]["status"], "ok", "{output:?}");

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use scheduler::{
-    AnyJob, Failure, Output, Record, Scheduler, StandardStream, StartMethod, Status, Sweep, jobs, run_job_with_timeout,
+    AnyJob, Failure, Output, Record, Scheduler, StandardStream, Status, Sweep, jobs, run_job_with_timeout,
 };
 use scheduler_tests::jobs::{complains_and_exits, fast, overflows};
 use scheduler_tests::output::{alternates, counts, is_captured, leaves_a_speaker, speaks_and_hangs, writes_for_ever};
@@ -13,7 +13,7 @@ use scheduler_tests::output::{alternates, counts, is_captured, leaves_a_speaker,
 use scheduler_tests::surroundings::looks_around;
 use serde_json::Value;
 
-use crate::application::{app, records, run};
+use crate::application::{app, methods, records, run};
 use crate::{METHODS, PLENTY};
 
 fn schedulers() -> impl Iterator<Item = Scheduler> {
@@ -127,7 +127,7 @@ fn a_file_is_appended_to_and_made_if_it_is_not_there() {
         assert_eq!((records[0].status(), records[1].stderr_tail()), (Status::Ok, ""), "{records:?}");
     }
     let once = "line 0\nline 1\nfirst line\nlast line: ü\n";
-    assert_eq!(fs::read_to_string(path).expect("it was made"), once.repeat(2));
+    assert_eq!(fs::read_to_string(path).expect("it was made"), once.repeat(METHODS.len()));
 }
 
 #[test]
@@ -183,8 +183,7 @@ fn nothing_can_be_captured_up_to_nothing() {
 
 /// Returns the values of `APP_MODE` and `APP_METHOD` for each way in which jobs come to be.
 fn ways() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let forks = METHODS.contains(&StartMethod::ForkServer).then_some(("", "forks"));
-    [("", ""), ("threaded", "")].into_iter().chain(forks)
+    methods().map(|method| ("", method)).chain([("threaded", "")])
 }
 
 #[test]
