@@ -20,7 +20,8 @@ use crate::record::Record;
 ///
 /// The methods are called one after the other: on the thread that called [`run`](crate::Scheduler::run), or the task that
 /// awaits [`run_async`](crate::Scheduler::run_async). Another thread watches over the jobs meanwhile, so that no deadline
-/// waits for an observer. The end of the list does.
+/// waits for an observer. The end of the list does. For jobs that are [spawned](crate::Scheduler::spawn) a thread of its own
+/// calls them, and a handle hears of the end of its job after that.
 ///
 /// An observer that panics is told nothing more of that list. Nothing else changes: the panic ends here, and every record
 /// is there.

@@ -129,6 +129,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
     fn each_loop_hears_of_each_stage_once_whenever_it_comes() {
         let [early, late] = [Inbox::new(), Inbox::new()].map(|inbox| Arc::new(inbox.expect("a doorbell")));
         let token = CancelToken::new();
@@ -145,6 +146,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
     fn a_loop_that_is_gone_is_forgotten() {
         let token = CancelToken::new();
         for _ in 0..100 {
