@@ -46,7 +46,6 @@ mod limits;
 mod look_ahead;
 mod observing;
 mod order;
-#[cfg(unix)]
 mod output;
 mod parent_death;
 mod platforms;

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::Read;
 use std::time::Duration;
 
-use scheduler::{
-    AnyJob, Failure, Output, Record, Scheduler, StandardStream, Status, Sweep, jobs, run_job_with_timeout,
-};
+use scheduler::{AnyJob, Failure, Output, Record, Scheduler, StandardStream, Status, jobs, run_job_with_timeout};
 use scheduler_tests::jobs::{complains_and_exits, fast, overflows};
-use scheduler_tests::output::{alternates, counts, is_captured, leaves_a_speaker, speaks_and_hangs, writes_for_ever};
+#[cfg(unix)]
+use scheduler_tests::output::alternates;
+#[cfg(target_os = "linux")]
+use scheduler_tests::output::leaves_a_speaker;
+use scheduler_tests::output::{counts, is_captured, speaks_and_hangs, writes_for_ever};
 #[cfg(target_os = "linux")]
 use scheduler_tests::surroundings::looks_around;
 use serde_json::Value;
@@ -30,6 +32,7 @@ fn captured(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
     })
 }
 
+#[cfg(unix)]
 #[test]
 fn both_streams_are_captured_apart_and_in_the_order_in_which_they_came() {
     for record in captured(alternates::job(3)) {
@@ -99,18 +102,25 @@ fn the_last_words_tell_a_failure_wherever_the_parent_sees_them() {
     for output in [Output::Capture, Output::CaptureUpTo(1), Output::Lines] {
         for scheduler in schedulers() {
             let exits = complains_and_exits::job().stderr(output.clone());
-            let overflows = overflows::job().stderr(output.clone());
-            let records = scheduler.run(jobs![("a", { exits }), ("b", { overflows })]).expect("the input is fine");
+            let records = scheduler.run(jobs![("a", { exits })]).expect("the input is fine");
             assert_eq!(records[0].stderr_tail(), "first line\nlast line: ü\n");
-            assert!(matches!(records[1].failure(), Some(Failure::StackOverflow { .. })), "{records:?}");
+            // Wine loses its way there.
+            if std::env::var_os("UNDER_WINE").is_some() {
+                continue;
+            }
+            let overflows = overflows::job().stderr(output.clone());
+            let records = scheduler.run(jobs![("b", { overflows })]).expect("the input is fine");
+            assert!(matches!(records[0].failure(), Some(Failure::StackOverflow { .. })), "{records:?}");
         }
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_holds_a_stream_open_keeps_nobody_waiting() {
     for record in captured(leaves_a_speaker::job()) {
-        let is_swept = matches!(record.sweep(), Sweep::Killed(1) | Sweep::Unproved { killed: 1, .. });
+        let is_swept =
+            matches!(record.sweep(), scheduler::Sweep::Killed(1) | scheduler::Sweep::Unproved { killed: 1, .. });
         assert!(is_swept && record.status() == Status::Ok, "{record:?}");
         assert_eq!((record.stdout().as_deref(), record.stderr().as_deref()), (Some("out\n"), Some("err\n")));
     }
@@ -136,7 +146,7 @@ fn a_file_that_can_not_be_written_to_is_named() {
         let call = fast::job().stderr(Output::Append("/no/such/folder/log".into()));
         let records = scheduler.run(jobs![("a", { call })]).expect("the input is fine");
         let error = records[0].error().expect("it has no file");
-        let expected = "never started: its standard error can't be written to `/no/such/folder/log`: No such file";
+        let expected = "never started: its standard error can't be written to `/no/such/folder/log`: ";
         assert!(error.starts_with(expected), "{error}");
     }
 }

@@ -12,7 +12,6 @@ pub mod kin;
 pub mod leavings;
 #[cfg(target_os = "linux")]
 pub mod limited;
-#[cfg(unix)]
 pub mod output;
 pub mod platform;
 pub mod sabotage;

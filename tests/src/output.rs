@@ -1,8 +1,10 @@
 //! Jobs that write to their standard streams.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, unsafe_code, reason = "that is what they are for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "that is what they are for")]
+#![cfg_attr(unix, expect(unsafe_code, reason = "a pipe is asked what is in it"))]
 
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use scheduler::job;
@@ -14,6 +16,7 @@ use crate::jobs;
 /// # Errors
 ///
 /// If it can't.
+#[cfg(unix)]
 #[job]
 pub fn alternates(rounds: usize) -> io::Result<()> {
     for round in 0..rounds {
@@ -27,6 +30,7 @@ pub fn alternates(rounds: usize) -> io::Result<()> {
 }
 
 /// Returns how many bytes of what was written to a pipe have not been read.
+#[cfg(unix)]
 fn unread(descriptor: i32) -> io::Result<i32> {
     std::thread::yield_now();
     let mut count = 0;
@@ -57,6 +61,7 @@ pub fn speaks_and_hangs() {
 /// # Errors
 ///
 /// If there is no shell.
+#[cfg(target_os = "linux")]
 #[job]
 pub fn leaves_a_speaker() -> io::Result<()> {
     let child = Command::new("sh").args(["-c", "echo out; echo err >&2; exec sleep 1000"]).spawn()?;

@@ -56,7 +56,7 @@ impl Sink {
     /// Says whether nothing has to be written before the next bytes.
     pub(super) fn is_through(&self) -> bool {
         match self {
-            Self::Own(own) => own.opened.is_none() || own.cut_off().is_empty(),
+            Self::Own(own) => own.opened.as_ref().is_none_or(|stream| stream.is_through() && own.cut_off().is_empty()),
             Self::Printer(_) | Self::Nowhere => true,
         }
     }
@@ -98,7 +98,7 @@ impl Own {
             }
         }
         if self.unit == Unit::Byte || bytes.is_empty() {
-            return if bytes.is_empty() { Ok(0) } else { stream.write(bytes) };
+            return stream.write(bytes);
         }
         let end_of_line =
             |from: usize| bytes[from..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| from + at + 1);

@@ -68,6 +68,12 @@ impl OwnStream {
         }
     }
 
+    /// What was written is where it goes.
+    #[expect(clippy::unused_self, reason = "elsewhere a thread may still be writing")]
+    pub(in crate::process) fn is_through(&self) -> bool {
+        true
+    }
+
     pub(in crate::process) fn interest(&self) -> PollFd<'_> {
         let sink = match &self.way {
             Way::Reopened(file) => file.as_fd(),

@@ -59,6 +59,11 @@ impl OwnStream {
         Ok(count)
     }
 
+    /// Says whether what was given is where it goes: this process may end as soon as it is.
+    pub(in crate::process) fn is_through(&self) -> bool {
+        self.has_room()
+    }
+
     /// Says whether all that was given has been written.
     pub(in crate::process) fn has_room(&self) -> bool {
         self.channel().lock().bytes.is_empty()
