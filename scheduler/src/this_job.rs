@@ -1,7 +1,7 @@
 //! What a job can ask about its own run, and tell its parent while it goes on.
 //!
 //! A job that runs in a process of its own finds here who it is, how much time it has, and whether it is asked to end.
-//! Every function can be called from any thread of the job.
+//! Every function can be called from any thread of the job, and none from a signal handler.
 //!
 //! # Outside of a job
 //!
@@ -63,8 +63,9 @@ pub fn attempt() -> u32 {
 /// Returns the moment at which the timeout of this run passes. `None` where it has no limit, and outside of a job.
 ///
 /// At that moment the job is killed, or asked to end where it has a [grace period](macro@crate::job#grace). It is counted
-/// by this process from the call of the function, the parent counts for itself; the two differ by what it takes to wake
-/// it, a fraction of a millisecond on a machine that isn't busy.
+/// by this process from the call of the function, without what a [whole list](crate::Scheduler::total_timeout) may have for
+/// a limit. The parent counts for itself; the two differ by what it takes to wake it, a fraction of a millisecond on a
+/// machine that isn't busy.
 ///
 /// # Platform
 ///

@@ -1,7 +1,7 @@
 //! Processes as the platform knows them: started, waited for, killed, swept. Nothing in here knows what a job is.
 //!
 //! Each platform's module exports the same names. For the parent: [`Worker`], a re-executed copy of this binary, what is
-//! said to it and told of its job ([`Word`]), its streams ([`Stream`], [`Output`](output::Output)), and [`wait`], which
+//! said to it and told of its job ([`Word`]), its streams ([`Stream`], [`Output`]), and [`wait`], which
 //! waits for any of several. For what `child` does on that platform: the descriptors that it begins with, the fork, the
 //! reaping and the sweep.
 //!
