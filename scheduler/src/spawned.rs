@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use crate::call::AnyJob;
 use crate::clock::Deadline;
@@ -67,7 +68,13 @@ impl Office {
                 Err(back) => order = back,
             }
         }
-        let rules = Rules { on_failure: OnFailure::Continue, hears: Hears::Everything, ..settings.rules()? };
+        // What is spawned is no list, which could fail or take too long as a whole.
+        let rules = Rules {
+            on_failure: OnFailure::Continue,
+            total_timeout: Duration::MAX,
+            hears: Hears::Everything,
+            ..settings.rules()?
+        };
         let (crew, theirs) = (settings.crew(quarters)?()?, quarters.clone());
         let slots = Slots(Arc::new(Mutex::new(HashMap::from([(ticket.number, Arc::clone(&slot))]))));
         let listener = listener(slots.clone(), settings.audience.clone(), follow_up)?;

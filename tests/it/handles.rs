@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use scheduler::observer::{Queued, Recorded};
 use scheduler::{
-    Backoff, CancelToken, Failure, Handle, Job, Observer, Outcome, Run, Scheduler, StartMethod, Status, this_job,
+    Backoff, CancelToken, Failure, Handle, Job, Observer, OnFailure, Outcome, Run, Scheduler, StartMethod, Status,
+    this_job,
 };
 use scheduler_tests::attempts::{comes_to, makes, waits_for};
 use scheduler_tests::ending::Ending;
@@ -233,6 +234,15 @@ fn a_spawned_job_is_tried_again_and_not_if_it_was_cancelled_meanwhile() {
     waits.cancel();
     let run = waited(waits);
     assert!(matches!(&run.outcome, Outcome::Error(Failure::Returned { .. })) || cancelled(&run).is_some(), "{run:?}");
+}
+
+#[test]
+fn what_holds_for_a_list_holds_for_no_spawned_job() {
+    let scheduler = Scheduler::new().total_timeout(Duration::from_nanos(1)).on_failure(OnFailure::Stop);
+    let failed = spawn(&scheduler, hangs::job().timeout(SHORT));
+    let handle = spawn(&scheduler, fast::job());
+    assert_eq!(waited(failed).status(), Status::Timeout);
+    assert_eq!(waited(handle).outcome, Outcome::Ok(42));
 }
 
 #[test]
