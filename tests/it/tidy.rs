@@ -105,6 +105,27 @@ fn every_option_is_in_the_table_and_has_a_section() {
 }
 
 #[test]
+fn the_seeds_of_the_fuzzer_are_of_this_version() {
+    const MARK: &[u8] = b"0123456789abcdef";
+    let frames = fs::read_to_string(root().join("scheduler/src/wire/frame.rs")).expect("it is part of the workspace");
+    let version =
+        frames.lines().find_map(|line| line.strip_prefix("pub(crate) const VERSION: u8 = ")?.strip_suffix(';'));
+    let version: u8 = version.and_then(|version| version.parse().ok()).expect("frames have a version");
+    let mut seen = 0;
+    for seed in fs::read_dir(root().join("fuzz/seeds/frames")).expect("it is part of the workspace") {
+        let path = seed.expect("it can be listed").path();
+        let bytes = fs::read(&path).expect("it is a file");
+        let headers = bytes.windows(MARK.len() + 1).filter(|bytes| bytes.starts_with(MARK));
+        let is_other = path.ends_with("of_another_build");
+        for header in headers {
+            assert_eq!(header.ends_with(&[version]), !is_other, "{}: raise its version, too", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "{seen} headers");
+}
+
+#[test]
 fn every_file_says_what_it_is_about() {
     for package in [
         "scheduler",
