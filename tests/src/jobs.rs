@@ -309,7 +309,7 @@ pub fn closes_all_descriptors() -> i32 {
 #[cfg(target_os = "linux")]
 fn close_from_three() {
     // SAFETY: Nothing in this process uses those descriptors but the protocol, which is what is tried here.
-    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]

@@ -55,7 +55,7 @@ pub(crate) fn time_out(limit: Duration) -> io::Result<()> {
     let once = libc::itimerspec {
         it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
         it_value: libc::timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_sec: limit.as_secs().try_into().unwrap_or(i32::MAX.into()),
             tv_nsec: limit.subsec_nanos().into(),
         },
     };

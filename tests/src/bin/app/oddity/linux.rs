@@ -78,7 +78,12 @@ fn ignore(signals: impl IntoIterator<Item = libc::c_int>) {
     }
 }
 
-fn limit(resource: libc::__rlimit_resource_t, number: &str) -> io::Result<()> {
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
+fn limit(resource: Resource, number: &str) -> io::Result<()> {
     let number = number.parse().map_err(io::Error::other)?;
     let limit = libc::rlimit { rlim_cur: number, rlim_max: number };
     // SAFETY: `limit` is initialised.

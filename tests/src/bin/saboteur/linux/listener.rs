@@ -96,7 +96,7 @@ impl Listener {
         // SAFETY: All-zero is valid, and what the kernel asks for.
         let mut asked: seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: The request is that of the structure.
-        if unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE, &raw mut asked) } < 0 {
+        if unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as libc::Ioctl, &raw mut asked) } < 0 {
             return Err(io::Error::last_os_error());
         }
         let number = i64::from(asked.data.nr);
@@ -113,6 +113,6 @@ impl Listener {
             flags: if error.is_some() { 0 } else { carry_out },
         };
         // SAFETY: The request is that of the structure.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), SEND, &raw const answer) == 0 }
+        unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as libc::Ioctl, &raw const answer) == 0 }
     }
 }
