@@ -357,6 +357,7 @@ mod tests {
         assert!(of(forced, Verdict::Died).contains("gave no answer in time"));
     }
 
+    #[cfg(unix)]
     fn late(evidence: Evidence) -> Option<Late<Vec<u8>>> {
         match evidence.certify(Verdict::Overran, LIMITS, "") {
             Outcome::Timeout(overrun) if overrun == Overrun::new(LIMITS.job, LIMITS.grace, None) => None,
@@ -367,6 +368,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_a_job_did_in_its_grace_period_is_kept_and_what_was_done_to_it_is_not() {
         let ended_by = |number, told_to_kill| {
