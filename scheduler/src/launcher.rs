@@ -2,8 +2,11 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
@@ -115,11 +118,31 @@ fn refuse_if_misled() -> Result<(), Error> {
 /// Returns the path of the image that is running now. An upgrade may have put another one under its name.
 #[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
 fn image() -> OsString {
-    // Elsewhere there may be something of that name, such as the host's under Wine.
-    if cfg!(all(target_os = "linux", not(scheduler_portable))) && Path::new(OWN_IMAGE).exists() {
+    if kernel_keeps_the_image() {
         return OWN_IMAGE.into();
     }
     env::current_exe().map_or_else(|_| env::args_os().next().unwrap_or_default(), Into::into)
+}
+
+/// Says whether the image that runs can be executed, whatever stands under its path.
+fn kernel_keeps_the_image() -> bool {
+    // Elsewhere there may be something of that name, such as the host's under Wine.
+    cfg!(all(target_os = "linux", not(scheduler_portable))) && Path::new(OWN_IMAGE).exists()
+}
+
+/// Returns what tells the file of this process from one that an upgrade has put in its place, as it was when this was first
+/// asked: its length, and when it was written. Nothing where that doesn't matter, or can't be known.
+pub(crate) fn stamp() -> Option<u64> {
+    static STAMP: OnceLock<Option<u64>> = OnceLock::new();
+    *STAMP.get_or_init(|| {
+        if kernel_keeps_the_image() {
+            return None;
+        }
+        let file = fs::metadata(image()).ok()?;
+        let mut hasher = DefaultHasher::new();
+        (file.len(), file.modified().ok()).hash(&mut hasher);
+        Some(hasher.finish())
+    })
 }
 
 #[cfg(test)]

@@ -74,6 +74,21 @@ fn a_copy_of_another_build_refuses_the_job() {
 }
 
 #[test]
+fn a_copy_of_a_file_that_was_replaced_refuses_the_job() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copy = copy_to(folder.path());
+    let script = format!("mount -t tmpfs none /proc && exec {} \"$@\"", copy.display());
+    let results = ["", "is rebuilt"].map(|mode| {
+        let output = unshared(&script, mode, &["60000", "fast"])?.output().expect("the fixture is built");
+        Some(records(&output).remove(0))
+    });
+    let [Some(kept), Some(replaced)] = results else { return };
+    assert_eq!(kept["result"], 42);
+    let error = replaced["error"].as_str().unwrap_or_default();
+    assert!(error.starts_with("never started: the file of the application was replaced while it ran"), "{replaced}");
+}
+
+#[test]
 fn without_proc_a_reader_that_never_reads_keeps_nobody_waiting() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &["500", "prints 1048576", "fast"]) else { return };
     let clock = Instant::now();

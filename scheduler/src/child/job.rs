@@ -13,6 +13,7 @@ use super::{exit_unheard, surroundings, unprepared};
 use crate::checkpoint::Checkpoint;
 use crate::clock::Stopwatch;
 use crate::failure::Panic;
+use crate::launcher;
 use crate::process::{self, Outgoing};
 use crate::registry;
 use crate::stage::{Ended, Ending, Stage};
@@ -75,6 +76,13 @@ fn call(request: &Request, arguments: &[u8], present: &Present) -> (Ended, Durat
     };
     if entry.signature() != request.signature {
         return refused(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
+    }
+    if request.stamp.is_some() && launcher::stamp() != request.stamp {
+        return refused(
+            "the file of the application was replaced while it ran, and what stands there now is of another build; start \
+             the application anew"
+                .to_owned(),
+        );
     }
     let mut stopwatch = None;
     let mut start = || {

@@ -50,6 +50,8 @@ pub(crate) use present::{Place, Present};
 pub fn init() {
     enter(Launcher::Main);
     launcher::note_initialised();
+    // The sooner it is asked, the less may have happened to the file.
+    launcher::stamp();
 }
 
 /// Does the same in a test that `#[scheduler::test]` or `enable_tests!` has made.
@@ -71,6 +73,8 @@ pub(crate) fn enter(launcher: Launcher) {
         // A job may run jobs itself.
         launcher::note_initialised();
     }
+    // Now, and not when a job is run: a fork server stays what it is, whatever becomes of its file.
+    launcher::stamp();
     post::take_up(role, launcher);
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
     launcher::note_misled();

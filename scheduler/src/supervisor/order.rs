@@ -11,6 +11,7 @@ use crate::captured::Captured;
 use crate::checkpoint::Checkpoint;
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
+use crate::launcher;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::process::{Ends, Orphans};
@@ -50,6 +51,7 @@ impl Order {
             attempt: self.attempt,
             timeout: (self.limit != Duration::MAX).then_some(self.limit),
             job: self.entry.name().to_owned(),
+            stamp: launcher::stamp(),
             signature: self.entry.signature(),
             mark: new_mark(),
             next,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::pages;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 7;
+pub(crate) const VERSION: u8 = 8;
 
 /// The most that a payload may hold, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;

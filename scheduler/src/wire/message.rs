@@ -23,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
     /// The job's registered name.
     pub(crate) job: String,
+    /// What tells the parent's file from one that has taken its place, where the kernel doesn't keep the image.
+    pub(crate) stamp: Option<u64>,
     /// What the parent takes the job's parameters and result to be; another build may differ.
     pub(crate) signature: u64,
     /// What the frames between parent and job bear.
