@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     assert_eq!(awaited(&scheduler.on_timeout(late))?[1].status(), Status::Error);
     assert_eq!(block_on(run_job_async(fast_job::job(), PLENTY))?.outcome, Outcome::Ok(42));
 
-    let overrun: Overrun = match run_job_with_timeout(slow_job::job(), Duration::from_millis(50))?.outcome {
+    let overrun: Overrun<_> = match run_job_with_timeout(slow_job::job(), Duration::from_millis(50))?.outcome {
         Outcome::Timeout(overrun) => overrun,
         other => panic!("{other:?}"),
     };
