@@ -57,20 +57,13 @@ impl Attempt {
     /// Returns the death certificate of an attempt whose status is `error`, and `None` for every other.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        match &self.outcome {
-            Outcome::Error(failure) => Some(failure),
-            _ => None,
-        }
+        self.outcome.failure()
     }
 
     /// Returns one line that says why it gave no result, and `None` if it gave one.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::Ok(()) => None,
-            Outcome::Error(failure) => Some(failure.to_string()),
-            Outcome::Timeout(overrun) => Some(overrun.to_string()),
-        }
+        self.outcome.error()
     }
 
     /// Returns how long the function ran, by the parent's monotonic clock; zero if it never started.

@@ -52,6 +52,23 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// Returns the death certificate of what failed.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Error(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Returns one line that says why there is no value, if there is none.
+    pub(crate) fn error(&self) -> Option<String> {
+        match self {
+            Self::Ok(_) => None,
+            Self::Error(failure) => Some(failure.to_string()),
+            Self::Timeout(overrun) => Some(overrun.to_string()),
+        }
+    }
+
     /// Turns the value into another one, or into the failure to do so.
     pub(crate) fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Outcome<U> {
         match self {

@@ -92,20 +92,13 @@ impl Record {
     /// Returns the death certificate of a job whose status is `error`, and `None` for every other.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        match &self.outcome {
-            Outcome::Error(failure) => Some(failure),
-            _ => None,
-        }
+        self.outcome.failure()
     }
 
     /// Returns one line that says why there is no result, and `None` if there is one.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::Ok(_) => None,
-            Outcome::Error(failure) => Some(failure.to_string()),
-            Outcome::Timeout(overrun) => Some(overrun.to_string()),
-        }
+        self.outcome.error()
     }
 
     /// Returns the processor time and memory that the job used.

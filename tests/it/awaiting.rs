@@ -14,15 +14,12 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{echo, exits, fails, fast, hangs};
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 
-use crate::PLENTY;
+use crate::{PLENTY, soon};
 
 const SHORT: Duration = Duration::from_millis(300);
 
 /// How a job waits for ever that heeds nothing.
 const DEAF: Ending = if cfg!(unix) { Ending::Ignores } else { Ending::Spins };
-
-/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
-const SOON: Duration = Duration::from_secs(20);
 
 /// The smallest executor: a thread that sleeps until it is woken, and counts how often.
 struct Sleeper {
@@ -60,16 +57,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
-}
-
-/// Returns once it is so.
-#[track_caller]
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
-    let clock = Instant::now();
-    while !is_so() {
-        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// Waits until the file is there.
@@ -412,7 +399,7 @@ mod on_tokio {
                 }
             };
             let task = tokio::spawn(Scheduler::new().run_async(list));
-            tokio::time::timeout(SOON, up).await.expect("it comes up");
+            tokio::time::timeout(crate::SOON, up).await.expect("it comes up");
             task.abort();
             assert!(task.await.expect_err("it was aborted").is_cancelled());
         });

@@ -21,22 +21,9 @@ use scheduler_tests::kin::notes;
 use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
 
 use crate::application::app;
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, SOON, soon};
 
 const SHORT: Duration = Duration::from_millis(300);
-
-/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
-const SOON: Duration = Duration::from_secs(20);
-
-/// Returns once it is so.
-#[track_caller]
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
-    let clock = Instant::now();
-    while !is_so() {
-        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
 
 fn cancelled<T>(run: &Run<T>) -> Option<bool> {
     match &run.outcome {

@@ -73,3 +73,16 @@ const PLENTY: Duration = Duration::from_secs(60);
 const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
 const METHODS: [StartMethod; 1] = [StartMethod::Exec];
+
+/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Returns once it is so.
+#[track_caller]
+fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = std::time::Instant::now();
+    while !is_so() {
+        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
