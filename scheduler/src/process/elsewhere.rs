@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{ChildPid, Cookie};
+use super::{ChildPid, Cookie, Orphans};
 
 /// What stands in the marker of a copy that is to be a job's process.
 pub(crate) const ALONE: &str = "job";
@@ -10,24 +10,9 @@ pub(crate) const ALONE: &str = "job";
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
-/// Whether orphans become children of this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Orphans {
-    /// They go to whoever takes them.
-    #[default]
-    Elsewhere,
-    /// They come here.
-    Adopted,
-}
-
-impl Orphans {
-    /// Makes it so.
-    pub(crate) fn arrange(self) -> io::Result<()> {
-        match self {
-            Self::Elsewhere => Ok(()),
-            Self::Adopted => Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only")),
-        }
-    }
+/// Has orphans become children of this process: no other kernel gives them to whoever asks.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))
 }
 
 /// The search for what the job of a lost warden has left: there is no warden, and what witnesses the end sweeps.

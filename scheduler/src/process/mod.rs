@@ -10,13 +10,17 @@
 
 mod cookie;
 mod manner;
+mod orphans;
 mod output;
+mod ready;
 mod stream;
 mod word;
 
 pub(crate) use cookie::{COOKIE, Cookie};
 pub(crate) use manner::Manner;
+pub(crate) use orphans::Orphans;
 pub(crate) use output::{Ends, Outlet, Output};
+pub(crate) use ready::Ready;
 pub(crate) use stream::Stream;
 pub(crate) use word::{Heard, Word};
 

@@ -14,14 +14,13 @@ pub(crate) use super::unix::channel::{Streams, take_along};
 use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{
-    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStream, Ready, Source,
-    SourceWriter, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input, wait,
-    was_started_as_copy,
+    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStream, Source, SourceWriter,
+    lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input, wait, was_started_as_copy,
 };
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
 pub(crate) use memory::{MemoryKills, MemoryWitness};
-pub(crate) use search::{Orphans, Search};
+pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,

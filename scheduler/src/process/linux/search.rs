@@ -17,25 +17,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::{ChildPid, Cookie};
 use crate::clock;
+use crate::process::Orphans;
 
-/// Whether orphans become children of this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Orphans {
-    /// They go to whoever takes them.
-    #[default]
-    Elsewhere,
-    /// They come here, and this process starts none but wardens.
-    Adopted,
-}
-
-impl Orphans {
-    /// Makes it so.
-    pub(crate) fn arrange(self) -> io::Result<()> {
-        match self {
-            Self::Elsewhere => Ok(()),
-            Self::Adopted => Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?),
-        }
-    }
+/// Has orphans become children of this process.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
 /// A search that is under way.

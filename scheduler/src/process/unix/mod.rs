@@ -24,4 +24,4 @@ pub(super) use orders::{Orders, spawn};
 pub(crate) use own_stream::{OwnStream, Source, SourceWriter};
 pub(crate) use pid::ChildPid;
 pub(crate) use signals::{manner, signal_name};
-pub(crate) use wait::{Glance, Interests, Ready, wait};
+pub(crate) use wait::{Glance, Interests, wait};

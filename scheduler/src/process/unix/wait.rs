@@ -6,7 +6,7 @@ use super::doorbell::Doorbell;
 use super::poll;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
-use crate::process::{Stream, Worker};
+use crate::process::{Ready, Stream, Worker};
 
 /// What is waited for, of one warden and its job.
 #[derive(Debug)]
@@ -26,16 +26,6 @@ pub(crate) enum Glance {
     /// Whether there is a word to be heard.
     #[cfg_attr(all(target_os = "linux", not(scheduler_portable)), allow(dead_code, reason = "a warden says its word"))]
     ForAWord,
-}
-
-/// What of it is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
-pub(crate) struct Ready {
-    pub(crate) control: bool,
-    pub(crate) data: bool,
-    pub(crate) output: bool,
-    pub(crate) exited: bool,
 }
 
 impl<'a> Interests<'a> {

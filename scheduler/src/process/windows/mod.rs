@@ -17,5 +17,5 @@ pub(crate) use limits::limit;
 pub(crate) use own_stream::OwnStream;
 pub(crate) use pipe::{Link, Source, SourceWriter};
 pub(crate) use process_end::{ChildPid, manner, signal_name};
-pub(crate) use wait::{Doorbell, Interests, Ready, wait};
+pub(crate) use wait::{Doorbell, Interests, wait};
 pub(crate) use worker::{Worker, lacks_room};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::port;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
-use crate::process::{Stream, Worker};
+use crate::process::{Ready, Stream, Worker};
 
 /// How long to wait where the kernel doesn't tell when something has happened.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -28,22 +28,6 @@ enum Word {
     Any,
     /// The end of the process.
     Last,
-}
-
-/// What of it is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
-pub(crate) struct Ready {
-    pub(crate) control: bool,
-    pub(crate) data: bool,
-    pub(crate) output: bool,
-    pub(crate) exited: bool,
-}
-
-impl Ready {
-    fn is_anything(self) -> bool {
-        self != Self::default()
-    }
 }
 
 impl<'a> Interests<'a> {
@@ -102,7 +86,7 @@ pub(crate) fn wait<'a>(
         let seen = port::changes();
         let ready: Vec<_> = interests.iter().map(Interests::ready).collect();
         let is_rung = doorbell.is_some_and(Doorbell::is_rung);
-        if is_rung || deadline.is_past() || ready.iter().any(|ready| ready.is_anything()) {
+        if is_rung || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
         let glance = interests.iter().any(|interests| interests.worker.must_be_glanced_at());
