@@ -5,30 +5,8 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process;
-use std::thread;
 
 use scheduler::Record;
-
-/// What happened before `main` came to `init`, in the application and in every copy of it.
-pub(crate) fn before_init(mode: &str) {
-    let is_copy = std::env::args().len() < 2;
-    match mode {
-        "threaded" => drop(thread::spawn(wait_for_ever)),
-        "prints early" => println!("a line that some constructor prints before `init`"),
-        "exits early" if is_copy => {
-            eprintln!("usage: app TIMEOUT JOB…");
-            process::exit(64)
-        }
-        _ => {}
-    }
-}
-
-fn wait_for_ever() {
-    loop {
-        thread::park();
-    }
-}
 
 /// What the application has done to itself by the time it runs jobs.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {

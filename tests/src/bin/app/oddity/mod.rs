@@ -1,5 +1,8 @@
 //! What is odd about the application, for each mode: most of it only Linux has.
 
+use std::process;
+use std::thread;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -9,3 +12,27 @@ pub(crate) use linux::*;
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::*;
+
+/// What happened before `main` came to `init`, in the application and in every copy of it.
+pub(crate) fn before_init(mode: &str) {
+    #[cfg(windows)]
+    if let Ok(family) = std::env::var(scheduler_tests::leavings::FAMILY) {
+        scheduler_tests::leavings::be_known(&family);
+    }
+    let is_copy = std::env::args().len() < 2;
+    match mode {
+        "threaded" => drop(thread::spawn(wait_for_ever)),
+        "prints early" => println!("a line that some constructor prints before `init`"),
+        "exits early" if is_copy => {
+            eprintln!("usage: app TIMEOUT JOB…");
+            process::exit(64)
+        }
+        _ => {}
+    }
+}
+
+fn wait_for_ever() {
+    loop {
+        thread::park();
+    }
+}
