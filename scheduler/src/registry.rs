@@ -285,13 +285,13 @@ fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::output::{Output, output};
 
     static NOTHING: Output<()> = output();
 
-    fn entry(name: &'static str, line: u32) -> &'static Entry {
+    pub(crate) fn entry(name: &'static str, line: u32) -> &'static Entry {
         Box::leak(Box::new(Entry::new(Declaration {
             name,
             file: "src/a.rs",

@@ -320,3 +320,56 @@ impl<'a> Shift<'a> {
 
 /// How many cores this process may use: the kernel is asked once, in a dozen calls.
 static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+    use crate::launcher::Launcher;
+    use crate::process::{Orphans, Outlet};
+    use crate::registry;
+
+    /// Whoever says something pushes it, rings, and marks the bell as rung. If the loop comes between the last two, it has
+    /// taken what was said, and finds a mark for which no ring will ever come.
+    #[test]
+    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
+    fn a_ring_that_was_heard_with_the_one_before_keeps_no_order_waiting() {
+        let order = Order {
+            id: "a".into(),
+            attempt: 1,
+            checkpoint: None,
+            entry: registry::tests::entry("a", 1),
+            arguments: Arc::default(),
+            options: Arc::default(),
+            line: 0,
+            limit: Duration::MAX,
+            list_limit: Duration::MAX,
+            start_limit: Duration::from_secs(60),
+            orphans: Orphans::default(),
+        };
+        let (sender, told) = mpsc::channel();
+        let watch = move || {
+            let inbox = Inbox::new().expect("a doorbell");
+            // Its copies run none of these tests and end, without a job: that an order is carried out at all is the point.
+            let mut crew = Crew::printing_to(Outlet::Own, Launcher::Test("no test has this name"));
+            let rules = Rules { hears: Hears::Everything, ..Rules::of_one() };
+            let shift = Shift::new(&rules, &mut crew, Some(&inbox));
+            let mut listener = |_, news| {
+                match news {
+                    // The loop has hushed the bell and taken the order, and has not started it.
+                    News::Queued => inbox.doorbell().ring_unheard(),
+                    News::Over(over) => sender.send(over.outcome).expect("it is waited for"),
+                    _ => {}
+                }
+                ControlFlow::Continue(())
+            };
+            assert!(inbox.say(Instruction::Take(order.ticket(0), Box::new(order))).is_ok());
+            shift.run(&mut listener);
+        };
+        let watch = thread::spawn(watch);
+        let outcome = told.recv_timeout(Duration::from_secs(120)).expect("the order is carried out");
+        assert_eq!(outcome.status(), Status::Error, "{outcome:?}");
+        watch.join().expect("the loop ends with its last order");
+    }
+}

@@ -110,6 +110,12 @@ impl Doorbell {
         port::change();
     }
 
+    /// Leaves the bell as a ring does that was heard together with the one before it.
+    #[cfg(test)]
+    pub(crate) fn ring_unheard(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
     /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
     pub(crate) fn hush(&self) {
         self.0.store(false, Ordering::Release);
