@@ -14,8 +14,9 @@ use super::Leaving;
 const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 const DETACHED_PROCESS: u32 = 0x8;
 
-fn folder(tag: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("scheduler-tests-{tag}"))
+/// Where these files are, and nothing else is.
+fn folder() -> PathBuf {
+    std::env::temp_dir().join("scheduler-tests")
 }
 
 /// Lets this process be found by `tag`, for as long as it lives.
@@ -24,25 +25,21 @@ fn folder(tag: &str) -> PathBuf {
 ///
 /// If the file can't be made.
 pub fn be_known(tag: &str) {
-    fs::create_dir_all(folder(tag)).expect("the folder for temporary files can be written to");
+    fs::create_dir_all(folder()).expect("the folder for temporary files can be written to");
     let mut options = OpenOptions::new();
     options.write(true).create(true).share_mode(0).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
-    let file = options.open(folder(tag).join(std::process::id().to_string())).expect("a process has its id alone");
-    std::mem::forget(file);
+    let file = options.open(folder().join(format!("{tag} {}", std::process::id())));
+    std::mem::forget(file.expect("a process has its id alone"));
 }
 
 /// Returns the ids of the processes that are known by `tag`.
 #[must_use]
 pub fn alive(tag: &str) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir(folder(tag)) else {
+    let Ok(entries) = fs::read_dir(folder()) else {
         return Vec::new();
     };
-    let found: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    if found.is_empty() {
-        // Another process may just be making a file in it.
-        let _ = fs::remove_dir(folder(tag));
-    }
-    found
+    let id = |name: &str| name.strip_prefix(tag)?.strip_prefix(' ')?.parse().ok();
+    entries.filter_map(|entry| id(entry.ok()?.file_name().to_str()?)).collect()
 }
 
 /// Returns the small program, told what to leave.
