@@ -17,9 +17,6 @@ use windows_sys::Win32::System::JobObjects::{
     JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
     QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
-use windows_sys::Win32::System::Threading::{
-    OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, QueryFullProcessImageNameW,
-};
 
 use super::limits::add;
 use crate::options::Limits;
@@ -138,24 +135,4 @@ fn size<T>() -> u32 {
 pub(super) fn ticks(ticks: i64) -> Duration {
     let ticks = u64::try_from(ticks).unwrap_or_default();
     Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or_default() * 100)
-}
-
-/// Says whether a process is the one that the kernel starts for the console of another: it comes and goes with that.
-pub(super) fn is_console_host(id: u32) -> bool {
-    // SAFETY: The call has no preconditions.
-    let raw = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
-    if raw.is_null() {
-        return false;
-    }
-    // SAFETY: The handle is new, and nobody else has it.
-    let process = unsafe { OwnedHandle::from_raw_handle(raw) };
-    let mut name = [0_u16; 1024];
-    let mut length = 1024;
-    // SAFETY: The pointer and the length are those of a variable of ours.
-    let queried = unsafe {
-        let name = name.as_mut_ptr();
-        QueryFullProcessImageNameW(process.as_raw_handle(), PROCESS_NAME_WIN32, name, &raw mut length)
-    };
-    let name = String::from_utf16_lossy(&name[..length as usize]).to_lowercase();
-    queried != 0 && name.ends_with(r"\system32\conhost.exe")
 }

@@ -4,6 +4,7 @@ mod create;
 mod job_object;
 mod job_process;
 mod limits;
+mod listed;
 mod operation;
 mod own_stream;
 mod pipe;

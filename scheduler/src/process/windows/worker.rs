@@ -15,8 +15,9 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::create::{Inherited, Suspended};
-use super::job_object::{JobObject, is_console_host};
+use super::job_object::JobObject;
 use super::job_process::Role;
+use super::listed::{has_ended, is_console_host};
 use super::pipe::{Link, inheritable};
 use super::process_end::{ProcessEnd, exit, usage};
 use super::wait::{Interests, wait};
@@ -194,7 +195,7 @@ impl Worker {
     pub(super) fn has_news(&self) -> bool {
         match self.state {
             State::Running => self.has_ended(),
-            State::Sweeping { deadline } => deadline.is_past() || self.others().is_empty(),
+            State::Sweeping { deadline } => self.is_swept() || deadline.is_past(),
             State::Told => false,
         }
     }
@@ -204,10 +205,20 @@ impl Worker {
         matches!(self.state, State::Sweeping { .. })
     }
 
-    /// Returns what is in the job object beside the process itself.
+    /// Says whether nothing is left of what is being ended.
+    fn is_swept(&self) -> bool {
+        let is_swept = self.others().is_empty();
+        if !is_swept {
+            // What was being made while the rest was ended may be new there.
+            self.object.terminate();
+        }
+        is_swept
+    }
+
+    /// Returns what lives in the job object beside the process itself.
     fn others(&self) -> Vec<u32> {
         let mut processes = self.object.processes().unwrap_or_default();
-        processes.retain(|id| *id != self.id);
+        processes.retain(|id| *id != self.id && !has_ended(*id));
         processes
     }
 

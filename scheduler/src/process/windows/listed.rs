@@ -1,0 +1,69 @@
+//! Processes that a job object lists, of which only the ids are known.
+
+#![expect(unsafe_code, reason = "what is asked of another process has no safe API")]
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+
+use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Threading::{
+    OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
+    QueryFullProcessImageNameW, WaitForSingleObject,
+};
+
+/// Says whether a process has ended, or is there no more: it may be listed for a while yet. One whose maker was ended before
+/// it had a thread is listed for ever, in Wine.
+pub(super) fn has_ended(id: u32) -> bool {
+    match open(id, PROCESS_SYNCHRONIZE) {
+        // SAFETY: The handle is open. With no time to wait the call only looks.
+        Ok(process) => unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_OBJECT_0 },
+        // One that may not be opened is there.
+        Err(error) => error.raw_os_error() == Some(ERROR_INVALID_PARAMETER.cast_signed()),
+    }
+}
+
+/// Says whether a process is the one that the kernel starts for the console of another: it comes and goes with that.
+pub(super) fn is_console_host(id: u32) -> bool {
+    let Ok(process) = open(id, PROCESS_QUERY_LIMITED_INFORMATION) else {
+        return false;
+    };
+    let mut name = [0_u16; 1024];
+    let mut length = 1024;
+    // SAFETY: The pointer and the length are those of a variable of ours.
+    let queried = unsafe {
+        let name = name.as_mut_ptr();
+        QueryFullProcessImageNameW(process.as_raw_handle(), PROCESS_NAME_WIN32, name, &raw mut length)
+    };
+    let name = String::from_utf16_lossy(&name[..length as usize]).to_lowercase();
+    queried != 0 && name.ends_with(r"\system32\conhost.exe")
+}
+
+fn open(id: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
+    // SAFETY: The call has no preconditions.
+    let raw = unsafe { OpenProcess(rights, 0, id) };
+    if raw.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: The handle is new, and nobody else has it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(raw) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_has_ended_when_it_has_and_while_its_handle_is_held() {
+        assert!(!has_ended(std::process::id()));
+        // It waits for a line.
+        let mut child = Command::new("cmd");
+        let child = child.args(["/c", "set /p line="]);
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("`cmd` is everywhere");
+        assert!(!has_ended(child.id()));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        assert!(has_ended(child.id()));
+    }
+}
