@@ -1,4 +1,5 @@
-//! How a process is made that inherits exactly what it is to inherit, and that doesn't run before it is told to.
+//! How a process is made that is in a job object from its first moment, inherits exactly what it is to inherit, and doesn't
+//! run before it is told to.
 
 #![expect(
     unsafe_code,
@@ -8,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::process::Command;
@@ -18,8 +20,8 @@ use windows_sys::Win32::System::Console::GetConsoleCP;
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW,
     DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, InitializeProcThreadAttributeList,
-    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROCESS_INFORMATION, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
-    UpdateProcThreadAttribute,
+    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST, PROCESS_INFORMATION, ResumeThread,
+    STARTF_USESTDHANDLES, STARTUPINFOEXW, UpdateProcThreadAttribute,
 };
 
 /// A process that has not begun to run.
@@ -40,15 +42,20 @@ pub(super) struct Inherited<'a> {
 
 impl Suspended {
     /// Makes the process of `command`, of which the program, the arguments, the environment and the folder count.
-    pub(super) fn create(command: &Command, inherited: &Inherited<'_>) -> io::Result<Self> {
+    ///
+    /// It is in the job object as soon as there is a process: one that was put there afterwards would outlive a parent that is
+    /// killed in between.
+    pub(super) fn create(command: &Command, object: BorrowedHandle<'_>, inherited: &Inherited<'_>) -> io::Result<Self> {
         let program = wide(command.get_program())?;
         let mut line = command_line(command)?;
         let environment = environment(command)?;
         let folder = command.get_current_dir().map(|folder| wide(folder.as_os_str())).transpose()?;
         let [stdin, stdout, stderr] = inherited.standard.map(|handle| handle.as_raw_handle());
         let [a, b] = inherited.others.map(|handle| handle.as_raw_handle());
-        let mut handles = [stdin, stdout, stderr, a, b];
-        let mut attributes = Attributes::new(&mut handles)?;
+        let (handles, objects) = ([stdin, stdout, stderr, a, b], [object.as_raw_handle()]);
+        let mut attributes = Attributes::new(2)?;
+        attributes.add(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &handles)?;
+        attributes.add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &objects)?;
         let mut startup = STARTUPINFOEXW::default();
         startup.StartupInfo.cb = u32::try_from(size_of::<STARTUPINFOEXW>()).expect("a structure is small");
         startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
@@ -98,31 +105,34 @@ fn window() -> u32 {
     if unsafe { GetConsoleCP() } == 0 { CREATE_NO_WINDOW } else { 0 }
 }
 
-/// The attribute that says what is inherited.
+/// What a process is given in which only handles are named.
 struct Attributes<'a> {
     list: Vec<usize>,
-    handles: &'a mut [HANDLE],
+    handles: PhantomData<&'a [HANDLE]>,
 }
 
 impl<'a> Attributes<'a> {
-    fn new(handles: &'a mut [HANDLE]) -> io::Result<Self> {
+    /// Makes an empty list, with room for so many.
+    fn new(count: u32) -> io::Result<Self> {
         let mut size = 0;
         // SAFETY: Without a list the call says how large one is.
-        unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), 1, 0, &raw mut size) };
+        unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), count, 0, &raw mut size) };
         let mut list = vec![0_usize; size.div_ceil(size_of::<usize>()).max(1)];
-        let raw = list.as_mut_ptr().cast();
         // SAFETY: The list has the size that was asked for.
-        if unsafe { InitializeProcThreadAttributeList(raw, 1, 0, &raw mut size) } == 0 {
+        if unsafe { InitializeProcThreadAttributeList(list.as_mut_ptr().cast(), count, 0, &raw mut size) } == 0 {
             return Err(io::Error::last_os_error());
         }
-        let made = Self { list, handles };
+        Ok(Self { list, handles: PhantomData })
+    }
+
+    fn add(&mut self, attribute: u32, handles: &'a [HANDLE]) -> io::Result<()> {
+        let (attribute, size) = (attribute as usize, size_of_val(handles));
         // SAFETY: The list was initialised, and borrows the handles for as long as it is there.
         let updated = unsafe {
-            let (value, size) = (made.handles.as_ptr().cast(), size_of_val(made.handles));
-            let attribute = PROC_THREAD_ATTRIBUTE_HANDLE_LIST as usize;
-            UpdateProcThreadAttribute(raw, 0, attribute, value, size, ptr::null_mut(), ptr::null())
+            let value = handles.as_ptr().cast();
+            UpdateProcThreadAttribute(self.list(), 0, attribute, value, size, ptr::null_mut(), ptr::null())
         };
-        if updated == 0 { Err(io::Error::last_os_error()) } else { Ok(made) }
+        if updated == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     fn list(&mut self) -> *mut core::ffi::c_void {
@@ -204,7 +214,35 @@ fn environment(command: &Command) -> io::Result<Vec<u16>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::windows::io::AsHandle;
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Deadline;
+    use crate::process::windows::job_object::JobObject;
+    use crate::process::windows::listed::has_ended;
+    use crate::process::windows::pipe::inheritable;
+
+    #[test]
+    fn a_process_is_in_its_job_object_before_it_runs_and_ends_with_it() {
+        let object = JobObject::new().expect("one can be made");
+        let null = File::open("NUL").expect("it is everywhere");
+        let null = || inheritable(null.as_handle()).expect("it is open");
+        let nulls: [OwnedHandle; 5] = std::array::from_fn(|_| null());
+        let [stdin, stdout, stderr, a, b] = nulls.each_ref().map(AsHandle::as_handle);
+        let inherited = Inherited { standard: [stdin, stdout, stderr], others: [a, b] };
+        let shell = Command::new(std::env::var_os("ComSpec").expect("Windows says where its shell is"));
+        let made = Suspended::create(&shell, object.as_handle(), &inherited).expect("the shell can be started");
+        assert_eq!(object.processes().expect("they can be listed"), [made.id]);
+        assert!(!has_ended(made.id));
+        drop(object);
+        let deadline = Deadline::after(Duration::from_secs(30));
+        while !has_ended(made.id) {
+            assert!(!deadline.is_past(), "it goes on without its job object");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn an_argument_is_quoted_as_the_runtime_reads_it() {

@@ -6,16 +6,16 @@
 #![expect(unsafe_code, reason = "job objects have no safe API")]
 
 use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
-    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
-    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+    CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicAccountingInformation,
+    JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+    TerminateJobObject,
 };
 
 use super::limits::add;
@@ -57,15 +57,6 @@ impl JobObject {
             )
         };
         if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-    }
-
-    /// Puts a process into it that has not begun to run.
-    pub(super) fn take(&self, process: BorrowedHandle<'_>) -> io::Result<()> {
-        // SAFETY: Both handles are open.
-        match unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), process.as_raw_handle()) } {
-            0 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
     }
 
     /// Ends all that is in it.
@@ -121,6 +112,12 @@ impl JobObject {
             )
         };
         (ticks(accounts.TotalUserTime), ticks(accounts.TotalKernelTime))
+    }
+}
+
+impl AsHandle for JobObject {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.0.as_handle()
     }
 }
 

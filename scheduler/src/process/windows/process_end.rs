@@ -13,7 +13,7 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    GetExitCodeProcess, GetProcessTimes, INFINITE, RegisterWaitForSingleObject, TerminateProcess, UnregisterWaitEx,
+    GetExitCodeProcess, GetProcessTimes, INFINITE, RegisterWaitForSingleObject, UnregisterWaitEx,
     WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE, WaitForSingleObject,
 };
 
@@ -65,12 +65,6 @@ impl Drop for ProcessEnd {
 
 unsafe extern "system" fn on_end(_: *mut c_void, _: bool) {
     port::change();
-}
-
-/// Ends one process, which has started nothing yet.
-pub(super) fn terminate(process: BorrowedHandle<'_>) {
-    // SAFETY: The handle is open.
-    unsafe { TerminateProcess(process.as_raw_handle(), 1) };
 }
 
 /// Returns how a process has ended.

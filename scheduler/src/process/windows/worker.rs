@@ -95,13 +95,9 @@ impl Worker {
         let others = [source.as_handle(), sink.as_handle()];
         let standard = [null_in.as_handle(), null_out.as_handle(), jobs_stderr.as_handle()];
         let inherited = Inherited { standard, others };
-        let made = Suspended::create(command, &inherited)?;
+        let made = Suspended::create(command, object.as_handle(), &inherited)?;
         let id = made.id;
-        // What fails from here on leaves a process that has not run, and that ends with the job object or right now.
-        if let Err(error) = object.take(made.process.as_handle()) {
-            super::process_end::terminate(made.process.as_handle());
-            return Err(error);
-        }
+        // What fails from here on leaves a process that has not run, and that ends with the job object.
         let end = ProcessEnd::watch(made.process.as_handle())?;
         let process = made.resume()?;
         Ok(Self { object, process, id, end, link: Some(link), stderr, ended: 0, state: State::Running })
