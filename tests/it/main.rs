@@ -61,18 +61,12 @@ mod ui;
 
 use std::time::Duration;
 
-use scheduler::StartMethod;
+use scheduler_tests::platform::METHODS;
 
 scheduler::enable_tests!();
 
 /// Longer than any job takes that ends by itself, on however busy a machine.
 const PLENTY: Duration = Duration::from_secs(60);
-
-/// The ways to make processes that this platform has, each of which promises the same.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
-const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 
 /// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
 const SOON: Duration = Duration::from_secs(20);

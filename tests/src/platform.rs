@@ -1,9 +1,16 @@
 //! What the platforms differ in, as far as tests are concerned.
 
-use scheduler::Sweep;
+use scheduler::{StartMethod, Sweep};
 
 /// Whether a warden stands between an application and its jobs.
 pub const HAS_WARDENS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
+
+/// The ways to make processes that this platform has, each of which promises the same.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
+/// The way to make processes that this platform has.
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 
 /// Says whether so many processes were found to be left by a job, and ended, and whether nothing else is, as far as the
 /// platform can prove that.
