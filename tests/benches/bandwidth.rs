@@ -6,14 +6,14 @@
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
 
 mod figures;
+mod machine;
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use figures::Figures;
+use machine::unbuffered_stdout;
 use scheduler::{Outcome, run_job_with_timeout};
 use scheduler_tests::jobs::{big, measure};
 
@@ -36,7 +36,7 @@ fn bare(role: &str) -> io::Result<()> {
     }
     let text = "x".repeat(role.parse().expect("a number"));
     // Not through the buffer of lines, which looks for their ends.
-    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(text.as_bytes())
+    unbuffered_stdout()?.write_all(text.as_bytes())
 }
 
 fn copy(role: &str) -> Command {

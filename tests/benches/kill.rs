@@ -1,19 +1,20 @@
 //! How long it takes from a job's deadline to its record: `cargo bench --bench kill`.
 //!
 //! The job computes for ever, and has left a daemon: a grandchild in a session of its own. Beside it stands, measured in
-//! the same run, what it takes to kill and collect one plain child. Both clocks are the kernel's monotonic one, which
+//! the same run, what it takes to kill and collect one plain child. The clock is one that
 //! processes share: the job writes down when its function began.
 
-#![expect(clippy::print_stdout, unsafe_code, reason = "a benchmark prints what it measures, by the kernel's own clock")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod figures;
+mod machine;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use std::{fs, io};
 
 use figures::Figures;
+use machine::{now, sleeper};
 use scheduler::{Scheduler, Status, jobs};
 use scheduler_tests::jobs::spins;
 use scheduler_tests::leavings::{Leaving, leave, new_tag};
@@ -30,14 +31,6 @@ fn leaves_a_daemon_and_spins(clock: PathBuf, tag: String) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the monotonic clock's time, which is the same for all processes.
-fn now() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` may be written.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).expect("less than a second"))
-}
-
 fn job(clock: &Path) -> Duration {
     let list = jobs![("a", leaves_a_daemon_and_spins(clock.to_owned(), new_tag()))];
     let records = Scheduler::new().timeout(LIMIT).run(list).expect("the input is fine");
@@ -49,7 +42,7 @@ fn job(clock: &Path) -> Duration {
 }
 
 fn bare() -> Duration {
-    let mut child = Command::new("sleep").arg("1000").spawn().expect("`sleep` is everywhere");
+    let mut child = sleeper().spawn().expect("it is everywhere");
     let begin = now();
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");

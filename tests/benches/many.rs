@@ -3,19 +3,17 @@
 //!
 //! 1,000 jobs, unless `BENCH_JOBS` says otherwise.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    unsafe_code,
-    reason = "a benchmark reads clocks, and prints"
-)]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads clocks, and prints")]
 
 mod figures;
+mod machine;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scheduler::{AnyJob, Scheduler, StartMethod, Status, job};
+use machine::{raise_the_limit, worked};
+use scheduler::{AnyJob, Scheduler, Status, job};
+use scheduler_tests::platform::METHODS;
 
 const LONG: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(1);
@@ -25,29 +23,6 @@ fn waits(time: Duration) {
     thread::sleep(time);
 }
 
-/// Returns the time that this process has been working.
-fn worked() -> Duration {
-    // SAFETY: All-zero is a valid `rusage`, and the pointer is to a variable of ours.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0);
-        usage
-    };
-    let micros = |time: libc::timeval| u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).expect("time goes on");
-    Duration::from_micros(micros(usage.ru_utime) + micros(usage.ru_stime))
-}
-
-/// Allows this process, and what it starts, as many descriptors as it may have.
-fn raise_the_limit() {
-    // SAFETY: The pointers are to a variable of ours, which is a valid limit whatever happens.
-    unsafe {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
-        limit.rlim_cur = limit.rlim_max;
-        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
-    }
-}
-
 #[scheduler::main]
 fn main() {
     raise_the_limit();
@@ -55,7 +30,7 @@ fn main() {
     println!(
         "| {count} jobs that wait for {LONG:?} | took | the parent worked | late at a timeout of {LIMIT:?} |\n|---|---|---|---|"
     );
-    for method in [StartMethod::Exec, StartMethod::ForkServer] {
+    for method in METHODS {
         for at_a_time in [count / 10, count] {
             let jobs = at_a_time;
             let list = (0..jobs).map(|index| {

@@ -1,20 +1,18 @@
 //! What a job costs that does nothing, beside the bare execution of the same binary: `cargo bench --bench start`.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    unsafe_code,
-    reason = "a benchmark reads the clock, prints, and forks"
-)]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
 
 mod figures;
+mod machine;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use figures::Figures;
-use scheduler::{AnyJob, Outcome, Scheduler, StartMethod, run_job_with_timeout};
+use machine::FORK;
+use scheduler::{AnyJob, Outcome, Scheduler, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
+use scheduler_tests::platform::METHODS;
 
 /// Has a copy of this program end at once.
 const BARE: &str = "BENCH_BARE";
@@ -36,20 +34,6 @@ fn job() {
     assert_eq!(run.outcome, Outcome::Ok(42));
 }
 
-/// Forks a process that ends at once, and waits for it.
-fn bare_fork() {
-    // SAFETY: This process has one thread, and the child does nothing but end.
-    unsafe {
-        let child = libc::fork();
-        if child == 0 {
-            libc::_exit(0);
-        }
-        let mut status = 0;
-        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
-        assert_eq!(status, 0);
-    }
-}
-
 fn in_a_list(scheduler: &Scheduler, jobs: u32) -> Duration {
     let list: Vec<_> = (0..jobs).map(|index| (index.to_string(), AnyJob::from(fast::job()))).collect();
     let clock = Instant::now();
@@ -67,19 +51,24 @@ fn main() {
     let (mut bares, mut forks, mut jobs) = (Figures::default(), Figures::default(), Figures::default());
     for _ in 0..figures::number("BENCH_SAMPLES", 500) {
         bares.add(timed(bare));
-        forks.add(timed(bare_fork));
+        if let Some(fork) = FORK {
+            forks.add(timed(fork));
+        }
         jobs.add(timed(job));
     }
-    let (mut ahead, mut forked) = (Figures::default(), Figures::default());
-    let server = Scheduler::new().start_method(StartMethod::ForkServer);
+    let mut lists = METHODS.map(|method| (method, Scheduler::new().start_method(method), Figures::default()));
     for _ in 0..20 {
-        ahead.add(in_a_list(&Scheduler::new(), 50));
-        forked.add(in_a_list(&server, 50));
+        for (_, scheduler, figures) in &mut lists {
+            figures.add(in_a_list(scheduler, 50));
+        }
     }
     println!("{}", Figures::HEAD);
     println!("{}", bares.row("bare execution of the binary"));
-    println!("{}", forks.row("bare fork of the process"));
+    if FORK.is_some() {
+        println!("{}", forks.row("bare fork of the process"));
+    }
     println!("{}", jobs.row("a job that does nothing, from call to result"));
-    println!("{}", ahead.row("one of 50 such jobs in a list"));
-    println!("{}", forked.row("one of 50 such jobs in a list, by a fork server"));
+    for (method, _, figures) in &lists {
+        println!("{}", figures.row(&format!("one of 50 such jobs in a list, {method:?}")));
+    }
 }

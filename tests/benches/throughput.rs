@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scheduler::{AnyJob, Record, Scheduler, StartMethod, Status, job};
+use scheduler::{AnyJob, Record, Scheduler, Status, job};
 use scheduler_tests::jobs::fast;
+use scheduler_tests::platform::METHODS;
 
 /// Has a copy of this program end at once.
 const BARE: &str = "BENCH_BARE";
@@ -71,7 +72,7 @@ fn main() {
     println!("| {count} of them | each | in a second |\n|---|---|---|");
     for at_a_time in [1, 2, 8] {
         row(&format!("bare executions, {at_a_time} at a time"), count, bare(count, at_a_time));
-        for method in [StartMethod::Exec, StartMethod::ForkServer] {
+        for method in METHODS {
             let scheduler = Scheduler::new().start_method(method).concurrency(at_a_time);
             let (_, taken) = ran(&scheduler, list(|| fast::job().into(), count));
             row(&format!("jobs, {method:?}, {at_a_time} at a time"), count, taken);
@@ -79,7 +80,7 @@ fn main() {
     }
     for millis in [2, 10] {
         let time = Duration::from_millis(millis);
-        for method in [StartMethod::Exec, StartMethod::ForkServer] {
+        for method in METHODS {
             let jobs = list(|| works::job(time).into(), count / 10);
             let (records, taken) = ran(&Scheduler::new().start_method(method), jobs);
             let own: Duration = records.iter().map(Record::duration).sum();
