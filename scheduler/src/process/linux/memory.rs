@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Reads the counts.
 #[derive(Debug)]
@@ -20,9 +21,14 @@ pub(crate) struct MemoryKills(Vec<Option<u64>>);
 
 impl MemoryWitness {
     pub(crate) fn new() -> Self {
-        let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let files = candidates(&cgroups).into_iter().filter_map(|path| File::open(path).ok());
-        Self { files: files.collect() }
+        // They are looked for once: a single call would spend more on that than on anything else in the parent. The files
+        // are opened anew each time, as an application may close what it doesn't know.
+        static PLACES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+        let places = PLACES.get_or_init(|| {
+            let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+            candidates(&cgroups).into_iter().filter(|path| path.exists()).collect()
+        });
+        Self { files: places.iter().filter_map(|path| File::open(path).ok()).collect() }
     }
 
     /// Returns how many there are so far.
