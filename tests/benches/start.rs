@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use figures::Figures;
 use machine::FORK;
-use scheduler::{AnyJob, Outcome, Scheduler, run_job_with_timeout};
+use scheduler::{AnyJob, Outcome, Scheduler, StartMethod, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
@@ -69,6 +69,7 @@ fn main() {
     }
     println!("{}", jobs.row("a job that does nothing, from call to result"));
     for (method, _, figures) in &lists {
-        println!("{}", figures.row(&format!("one of 50 such jobs in a list, {method:?}")));
+        let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
+        println!("{}", figures.row(&format!("one of 50 such jobs in a list{how}")));
     }
 }
