@@ -33,7 +33,7 @@ pub(crate) fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
 ///
 /// Another program does it: a descriptor for writing that another thread's child inherits for a moment would keep the
 /// copy from being executed ("text file busy").
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(target_os = "linux")]
 pub(crate) fn copy_to(folder: &Path) -> PathBuf {
     let copy = folder.join("app");
     let status = Command::new("cp").arg(APP).arg(&copy).status().expect("`cp` is everywhere");

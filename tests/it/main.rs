@@ -40,8 +40,8 @@ mod handles;
 // It looks around in `/proc`.
 #[cfg(target_os = "linux")]
 mod hygiene;
-// They are the kernel's, and tried out as Linux holds them.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+// They are the kernel's, and tried out as Linux holds them; those of a job object are in `platforms`.
+#[cfg(target_os = "linux")]
 mod limits;
 mod look_ahead;
 mod observing;

@@ -12,6 +12,8 @@ use std::time::Duration;
 use scheduler::{Output, Scheduler, job};
 use serde::{Deserialize, Serialize};
 
+use crate::platform::HAS_WARDENS;
+
 /// Computes for ever, whatever signal asks it to end.
 #[job]
 pub fn spins_on() {
@@ -93,7 +95,8 @@ pub struct Held {
 #[job]
 pub fn is_held() -> Held {
     let resources = [
-        libc::RLIMIT_DATA,
+        // What counts as memory.
+        if HAS_WARDENS { libc::RLIMIT_DATA } else { libc::RLIMIT_AS },
         libc::RLIMIT_CPU,
         libc::RLIMIT_NOFILE,
         libc::RLIMIT_NPROC,
