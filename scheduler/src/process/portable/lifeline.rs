@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
 
 use std::io::{self, ErrorKind, Read};
+use std::mem::ManuallyDrop;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use super::ChildPid;
 use super::listing::{self, EMPTY_LOOKS, Kin};
 use crate::clock::Deadline;
 use crate::process::Cookie;
+use crate::process::unix::channel::identity;
 use crate::process::unix::{Control, poll, signals};
 
 const STACK: usize = 256 * 1024;
@@ -20,23 +23,33 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 /// Holds on to the application by its socket.
 pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<()> {
     control.wait();
+    let own = identity(control.as_fd())?;
+    // A job may close what is not its own. What has its number then is the job's, and not to be closed here.
+    let mut control = ManuallyDrop::new(control);
     let watch = move || {
         // The job's signals are for the job's own threads.
         signals::block();
-        loop {
+        // Without it the job is still held by its parent, while that lives.
+        while is_still(own, &control) {
             match control.read(&mut [0; 64]) {
-                Ok(0) => end_all(cookie.as_ref()),
+                Ok(0) if is_still(own, &control) => end_all(cookie.as_ref()),
                 // It went without having read what we had to say.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => end_all(cookie.as_ref()),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset && is_still(own, &control) => {
+                    end_all(cookie.as_ref())
+                }
                 // Nothing more is said by that way.
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-                // The job has closed what was not its own. It is still held by its parent, while that lives.
                 Err(_) => return,
             }
         }
     };
     thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK).spawn(watch).map(drop)
+}
+
+/// Says whether this is what it was, and not something of the job's.
+fn is_still(own: (i128, u64), control: &Control) -> bool {
+    identity(control.as_fd()).is_ok_and(|identity| identity == own)
 }
 
 /// Ends the group, and with it this process.

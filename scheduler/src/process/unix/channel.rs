@@ -311,7 +311,8 @@ impl Read for Incoming {
     }
 }
 
-fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(i128, u64)> {
+/// Returns what tells what is open from what else may be under that number later.
+pub(in crate::process) fn identity(descriptor: BorrowedFd<'_>) -> io::Result<(i128, u64)> {
     let stat = rustix::fs::fstat(descriptor)?;
     // Systems differ in what the number of a device is.
     Ok((i128::from(stat.st_dev), stat.st_ino))
