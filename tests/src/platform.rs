@@ -5,6 +5,9 @@ use scheduler::{StartMethod, Sweep};
 /// Whether a warden stands between an application and its jobs.
 pub const HAS_WARDENS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
 
+/// Whether it can be proved that a job has left nothing.
+pub const PROVES_SWEEPS: bool = HAS_WARDENS || cfg!(windows);
+
 /// The ways to make processes that this platform has, each of which promises the same.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
@@ -17,10 +20,10 @@ pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 #[must_use]
 pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
     match sweep {
-        Sweep::Clean => (HAS_WARDENS || cfg!(windows)) && count(0),
-        Sweep::Killed(killed) => (HAS_WARDENS || cfg!(windows)) && count(*killed),
+        Sweep::Clean => PROVES_SWEEPS && count(0),
+        Sweep::Killed(killed) => PROVES_SWEEPS && count(*killed),
         // A Unix without wardens finds what it can, and proves nothing.
-        Sweep::Unproved { killed, .. } => !HAS_WARDENS && cfg!(unix) && count(*killed),
+        Sweep::Unproved { killed, .. } => !PROVES_SWEEPS && count(*killed),
         _ => false,
     }
 }
