@@ -31,13 +31,16 @@ pub(crate) fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
 
 /// Copies the application to a folder.
 ///
-/// Another program does it: a descriptor for writing that another thread's child inherits for a moment would keep the
-/// copy from being executed ("text file busy").
-#[cfg(target_os = "linux")]
+/// Where there is one, another program does it: a descriptor for writing that another thread's child inherits for a moment
+/// would keep the copy from being executed ("text file busy").
 pub(crate) fn copy_to(folder: &Path) -> PathBuf {
-    let copy = folder.join("app");
-    let status = Command::new("cp").arg(APP).arg(&copy).status().expect("`cp` is everywhere");
-    assert!(status.success());
+    let copy = folder.join(if cfg!(windows) { "app.exe" } else { "app" });
+    if cfg!(unix) {
+        let status = Command::new("cp").arg(APP).arg(&copy).status().expect("`cp` is everywhere");
+        assert!(status.success());
+    } else {
+        fs::copy(APP, &copy).expect("the folder is ours");
+    }
     copy
 }
 

@@ -6,10 +6,9 @@ use std::io;
 
 use scheduler::Record;
 
-/// Nothing: what an application does to itself is Linux's own.
-#[expect(clippy::unnecessary_wraps, reason = "on Linux much can go wrong")]
-pub(crate) fn after_init(_: &str) -> io::Result<()> {
-    Ok(())
+/// What the application has done to itself by the time it runs jobs: most of that is Linux's own.
+pub(crate) fn after_init(mode: &str) -> io::Result<()> {
+    if mode == "is rebuilt" { super::rebuild() } else { Ok(()) }
 }
 
 /// What an application holds only Linux tells.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 
 use scheduler::Record;
 
@@ -35,14 +34,7 @@ pub(crate) fn after_init(mode: &str) -> io::Result<()> {
             fs::remove_file(&path)?;
             fs::write(&path, "#!/bin/sh\necho replaced\nexit 0\n")
         }
-        ("is", "rebuilt") => {
-            // By the path that it was started by, as it may not know its own otherwise.
-            let path = std::env::args_os().next().expect("a program has a name");
-            let copy = Path::new(&path).with_extension("new");
-            fs::copy(&path, &copy)?;
-            fs::OpenOptions::new().append(true).open(&copy)?.write_all(b"\n")?;
-            fs::rename(copy, path)
-        }
+        ("is", "rebuilt") => super::rebuild(),
         ("descriptors", number) => limit(libc::RLIMIT_NOFILE, number),
         ("processes", number) => {
             // The limit means nothing to a superuser.

@@ -1,5 +1,8 @@
 //! What is odd about the application, for each mode: most of it only Linux has.
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process;
 use std::thread;
 
@@ -29,6 +32,19 @@ pub(crate) fn before_init(mode: &str) {
         }
         _ => {}
     }
+}
+
+/// Puts another file in the place of the one that this process was started from.
+fn rebuild() -> io::Result<()> {
+    // By the path that it was started by, as it may not know its own otherwise.
+    let name = std::env::args_os().next().expect("a program has a name");
+    let path = Path::new(&name);
+    let [copy, old] = ["new", "old"].map(|extension| path.with_extension(extension));
+    fs::copy(path, &copy)?;
+    fs::OpenOptions::new().append(true).open(&copy)?.write_all(b"\n")?;
+    // A file that runs can be renamed everywhere, and in some places not be replaced.
+    fs::rename(path, old)?;
+    fs::rename(copy, path)
 }
 
 fn wait_for_ever() {
