@@ -14,6 +14,7 @@
 
 mod cast;
 mod listener;
+mod memory;
 
 use std::collections::BTreeMap;
 use std::fs;
