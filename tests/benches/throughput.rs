@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scheduler::{AnyJob, Record, Scheduler, Status, job};
+use scheduler::{AnyJob, Record, Scheduler, Status, job, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
@@ -57,6 +57,16 @@ fn ran(scheduler: &Scheduler, jobs: Vec<(String, AnyJob)>) -> (Vec<Record>, Dura
     (records, taken)
 }
 
+/// Calls one job after the other, so that nobody knows which is the next.
+fn calls(count: usize) -> Duration {
+    let clock = Instant::now();
+    for _ in 0..count {
+        let run = run_job_with_timeout(fast::job(), Duration::from_secs(60)).expect("the input is fine");
+        assert_eq!(run.status(), Status::Ok);
+    }
+    clock.elapsed()
+}
+
 fn row(what: &str, count: usize, taken: Duration) {
     let count = u32::try_from(count).expect("not so many");
     let each = taken / count;
@@ -70,6 +80,7 @@ fn main() {
     scheduler::init();
     let count = figures::number("BENCH_JOBS", 2000);
     println!("| {count} of them | each | in a second |\n|---|---|---|");
+    row("calls, Exec, one after the other: nothing is prepared", count, calls(count));
     for at_a_time in [1, 2, 8] {
         row(&format!("bare executions, {at_a_time} at a time"), count, bare(count, at_a_time));
         for method in METHODS {
