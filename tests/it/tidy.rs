@@ -72,6 +72,27 @@ fn a_module_imports_only_from_floors_below() {
 }
 
 #[test]
+fn platforms_differ_in_the_modules_that_are_for_it() {
+    let src = root().join("scheduler/src");
+    let mut differ = std::collections::BTreeSet::new();
+    for (path, text) in sources(&src) {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = code.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let mut conditions = code.filter(|line| line.contains("cfg(") || line.contains("cfg!("));
+        if conditions
+            .any(|line| ["unix", "windows", "target_", "scheduler_portable"].iter().any(|on| line.contains(on)))
+        {
+            let module =
+                path.strip_prefix(&src).expect("it was found there").components().next().expect("it has a name");
+            differ.insert(module.as_os_str().to_string_lossy().into_owned());
+        }
+    }
+    // The boot clock, the image and its name, and huge pages.
+    let expected = ["child", "clock.rs", "launcher.rs", "pages.rs", "process"];
+    assert!(differ.iter().eq(expected), "{differ:?}");
+}
+
+#[test]
 fn the_codec_is_named_in_one_file_only() {
     for (path, text) in sources(&root().join("scheduler/src")) {
         let names_it = text.contains("bincode::");
