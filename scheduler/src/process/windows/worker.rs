@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED, ERROR_NO_SYSTEM_RESOURCES,
-    ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_TOO_MANY_OPEN_FILES,
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_ACCESS_DENIED, ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED,
+    ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY,
+    ERROR_TOO_MANY_OPEN_FILES,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -116,7 +117,7 @@ impl Worker {
                 let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
                 // This process may have none.
                 let none = handle.as_raw_handle().is_null();
-                *leads = if none { Leads::Nowhere } else { Leads::Along(self.give(handle)?) };
+                *leads = if none { Leads::Nowhere } else { self.give(handle)? };
             }
         }
         if let Some(limits) = &request.limits {
@@ -132,14 +133,21 @@ impl Worker {
 
     /// Gives the process a copy of a handle, and returns the number by which it knows that.
     #[expect(unsafe_code, reason = "another process's handles have no safe API")]
-    fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<u64> {
+    fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<Leads> {
         let mut copy = ptr::null_mut();
         // SAFETY: All three handles are open, and the pointer is to a variable of ours.
         let given = unsafe {
             let (own, theirs) = (GetCurrentProcess(), self.process.as_raw_handle());
             DuplicateHandle(own, handle.as_raw_handle(), theirs, &raw mut copy, 0, 1, DUPLICATE_SAME_ACCESS)
         };
-        if given == 0 { Err(io::Error::last_os_error()) } else { Ok(copy as u64) }
+        if given != 0 {
+            return Ok(Leads::Along(copy as u64));
+        }
+        match io::Error::last_os_error() {
+            // We may do to our own process what we like, unless it is ending by now: how it ends is what there is to tell.
+            error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(Leads::Nowhere),
+            error => Err(error),
+        }
     }
 
     /// Ends the process and all that it started.
