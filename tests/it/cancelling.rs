@@ -276,16 +276,36 @@ fn a_token_with_nothing_to_cancel_does_no_harm() {
     assert!(token.is_cancelled());
 }
 
+/// Has a program begin without Ctrl-C ignored, which it is where the tests were started in the background.
+#[cfg(all(unix, feature = "ctrlc"))]
+#[expect(unsafe_code, reason = "what a signal does has no safe API")]
+fn listen_to_ctrl_c(command: &mut std::process::Command) {
+    let listen = || {
+        // SAFETY: No handler is installed.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: What is called between fork and execution may be called there.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, listen) };
+}
+
 /// Presses Ctrl-C each time that the job of an application has printed one of these lines, and returns the records.
-#[cfg(feature = "ctrlc")]
+#[cfg(all(unix, feature = "ctrlc"))]
 fn pressed_at(job: &str, lines: &[&str]) -> Vec<serde_json::Value> {
     use std::io::{BufRead, BufReader};
     use std::process::Command;
 
-    let mut application = crate::application::app("listens", &["60000", job, "fast"]).spawn().expect("it is built");
+    let mut command = crate::application::app("listens", &["60000", job, "fast"]);
+    listen_to_ctrl_c(&mut command);
+    let mut application = command.spawn().expect("it is built");
     let mut printed = BufReader::new(application.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
     for line in lines {
-        assert!(printed.any(|printed| printed == *line), "it did not print `{line}`");
+        let mut others = Vec::new();
+        let is_printed = printed.any(|printed| {
+            others.push(printed);
+            others.last().is_some_and(|printed| printed == line)
+        });
+        assert!(is_printed, "it printed {others:?} and no `{line}`: {:?}", application.wait_with_output());
         let pressed = Command::new("kill").args(["-INT", &application.id().to_string()]).status();
         assert!(pressed.expect("`kill` is everywhere").success());
     }
