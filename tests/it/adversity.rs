@@ -176,6 +176,26 @@ fn where_descriptors_run_out_fewer_jobs_run_at_a_time() {
 }
 
 #[test]
+fn where_processes_run_out_fewer_jobs_run_at_a_time() {
+    for method in ["", "forks"] {
+        let mut jobs = vec!["60000"];
+        jobs.extend(["fast"; 60]);
+        let mut command = app("processes 14", &jobs);
+        let output = command.env("APP_CONCURRENCY", "50").env("APP_METHOD", method).output();
+        let output = output.expect("the fixture is built");
+        if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
+            eprintln!("skipped: this user may not become another");
+            return;
+        }
+        let records = records(&output);
+        assert_eq!(records.len(), 60);
+        for record in records {
+            assert_eq!(record["result"], 42, "{record:?}");
+        }
+    }
+}
+
+#[test]
 fn with_too_few_processes_a_job_runs_or_says_why_not() {
     let mut command = app("processes 0", &["500", "fast", "fast"]);
     let output = command.output().expect("the fixture is built");

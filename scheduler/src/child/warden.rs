@@ -209,8 +209,9 @@ impl Parent {
     }
 
     fn refuse(&mut self, error: &io::Error) {
+        let kind = if process::lacks_room(error) { Kind::Full } else { Kind::Refused };
         // The report that follows says as much as is needed.
-        let _ = self.tell(Kind::Refused, unprepared(error).as_bytes());
+        let _ = self.tell(kind, unprepared(error).as_bytes());
         // Where no process was made none is left, and the kernel says so.
         let sweep = match process::reap() {
             Ok(Reaped::NoChildren) => Sweep::Clean,

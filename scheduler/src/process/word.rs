@@ -15,6 +15,8 @@ pub(crate) enum Word {
     Hello(Hello),
     /// Its process could not be made, and why.
     Refused(String),
+    /// There was no room for its process, and why.
+    Full(String),
     /// Its process has ended, and all that it started. The last word; without a report if that can't be read.
     Exit(Option<ExitReport>),
     /// How the processes of jobs will be made.
@@ -43,6 +45,7 @@ impl Word {
         match kind {
             Kind::Hello => codec::decode(&payload).map_or(Self::Astray(kind), Self::Hello),
             Kind::Refused => Self::Refused(String::from_utf8_lossy(&payload).into_owned()),
+            Kind::Full => Self::Full(String::from_utf8_lossy(&payload).into_owned()),
             Kind::Exit => Self::Exit(codec::decode(&payload).ok()),
             Kind::Ready => codec::decode(&payload).map_or(Self::Astray(kind), Self::Ready),
             kind => Self::Astray(kind),

@@ -18,6 +18,8 @@ pub(super) struct Evidence {
     pub(super) hello: Option<Hello>,
     pub(super) answer: Option<Answer>,
     pub(super) refusal: Option<String>,
+    /// It was refused for want of room.
+    pub(super) lacked_room: bool,
     /// Why something could not be sent to the warden.
     pub(super) unsent: Option<String>,
     /// The last panic that was raised, caught or not.

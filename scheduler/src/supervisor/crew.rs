@@ -1,6 +1,7 @@
 //! `Crew`: the wardens that are there for the next runs, and those that have done their work.
 
 use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,23 @@ impl Crew {
         warden.worker.dismiss();
         if !warden.worker.reap() {
             self.leaving.push((warden, Deadline::after(REAP_LIMIT)));
+        }
+    }
+
+    /// Says whether some are leaving, which take up room until they are gone.
+    pub(super) fn is_seeing_off(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Says whether some wait for work.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Dismisses those that wait for work.
+    pub(super) fn dismiss_idle(&mut self) {
+        for warden in mem::take(&mut self.idle) {
+            self.dismiss(warden);
         }
     }
 

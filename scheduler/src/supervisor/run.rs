@@ -119,8 +119,17 @@ impl Run {
     /// Says whether the process was made ahead of its turn, and has ended while nobody looked: its function was not
     /// called.
     pub(super) fn was_gone_before_the_call(&self) -> bool {
-        let never_started = self.state.verdict() == Some(Verdict::NeverStarted);
-        never_started && self.was_prepared && !self.evidence.start_expired && self.evidence.refusal.is_none()
+        let was_refused = self.evidence.start_expired || self.evidence.refusal.is_some();
+        self.was_prepared && self.never_started() && !was_refused
+    }
+
+    /// Says whether there was no room for the process: its function was not called.
+    pub(super) fn lacked_room(&self) -> bool {
+        self.never_started() && self.evidence.lacked_room
+    }
+
+    fn never_started(&self) -> bool {
+        self.state.verdict() == Some(Verdict::NeverStarted)
     }
 
     /// Sends the arguments, at which the function is called.

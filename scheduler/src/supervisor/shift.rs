@@ -36,7 +36,7 @@ pub(super) struct Shift<'a> {
     end: Deadline,
     /// No further job is started.
     stopped: bool,
-    /// Nor is one, for want of room, until one of those that run has ended.
+    /// Nor is one, for want of room, until one of those that run has ended; or a single one, once nobody runs or leaves.
     full: bool,
 }
 
@@ -57,6 +57,8 @@ struct Working {
     announced: bool,
     /// No other attempt follows, however this one ends.
     unwanted: bool,
+    /// There was no other process of ours when its own was made.
+    alone: bool,
 }
 
 impl Working {
@@ -172,23 +174,45 @@ impl<'a> Shift<'a> {
     /// Calls the next ones, as many as may run.
     fn start(&mut self, listener: &mut Listener<'_>) {
         let concurrency = self.rules.concurrency.get();
-        while !self.stopped && !self.full && self.running.len() < concurrency && !self.is_called_away() {
+        while !self.stopped && self.running.len() < concurrency && !self.is_called_away() {
+            if self.full && (!self.running.is_empty() || self.crew.is_seeing_off()) {
+                return;
+            }
             let Some((ticket, task)) = self.queue.next() else {
                 return;
             };
+            let alone = !self.holds_room();
             match self.call(ticket, &task.order) {
                 Ok(run) => {
-                    self.running.push(Working { ticket, task, run, announced: false, unwanted: false });
+                    // Whoever is being started finds the next one beside it.
+                    self.running.iter_mut().for_each(|working| working.alone = false);
+                    self.running.push(Working { ticket, task, run, announced: false, unwanted: false, alone });
                 }
-                Err(error) if !self.running.is_empty() && process::lacks_room(&error) => {
+                Err(error) if process::lacks_room(&error) && !alone => {
                     self.queue.see_off(ticket);
                     self.queue.join(ticket, task);
-                    self.full = true;
+                    self.wait_for_room();
                 }
                 Err(error) => {
                     self.end(ticket, task, Finished::without_a_process(&error), Next::AsToldTo, listener);
                 }
             }
+        }
+    }
+
+    /// Says whether there are processes of ours that can make room.
+    fn holds_room(&self) -> bool {
+        let crew = &self.crew;
+        !self.running.is_empty() || !self.prepared.is_empty() || crew.has_idle() || crew.is_seeing_off()
+    }
+
+    /// Starts no more until there is room: once one of those that run has ended, or where none runs, once those have left
+    /// that were kept for later.
+    fn wait_for_room(&mut self) {
+        self.full = true;
+        if self.running.is_empty() {
+            self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.crew));
+            self.crew.dismiss_idle();
         }
     }
 
@@ -256,10 +280,16 @@ impl<'a> Shift<'a> {
             self.announce(listener);
         }
         let done: Vec<_> = self.running.extract_if(.., |working| working.run.is_done()).collect();
-        for Working { ticket, task, run, unwanted, .. } in done {
-            self.full = false;
+        let made_room = done.iter().any(|working| !working.run.lacked_room());
+        self.full &= !made_room;
+        for Working { ticket, task, run, unwanted, alone, .. } in done {
             let wanted = !self.stopped && !unwanted;
-            if wanted && run.was_gone_before_the_call() {
+            // It tries again, alone if need be: who finds no room then has to do without.
+            let found_none = run.lacked_room() && !alone;
+            if wanted && (found_none || run.was_gone_before_the_call()) {
+                if found_none && !made_room {
+                    self.wait_for_room();
+                }
                 run.abandon(self.crew);
                 self.queue.see_off(ticket);
                 self.queue.join(ticket, task);

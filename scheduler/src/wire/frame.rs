@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::pages;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 8;
+pub(crate) const VERSION: u8 = 9;
 
 /// The most that a payload may hold, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -68,6 +68,8 @@ pub(crate) enum Kind {
     Exit = 18,
     /// Warden to parent: how it will make the processes of its jobs.
     Ready = 19,
+    /// Warden to parent: there is no room for the job's process, and why: there will be once others have ended.
+    Full = 20,
     /// Job to parent: the function is being called now.
     Started = 32,
     /// Job to parent: a panic was raised; it may yet be caught.
@@ -87,7 +89,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -99,6 +101,7 @@ impl Kind {
         Self::Refused,
         Self::Exit,
         Self::Ready,
+        Self::Full,
         Self::Started,
         Self::Panicking,
         Self::Checkpoint,

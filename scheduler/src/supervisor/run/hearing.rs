@@ -57,10 +57,7 @@ impl Run {
                     Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
                 self.feed(Event::Started);
             }
-            Kind::Refused => {
-                self.evidence.refusal = Some(String::from_utf8_lossy(&payload).into_owned());
-                self.feed(Event::Refused);
-            }
+            Kind::Refused => self.refused(String::from_utf8_lossy(&payload).into_owned()),
             Kind::Panicking => match codec::decode(&payload) {
                 Ok(panic) => self.evidence.panic = Some(panic),
                 Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
@@ -109,9 +106,10 @@ impl Run {
     fn take_word(&mut self, word: Word) {
         match word {
             Word::Hello(hello) => self.evidence.hello = Some(hello),
-            Word::Refused(reason) => {
-                self.evidence.refusal = Some(reason);
-                self.feed(Event::Refused);
+            Word::Refused(reason) => self.refused(reason),
+            Word::Full(reason) => {
+                self.evidence.lacked_room = true;
+                self.refused(reason);
             }
             Word::Exit(report) => {
                 self.evidence.report = report;
@@ -122,6 +120,11 @@ impl Run {
             Word::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
             Word::Astray(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
         }
+    }
+
+    fn refused(&mut self, reason: String) {
+        self.evidence.refusal = Some(reason);
+        self.feed(Event::Refused);
     }
 
     fn broken(&mut self, message: String) {
