@@ -25,20 +25,15 @@ fn orphans_are_not_adopted() {
 #[cfg(windows)]
 mod windows {
     use std::collections::BTreeMap;
-    use std::fs::{self, File, OpenOptions};
-    use std::os::windows::fs::OpenOptionsExt;
-    use std::os::windows::io::AsRawHandle;
-    use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
-    use std::thread;
+    use std::path::PathBuf;
 
-    use scheduler::{AnyJob, Failure, Scheduler, run_job_with_timeout};
+    use scheduler::{AnyJob, Failure, Scheduler};
+    use scheduler_tests::handed_down::FOLDER;
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
-    use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 
-    use crate::application::{app_at, copy_to, records};
-    use crate::{PLENTY, soon};
+    use crate::PLENTY;
+    use crate::application::{app, app_at, copy_to, records};
 
     /// Returns its variables and its working directory.
     #[scheduler::job]
@@ -63,51 +58,13 @@ mod windows {
         assert_eq!(found.canonicalize().expect("it is there"), folder.path().canonicalize().expect("it is there"));
     }
 
-    /// Opens a file that nobody else may have open meanwhile.
-    fn open_alone(path: &Path) -> std::io::Result<File> {
-        OpenOptions::new().write(true).create(true).truncate(false).share_mode(0).open(path)
-    }
-
-    /// Opens a file so that whatever this process starts, and how it likes, has it too.
-    #[expect(unsafe_code, reason = "that a handle is inherited has no safe API")]
-    fn open_for_all(path: &Path) -> File {
-        let file = open_alone(path).expect("nobody has it open");
-        // SAFETY: The handle is open.
-        let set = unsafe { SetHandleInformation(file.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) };
-        assert_ne!(set, 0);
-        file
-    }
-
-    /// Says whether nobody has the file open once it was told to go on.
-    #[scheduler::job]
-    fn finds_it_closed(folder: PathBuf) -> std::io::Result<bool> {
-        File::create(folder.join("up"))?;
-        soon("it is told to go on", || folder.join("go on").exists());
-        Ok(open_alone(&folder.join("file")).is_ok())
-    }
-
     #[test]
     fn a_job_inherits_no_handle_of_the_application_that_others_inherit() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("file");
-        // A process that is started by the standard library has it.
-        let file = open_for_all(&path);
-        let mut other = Command::new("cmd");
-        let other = other.args(["/c", "set /p line="]).stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut other = other.spawn().expect("`cmd` is everywhere");
-        drop(file);
-        assert!(open_alone(&path).is_err(), "it was inherited");
-        other.kill().expect("it is ours");
-        other.wait().expect("it is ours");
-        let file = open_for_all(&path);
-        let run = thread::scope(|scope| {
-            let run = scope.spawn(|| run_job_with_timeout(finds_it_closed::job(folder.path().to_owned()), PLENTY));
-            soon("the job is up", || folder.path().join("up").exists());
-            drop(file);
-            fs::write(folder.path().join("go on"), "").expect("the folder is ours");
-            run.join().expect("it doesn't panic").expect("the input is fine")
-        });
-        assert_eq!(run.outcome, scheduler::Outcome::Ok(true));
+        let mut command = app("hands a file down", &["60000", "finds_it_closed"]);
+        let output = command.env(FOLDER, folder.path()).output().expect("the fixture is built");
+        let records = records(&output);
+        assert_eq!(records[0]["result"], true, "{records:?}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub mod async_jobs;
 pub mod attempts;
 pub mod ending;
 pub mod environment;
+#[cfg(windows)]
+pub mod handed_down;
 pub mod jobs;
 pub mod kin;
 pub mod leavings;

@@ -8,7 +8,12 @@ use scheduler::Record;
 
 /// What the application has done to itself by the time it runs jobs: most of that is Linux's own.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {
-    if mode == "is rebuilt" { super::rebuild() } else { Ok(()) }
+    match mode {
+        "is rebuilt" => super::rebuild(),
+        #[cfg(windows)]
+        "hands a file down" => scheduler_tests::handed_down::hand_down(),
+        _ => Ok(()),
+    }
 }
 
 /// What an application holds only Linux tells.
