@@ -95,3 +95,55 @@ pub(crate) enum Report {
     Panicked(Panic),
     Unserializable { message: String },
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::wire::codec;
+    use crate::wire::frame;
+
+    /// A fuzz target gets far only if it begins with what is read.
+    #[test]
+    #[cfg_attr(miri, ignore = "it reads files")]
+    fn the_seeds_of_the_fuzzer_are_requests_of_today() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/request");
+        if !folder.exists() {
+            // They are no part of the package.
+            return;
+        }
+        let mark = Mark::from_bytes(*b"0123456789abcdef");
+        let request = Request {
+            id: "a".to_owned(),
+            attempt: 2,
+            timeout: Some(Duration::from_millis(1500)),
+            job: "crate::job".to_owned(),
+            stamp: Some(7),
+            signature: 7,
+            mark,
+            next: Next::Stay,
+            limits: Some(Limits { memory: Some(1 << 20), ..Limits::default() }),
+            environment: Some(Environment::default()),
+            stdout: Leads::Along(1),
+            // A path is written as its platform has it.
+            stderr: Leads::Nowhere,
+        };
+        let request = codec::encode(&request).expect("it is text and numbers");
+        let length = u8::try_from(request.len()).expect("it is short");
+        let mut raw = vec![0];
+        for (kind, payload) in [(frame::Kind::Request, &request[..]), (frame::Kind::Arguments, b"arguments")] {
+            frame::write(&mut raw, mark, kind, payload).expect("a vector takes all");
+        }
+        let in_frames = [&[1, length], &request[..], b"arguments"].concat();
+        for (name, seed) in [("request", [&[2], &request[..]].concat()), ("in_frames", in_frames), ("raw", raw)] {
+            let path = folder.join(name);
+            if std::env::var_os("SCHEDULER_NEW_SEEDS").is_some() {
+                fs::write(&path, &seed).expect("it is a file of ours");
+            }
+            let is_as_it_must_be = fs::read(&path).expect("it is a file of ours") == seed;
+            assert!(is_as_it_must_be, "{name} is older; run this once more with SCHEDULER_NEW_SEEDS=1");
+        }
+    }
+}
