@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use scheduler::observer::{AttemptEnded, Queued, Recorded, Started, Swept};
 use scheduler::{Observer, Scheduler, Status, jobs};
@@ -177,4 +177,34 @@ fn a_slow_observer_delays_no_deadline() {
     let scheduler = Scheduler::new().timeout(Duration::from_millis(100)).observer(WaitsForTheEnd);
     let record = scheduler.run(jobs![("a", hangs)]).expect("the input is fine").remove(0);
     assert!(record.duration() < PLENTY / 4, "{record:?}");
+}
+
+/// Returns when it was called.
+#[scheduler::job]
+fn begins() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Notes when it hears that the first one was called.
+#[derive(Default)]
+struct HearsOfTheFirst(Mutex<Option<SystemTime>>);
+
+impl Observer for HearsOfTheFirst {
+    fn started(&self, event: &Started<'_>) {
+        if event.job_id == "0" {
+            *self.0.lock().expect("nobody panics with it") = Some(SystemTime::now());
+        }
+    }
+}
+
+/// Their deadlines would wait as long as this does.
+#[test]
+fn those_that_run_are_looked_after_before_all_others_have_been_started() {
+    let heard = Arc::new(HearsOfTheFirst::default());
+    let list: Vec<_> = (0..200).map(|id| (id.to_string(), begins::job().into())).collect();
+    let scheduler = Scheduler::new().concurrency(200).timeout(PLENTY).observer(Arc::clone(&heard));
+    let records = scheduler.run(list).expect("the input is fine");
+    let heard = heard.0.lock().expect("nobody panicked with it").expect("the first one was called");
+    let began: SystemTime = records[150].result().expect("it ran");
+    assert!(heard < began, "the first one was heard of {:?} later", heard.duration_since(began));
 }

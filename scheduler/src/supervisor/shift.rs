@@ -48,6 +48,17 @@ enum Next {
     Nothing,
 }
 
+/// How many jobs are started before those that run are looked after: no deadline is to wait until a thousand have started.
+const AT_ONCE: usize = 4;
+
+/// Whether there is time to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Waiting,
+    /// There are more jobs to start.
+    Starting,
+}
+
 /// An order that is being carried out.
 struct Working {
     ticket: Ticket,
@@ -115,7 +126,7 @@ impl<'a> Shift<'a> {
         loop {
             self.obey(listener);
             self.queue.admit(Deadline::now);
-            self.start(listener);
+            let pace = self.start(listener);
             if self.stopped {
                 self.give_up_those_that_wait(listener);
             } else if !self.full {
@@ -126,7 +137,7 @@ impl<'a> Shift<'a> {
             }
             // A ring may come so late that it was read with the one before: whoever is called away has nobody to wake him.
             if !self.is_called_away() {
-                self.wait();
+                self.wait(pace);
             }
             self.conclude(listener);
             if self.end.is_past() {
@@ -171,15 +182,17 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Calls the next ones, as many as may run.
-    fn start(&mut self, listener: &mut Listener<'_>) {
-        let concurrency = self.rules.concurrency.get();
-        while !self.stopped && self.running.len() < concurrency && !self.is_called_away() {
+    /// Calls the next ones, as many as may run, or as can be called before somebody must look after the others.
+    fn start(&mut self, listener: &mut Listener<'_>) -> Pace {
+        for _ in 0..AT_ONCE {
+            if self.stopped || self.running.len() >= self.rules.concurrency.get() || self.is_called_away() {
+                return Pace::Waiting;
+            }
             if self.full && (!self.running.is_empty() || self.crew.is_seeing_off()) {
-                return;
+                return Pace::Waiting;
             }
             let Some((ticket, task)) = self.queue.next() else {
-                return;
+                return Pace::Waiting;
             };
             let alone = !self.holds_room();
             match self.call(ticket, &task.order) {
@@ -198,6 +211,7 @@ impl<'a> Shift<'a> {
                 }
             }
         }
+        Pace::Starting
     }
 
     /// Says whether there are processes of ours that can make room.
@@ -262,10 +276,11 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Waits until something is to be done, and does what the runs have to do.
-    fn wait(&mut self) {
+    /// Waits until something is to be done, if there is time for that, and does what the runs have to do.
+    fn wait(&mut self, pace: Pace) {
         let runs = self.running.iter().map(|working| working.run.deadline());
         let next = runs.chain(self.queue.moment()).chain([self.end]).fold(self.crew.deadline(), Deadline::earlier);
+        let next = if pace == Pace::Starting { Deadline::now() } else { next };
         let interests = self.running.iter().map(|working| working.run.interests());
         let ready = process::wait(interests.chain(self.crew.interests()), self.inbox.map(Inbox::doorbell), next);
         for (working, ready) in self.running.iter_mut().zip(ready) {
