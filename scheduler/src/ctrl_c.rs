@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
+use crate::process;
 use crate::supervisor::CancelToken;
 
 /// The token of this process, once it has one.
@@ -19,6 +20,9 @@ impl CancelToken {
     /// application does then is its own affair. A loop of it that takes no part should ask
     /// [`is_cancelled`](Self::is_cancelled). Jobs themselves never see Ctrl-C: they are in sessions, or console groups, of
     /// their own.
+    ///
+    /// Where whoever started the application has Ctrl-C ignored, as a shell does with what a script runs in the background, it
+    /// stays ignored, and cancels nothing.
     ///
     /// Call it after [`init`](crate::init), which a thread that listens must not be there before.
     ///
@@ -54,7 +58,9 @@ impl CancelToken {
         let new = Self::new();
         let theirs = new.clone();
         let pressed = move || if theirs.is_cancelled() { theirs.kill() } else { theirs.cancel() };
-        ctrlc::try_set_handler(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
+        if !process::ignores_ctrl_c() {
+            ctrlc::try_set_handler(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
+        }
         Ok(token.insert(new).clone())
     }
 }

@@ -276,17 +276,17 @@ fn a_token_with_nothing_to_cancel_does_no_harm() {
     assert!(token.is_cancelled());
 }
 
-/// Has a program begin without Ctrl-C ignored, which it is where the tests were started in the background.
+/// Has a program begin with or without Ctrl-C ignored; the tests may have been started in the background, where it is.
 #[cfg(all(unix, feature = "ctrlc"))]
 #[expect(unsafe_code, reason = "what a signal does has no safe API")]
-fn listen_to_ctrl_c(command: &mut std::process::Command) {
-    let listen = || {
+fn begin_with_ctrl_c(disposition: libc::sighandler_t, command: &mut std::process::Command) {
+    let begin = move || {
         // SAFETY: No handler is installed.
-        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        unsafe { libc::signal(libc::SIGINT, disposition) };
         Ok(())
     };
     // SAFETY: What is called between fork and execution may be called there.
-    unsafe { std::os::unix::process::CommandExt::pre_exec(command, listen) };
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, begin) };
 }
 
 /// Presses Ctrl-C each time that the job of an application has printed one of these lines, and returns the records.
@@ -296,7 +296,7 @@ fn pressed_at(job: &str, lines: &[&str]) -> Vec<serde_json::Value> {
     use std::process::Command;
 
     let mut command = crate::application::app("listens", &["60000", job, "fast"]);
-    listen_to_ctrl_c(&mut command);
+    begin_with_ctrl_c(libc::SIG_DFL, &mut command);
     let mut application = command.spawn().expect("it is built");
     let mut printed = BufReader::new(application.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
     for line in lines {
@@ -323,4 +323,14 @@ fn ctrl_c_asks_and_pressed_once_more_kills() {
         assert_eq!(records[0]["error"], "cancelled while it ran", "{records:?}");
         assert_eq!(records[1]["error"], "cancelled before it began", "{records:?}");
     }
+}
+
+/// A script that runs an application in the background has Ctrl-C ignored, which is no failure of the application's.
+#[cfg(all(unix, feature = "ctrlc"))]
+#[test]
+fn ctrl_c_that_is_ignored_stays_so() {
+    let mut command = crate::application::app("listens", &["60000", "fast"]);
+    begin_with_ctrl_c(libc::SIG_IGN, &mut command);
+    let records = crate::application::records(&command.output().expect("it is built"));
+    assert_eq!(records[0]["result"], 42, "{records:?}");
 }

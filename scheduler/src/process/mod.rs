@@ -26,6 +26,8 @@ pub(crate) use word::{Heard, Word};
 
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, feature = "ctrlc"))]
+pub(crate) use unix::signals::ignores_ctrl_c;
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;

@@ -17,6 +17,8 @@ pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redire
 pub(crate) use limits::limit;
 pub(crate) use own_stream::OwnStream;
 pub(crate) use pipe::{Link, Source, SourceWriter};
+#[cfg(feature = "ctrlc")]
+pub(crate) use process_end::ignores_ctrl_c;
 pub(crate) use process_end::{ChildPid, manner, signal_name};
 pub(crate) use wait::{Doorbell, Interests, wait};
 pub(crate) use worker::{Worker, lacks_room};

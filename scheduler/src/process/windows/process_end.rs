@@ -116,6 +116,12 @@ pub(crate) fn manner(exit: Exit) -> Manner {
     }
 }
 
+/// Says whether whoever started this process wants Ctrl-C ignored: here a process that listens hears it all the same.
+#[cfg(feature = "ctrlc")]
+pub(crate) fn ignores_ctrl_c() -> bool {
+    false
+}
+
 /// There are no signals.
 pub(crate) fn signal_name(_: i32) -> &'static str {
     "a signal without a name"
