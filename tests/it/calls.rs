@@ -1,11 +1,15 @@
 //! Calls and lists of calls: what is run, in which order, and what is refused before anything runs.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use scheduler::observer::{AttemptEnded, Started};
 use scheduler::{
-    AnyJob, Error, Outcome, Scheduler, Status, default_follow_up_logger, jobs, run_job_with_timeout, schedule_jobs,
+    AnyJob, Error, Observer, Outcome, Scheduler, Status, default_follow_up_logger, jobs, run_job_with_timeout,
+    schedule_jobs,
 };
+use scheduler_tests::attempts::meets;
 use scheduler_tests::jobs::{
     Unwritable, big, echo, fast, hangs, measure, runs_a_job, structured, takes_the_unwritable,
 };
@@ -55,19 +59,37 @@ fn records_come_in_input_order_whatever_ends_first() -> Result<(), Error> {
     Ok(())
 }
 
+/// Counts how many run, and how many did at the most.
+#[derive(Default)]
+struct AtATime(Mutex<(usize, usize)>);
+
+impl Observer for AtATime {
+    fn started(&self, _: &Started<'_>) {
+        let (running, most) = &mut *self.0.lock().expect("nobody panics with it");
+        *running += 1;
+        *most = (*running).max(*most);
+    }
+
+    fn attempt_ended(&self, _: &AttemptEnded<'_>) {
+        self.0.lock().expect("nobody panics with it").0 -= 1;
+    }
+}
+
 #[test]
 fn jobs_run_at_a_time_are_as_many_as_asked_for() -> Result<(), Error> {
-    // A process takes a while to be made there, and one is made after the other.
-    let limit = Duration::from_millis(if cfg!(windows) { 2000 } else { 400 });
-    let list = || (0..4).map(|n| (n.to_string(), AnyJob::from(hangs::job())));
-    let took = |concurrency| {
-        let clock = std::time::Instant::now();
-        let scheduler = Scheduler::new().timeout(limit).concurrency(concurrency);
-        scheduler.run(list()).map(|_| clock.elapsed())
-    };
-    let (one, all) = (took(1)?, took(4)?);
-    assert!(one >= 4 * limit, "{one:?}");
-    assert!(all < one / 2, "{all:?} at once, {one:?} one by one");
+    for concurrency in [1, 2, 4] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let call = |id: &str| meets::job(folder.path().to_owned(), id.to_owned(), concurrency);
+        let list = (0..4).map(|n| n.to_string()).map(|id| (id.clone(), AnyJob::from(call(&id))));
+        let observed = Arc::new(AtATime::default());
+        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(concurrency).observer(Arc::clone(&observed));
+        for record in scheduler.run(list)? {
+            // So many have met.
+            assert_eq!(record.status(), Status::Ok, "{record:?}");
+        }
+        let (running, most) = *observed.0.lock().expect("nobody panicked with it");
+        assert!(running == 0 && most <= concurrency, "{running} run, {most} did");
+    }
     Ok(())
 }
 

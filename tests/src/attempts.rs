@@ -14,7 +14,8 @@ use crate::ending::Ending;
 ///
 /// If the file can't be written.
 pub fn note(file: &Path, line: &str) -> io::Result<usize> {
-    writeln!(OpenOptions::new().append(true).create(true).open(file)?, "{line}")?;
+    // In one piece: other jobs write there, too.
+    OpenOptions::new().append(true).create(true).open(file)?.write_all(format!("{line}\n").as_bytes())?;
     Ok(std::fs::read_to_string(file)?.lines().filter(|other| *other == line).count())
 }
 
@@ -29,6 +30,21 @@ pub fn comes_to(file: PathBuf, name: String, endings: Vec<Ending>) -> Result<usi
     let attempt = note(&file, &name).map_err(|error| error.to_string())?;
     endings.get(attempt - 1).map_or(Ok(()), |ending| ending.come())?;
     Ok(attempt)
+}
+
+/// Makes a file of this name, and waits until there are so many in the folder.
+///
+/// # Errors
+///
+/// If one can't be made, or they can't be listed.
+#[job]
+#[expect(clippy::disallowed_methods, reason = "a job that waits, sleeps")]
+pub fn meets(folder: PathBuf, name: String, count: usize) -> io::Result<()> {
+    std::fs::write(folder.join(name), "")?;
+    while std::fs::read_dir(&folder)?.count() < count {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Waits until the file is there.
