@@ -101,9 +101,9 @@ impl Crew {
         }
     }
 
-    /// Says whether some are leaving, which take up room until they are gone.
+    /// Says whether some are leaving, which take up room until they are gone. Whom the kernel holds on to is not waited for.
     pub(super) fn is_seeing_off(&self) -> bool {
-        !self.leaving.is_empty()
+        self.leaving.iter().any(|(_, deadline)| deadline.remaining().is_some())
     }
 
     /// Says whether some wait for work.
