@@ -202,8 +202,7 @@ impl<'a> Shift<'a> {
                     self.running.push(Working { ticket, task, run, announced: false, unwanted: false, alone });
                 }
                 Err(error) if process::lacks_room(&error) && !alone => {
-                    self.queue.see_off(ticket);
-                    self.queue.join(ticket, task);
+                    self.put_back(ticket, task);
                     self.wait_for_room();
                 }
                 Err(error) => {
@@ -225,9 +224,19 @@ impl<'a> Shift<'a> {
     fn wait_for_room(&mut self) {
         self.full = true;
         if self.running.is_empty() {
-            self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.crew));
+            self.abandon_prepared();
             self.crew.dismiss_idle();
         }
+    }
+
+    fn abandon_prepared(&mut self) {
+        self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.crew));
+    }
+
+    /// Has one that was to run wait for its turn once more, in its own place.
+    fn put_back(&mut self, ticket: Ticket, task: Task) {
+        self.queue.see_off(ticket);
+        self.queue.join(ticket, task);
     }
 
     fn is_called_away(&self) -> bool {
@@ -306,8 +315,7 @@ impl<'a> Shift<'a> {
                     self.wait_for_room();
                 }
                 run.abandon(self.crew);
-                self.queue.see_off(ticket);
-                self.queue.join(ticket, task);
+                self.put_back(ticket, task);
                 continue;
             }
             let over = run.conclude(self.crew);
@@ -355,7 +363,7 @@ impl<'a> Shift<'a> {
 
     /// Tells of those that won't be called any more.
     fn give_up_those_that_wait(&mut self, listener: &mut Listener<'_>) {
-        self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.crew));
+        self.abandon_prepared();
         for (ticket, task) in self.queue.clear() {
             // Nothing more can be stopped by what is answered.
             let _ = listener(ticket.number, News::Over(task.give_up()));
