@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -163,35 +163,40 @@ fn with_too_few_descriptors_a_job_runs_or_says_why_not() {
     assert!(endings[0] > 3 && endings[1] > 3, "{endings:?}");
 }
 
-#[test]
-fn where_descriptors_run_out_fewer_jobs_run_at_a_time() {
-    for method in ["", "forks"] {
+/// Runs sixty jobs, fifty at a time if there is room, and by every start method.
+fn sixty_jobs(mode: &str) -> impl Iterator<Item = Output> {
+    ["", "forks"].into_iter().map(move |method| {
         let mut jobs = vec!["60000"];
         jobs.extend(["fast"; 60]);
-        let mut command = app("descriptors 40", &jobs);
-        let output = command.env("APP_CONCURRENCY", "50").env("APP_METHOD", method).output();
-        let records = records(&output.expect("the fixture is built"));
-        assert!(records.iter().all(|record| record["result"] == 42), "{records:?}");
+        let mut command = app(mode, &jobs);
+        command.env("APP_CONCURRENCY", "50").env("APP_METHOD", method).output().expect("the fixture is built")
+    })
+}
+
+#[track_caller]
+fn assert_all_ran(output: &Output) {
+    let records = records(output);
+    assert_eq!(records.len(), 60);
+    for record in records {
+        assert_eq!(record["result"], 42, "{record:?}");
+    }
+}
+
+#[test]
+fn where_descriptors_run_out_fewer_jobs_run_at_a_time() {
+    for output in sixty_jobs("descriptors 40") {
+        assert_all_ran(&output);
     }
 }
 
 #[test]
 fn where_processes_run_out_fewer_jobs_run_at_a_time() {
-    for method in ["", "forks"] {
-        let mut jobs = vec!["60000"];
-        jobs.extend(["fast"; 60]);
-        let mut command = app("processes 14", &jobs);
-        let output = command.env("APP_CONCURRENCY", "50").env("APP_METHOD", method).output();
-        let output = output.expect("the fixture is built");
+    for output in sixty_jobs("processes 14") {
         if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
             eprintln!("skipped: this user may not become another");
             return;
         }
-        let records = records(&output);
-        assert_eq!(records.len(), 60);
-        for record in records {
-            assert_eq!(record["result"], 42, "{record:?}");
-        }
+        assert_all_ran(&output);
     }
 }
 

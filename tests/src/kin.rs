@@ -1,9 +1,8 @@
 //! Jobs that tell who they are, what others have left to them, and when they run.
 
-use std::fs::OpenOptions;
 #[cfg(target_os = "linux")]
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -11,6 +10,8 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use scheduler::job;
+
+use crate::attempts::note;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
@@ -32,13 +33,13 @@ pub fn introduces_itself() -> (u32, u32, u32) {
 /// If the file can't be written.
 #[job]
 pub fn notes(file: PathBuf, name: String) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(file)?;
-    writeln!(file, "{name} begins")?;
+    note(&file, &format!("{name} begins"))?;
     // Long enough for a job that is started too early to come first.
     for _ in 0..100_000 {
         std::hint::black_box(process::id());
     }
-    writeln!(file, "{name} ends")
+    note(&file, &format!("{name} ends"))?;
+    Ok(())
 }
 
 /// Keeps a secret for as long as its process lives.
