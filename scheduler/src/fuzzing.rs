@@ -105,8 +105,10 @@ impl Assignment {
     pub fn read(stream: &mut impl Read) -> Option<Self> {
         let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
         let request = codec::decode(&frames.expect(stream, Kind::Request)?).ok()?;
-        let (checkpoint, arguments) = frames.expect_behind(stream, Kind::Resume, Kind::Arguments)?;
-        Some(Self { mark: frames.mark()?, request, checkpoint, arguments })
+        let (checkpoint, mut payload) = frames.payload_behind(Kind::Resume, Kind::Arguments, stream)?;
+        let mut arguments = Vec::new();
+        payload.reader().read_to_end(&mut arguments).ok()?;
+        (payload.left() == 0).then_some(Self { mark: frames.mark()?, request, checkpoint, arguments })
     }
 
     /// Writes it as it was read.

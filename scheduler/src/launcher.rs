@@ -10,9 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
-
-/// Tells the re-executed binary that it is one. It is removed before any user code runs.
-pub(crate) const MARKER: &str = "__SCHEDULER_CHILD";
+use crate::process::MARKER;
 
 /// The kernel's name for the image that is running, whatever has become of its file, and of the thread that `main` ran on.
 const OWN_IMAGE: &str = "/proc/thread-self/exe";

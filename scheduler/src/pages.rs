@@ -19,13 +19,6 @@ pub(crate) fn reserve(bytes: &mut Vec<u8>, more: usize) {
     }
 }
 
-/// Reserves room for so many bytes, or none where there is no memory for them.
-pub(crate) fn reserve_if_possible(bytes: &mut Vec<u8>, more: usize) {
-    if bytes.try_reserve_exact(more).is_ok() && bytes.capacity() >= LARGE {
-        prefer_huge(bytes);
-    }
-}
-
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "advice on memory has no safe API")]
 fn prefer_huge(bytes: &mut Vec<u8>) {

@@ -193,9 +193,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::launcher::MARKER;
     use crate::options::OWN;
-    use crate::process::COOKIE;
+    use crate::process::{COOKIE, MARKER};
 
     #[test]
     fn the_variables_that_nobody_may_change_are_those_that_are_read() {

@@ -6,10 +6,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::output::{Output, output};
+use crate::process::Incoming;
 use crate::returns::Explanation;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::frame;
 use crate::wire::message::Report;
+use crate::wire::payload::Payload;
 
 /// What can be an argument of a job: an owned type that `serde` can write.
 #[diagnostic::on_unimplemented(
@@ -35,12 +37,15 @@ impl<T: DeserializeOwned + 'static> ReadableArgument for T {}
 
 /// A job that is about to run.
 pub struct Stage<'a> {
-    arguments: &'a [u8],
-    on_start: &'a mut dyn FnMut() -> Result<(), Ending>,
+    arguments: Payload<Incoming>,
+    on_start: OnStart<'a>,
 }
 
+/// What is done when the function is called, with the stream that the arguments came by.
+pub(crate) type OnStart<'a> = Box<dyn FnOnce(Incoming) -> Result<(), Ending> + 'a>;
+
 impl<'a> Stage<'a> {
-    pub(crate) fn new(arguments: &'a [u8], on_start: &'a mut dyn FnMut() -> Result<(), Ending>) -> Self {
+    pub(crate) fn new(arguments: Payload<Incoming>, on_start: OnStart<'a>) -> Self {
         Self { arguments, on_start }
     }
 
@@ -50,7 +55,8 @@ impl<'a> Stage<'a> {
     ///
     /// Fails with the ending to return if the bytes are no `T`.
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Ending> {
-        codec::take(&mut self.arguments).map_err(|error| unreadable(name, &error))
+        let received = codec::receive(&mut self.arguments);
+        received.map_err(|error| Ending::refused(format!("its argument `{name}` can't be read: {error}")))
     }
 
     /// Says that the function is called now: its time begins.
@@ -59,16 +65,11 @@ impl<'a> Stage<'a> {
     ///
     /// Fails with the ending to return if arguments are left over, or the parent is gone.
     pub fn start(self) -> Result<(), Ending> {
-        if !self.arguments.is_empty() {
-            let left = self.arguments.len();
-            return Err(Ending::refused(format!("{left} bytes of arguments were left over")));
+        match self.arguments.left() {
+            0 => (self.on_start)(self.arguments.into_stream()),
+            left => Err(Ending::refused(format!("{left} bytes of arguments were left over"))),
         }
-        (self.on_start)()
     }
-}
-
-fn unreadable(name: &str, error: &CodecError) -> Ending {
-    Ending::refused(format!("its argument `{name}` can't be read: {error}"))
 }
 
 impl std::fmt::Debug for Stage<'_> {

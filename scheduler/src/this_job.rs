@@ -7,8 +7,8 @@
 //!
 //! A job is an ordinary function, too, and called as one it has no parent. Everything here then answers as it would in a
 //! run that nobody limits or ends: there is no [`id`], the [`attempt`] is the first, there is no [`deadline`], and nobody
-//! ever asks it to end; there is nothing to [`resume`], and what it tells or saves goes nowhere. The same is true in a
-//! process that a job has made by a bare `fork`, but that it can't save.
+//! ever asks it to end; there is nothing to [`resume`], and what it tells or saves goes nowhere. The same is true while
+//! the arguments of a job are read, and in a process that a job has made by a bare `fork`, but that it can't save.
 //!
 //! # Where the idea comes from
 //!

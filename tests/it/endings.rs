@@ -97,6 +97,15 @@ fn values_that_can_not_travel_are_told_so() {
 }
 
 #[test]
+fn a_job_that_refuses_its_arguments_is_heard_though_they_have_not_all_come() {
+    // More than its stream holds.
+    let long = "x".repeat(64 << 20);
+    let failure = failure_of(jobs::takes_the_unreadable::job(serde_json::json!(long)));
+    assert!(matches!(failure, Failure::NeverStarted { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("argument `_value` can't be read"), "{failure}");
+}
+
+#[test]
 fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
     let failure = failure_of(jobs::returns_a_promise::job());
     assert_eq!(

@@ -10,9 +10,9 @@ const FLOORS: [&[&str]; 9] = [
     &["outcome", "wire"],
     &["output", "attempt", "checkpoint"],
     &["record"],
-    &["error", "returns", "observer"],
+    &["error", "returns", "observer", "process"],
     &["result", "stage", "launcher", "traced"],
-    &["registry", "process", "runtime"],
+    &["registry", "runtime"],
     &["call", "child"],
 ];
 

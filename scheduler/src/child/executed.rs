@@ -8,9 +8,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Command;
 
 use super::{exit_unheard, give_up, unprepared, warden};
-use crate::launcher::MARKER;
 use crate::options::Environment;
-use crate::process::{COOKIE, Data, become_job, take_input};
+use crate::process::{COOKIE, Data, MARKER, become_job, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
 use crate::wire::message::Request;

@@ -11,11 +11,10 @@ use super::present::Present;
 use super::teller::Teller;
 use super::{exit_unheard, surroundings, unprepared};
 use crate::checkpoint::Checkpoint;
-use crate::clock::Stopwatch;
 use crate::failure::Panic;
 use crate::launcher;
 use crate::process::{self, Outgoing};
-use crate::registry;
+use crate::registry::{self, Entry};
 use crate::stage::{Ended, Ending, Stage};
 use crate::wire::codec::{self, panic_message};
 use crate::wire::frame::{FrameReader, Kind};
@@ -29,10 +28,8 @@ pub(super) struct Incoming {
 
 /// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
 pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, prepared: io::Result<()>) -> ! {
-    let Incoming { frames, mut stream } = incoming;
-    // The parent could do worse than to promise too much.
-    let mut frames = frames.believing();
-    let given = frames.expect_behind(&mut stream, Kind::Resume, Kind::Arguments);
+    let Incoming { mut frames, stream } = incoming;
+    let given = frames.payload_behind(Kind::Resume, Kind::Arguments, stream);
     let teller = Arc::new(Teller::new(request.mark, outgoing));
     if let Err(error) = prepared {
         let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
@@ -51,10 +48,20 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
         // Whoever hears of it, the panic goes on.
         let _ = hook.tell_encoded(Kind::Panicking, panic);
     });
-    let checkpoint = checkpoint.map(Checkpoint::from_bytes);
-    let present = Present::establish(request, checkpoint, Arc::clone(&teller), Listener::new(frames, stream));
-    let (ended, took) = call(request, &arguments, present);
-    present.flush();
+    let mut begun = None;
+    let start = |stream| {
+        let checkpoint = checkpoint.map(Checkpoint::from_bytes);
+        let present = Present::establish(request, checkpoint, Arc::clone(&teller), Listener::new(frames, stream));
+        let stopwatch = present.begin().map_err(|_| Ending(Ended::Abandoned))?;
+        begun = Some((present, stopwatch));
+        Ok(())
+    };
+    let ended = call(request, Stage::new(arguments, Box::new(start)));
+    let took = begun.map_or(Duration::ZERO, |(present, stopwatch)| {
+        let took = stopwatch.elapsed();
+        present.flush();
+        took
+    });
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {
@@ -68,29 +75,13 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     exit(i32::from(told.is_err()))
 }
 
-/// Calls the function, and returns how that ended and how long it took.
-fn call(request: &Request, arguments: &[u8], present: &Present) -> (Ended, Duration) {
-    let refused = |reason: String| (Ended::Refused(reason), Duration::ZERO);
-    let Some(entry) = registry::exact(&request.job) else {
-        return refused("the re-executed binary knows no job of that name".to_owned());
+/// Calls the function, and returns how that ended.
+fn call(request: &Request, stage: Stage<'_>) -> Ended {
+    let entry = match known(request) {
+        Ok(entry) => entry,
+        Err(reason) => return Ended::Refused(reason),
     };
-    if entry.signature() != request.signature {
-        return refused(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
-    }
-    if request.stamp.is_some() && launcher::stamp() != request.stamp {
-        return refused(
-            "the file of the application was replaced while it ran, and what stands there now is of another build; start \
-             the application anew"
-                .to_owned(),
-        );
-    }
-    let mut stopwatch = None;
-    let mut start = || {
-        stopwatch = Some(present.begin().map_err(|_| Ending(Ended::Abandoned))?);
-        Ok(())
-    };
-    let stage = Stage::new(arguments, &mut start);
-    let ended = match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
+    match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
         Ok(Ending(ended)) => ended,
         Err(payload) => {
             // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
@@ -105,8 +96,25 @@ fn call(request: &Request, arguments: &[u8], present: &Present) -> (Ended, Durat
             std::mem::forget(payload);
             Ended::Failed(Report::Panicked(panic))
         }
+    }
+}
+
+/// Returns the job that is asked for, if it is the one that the parent means.
+fn known(request: &Request) -> Result<&'static Entry, String> {
+    let Some(entry) = registry::exact(&request.job) else {
+        return Err("the re-executed binary knows no job of that name".to_owned());
     };
-    (ended, stopwatch.map_or(Duration::ZERO, Stopwatch::elapsed))
+    if entry.signature() != request.signature {
+        return Err(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
+    }
+    if request.stamp.is_some() && launcher::stamp() != request.stamp {
+        return Err(
+            "the file of the application was replaced while it ran, and what stands there now is of another build; start \
+             the application anew"
+                .to_owned(),
+        );
+    }
+    Ok(entry)
 }
 
 /// Ends the job's process as an ordinary program ends: what the job registered for its exit runs, within the time that

@@ -22,7 +22,8 @@ use warden as post;
 use std::env;
 use std::io::{self, Write};
 
-use crate::launcher::{self, Launcher, MARKER};
+use crate::launcher::{self, Launcher};
+use crate::process::MARKER;
 
 pub(crate) use post::ROLE;
 pub(crate) use present::{Place, Present};

@@ -1,4 +1,8 @@
-//! `Cookie`: what marks the processes of one run, where nothing better does.
+//! The environment variables by which processes are known: [`MARKER`] marks a copy of this binary, a [`Cookie`] those of one
+//! run, where nothing better does.
+
+/// Tells the re-executed binary that it is one. It is removed before any user code runs.
+pub(crate) const MARKER: &str = "__SCHEDULER_CHILD";
 
 /// The variable by which the processes of a run are found. It means nothing to any of them.
 pub(crate) const COOKIE: &str = "SCHEDULER_RUN";

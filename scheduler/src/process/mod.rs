@@ -16,7 +16,7 @@ mod ready;
 mod stream;
 mod word;
 
-pub(crate) use cookie::{COOKIE, Cookie};
+pub(crate) use cookie::{COOKIE, Cookie, MARKER};
 pub(crate) use manner::Manner;
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{Ends, Outlet, Output};

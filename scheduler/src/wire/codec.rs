@@ -2,14 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
+use bincode::serde::OwnedSerdeDecoder;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::frame;
+use super::payload::Payload;
 use super::wary::Wary;
 use crate::pages;
 
@@ -43,30 +47,41 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecE
 /// Takes one value off the front of `bytes`. A length in it takes memory only once the bytes are there.
 pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
     let mut taken = None;
-    take_by(bytes, &mut decoding(&mut taken))?;
-    Ok(taken.expect("a value was decoded"))
+    decode_by(&mut || {
+        let seed = Wary::new(PhantomData, bytes.len());
+        taken = Some(bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())?);
+        Ok(())
+    })?;
+    let (value, length) = taken.expect("a value was decoded");
+    *bytes = &bytes[length..];
+    Ok(value)
 }
 
 /// Turns the whole of `bytes` into a value; bytes left over are an error.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let mut decoded = None;
-    decode_by(bytes, &mut decoding(&mut decoded))?;
-    Ok(decoded.expect("a value was decoded"))
+pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
+    let value = take(&mut bytes)?;
+    nothing_left(bytes.len()).map(|()| value)
 }
+
+/// Takes the next value off a payload as it comes. A length in it takes no more memory than payloads can be long.
+pub(crate) fn receive<T: DeserializeOwned>(payload: &mut Payload<impl Read>) -> Result<T, CodecError> {
+    let mut received = None;
+    decode_by(&mut || {
+        let seed = Wary::new(PhantomData, usize::try_from(payload.left()).unwrap_or(usize::MAX));
+        let config = bincode::config::standard().with_limit::<MOST>();
+        let mut decoder = OwnedSerdeDecoder::from_reader(payload.reader(), config);
+        received = Some(seed.deserialize(decoder.as_deserializer())?);
+        Ok(())
+    })?;
+    Ok(received.expect("a value was decoded"))
+}
+
+/// What the values in a payload may say that they take. Each of its bytes stands for 16 at most, those of an `u128`.
+#[expect(clippy::cast_possible_truncation, reason = "the limit of a frame fits into 32 bits")]
+const MOST: usize = 16_usize.saturating_mul(frame::LIMIT as usize);
 
 fn encoding<T: Serialize + ?Sized>(value: &T) -> impl FnMut(&mut Vec<u8>) -> Result<(), EncodeError> {
-    move |bytes| {
-        bincode::serde::encode_into_std_write(value, &mut Growing(bytes), bincode::config::standard()).map(drop)
-    }
-}
-
-fn decoding<T: DeserializeOwned>(place: &mut Option<T>) -> impl FnMut(&[u8]) -> Result<usize, DecodeError> {
-    |bytes| {
-        let seed = Wary::new(PhantomData, bytes.len());
-        let (value, length) = bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())?;
-        *place = Some(value);
-        Ok(length)
-    }
+    move |bytes| bincode::serde::encode_into_writer(value, Growing(bytes), bincode::config::standard())
 }
 
 // What depends on no type stands below: code that does is made once more for every type of every job.
@@ -74,14 +89,14 @@ fn decoding<T: DeserializeOwned>(place: &mut Option<T>) -> impl FnMut(&[u8]) -> 
 /// What grows as it is written to.
 struct Growing<'a>(&'a mut Vec<u8>);
 
-impl Write for Growing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        pages::reserve(self.0, bytes.len());
+impl Writer for Growing<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        // Most pieces are of a few bytes, and find room.
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            pages::reserve(self.0, bytes.len());
+        }
         self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -103,21 +118,12 @@ fn encode_by(encoding: Encoding<'_>) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-type Decoding<'a> = &'a mut dyn FnMut(&[u8]) -> Result<usize, DecodeError>;
-
-fn take_by(bytes: &mut &[u8], decoding: Decoding<'_>) -> Result<(), CodecError> {
-    let length = guarded(|| decoding(bytes).map_err(|error| CodecError(decode_message(&error))))?;
-    *bytes = &bytes[length..];
-    Ok(())
+fn decode_by(decoding: &mut dyn FnMut() -> Result<(), DecodeError>) -> Result<(), CodecError> {
+    guarded(|| decoding().map_err(|error| CodecError(decode_message(&error))))
 }
 
-fn decode_by(mut bytes: &[u8], decoding: Decoding<'_>) -> Result<(), CodecError> {
-    take_by(&mut bytes, decoding)?;
-    nothing_left(bytes)
-}
-
-fn nothing_left(bytes: &[u8]) -> Result<(), CodecError> {
-    match bytes.len() {
+fn nothing_left(left: usize) -> Result<(), CodecError> {
+    match left {
         0 => Ok(()),
         left => Err(CodecError(format!("{left} bytes were left over; is `Deserialize` the mirror of `Serialize`?"))),
     }
@@ -131,11 +137,14 @@ fn encode_message(error: &EncodeError) -> String {
     }
 }
 
+const ENDS_TOO_EARLY: &str = "the bytes end too early";
+
 fn decode_message(error: &DecodeError) -> String {
     match error {
         DecodeError::Other(message) => (*message).to_owned(),
         DecodeError::OtherString(message) => message.clone(),
-        DecodeError::UnexpectedEnd { .. } => "the bytes end too early".to_owned(),
+        DecodeError::UnexpectedEnd { .. } | DecodeError::LimitExceeded => ENDS_TOO_EARLY.to_owned(),
+        DecodeError::Io { inner, .. } if inner.kind() == io::ErrorKind::UnexpectedEof => ENDS_TOO_EARLY.to_owned(),
         error if error.to_string().contains("AnyNotSupported") => "its `Deserialize` asks the format what comes next \
             (as untagged and flattened types and `serde_json::Value` do), which a compact format can't answer; send \
             such a value as text"
@@ -217,12 +226,39 @@ mod tests {
     }
 
     #[test]
+    fn values_are_taken_off_a_payload_as_they_come() {
+        let mut bytes = Vec::new();
+        append(&mut bytes, "path").expect("text encodes");
+        append(&mut bytes, &vec![Some(1_u64 << 40), None]).expect("lists encode");
+        append(&mut bytes, &"x".repeat(200_000)).expect("text encodes");
+        let length = bytes.len() as u64;
+        bytes.extend(b"what follows");
+        let stream = bytes.split_off(3);
+        let mut payload = Payload::new(bytes, length, &*stream);
+        assert_eq!(receive(&mut payload), Ok("path".to_owned()));
+        assert_eq!(receive(&mut payload), Ok(vec![Some(1_u64 << 40), None]));
+        assert_eq!(receive(&mut payload), Ok("x".repeat(200_000)));
+        assert_eq!(receive::<u8>(&mut payload).expect_err("it is at its end").to_string(), ENDS_TOO_EARLY);
+        assert_eq!((payload.left(), payload.into_stream()), (0, &b"what follows"[..]));
+    }
+
+    #[test]
+    fn numbers_that_take_more_than_their_bytes_are_taken() {
+        let numbers = vec![1_u128; 1000];
+        let bytes = encode(&numbers).expect("numbers encode");
+        let mut payload = Payload::new(Vec::new(), bytes.len() as u64, &*bytes);
+        assert_eq!(receive(&mut payload), Ok(numbers));
+    }
+
+    #[test]
     fn a_length_takes_no_memory_before_its_bytes_are_there() {
         for length in [6, 1 << 40, 1 << 60, u64::MAX] {
             let mut bytes = encode(&length).expect("numbers encode");
             bytes.extend(b"short");
-            let error = "the bytes end too early";
+            let error = ENDS_TOO_EARLY;
             assert_eq!(decode::<String>(&bytes).expect_err("five bytes follow").to_string(), error);
+            let mut payload = Payload::new(Vec::new(), bytes.len() as u64, &*bytes);
+            assert_eq!(receive::<String>(&mut payload).expect_err("five bytes follow").to_string(), error);
             assert_eq!(decode::<CString>(&bytes).expect_err("five bytes follow").to_string(), error);
             assert_eq!(
                 decode::<Vec<Option<String>>>(&[&[1, 1], &*bytes].concat()).expect_err("so they do").to_string(),
@@ -251,8 +287,11 @@ mod tests {
             }
         }
         let bytes = |length: u64| encode(&length).expect("numbers encode");
-        assert_eq!(take(&mut &*[bytes(3), vec![0; 3]].concat()), Ok(Announced(Some(3))));
-        assert_eq!(take(&mut &*bytes(1 << 60)), Ok(Announced(None)));
+        let received = |bytes: &[u8]| receive(&mut Payload::new(Vec::new(), bytes.len() as u64, bytes));
+        for (bytes, announced) in [([bytes(3), vec![0; 3]].concat(), Some(3)), (bytes(1 << 60), None)] {
+            assert_eq!(take(&mut &*bytes), Ok(Announced(announced)));
+            assert_eq!(received(&bytes), Ok(Announced(announced)));
+        }
     }
 
     #[test]

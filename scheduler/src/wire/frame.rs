@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pages;
+use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
 pub(crate) const VERSION: u8 = 9;
@@ -211,19 +211,9 @@ pub(crate) struct FrameReader {
     /// `None` until the first header told it: the warden learns the mark from the request.
     mark: Option<Mark>,
     limit: u64,
-    promises: Promises,
     buffer: Vec<u8>,
     /// The frame whose header has been read.
     open: Option<Open>,
-}
-
-/// What the length in a header is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Promises {
-    /// Nothing: memory is taken as bytes arrive.
-    Ignored,
-    /// As much as its author, who could do worse: memory is taken once, if it can be had.
-    Believed,
 }
 
 #[derive(Debug)]
@@ -231,6 +221,13 @@ struct Open {
     kind: Kind,
     left: u64,
     payload: Vec<u8>,
+}
+
+impl Open {
+    /// Returns how many of these bytes belong to it.
+    fn at_hand(&self, buffer: &[u8]) -> usize {
+        usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()))
+    }
 }
 
 impl FrameReader {
@@ -241,13 +238,7 @@ impl FrameReader {
 
     /// Returns a reader that takes the mark of the first frame for the run's.
     pub(crate) fn learning_the_mark(limit: u64) -> Self {
-        Self { mark: None, limit, promises: Promises::Ignored, buffer: Vec::new(), open: None }
-    }
-
-    /// Takes memory for what a header promises: a job may believe its parent. What grows as it is read is moved, and in
-    /// moving loses its huge pages.
-    pub(crate) fn believing(self) -> Self {
-        Self { promises: Promises::Believed, ..self }
+        Self { mark: None, limit, buffer: Vec::new(), open: None }
     }
 
     /// Returns the mark, once it is known.
@@ -261,18 +252,40 @@ impl FrameReader {
         self.next(stream).and_then(|frame| frame.of(kind))
     }
 
-    /// Does the same with one of another kind that may stand before it, and whose payload comes along then.
-    pub(crate) fn expect_behind(
+    /// Returns the payload of the next frame, if that is of this kind, as it comes from a stream that blocks. The payload of a
+    /// frame of another kind that may stand before it comes along.
+    pub(crate) fn payload_behind<S: Read>(
         &mut self,
-        stream: &mut impl Read,
         before: Kind,
         kind: Kind,
-    ) -> Option<(Option<Vec<u8>>, Vec<u8>)> {
-        let first = self.next(stream)?;
-        if first.kind == before {
-            return Some((Some(first.payload), self.expect(stream, kind)?));
+        mut stream: S,
+    ) -> Option<(Option<Vec<u8>>, Payload<S>)> {
+        let mut open = self.next_header(&mut stream)?;
+        let mut first = None;
+        if open.kind == before {
+            self.open = Some(open);
+            first = Some(self.next(&mut stream)?.payload);
+            open = self.next_header(&mut stream)?;
         }
-        Some((None, first.of(kind)?))
+        if open.kind != kind {
+            return None;
+        }
+        let begun = self.buffer.drain(..open.at_hand(&self.buffer)).collect();
+        Some((first, Payload::new(begun, open.left, stream)))
+    }
+
+    /// Returns what the next header announces, from a stream that blocks.
+    fn next_header(&mut self, stream: &mut impl Read) -> Option<Open> {
+        loop {
+            if let Some(open) = self.open_frame().ok()? {
+                return Some(open);
+            }
+            match read_once(stream, &mut self.buffer) {
+                Ok(0) => return None,
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return None,
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     /// Returns the next frame from a stream that blocks.
@@ -326,7 +339,7 @@ impl FrameReader {
         let Some(open) = &mut self.open else {
             return Ok(None);
         };
-        let at_hand = usize::try_from(open.left).map_or(self.buffer.len(), |left| left.min(self.buffer.len()));
+        let at_hand = open.at_hand(&self.buffer);
         open.payload.extend(self.buffer.drain(..at_hand));
         open.left -= at_hand as u64;
         if open.left > 0 {
@@ -355,11 +368,7 @@ impl FrameReader {
             return Err(FrameError::TooLong(left));
         }
         self.buffer.drain(..HEADER);
-        let mut payload = Vec::new();
-        if self.promises == Promises::Believed {
-            pages::reserve_if_possible(&mut payload, usize::try_from(left).unwrap_or(usize::MAX));
-        }
-        Ok(Some(Open { kind, left, payload }))
+        Ok(Some(Open { kind, left, payload: Vec::new() }))
     }
 }
 
