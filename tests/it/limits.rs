@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use scheduler::{AnyJob, Failure, Record, Scheduler, Status, jobs};
-use scheduler_tests::jobs::{aborts, eats_memory, spins};
+use scheduler_tests::jobs::{aborts, eats_memory, measure, spins};
 use scheduler_tests::limited::{
     Held, aborts_for_another_reason, fails_as_cpp_does, has_a_child_spin, is_held, opens_files, reserves, spins_on,
     wants_many_files, writes,
@@ -41,6 +41,14 @@ fn a_job_that_wants_more_memory_than_its_limit_is_out_of_memory() {
     }
     for record in runs(eats_memory::job(8).memory(ROOM)) {
         assert_eq!(record.result::<usize>().expect("so much is allowed"), 8);
+    }
+}
+
+#[test]
+fn an_argument_is_in_the_jobs_memory_once() {
+    let length = usize::try_from(ROOM / 8 * 5).expect("it fits into memory");
+    for record in runs(measure::job("x".repeat(length)).memory(ROOM)) {
+        assert_eq!(record.result::<usize>().expect("so much is allowed"), length);
     }
 }
 
