@@ -23,6 +23,9 @@ mod battery;
 mod calls;
 mod cancelling;
 mod checkpoints;
+// On Windows a console would have to press it.
+#[cfg(all(unix, feature = "ctrlc"))]
+mod ctrl_c;
 mod endings;
 // It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
 #[cfg(unix)]
