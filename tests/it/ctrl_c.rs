@@ -1,5 +1,7 @@
 //! Ctrl-C, pressed while an application runs its jobs.
 
+#[cfg(windows)]
+use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout};
 
@@ -24,6 +26,7 @@ impl Printed {
     }
 
     /// Returns once this is printed.
+    #[cfg(feature = "ctrlc")]
     #[track_caller]
     fn comes_to(&mut self, line: &str) {
         let mut others = Vec::new();
@@ -31,6 +34,17 @@ impl Printed {
             let Some(Ok(next)) = self.0.next() else { panic!("{others:?} and no `{line}`") };
             others.push(next);
         }
+    }
+
+    /// Returns once these are printed, and nothing else, in whatever order.
+    #[cfg(windows)]
+    #[track_caller]
+    fn is(&mut self, lines: impl IntoIterator<Item = String>) {
+        let mut expected: Vec<_> = lines.into_iter().collect();
+        let mut printed: Vec<_> = self.0.by_ref().take(expected.len()).map_while(Result::ok).collect();
+        expected.sort();
+        printed.sort();
+        assert_eq!(printed, expected);
     }
 
     /// Returns the records, the last line.
@@ -42,6 +56,7 @@ impl Printed {
 }
 
 /// Presses Ctrl-C each time that the job of an application has printed one of these lines, and returns the records.
+#[cfg(feature = "ctrlc")]
 fn pressed_at(job: &str, lines: &[&str]) -> Vec<Value> {
     let mut application = begin(CtrlC::Heard, app("listens", &["60000", job, "fast"]));
     let mut printed = Printed::by(&mut application);
@@ -54,6 +69,7 @@ fn pressed_at(job: &str, lines: &[&str]) -> Vec<Value> {
     records
 }
 
+#[cfg(feature = "ctrlc")]
 #[test]
 fn ctrl_c_asks_and_pressed_once_more_kills() {
     for (job, lines) in [("obeys", &["begun"][..]), ("lingers", &["begun", "asked"][..])] {
@@ -64,6 +80,7 @@ fn ctrl_c_asks_and_pressed_once_more_kills() {
 }
 
 /// A script that runs an application in the background has Ctrl-C ignored, which is no failure of the application's.
+#[cfg(feature = "ctrlc")]
 #[test]
 fn ctrl_c_that_is_ignored_stays_so() {
     let mut application = begin(CtrlC::Ignored, app("listens", &["60000", "fast"]));
@@ -72,6 +89,46 @@ fn ctrl_c_that_is_ignored_stays_so() {
     assert!(application.wait().expect("it is ours").success());
 }
 
+/// Presses Ctrl-C while a job runs that asks to hear it, and while one runs that doesn't.
+///
+/// The one that asks comes first. If it were made ahead while another runs, the first press could still be on its way to it when
+/// it stops ignoring it.
+#[cfg(windows)]
+#[track_caller]
+fn press_at_jobs(ctrl_c: CtrlC, mode: &str, others: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let make = |file| fs::write(folder.path().join(file), "").expect("the folder is the test's");
+    let mut command = app(mode, &["60000", "asks_to_hear", "asks_for_nothing"]);
+    command.env(scheduler_tests::handed_down::FOLDER, folder.path());
+    let mut application = begin(ctrl_c, command);
+    let mut printed = Printed::by(&mut application);
+    let others = |what| others.iter().map(move |name| format!("{name} {what}"));
+    printed.is(others("listens").chain(["job listens".to_owned(), "ready".to_owned()]));
+    press(&application);
+    printed.is(others("heard").chain(["job heard".to_owned()]));
+    make("go on");
+    printed.is(["job listens".to_owned()]);
+    press(&application);
+    printed.is(others("heard"));
+    make("end");
+    let records = printed.records();
+    assert_eq!((&records[0]["result"], &records[1]["result"]), (&1.into(), &0.into()), "{records:?}");
+}
+
+/// The jobs share the console, or the one that asks to would not hear it, and a child that is no job hears it each time.
+#[cfg(windows)]
+#[test]
+fn ctrl_c_reaches_all_at_the_console_but_jobs_that_do_not_ask_for_it() {
+    press_at_jobs(CtrlC::Heard, "has company", &["application", "company"]);
+}
+
+#[cfg(all(windows, feature = "ctrlc"))]
+#[test]
+fn ctrl_c_that_is_ignored_cancels_nothing() {
+    press_at_jobs(CtrlC::Ignored, "listens", &[]);
+}
+
+#[cfg(unix)]
 mod terminal {
     #![expect(unsafe_code, reason = "what a signal does has no safe API")]
 
@@ -99,5 +156,33 @@ mod terminal {
     pub(super) fn press(application: &Child) {
         let pressed = Command::new("kill").args(["-INT", &application.id().to_string()]).status();
         assert!(pressed.expect("`kill` is everywhere").success());
+    }
+}
+
+#[cfg(windows)]
+mod terminal {
+    use std::os::windows::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use scheduler_tests::console::stop_ignoring;
+    use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
+
+    use super::CtrlC;
+    use crate::application::app;
+
+    /// Starts a program at a console of its own, with or without Ctrl-C ignored; the tests may have been started where it is.
+    pub(super) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
+        stop_ignoring().expect("it can be done always");
+        let group = match ctrl_c {
+            CtrlC::Heard => 0,
+            CtrlC::Ignored => CREATE_NEW_PROCESS_GROUP,
+        };
+        command.creation_flags(CREATE_NO_WINDOW | group).spawn().expect("it is built")
+    }
+
+    /// Whoever presses it has to be at that console.
+    pub(super) fn press(application: &Child) {
+        let pressed = app("presses", &[&application.id().to_string()]).output().expect("it is built");
+        assert!(pressed.status.success(), "{pressed:?}");
     }
 }

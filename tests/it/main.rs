@@ -23,8 +23,8 @@ mod battery;
 mod calls;
 mod cancelling;
 mod checkpoints;
-// On Windows a console would have to press it.
-#[cfg(all(unix, feature = "ctrlc"))]
+// Without the feature there is nothing to hear it by, but on Windows.
+#[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;
 mod endings;
 // It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.

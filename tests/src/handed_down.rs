@@ -18,7 +18,7 @@ use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 /// The variable that names the folder of the file.
 pub const FOLDER: &str = "TEST_FOLDER";
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     std::env::var_os(FOLDER).expect("the test sets it").into()
 }
 
@@ -37,7 +37,7 @@ fn open_for_all() -> io::Result<File> {
     }
 }
 
-fn wait_for(path: &Path) {
+pub(crate) fn wait_for(path: &Path) {
     while !path.exists() {
         thread::yield_now();
     }

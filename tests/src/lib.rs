@@ -5,6 +5,8 @@
 #[cfg(feature = "tokio")]
 pub mod async_jobs;
 pub mod attempts;
+#[cfg(windows)]
+pub mod console;
 pub mod ending;
 pub mod environment;
 #[cfg(windows)]

@@ -12,8 +12,25 @@ pub(crate) fn after_init(mode: &str) -> io::Result<()> {
         "is rebuilt" => super::rebuild(),
         #[cfg(windows)]
         "hands a file down" => scheduler_tests::handed_down::hand_down(),
+        #[cfg(windows)]
+        _ => at_a_console(mode),
+        #[cfg(not(windows))]
         _ => Ok(()),
     }
+}
+
+/// What it does at the console, and does nothing else where it is no application but the company of one.
+#[cfg(windows)]
+fn at_a_console(mode: &str) -> io::Result<()> {
+    use scheduler_tests::console;
+
+    match mode {
+        "has company" => return console::have_company(),
+        "keeps company" => console::keep_company()?,
+        "presses" => console::press(std::env::args().nth(1).and_then(|id| id.parse().ok()).expect("whose console"))?,
+        _ => return Ok(()),
+    }
+    std::process::exit(0)
 }
 
 /// What an application holds only Linux tells.
