@@ -18,7 +18,7 @@ impl CancelToken {
     /// Before this was called Ctrl-C ended the application at once, and its jobs died with it. From here on it does no more
     /// than cancel, until the process ends: what runs under the token comes back with its records, and what the
     /// application does then is its own affair. A loop of it that takes no part should ask
-    /// [`is_cancelled`](Self::is_cancelled). Jobs themselves never see Ctrl-C: they are in sessions, or console groups, of
+    /// [`is_cancelled`](Self::is_cancelled). Jobs themselves don't see Ctrl-C: they are in sessions, or console groups, of
     /// their own.
     ///
     /// Where whoever started the application has Ctrl-C ignored, as a shell does with what a script runs in the background, it
@@ -32,7 +32,8 @@ impl CancelToken {
     ///
     /// # Platform
     ///
-    /// SIGINT on Unix, `CTRL_C_EVENT` and `CTRL_BREAK_EVENT` on Windows, by the crate [`ctrlc`](https://docs.rs/ctrlc).
+    /// SIGINT on Unix, `CTRL_C_EVENT` and `CTRL_BREAK_EVENT` on Windows, by the crate [`ctrlc`](https://docs.rs/ctrlc). On
+    /// Windows a job does see Ctrl-C if it asks to, by `SetConsoleCtrlHandler(NULL, FALSE)`.
     ///
     /// # Examples
     ///

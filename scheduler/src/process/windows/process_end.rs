@@ -116,7 +116,8 @@ pub(crate) fn manner(exit: Exit) -> Manner {
     }
 }
 
-/// Says whether whoever started this process wants Ctrl-C ignored: here a process that listens hears it all the same.
+/// Says whether to listen to Ctrl-C would be against the will of whoever started this process: here never, as who listens
+/// hears nothing of what is ignored, and still hears Ctrl-Break.
 #[cfg(feature = "ctrlc")]
 pub(crate) fn ignores_ctrl_c() -> bool {
     false
