@@ -25,12 +25,14 @@ fn orphans_are_not_adopted() {
 #[cfg(windows)]
 mod windows {
     use std::collections::BTreeMap;
+    use std::os::windows::process::CommandExt;
     use std::path::PathBuf;
 
     use scheduler::{AnyJob, Failure, Scheduler};
     use scheduler_tests::handed_down::FOLDER;
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
+    use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
     use crate::PLENTY;
     use crate::application::{app, app_at, copy_to, records};
@@ -79,6 +81,17 @@ mod windows {
             let error = record["error"].as_str();
             assert_eq!(error.is_some(), expected.is_some(), "{record}");
             assert!(expected.is_none_or(|expected| error.is_some_and(|error| error.contains(expected))), "{record}");
+        }
+    }
+
+    #[test]
+    fn no_window_is_shown_for_a_job_of_an_application_without_a_console() {
+        let mut command = app("compares windows", &["60000", "shows_a_window"]);
+        let output = command.creation_flags(DETACHED_PROCESS).output().expect("the fixture is built");
+        let records = records(&output);
+        assert_eq!(records[0]["result"], false, "{records:?}");
+        if !output.stdout.starts_with(b"true") {
+            println!("skipped: here no window is shown for a console program that is no job, either");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Those at a console of Windows: what presses Ctrl-C there, and what hears it.
+//! Those at a console of Windows: what presses Ctrl-C there, what hears it, and whether a window is shown for it.
 //!
 //! Whoever is at the console hears it, but for those that ignore it. To do so is inherited, and begins with a process group
 //! of its own.
@@ -18,9 +18,10 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use scheduler::job;
 use windows_sys::Win32::System::Console::{
-    AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, INPUT_RECORD, INPUT_RECORD_0, KEY_EVENT,
-    KEY_EVENT_RECORD, KEY_EVENT_RECORD_0, LEFT_CTRL_PRESSED, SetConsoleCtrlHandler, WriteConsoleInputW,
+    AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, GetConsoleWindow, INPUT_RECORD, INPUT_RECORD_0,
+    KEY_EVENT, KEY_EVENT_RECORD, KEY_EVENT_RECORD_0, LEFT_CTRL_PRESSED, SetConsoleCtrlHandler, WriteConsoleInputW,
 };
+use windows_sys::Win32::UI::WindowsAndMessaging::IsWindowVisible;
 use windows_sys::core::BOOL;
 
 use crate::handed_down::{folder, wait_for};
@@ -168,4 +169,21 @@ pub fn asks_for_nothing() -> io::Result<usize> {
 fn heard_until(file: &str) -> usize {
     wait_for(&folder().join(file));
     *HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says whether this process has a console for which a window is shown.
+#[job]
+#[must_use]
+pub fn shows_a_window() -> bool {
+    // SAFETY: These calls have no preconditions: what is no window is not shown.
+    unsafe { IsWindowVisible(GetConsoleWindow()) != 0 }
+}
+
+/// Has a child say whether a window is shown for it, which is no job.
+///
+/// # Errors
+///
+/// If it can't be started.
+pub fn show_company_a_window() -> io::Result<()> {
+    company("looks for a window").status().map(drop)
 }

@@ -26,7 +26,9 @@ fn at_a_console(mode: &str) -> io::Result<()> {
 
     match mode {
         "has company" => return console::have_company(),
+        "compares windows" => return console::show_company_a_window(),
         "keeps company" => console::keep_company()?,
+        "looks for a window" => println!("{}", console::shows_a_window()),
         "presses" => console::press(std::env::args().nth(1).and_then(|id| id.parse().ok()).expect("whose console"))?,
         _ => return Ok(()),
     }
