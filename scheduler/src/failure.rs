@@ -65,7 +65,7 @@ pub enum Failure {
         /// The line in which the runtime of the standard library said so, with the thread's name.
         message: String,
     },
-    /// The job ran out of memory: its own limit's, or the machine's.
+    /// The job ran out of memory: its own limit's, or the machine's. Its arguments are in its memory, too.
     ///
     /// Told from evidence, and nowhere guessed. That the job's [`memory`](macro@crate::job#memory) limit was in its way, a
     /// process says that aborts with the last words of an allocation that failed (`memory allocation of 64 bytes failed`,
@@ -115,7 +115,7 @@ pub enum Failure {
         /// What the value's `Serialize` or `Deserialize`, or the size limit, had against it.
         message: String,
     },
-    /// The function never began.
+    /// The function never began. Where its process died of a limit before that, that is told instead.
     #[non_exhaustive]
     NeverStarted {
         /// What stood in its way.

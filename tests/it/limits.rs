@@ -50,6 +50,10 @@ fn an_argument_is_in_the_jobs_memory_once() {
     for record in runs(measure::job("x".repeat(length)).memory(ROOM)) {
         assert_eq!(record.result::<usize>().expect("so much is allowed"), length);
     }
+    let length = usize::try_from(ROOM).expect("it fits into memory");
+    for record in runs(measure::job("x".repeat(length)).memory(ROOM)) {
+        assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(ROOM), .. })), "{record:?}");
+    }
 }
 
 #[test]

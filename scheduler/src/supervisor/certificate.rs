@@ -88,9 +88,11 @@ impl Evidence {
             (Verdict::Outlasted, _) => Failure::Cancelled { begun: false },
             (Verdict::Cancelled, _) => Failure::Cancelled { begun: self.begun },
             (Verdict::Answered, Some(Answer::Failed(report))) => told(report),
-            (Verdict::NeverStarted, _) => {
-                Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) }
-            }
+            (Verdict::NeverStarted, _) => match self.breach(limits.process, stderr_tail) {
+                // Its arguments may be too much for it.
+                Some(breach) if !self.told_to_kill => breach,
+                _ => Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) },
+            },
             (Verdict::Died, _) => self.death(limits.process, stderr_tail),
             (Verdict::Broken, _) => Failure::ProtocolBroken {
                 message: self.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
@@ -121,24 +123,11 @@ impl Evidence {
         let Some(exit) = self.exit() else {
             return self.unwitnessed();
         };
+        if let Some(breach) = self.breach(limits, stderr_tail) {
+            return breach;
+        }
         match manner(exit) {
-            Manner::Killed if self.out_of_memory => return Failure::OutOfMemory { limit: None },
-            Manner::Killed | Manner::OutOfCpuTime => {
-                // Who is killed by somebody else has not used it up, and without a limit of ours nobody has.
-                let has_used = |limit: &Duration| manner(exit) == Manner::OutOfCpuTime || self.cpu_time() >= *limit;
-                if let Some(limit) = limits.cpu_time.filter(has_used) {
-                    return Failure::CpuTime { limit };
-                }
-            }
-            Manner::OutOfFileSize => {
-                if let Some(limit) = limits.file_size {
-                    return Failure::FileSize { limit };
-                }
-            }
             Manner::Aborted => {
-                if limits.memory.is_some() && has_no_memory(stderr_tail) {
-                    return Failure::OutOfMemory { limit: limits.memory };
-                }
                 if let Some(panic) = self.panic.take() {
                     return Failure::Panicked(panic);
                 }
@@ -150,13 +139,31 @@ impl Evidence {
                 let unsaid = || "a thread has overflowed its stack".to_owned();
                 return Failure::StackOverflow { message: overflow(stderr_tail).unwrap_or_else(unsaid) };
             }
-            Manner::Otherwise => {}
+            Manner::Killed | Manner::OutOfCpuTime | Manner::OutOfFileSize | Manner::Otherwise => {}
         }
         match exit {
             Exit::Code(code) => Failure::Exited { code },
             Exit::Signal { number, core_dumped } => {
                 Failure::Signaled { signal: number, name: signal_name(number), core_dumped }
             }
+        }
+    }
+
+    /// Returns which limit the process died of, if it did.
+    fn breach(&self, limits: options::Limits, stderr_tail: &str) -> Option<Failure> {
+        let manner = manner(self.exit()?);
+        match manner {
+            Manner::Killed if self.out_of_memory => Some(Failure::OutOfMemory { limit: None }),
+            Manner::Killed | Manner::OutOfCpuTime => {
+                // Who is killed by somebody else has not used it up, and without a limit of ours nobody has.
+                let has_used = |limit: &Duration| manner == Manner::OutOfCpuTime || self.cpu_time() >= *limit;
+                limits.cpu_time.filter(has_used).map(|limit| Failure::CpuTime { limit })
+            }
+            Manner::OutOfFileSize => limits.file_size.map(|limit| Failure::FileSize { limit }),
+            Manner::Aborted if has_no_memory(stderr_tail) => {
+                limits.memory.map(|limit| Failure::OutOfMemory { limit: Some(limit) })
+            }
+            Manner::Aborted | Manner::OutOfStack | Manner::Otherwise => None,
         }
     }
 
@@ -305,14 +312,24 @@ mod tests {
             file_size: Some(9),
             ..options::Limits::default()
         };
-        let told = |number, used, process, tail: &str| {
+        let certified = |verdict, number, used, process, tail: &str| {
             let mut evidence = exited(Some(Exit::Signal { number, core_dumped: false }));
             let report = evidence.report.as_mut().expect("it has exited");
             (report.usage.user, report.usage.system) = (used, used);
-            match evidence.certify(Verdict::Died, Limits { process, ..LIMITS }, tail) {
+            match evidence.certify(verdict, Limits { process, ..LIMITS }, tail) {
                 Outcome::Error(failure) => failure,
                 other => panic!("{other:?}"),
             }
+        };
+        let told = |number, used, process, tail: &str| {
+            let failure = certified(Verdict::Died, number, used, process, tail);
+            // The arguments may be too much for it.
+            let early = certified(Verdict::NeverStarted, number, used, process, tail);
+            match &failure {
+                Failure::Signaled { .. } => assert!(matches!(early, Failure::NeverStarted { .. }), "{early:?}"),
+                breach => assert_eq!(early, *breach),
+            }
+            failure
         };
         let plain = |number| Failure::Signaled { signal: number, name: signal_name(number), core_dumped: false };
         let said = "thread 'a' panicked\nmemory allocation of 1048576 bytes failed\n";
