@@ -222,6 +222,7 @@ mod tests {
         let names = BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some(c"c".to_owned()))]);
         let tree = Tree { shapes, pair: Some(Pair('ß', true)), names };
         let bytes = encode(&tree).expect("it has no form of its own");
+        assert_eq!(receive(&mut Payload::new(Vec::new(), bytes.len() as u64, &*bytes)).as_ref(), Ok(&tree));
         assert_eq!(decode(&bytes), Ok(tree));
     }
 
