@@ -12,7 +12,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use scheduler::job;
+use scheduler::{job, this_job};
 use serde::{Deserialize, Serialize};
 
 use crate::ending::Ending;
@@ -102,6 +102,18 @@ impl Leaving {
 #[job]
 pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
     leave(leaving, &tag);
+    ending.come()
+}
+
+/// Does the same, and saves a checkpoint once all that it leaves is there.
+///
+/// # Errors
+///
+/// If it is to fail, or can't save.
+#[job]
+pub fn leaves_for_certain(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
+    leave(leaving, &tag);
+    this_job::checkpoint(&()).map_err(|error| error.to_string())?;
     ending.come()
 }
 
