@@ -106,9 +106,7 @@ impl Assignment {
         let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
         let request = codec::decode(&frames.expect(stream, Kind::Request)?).ok()?;
         let (checkpoint, mut payload) = frames.payload_behind(Kind::Resume, Kind::Arguments, stream)?;
-        let mut arguments = Vec::new();
-        payload.reader().read_to_end(&mut arguments).ok()?;
-        (payload.left() == 0).then_some(Self { mark: frames.mark()?, request, checkpoint, arguments })
+        Some(Self { mark: frames.mark()?, request, checkpoint, arguments: payload.whole()? })
     }
 
     /// Writes it as it was read.

@@ -124,13 +124,6 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-impl Frame {
-    /// Returns the payload of a frame of this kind.
-    fn of(self, kind: Kind) -> Option<Vec<u8>> {
-        (self.kind == kind).then_some(self.payload)
-    }
-}
-
 /// Returns the header of a frame whose payload is sent after it.
 pub(crate) fn header(mark: Mark, kind: Kind, length: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
@@ -249,7 +242,8 @@ impl FrameReader {
 
     /// Returns the payload of the next frame, if that is of this kind, from a stream that blocks.
     pub(crate) fn expect(&mut self, stream: &mut impl Read, kind: Kind) -> Option<Vec<u8>> {
-        self.next(stream).and_then(|frame| frame.of(kind))
+        let (found, mut payload) = self.next_payload(stream)?;
+        if found == kind { payload.whole() } else { None }
     }
 
     /// Returns the payload of the next frame, if that is of this kind, as it comes from a stream that blocks. The payload of a
@@ -258,43 +252,28 @@ impl FrameReader {
         &mut self,
         before: Kind,
         kind: Kind,
-        mut stream: S,
+        stream: S,
     ) -> Option<(Option<Vec<u8>>, Payload<S>)> {
-        let mut open = self.next_header(&mut stream)?;
+        let (mut found, mut payload) = self.next_payload(stream)?;
         let mut first = None;
-        if open.kind == before {
-            self.open = Some(open);
-            first = Some(self.next(&mut stream)?.payload);
-            open = self.next_header(&mut stream)?;
+        if found == before {
+            first = Some(payload.whole()?);
+            (found, payload) = self.next_payload(payload.into_stream())?;
         }
-        if open.kind != kind {
-            return None;
-        }
-        let begun = self.buffer.drain(..open.at_hand(&self.buffer)).collect();
-        Some((first, Payload::new(begun, open.left, stream)))
+        (found == kind).then_some((first, payload))
     }
 
-    /// Returns what the next header announces, from a stream that blocks.
-    fn next_header(&mut self, stream: &mut impl Read) -> Option<Open> {
+    /// Returns the kind and the payload of the next frame, from a stream that blocks.
+    fn next_payload<S: Read>(&mut self, mut stream: S) -> Option<(Kind, Payload<S>)> {
         loop {
             if let Some(open) = self.open_frame().ok()? {
-                return Some(open);
+                let begun = self.buffer.drain(..open.at_hand(&self.buffer)).collect();
+                return Some((open.kind, Payload::new(begun, open.left, stream)));
             }
-            match read_once(stream, &mut self.buffer) {
+            match read_once(&mut stream, &mut self.buffer) {
                 Ok(0) => return None,
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return None,
                 Ok(_) | Err(_) => {}
-            }
-        }
-    }
-
-    /// Returns the next frame from a stream that blocks.
-    fn next(&mut self, stream: &mut impl Read) -> Option<Frame> {
-        loop {
-            match self.read(stream) {
-                Ok(Progress::Frame(frame)) => return Some(frame),
-                Ok(Progress::Partial | Progress::WouldBlock) => {}
-                Ok(Progress::End) | Err(_) => return None,
             }
         }
     }
@@ -520,5 +499,26 @@ mod tests {
         assert!(matches!(reader.read(&mut stream), Ok(Progress::Frame(_))));
         assert_eq!(reader.mark(), Some(MARK));
         assert!(matches!(reader.read(&mut stream), Err(FrameError::Mark)));
+    }
+
+    #[test]
+    fn a_payload_is_had_with_that_of_the_frame_before_it_and_leaves_what_follows() {
+        let frame = |kind, payload: &[u8]| Frame { kind, payload: payload.to_vec() };
+        let long = vec![7; LONGEST];
+        let [saved, arguments] = [frame(Kind::Resume, b"saved"), frame(Kind::Arguments, &long)];
+        for (before, frames) in [(None, vec![arguments.clone()]), (Some(b"saved".to_vec()), vec![saved, arguments])] {
+            let bytes = written(&[frames, vec![frame(Kind::Stop, b"")]].concat());
+            let mut reader = FrameReader::new(MARK, LIMIT);
+            let given = reader.payload_behind(Kind::Resume, Kind::Arguments, &*bytes);
+            let (first, mut payload) = given.expect("they are what comes");
+            assert_eq!(first, before);
+            assert!(payload.whole().is_some_and(|whole| whole == long));
+            assert_eq!(reader.expect(&mut payload.into_stream(), Kind::Stop), Some(vec![]));
+            // Cut short it is none, nor of another kind.
+            let cut = &bytes[..bytes.len() - HEADER - 1];
+            let given = FrameReader::new(MARK, LIMIT).payload_behind(Kind::Resume, Kind::Arguments, cut);
+            assert!(given.is_some_and(|(_, mut payload)| payload.whole().is_none()));
+            assert!(FrameReader::new(MARK, LIMIT).payload_behind(Kind::Resume, Kind::Value, &*bytes).is_none());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `Payload`: the payload of a frame, read only as far as it is needed.
 //!
 //! Arguments are decoded as they come, into the values that the function is called with: there is no second copy of them in
-//! the job's process, and to decode them takes no time of its own.
+//! the job's process, which decodes while its parent still sends.
 
 use std::fmt;
 use std::io::{BufReader, Chain, Cursor, Read, Take};
@@ -19,6 +19,13 @@ impl<S: Read> Payload<S> {
         Self(BufReader::with_capacity(capacity, Cursor::new(begun).chain(stream).take(length)))
     }
 
+    /// Returns all of it, if it comes.
+    pub(crate) fn whole(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.0.read_to_end(&mut bytes).ok()?;
+        (self.left() == 0).then_some(bytes)
+    }
+
     /// Returns how many bytes are still to come.
     pub(crate) fn left(&self) -> u64 {
         self.0.buffer().len() as u64 + self.0.get_ref().limit()
@@ -30,7 +37,7 @@ impl<S: Read> Payload<S> {
     }
 
     /// Returns where it is read.
-    pub(crate) fn reader(&mut self) -> &mut BufReader<impl Read + use<S>> {
+    pub(super) fn reader(&mut self) -> &mut BufReader<impl Read + use<S>> {
         &mut self.0
     }
 }
