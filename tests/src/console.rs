@@ -25,6 +25,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::IsWindowVisible;
 use windows_sys::core::BOOL;
 
 use crate::handed_down::{folder, wait_for};
+use crate::platform::is_wine;
 
 static NAME: OnceLock<&str> = OnceLock::new();
 static HEARD: Mutex<usize> = Mutex::new(0);
@@ -113,7 +114,7 @@ pub fn press(process: u32) -> io::Result<()> {
     }
     stop_ignoring()?;
     listen("who presses")?;
-    if std::env::var_os("UNDER_WINE").is_some() {
+    if is_wine() {
         press_key()?;
     } else {
         // SAFETY: The call has no preconditions.

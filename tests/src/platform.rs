@@ -28,11 +28,17 @@ pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
     }
 }
 
-/// Says whether the test runs under Wine, which does not do all that Windows does, and prints why it is skipped then.
+/// Says whether this process runs under Wine, which does not do all that Windows does.
+#[must_use]
+pub fn is_wine() -> bool {
+    std::env::var_os("UNDER_WINE").is_some()
+}
+
+/// Says so to a test, and prints why it is skipped then.
 #[must_use]
 #[expect(clippy::print_stderr, reason = "whoever runs the tests wants to know")]
 pub fn wine_is_in_the_way(reason: &str) -> bool {
-    let is_wine = std::env::var_os("UNDER_WINE").is_some();
+    let is_wine = is_wine();
     if is_wine {
         let test = std::thread::current();
         eprintln!("skipped under Wine: {}: {reason}", test.name().unwrap_or_default());
