@@ -58,6 +58,9 @@ mod stress;
 mod sweep;
 mod tidy;
 mod timeouts;
+// Without a warden only a job that runs on its process's first thread goes on, and in a test binary none does.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod traced;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod ui;

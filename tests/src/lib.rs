@@ -21,6 +21,8 @@ pub mod platform;
 pub mod sabotage;
 #[cfg(target_os = "linux")]
 pub mod surroundings;
+#[cfg(target_os = "linux")]
+pub mod traced;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

@@ -53,7 +53,8 @@ pub(in crate::process) fn ring_on_child(eventfd: RawFd) -> io::Result<()> {
     // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = on_child as *const () as usize;
-    action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
+    // It rings for stops, too (no `SA_NOCLDSTOP`): a job that asked to be traced waits for the warden at each.
+    action.sa_flags = libc::SA_RESTART;
     // SAFETY: `action` is initialised, and `on_child` does only what is allowed in a handler.
     match unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) } {
         0 => Ok(()),

@@ -1,7 +1,8 @@
 //! `ExitWatch`: how the end of a child comes to be known to a `poll`, without the child being collected.
 //!
 //! A thread waits for the one process, and lets go of a pipe. Neither a handler of SIGCHLD, which is the application's, nor
-//! anything that only one kernel has is needed.
+//! anything that only one kernel has is needed. On Linux a child that asked to be traced by its parent is reported at every
+//! stop, too: the thread that made it must pass the stop on, so the watch ends and begins anew.
 
 use std::io::{self, PipeReader};
 use std::thread;
@@ -11,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 use super::ChildPid;
+use crate::process::unix::collect;
 
 /// How large the stack of the thread is, which does next to nothing.
 const STACK: usize = 64 * 1024;
@@ -30,10 +32,17 @@ impl ExitWatch {
     }
 
     /// Says whether the child has ended, whoever has collected it.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&mut self) -> bool {
         // Interrupted, or without memory: the next look will tell.
         match wait_for(self.child, WaitIdOptions::NOHANG) {
-            Ok(ended) => ended,
+            Ok(Seen::Nothing) => false,
+            Ok(Seen::Ended) => true,
+            Ok(Seen::Trapped) => {
+                // It has not ended, so that this collects its stop and nothing else.
+                let _ = collect(Some(self.child), 0);
+                self.end = watch(self.child).ok();
+                false
+            }
             Err(error) => error == Errno::CHILD,
         }
     }
@@ -58,11 +67,24 @@ fn watch(child: ChildPid) -> io::Result<PipeReader> {
     Ok(end)
 }
 
-/// Says whether the child has ended, and leaves it uncollected: until it is collected its number is its own.
-fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<bool, Errno> {
+/// What the kernel reports of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Ended,
+    /// It stopped, as it asked to be traced.
+    Trapped,
+}
+
+/// Returns what has become of the child, and leaves it uncollected: until it is collected its number is its own.
+fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<Seen, Errno> {
     let child = Pid::from_raw(child.get()).ok_or(Errno::CHILD)?;
     let waited = rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options)?;
-    Ok(waited.is_some())
+    Ok(match waited {
+        None => Seen::Nothing,
+        Some(status) if status.exited() || status.killed() || status.dumped() => Seen::Ended,
+        Some(_) => Seen::Trapped,
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +100,7 @@ mod tests {
     fn an_end_is_told_and_leaves_the_child_to_be_collected() {
         let mut child = Command::new("sh").args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn();
         let child = child.as_mut().expect("`sh` is everywhere");
-        let watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
+        let mut watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
         assert!(!watch.has_ended());
         drop(child.stdin.take());
         let mut fds = [watch.interest().expect("there is room for a thread")];
@@ -86,5 +108,29 @@ mod tests {
         assert!(!fds[0].revents().is_empty() && watch.has_ended());
         assert_eq!(child.wait().expect("it is ours").code(), Some(1));
         assert!(watch.has_ended());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[expect(unsafe_code, reason = "tracing has no safe API")]
+    fn a_stop_of_a_traced_child_is_no_end() {
+        use std::os::unix::process::CommandExt;
+
+        let mut command = Command::new("sh");
+        command.args(["-c", "kill -URG $$; exit 3"]);
+        // SAFETY: The call may be made after a fork. The program that is executed next stops at once.
+        unsafe {
+            command.pre_exec(|| match libc::ptrace(libc::PTRACE_TRACEME, 0, std::ptr::null_mut::<libc::c_void>(), 0) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            });
+        }
+        let mut child = command.spawn().expect("`sh` is everywhere");
+        let mut watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
+        while !watch.has_ended() {
+            let mut fds: Vec<_> = watch.interest().into_iter().collect();
+            poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
+        }
+        assert_eq!(child.wait().expect("it is ours").code(), Some(3));
     }
 }
