@@ -1,14 +1,15 @@
 //! What the parent does next when a job has timed out, and the follow-up that logs it.
 
 use std::error::Error;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::ZonedDateTime;
 
 use crate::escape::OneLine;
+use crate::process;
 use crate::record::Record;
 
 /// What a [`Scheduler`](crate::Scheduler) does on a timeout: nothing, or what
@@ -118,7 +119,8 @@ impl<'a> TimedOut<'a> {
 ///
 /// # Errors
 ///
-/// Fails as the file system does, if a folder or the file can't be created or written to.
+/// Fails as the file system does, if a folder or the file can't be created or written to; and without waiting where the file is
+/// a FIFO that nobody reads, or a terminal or a FIFO that takes nothing within a second.
 ///
 /// # Examples
 ///
@@ -144,8 +146,10 @@ pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, 
     if let Some(folder) = log_file.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut log = OpenOptions::new().append(true).create(true).open(log_file)?;
-    log.write_all(line.as_bytes())
+    process::append_line(log_file, line.as_bytes()).map_err(|error| match error.raw_os_error() {
+        Some(_) => error,
+        None => io::Error::new(error.kind(), format!("`{}` can't be appended to: {error}", log_file.display())),
+    })
 }
 
 #[cfg(test)]

@@ -57,8 +57,8 @@ pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>,
 
 /// Runs one job as [`run_job_with_timeout`] does, while the future that is returned is awaited, and blocks nobody.
 ///
-/// Nothing is started before it is first polled. It needs no runtime, and can be spawned on any. **To drop it is to end the
-/// job**, and everything that it started; see [`Scheduler::run_async`].
+/// Nothing is started before it is first polled. It needs no runtime, and can be spawned on any. **To drop it is to kill the
+/// job** with everything that it started, also where it has a grace period; see [`Scheduler::run_async`].
 ///
 /// # Errors
 ///

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::escape::OneLine;
 use crate::failure::Failure;
 use crate::follow_up::{CallFollowUp, TimedOut};
+use crate::guard::{self, guarded};
 use crate::observer::{
     Asked, AttemptEnded, Audience, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept, new_keys,
 };
@@ -46,7 +47,11 @@ impl Ledger {
         let (id, call) = &mut self.jobs[index];
         let record = record(std::mem::take(id), call, over);
         if let Err(error) = settle(&mut self.audience, self.first_key + index as u64, &record, follow_up) {
-            self.error.get_or_insert(error);
+            match &self.error {
+                None => self.error = Some(error),
+                // It holds an error of the user's.
+                Some(_) => guard::discard(error),
+            }
         }
         self.records[index] = Some(record);
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -126,17 +131,24 @@ pub(crate) fn settle(
     let (job_id, job) = (record.job_id(), record.job());
     audience.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
     if let Outcome::Timeout(overrun) = &record.outcome {
-        let followed_up = follow_up.call(&TimedOut::new(record, overrun.limit()));
+        let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
+        let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
         return followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source));
     }
     Ok(())
 }
 
-/// Returns the record of a job.
+/// Returns the record of a job, whose result has been decoded once, to know that it can be read back.
+///
+/// The value that comes of it runs its `Drop`: whether its bytes are those of a `T` only the `Deserialize` of `T` knows, which
+/// makes one.
 pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
     let output = call.entry.output();
     let outcome = over.outcome.and_then(|bytes| match output.revive(&bytes) {
-        Ok(_) => Ok(bytes.into_boxed_slice()),
+        Ok(value) => {
+            guard::discard(value);
+            Ok(bytes.into_boxed_slice())
+        }
         Err(error) => Err(undecodable(&error)),
     });
     Record {

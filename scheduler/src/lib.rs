@@ -115,6 +115,7 @@ mod failure;
 mod follow_up;
 mod functions;
 mod groups;
+mod guard;
 pub mod guide;
 mod handle;
 mod isolated_test;

@@ -1,8 +1,6 @@
 //! `Observer`: who is told what happens to jobs, as it happens.
 
 use std::fmt;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +8,7 @@ use std::time::Duration;
 use crate::attempt::Attempt;
 use crate::checkpoint::Checkpoint;
 use crate::evidence::Sweep;
+use crate::guard::{self, guarded};
 use crate::record::Record;
 
 /// Is told what happens to the jobs of a [`Scheduler`](crate::Scheduler), as it happens: for progress bars, logs, metrics.
@@ -23,8 +22,8 @@ use crate::record::Record;
 /// waits for an observer. The end of the list does. For jobs that are [spawned](crate::Scheduler::spawn) a thread of its own
 /// calls them, and a handle hears of the end of its job after that.
 ///
-/// An observer that panics is told nothing more of that list. Nothing else changes: the panic ends here, and every record
-/// is there.
+/// An observer that panics receives nothing more of that list. Nothing else changes: the panic ends here, and every record
+/// is there. Where the application is built with `panic = "abort"` any panic ends the process.
 ///
 /// A scheduler without one costs nothing for it. The idea is that of the reporters of test runners, and of the signals of
 /// Celery.
@@ -251,8 +250,14 @@ impl Audience {
 
     /// Tells each of them; who panics is told nothing more.
     pub(crate) fn tell(&mut self, tell: impl Fn(&dyn Observer)) {
-        // To drop what it panicked with could panic again.
-        self.0.retain(|observer| catch_unwind(AssertUnwindSafe(|| tell(&**observer))).map_err(mem::forget).is_ok());
+        self.0.extract_if(.., |observer| guarded(|| tell(&**observer)).is_err()).for_each(guard::discard);
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        // Some may be gone with this, and their `Drop` is the user's.
+        self.0.drain(..).for_each(guard::discard);
     }
 }
 

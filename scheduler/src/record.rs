@@ -21,6 +21,14 @@ use crate::output::ErasedOutput;
 /// `"flaky"` and `"attempts"`, too, and where it was captured `"stdout"` or `"stderr"`, as text; what a job returned in its
 /// grace period is its `"late_result"`.
 ///
+/// # The result's own code
+///
+/// A record keeps the result's bytes. They are decoded in the application when the record is made, as only the `Deserialize`
+/// of the result's type can tell whether they are a value, and again for each call of [`result`](Self::result) and each time
+/// that the record is serialized. Each decoded value runs its `Drop`, also one that nobody asked for: a type whose `Drop` deletes
+/// a file is no type for a result. A `Deserialize` or `Serialize` that panics costs this record its result, a `Drop` that
+/// panics costs nothing, and no other record is lost.
+///
 /// # Examples
 ///
 /// ```

@@ -41,7 +41,7 @@ impl<F: FollowUp> Future for Running<F> {
 
     /// # Panics
     ///
-    /// If it is polled once more after its end, or after a follow-up has panicked; and as a follow-up does.
+    /// If it is polled once more after its end.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { list, follow_up } = &mut *self;
         list.poll(context, &**follow_up)

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -13,6 +12,7 @@ use std::time::Duration;
 use crate::call::AnyJob;
 use crate::clock::Deadline;
 use crate::error::Error;
+use crate::guard::guarded;
 use crate::ledger::{Subject, announce, record, settle, unrecorded};
 use crate::observer::{Audience, new_keys};
 use crate::options::OnFailure;
@@ -60,12 +60,14 @@ impl Office {
         if let Some((residence, slots)) = &desk.open {
             // Before anything can be told of it.
             let mut open = lock(&slots.0);
-            match residence.give(ticket, order) {
-                Ok(()) => {
-                    open.insert(ticket.number, Arc::clone(&slot));
-                    return Ok(Spawned { slot, residence: residence.clone(), ticket });
+            if !open.is_closed {
+                match residence.give(ticket, order) {
+                    Ok(()) => {
+                        open.slots.insert(ticket.number, Arc::clone(&slot));
+                        return Ok(Spawned { slot, residence: residence.clone(), ticket });
+                    }
+                    Err(back) => order = back,
                 }
-                Err(back) => order = back,
             }
         }
         // What is spawned is no list, which could fail or take too long as a whole.
@@ -76,7 +78,7 @@ impl Office {
             ..settings.rules()?
         };
         let (crew, theirs) = (settings.crew(quarters)?()?, quarters.clone());
-        let slots = Slots(Arc::new(Mutex::new(HashMap::from([(ticket.number, Arc::clone(&slot))]))));
+        let slots = Slots::with(ticket.number, Arc::clone(&slot));
         let listener = listener(slots.clone(), settings.audience.clone(), follow_up)?;
         let residence = Residence::start(crew, move |crew| theirs.keep(crew), rules, (ticket, order), listener)?;
         desk.open = Some((residence.clone(), slots));
@@ -86,15 +88,26 @@ impl Office {
 
 /// The slots of the jobs that are not over, by their numbers.
 #[derive(Clone, Debug)]
-struct Slots(Arc<Mutex<HashMap<usize, Arc<Slot>>>>);
+struct Slots(Arc<Mutex<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    slots: HashMap<usize, Arc<Slot>>,
+    /// The thread that settles them has ended: what is put here now would never be settled.
+    is_closed: bool,
+}
 
 impl Slots {
+    fn with(number: usize, slot: Arc<Slot>) -> Self {
+        Self(Arc::new(Mutex::new(Open { slots: HashMap::from([(number, slot)]), is_closed: false })))
+    }
+
     fn of(&self, number: usize) -> Option<Arc<Slot>> {
-        lock(&self.0).get(&number).cloned()
+        lock(&self.0).slots.get(&number).cloned()
     }
 
     fn settle(&self, number: usize, over: Result<Finished, Error>) {
-        let slot = lock(&self.0).remove(&number);
+        let slot = lock(&self.0).slots.remove(&number);
         if let Some(slot) = slot {
             slot.settle(over);
         }
@@ -106,7 +119,12 @@ struct LastWord(Slots);
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        for (_, slot) in lock(&self.0.0).drain() {
+        let left = {
+            let mut open = lock(&self.0.0);
+            open.is_closed = true;
+            mem::take(&mut open.slots)
+        };
+        for slot in left.into_values() {
             let ended = io::Error::other("the thread that watched over it has ended");
             slot.settle(Err(Error::machinery(format_args!("run `{}`", slot.call.name()), ended)));
         }
@@ -172,13 +190,7 @@ impl Teller {
             let subject = Subject { key: slot.key, job_id: &slot.job_id, job: slot.call.name() };
             if let Some(over) = announce(&mut self.audience, subject, news) {
                 let record = record(slot.job_id.clone(), &slot.call, over);
-                let told =
-                    catch_unwind(AssertUnwindSafe(|| settle(&mut self.audience, slot.key, &record, &*self.follow_up)));
-                let told = told.unwrap_or_else(|panic| {
-                    // To drop what it panicked with could panic again.
-                    mem::forget(panic);
-                    Err(Error::follow_up(&slot.job_id, "it panicked".into()))
-                });
+                let told = settle(&mut self.audience, slot.key, &record, &*self.follow_up);
                 self.last_word.0.settle(
                     number,
                     match told {
@@ -230,8 +242,8 @@ impl Slot {
         let waker = state.waker.take();
         drop(state);
         self.changed.notify_all();
-        // What it does is the executor's own, and no lock of ours is held meanwhile.
-        waker.into_iter().for_each(Waker::wake);
+        // What it does is the executor's own, and no lock of ours is held meanwhile; its panic must not end the thread.
+        let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
     }
 
     pub(crate) fn process(&self) -> Option<u32> {

@@ -1,6 +1,5 @@
 //! Lists that are awaited: nobody is blocked, and what nobody awaits any more is ended.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,7 +54,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
 
@@ -254,7 +253,7 @@ fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
 }
 
 /// Polls until the job's processes are there.
-fn until_up<F: Future>(mut future: Pin<&mut F>, tag: &str) {
+fn until_up<F: Future + ?Sized>(mut future: Pin<&mut F>, tag: &str) {
     soon("the job is up", || {
         assert!(poll(future.as_mut(), Waker::noop()).is_pending());
         !alive(tag).is_empty()
@@ -324,28 +323,51 @@ fn what_is_dropped_before_its_follow_up_starts_no_more() {
     assert_eq!(run.outcome, Outcome::Ok(false));
 }
 
+/// Makes a file, and goes on for an hour though it was asked to end.
+#[scheduler::job(grace = "1h")]
+fn ignores_requests(begun: PathBuf, tag: String) -> Result<(), String> {
+    make(&begun);
+    leaves(Leaving::Session, DEAF, tag)
+}
+
 #[test]
-fn a_follow_up_that_panics_ends_what_runs() {
-    let tag = new_tag();
-    let list =
-        jobs![("a", leaves(Leaving::Session, Ending::Hangs, tag.clone())), ("b", { hangs::job().timeout(SHORT) }),];
-    let scheduler = Scheduler::new().concurrency(2).on_timeout(|_| -> Result<(), String> { panic!("in a follow-up") });
-    let mut running = Box::pin(scheduler.run_async(list));
-    soon("the follow-up panics", || {
-        let polled = catch_unwind(AssertUnwindSafe(|| poll(running.as_mut(), Waker::noop())));
-        match polled {
-            Ok(polled) => assert!(polled.is_pending()),
-            Err(panic) => {
-                assert_eq!(panic.downcast_ref(), Some(&"in a follow-up"));
-                return true;
-            }
+fn what_is_dropped_is_killed_though_it_has_a_grace_period() {
+    for concurrency in [1, 2] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let begun = folder.path().join("begun");
+        let tag = new_tag();
+        let job = || ignores_requests::job(begun.clone(), tag.clone());
+        let running: [Pin<Box<dyn Future<Output = ()>>>; 2] = [
+            Box::pin(async {
+                let list = jobs![("a", { job() })];
+                let _ = Scheduler::new().concurrency(concurrency).run_async(list).await;
+            }),
+            Box::pin(async {
+                let _ = run_job_async(job(), PLENTY).await;
+            }),
+        ];
+        for mut running in running {
+            until_up(running.as_mut(), &tag);
+            soon("its function was called", || begun.exists());
+            drop(running);
+            soon("nothing is left", || alive(&tag).is_empty());
+            std::fs::remove_file(&begun).expect("it was made");
         }
-        false
-    });
+    }
+}
+
+#[test]
+fn what_was_asked_to_end_is_killed_when_it_is_dropped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tag = new_tag();
+    let job = ignores_requests::job(folder.path().join("begun"), tag.clone()).timeout(SHORT);
+    let mut running = Box::pin(Scheduler::new().run_async(jobs![("a", { job })]));
+    until_up(running.as_mut(), &tag);
+    // It is in its grace period by then.
+    thread::sleep(2 * SHORT);
+    assert!(!alive(&tag).is_empty());
+    drop(running);
     soon("nothing is left", || alive(&tag).is_empty());
-    assert_eq!(format!("{running:?}"), "Running(over)");
-    let again = catch_unwind(AssertUnwindSafe(|| poll(running.as_mut(), Waker::noop())));
-    assert!(again.is_err());
 }
 
 #[cfg(feature = "tokio")]

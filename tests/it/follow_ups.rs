@@ -71,6 +71,49 @@ fn a_log_that_can_not_be_written_loses_no_record() {
     assert_eq!(records[0].result::<i32>().expect("it is whole"), 42);
 }
 
+/// A FIFO blocks whoever opens it until its other end is opened, too.
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_a_fifo_without_a_reader_fails_at_once_and_loses_no_record() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&log).status().expect("every Unix has it").success());
+    let clock = std::time::Instant::now();
+    let error = schedule_jobs(jobs![("a", fast), ("b", hangs)], SHORT, default_follow_up_logger, &log);
+    let error = error.expect_err("nobody reads it");
+    assert!(clock.elapsed() < crate::SOON, "{:?}", clock.elapsed());
+    assert!(error.is_follow_up(), "{error}");
+    let source = error.source().expect("the logger's own").to_string();
+    let problem = "can't be appended to: it is a FIFO that nobody reads; open its other end first";
+    assert_eq!(source, format!("`{}` {problem}", log.display()));
+    assert_eq!(error.into_records().len(), 2);
+
+    // The same for what a job's output goes to.
+    let call = fast::job().stdout(scheduler::Output::Append(log.clone()));
+    let run = scheduler::run_job_with_timeout(call, crate::PLENTY).expect("the input is fine");
+    let line = match run.outcome {
+        scheduler::Outcome::Error(failure) => failure.to_string(),
+        outcome => panic!("{outcome:?}"),
+    };
+    let problem = "it is a FIFO that nobody reads; open its other end first";
+    assert_eq!(line, format!("never started: its standard output can't be written to `{}`: {problem}", log.display()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_may_be_a_device_or_a_fifo_that_is_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let fifo = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("every Unix has it").success());
+    let path = fifo.clone();
+    let reader = std::thread::spawn(move || std::fs::read_to_string(path).expect("it is written to"));
+    // The reader may be on its way yet.
+    crate::soon("the FIFO is read", || default_follow_up_logger("J1", "timeout", SHORT, &fifo).is_ok());
+    let read = reader.join().expect("it doesn't panic");
+    assert!(read.ends_with(" - Job ID: J1, Reason: timeout, Elapsed Time: 0.300000 seconds\n"), "{read}");
+    default_follow_up_logger("J1", "timeout", SHORT, Path::new("/dev/null")).expect("it takes everything");
+}
+
 #[test]
 fn a_full_disk_under_the_log_loses_no_record() {
     let list = jobs![("a", fast), ("b", hangs)];

@@ -26,6 +26,7 @@ mod checkpoints;
 // Without the feature there is nothing to hear it by, but on Windows.
 #[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;
+mod durations;
 mod endings;
 // It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
 #[cfg(unix)]
@@ -64,6 +65,7 @@ mod traced;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod ui;
+mod user_code;
 
 use std::time::Duration;
 

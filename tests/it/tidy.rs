@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
 const FLOORS: [&[&str]; 9] = [
-    &["captured", "clock", "escape", "options", "pages", "start_method"],
+    &["captured", "clock", "escape", "guard", "options", "pages", "start_method"],
     &["failure", "evidence", "groups"],
     &["outcome", "wire"],
     &["output", "attempt", "checkpoint"],

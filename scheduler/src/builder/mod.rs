@@ -151,7 +151,7 @@ impl<F> Scheduler<F> {
     /// Has `follow_up` called at once, in this process and on the thread that called [`run`](Self::run), when a job has
     /// been stopped at its timeout; with [`run_async`](Self::run_async), on the task that awaits it.
     ///
-    /// While it runs no other job is started, unless the concurrency is more than 1. If it fails, no further job is
+    /// While it runs no other job is started, unless the concurrency is more than 1. If it fails or panics, no further job is
     /// started, and [`run`](Self::run) fails with its error.
     pub fn on_timeout<G, E>(self, follow_up: G) -> Scheduler<G>
     where
@@ -185,8 +185,8 @@ impl<F: FollowUp> Scheduler<F> {
     /// - if a fork server is wanted and can't be had ([`StartMethod::ForkServer`]),
     /// - if this process has other rights than whoever started it, by set-user-ID or file capabilities;
     ///
-    /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed. The records that were finished by
-    /// then are in [`into_records`](Error::into_records).
+    /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed or panicked. The records that were finished
+    /// by then are in [`into_records`](Error::into_records).
     pub fn run(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Result<Vec<Record>, Error> {
         run(&self.settings, &self.quarters, jobs.into_iter().collect(), &*self.follow_up)
     }
@@ -196,21 +196,19 @@ impl<F: FollowUp> Scheduler<F> {
     /// Nothing is started before it is first polled. From then on a thread of its own watches over the jobs, so that it
     /// needs no runtime, and every deadline is kept whoever is busy. Follow-ups are called, and results are decoded, on the
     /// task that awaits it. A follow-up has its time there as in [`run`](Self::run): unless the concurrency is more than
-    /// 1, no other job is started until it has returned.
+    /// 1, no other job is started until it has returned. A timeout waits up to 30 seconds for the poll in which it is followed
+    /// up; after that the list goes on without.
     ///
     /// The future can be spawned on any executor: it borrows nothing from the scheduler, and is `Send` where the follow-up
     /// is `Send` and `Sync`.
     ///
-    /// **To drop it is to end what it runs.** At once no further job is started, and those that run are killed with
-    /// everything that they started, as at a timeout. Nobody waits for that: the thread sees to it, and ends then.
+    /// **To drop it is to kill what it runs.** At once no further job is started, and those that run are killed with everything
+    /// that they started, also those that have a [grace period](macro@crate::job#grace). The drop returns at once; the thread
+    /// sees to the kill, and exits afterwards.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run), when it is awaited.
-    ///
-    /// # Panics
-    ///
-    /// It panics when polled where the follow-up does; that, too, ends what it runs.
     ///
     /// # Examples
     ///

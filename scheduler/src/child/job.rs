@@ -12,11 +12,12 @@ use super::teller::Teller;
 use super::{exit_unheard, surroundings, unprepared};
 use crate::checkpoint::Checkpoint;
 use crate::failure::Panic;
+use crate::guard::panic_message;
 use crate::launcher;
 use crate::process::{self, Outgoing};
 use crate::registry::{self, Entry};
 use crate::stage::{Ended, Ending, Stage};
-use crate::wire::codec::{self, panic_message};
+use crate::wire::codec;
 use crate::wire::frame::{FrameReader, Kind};
 use crate::wire::message::{Report, Request};
 

@@ -6,7 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 use crate::failure::{Location, Panic};
-use crate::wire::codec::panic_message;
+use crate::guard::panic_message;
 
 thread_local! {
     /// The panic that this thread is unwinding from.

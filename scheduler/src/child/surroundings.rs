@@ -29,7 +29,7 @@ fn lead(stream: StandardStream, leads: &Leads) -> Result<(), String> {
     let (path, file) = match leads {
         Leads::Unchanged | Leads::Along(_) => return Ok(()),
         Leads::Nowhere => (OsStr::new(NULL_DEVICE), File::options().write(true).open(NULL_DEVICE)),
-        Leads::ToFile(path) => (path.as_os_str(), File::options().append(true).create(true).open(path)),
+        Leads::ToFile(path) => (path.as_os_str(), process::append_to(path.as_ref())),
     };
     file.and_then(|file| process::redirect(stream, file)).map_err(|error| {
         let name = match stream {

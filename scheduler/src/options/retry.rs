@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+/// The longest time that an attempt may have to wait for: what any clock can add to its own moment.
+const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
+
 /// How long to wait between an attempt that failed and the next one.
+///
+/// Delays saturate: neither doubling nor jitter overflows. Delays that add up to more than the clock can count are an error
+/// when the jobs are to run, since the last attempt would never come; `Duration::MAX` as a cap is no cap.
 ///
 /// # Examples
 ///
@@ -55,12 +61,31 @@ impl Backoff {
     pub(crate) fn delay(&self, failed: u32, chance: f64) -> Duration {
         let delay = match self.growth {
             Growth::None => self.first,
-            Growth::Doubling(cap) => {
-                let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
-                self.first.saturating_mul(factor).min(cap)
-            }
+            Growth::Doubling(cap) => doubled(self.first, failed.saturating_sub(1)).min(cap),
         };
-        delay.mul_f64(1.0 - self.jitter * chance.clamp(0.0, 1.0))
+        let kept = 1.0 - self.jitter * chance.clamp(0.0, 1.0);
+        if kept >= 1.0 {
+            return delay;
+        }
+        // `mul_f64` panics where rounding leads beyond the longest duration, as it does near `Duration::MAX`.
+        Duration::try_from_secs_f64(delay.as_secs_f64() * kept).map_or(delay, |shortened| shortened.min(delay))
+    }
+
+    /// Returns the longest time that so many retries wait in total, unless it is longer than the clock can count.
+    fn total(&self, retries: u32) -> Option<Duration> {
+        let mut total = Duration::ZERO;
+        for failed in 1..=retries {
+            let delay = self.delay(failed, 0.0);
+            let is_last = self.growth == Growth::None || self.growth == Growth::Doubling(delay) || delay.is_zero();
+            // All that follow are as long.
+            let count = if is_last { retries - failed + 1 } else { 1 };
+            total =
+                delay.checked_mul(count).and_then(|delays| total.checked_add(delays)).filter(|sum| *sum <= LONGEST)?;
+            if is_last {
+                break;
+            }
+        }
+        Some(total)
     }
 
     pub(super) fn problem(&self, retries: u32) -> Option<String> {
@@ -72,12 +97,25 @@ impl Backoff {
         {
             return Some(format!("a backoff can't grow from {:?} to {cap:?}", self.first));
         }
-        let longest = match self.growth {
-            Growth::None => self.first,
-            Growth::Doubling(cap) => cap,
-        };
-        let whole = longest.checked_mul(retries.max(1));
-        whole.is_none().then(|| format!("{retries} retries with a backoff of up to {longest:?} are longer than time"))
+        let longest = self.delay(retries, 0.0);
+        let is_endless = self.total(retries).is_none();
+        is_endless.then(|| {
+            format!(
+                "{retries} retries with a backoff of up to {longest:?} never end; give a shorter one, or fewer retries"
+            )
+        })
+    }
+}
+
+/// Returns a duration that was doubled so many times, or the longest one.
+fn doubled(first: Duration, times: u32) -> Duration {
+    const NANOS: u128 = 1_000_000_000;
+    let nanos = 1_u128.checked_shl(times).and_then(|factor| first.as_nanos().checked_mul(factor));
+    let parts = nanos.and_then(|nanos| Some((u64::try_from(nanos / NANOS).ok()?, u32::try_from(nanos % NANOS).ok()?)));
+    match parts {
+        Some((seconds, nanos)) => Duration::new(seconds, nanos),
+        None if first.is_zero() => Duration::ZERO,
+        None => Duration::MAX,
     }
 }
 
@@ -116,6 +154,8 @@ mod tests {
         assert_eq!(delays, [1, 2, 4, 8, 10, 10]);
         assert_eq!(backoff.delay(u32::MAX, 0.0), 10 * SECOND);
         assert_eq!(Backoff::fixed(SECOND).delay(7, 0.0), SECOND);
+        assert_eq!(Backoff::exponential(SECOND, Duration::MAX).delay(41, 0.0), Duration::from_secs(1 << 40));
+        assert_eq!(Backoff::exponential(Duration::from_nanos(1), Duration::MAX).delay(200, 0.0), Duration::MAX);
         assert_eq!(Backoff::default().delay(1, 0.0), Duration::ZERO);
     }
 
@@ -134,6 +174,33 @@ mod tests {
         assert_eq!(problem(Backoff::fixed(SECOND).jitter(1.5), 1), "a jitter of 1.5 is none; give a part from 0 to 1");
         assert!(problem(Backoff::fixed(SECOND).jitter(f64::NAN), 1).contains("NaN"));
         assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff can't grow from 1s to 500ms");
-        assert!(problem(Backoff::fixed(Duration::MAX), 2).ends_with("are longer than time"));
+        for endless in [Backoff::fixed(Duration::MAX), Backoff::exponential(Duration::MAX, Duration::MAX)] {
+            assert!(problem(endless, 1).starts_with("1 retries with a backoff of up to "), "{endless:?}");
+            assert!(problem(endless.jitter(0.5), 2).contains("never end"), "{endless:?}");
+            assert_eq!(endless.problem(0), None, "nothing is waited for");
+        }
+        // Without a cap it ends as long as few attempts double it.
+        assert_eq!(Backoff::exponential(SECOND, Duration::MAX).problem(20), None);
+        assert!(Backoff::exponential(SECOND, Duration::MAX).problem(u32::MAX).is_some());
+        assert_eq!(Backoff::exponential(Duration::ZERO, Duration::MAX).problem(u32::MAX), None);
+    }
+
+    #[test]
+    fn no_delay_overflows_whatever_it_is_made_of() {
+        let durations = [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::MAX / 2, Duration::MAX];
+        for first in durations {
+            for cap in durations {
+                for jitter in [0.0, f64::EPSILON, 0.5, 1.0] {
+                    for failed in [0, 1, 2, 63, u32::MAX] {
+                        for chance in [0.0, 0.5, 1.0] {
+                            for backoff in [Backoff::fixed(first), Backoff::exponential(first, cap)] {
+                                let delay = backoff.jitter(jitter).delay(failed, chance);
+                                assert!(delay <= backoff.delay(failed, 0.0), "{backoff:?} {failed} {chance}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) use word::{Heard, Word};
 mod unix;
 #[cfg(all(unix, feature = "ctrlc"))]
 pub(crate) use unix::signals::ignores_ctrl_c;
+#[cfg(unix)]
+pub(crate) use unix::{append_line, append_to};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;

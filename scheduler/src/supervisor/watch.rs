@@ -1,18 +1,19 @@
 //! `Watch`: orders that are supervised on a thread of its own, which tells what becomes of each.
 
-use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::inbox::{Inbox, Instruction, Means};
 use super::shift::Shift;
 use super::{Crew, News, Order, Rules, take_all};
 use crate::error::Error;
+use crate::guard::guarded;
 use crate::outcome::Outcome;
 
 /// Dropped before the end, it has the jobs that run killed, and the thread end when that is done.
@@ -34,7 +35,16 @@ pub(crate) struct Told {
 }
 
 /// The time in which a timeout is followed up, where jobs run one at a time.
-pub(crate) type Turn = Option<Sender<Infallible>>;
+pub(crate) type Turn = Option<Sender<Taken>>;
+
+/// The message has been received: its follow-up is under way until the sender is dropped.
+#[derive(Debug)]
+pub(crate) struct Taken;
+
+/// How long a timeout waits to be received, so that it is followed up before the next job starts.
+///
+/// A future that is neither polled nor dropped would else keep the thread, and a process that was made ahead, for ever.
+const TAKE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 struct Shared {
@@ -72,7 +82,7 @@ impl Watch {
                 // Where nobody listens any more there is a word in the inbox.
                 let _ = sender.send(Told { index, news, turn });
                 shared.wake();
-                let _ = is_over.recv();
+                wait_for_turn(&is_over, TAKE_LIMIT);
                 ControlFlow::Continue(())
             };
             take_all(&mut shift, orders, &mut listener);
@@ -88,14 +98,14 @@ impl Watch {
 
     /// Returns what is said next, once it is; nothing after the end.
     pub(crate) fn wait(&mut self) -> Option<Told> {
-        self.told.recv().ok().or_else(|| self.end())
+        self.told.recv().ok().map(Told::taken).or_else(|| self.end())
     }
 
     /// Returns what is said next, or has the task be woken when there is something; nothing after the end.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
         self.shared.listen(context.waker());
         match self.told.try_recv() {
-            Ok(told) => Poll::Ready(Some(told)),
+            Ok(told) => Poll::Ready(Some(told.taken())),
             Err(TryRecvError::Empty) => Poll::Pending,
             Err(TryRecvError::Disconnected) => Poll::Ready(self.end()),
         }
@@ -121,7 +131,29 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.say(Instruction::EndAll(Means::Word));
+        // Nobody waits for the jobs any more, so that a grace period would serve nobody.
+        self.shared.say(Instruction::EndAll(Means::Kill));
+    }
+}
+
+impl Told {
+    /// Has the thread know that the message was received.
+    fn taken(self) -> Self {
+        if let Some(turn) = &self.turn {
+            // Where the thread has gone on meanwhile it waits no more.
+            let _ = turn.send(Taken);
+        }
+        self
+    }
+}
+
+/// Returns once a timeout has been followed up, or was not received within `limit`.
+///
+/// A follow-up that has begun has all the time that it takes, as it has in a list that is not awaited.
+fn wait_for_turn(turn: &Receiver<Taken>, limit: Duration) {
+    match turn.recv_timeout(limit) {
+        Ok(Taken) => drop(turn.recv()),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
     }
 }
 
@@ -141,8 +173,8 @@ impl Shared {
 
     fn wake(&self) {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // What it does is the executor's own, and no lock of ours is held meanwhile.
-        waker.into_iter().for_each(Waker::wake);
+        // What it does is the executor's own, and no lock of ours is held meanwhile; its panic must not end the jobs.
+        let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
     }
 }
 
@@ -151,5 +183,39 @@ struct WakesAtTheEnd(Arc<Shared>);
 impl Drop for WakesAtTheEnd {
     fn drop(&mut self) {
         self.0.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_timeout_that_nobody_receives_holds_the_list_up_for_no_longer_than_the_limit() {
+        let (turn, is_over) = mpsc::channel();
+        wait_for_turn(&is_over, Duration::from_millis(1));
+        drop(turn);
+        // Nor does one that was dropped unreceived.
+        let (turn, is_over) = mpsc::channel();
+        drop(turn);
+        wait_for_turn(&is_over, LONG);
+    }
+
+    #[test]
+    fn a_follow_up_that_has_begun_is_waited_for() {
+        let (turn, is_over) = mpsc::channel();
+        let told = Told { index: 0, news: News::Queued, turn: Some(turn) }.taken();
+        let (ended, has_ended) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                wait_for_turn(&is_over, Duration::ZERO);
+                ended.send(()).expect("it is waited for");
+            });
+            assert_eq!(has_ended.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
+            drop(told);
+            has_ended.recv_timeout(LONG).expect("it goes on once the follow-up has ended");
+        });
     }
 }

@@ -1,10 +1,8 @@
 //! Values to bytes and back. The only module that names `bincode`, so that it can be replaced.
 
-use std::any::Any;
 use std::fmt;
 use std::io::{self, Read};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
@@ -15,6 +13,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use super::frame;
 use super::payload::Payload;
 use super::wary::Wary;
+use crate::guard;
 use crate::pages;
 
 /// Why a value could not be turned into bytes, or bytes into a value.
@@ -60,7 +59,13 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecErr
 /// Turns the whole of `bytes` into a value; bytes left over are an error.
 pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
     let value = take(&mut bytes)?;
-    nothing_left(bytes.len()).map(|()| value)
+    match nothing_left(bytes.len()) {
+        Ok(()) => Ok(value),
+        Err(error) => {
+            guard::discard(value);
+            Err(error)
+        }
+    }
 }
 
 /// Takes the next value off a payload as it comes. A length in it takes no more memory than payloads can be long.
@@ -155,20 +160,7 @@ fn decode_message(error: &DecodeError) -> String {
 
 /// Runs user code (a `Serialize` or `Deserialize`), whose panic must not cross into code that didn't call it.
 fn guarded<T>(code: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        let message = panic_message(&*payload).to_owned();
-        // Dropping a payload can panic again.
-        std::mem::forget(payload);
-        Err(CodecError(format!("it panicked: {message}")))
-    })
-}
-
-/// Returns the text of a panic's payload, or says that it has none.
-pub(crate) fn panic_message(payload: &dyn Any) -> &str {
-    match payload.downcast_ref::<String>() {
-        Some(text) => text,
-        None => payload.downcast_ref::<&'static str>().copied().unwrap_or("a payload that is no text"),
-    }
+    guard::guarded(code).unwrap_or_else(|panic| Err(CodecError(panic.to_string())))
 }
 
 #[cfg(test)]

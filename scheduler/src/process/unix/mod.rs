@@ -1,5 +1,6 @@
 //! What Linux and every other Unix do in the same way: descriptors, sockets, signals, and waiting for them with `poll`.
 
+mod append;
 pub(super) mod channel;
 mod collect;
 mod doorbell;
@@ -12,6 +13,7 @@ pub(super) mod poll;
 pub(super) mod signals;
 mod wait;
 
+pub(crate) use append::{append_line, append_to};
 pub(crate) use channel::{
     Control, Data, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
 };

@@ -1,5 +1,6 @@
 //! Windows: a job's process is in a job object, which the parent holds, and speaks with the parent through two pipes.
 
+mod append;
 mod create;
 mod job_object;
 mod job_process;
@@ -13,6 +14,7 @@ mod process_end;
 mod wait;
 mod worker;
 
+pub(crate) use append::{append_line, append_to};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::limit;
 pub(crate) use own_stream::OwnStream;

@@ -1,0 +1,125 @@
+//! Files that are appended to, and opened without waiting for a reader: a FIFO has none until somebody opens its other end.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::poll::poll;
+use crate::clock::Deadline;
+
+/// How long a reader may take to make room for one line.
+const ROOM_LIMIT: Duration = Duration::from_secs(1);
+
+/// Opens a file to append to it, which is made if it isn't there.
+///
+/// # Errors
+///
+/// Fails as the file system does, and at once where it is a FIFO that nobody reads.
+pub(crate) fn append_to(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    // Only the opening must not block: who writes there knows nothing of `EAGAIN`.
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file.into())
+}
+
+/// Appends these bytes to a file, in one write where that takes them, and waits no longer than a second for a reader.
+///
+/// # Errors
+///
+/// As [`append_to`]; and if a terminal or a FIFO takes nothing for so long.
+pub(crate) fn append_line(path: &Path, mut line: &[u8]) -> io::Result<()> {
+    let mut file = File::from(open(path)?);
+    let deadline = Deadline::after(ROOM_LIMIT);
+    while !line.is_empty() {
+        match file.write(line) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => line = &line[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if deadline.is_past() {
+                    let problem = format!("it took nothing within {ROOM_LIMIT:?}; nobody reads it");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
+                }
+                poll(&mut [PollFd::new(&file, PollFlags::OUT)], deadline)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map_err(|error| {
+        let is_fifo = || fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
+        if error == Errno::NXIO && is_fifo() {
+            return io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "it is a FIFO that nobody reads; open its other end first",
+            );
+        }
+        error.into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn fifo() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("every Unix has it");
+        assert!(made.success());
+        (folder, path)
+    }
+
+    fn reader(path: &Path) -> File {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).expect("it is there").into()
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no FIFO")]
+    fn a_fifo_without_a_reader_is_refused_at_once() {
+        let (_folder, path) = fifo();
+        for refused in [append_to(&path).map(drop), append_line(&path, b"line\n")] {
+            let error = refused.expect_err("nobody reads it");
+            assert_eq!(error.to_string(), "it is a FIFO that nobody reads; open its other end first");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no FIFO")]
+    fn a_fifo_that_is_read_takes_a_line_and_one_that_is_full_is_given_up() {
+        let (_folder, path) = fifo();
+        let mut reader = reader(&path);
+        append_line(&path, b"line\n").expect("there is room");
+        let mut read = [0; 16];
+        let count = reader.read(&mut read).expect("it was written");
+        assert_eq!(&read[..count], b"line\n");
+        let error = append_line(&path, &vec![b'x'; 4 << 20]).expect_err("nobody makes room");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no FIFO")]
+    fn who_writes_to_what_was_opened_waits_for_room_as_ever() {
+        let (folder, path) = fifo();
+        let _reader = reader(&path);
+        for path in [path, folder.path().join("a plain file")] {
+            let file = append_to(&path).expect("it can be opened");
+            let flags = rustix::fs::fcntl_getfl(&file).expect("it is open");
+            assert!(flags.contains(OFlags::APPEND) && !flags.contains(OFlags::NONBLOCK), "{flags:?}");
+        }
+    }
+}
