@@ -6,13 +6,23 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scheduler_tests::leavings::{FAMILY, alive, new_tag};
+use scheduler::Scheduler;
+use scheduler_tests::ending::Ending;
+#[cfg(unix)]
+use scheduler_tests::forks;
+use scheduler_tests::leavings::{FAMILY, Leaving, alive, leaves, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 
-use crate::application::{APP, app, records};
+use serde_json::Value;
+
+use crate::application::{APP, app, methods, records};
 
 /// What is promised is a second; a busy machine may take longer.
 const BOUND: Duration = Duration::from_secs(10);
+
+/// The variable that makes an application of a test, whose job leaves something that can be found by its value.
+#[cfg(unix)]
+const UNDER_LIBTEST: &str = "UNDER_LIBTEST";
 
 /// The method that is not the usual one, where there is another.
 const FORKS: &str = if HAS_WARDENS { "forks" } else { "" };
@@ -30,8 +40,11 @@ impl Ready {
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is built");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
-        stdout.read_line(&mut line).expect("the pipe is ours");
-        assert_eq!(line, "ready\n");
+        // libtest prints something before.
+        while line != "ready\n" {
+            line.clear();
+            assert_ne!(stdout.read_line(&mut line).expect("the pipe is ours"), 0, "it ended too early");
+        }
         Self { stdin: child.stdin.take().expect("piped"), child, stdout }
     }
 
@@ -41,9 +54,49 @@ impl Ready {
         let _ = self.stdin.write_all(b"x");
     }
 
+    /// Has it fork, and returns the id of the copy, which does nothing.
+    #[cfg(unix)]
+    fn fork(&mut self) -> Copy {
+        self.go();
+        self.copy()
+    }
+
+    /// Reads the id of a copy.
+    #[cfg(unix)]
+    fn copy(&mut self) -> Copy {
+        Copy(self.line().parse().expect("the id of a process"))
+    }
+
+    /// Reads the next line that it prints.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("the pipe is ours");
+        line.trim_end().to_owned()
+    }
+
+    /// Reads what was swept, and the records.
+    fn records(&mut self) -> Value {
+        let _sweeps = self.line();
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
     fn kill(mut self) {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
+    }
+}
+
+/// A copy that an application has forked, with all the descriptors that this had.
+#[cfg(unix)]
+struct Copy(u32);
+
+#[cfg(unix)]
+impl Drop for Copy {
+    #[expect(unsafe_code, reason = "to end a process by its id has no safe API")]
+    fn drop(&mut self) {
+        // SAFETY: It has no preconditions. The copy lives until somebody ends it, or for minutes.
+        unsafe { libc::kill(self.0.cast_signed(), libc::SIGKILL) };
     }
 }
 
@@ -128,6 +181,88 @@ fn a_run_outlives_the_thread_that_main_ran_on() {
     let output = command.arg0("no such file").output().expect("the fixture is built");
     let records = records(&output);
     assert_eq!((&records[0]["result"], &records[1]["result"]), (&42.into(), &42.into()));
+}
+
+/// The end of file of a socket is no sign, as the copy has every descriptor that the application had.
+#[cfg(unix)]
+#[test]
+fn nothing_survives_an_application_that_is_killed_though_it_has_forked() {
+    for (mode, method) in
+        [("forks", ""), ("threaded", ""), ("without pidfds", ""), ("under libtest", ""), ("forks", FORKS)]
+    {
+        let tag = new_tag();
+        let mut command = app(mode, &["60000", &format!("leaves {tag}"), "fast"]);
+        if mode == "under libtest" {
+            command = Command::new(std::env::current_exe().expect("it runs"));
+            command.args(["parent_death::the_application_under_libtest", "--exact", "--nocapture"]);
+            command.env(UNDER_LIBTEST, &tag).stdout(Stdio::piped());
+        }
+        command.env(FAMILY, &tag).env(forks::FORKS, "");
+        let mut app = Ready::new(with(command, method));
+        // The application, a warden if there are such, a job and its daemon.
+        eventually("the job has left its daemon", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
+        let copy = app.fork();
+        app.kill();
+        let took = eventually("all but the copy is gone", || alive(&tag) == [copy.0]);
+        println!("{mode} {method}: all was gone {took:?} after the application was killed");
+    }
+}
+
+/// What the test above starts, if this is its copy.
+#[cfg(unix)]
+#[test]
+fn the_application_under_libtest() {
+    if let Ok(tag) = std::env::var(UNDER_LIBTEST) {
+        println!("\nready");
+        forks::fork_when_told();
+        let job = leaves::job(Leaving::HARDEST, Ending::Hangs, tag);
+        let records = Scheduler::new().run([("leaves".to_owned(), job.into())]);
+        panic!("the job hangs: {records:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_left_of_a_detached_job_once_its_application_has_become_a_daemon() {
+    for method in methods() {
+        let tag = new_tag();
+        let mut command = app("daemonises", &["60000"]);
+        command.env(FAMILY, &tag);
+        let mut app = Ready::new(with(command, method));
+        let copy = app.copy();
+        assert!(app.child.wait().expect("it is ours").success());
+        eventually("all but the daemon is gone", || alive(&tag) == [copy.0]);
+    }
+}
+
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[test]
+fn no_fork_server_waits_for_work_from_an_application_that_is_gone_though_it_has_forked() {
+    let tag = new_tag();
+    let mut command = app("stays", &["60000", "fast", "fast", "fast"]);
+    command.env(FAMILY, &tag).env(forks::FORKS, "");
+    let mut app = Ready::new(with(command, FORKS));
+    app.records();
+    assert!(alive(&tag).len() > 1, "a fork server waits for the next list");
+    let copy = app.fork();
+    app.kill();
+    eventually("all but the copy is gone", || alive(&tag) == [copy.0]);
+}
+
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[test]
+fn a_copy_of_the_application_keeps_no_fork_server_from_its_end() {
+    let mut command = app("forks and drops its scheduler", &["60000", "fast", "fast"]);
+    command.env(FAMILY, new_tag());
+    let mut app = Ready::new(with(command, FORKS));
+    app.records();
+    let line = app.line();
+    let (copy, took) = line.split_once(' ').expect("an id and a time");
+    let _copy = Copy(copy.parse().expect("the id of a process"));
+    assert!(app.child.wait().expect("it is ours").success());
+    // To lose patience with a fork server takes a second.
+    let took: u64 = took.parse().expect("milliseconds");
+    assert!(took < 900, "{took} ms");
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub mod attempts;
 pub mod console;
 pub mod ending;
 pub mod environment;
+#[cfg(unix)]
+pub mod forks;
 #[cfg(windows)]
 pub mod handed_down;
 pub mod jobs;

@@ -25,7 +25,6 @@ use std::io::{self, Write};
 use crate::launcher::{self, Launcher};
 use crate::process::MARKER;
 
-pub(crate) use post::ROLE;
 pub(crate) use present::{Place, Present};
 
 /// Lets a copy of this process do what it is there for.
@@ -79,6 +78,12 @@ pub(crate) fn enter(launcher: Launcher) {
     post::take_up(role, launcher);
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
     launcher::note_misled();
+}
+
+/// Returns what stands in the marker of a copy that this process starts: the role, and the id of this process, which the copy
+/// watches.
+pub(crate) fn role() -> String {
+    format!("{}:{}", post::ROLE, std::process::id())
 }
 
 /// Returns whether this is a copy that is there to run a job, or for which.

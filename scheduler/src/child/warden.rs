@@ -10,8 +10,8 @@ use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, Reaped, Streams, become_job, become_warden, exit_warden,
-    take_along, take_input,
+    self, Announced, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, ParentWatch, Reaped, Streams, Woken, become_job,
+    become_warden, exit_warden, take_along, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -24,12 +24,14 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What stands in the marker of a copy that is to be a warden.
-pub(crate) const ROLE: &str = "warden";
+pub(super) const ROLE: &str = "warden";
 
 /// Does what a copy with this role is there for, and returns if this process is none.
 pub(super) fn take_up(role: &str, launcher: Launcher) {
-    if role == ROLE && confirmed(process::was_started_as_copy()) {
-        run(launcher);
+    if let Some(parent) = Announced::parse(role, ROLE)
+        && confirmed(process::was_started_as_copy())
+    {
+        run(launcher, parent);
     }
     if let Some(role) = Role::parse(role)
         && confirmed(process::was_started_as_job())
@@ -41,9 +43,12 @@ pub(super) fn take_up(role: &str, launcher: Launcher) {
 /// Serves runs, one after the other, until the parent wants no more, and ends the process.
 ///
 /// All that can be done before the first request is: the warden may have been started ahead of it.
-fn run(launcher: Launcher) -> ! {
+fn run(launcher: Launcher, parent: Announced) -> ! {
     let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let mut parent = Parent { control: Control::new(input), frames: FrameReader::learning_the_mark(frame::LIMIT) };
+    // With it goes all that there was to do.
+    let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
+    let frames = FrameReader::learning_the_mark(frame::LIMIT);
+    let mut parent = Parent { control: Control::new(input), frames, watch };
     // The first request hears of it if this is in vain.
     let prepared = become_warden();
     let method = if process::has_other_threads(expected_threads(launcher)) { Ready::ToExecute } else { Ready::ToFork };
@@ -93,7 +98,6 @@ struct Warden {
 impl Warden {
     /// Serves one run. On the job's side of the fork the warden is given up.
     fn serve(mut self, request: &Request) -> Self {
-        self.parent.control.wait_no_longer();
         let (data, streams) = match take_along(&mut self.parent.control, request) {
             Ok(descriptors) => descriptors,
             Err(error) => {
@@ -175,12 +179,12 @@ impl Warden {
 struct Parent {
     control: Control,
     frames: FrameReader,
+    watch: ParentWatch,
 }
 
 impl Parent {
     /// Waits for the next request, and ends the process if there is none.
     fn next_request(&mut self, method: Ready) -> Request {
-        self.control.wait();
         loop {
             match self.frames.read(&mut self.control) {
                 Ok(Progress::Frame(Frame { kind: Kind::Request, payload })) => match codec::decode(&payload) {
@@ -192,14 +196,20 @@ impl Parent {
                     told.unwrap_or_else(|_| exit_warden());
                 }
                 // A word to end a job comes here when that had just ended.
-                Ok(
-                    Progress::Frame(Frame { kind: Kind::Kill | Kind::Terminate, .. })
-                    | Progress::Partial
-                    | Progress::WouldBlock,
-                ) => {}
+                Ok(Progress::Frame(Frame { kind: Kind::Kill | Kind::Terminate, .. }) | Progress::Partial) => {}
+                Ok(Progress::WouldBlock) => {
+                    if self.wait(None, Deadline::after(Duration::MAX)) == Woken::ByItsExit {
+                        exit_warden();
+                    }
+                }
                 Ok(Progress::Frame(_) | Progress::End) | Err(_) => exit_warden(),
             }
         }
+    }
+
+    /// Waits until the parent has sent something or has exited, the bell rings or the deadline has passed.
+    fn wait(&mut self, bell: Option<&Bell>, deadline: Deadline) -> Woken {
+        self.watch.wait(Some(self.control.as_fd()), bell.map(AsFd::as_fd), deadline)
     }
 
     /// Says something.
@@ -283,15 +293,17 @@ fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell) {
         if witness.exit.is_some() {
             return;
         }
-        let spoke = parent.frames.has_buffered()
-            || process::wait_for(bell, Some(parent.control.as_fd()), Deadline::after(LOOK));
-        if spoke {
-            match parent.wish() {
+        let has_buffered = parent.frames.has_buffered();
+        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(bell), Deadline::after(LOOK)) };
+        match woken {
+            Woken::Otherwise => {}
+            Woken::ByItsExit => return,
+            Woken::ByTheParent => match parent.wish() {
                 Wish::None => {}
                 // It has not been reaped, so that the group is still its own. Where nobody is left there, nobody is asked.
                 Wish::ToAsk => drop(witness.job.terminate_group()),
                 Wish::ToEnd => return,
-            }
+            },
         }
     }
 }

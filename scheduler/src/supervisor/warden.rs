@@ -21,7 +21,7 @@ impl Warden {
     /// Starts one, whose jobs print to this outlet.
     pub(super) fn start(launcher: Launcher, outlet: Outlet) -> io::Result<Self> {
         let cookie = Cookie::new(random());
-        let mut command = launcher.command(child::ROLE);
+        let mut command = launcher.command(&child::role());
         let worker = Worker::spawn(&mut command, &cookie, new_mark(), outlet)?;
         Ok(Self { worker, cookie })
     }

@@ -14,8 +14,9 @@ pub(crate) use super::unix::channel::{Streams, take_along};
 use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{
-    ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStream, Source, SourceWriter,
-    lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input, wait, was_started_as_copy,
+    Announced, ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, Link, Outgoing, OwnStream, ParentWatch,
+    Source, SourceWriter, Woken, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input,
+    wait, was_started_as_copy,
 };
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
@@ -24,7 +25,7 @@ pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
     Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
-    wait_for, was_started_as_job,
+    was_started_as_job,
 };
 pub(crate) use worker::Worker;
 

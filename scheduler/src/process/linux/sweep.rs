@@ -58,7 +58,7 @@ pub(crate) fn sweep(
             // One that may not be signalled, a program with more rights, is listed until the deadline.
             let _ = child.kill();
         }
-        wait_for(bell, None, deadline.earlier(Deadline::after(ROUND)));
+        wait_for(bell, deadline.earlier(Deadline::after(ROUND)));
     }
 }
 

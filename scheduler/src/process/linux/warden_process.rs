@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
@@ -38,16 +38,18 @@ impl Bell {
     }
 }
 
-/// Returns once the bell has rung, the parent has said something or the deadline has passed; true if there may be
-/// something to read from the parent.
-pub(crate) fn wait_for(bell: &Bell, control: Option<BorrowedFd<'_>>, deadline: Deadline) -> bool {
-    let mut fds = vec![PollFd::new(&bell.0, PollFlags::IN)];
-    fds.extend(control.map(|control| PollFd::from_borrowed_fd(control, PollFlags::IN)));
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Returns once the bell has rung or the deadline has passed.
+pub(super) fn wait_for(bell: &Bell, deadline: Deadline) {
+    let mut fds = [PollFd::new(&bell.0, PollFlags::IN)];
     if poll::poll(&mut fds, deadline).is_err() {
         poll::pause();
-        return control.is_some();
     }
-    fds.get(1).is_some_and(|control| !control.revents().is_empty())
 }
 
 /// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name. Fails as

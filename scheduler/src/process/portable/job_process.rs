@@ -1,11 +1,16 @@
 //! What a process does on its way to the job: it reads which one that is, and stands in its place.
 
-use std::io;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::lifeline;
+use crate::clock::Deadline;
 use crate::process::Cookie;
 use crate::process::unix::channel::{Streams, take_along, take_streams};
-use crate::process::unix::{Control, Data, Incoming, Outgoing, signals, take_input, was_started_as_copy};
+use crate::process::unix::{
+    Announced, Control, Data, Incoming, Outgoing, ParentWatch, Woken, signals, take_input, was_started_as_copy,
+};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
 use crate::wire::message::{Hello, Request};
@@ -16,6 +21,7 @@ pub(crate) struct Assignment {
     request: Request,
     data: Data,
     control: Control,
+    watch: ParentWatch,
     streams: Streams,
     hello: io::Result<()>,
 }
@@ -25,26 +31,53 @@ pub(crate) struct Assignment {
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
 /// a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
-    if role != crate::process::ALONE || !was_started_as_copy()? {
+    let Some(parent) = Announced::parse(role, crate::process::ALONE) else {
+        return Ok(None);
+    };
+    if !was_started_as_copy()? {
         return Ok(None);
     }
     let mut control = Control::new(take_input()?);
+    let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut control, Kind::Request);
+    let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, Kind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
     let (data, streams) = take_along(&mut control, &request)?;
     let mark = frames.mark().expect("a frame has come");
     let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
     let hello = frame::write(&mut control, mark, Kind::Hello, &hello);
-    Ok(Some(Assignment { request, data, control, streams, hello }))
+    Ok(Some(Assignment { request, data, control, watch, streams, hello }))
+}
+
+/// Why there is nothing to do for a copy.
+const GONE: &str = "the application has exited";
+
+/// Reads from the parent's socket, and waits for it, as long as the parent is there.
+struct Waiting<'a> {
+    control: &'a mut Control,
+    watch: &'a mut ParentWatch,
+}
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.control.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            if self.watch.wait(Some(self.control.as_fd()), None, Deadline::after(Duration::MAX)) == Woken::ByItsExit {
+                return Err(io::Error::other(GONE));
+            }
+        }
+    }
 }
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
-        let Self { request, data, control, streams, hello } = self;
-        let prepared = hello.and_then(|()| prepare(control, streams));
+        let Self { request, data, control, watch, streams, hello } = self;
+        let prepared = hello.and_then(|()| prepare(control, watch, streams));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
         (request, frames, data.split(), prepared)
     }
@@ -52,12 +85,12 @@ impl Assignment {
 
 /// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: Control, streams: Streams) -> io::Result<()> {
+fn prepare(control: Control, watch: ParentWatch, streams: Streams) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
     take_streams(streams)?;
-    lifeline::hold(control, Cookie::of_this_process())
+    lifeline::hold(control, watch, Cookie::of_this_process())
 }

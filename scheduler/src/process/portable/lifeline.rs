@@ -1,4 +1,4 @@
-//! The lifeline: a thread of a job's process that ends it, and what it has started, when the application is gone.
+//! The lifeline: a thread of a job's process that kills it, and all that it has started, when the application has exited.
 
 #![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
 
@@ -13,38 +13,41 @@ use super::listing::{self, EMPTY_LOOKS, Kin};
 use crate::clock::Deadline;
 use crate::process::Cookie;
 use crate::process::unix::channel::identity;
-use crate::process::unix::{Control, poll, signals};
+use crate::process::unix::{Control, ParentWatch, Woken, poll, signals};
 
 const STACK: usize = 256 * 1024;
 
 /// How long the search may take for what has left the group.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// Holds on to the application by its socket.
-pub(super) fn hold(mut control: Control, cookie: Option<Cookie>) -> io::Result<()> {
-    control.wait();
+/// Holds on to the application by its socket, and watches its process.
+pub(super) fn hold(control: Control, mut watch: ParentWatch, cookie: Option<Cookie>) -> io::Result<()> {
     let own = identity(control.as_fd())?;
     // A job may close what is not its own. What has its number then is the job's, and not to be closed here.
     let mut control = ManuallyDrop::new(control);
-    let watch = move || {
+    let run = move || {
         // The job's signals are for the job's own threads.
         signals::block();
-        // Without it the job is still held by its parent, while that lives.
-        while is_still(own, &control) {
-            match control.read(&mut [0; 64]) {
-                Ok(0) if is_still(own, &control) => end_all(cookie.as_ref()),
-                // It went without having read what we had to say.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset && is_still(own, &control) => {
-                    end_all(cookie.as_ref())
-                }
-                // Nothing more is said by that way.
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-                Err(_) => return,
+        loop {
+            // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
+            let socket = is_still(own, &control).then(|| control.as_fd());
+            match watch.wait(socket, None, Deadline::after(Duration::MAX)) {
+                Woken::ByItsExit => end_all(cookie.as_ref()),
+                Woken::ByTheParent if is_still(own, &control) && has_ended(&mut control) => end_all(cookie.as_ref()),
+                Woken::ByTheParent | Woken::Otherwise => {}
             }
         }
     };
-    thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK).spawn(watch).map(drop)
+    thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK).spawn(run).map(drop)
+}
+
+/// Returns whether the other end of the socket has gone.
+fn has_ended(control: &mut Control) -> bool {
+    match control.read(&mut [0; 64]) {
+        Ok(count) => count == 0,
+        // It went without having read what was sent to it.
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 /// Says whether this is what it was, and not something of the job's.

@@ -109,7 +109,8 @@ pub(crate) fn take_input() -> io::Result<OwnedFd> {
     Ok(input)
 }
 
-fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Puts a copy of a descriptor where user code doesn't meet it.
+pub(super) fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let high = rustix::io::fcntl_dupfd_cloexec(descriptor, PRIVATE);
     // The limit on descriptors may be lower than that.
     Ok(high.or_else(|_| rustix::io::fcntl_dupfd_cloexec(descriptor, 3))?)
@@ -176,28 +177,16 @@ pub(in crate::process) fn is_privileged() -> bool {
     unsafe { libc::issetugid() != 0 }
 }
 
-/// The end of the control socket that a copy of this binary has.
+/// The end of the control socket that a copy of this binary has. Reading never waits; writing does.
 #[derive(Debug)]
 pub(crate) struct Control {
     socket: OwnedFd,
     received: VecDeque<OwnedFd>,
-    flags: RecvFlags,
 }
 
 impl Control {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, received: VecDeque::new(), flags: CLOSE_ON_EXEC }
-    }
-
-    /// Has reading wait until there is something to read, as it does in the beginning.
-    pub(crate) fn wait(&mut self) {
-        self.flags.remove(RecvFlags::DONTWAIT);
-    }
-
-    /// Has reading return at once where there is nothing to read.
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-    pub(crate) fn wait_no_longer(&mut self) {
-        self.flags.insert(RecvFlags::DONTWAIT);
+        Self { socket, received: VecDeque::new() }
     }
 
     /// Returns the next of the descriptors that came with a request.
@@ -217,7 +206,9 @@ impl Read for Control {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffers = [IoSliceMut::new(buffer)];
-        let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, self.flags)?;
+        // Whoever waited for the parent's word alone would miss its exit.
+        let flags = CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
+        let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, flags)?;
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
                 #[cfg(not(target_os = "linux"))]

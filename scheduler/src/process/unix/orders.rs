@@ -40,13 +40,16 @@ pub(in crate::process) fn spawn(
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
     let outgoing = VecDeque::new();
-    Ok((child?, Orders { socket: Some(socket), mark, frames, outgoing, unsent: None }, stderr))
+    let owner = std::process::id();
+    Ok((child?, Orders { socket: Some(socket), owner, mark, frames, outgoing, unsent: None }, stderr))
 }
 
 /// Frames go down and up. When it is closed the copy ends all that it has to do.
 #[derive(Debug)]
 pub(in crate::process) struct Orders {
     socket: Option<UnixStream>,
+    /// The process that started the copy. A fork of it has the socket, too, and nothing to say there.
+    owner: u32,
     /// What marks the frames on it.
     mark: Mark,
     frames: FrameReader,
@@ -126,7 +129,10 @@ impl Orders {
     }
 
     pub(in crate::process) fn close(&mut self) {
-        self.socket = None;
+        if let Some(socket) = self.socket.take().filter(|_| self.owner == std::process::id()) {
+            // A fork of this process may have the socket, too, so that to drop it here would not end it.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     #[cfg_attr(

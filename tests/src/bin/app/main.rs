@@ -11,6 +11,8 @@
 )]
 #![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "it does to itself what has no safe API"))]
 
+#[cfg(unix)]
+mod forking;
 mod oddity;
 
 use std::error::Error;
@@ -22,6 +24,9 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::hangs;
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 use scheduler_tests::platform::HAS_WARDENS;
+
+/// The application, a warden if there are such, a job and its daemon.
+const WITH_A_JOB: usize = if HAS_WARDENS { 4 } else { 3 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
@@ -48,6 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The test may wait for this line, and kill the application when it pleases.
     println!("ready");
     std::io::stdout().flush()?;
+    #[cfg(unix)]
+    scheduler_tests::forks::fork_when_told();
     if mode == "waits" {
         std::io::stdin().read_exact(&mut [0])?;
     }
@@ -68,8 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "exits in the middle" => {
             std::thread::spawn(move || Scheduler::new().run(jobs));
             let tag = std::env::var(FAMILY)?;
-            // The application, a warden if there are such, a job and its daemon.
-            while alive(&tag).len() < if HAS_WARDENS { 4 } else { 3 } {
+            while alive(&tag).len() < WITH_A_JOB {
                 std::thread::yield_now();
             }
             Ok(())
@@ -90,6 +96,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{}", serde_json::to_string(&spawns(&scheduler)?)?);
             Ok(())
         }
+        #[cfg(unix)]
+        "daemonises" => forking::daemonise(&scheduler),
+        #[cfg(unix)]
+        "forks and drops its scheduler" => forking::fork_and_drop(scheduler, jobs),
         "tells failures" => {
             for record in scheduler.run(jobs)? {
                 println!("{:?}", record.failure());
@@ -103,6 +113,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => {
             print_records(&scheduler.run(jobs)?);
+            if mode == "stays" {
+                // With whatever it keeps for the next list.
+                oddity::wait_for_ever();
+            }
             Ok(())
         }
     }

@@ -47,7 +47,7 @@ fn rebuild() -> io::Result<()> {
     fs::rename(copy, path)
 }
 
-fn wait_for_ever() {
+pub(crate) fn wait_for_ever() {
     loop {
         thread::park();
     }

@@ -1,0 +1,31 @@
+//! Applications that fork without executing anything, and what becomes of their jobs and fork servers.
+
+use std::error::Error;
+use std::time::Instant;
+
+use scheduler::{AnyJob, Scheduler};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::forks::{exit_at_once, fork_that_waits};
+use scheduler_tests::leavings::{FAMILY, Leaving, alive, leaves};
+
+/// Detaches a job, and becomes a daemon while it runs: a copy goes on, which is known by its id, and the original exits.
+pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
+    let tag = std::env::var(FAMILY)?;
+    let handle = scheduler.spawn(leaves::job(Leaving::HARDEST, Ending::Hangs, tag.clone()))?;
+    while alive(&tag).len() < crate::WITH_A_JOB {
+        std::thread::yield_now();
+    }
+    handle.detach();
+    println!("{}", fork_that_waits()?);
+    exit_at_once()
+}
+
+/// Drops its scheduler while a copy of it lives, and prints the copy's id and how many milliseconds that took.
+pub(crate) fn fork_and_drop(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
+    crate::print_records(&scheduler.run(jobs)?);
+    let copy = fork_that_waits()?;
+    let clock = Instant::now();
+    drop(scheduler);
+    println!("{copy} {}", clock.elapsed().as_millis());
+    Ok(())
+}
