@@ -2,6 +2,7 @@
 //!
 //! Those that only the running of a job depends on stand in [`told`].
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -143,7 +144,8 @@ impl Options {
         let name = key.unraw().to_string();
         let Some(found) = known.find(&name) else {
             let names = known.names();
-            let advice = nearest(&name, &names).map(|near| format!("did you mean `{near}`?"));
+            let meant = other_name(&name, &names).or_else(|| nearest(&name, &names));
+            let advice = meant.map(|meant| format!("did you mean `{meant}`?"));
             let message = format!("unknown option `{name}`; {}", advice.unwrap_or_else(|| listed(&names)));
             return Err(syn::Error::new(key.span(), message));
         };
@@ -202,10 +204,56 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Returns the option that was probably meant.
+/// What an option is called by other tools: queues, test runners, service managers, `timeout`, `ulimit`.
+const OTHER_NAMES: &[(&str, &[&str])] = &[
+    ("name", &["id", "title", "task_name", "job_name"]),
+    (
+        "timeout",
+        &[
+            "time_limit",
+            "limit",
+            "deadline",
+            "max_time",
+            "max_duration",
+            "ttl",
+            "hard_timeout",
+            "run_timeout",
+            "slow_timeout",
+        ],
+    ),
+    ("crate", &["krate", "path"]),
+    ("grace", &["kill_after", "grace_period", "stop_timeout", "term_timeout", "soft_timeout", "shutdown_timeout"]),
+    ("terminate", &["signal", "kill_signal", "stop_signal", "kill", "stop"]),
+    ("retries", &["retry", "max_retries", "retry_count", "attempts", "max_attempts", "tries", "max_tries", "restart"]),
+    ("backoff", &["delay", "retry_delay", "retry_after", "retry_backoff", "wait", "interval"]),
+    ("retry_on", &["retry_if", "retry_when", "retry_for", "autoretry_for"]),
+    ("memory", &["memory_limit", "max_memory", "mem", "ram", "rss", "memory_max"]),
+    ("cpu_time", &["cpu", "cpu_limit", "max_cpu", "cpu_seconds"]),
+    ("open_files", &["nofile", "fds", "max_files", "max_open_files", "files"]),
+    ("processes", &["nproc", "pids", "max_processes", "tasks_max", "threads"]),
+    ("file_size", &["fsize", "max_file_size"]),
+    ("core_size", &["core", "core_dump", "coredump"]),
+    ("niceness", &["nice"]),
+    ("env", &["environment", "envs", "vars", "set_env"]),
+    ("env_remove", &["unset_env", "unsetenv", "remove_env"]),
+    ("env_clear", &["clear_env", "clean_env"]),
+    ("current_dir", &["cwd", "dir", "chdir", "workdir", "working_dir", "working_directory", "folder"]),
+    ("stdout", &["output", "out", "log", "capture", "capture_output"]),
+    ("stderr", &["err", "errors"]),
+    ("group", &["queue", "lane", "pool", "concurrency_group", "test_group", "semaphore"]),
+];
+
+/// Returns the option that another tool calls so.
+fn other_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (option, _) = OTHER_NAMES.iter().find(|(_, others)| others.contains(&name))?;
+    known.iter().copied().find(|known| known == option)
+}
+
+/// Returns the option that was probably meant: of those that are equally near, the one with the longest beginning in common.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distances = known.iter().map(|known| (edits(name, known), *known));
-    let (distance, near) = distances.min()?;
+    let shared = |known: &str| name.chars().zip(known.chars()).take_while(|(a, b)| a == b).count();
+    let distances = known.iter().map(|known| (edits(name, known), Reverse(shared(known)), *known));
+    let (distance, _, near) = distances.min()?;
     (distance <= near.len() / 3 + 1).then_some(near)
 }
 
@@ -267,6 +315,27 @@ mod tests {
             refused(quote!(#key = "30s"), &[&format!("unknown option `{typo}`; did you mean `timeout`?")]);
         }
         refused(quote!(colour = 3), &[&format!("unknown option `colour`; {known}")]);
+    }
+
+    #[test]
+    fn an_option_of_another_tool_is_refused_with_the_one_that_it_is_here() {
+        let asked = ["retry", "max_attempts", "kill_after", "time_limit", "cwd", "nice", "nofile", "queue"];
+        let meant = ["retries", "retries", "grace", "timeout", "current_dir", "niceness", "open_files", "group"];
+        for (asked, meant) in asked.into_iter().zip(meant) {
+            let key = quote::format_ident!("{asked}");
+            refused(quote!(#key = 3), &[&format!("unknown option `{asked}`; did you mean `{meant}`?")]);
+        }
+        let names = JOB.names();
+        for (option, others) in OTHER_NAMES {
+            assert!(names.contains(option), "`{option}` is no option");
+            assert!(others.iter().all(|other| !names.contains(other)), "an option is another name of `{option}`");
+        }
+        assert_eq!(other_name("retry", &MAIN.names()), None);
+    }
+
+    #[test]
+    fn of_options_that_are_equally_near_the_one_with_the_same_beginning_is_meant() {
+        assert_eq!(nearest("retry", &["memory", "retries"]), Some("retries"));
     }
 
     #[test]
