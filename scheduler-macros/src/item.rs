@@ -1,6 +1,6 @@
 //! `Function`: the function under an attribute, and which of its attributes the expansion repeats.
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::token::Brace;
@@ -20,8 +20,16 @@ impl Function {
     /// Returns the function, or an error at the item's keyword that says where `attribute` goes.
     pub(crate) fn parse(item: TokenStream, attribute: &str) -> syn::Result<Self> {
         let keyword = after_attributes(item.clone());
-        let is_function = keyword.clone().into_iter().any(|token| token.to_string() == "fn");
+        let is_function = is_function(keyword.clone());
+        let is_closure = keyword.clone().into_iter().any(|token| token.to_string() == "|");
         syn::parse2(item).map_err(|error| match keyword.into_iter().next() {
+            Some(keyword) if !is_function && is_closure => {
+                let message = format!(
+                    "`#[{attribute}]` goes on a function, not on a closure, which no other process knows; write it above a \
+                     `fn`, and give that what the closure captures as arguments"
+                );
+                syn::Error::new_spanned(keyword, message)
+            }
             Some(keyword) if !is_function => {
                 let message = format!("`#[{attribute}]` goes on a function; write it above a `fn`");
                 syn::Error::new_spanned(keyword, message)
@@ -72,6 +80,16 @@ impl Parse for Function {
     }
 }
 
+/// Says whether these are the beginnings of a function: `fn`, after its qualifiers.
+fn is_function(keyword: TokenStream) -> bool {
+    const QUALIFIERS: [&str; 6] = ["const", "async", "safe", "unsafe", "extern", "default"];
+    let is_qualifier = |token: &TokenTree| match token {
+        TokenTree::Literal(_) => true,
+        token => QUALIFIERS.iter().any(|qualifier| token.to_string() == *qualifier),
+    };
+    keyword.into_iter().find(|token| !is_qualifier(token)).is_some_and(|token| token.to_string() == "fn")
+}
+
 /// Returns what follows the attributes and the visibility: the keyword that says what the item is.
 fn after_attributes(item: TokenStream) -> TokenStream {
     let split = |input: ParseStream<'_>| {
@@ -110,6 +128,27 @@ mod tests {
             assert_eq!(message(item), "`#[job]` goes on a function; write it above a `fn`");
         }
         assert_eq!(message(quote!(pub fn tidy() -> u8 { body in any language })), "no error");
+    }
+
+    #[test]
+    fn a_closure_is_refused_with_what_to_write() {
+        for item in [
+            quote!(let f = || 1;),
+            quote!(
+                static F: fn(u8) -> u8 = |n| n;
+            ),
+            quote!(
+                const F: fn() = || {};
+            ),
+            quote!(move || 1),
+        ] {
+            let message = message(item);
+            assert!(message.contains("not on a closure") && message.contains("write it above a `fn`"), "{message}");
+        }
+        let constant = quote!(
+            const F: fn() = f;
+        );
+        assert_eq!(message(constant), "`#[job]` goes on a function; write it above a `fn`");
     }
 
     #[test]

@@ -28,3 +28,9 @@ fn main() {
     Tidy::tidy();
     let _ = (Type { field: CONSTANT }.field, None::<Both>);
 }
+
+#[job]
+static CLOSURE: fn(u8) -> u8 = |n| n;
+
+#[job]
+const FUNCTION: fn() = Tidy::tidy;
