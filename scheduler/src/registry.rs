@@ -232,18 +232,28 @@ fn find_among(entries: &[&'static Entry], name: &str) -> Result<&'static Entry, 
 
 fn unknown(entries: &[&'static Entry], name: &str) -> Error {
     let near = nearest(entries, name);
+    let missing = missing_crate(entries, name);
+    let link = format!("if it is in another crate, name that crate: `use {} as _;`", missing.unwrap_or("that_crate"));
+    let is_complete = missing.is_none() && name.contains("::");
     let name = OneLine(name);
     Error::invalid_jobs(if entries.is_empty() {
-        format!("no job is named `{name}`: none is registered; put `#[job]` on a function")
+        format!("no job is named `{name}`: none is registered; put `#[job]` on a function; {link}")
     } else if near.is_empty() {
-        format!(
-            "no job is named `{name}`; {} are registered; if its crate is a dependency that no code names, link it \
-             with `use that_crate as _;`",
-            entries.len()
-        )
-    } else {
+        format!("no job is named `{name}`, of {} that are known; {link}", entries.len())
+    } else if is_complete {
         format!("no job is named `{name}`; did you mean {}?", quoted(near))
+    } else {
+        format!("no job is named `{name}`; did you mean {}? {link}", quoted(near))
     })
+}
+
+/// Returns the crate that a path begins with, if no job of that crate is registered: the linker leaves a crate out that no
+/// code names.
+fn missing_crate<'a>(entries: &[&'static Entry], name: &'a str) -> Option<&'a str> {
+    let (first, _) = name.split_once("::")?;
+    let is_name = !first.is_empty() && first.chars().all(|c| c == '_' || c.is_alphanumeric());
+    let is_linked = entries.iter().any(|entry| entry.name().split("::").next() == Some(first));
+    (is_name && !is_linked).then_some(first)
 }
 
 /// Returns the up to three names that are most like `name`, the most alike first.
@@ -334,15 +344,31 @@ pub(crate) mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest_ones() {
-        let error = find_among(&entries(), "resise").expect_err("it is misspelt");
+        let error = find_among(&entries(), "app::images::resise").expect_err("it is misspelt");
         assert!(error.is_invalid_jobs());
-        assert_eq!(error.to_string(), "invalid jobs: no job is named `resise`; did you mean `app::images::resize`?");
+        let advice = "did you mean `app::images::resize`?";
+        assert_eq!(error.to_string(), format!("invalid jobs: no job is named `app::images::resise`; {advice}"));
+        let error = find_among(&entries(), "resise").expect_err("it is misspelt").to_string();
+        assert!(
+            error.contains(&format!("`resise`; {advice} if it is in another crate, name that crate: `use ")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_job_of_a_crate_that_is_not_linked_is_refused_with_the_line_that_links_it() {
+        for (entries, name) in [(entries(), "joblib::far"), (entries(), "joblib::tidy"), (vec![], "joblib::tidy")] {
+            let error = find_among(&entries, name).expect_err("its crate is not linked").to_string();
+            assert!(error.ends_with("if it is in another crate, name that crate: `use joblib as _;`"), "{error}");
+        }
+        let error = find_among(&entries(), "not a name::far").expect_err("it is unknown").to_string();
+        assert!(error.ends_with("`use that_crate as _;`"), "{error}");
     }
 
     #[test]
     fn a_name_like_no_other_is_refused_with_the_way_to_link_a_crate() {
         let error = find_among(&entries(), "zzz").expect_err("it is unknown").to_string();
-        assert!(error.contains("4 are registered") && error.contains("use that_crate as _;"), "{error}");
+        assert!(error.contains("of 4 that are known") && error.contains("use that_crate as _;"), "{error}");
         let error = find_among(&[], "zzz").expect_err("nothing is known").to_string();
         assert!(error.contains("none is registered"), "{error}");
     }
