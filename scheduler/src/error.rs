@@ -203,7 +203,14 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// Writes the message and its causes as one sentence, since that is what a `main` that returns the error prints; with
+    /// `{:#?}`, every field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            f.write_str(&self.0.message)?;
+            return std::iter::successors(self.source(), |&cause| cause.source())
+                .try_for_each(|cause| write!(f, ": {cause}"));
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
@@ -216,5 +223,25 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_debugged_as_a_sentence_with_its_causes() {
+        let pager = std::io::Error::other("the pager is down");
+        let error = Error::follow_up("nightly", Error::machinery("page", pager).into());
+        let sentence = "the follow-up of `nightly` failed: failed to page: the pager is down";
+        assert_eq!(format!("{error:?}"), sentence);
+        assert_eq!(format!("{:?}", Error::invalid_jobs("there is none")), "invalid jobs: there is none");
+    }
+
+    #[test]
+    fn an_error_is_debugged_with_its_fields_on_demand() {
+        let fields = format!("{:#?}", Error::invalid_jobs("there is none"));
+        assert!(fields.starts_with("Error {\n") && fields.contains("kind: InvalidJobs"), "{fields}");
     }
 }
