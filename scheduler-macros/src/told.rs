@@ -95,9 +95,7 @@ pub(crate) const JOB: &[Known<Told>] = &[
         read: |told, value| {
             let causes = value::texts(value, "expected causes, such as `[\"timeout\", \"signal\"]`")?;
             let causes = causes.iter().map(cause).collect::<syn::Result<Vec<_>>>()?;
-            told.set(
-                move |krate| quote!(.retry_on(const { &[#(#krate::__private::options::Cause::#causes),*] }.as_slice())),
-            )
+            told.set(move |krate| quote!(.retry_on([#(#krate::__private::options::Cause::#causes),*])))
         },
     },
     Known {

@@ -112,7 +112,7 @@ fn each_cause_is_what_it_says() {
         // What is to end by itself has the time for it on a busy machine, too.
         let timeout = if cause == Cause::Timeout { short } else { PLENTY };
         let other = if cause == Cause::Exit { Cause::Panic } else { Cause::Exit };
-        for (causes, counts) in [(vec![cause], "counts"), (vec![other], "doesn't")] {
+        for (causes, counts) in [([cause], "counts"), ([other], "doesn't")] {
             let job = notes.job(&format!("{index} {counts}"), &[ending]).retries(1).retry_on(causes).timeout(timeout);
             list.push((format!("{ending:?} {counts}"), job.into()));
         }

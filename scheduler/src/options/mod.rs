@@ -36,7 +36,7 @@ pub struct Options {
     pub(crate) terminate: Option<Terminate>,
     pub(crate) retries: Option<u32>,
     pub(crate) backoff: Option<Backoff>,
-    pub(crate) retry_on: Option<Cow<'static, [Cause]>>,
+    pub(crate) retry_on: Option<Vec<Cause>>,
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
     pub(crate) stdout: Option<Output>,

@@ -43,10 +43,10 @@ macro_rules! option_setters {
 
         #[doc = concat!("Sets for which causes ", $whose, " is tried once more: for any, unless set.")]
         ///
-        /// See [`retry_on`](macro@crate::job#retry_on).
+        /// Takes an array, a slice or a vector. See [`retry_on`](macro@crate::job#retry_on).
         #[must_use = "it returns what it was called on, with the option set"]
-        pub fn retry_on(mut self, causes: impl Into<std::borrow::Cow<'static, [$crate::options::Cause]>>) -> Self {
-            self.options_mut().retry_on = Some(causes.into());
+        pub fn retry_on(mut self, causes: impl AsRef<[$crate::options::Cause]>) -> Self {
+            self.options_mut().retry_on = Some(causes.as_ref().to_vec());
             self
         }
 
