@@ -10,6 +10,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use crate::attr::Options;
+use crate::foreign::is_foreign;
 use crate::function::{Job, Stub};
 use crate::parameters::Parameter;
 use crate::returns::Returns;
@@ -90,8 +91,9 @@ pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
 /// Returns the static that says what the result's type can do; a missing bound is told at the type.
 fn output(value: &TokenStream, krate: &TokenStream) -> TokenStream {
     let krate = &moved(krate, value);
+    let output = moved(&if is_foreign(value) { quote!(output_of_foreign) } else { quote!(output) }, value);
     quote_spanned! {at(value)=>
-        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> = #krate::__private::output::<#value>();
+        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> = #krate::__private::#output::<#value>();
     }
 }
 
@@ -136,8 +138,9 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
     let reads = job.parameters.iter().zip(&arguments).map(|(Parameter { binding, ty, .. }, argument)| {
         let name = binding.unraw().to_string();
         let krate = &moved(krate, ty);
+        let read = moved(&if is_foreign(ty) { quote!(foreign_argument) } else { quote!(argument) }, ty);
         quote_spanned! {at(ty)=>
-            let #argument = match __scheduler_stage.argument::<#ty>(#name) {
+            let #argument = match __scheduler_stage.#read::<#ty>(#name) {
                 #krate::__private::Ok(__scheduler_value) => __scheduler_value,
                 #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
             };
@@ -224,7 +227,8 @@ fn call(job: &Job, value: &TokenStream, krate: &TokenStream) -> TokenStream {
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let pushes = job.parameters.iter().zip(&bindings).map(|(Parameter { ty, .. }, binding)| {
         let name = binding.unraw().to_string();
-        quote_spanned!(at(ty)=> __scheduler_arguments.push::<#ty>(#name, &#binding);)
+        let push = moved(&if is_foreign(ty) { quote!(push_foreign) } else { quote!(push) }, ty);
+        quote_spanned!(at(ty)=> __scheduler_arguments.#push::<#ty>(#name, &#binding);)
     });
     let mutable = (!bindings.is_empty()).then(|| quote!(mut));
     quote! {

@@ -12,6 +12,7 @@
 //! 2 told.rs         the options that say how a job is run
 //!   parameters.rs   checks the parameters of a job
 //!   returns.rs      checks what a job returns
+//!   foreign.rs      knows types for which a derive is no advice
 //! 3 attr.rs         parses the options
 //!   function.rs     checks the signature of a job
 //! 4 expand.rs       writes what stands beside a job; cannot fail
@@ -23,6 +24,7 @@
 mod attr;
 mod entry_point;
 mod expand;
+mod foreign;
 mod function;
 mod item;
 mod owned;

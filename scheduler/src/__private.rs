@@ -12,11 +12,12 @@ pub use std::vec::Vec;
 
 pub use inventory;
 
+pub use crate::accepted::{Checked, IsJob, Place, any_job, no_job};
 pub use crate::call::{Arguments, job};
 pub use crate::child::enter_test;
 pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
-pub use crate::output::{Output, output};
+pub use crate::output::{Output, output, output_of_foreign};
 pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
 pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
 #[cfg(feature = "tokio")]

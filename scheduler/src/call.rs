@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::options::{Options, option_setters};
 use crate::output::Output;
 use crate::registry::{self, Entry};
-use crate::stage::WritableArgument;
+use crate::stage::{WritableArgument, WritableForeign};
 use crate::wire::codec::{self, CodecError};
 
 /// The call of a job whose result is a `T`: the function and its arguments, not yet run.
@@ -273,6 +273,11 @@ impl Arguments {
         self.note(name, appended);
     }
 
+    /// Adds the next argument, as [`push`](Self::push) does, with other advice where that can't be.
+    pub fn push_foreign<T: WritableForeign>(&mut self, name: &str, value: &T) {
+        self.push(name, value);
+    }
+
     fn note(&mut self, name: &str, appended: Result<(), CodecError>) {
         if let Err(error) = appended {
             self.problem.get_or_insert(format!("argument `{name}`: {error}"));
@@ -299,7 +304,7 @@ pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -
 ///
 /// Each element is `(id, call)`. The id is any expression that is `Into<String>`; the same id may stand twice. The
 /// call is the path of a job, with its arguments if it takes any; any other expression that is `Into<AnyJob>` may stand
-/// there in braces.
+/// there in braces. So may a job that is declared in a function's body under a name that something outside of it has, too.
 ///
 /// # Examples
 ///
@@ -338,19 +343,54 @@ macro_rules! jobs {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {
-    ($($segment:ident)::+ $(,)?) => {
-        <$crate::AnyJob as $crate::__private::From<_>>::from($($segment)::+::job())
+    ($first:ident $(:: $rest:ident)* $(($($arguments:tt)*))? $(,)?) => {
+        $crate::__job!([$first $(:: $rest)*] [$first $("::" $rest)*] $($($arguments)*)?)
     };
-    ($($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
-        <$crate::AnyJob as $crate::__private::From<_>>::from($($segment)::+::job($($arguments)*))
-    };
-    (:: $($segment:ident)::+ $(,)?) => {
-        <$crate::AnyJob as $crate::__private::From<_>>::from(:: $($segment)::+::job())
-    };
-    (:: $($segment:ident)::+ ($($arguments:tt)*) $(,)?) => {
-        <$crate::AnyJob as $crate::__private::From<_>>::from(:: $($segment)::+::job($($arguments)*))
+    (:: $first:ident $(:: $rest:ident)* $(($($arguments:tt)*))? $(,)?) => {
+        $crate::__job!([:: $first $(:: $rest)*] ["::" $first $("::" $rest)*] $($($arguments)*)?)
     };
     ($call:expr $(,)?) => {
-        $crate::__private::Into::<$crate::AnyJob>::into($call)
+        $crate::__private::any_job($call)
+    };
+}
+
+/// Calls the job at a path, or says that the function there is none.
+///
+/// An import by its name takes what stands there as a value and what stands there as a type. A job is both. Of a function alone
+/// no type is imported, so that the name stands for the type that the outer block imports: it has no job, and a constant that
+/// can't be evaluated is all that the compiler has to say of it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __job {
+    ([$($path:tt)+] [$($piece:tt)+] $($arguments:tt)*) => {{
+        use $crate::__private::no_job::*;
+        {
+            use $crate::__private::IsJob as _;
+            use $($path)+ as __scheduler_job;
+            <$crate::AnyJob as $crate::__private::From<_>>::from(
+                <<__scheduler_job as $crate::__private::Checked<{
+                    $crate::__private::assert!(
+                        $crate::__private::Place::<__scheduler_job>::HAS_JOB,
+                        $crate::__private::concat!(
+                            "put `#[job]` above `",
+                            $($crate::__piece!($piece),)+
+                            "`, which is a function and no job yet",
+                        )
+                    );
+                    true
+                }>>::Itself>::job($($arguments)*)
+            )
+        }
+    }};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __piece {
+    ("::") => {
+        "::"
+    };
+    ($name:ident) => {
+        $crate::__private::stringify!($name)
     };
 }

@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::accepted::{IntoJob, ListedJob};
 use crate::builder::Scheduler;
-use crate::call::{AnyJob, Job};
+use crate::call::AnyJob;
 use crate::error::Error;
 use crate::record::Record;
 use crate::run::Run;
@@ -50,8 +51,8 @@ use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
 ///     Ok(())
 /// }
 /// ```
-#[expect(clippy::needless_pass_by_value, reason = "a call is used up by its run; `clone` it to run it again")]
-pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>, Error> {
+pub fn run_job_with_timeout<T>(job: impl IntoJob<T>, timeout: Duration) -> Result<Run<T>, Error> {
+    let job = job.into_job();
     Ok(Run::of(run_one(&job.call, timeout)?, job.decode))
 }
 
@@ -81,8 +82,8 @@ pub fn run_job_with_timeout<T>(job: Job<T>, timeout: Duration) -> Result<Run<T>,
 ///     Ok(())
 /// }
 /// ```
-#[expect(clippy::manual_async_fn, reason = "that it is `Send`, whatever the job returns, is promised here")]
-pub fn run_job_async<T>(job: Job<T>, timeout: Duration) -> impl Future<Output = Result<Run<T>, Error>> + Send {
+pub fn run_job_async<T>(job: impl IntoJob<T>, timeout: Duration) -> impl Future<Output = Result<Run<T>, Error>> + Send {
+    let job = job.into_job();
     async move { Ok(Run::of(run_one_async(&job.call, timeout).await?, job.decode)) }
 }
 
@@ -147,7 +148,7 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<Finished, Err
 /// }
 /// ```
 pub fn schedule_jobs<F, E>(
-    jobs: impl IntoIterator<Item = (String, AnyJob)>,
+    jobs: impl IntoIterator<Item: ListedJob>,
     timeout: Duration,
     follow_up: F,
     log_file: impl AsRef<Path>,

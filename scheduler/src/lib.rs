@@ -98,6 +98,7 @@
 //! ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] are Linux's alone. The project's
 //! `PLATFORMS.md` says of each guarantee where it was seen to hold.
 
+mod accepted;
 mod attempt;
 mod builder;
 mod call;
@@ -154,6 +155,7 @@ pub mod fuzzing;
 // The expansions of our macros name this crate as its users do.
 extern crate self as scheduler;
 
+pub use crate::accepted::{IntoJob, ListedJob};
 pub use crate::attempt::Attempt;
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};

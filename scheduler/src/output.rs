@@ -15,12 +15,26 @@ use crate::wire::codec::{self, CodecError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a job",
     label = "this type can't travel between processes",
-    note = "a result needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts; one of another crate \
+            may need that crate's feature for `serde`"
 )]
 pub trait JobResult: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> JobResult for T {}
+
+/// As [`JobResult`], of a type that its user can't change: a derive would be no advice.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a job",
+    label = "this type can't travel between processes",
+    note = "send what it is made from: a path in place of a `File`, an address in place of a socket, a `SystemTime` or a `Duration` \
+            in place of an `Instant`, the value itself in place of an `Rc` or `Arc`, a `Vec` in place of an array of more than 32, \
+            a struct in place of a tuple of more than 16"
+)]
+pub trait ForeignResult: JobResult {}
+
+#[diagnostic::do_not_recommend]
+impl<T: JobResult> ForeignResult for T {}
 
 /// How results of type `T` become bytes, and values again.
 pub struct Output<T> {
@@ -46,6 +60,12 @@ impl<T: JobResult> Output<T> {
 /// Returns the functions of `T`. A function, as a bound of a method would hide what the trait has to say.
 #[must_use]
 pub const fn output<T: JobResult>() -> Output<T> {
+    Output::new()
+}
+
+/// Returns what [`output`] does, with other advice where that can't be.
+#[must_use]
+pub const fn output_of_foreign<T: ForeignResult>() -> Output<T> {
     Output::new()
 }
 

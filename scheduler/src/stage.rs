@@ -17,7 +17,8 @@ use crate::wire::payload::Payload;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't travel between processes",
-    note = "an argument needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts; one of another crate \
+            may need that crate's feature for `serde`"
 )]
 pub trait WritableArgument: Serialize + 'static {}
 
@@ -28,12 +29,39 @@ impl<T: Serialize + 'static> WritableArgument for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't be read back in the job's process",
-    note = "an argument needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts"
+    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts; one of another crate \
+            may need that crate's feature for `serde`"
 )]
 pub trait ReadableArgument: DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + 'static> ReadableArgument for T {}
+
+/// As [`WritableArgument`], of a type that its user can't change: a derive would be no advice.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a job",
+    label = "this type can't travel between processes",
+    note = "send what it is made from: a path in place of a `File`, an address in place of a socket, a `SystemTime` or a `Duration` \
+            in place of an `Instant`, the value itself in place of an `Rc` or `Arc`, a `Vec` in place of an array of more than 32, \
+            a struct in place of a tuple of more than 16"
+)]
+pub trait WritableForeign: WritableArgument {}
+
+#[diagnostic::do_not_recommend]
+impl<T: WritableArgument> WritableForeign for T {}
+
+/// As [`ReadableArgument`], of a type that its user can't change: a derive would be no advice.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a job",
+    label = "this type can't be read back in the job's process",
+    note = "send what it is made from: a path in place of a `File`, an address in place of a socket, a `SystemTime` or a `Duration` \
+            in place of an `Instant`, the value itself in place of an `Rc` or `Arc`, a `Vec` in place of an array of more than 32, \
+            a struct in place of a tuple of more than 16"
+)]
+pub trait ReadableForeign: ReadableArgument {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ReadableArgument> ReadableForeign for T {}
 
 /// A job that is about to run.
 pub struct Stage<'a> {
@@ -57,6 +85,15 @@ impl<'a> Stage<'a> {
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Ending> {
         let received = codec::receive(&mut self.arguments);
         received.map_err(|error| Ending::refused(format!("its argument `{name}` can't be read: {error}")))
+    }
+
+    /// Returns the next argument, as [`argument`](Self::argument) does, with other advice where that can't be.
+    ///
+    /// # Errors
+    ///
+    /// As [`argument`](Self::argument).
+    pub fn foreign_argument<T: ReadableForeign>(&mut self, name: &str) -> Result<T, Ending> {
+        self.argument(name)
     }
 
     /// Says that the function is called now: its time begins.

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 9] = [
 
 /// The floors above those.
 const UPPER: [&[&str]; 7] = [
-    &["supervisor", "this_job"],
+    &["supervisor", "this_job", "accepted"],
     &["follow_up", "settings", "ctrl_c"],
     &["ledger", "isolated_test"],
     &["running", "run", "spawned"],

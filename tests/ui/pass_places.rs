@@ -35,7 +35,7 @@ fn in_a_body() {
         fn local() -> u8 {
             1
         }
-        drop(jobs![("another of that name", local)]);
+        drop(jobs![("another of that name", { local::job() })]);
     }
     let closure = || {
         #[job]

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accepted::ListedJob;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
@@ -187,8 +188,8 @@ impl<F: FollowUp> Scheduler<F> {
     ///
     /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed or panicked. The records that were finished
     /// by then are in [`into_records`](Error::into_records).
-    pub fn run(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Result<Vec<Record>, Error> {
-        run(&self.settings, &self.quarters, jobs.into_iter().collect(), &*self.follow_up)
+    pub fn run(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Result<Vec<Record>, Error> {
+        run(&self.settings, &self.quarters, jobs.into_iter().map(ListedJob::into_listed).collect(), &*self.follow_up)
     }
 
     /// Runs the jobs as [`run`](Self::run) does, while the future that is returned is awaited, and blocks nobody.
@@ -239,11 +240,11 @@ impl<F: FollowUp> Scheduler<F> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn run_async(&self, jobs: impl IntoIterator<Item = (String, AnyJob)>) -> Running<F> {
+    pub fn run_async(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Running<F> {
         Running::new(
             self.settings.clone(),
             self.quarters.clone(),
-            jobs.into_iter().collect(),
+            jobs.into_iter().map(ListedJob::into_listed).collect(),
             Arc::clone(&self.follow_up),
         )
     }

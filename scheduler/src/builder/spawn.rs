@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Scheduler;
+use crate::accepted::IntoJob;
 use crate::call::Job;
 use crate::error::Error;
 use crate::follow_up::FollowUp;
@@ -40,7 +41,8 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn spawn<T>(&self, job: Job<T>) -> Result<Handle<T>, Error> {
+    pub fn spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
+        let job = job.into_job();
         self.spawn_as(job.call.name(), job)
     }
 
@@ -49,8 +51,8 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     /// # Errors
     ///
     /// As [`spawn`](Self::spawn).
-    pub fn spawn_as<T>(&self, id: impl Into<String>, job: Job<T>) -> Result<Handle<T>, Error> {
-        let Job { call, decode } = job;
+    pub fn spawn_as<T>(&self, id: impl Into<String>, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
+        let Job { call, decode } = job.into_job();
         let follow_up = Arc::clone(&self.follow_up);
         let spawned = self.office.spawn((id.into(), call), &self.settings, &self.quarters, follow_up)?;
         Ok(Handle::new(spawned, decode))
