@@ -1,9 +1,6 @@
 //! `Attempt`: one of several runs that a job was given, as it failed or, in the end, did not.
 
-use std::time::Duration;
-
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use std::time::{Duration, SystemTime};
 
 use crate::evidence::Sweep;
 use crate::failure::Failure;
@@ -11,8 +8,9 @@ use crate::outcome::{Outcome, Status};
 
 /// One attempt at a job, of those that [`retries`](macro@crate::job#retries) allow.
 ///
-/// Serialises as `{"attempt": 1, "status": "error", "duration_sec": 0.0012, "waited_sec": 0.0, "error": "…"}`, without
-/// `"error"` if it gave a result.
+/// Serializes as `{"attempt": 1, "status": "error", "started_at": "…", "duration_sec": 0.0012, "waited_sec": 0.0, "error": "…",
+/// "failure": {…}, "sweep": {…}}`, without `"error"` and `"failure"` if it gave a result; [`Record`](crate::Record#json) says what
+/// each of them is.
 ///
 /// # Examples
 ///
@@ -36,6 +34,7 @@ use crate::outcome::{Outcome, Status};
 pub struct Attempt {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome<()>,
+    pub(crate) started_at: Option<SystemTime>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
     pub(crate) sweep: Sweep,
@@ -66,6 +65,12 @@ impl Attempt {
         self.outcome.error()
     }
 
+    /// Returns when the function was called, by the wall clock; `None` if it never was.
+    #[must_use]
+    pub fn started_at(&self) -> Option<SystemTime> {
+        self.started_at
+    }
+
     /// Returns how long the function ran, by the parent's monotonic clock; zero if it never started.
     #[must_use]
     pub fn duration(&self) -> Duration {
@@ -83,21 +88,5 @@ impl Attempt {
     #[must_use]
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
-    }
-}
-
-impl Serialize for Attempt {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let error = self.error();
-        let mut attempt = serializer.serialize_struct("Attempt", 4 + usize::from(error.is_some()))?;
-        attempt.serialize_field("attempt", &self.number)?;
-        attempt.serialize_field("status", &self.status())?;
-        attempt.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
-        attempt.serialize_field("waited_sec", &self.waited.as_secs_f64())?;
-        match error {
-            Some(error) => attempt.serialize_field("error", &error)?,
-            None => attempt.skip_field("error")?,
-        }
-        attempt.end()
     }
 }

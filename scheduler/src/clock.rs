@@ -1,7 +1,7 @@
-//! The monotonic clock: deadlines and stopwatches. No other module reads it.
+//! The monotonic clock: deadlines and stopwatches; and the wall clock, for people. No other module reads them.
 
 use std::cmp::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A moment by which something must have happened, or never.
 ///
@@ -82,6 +82,11 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Duration {
         now().saturating_duration_since(self.0)
     }
+}
+
+/// Returns what a clock on the wall shows: it may be set at any time, and measures nothing.
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Returns how long ago the machine was started, suspensions included: what the kernel dates processes by.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
+use crate::seconds;
 
 /// How a job failed, told from evidence and never guessed.
 ///
@@ -32,7 +33,11 @@ use crate::escape::OneLine;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Serializes with its fields beside a `"kind"`, in any format: `{"kind": "signaled", "signal": 11, "name": "SIGSEGV",
+/// "core_dumped": false}`. [`Record`](crate::Record#json) has the whole list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Failure {
     /// The function returned `Err`.
@@ -79,6 +84,7 @@ pub enum Failure {
     #[non_exhaustive]
     OutOfMemory {
         /// The job's limit in bytes, if that was in its way; `None` if the kernel ended it.
+        #[serde(rename = "limit_bytes")]
         limit: Option<u64>,
     },
     /// The job used up its processor time ([`cpu_time`](macro@crate::job#cpu_time)).
@@ -90,12 +96,14 @@ pub enum Failure {
     #[non_exhaustive]
     CpuTime {
         /// The limit.
+        #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
         limit: Duration,
     },
     /// The job was ended as it wrote more to a file than its limit allows ([`file_size`](macro@crate::job#file_size)).
     #[non_exhaustive]
     FileSize {
         /// The limit, in bytes.
+        #[serde(rename = "limit_bytes")]
         limit: u64,
     },
     /// The job's process exited before it gave a result; with code 0, too.
@@ -124,6 +132,9 @@ pub enum Failure {
     /// The job was not to go on, or not to begin, for a reason that was not its own: its [handle](crate::Handle) or a
     /// [token](crate::CancelToken) was cancelled, another job of the list [failed](crate::Scheduler::on_failure), or the
     /// time of the whole list [was over](crate::Scheduler::total_timeout).
+    ///
+    /// What the function returned in its [grace period](macro@crate::job#grace) is kept beside it:
+    /// [`Record::late_result`](crate::Record::late_result), [`Run::late_result`](crate::Run::late_result).
     #[non_exhaustive]
     Cancelled {
         /// Whether the function was called.

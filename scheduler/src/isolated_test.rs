@@ -103,6 +103,8 @@ mod tests {
     fn judged(outcome: Outcome<Vec<u8>>, sweep: Sweep) -> Verdict {
         judge(Finished {
             outcome,
+            late: None,
+            started_at: None,
             duration: Duration::ZERO,
             usage: Usage::default(),
             sweep,

@@ -144,18 +144,21 @@ pub(crate) fn settle(
 /// makes one.
 pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
     let output = call.entry.output();
-    let outcome = over.outcome.and_then(|bytes| match output.revive(&bytes) {
+    let checked = |bytes: Vec<u8>| match output.revive(&bytes) {
         Ok(value) => {
             guard::discard(value);
             Ok(bytes.into_boxed_slice())
         }
         Err(error) => Err(undecodable(&error)),
-    });
+    };
+    let outcome = over.outcome.and_then(checked);
     Record {
         job_id,
         job: call.name(),
         outcome,
+        late: over.late.map(|late| late.and_then(checked)),
         output,
+        started_at: over.started_at,
         duration: over.duration,
         usage: over.usage,
         sweep: over.sweep,
@@ -168,10 +171,14 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
 
 /// Returns what came of the job of a record.
 pub(crate) fn unrecorded(record: Record) -> Finished {
-    let Record { outcome, duration, usage, sweep, stderr_tail, captured, attempts, checkpoint, .. } = record;
+    let Record {
+        outcome, late, started_at, duration, usage, sweep, stderr_tail, captured, attempts, checkpoint, ..
+    } = record;
     let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
     Finished {
         outcome,
+        late: late.map(|late| late.and_then(|bytes| Ok(bytes.into_vec()))),
+        started_at,
         duration,
         usage,
         sweep,

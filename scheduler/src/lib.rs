@@ -120,6 +120,7 @@ mod guard;
 pub mod guide;
 mod handle;
 mod isolated_test;
+mod json;
 mod launcher;
 mod ledger;
 pub mod observer;
@@ -136,6 +137,7 @@ mod run;
 mod running;
 #[cfg(feature = "tokio")]
 mod runtime;
+mod seconds;
 mod settings;
 mod spawned;
 mod stage;

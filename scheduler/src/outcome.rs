@@ -69,6 +69,11 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// Returns what timed out.
+    pub(crate) fn overrun(&self) -> Option<&Overrun<T>> {
+        if let Self::Timeout(overrun) = self { Some(overrun) } else { None }
+    }
+
     /// Turns the value into another one, or into the failure to do so.
     pub(crate) fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Outcome<U> {
         match self {
@@ -131,6 +136,28 @@ pub(crate) enum Late<T> {
     Failure(Box<Failure>),
 }
 
+impl<T> Late<T> {
+    pub(crate) fn value(&self) -> Option<&T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn into_value(self) -> Option<T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        if let Self::Failure(failure) = self { Some(failure) } else { None }
+    }
+
+    /// Turns the value into another one, or into the failure to do so.
+    pub(crate) fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Late<U> {
+        match self {
+            Self::Value(value) => turn(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
+            Self::Failure(failure) => Late::Failure(failure),
+        }
+    }
+}
+
 impl<T> Overrun<T> {
     pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
         Self { limit, whose: Whose::Jobs, grace, late }
@@ -169,29 +196,20 @@ impl<T> Overrun<T> {
     /// Returns the value that the function returned within its grace period.
     #[must_use]
     pub fn value(&self) -> Option<&T> {
-        match &self.late {
-            Some(Late::Value(value)) => Some(value),
-            _ => None,
-        }
+        self.late.as_ref().and_then(Late::value)
     }
 
     /// Returns the value that the function returned within its grace period.
     #[must_use]
     pub fn into_value(self) -> Option<T> {
-        match self.late {
-            Some(Late::Value(value)) => Some(value),
-            _ => None,
-        }
+        self.late.and_then(Late::into_value)
     }
 
     /// Returns how the function failed within its grace period, if it did: it returned `Err`, panicked, or its process
     /// ended, by SIGTERM say.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        match &self.late {
-            Some(Late::Failure(failure)) => Some(failure),
-            _ => None,
-        }
+        self.late.as_ref().and_then(Late::failure)
     }
 
     /// Returns the same without the value.
@@ -204,10 +222,7 @@ impl<T> Overrun<T> {
     }
 
     fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
-        let late = self.late.map(|late| match late {
-            Late::Value(value) => turn(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
-            Late::Failure(failure) => Late::Failure(failure),
-        });
+        let late = self.late.map(|late| late.and_then(turn));
         Overrun { limit: self.limit, whose: self.whose, grace: self.grace, late }
     }
 }

@@ -1,25 +1,19 @@
 //! `Record`: what is kept of one finished run, and how it is serialised.
 
 use std::fmt;
-use std::time::Duration;
-
-use serde::ser::{Error as _, SerializeStruct};
-use serde::{Serialize, Serializer};
+use std::time::{Duration, SystemTime};
 
 use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Late, Outcome, Status};
 use crate::output::ErasedOutput;
 
 /// One finished run: its id, how it ended, how long it took, and its result or error.
 ///
-/// Serialises, to any `serde` format, as `{"job_id": "J1", "status": "ok", "duration_sec": 0.0012, "result": 42}`, and
-/// for a run that gave no result with `"error": "…"` in place of `"result"`. Where there was more than one attempt it has
-/// `"flaky"` and `"attempts"`, too, and where it was captured `"stdout"` or `"stderr"`, as text; what a job returned in its
-/// grace period is its `"late_result"`.
+/// Serializes, to any `serde` format, as [below](#json).
 ///
 /// # The result's own code
 ///
@@ -32,7 +26,7 @@ use crate::output::ErasedOutput;
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// use scheduler::{job, jobs, Scheduler, Status};
 ///
 /// #[job]
@@ -51,12 +45,61 @@ use crate::output::ErasedOutput;
 ///     Ok(())
 /// }
 /// ```
+///
+/// # JSON
+///
+/// These names and meanings are stable; fields may be added.
+///
+/// ```json
+/// {
+///   "job_id": "J1",
+///   "job": "my_crate::images::resize",
+///   "status": "error",
+///   "started_at": "2026-11-23T17:09:00.123456+01:00",
+///   "duration_sec": 0.001234567,
+///   "total_duration_sec": 0.0023,
+///   "error": "ended by signal 11 (SIGSEGV)",
+///   "failure": {"kind": "signaled", "signal": 11, "name": "SIGSEGV", "core_dumped": false},
+///   "usage": {"user_sec": 0.001, "system_sec": 0.0, "peak_memory_bytes": 4194304},
+///   "sweep": {"kind": "clean"}
+/// }
+/// ```
+///
+/// - Durations are seconds, in decimals without an exponent; times under ten microseconds are rounded.
+/// - `started_at`: when the function was called, by the wall clock, in local time with its offset from UTC (RFC 3339); `null` if
+///   it never was.
+/// - `duration_sec` is that of the last attempt, `total_duration_sec` that of all attempts.
+/// - `result`, where the status is `ok`: the value itself. A value that can't be written (in JSON a map whose keys are tuples, or
+///   an integer of more than 64 bits) is left out, and `result_error` says why; the record, and all others, are written.
+/// - `error` and `failure`, for every other status: one line for people, and an object by its `kind`.
+/// - `late_result`, or `late_result_error`: what the job returned in its grace period, after a timeout or a cancellation.
+/// - `sweep`, by its `kind`: `clean`, `killed` (with `killed`, a number), `escaped` (with `pids`), `unproved` (with `killed`).
+/// - `stdout` and `stderr`, where they are captured; `stderr_tail`, where there is no result and something was written.
+/// - `flaky` and `attempts`, where there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
+///   `duration_sec`, `waited_sec`, `sweep`, and without a result `error` and `failure`.
+///
+/// | `kind` of a `failure` | beside it |
+/// |---|---|
+/// | `returned` | `message`, `sources` |
+/// | `panicked` | `message`, `location` (`file`, `line`, `column`, or `null`), `thread`, `backtrace` |
+/// | `signaled` | `signal`, `name`, `core_dumped` |
+/// | `stack_overflow`, `unserializable`, `protocol_broken` | `message` |
+/// | `out_of_memory` | `limit_bytes`, or `null` if the kernel killed it |
+/// | `cpu_time` | `limit_sec` |
+/// | `file_size` | `limit_bytes` |
+/// | `exited` | `code` |
+/// | `never_started` | `reason` |
+/// | `cancelled` | `begun` |
+/// | `timeout` | `limit_sec`, `whose` (`job` or `list`), `grace_sec`, `ended_in_order`, and `late_failure` if it failed in its grace period |
 #[derive(Clone)]
 pub struct Record {
     pub(crate) job_id: String,
     pub(crate) job: &'static str,
     pub(crate) outcome: Outcome<Box<[u8]>>,
+    /// How the function ended in its grace period, where it was cancelled.
+    pub(crate) late: Option<Late<Box<[u8]>>>,
     pub(crate) output: ErasedOutput,
+    pub(crate) started_at: Option<SystemTime>,
     pub(crate) duration: Duration,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
@@ -95,6 +138,21 @@ impl Record {
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
+    }
+
+    /// Returns when the function was called, by the wall clock: in the last attempt, where there was more than one. `None` if it
+    /// never was.
+    ///
+    /// It is for people and logs: the clock may have been set meanwhile, and [`duration`](Self::duration) doesn't come of it.
+    #[must_use]
+    pub fn started_at(&self) -> Option<SystemTime> {
+        self.started_at
+    }
+
+    /// Returns how long the function ran in all [attempts](Self::attempts) together, without the times between them.
+    #[must_use]
+    pub fn total_duration(&self) -> Duration {
+        total_duration(&self.attempts, self.duration)
     }
 
     /// Returns the death certificate of a job whose status is `error`, and `None` for every other.
@@ -165,6 +223,29 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Returns how the function failed in its grace period, if it did: it returned `Err`, panicked, or its process ended.
+    #[must_use]
+    pub fn late_failure(&self) -> Option<&Failure> {
+        let late = self.late.as_ref().and_then(Late::failure);
+        late.or_else(|| self.outcome.overrun()?.failure())
+    }
+
+    /// Returns the value that the function returned in its grace period.
+    pub(crate) fn late_bytes(&self) -> Option<&[u8]> {
+        let late = self.late.as_ref().and_then(Late::value);
+        late.or_else(|| self.outcome.overrun()?.value()).map(|bytes| &**bytes)
+    }
+}
+
+/// Returns how long the function ran in all attempts, or in the only one.
+pub(crate) fn total_duration(attempts: &[Attempt], only: Duration) -> Duration {
+    match attempts {
+        [] => only,
+        attempts => attempts.iter().fold(Duration::ZERO, |sum, attempt| sum.saturating_add(attempt.duration)),
+    }
+}
+
 impl HoldsCheckpoint for Record {
     fn held(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
@@ -185,42 +266,5 @@ impl fmt::Debug for Record {
             Outcome::Timeout(overrun) => record.field("overrun", overrun),
         };
         record.field("sweep", &self.sweep).finish_non_exhaustive()
-    }
-}
-
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let late = match &self.outcome {
-            Outcome::Timeout(overrun) => overrun.value(),
-            _ => None,
-        };
-        let of_attempts = if self.attempts.is_empty() { 0 } else { 2 };
-        let texts = [("stdout", self.stdout()), ("stderr", self.stderr())];
-        let captured = texts.iter().filter(|(_, text)| text.is_some()).count();
-        let fields = 4 + usize::from(late.is_some()) + captured + of_attempts;
-        let mut record = serializer.serialize_struct("Record", fields)?;
-        record.serialize_field("job_id", &self.job_id)?;
-        record.serialize_field("status", &self.status())?;
-        record.serialize_field("duration_sec", &self.duration.as_secs_f64())?;
-        match (&self.outcome, self.error()) {
-            (Outcome::Ok(bytes), _) => {
-                let value = self.output.revive(bytes).map_err(S::Error::custom)?;
-                record.serialize_field("result", &value)?;
-            }
-            (_, error) => record.serialize_field("error", &error.unwrap_or_default())?,
-        }
-        if let Some(bytes) = late {
-            record.serialize_field("late_result", &self.output.revive(bytes).map_err(S::Error::custom)?)?;
-        }
-        for (name, text) in texts {
-            if let Some(text) = text {
-                record.serialize_field(name, &text)?;
-            }
-        }
-        if !self.attempts.is_empty() {
-            record.serialize_field("flaky", &self.is_flaky())?;
-            record.serialize_field("attempts", &self.attempts)?;
-        }
-        record.end()
     }
 }

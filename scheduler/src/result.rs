@@ -42,9 +42,10 @@ impl Record {
         self.decoded(bytes)
     }
 
-    /// Returns the value that the function returned in its grace period, after it was asked to end at its timeout.
+    /// Returns the value that the function returned in its grace period, after it was asked to end: at its timeout, or as it was
+    /// [cancelled](crate::Failure::Cancelled).
     ///
-    /// The status of such a run is `timeout`, and what it returned may be less than the whole.
+    /// The status of such a run is `timeout` or `error`, and what it returned may be less than the whole.
     ///
     /// # Errors
     ///
@@ -72,11 +73,7 @@ impl Record {
     /// }
     /// ```
     pub fn late_result<T: JobResult>(&self) -> Result<T, Error> {
-        let late = match &self.outcome {
-            Outcome::Timeout(overrun) => overrun.value(),
-            _ => None,
-        };
-        let Some(bytes) = late else {
+        let Some(bytes) = self.late_bytes() else {
             let why = self.error().unwrap_or_else(|| "it returned in time".to_owned());
             return Err(Error::no_result(format!("{} has no late result: {why}", self.run())));
         };

@@ -1,6 +1,6 @@
 //! `Run<T>`: one finished run of a job, with its value.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -9,8 +9,10 @@ use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::error::Error;
 use crate::evidence::{Sweep, Usage};
+use crate::failure::Failure;
 use crate::ledger::undecodable;
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Late, Outcome, Status};
+use crate::record::total_duration;
 use crate::supervisor::Finished;
 use crate::wire::codec::CodecError;
 
@@ -20,6 +22,8 @@ use crate::wire::codec::CodecError;
 pub struct Run<T> {
     /// How it ended.
     pub outcome: Outcome<T>,
+    /// When the function was called, by the wall clock, in the last attempt; `None` if it never was.
+    pub started_at: Option<SystemTime>,
     /// How long the function ran, by the parent's monotonic clock; zero if it never started.
     pub duration: Duration,
     /// What the job's process used.
@@ -33,6 +37,8 @@ pub struct Run<T> {
     /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
     /// The last of them is the one that the other fields tell of.
     pub attempts: Box<[Attempt]>,
+    /// How the function ended in its grace period, where it was cancelled.
+    pub(crate) late: Option<Late<T>>,
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
@@ -55,11 +61,77 @@ impl<T> Run<T> {
         self.output.as_ref()?.text(StandardStream::Stderr)
     }
 
+    /// Returns how long the function ran in all attempts together, without the times between them.
+    #[must_use]
+    pub fn total_duration(&self) -> Duration {
+        total_duration(&self.attempts, self.duration)
+    }
+
+    /// Returns the value that the function returned in its grace period, after it was asked to end: at its timeout
+    /// ([`Overrun::value`](crate::Overrun::value)), or as it was [cancelled](crate::Failure::Cancelled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, observer, this_job, CancelToken, Failure, Observer, Outcome, Scheduler};
+    ///
+    /// #[job(grace = "10s")]
+    /// fn wait_for_the_end() -> String {
+    ///     this_job::cancelled().wait();
+    ///     "put away".to_owned()
+    /// }
+    ///
+    /// /// Cancels what has begun.
+    /// struct Impatient(CancelToken);
+    ///
+    /// impl Observer for Impatient {
+    ///     fn started(&self, _: &observer::Started<'_>) {
+    ///         self.0.cancel();
+    ///     }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let token = CancelToken::new();
+    ///     let scheduler = Scheduler::new().cancel_token(&token).observer(Impatient(token.clone()));
+    ///     let run = scheduler.spawn(wait_for_the_end::job())?.wait()?;
+    ///     assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })));
+    ///     assert_eq!(run.late_result().map(String::as_str), Some("put away"));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn late_result(&self) -> Option<&T> {
+        let late = self.late.as_ref().and_then(Late::value);
+        late.or_else(|| self.outcome.overrun()?.value())
+    }
+
+    /// Returns the value that the function returned in its grace period, as [`late_result`](Self::late_result) does.
+    #[must_use]
+    pub fn into_late_result(self) -> Option<T> {
+        match self.outcome {
+            Outcome::Timeout(overrun) => overrun.into_value(),
+            _ => self.late?.into_value(),
+        }
+    }
+
+    /// Returns how the function failed in its grace period, if it did: it returned `Err`, panicked, or its process ended.
+    #[must_use]
+    pub fn late_failure(&self) -> Option<&Failure> {
+        let late = self.late.as_ref().and_then(Late::failure);
+        late.or_else(|| self.outcome.overrun()?.failure())
+    }
+
     /// Returns what came of a job, with its value.
     pub(crate) fn of(over: Finished, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
-        let outcome = over.outcome.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)));
-        let Finished { duration, usage, sweep, stderr_tail, captured: output, attempts, checkpoint, .. } = over;
-        Self { outcome, duration, usage, sweep, stderr_tail, output, attempts, checkpoint }
+        let decoded = |bytes: Vec<u8>| decode(&bytes).map_err(|error| undecodable(&error));
+        let outcome = over.outcome.and_then(decoded);
+        let late = over.late.map(|late| late.and_then(decoded));
+        let Finished {
+            started_at, duration, usage, sweep, stderr_tail, captured: output, attempts, checkpoint, ..
+        } = over;
+        Self { outcome, started_at, duration, usage, sweep, stderr_tail, output, attempts, late, checkpoint }
     }
 
     /// Returns what the job has [saved](crate::this_job::checkpoint) last, if it has saved something.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use scheduler::{Backoff, Cause, Job, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
+use scheduler::{Attempt, Backoff, Cause, Job, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
 use scheduler_tests::attempts::comes_to;
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fails, fast, kills_itself, returns_the_unwritable};
@@ -199,10 +199,16 @@ fn attempts_are_serialised_where_there_was_more_than_one() {
     assert_eq!(json[0]["flaky"], true);
     let duration = records[0].attempts()[0].duration().as_secs_f64();
     let first = json!({
-        "attempt": 1, "status": "error", "duration_sec": duration, "waited_sec": 0.0,
-        "error": "returned an error: as it was told",
+        "attempt": 1, "status": "error", "started_at": attempts[0]["started_at"], "duration_sec": duration,
+        "waited_sec": 0.0, "error": "returned an error: as it was told",
+        "failure": {"kind": "returned", "message": "as it was told", "sources": []}, "sweep": attempts[0]["sweep"],
     });
     assert_eq!((&attempts[0], &attempts[1]["status"]), (&first, &json!("ok")));
+    assert!(attempts[0]["started_at"].as_str() < attempts[1]["started_at"].as_str(), "{attempts}");
+    assert_eq!(json[0]["started_at"], attempts[1]["started_at"]);
+    let total: Duration = records[0].attempts().iter().map(Attempt::duration).sum();
+    assert_eq!((records[0].total_duration(), &json[0]["total_duration_sec"]), (total, &json!(total.as_secs_f64())));
+    assert_eq!(records[1].total_duration(), records[1].duration());
     assert!(attempts[1].get("error").is_none() && attempts[1]["duration_sec"].is_number());
     assert!(json[1].get("attempts").is_none() && json[1].get("flaky").is_none(), "{json}");
     assert_eq!((&json[2]["flaky"], json[2]["attempts"].as_array().map(Vec::len)), (&json!(false), Some(2)));

@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use scheduler::observer::{AttemptEnded, Started};
-use scheduler::{Backoff, CancelToken, Failure, Observer, Record, Scheduler, Status, jobs, this_job};
+use scheduler::{Backoff, CancelToken, Failure, Observer, Outcome, Record, Scheduler, Status, jobs, this_job};
 use scheduler_tests::attempts::{comes_to, waits_for};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
@@ -250,6 +250,85 @@ fn at_the_end_of_a_list_a_job_has_its_grace_period() {
     let error = record.error().unwrap_or_default();
     assert!(error.starts_with("ended in order, asked to at the whole list's timeout of 3s"), "{error}");
     assert!(ended.exists());
+}
+
+/// Makes a file, waits until it is asked to end, and ends in one of several ways.
+#[scheduler::job(grace = "30s")]
+fn ends_as_told(begun: PathBuf, ending: Ending) -> Result<String, String> {
+    std::fs::write(begun, "").expect("the folder is the test's");
+    this_job::cancelled().wait();
+    ending.come()?;
+    Ok("in order".to_owned())
+}
+
+#[test]
+fn what_returns_in_its_grace_period_after_it_was_cancelled_keeps_its_value() {
+    for method in METHODS {
+        for concurrency in [1, 2] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let token = CancelToken::new();
+            let scheduler = Scheduler::new().start_method(method).concurrency(concurrency).timeout(PLENTY);
+            let scheduler = scheduler.cancel_token(&token).observer(CancelsAtTheStartOf("a", token.clone()));
+            let list = jobs![("a", ends_as_told(folder.path().join("begun"), Ending::Returns))];
+            let record = scheduler.run(list).expect("nothing fails").remove(0);
+            assert_eq!((record.status(), cancelled(&record)), (Status::Error, Some(true)), "{record:?}");
+            assert_eq!(record.late_result::<String>().expect("it returned"), "in order");
+            assert!(record.result::<String>().expect_err("not of its own accord").is_no_result());
+            assert!(record.late_failure().is_none());
+            let json = serde_json::to_value(&record).expect("it serializes");
+            assert_eq!([&json["late_result"], &json["failure"]["kind"]], ["in order", "cancelled"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_cancelled_by_its_handle_keeps_its_value_with_an_observer_or_without() {
+    for with_observer in [false, true] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let begun = folder.path().join("begun");
+        let mut scheduler = Scheduler::new().timeout(PLENTY);
+        if with_observer {
+            scheduler = scheduler.observer(CancelsAtTheStartOf("nothing", CancelToken::new()));
+        }
+        let handle = scheduler.spawn(ends_as_told::job(begun.clone(), Ending::Returns)).expect("the input is fine");
+        crate::soon("it has begun", || begun.exists());
+        handle.cancel();
+        let run = handle.wait().expect("the machinery works");
+        assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
+        assert_eq!(run.late_result().map(String::as_str), Some("in order"));
+        assert_eq!(run.into_late_result().as_deref(), Some("in order"));
+    }
+}
+
+#[test]
+fn how_a_cancelled_job_failed_in_its_grace_period_is_kept() {
+    for (ending, part) in
+        [(Ending::Fails, "returned an error"), (Ending::Panics, "panicked"), (Ending::Exits, "code 3")]
+    {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let begun = folder.path().join("begun");
+        let handle = Scheduler::new().spawn(ends_as_told::job(begun.clone(), ending)).expect("the input is fine");
+        crate::soon("it has begun", || begun.exists());
+        handle.cancel();
+        let run = handle.wait().expect("the machinery works");
+        assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
+        let failure = run.late_failure().expect("it failed").to_string();
+        assert!(failure.contains(part), "{failure}");
+        assert!(run.late_result().is_none());
+    }
+}
+
+#[test]
+fn what_is_killed_has_no_late_value() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let begun = folder.path().join("begun");
+    let handle = Scheduler::new().spawn(ends_as_told::job(begun.clone(), Ending::Hangs)).expect("the input is fine");
+    crate::soon("it has begun", || begun.exists());
+    handle.cancel();
+    handle.kill();
+    let run = handle.wait().expect("the machinery works");
+    assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
+    assert!(run.late_result().is_none() && run.late_failure().is_none());
 }
 
 #[test]

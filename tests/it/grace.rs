@@ -9,9 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use scheduler::{
-    AnyJob, Failure, Outcome, Record, Scheduler, Status, Terminate, jobs, run_job_async, run_job_with_timeout, this_job,
-};
+use scheduler::{AnyJob, Failure, Outcome, Record, Scheduler, Status, Terminate, jobs, run_job_with_timeout, this_job};
 use scheduler_tests::jobs::{fast, hangs, spins};
 use scheduler_tests::platform::swept;
 
@@ -252,31 +250,6 @@ fn a_grace_period_that_makes_a_hard_timeout_soft_is_refused() {
     let error = run_job_with_timeout(call, LIMIT).expect_err("it is too long");
     assert!(error.is_invalid_setting(), "{error}");
     assert!(error.to_string().ends_with("a grace period of 3601s is over the limit of one hour"), "{error}");
-}
-
-/// Makes one file, and another one when it is asked to end.
-#[scheduler::job(grace = "1m")]
-fn tells_by_files(folder: PathBuf) {
-    fs::write(folder.join("began"), "").expect("the folder is there");
-    this_job::cancelled().wait();
-    fs::write(folder.join("asked"), "").expect("the folder is there");
-}
-
-#[test]
-fn a_job_that_nobody_awaits_any_more_is_asked_first() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let soon = |name| {
-        let clock = Instant::now();
-        while !exists(folder.path(), name) {
-            assert!(clock.elapsed() < PLENTY, "{name}");
-            thread::sleep(Duration::from_millis(2));
-        }
-    };
-    let mut run = Box::pin(run_job_async(tells_by_files::job(folder.path().to_owned()), Duration::MAX));
-    assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    soon("began");
-    drop(run);
-    soon("asked");
 }
 
 /// Tells what it knows of itself.

@@ -1,10 +1,11 @@
 //! Records: what they hold, and how they are serialised.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scheduler::{Error, Record, Scheduler, Status, jobs};
-use scheduler_tests::jobs::{echo, fails, fast, hangs, structured};
-use serde_json::json;
+use scheduler_tests::jobs::{echo, exits, fails, fast, faults, hangs, panics, structured};
+use serde_json::{Value, json};
 
 fn records() -> Result<Vec<Record>, Error> {
     let list = jobs![("J1", fast), ("J2", hangs), ("J3", fails), ("J4", structured(3))];
@@ -15,10 +16,28 @@ fn records() -> Result<Vec<Record>, Error> {
 fn a_record_is_serialised_with_its_result_as_a_value_of_its_own() -> Result<(), Box<dyn std::error::Error>> {
     let records = records()?;
     let json = serde_json::to_value(&records)?;
-    assert_eq!(
-        json[0],
-        json!({"job_id": "J1", "status": "ok", "duration_sec": records[0].duration().as_secs_f64(), "result": 42})
-    );
+    let usage = records[0].usage();
+    let duration = records[0].duration().as_secs_f64();
+    let expected = json!({
+        "job_id": "J1", "job": "scheduler_tests::jobs::fast", "status": "ok", "started_at": json[0]["started_at"],
+        "duration_sec": duration, "total_duration_sec": duration, "result": 42,
+        "usage": {
+            "user_sec": usage.user.as_secs_f64(), "system_sec": usage.system.as_secs_f64(),
+            "peak_memory_bytes": usage.peak_memory,
+        },
+        "sweep": json[0]["sweep"],
+    });
+    // What took less than ten microseconds is rounded.
+    assert!(duration >= 0.000_01 || expected["duration_sec"] != duration);
+    for name in ["job_id", "job", "status", "result", "usage", "sweep"] {
+        assert_eq!(json[0][name], expected[name], "{name}");
+    }
+    let names = |value: &Value| value.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(names(&json[0]), names(&expected));
+    assert_eq!(json[1]["failure"]["kind"], "timeout");
+    assert_eq!(json[1]["failure"]["limit_sec"], 0.3);
+    assert_eq!(json[2]["failure"]["kind"], "returned");
+    assert_eq!(json[2]["failure"]["sources"], json!(["layer 1", "layer 0"]));
     assert_eq!(json[1]["status"], "timeout");
     assert_eq!(json[1]["error"], "stopped at its timeout of 300ms");
     assert_eq!(json[2]["status"], "error");
@@ -31,8 +50,111 @@ fn a_record_is_serialised_with_its_result_as_a_value_of_its_own() -> Result<(), 
 #[test]
 fn the_fields_come_in_a_fixed_order() -> Result<(), Box<dyn std::error::Error>> {
     let text = serde_json::to_string(&records()?[0])?;
-    assert!(text.starts_with(r#"{"job_id":"J1","status":"ok","duration_sec":"#), "{text}");
-    assert!(text.ends_with(r#","result":42}"#), "{text}");
+    let start = r#"{"job_id":"J1","job":"scheduler_tests::jobs::fast","status":"ok","started_at":""#;
+    assert!(text.starts_with(start), "{text}");
+    let order = ["started_at", "duration_sec", "total_duration_sec", "result", "usage", "sweep"];
+    assert!(order.map(|name| text.find(&format!(r#""{name}":"#))).is_sorted(), "{text}");
+    Ok(())
+}
+
+/// Returns how many seconds a time in RFC 3339 is from 1970, and checks its shape.
+fn moment(json: &Value) -> std::time::SystemTime {
+    let text = json.as_str().expect("it started");
+    let timestamp: jiff::Timestamp = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(text.len(), "2026-11-23T17:09:00.123456+01:00".len(), "{text}");
+    timestamp.try_into().expect("it is later than 1970")
+}
+
+#[test]
+fn a_record_says_when_its_function_was_called() -> Result<(), Box<dyn std::error::Error>> {
+    let before = std::time::SystemTime::now();
+    let records = records()?;
+    let after = std::time::SystemTime::now();
+    for record in &records {
+        let started_at = record.started_at().expect("it was called");
+        assert!(before <= started_at && started_at <= after, "{record:?}");
+        let written = moment(&serde_json::to_value(record)?["started_at"]);
+        assert!(started_at.duration_since(written)? < Duration::from_micros(1));
+    }
+    let token = scheduler::CancelToken::new();
+    token.cancel();
+    let never = Scheduler::new().cancel_token(&token).run(jobs![("a", fast)])?;
+    assert_eq!((never[0].started_at(), &serde_json::to_value(&never[0])?["started_at"]), (None, &Value::Null));
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failure_is_written_with_its_kind_and_its_numbers() -> Result<(), Box<dyn std::error::Error>> {
+    let list = jobs![("a", faults), ("b", exits(3)), ("c", panics), ("d", { fast::job().retries(1) })];
+    let json = serde_json::to_value(Scheduler::new().run(list)?)?;
+    let signaled = json!({"kind": "signaled", "signal": libc::SIGSEGV, "name": "SIGSEGV", "core_dumped": json[0]["failure"]["core_dumped"]});
+    assert_eq!([&json[0]["failure"], &json[1]["failure"]], [&signaled, &json!({"kind": "exited", "code": 3})]);
+    let panicked = &json[2]["failure"];
+    assert_eq!(panicked["kind"], "panicked");
+    assert!(panicked["message"].is_string() && panicked["location"]["line"].is_number(), "{panicked}");
+    assert!(json[3].get("failure").is_none() && json[3].get("error").is_none());
+    Ok(())
+}
+
+#[scheduler::job]
+fn has_tuples_for_keys() -> BTreeMap<(u8, u8), String> {
+    BTreeMap::from([((1, 2), "a".to_owned())])
+}
+
+#[scheduler::job]
+fn is_wide() -> Vec<u128> {
+    vec![u128::MAX]
+}
+
+/// Fails and panics where it is serialized in the application alone.
+#[derive(Debug, serde::Deserialize)]
+struct Unwritable(u8);
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            number if std::env::var_os("SCHEDULER_RUN").is_some() => {
+                serializer.serialize_newtype_struct("Unwritable", &number)
+            }
+            0 => Err(serde::ser::Error::custom("it refuses")),
+            _ => panic!("it panics"),
+        }
+    }
+}
+
+#[scheduler::job]
+fn unwritable(number: u8) -> Unwritable {
+    Unwritable(number)
+}
+
+#[test]
+fn a_result_that_can_not_be_written_costs_its_own_record_its_value() -> Result<(), Box<dyn std::error::Error>> {
+    let list = jobs![
+        ("a", fast),
+        ("b", has_tuples_for_keys),
+        ("c", is_wide),
+        ("d", unwritable(0)),
+        ("e", unwritable(1)),
+        ("f", structured(3)),
+    ];
+    let records = Scheduler::new().run(list)?;
+    assert!(records.iter().all(|record| record.status() == Status::Ok), "{records:?}");
+    assert_eq!(records[1].result::<BTreeMap<(u8, u8), String>>()?.len(), 1);
+    let problems = [
+        "a tuple is a key of a map, and JSON takes text for one",
+        "an integer has more than 64 bits, which few readers of JSON keep; return it as text",
+        "it refuses",
+        "it panicked: it panics",
+    ];
+    for json in [serde_json::from_str(&serde_json::to_string(&records)?)?, serde_json::to_value(&records)?] {
+        let json: Value = json;
+        assert_eq!((&json[0]["result"], &json[5]["result"]["none"]), (&json!(42), &Value::Null));
+        for (record, problem) in json.as_array().expect("a list")[1..5].iter().zip(problems) {
+            assert_eq!(record["result_error"], format!("the result can't be written: {problem}"));
+            assert!(record.get("result").is_none() && record["status"] == "ok", "{record}");
+        }
+    }
     Ok(())
 }
 
@@ -41,8 +163,10 @@ fn a_format_without_names_takes_a_record_as_well() -> Result<(), Box<dyn std::er
     let record = &records()?[3];
     let config = bincode::config::standard();
     let bytes = bincode::serde::encode_to_vec(record, config)?;
-    let fields = ("J4", Status::Ok, record.duration().as_secs_f64(), structured(3));
-    assert_eq!(bytes, bincode::serde::encode_to_vec(fields, config)?);
+    let started_at = serde_json::to_value(record)?["started_at"].as_str().map(ToOwned::to_owned);
+    let duration = record.duration().as_secs_f64();
+    let fields = ("J4", record.job(), Status::Ok, started_at, duration, duration, structured(3));
+    assert!(bytes.starts_with(&bincode::serde::encode_to_vec(fields, config)?));
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
 const FLOORS: [&[&str]; 9] = [
-    &["captured", "clock", "escape", "guard", "options", "pages", "start_method"],
+    &["captured", "clock", "escape", "guard", "options", "pages", "seconds", "start_method"],
     &["failure", "evidence", "groups"],
     &["outcome", "wire"],
     &["output", "attempt", "checkpoint"],
     &["record"],
-    &["error", "returns", "observer", "process"],
+    &["error", "json", "returns", "observer", "process"],
     &["result", "stage", "launcher", "traced"],
     &["registry", "runtime"],
     &["call", "child"],

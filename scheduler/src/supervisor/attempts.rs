@@ -40,8 +40,8 @@ impl Task {
             Outcome::Error(failure) => Outcome::Error(failure.clone()),
             Outcome::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
         };
-        let (duration, sweep) = (over.duration, over.sweep.clone());
-        Attempt { number: self.order.attempt, outcome, duration, waited: self.waited, sweep }
+        let (started_at, duration, sweep) = (over.started_at, over.duration, over.sweep.clone());
+        Attempt { number: self.order.attempt, outcome, started_at, duration, waited: self.waited, sweep }
     }
 
     /// Takes what came of an attempt after which no other follows.

@@ -73,6 +73,21 @@ impl Evidence {
         self.exit().is_some_and(|exit| manner(exit) == Manner::Killed)
     }
 
+    /// Tells what it means, and how the function ended in its grace period where it was cancelled.
+    pub(super) fn conclude(
+        mut self,
+        verdict: Verdict,
+        limits: Limits,
+        stderr_tail: &str,
+    ) -> (Outcome<Vec<u8>>, Option<Late<Vec<u8>>>) {
+        if verdict == Verdict::Cancelled && self.begun {
+            let answer = self.answer.take();
+            let late = self.lateness(answer, limits.process, stderr_tail);
+            return (Outcome::Error(Failure::Cancelled { begun: true }), late);
+        }
+        (self.certify(verdict, limits, stderr_tail), None)
+    }
+
     /// Tells what it means.
     pub(super) fn certify(mut self, verdict: Verdict, limits: Limits, stderr_tail: &str) -> Outcome<Vec<u8>> {
         Outcome::Error(match (verdict, self.answer.take()) {

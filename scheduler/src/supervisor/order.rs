@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::queue::Ticket;
 use super::warden::new_mark;
@@ -13,7 +13,7 @@ use crate::evidence::{Sweep, Usage};
 use crate::failure::Failure;
 use crate::launcher;
 use crate::options::Options;
-use crate::outcome::Outcome;
+use crate::outcome::{Late, Outcome};
 use crate::process::{Ends, Orphans};
 use crate::registry::Entry;
 use crate::wire::message::{Next, Request};
@@ -77,6 +77,10 @@ impl Order {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome<Vec<u8>>,
+    /// How the function ended in its grace period, where it was cancelled.
+    pub(crate) late: Option<Late<Vec<u8>>>,
+    /// When the function was called, by the wall clock.
+    pub(crate) started_at: Option<SystemTime>,
     pub(crate) duration: Duration,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
@@ -100,6 +104,8 @@ impl Finished {
     pub(super) fn not_begun(failure: Failure) -> Self {
         Self {
             outcome: Outcome::Error(failure),
+            late: None,
+            started_at: None,
             duration: Duration::ZERO,
             usage: Usage::default(),
             sweep: Sweep::Clean,

@@ -5,7 +5,7 @@ mod hearing;
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::REAP_LIMIT;
 use super::certificate::{Evidence, Limits};
@@ -73,6 +73,8 @@ pub(crate) struct Run {
 #[derive(Clone, Copy, Debug)]
 struct Started {
     stopwatch: Stopwatch,
+    /// By the wall clock.
+    at: SystemTime,
     deadline: Deadline,
 }
 
@@ -358,10 +360,12 @@ impl Run {
             start: self.order.start_limit,
             process: self.order.options.limits,
         };
-        let outcome = self.evidence.certify(verdict, limits, &stderr_tail);
+        let (outcome, late) = self.evidence.conclude(verdict, limits, &stderr_tail);
         let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
         Finished {
             outcome,
+            late,
+            started_at: self.started.map(|started| started.at),
             duration: self.duration,
             usage,
             sweep,

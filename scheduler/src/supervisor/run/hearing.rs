@@ -2,7 +2,7 @@
 
 use super::{LAST_LOOK, Run, Started};
 use crate::checkpoint::{self, Checkpoint};
-use crate::clock::{Deadline, Stopwatch};
+use crate::clock::{self, Deadline, Stopwatch};
 use crate::process::{Heard, Word};
 use crate::supervisor::certificate::Answer;
 use crate::supervisor::note::Note;
@@ -53,8 +53,8 @@ impl Run {
                     self.evidence.hello.get_or_insert(hello);
                 }
                 self.evidence.begun = true;
-                self.started =
-                    Some(Started { stopwatch: Stopwatch::start(), deadline: Deadline::after(self.order.limit) });
+                let (stopwatch, deadline) = (Stopwatch::start(), Deadline::after(self.order.limit));
+                self.started = Some(Started { stopwatch, at: clock::wall(), deadline });
                 self.feed(Event::Started);
             }
             Kind::Refused => self.refused(String::from_utf8_lossy(&payload).into_owned()),
