@@ -66,6 +66,9 @@ mod traced;
 mod tracing;
 mod ui;
 mod user_code;
+// What it does to itself only Unix has.
+#[cfg(unix)]
+mod untidy;
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use crate::process::unix::descriptor::above_standard;
+
 /// Reads the counts.
 #[derive(Debug)]
 pub(crate) struct MemoryWitness {
@@ -28,7 +30,7 @@ impl MemoryWitness {
             let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
             candidates(&cgroups).into_iter().filter(|path| path.exists()).collect()
         });
-        Self { files: places.iter().filter_map(|path| File::open(path).ok()).collect() }
+        Self { files: places.iter().filter_map(|path| above_standard(File::open(path).ok()?).ok()).collect() }
     }
 
     /// Returns how many there are so far.

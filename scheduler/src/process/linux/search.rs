@@ -18,6 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use super::{ChildPid, Cookie};
 use crate::clock;
 use crate::process::Orphans;
+use crate::process::unix::descriptor::above_standard;
 
 /// Has orphans become children of this process.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
@@ -109,6 +110,7 @@ impl Search {
         // An old kernel has no pidfds, and without one a signal might hit another process.
         let Some(pidfd) = Pid::from_raw(pid.get())
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
+            .and_then(|pidfd| above_standard(pidfd).ok())
             .filter(|_| self.look(pid) == Seen::OfTheRun)
         else {
             return false;

@@ -13,6 +13,7 @@ use super::{ChildPid, bell, channel, poll, signals};
 use crate::clock::Deadline;
 use crate::evidence::{Exit, Usage};
 use crate::process::unix::collect;
+use crate::process::unix::descriptor::above_standard;
 
 /// Makes this process the reaper of everything below it, deaf to the signals that would end it, and returns the bell
 /// that rings when a child ends.
@@ -21,7 +22,7 @@ pub(crate) fn become_warden() -> io::Result<Bell> {
     bell::shield();
     signals::unblock();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let eventfd = above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?;
     bell::ring_on_child(eventfd.as_raw_fd())?;
     Ok(Bell(eventfd))
 }
@@ -94,7 +95,7 @@ pub(crate) fn execute(command: &mut Command, input: File) -> io::Result<ChildPid
 
 /// Returns a file that exists in memory only.
 pub(crate) fn nameless_file() -> io::Result<File> {
-    let memory = rustix::fs::memfd_create("scheduler", MemfdFlags::CLOEXEC)?;
+    let memory = above_standard(rustix::fs::memfd_create("scheduler", MemfdFlags::CLOEXEC)?)?;
     Ok(memory.into())
 }
 

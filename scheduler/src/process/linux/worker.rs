@@ -11,6 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::{Orders, poll};
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
+use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::spawn;
 use crate::process::{COOKIE, Cookie, Glance, Heard, Interests, Link, Stream, wait};
 use crate::wire::frame::{Kind, Mark};
@@ -47,7 +48,7 @@ impl Worker {
     /// Has the warden start a job, and to which ends to write, and returns the stream to that.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
         let (link, jobs_data) = Link::open()?;
-        self.control.request(request, ends, jobs_data.as_fd());
+        self.control.request(request, ends, jobs_data.as_fd())?;
         Ok(Stream::over(link))
     }
 
@@ -153,5 +154,5 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 fn pidfd(child: &Child) -> Option<OwnedFd> {
     let pid = Pid::from_raw(child.id().cast_signed())?;
     // An old kernel, or a sandbox, has none.
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
+    above_standard(rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?).ok()
 }

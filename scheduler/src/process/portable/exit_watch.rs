@@ -13,6 +13,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 use super::ChildPid;
 use crate::process::unix::collect;
+use crate::process::unix::descriptor::above_standard;
 
 /// How large the stack of the thread is, which does next to nothing.
 const STACK: usize = 64 * 1024;
@@ -59,6 +60,7 @@ impl ExitWatch {
 
 fn watch(child: ChildPid) -> io::Result<PipeReader> {
     let (end, held) = io::pipe()?;
+    let (end, held) = (above_standard(end)?, above_standard(held)?);
     let wait = move || {
         while wait_for(child, WaitIdOptions::empty()) == Err(Errno::INTR) {}
         drop(held);

@@ -84,7 +84,7 @@ impl Worker {
     /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
         let (link, jobs_data) = Link::open()?;
-        self.control.request(request, ends, jobs_data.as_fd());
+        self.control.request(request, ends, jobs_data.as_fd())?;
         self.sent = Some(jobs_data);
         Ok(Stream::over(link))
     }

@@ -10,13 +10,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
 use rustix::process::Uid;
 
+use super::descriptor::{above_standard, null, own};
 use crate::captured::StandardStream;
 use crate::process::output::End;
 use crate::wire::message::{Leads, Request};
@@ -30,6 +30,7 @@ const DESCRIPTORS: usize = 3;
 /// Returns two sockets that are joined, close-on-exec, and whose use ends no process with SIGPIPE.
 pub(in crate::process) fn pair() -> io::Result<(UnixStream, UnixStream)> {
     let (one, other) = UnixStream::pair()?;
+    let (one, other) = (above_standard(one)?, above_standard(other)?);
     // There is no flag for it that goes with each message.
     #[cfg(target_vendor = "apple")]
     for socket in [&one, &other] {
@@ -74,10 +75,33 @@ pub(crate) fn redirect(stream: StandardStream, to: File) -> io::Result<()> {
     }?)
 }
 
-/// Returns the descriptor that goes along to a job for this end of one of its standard streams, if any does: `own`, where
-/// nothing is done with what it writes.
-pub(in crate::process) fn along<'a>(end: &'a End, own: BorrowedFd<'a>) -> Option<BorrowedFd<'a>> {
-    matches!(end.leads, Leads::Along(_)).then(|| end.writer.as_ref().map_or(own, AsFd::as_fd))
+/// The descriptor that goes along to a job for one of its standard streams.
+#[derive(Debug)]
+pub(in crate::process) enum AlongFd<'a> {
+    Lent(BorrowedFd<'a>),
+    /// The null device, where this process has no such stream.
+    Null(OwnedFd),
+}
+
+impl AsFd for AlongFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Lent(descriptor) => *descriptor,
+            Self::Null(null) => null.as_fd(),
+        }
+    }
+}
+
+/// Returns the descriptor that goes along to a job for this end of one of its standard streams, if any does: this process's
+/// own stream, where nothing is done with what the job writes.
+pub(in crate::process) fn along(end: &End, stream: StandardStream) -> io::Result<Option<AlongFd<'_>>> {
+    if !matches!(end.leads, Leads::Along(_)) {
+        return Ok(None);
+    }
+    Ok(Some(match end.writer.as_ref().map(AsFd::as_fd).or_else(|| own(stream)) {
+        Some(descriptor) => AlongFd::Lent(descriptor),
+        None => AlongFd::Null(null()?),
+    }))
 }
 
 /// Takes what came along with a request: a job's end of its stream, and standard streams.
@@ -114,11 +138,6 @@ pub(super) fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let high = rustix::io::fcntl_dupfd_cloexec(descriptor, PRIVATE);
     // The limit on descriptors may be lower than that.
     Ok(high.or_else(|_| rustix::io::fcntl_dupfd_cloexec(descriptor, 3))?)
-}
-
-fn null() -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
 }
 
 /// Says whether standard input is what a parent of ours gives to a copy: a Unix socket of the same user.
@@ -211,8 +230,9 @@ impl Read for Control {
         let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, flags)?;
         for part in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+                let descriptors = descriptors.map(above_standard).collect::<io::Result<Vec<_>>>()?;
                 #[cfg(not(target_os = "linux"))]
-                let descriptors = descriptors.inspect(|descriptor| {
+                let descriptors = descriptors.into_iter().inspect(|descriptor| {
                     // Nothing has been started yet that could have got it in between.
                     let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
                 });

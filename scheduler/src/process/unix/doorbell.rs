@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::EventfdFlags;
 use rustix::event::{PollFd, PollFlags};
 
+use super::descriptor::above_standard;
+
 /// It goes on ringing until it is hushed.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
@@ -23,6 +25,7 @@ impl Doorbell {
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn new() -> io::Result<Self> {
         let (event, button) = io::pipe()?;
+        let (event, button) = (above_standard(event)?, above_standard(button)?);
         rustix::io::ioctl_fionbio(&event, true)?;
         rustix::io::ioctl_fionbio(&button, true)?;
         Ok(Self { event: event.into(), button: button.into(), rung: AtomicBool::new(false) })
@@ -30,7 +33,7 @@ impl Doorbell {
 
     #[cfg(target_os = "linux")]
     pub(crate) fn new() -> io::Result<Self> {
-        let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let event = above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?;
         Ok(Self { event, rung: AtomicBool::new(false) })
     }
 

@@ -3,6 +3,7 @@
 mod append;
 pub(super) mod channel;
 mod collect;
+pub(super) mod descriptor;
 mod doorbell;
 pub(super) mod limits;
 mod link;

@@ -11,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::channel;
+use super::{channel, descriptor};
+use crate::captured::StandardStream;
 use crate::process::output::{Ends, Outlet, Relay};
 use crate::process::{Heard, Word};
 use crate::wire::codec;
@@ -34,10 +35,12 @@ pub(in crate::process) fn spawn(
     let (socket, copys_socket) = channel::pair()?;
     rustix::io::ioctl_fionbio(&socket, true)?;
     let (stderr, copys_stderr) = outlet.relay()?;
-    command.stdin(OwnedFd::from(copys_socket)).stdout(Stdio::null()).stderr(copys_stderr);
+    // One that the command opened itself could get a number that the copy's streams are put on.
+    let null = descriptor::null()?;
+    command.stdin(OwnedFd::from(copys_socket)).stdout(null).stderr(copys_stderr);
     let child = command.process_group(0).spawn();
     // A `Command` keeps the descriptors that it was given, and with them the streams open.
-    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
     let outgoing = VecDeque::new();
     let owner = std::process::id();
@@ -60,14 +63,25 @@ pub(in crate::process) struct Orders {
 
 impl Orders {
     /// Sends the request of a job, with its end of its stream, and of those standard streams that lead along.
-    pub(in crate::process) fn request(&mut self, request: &Request, ends: &Ends, data: BorrowedFd<'_>) {
+    ///
+    /// # Errors
+    ///
+    /// Fails, before anything is sent, if there is no null device for a stream that this process doesn't have.
+    pub(in crate::process) fn request(
+        &mut self,
+        request: &Request,
+        ends: &Ends,
+        data: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         let request = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(self.mark, Kind::Request, request.len()).to_vec();
         message.extend(request);
+        let stdout = channel::along(&ends.stdout, StandardStream::Stdout)?;
+        let stderr = channel::along(&ends.stderr, StandardStream::Stderr)?;
         let mut descriptors = vec![data];
-        descriptors.extend(channel::along(&ends.stdout, rustix::stdio::stdout()));
-        descriptors.extend(channel::along(&ends.stderr, rustix::stdio::stderr()));
+        descriptors.extend([&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd));
         self.say(&message, &descriptors);
+        Ok(())
     }
 
     /// Sends a word.

@@ -13,6 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
 use super::channel::NO_SIGNAL;
+use super::descriptor::{above_standard, own};
 use crate::captured::StandardStream;
 
 /// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
@@ -35,18 +36,19 @@ enum Way {
 
 impl OwnStream {
     pub(in crate::process) fn open(stream: StandardStream) -> Self {
-        let kind = rustix::fs::fstat(descriptor(stream)).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let way = match kind {
-            Ok(FileType::Socket) => Way::Socket,
+        let kind = own(stream).and_then(|own| rustix::fs::fstat(own).ok());
+        let way = match kind.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+            Some(FileType::Socket) => Way::Socket,
             // Elsewhere to open it again is to have the same description.
-            Ok(FileType::Fifo | FileType::CharacterDevice) if cfg!(target_os = "linux") => {
+            Some(FileType::Fifo | FileType::CharacterDevice) if cfg!(target_os = "linux") => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 let path = match stream {
                     StandardStream::Stdout => "/proc/thread-self/fd/1",
                     StandardStream::Stderr => "/proc/thread-self/fd/2",
                 };
                 let reopened = rustix::fs::open(path, flags, Mode::empty());
-                reopened.map_or(Way::Direct, |fd: OwnedFd| Way::Reopened(fd.into()))
+                let reopened = reopened.ok().and_then(|file: OwnedFd| above_standard(file).ok());
+                reopened.map_or(Way::Direct, |file| Way::Reopened(file.into()))
             }
             _ => Way::Direct,
         };
@@ -54,11 +56,13 @@ impl OwnStream {
     }
 
     pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let own = descriptor(self.stream);
+        // The application may have closed it, and its number may belong to something else since.
+        let own = || own(self.stream).ok_or(io::ErrorKind::BrokenPipe);
         match &mut self.way {
             Way::Reopened(file) => file.write(bytes),
-            Way::Socket => Ok(rustix::net::send(own, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
+            Way::Socket => Ok(rustix::net::send(own()?, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
             Way::Direct => {
+                let own = own()?;
                 let mut room = [PollFd::new(&own, PollFlags::OUT)];
                 match rustix::event::poll(&mut room, Some(&Timespec::default()))? {
                     0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -100,6 +104,7 @@ pub(crate) type SourceWriter = PipeWriter;
 impl Source {
     pub(in crate::process) fn open() -> io::Result<(Self, SourceWriter)> {
         let (source, writer) = io::pipe()?;
+        let (source, writer) = (above_standard(source)?, above_standard(writer)?);
         rustix::io::ioctl_fionbio(&source, true)?;
         Ok((Self(source), writer))
     }

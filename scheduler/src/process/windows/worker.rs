@@ -11,7 +11,7 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::{
     DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_ACCESS_DENIED, ERROR_COMMITMENT_LIMIT, ERROR_MAX_THRDS_REACHED,
     ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY,
-    ERROR_TOO_MANY_OPEN_FILES,
+    ERROR_TOO_MANY_OPEN_FILES, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -114,9 +114,15 @@ impl Worker {
             if let Leads::Along(_) = leads {
                 let own = io::stdout();
                 let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
-                // This process may have none.
-                let none = handle.as_raw_handle().is_null();
-                *leads = if none { Leads::Nowhere } else { self.give(handle)? };
+                // This process may have none: one with windows, or one that gave its own up. As a handle that is copied, the
+                // number that means "none" means this process.
+                let none = [ptr::null_mut(), INVALID_HANDLE_VALUE].contains(&handle.as_raw_handle());
+                *leads = match self.give(handle) {
+                    _ if none => Leads::Nowhere,
+                    // One that the application has closed.
+                    Err(_) if end.writer.is_none() => Leads::Nowhere,
+                    given => given?,
+                };
             }
         }
         if let Some(limits) = &request.limits {

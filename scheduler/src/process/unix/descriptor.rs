@@ -1,0 +1,59 @@
+//! Descriptors that stay clear of the numbers of the standard streams, and which standard streams this process has.
+//!
+//! An application may have closed its standard streams. The kernel gives out the lowest free number, so that the next
+//! descriptor that anyone opens becomes somebody's standard output. Every descriptor of this crate therefore goes through
+//! [`above_standard`].
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::FdFlags;
+
+use crate::captured::StandardStream;
+
+/// The lowest number that isn't one of the standard streams'.
+const LOWEST: i32 = 3;
+
+/// Returns this descriptor under a number above those of the standard streams. Costs nothing where it has such a number.
+pub(in crate::process) fn above_standard<T>(descriptor: T) -> io::Result<T>
+where
+    T: AsRawFd + AsFd + From<OwnedFd>,
+{
+    if descriptor.as_raw_fd() >= LOWEST {
+        return Ok(descriptor);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, LOWEST)?.into())
+}
+
+/// Opens the null device.
+pub(in crate::process) fn null() -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    above_standard(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+}
+
+/// Returns a standard stream of this process, if it has that one: a descriptor of that number which a program that this
+/// process executes inherits.
+///
+/// Where the application has closed its stream, the number may belong to any file or socket that was opened since. Those are
+/// close-on-exec, and no job writes to them.
+pub(in crate::process) fn own(stream: StandardStream) -> Option<BorrowedFd<'static>> {
+    let own = match stream {
+        StandardStream::Stdout => rustix::stdio::stdout(),
+        StandardStream::Stderr => rustix::stdio::stderr(),
+    };
+    rustix::io::fcntl_getfd(own).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)).then_some(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_with_a_number_of_its_own_is_left_alone() {
+        let null = null().expect("the null device");
+        let number = null.as_raw_fd();
+        assert!(number >= LOWEST);
+        assert_eq!(above_standard(null).expect("nothing is done").as_raw_fd(), number);
+    }
+}

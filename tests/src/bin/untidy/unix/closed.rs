@@ -1,0 +1,76 @@
+//! It closes some of its standard streams, and runs jobs then.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use scheduler::{AnyJob, Outcome, Output, Scheduler, StandardStream, job, jobs};
+use scheduler_tests::ending::Ending;
+use scheduler_tests::leavings::Leaving;
+use serde_json::json;
+
+use super::Task;
+
+/// Prints to both streams, and returns whether that succeeded.
+#[job]
+fn prints() -> bool {
+    let printed = writeln!(io::stdout(), "printed").and_then(|()| writeln!(io::stderr(), "printed, too"));
+    printed.and_then(|()| io::stdout().flush()).is_ok()
+}
+
+/// Prints to both streams, and waits for ever.
+#[job]
+fn prints_and_hangs() {
+    println!("printed");
+    let _ = io::stdout().flush();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Returns what the standard streams of this process are, as far as they are open.
+#[job]
+fn streams() -> Vec<Option<String>> {
+    (0..3).map(stream).collect()
+}
+
+fn stream(number: i32) -> Option<String> {
+    let target = std::fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+    Some(target.display().to_string())
+}
+
+pub(super) fn run(task: &Task) {
+    for number in task.rest[0].bytes() {
+        // SAFETY: Nothing in here uses the streams again.
+        unsafe { libc::close(i32::from(number - b'0')) };
+    }
+    if let Some(tag) = task.rest.get(1) {
+        let call = AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.clone())).expect("it is registered");
+        let _ = Scheduler::new().start_method(task.method).run([("a".to_owned(), call)]);
+        return;
+    }
+    // Looked at while a job is being ended.
+    let meanwhile = Mutex::new(Vec::new());
+    let scheduler = Scheduler::new().start_method(task.method).on_timeout(|_| {
+        meanwhile.lock().expect("nobody panics with it").push((0..3).map(stream).collect::<Vec<_>>());
+        Ok::<(), io::Error>(())
+    });
+    let list = || {
+        jobs![
+            ("prints", prints),
+            ("is captured", prints::job().stdout(Output::Capture).stderr(Output::Capture)),
+            ("is killed", prints_and_hangs::job().timeout(Duration::from_millis(50))),
+            ("is passed on", prints::job().stdout(Output::Lines).stderr(Output::Lines)),
+            ("looks", streams),
+        ]
+    };
+    let mut records = scheduler.run(list()).expect("the input is fine");
+    let spawner = Scheduler::new().start_method(task.method).concurrency(3);
+    let handles: Vec<_> = (0..6).map(|_| spawner.spawn(prints::job()).expect("the input is fine")).collect();
+    records.extend(Scheduler::new().concurrency(3).start_method(task.method).run(list()).expect("the input is fine"));
+    let spawned: Vec<_> =
+        handles.into_iter().map(|handle| handle.wait().expect("it runs").outcome == Outcome::Ok(true)).collect();
+    let captured = records[1].output().map(|output| output.text(StandardStream::Stdout));
+    let meanwhile = meanwhile.lock().expect("nobody panics with it").clone();
+    task.report(&json!({ "records": records, "spawned": spawned, "captured": captured, "meanwhile": meanwhile }));
+}

@@ -1,0 +1,50 @@
+//! What the application does, one file each.
+
+#![expect(
+    unsafe_code,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it does to itself what has no safe API, and talks to its test"
+)]
+
+mod closed;
+
+use std::fs;
+use std::path::PathBuf;
+
+use scheduler::StartMethod;
+use serde::Serialize;
+
+/// What the test has asked for.
+struct Task {
+    method: StartMethod,
+    report: PathBuf,
+    /// The arguments that are left.
+    rest: Vec<String>,
+}
+
+impl Task {
+    /// Writes the report, which is there once it is whole.
+    fn report(&self, report: &impl Serialize) {
+        let text = serde_json::to_string(report).expect("it can be written as JSON");
+        let draft = self.report.with_extension("draft");
+        fs::write(&draft, text).expect("the folder is the test's");
+        fs::rename(&draft, &self.report).expect("the folder is the test's");
+    }
+}
+
+pub(crate) fn main() {
+    scheduler::init();
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_default();
+    let method = match arguments.next().as_deref() {
+        Some("forks") => StartMethod::ForkServer,
+        _ => StartMethod::Exec,
+    };
+    let report = arguments.next().expect("a path").into();
+    let task = Task { method, report, rest: arguments.collect() };
+    match what.as_str() {
+        "closes" => closed::run(&task),
+        _ => panic!("{what}: it doesn't do that"),
+    }
+}
