@@ -65,8 +65,8 @@ pub(super) fn run(task: &Task) {
         ]
     };
     let mut records = scheduler.run(list()).expect("the input is fine");
-    let spawner = Scheduler::new().start_method(task.method).concurrency(3);
-    let handles: Vec<_> = (0..6).map(|_| spawner.spawn(prints::job()).expect("the input is fine")).collect();
+    let pool = Scheduler::new().start_method(task.method).concurrency(3);
+    let handles: Vec<_> = (0..6).map(|_| pool.spawn(prints::job()).expect("the input is fine")).collect();
     records.extend(Scheduler::new().concurrency(3).start_method(task.method).run(list()).expect("the input is fine"));
     let spawned: Vec<_> =
         handles.into_iter().map(|handle| handle.wait().expect("it runs").outcome == Outcome::Ok(true)).collect();
