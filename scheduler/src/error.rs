@@ -88,6 +88,12 @@ impl Error {
         Self::new(Kind::NotInitialised, message)
     }
 
+    pub(crate) fn forked() -> Self {
+        let message = "the jobs run in another process, of which this one is a fork, and can't be waited for here; wait for \
+            them there, or give the `Scheduler` other jobs here, which it runs as if it had been made here";
+        Self::new(Kind::Machinery, message.to_owned())
+    }
+
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
             set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \

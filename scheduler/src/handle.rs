@@ -21,6 +21,9 @@ use crate::wire::codec::CodecError;
 ///
 /// It is a future, too, of the same as [`wait`](Self::wait) returns, on any executor or none.
 ///
+/// In a process that was forked from the one that spawned the job (`fork` without an execution) a handle does nothing: dropping
+/// it, too, leaves the job alone, and to wait for it is an error.
+///
 /// # Panics
 ///
 /// What came of the job is given once. A handle that is asked for it once more, or polled, panics.
@@ -80,13 +83,13 @@ impl<T> Handle<T> {
     /// By the time that you use it the process may have ended, and its id may be another one's.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.spawned.slot.process()
+        self.spawned.slot.process().filter(|_| self.is_at_home())
     }
 
     /// Says whether the job is over, so that [`wait`](Self::wait) returns at once.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.spawned.slot.is_over()
+        !self.is_at_home() || self.spawned.slot.is_over()
     }
 
     /// Has the job ended: it is asked to, and killed once its [grace period](macro@crate::job#grace) is over; at once, if it
@@ -117,6 +120,7 @@ impl<T> Handle<T> {
     ///
     /// If what came of it has been given already.
     pub fn wait(self) -> Result<Run<T>, Error> {
+        self.refuse_in_a_fork()?;
         let over = self.spawned.slot.wait(Deadline::after(Duration::MAX));
         self.run(over.expect("there is no deadline"))
     }
@@ -145,6 +149,7 @@ impl<T> Handle<T> {
     /// }
     /// ```
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Run<T>>, Error> {
+        self.refuse_in_a_fork()?;
         self.spawned.slot.wait(Deadline::after(timeout)).map(|over| self.run(over)).transpose()
     }
 
@@ -164,6 +169,15 @@ impl<T> Handle<T> {
         self.when_dropped = WhenDropped::LetGoOn;
     }
 
+    /// Says whether this is the process that spawned the job, and no fork of it.
+    fn is_at_home(&self) -> bool {
+        self.spawned.origin.is_here()
+    }
+
+    fn refuse_in_a_fork(&self) -> Result<(), Error> {
+        if self.is_at_home() { Ok(()) } else { Err(Error::forked()) }
+    }
+
     fn run(&self, over: Result<crate::supervisor::Finished, Error>) -> Result<Run<T>, Error> {
         Ok(Run::of(over?, self.decode))
     }
@@ -173,6 +187,7 @@ impl<T> Future for Handle<T> {
     type Output = Result<Run<T>, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.refuse_in_a_fork()?;
         self.spawned.slot.poll(context).map(|over| self.run(over))
     }
 }

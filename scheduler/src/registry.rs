@@ -2,13 +2,14 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::options::Options;
 use crate::output::ErasedOutput;
+use crate::process::PerProcess;
 use crate::stage::{Ending, Stage};
 
 /// A registered job: a row of the [`registry`].
@@ -176,12 +177,12 @@ inventory::collect!(Registered);
 /// ```
 #[must_use]
 pub fn registry() -> &'static [&'static Entry] {
-    static SORTED: LazyLock<Vec<&'static Entry>> = LazyLock::new(|| {
+    static SORTED: PerProcess<OnceLock<Vec<&'static Entry>>> = PerProcess::new(OnceLock::new());
+    SORTED.here().get_or_init(|| {
         let mut entries: Vec<_> = all().collect();
         entries.sort_by_key(|entry| (entry.name(), entry.file(), entry.line(), entry.column()));
         entries
-    });
-    &SORTED
+    })
 }
 
 fn all() -> impl Iterator<Item = &'static Entry> {
@@ -280,8 +281,9 @@ fn quoted(names: impl IntoIterator<Item = &'static str>) -> String {
 
 /// Checks once that no two jobs have the same name.
 pub(crate) fn check() -> Result<(), Error> {
-    static PROBLEM: LazyLock<Option<String>> = LazyLock::new(|| duplicate_among(registry()));
-    PROBLEM.as_ref().map_or(Ok(()), |problem| Err(Error::invalid_jobs(problem)))
+    static PROBLEM: PerProcess<OnceLock<Option<String>>> = PerProcess::new(OnceLock::new());
+    let problem = PROBLEM.here().get_or_init(|| duplicate_among(registry()));
+    problem.as_ref().map_or(Ok(()), |problem| Err(Error::invalid_jobs(problem)))
 }
 
 fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {

@@ -16,15 +16,16 @@ use crate::guard::guarded;
 use crate::ledger::{Subject, announce, record, settle, unrecorded};
 use crate::observer::{Audience, new_keys};
 use crate::options::OnFailure;
+use crate::process::{Origin, PerProcess};
 use crate::settings::Settings;
 use crate::supervisor::{Finished, Hears, News, Quarters, Residence, Rules, Ticket};
 
 /// The follow-up of a scheduler, which can be called on any thread.
 pub(crate) type SharedFollowUp = Arc<dyn crate::follow_up::CallFollowUp + Send + Sync>;
 
-/// The loop for the spawned jobs of a scheduler, while there are any.
+/// The loop for the spawned jobs of a scheduler, while there are any. A fork of the process has one of its own.
 #[derive(Debug, Default)]
-pub(crate) struct Office(Mutex<Desk>);
+pub(crate) struct Office(PerProcess<Mutex<Desk>>);
 
 #[derive(Debug, Default)]
 struct Desk {
@@ -39,6 +40,8 @@ pub(crate) struct Spawned {
     pub(crate) slot: Arc<Slot>,
     pub(crate) residence: Residence,
     pub(crate) ticket: Ticket,
+    /// The process that has the loop.
+    pub(crate) origin: Origin,
 }
 
 impl Office {
@@ -54,7 +57,7 @@ impl Office {
         let mut order = settings.orders(&jobs)?.pop().expect("there is an order for each job");
         let [(job_id, call)] = jobs;
         let slot = Arc::new(Slot::new(job_id, call));
-        let mut desk = lock(&self.0);
+        let (origin, mut desk) = (Origin::here(), lock(self.0.here()));
         let ticket = order.ticket(desk.spawned);
         desk.spawned += 1;
         if let Some((residence, slots)) = &desk.open {
@@ -64,7 +67,7 @@ impl Office {
                 match residence.give(ticket, order) {
                     Ok(()) => {
                         open.slots.insert(ticket.number, Arc::clone(&slot));
-                        return Ok(Spawned { slot, residence: residence.clone(), ticket });
+                        return Ok(Spawned { slot, residence: residence.clone(), ticket, origin });
                     }
                     Err(back) => order = back,
                 }
@@ -82,7 +85,7 @@ impl Office {
         let listener = listener(slots.clone(), settings.audience.clone(), follow_up)?;
         let residence = Residence::start(crew, move |crew| theirs.keep(crew), rules, (ticket, order), listener)?;
         desk.open = Some((residence.clone(), slots));
-        Ok(Spawned { slot, residence, ticket })
+        Ok(Spawned { slot, residence, ticket, origin })
     }
 }
 
@@ -115,10 +118,13 @@ impl Slots {
 }
 
 /// Tells the slots that are left that nobody will tell them anything: the thread that would has panicked.
-struct LastWord(Slots);
+struct LastWord(Slots, Origin);
 
 impl Drop for LastWord {
     fn drop(&mut self) {
+        if !self.1.is_here() {
+            return;
+        }
         let left = {
             let mut open = lock(&self.0.0);
             open.is_closed = true;
@@ -141,7 +147,7 @@ fn listener(
     follow_up: SharedFollowUp,
 ) -> Result<Box<dyn FnMut(usize, News) + Send>, Error> {
     if audience.is_empty() && !follow_up.does_something() {
-        let last_word = LastWord(slots);
+        let last_word = LastWord(slots, Origin::here());
         return Ok(Box::new(move |number, news| {
             note(&last_word.0, number, &news);
             if let News::Over(over) = news {
@@ -150,7 +156,7 @@ fn listener(
         }));
     }
     let (sender, receiver) = mpsc::channel();
-    let teller = Teller { last_word: LastWord(slots.clone()), audience, follow_up };
+    let teller = Teller { last_word: LastWord(slots.clone(), Origin::here()), audience, follow_up };
     thread::Builder::new()
         .name("scheduler-teller".to_owned())
         .spawn(move || teller.tell(&receiver))
@@ -188,7 +194,12 @@ impl Teller {
                 continue;
             };
             let subject = Subject { key: slot.key, job_id: &slot.job_id, job: slot.call.name() };
-            if let Some(over) = announce(&mut self.audience, subject, news) {
+            let over = announce(&mut self.audience, subject, news);
+            if !self.last_word.1.is_here() {
+                // An observer has forked this process: nothing more comes here.
+                return;
+            }
+            if let Some(over) = over {
                 let record = record(slot.job_id.clone(), &slot.call, over);
                 let told = settle(&mut self.audience, slot.key, &record, &*self.follow_up);
                 self.last_word.0.settle(

@@ -1,9 +1,10 @@
-//! Applications that are less tidy than most: with closed standard streams.
+//! Applications that are less tidy than most: with closed standard streams, and with forks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::leavings::{FAMILY, alive, new_tag};
+use scheduler_tests::platform::HAS_WARDENS;
 use serde_json::{Value, json};
 
 use crate::application::methods;
@@ -78,11 +79,49 @@ fn nothing_survives_an_application_without_standard_streams() {
         for closed in SUBSETS {
             let (folder, tag) = (tempfile::tempdir().expect("a temporary folder"), new_tag());
             let (mut command, _) = untidy("closes", method, folder.path());
-            let mut app = command.args([closed, &tag]).spawn().expect("it is built");
-            soon("the job has left its daemon", || !alive(&tag).is_empty());
+            let mut app = command.args([closed, &tag]).env(FAMILY, &tag).spawn().expect("it is built");
+            // The application, a warden if there are such, a job and its daemon.
+            soon("the job has left its daemon", || alive(&tag).len() == if HAS_WARDENS { 4 } else { 3 });
             app.kill().expect("it is ours");
             app.wait().expect("it is ours");
-            soon("the daemon is gone", || alive(&tag).is_empty());
+            soon("all is gone", || alive(&tag).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_fork_runs_jobs_of_its_own_and_leaves_its_parents_alone() {
+    for method in methods() {
+        let report = report("forks", method, &[]);
+        for worker in report["workers"].as_array().expect("there are workers") {
+            assert_eq!(worker[0], 0, "{worker}");
+            assert_eq!(worker[1]["results"]["Ok"], json!([42, 42, 42]), "{worker}");
+            assert_eq!(worker[1]["spawned"]["Ok"], true, "{worker}");
+            // What the parent runs is none of its business, and it doesn't wait for it.
+            assert_eq!((&worker[1]["is_finished"], &worker[1]["pid"]), (&true.into(), &Value::Null), "{worker}");
+            let error = worker[1]["waited"]["Err"].as_str().expect("there is nothing to wait for");
+            assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
+            assert!(worker[1]["dropped_in"].as_f64().expect("seconds") < 1.5, "{worker}");
+        }
+        assert_eq!((&report["still_runs"], &report["result"]["Ok"]), (&true.into(), &true.into()), "{report}");
+        assert!(report["dropped_in"].as_f64().expect("seconds") < 1.5, "{report}");
+    }
+}
+
+#[test]
+fn no_fork_waits_for_what_another_thread_held_when_it_was_made() {
+    for method in methods() {
+        assert_eq!(report("forks among threads", method, &[]), json!(vec![0; 30]));
+    }
+}
+
+#[test]
+fn a_list_that_is_under_way_belongs_to_one_of_two_processes() {
+    for method in methods() {
+        for fork in report("forks in a follow-up", method, &[]).as_array().expect("one of each concurrency") {
+            assert_eq!(fork[0], 0, "{fork}");
+            let error = fork[1]["Err"].as_str().expect("it has no list");
+            assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
         }
     }
 }

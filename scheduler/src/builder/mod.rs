@@ -266,7 +266,7 @@ fn run(
         let mut crew = open()?;
         let supervised = supervise(orders, &mut crew, &rules, |index, news| ledger.enter(index, news, follow_up));
         quarters.keep(crew);
-        supervised.map_err(|error| Error::machinery("listen to a token", error))?;
+        supervised?;
         return ledger.close();
     }
     // A follow-up or an observer that takes its time must delay nobody's deadline.

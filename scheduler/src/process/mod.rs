@@ -10,6 +10,7 @@
 
 mod cookie;
 mod manner;
+mod origin;
 mod orphans;
 mod output;
 mod ready;
@@ -18,6 +19,7 @@ mod word;
 
 pub(crate) use cookie::{COOKIE, Cookie, MARKER};
 pub(crate) use manner::Manner;
+pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{Ends, Outlet, Output};
 pub(crate) use ready::Ready;

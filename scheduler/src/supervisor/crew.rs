@@ -10,7 +10,9 @@ use super::warden::Warden;
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
-use crate::process::{self, HAS_FORK_SERVERS, Heard, Interests, MemoryWitness, Outlet, Ready, Word};
+use crate::process::{
+    self, HAS_FORK_SERVERS, Heard, Interests, MemoryWitness, Origin, Outlet, PerProcess, Ready, Word,
+};
 use crate::start_method::StartMethod;
 use crate::wire::message::{self, Next};
 
@@ -27,6 +29,7 @@ pub(crate) struct Crew {
     leaving: Vec<(Warden, Deadline)>,
     /// They are in the cgroup of this process.
     memory: Option<MemoryWitness>,
+    origin: Origin,
 }
 
 impl Crew {
@@ -56,7 +59,15 @@ impl Crew {
 
     /// Returns a crew that executes the binary for every job, and what those print goes to this outlet.
     pub(crate) fn printing_to(outlet: Outlet, launcher: Launcher) -> Self {
-        Self { launcher, outlet, next: Next::End, idle: Vec::new(), leaving: Vec::new(), memory: None }
+        Self {
+            launcher,
+            outlet,
+            next: Next::End,
+            idle: Vec::new(),
+            leaving: Vec::new(),
+            memory: None,
+            origin: Origin::here(),
+        }
     }
 
     /// Where what jobs write goes that are told nothing about it.
@@ -146,6 +157,10 @@ impl Crew {
 
     /// Returns once all have left, or should have.
     pub(super) fn settle(&mut self) {
+        if !self.origin.is_here() {
+            // They leave somebody else.
+            return self.leaving.clear();
+        }
         let deadline = Deadline::after(2 * REAP_LIMIT);
         while !self.leaving.is_empty() && !deadline.is_past() {
             process::wait(self.interests(), None, deadline.earlier(self.deadline()));
@@ -156,20 +171,24 @@ impl Crew {
     }
 }
 
-/// Where the crew of a scheduler is between its runs. Lists that run at the same time have a crew each.
+/// Where the crew of a scheduler is between its runs. Lists that run at the same time have a crew each, and so have the forks
+/// of a process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Quarters(Arc<Mutex<Option<Crew>>>);
+pub(crate) struct Quarters(Arc<PerProcess<Mutex<Option<Crew>>>>);
 
 impl Quarters {
     /// Returns the crew that was kept, or a new one, as [`Crew::open`] does.
     pub(crate) fn open(&self, launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Crew, Error> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self.0.here().lock().unwrap_or_else(PoisonError::into_inner).take();
         kept.map_or_else(|| Crew::open(launcher, method, start_limit), Ok)
     }
 
     /// Keeps a crew for the next run.
     pub(crate) fn keep(&self, crew: Crew) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(crew);
+        if !crew.origin.is_here() {
+            return;
+        }
+        let before = self.0.here().lock().unwrap_or_else(PoisonError::into_inner).replace(crew);
         // Another list's: its wardens are waited for, and no lock is held meanwhile.
         drop(before);
     }

@@ -6,13 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::order::Order;
 use super::queue::Ticket;
-use crate::process::Doorbell;
+use crate::process::{Doorbell, Origin};
 
 /// It is read by one loop, and written to from any thread.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     doorbell: Doorbell,
     words: Mutex<Words>,
+    origin: Origin,
 }
 
 #[derive(Debug)]
@@ -47,15 +48,19 @@ pub(crate) enum Means {
 impl Inbox {
     pub(crate) fn new() -> io::Result<Self> {
         let words = Mutex::new(Words { closed: false, instructions: Vec::new() });
-        Ok(Self { doorbell: Doorbell::new()?, words })
+        Ok(Self { doorbell: Doorbell::new()?, words, origin: Origin::here() })
     }
 
     /// Has the loop hear of it, at once if it waits.
     ///
     /// # Errors
     ///
-    /// Gives the instruction back if there is no loop any more that could follow it.
+    /// Gives the instruction back if there is no loop any more that could follow it, or none in this process, which is a fork
+    /// of the one that has it.
     pub(crate) fn say(&self, instruction: Instruction) -> Result<(), Instruction> {
+        if !self.origin.is_here() {
+            return Err(instruction);
+        }
         let mut words = self.words();
         if words.closed {
             return Err(instruction);

@@ -32,7 +32,9 @@ pub use token::CancelToken;
 pub(crate) use watch::Watch;
 
 use crate::attempt::Attempt;
+use crate::error::Error;
 use crate::options::OnFailure;
+use crate::process::Origin;
 use inbox::Inbox;
 use shift::{Listener, Shift};
 
@@ -96,18 +98,21 @@ impl Rules {
 ///
 /// # Errors
 ///
-/// Fails, before any is started, if there is no way to be told of a cancelled token.
+/// Fails, before any is started, if there is no way to be told of a cancelled token; and later, where the listener has forked
+/// this process, in the fork.
 pub(crate) fn supervise(
     orders: Vec<Order>,
     crew: &mut Crew,
     rules: &Rules,
     mut listener: impl FnMut(usize, News) -> ControlFlow<()>,
-) -> io::Result<()> {
-    let inbox = rules.token.as_ref().map(listening_to).transpose()?;
+) -> Result<(), Error> {
+    let origin = Origin::here();
+    let inbox = rules.token.as_ref().map(listening_to).transpose();
+    let inbox = inbox.map_err(|error| Error::machinery("listen to a token", error))?;
     let mut shift = Shift::new(rules, crew, inbox.as_deref());
     take_all(&mut shift, orders, &mut listener);
     shift.run(&mut listener);
-    Ok(())
+    if origin.is_here() { Ok(()) } else { Err(Error::forked()) }
 }
 
 /// Returns a new inbox, into which the token speaks.

@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::{Hears, News, Rules};
 use crate::clock::Deadline;
 use crate::options::OnFailure;
 use crate::outcome::Status;
-use crate::process;
+use crate::process::{self, Origin, PerProcess};
 
 /// Who is told of what becomes of each order, by its number; `Break` if no further job may start.
 pub(super) type Listener<'a> = dyn FnMut(usize, News) -> ControlFlow<()> + 'a;
@@ -38,6 +38,7 @@ pub(super) struct Shift<'a> {
     stopped: bool,
     /// Nor is one, for want of room, until one of those that run has ended; or a single one, once nobody runs or leaves.
     full: bool,
+    origin: Origin,
 }
 
 /// What follows an attempt.
@@ -94,6 +95,7 @@ impl<'a> Shift<'a> {
             end: Deadline::after(rules.total_timeout),
             stopped: false,
             full: false,
+            origin: Origin::here(),
         }
     }
 
@@ -116,7 +118,7 @@ impl<'a> Shift<'a> {
         loop {
             self.work(listener);
             self.crew.settle();
-            if self.inbox.is_none_or(Inbox::close_if_empty) {
+            if !self.origin.is_here() || self.inbox.is_none_or(Inbox::close_if_empty) {
                 return;
             }
         }
@@ -140,10 +142,20 @@ impl<'a> Shift<'a> {
                 self.wait(pace);
             }
             self.conclude(listener);
+            if !self.origin.is_here() {
+                return self.forget();
+            }
             if self.end.is_past() {
                 self.end_the_list();
             }
         }
+    }
+
+    /// Forgets all orders, in a fork of the process that carries them out: whoever was told something here has made that.
+    fn forget(&mut self) {
+        self.running.clear();
+        self.prepared.clear();
+        self.queue.clear();
     }
 
     /// Does what was said meanwhile.
@@ -264,7 +276,7 @@ impl<'a> Shift<'a> {
     /// Makes the processes of some of the next ones, so that their start is hidden behind those that run.
     fn look_ahead(&mut self) {
         // With one core there is nothing to hide behind.
-        let cores = if *CORES < 2 { 0 } else { *CORES };
+        let cores = Some(cores()).filter(|cores| *cores > 1).unwrap_or_default();
         let wanted = self.running.iter().filter(|working| working.run.is_up()).take(cores).count();
         if self.prepared.len() >= wanted {
             return;
@@ -372,7 +384,10 @@ impl<'a> Shift<'a> {
 }
 
 /// How many cores this process may use: the kernel is asked once, in a dozen calls.
-static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+fn cores() -> usize {
+    static CORES: PerProcess<OnceLock<usize>> = PerProcess::new(OnceLock::new());
+    *CORES.here().get_or_init(|| thread::available_parallelism().map_or(1, NonZeroUsize::get))
+}
 
 #[cfg(test)]
 mod tests {

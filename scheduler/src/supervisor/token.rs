@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::inbox::{Inbox, Instruction, Means};
+use crate::process::PerProcess;
 
 /// Ends the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
 ///
@@ -53,7 +54,7 @@ struct Shared {
     /// How far it went: nobody has asked for anything, the jobs are asked, or killed.
     stage: AtomicU8,
     /// Whom to tell.
-    inboxes: Mutex<Vec<Weak<Inbox>>>,
+    inboxes: PerProcess<Mutex<Vec<Weak<Inbox>>>>,
 }
 
 const ASKED: u8 = 1;
@@ -84,7 +85,7 @@ impl CancelToken {
     }
 
     fn go_to(&self, stage: u8) {
-        let inboxes = self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.stage.fetch_max(stage, Ordering::AcqRel) < stage {
             inboxes.iter().filter_map(Weak::upgrade).for_each(|inbox| tell(&inbox, stage));
         }
@@ -92,7 +93,7 @@ impl CancelToken {
 
     /// Has the loop that reads this inbox hear of it, now or later.
     pub(super) fn tell(&self, inbox: &Arc<Inbox>) {
-        let mut inboxes = self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
         inboxes.retain(|inbox| inbox.strong_count() > 0);
         inboxes.push(Arc::downgrade(inbox));
         // Under the lock, so that it is told by one of the two, and of no earlier stage after a later one.
@@ -152,6 +153,6 @@ mod tests {
         for _ in 0..100 {
             token.tell(&Arc::new(Inbox::new().expect("a doorbell")));
         }
-        assert!(token.0.inboxes.lock().expect("nobody panics with it").len() <= 1);
+        assert!(token.0.inboxes.here().lock().expect("nobody panics with it").len() <= 1);
     }
 }

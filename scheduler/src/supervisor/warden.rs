@@ -60,8 +60,12 @@ pub(super) fn new_mark() -> Mark {
 /// Returns random bytes. What hashes maps against attackers is good enough against accidents.
 pub(super) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
+    // A fork has the keys of its parent, and would get the same numbers.
+    let process = std::process::id();
     for half in bytes.chunks_exact_mut(8) {
-        half.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u32(process);
+        half.copy_from_slice(&hasher.finish().to_le_bytes());
     }
     bytes
 }

@@ -1,5 +1,6 @@
 //! `Watch`: orders that are supervised on a thread of its own, which tells what becomes of each.
 
+use std::mem;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
@@ -15,6 +16,7 @@ use super::{Crew, News, Order, Rules, take_all};
 use crate::error::Error;
 use crate::guard::guarded;
 use crate::outcome::Outcome;
+use crate::process::Origin;
 
 /// Dropped before the end, it has the jobs that run killed, and the thread end when that is done.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Watch {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<(), Error>>>,
     failure: Option<Error>,
+    origin: Origin,
 }
 
 /// What the thread says of an order.
@@ -93,16 +96,22 @@ impl Watch {
             Ok(())
         };
         let thread = thread::Builder::new().name("scheduler".to_owned()).spawn(watch).map_err(unwatched)?;
-        Ok(Self { told, shared, thread: Some(thread), failure: None })
+        Ok(Self { told, shared, thread: Some(thread), failure: None, origin: Origin::here() })
     }
 
     /// Returns what is said next, once it is; nothing after the end.
     pub(crate) fn wait(&mut self) -> Option<Told> {
+        if !self.origin.is_here() {
+            return self.fail(Error::forked());
+        }
         self.told.recv().ok().map(Told::taken).or_else(|| self.end())
     }
 
     /// Returns what is said next, or has the task be woken when there is something; nothing after the end.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
+        if !self.origin.is_here() {
+            return Poll::Ready(self.fail(Error::forked()));
+        }
         self.shared.listen(context.waker());
         match self.told.try_recv() {
             Ok(told) => Poll::Ready(Some(told.taken())),
@@ -121,6 +130,11 @@ impl Watch {
         self.shared.say(Instruction::Stop);
     }
 
+    fn fail(&mut self, failure: Error) -> Option<Told> {
+        self.failure = Some(failure);
+        None
+    }
+
     /// Sees the thread off, which has nothing more to do.
     fn end(&mut self) -> Option<Told> {
         let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
@@ -131,6 +145,12 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        if !self.origin.is_here() {
+            // Here there is no such thread, and what it was about to say when this process was forked would be waited for.
+            mem::forget(self.thread.take());
+            mem::forget(mem::replace(&mut self.told, mpsc::channel().1));
+            return;
+        }
         // Nobody waits for the jobs any more, so that a grace period would serve nobody.
         self.shared.say(Instruction::EndAll(Means::Kill));
     }

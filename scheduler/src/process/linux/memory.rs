@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use crate::process::PerProcess;
 use crate::process::unix::descriptor::above_standard;
 
 /// Reads the counts.
@@ -25,8 +26,8 @@ impl MemoryWitness {
     pub(crate) fn new() -> Self {
         // They are looked for once: a single call would spend more on that than on anything else in the parent. The files
         // are opened anew each time, as an application may close what it doesn't know.
-        static PLACES: OnceLock<Vec<PathBuf>> = OnceLock::new();
-        let places = PLACES.get_or_init(|| {
+        static PLACES: PerProcess<OnceLock<Vec<PathBuf>>> = PerProcess::new(OnceLock::new());
+        let places = PLACES.here().get_or_init(|| {
             let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
             candidates(&cgroups).into_iter().filter(|path| path.exists()).collect()
         });

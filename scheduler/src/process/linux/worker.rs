@@ -13,7 +13,7 @@ use crate::clock::Deadline;
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::spawn;
-use crate::process::{COOKIE, Cookie, Glance, Heard, Interests, Link, Stream, wait};
+use crate::process::{COOKIE, Cookie, Glance, Heard, Interests, Link, Origin, Stream, wait};
 use crate::wire::frame::{Kind, Mark};
 use crate::wire::message::Request;
 
@@ -22,7 +22,8 @@ const ABANDON: Duration = Duration::from_secs(3);
 
 /// A warden, as the parent holds it: the process, and the socket by which it is told what to do.
 ///
-/// Dropping it closes the socket, at which the warden sweeps and ends, and waits for that.
+/// Dropping it closes the socket, at which the warden sweeps and ends, and waits for that. In a fork of the process that
+/// started the warden nothing of that happens: the warden isn't its child, and works for somebody else.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
@@ -31,13 +32,14 @@ pub(crate) struct Worker {
     /// What it writes to standard error itself, and its jobs, one after the other, that are told nothing else.
     stderr: Relay,
     reaped: bool,
+    origin: Origin,
 }
 
 impl Worker {
     /// Starts `command` as a warden, whose processes bear the cookie and its frames the mark.
     pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
         let (child, control, stderr) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
-        Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false })
+        Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
     }
 
     /// Asks the warden how it will make processes.
@@ -69,13 +71,16 @@ impl Worker {
 
     /// Tells the warden to end, which has nothing to do any more.
     pub(crate) fn dismiss(&mut self) {
+        if self.origin.is_here() {
+            self.control.hang_up();
+        }
         self.control.close();
         self.stderr.close();
     }
 
     /// Ends the warden itself; its job dies with it.
     pub(crate) fn kill(&mut self) {
-        if self.reaped {
+        if self.reaped || !self.origin.is_here() {
             return;
         }
         // It may have ended by now, which is as good.
@@ -137,6 +142,9 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.dismiss();
+        if !self.origin.is_here() {
+            return;
+        }
         self.reap_until(Deadline::after(ABANDON));
         self.kill();
         // A process that was sent SIGKILL ends, unless the kernel holds on to it; to wait for it is what keeps a zombie

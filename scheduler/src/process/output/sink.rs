@@ -5,14 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::printer::Printer;
 use crate::captured::StandardStream;
-use crate::process::OwnStream;
+use crate::process::{OwnStream, PerProcess};
 
 /// How much of whole lines is written at a time.
 const PIECE: usize = 4096;
 
 /// What of a line of each of this process's streams was not written with the rest of it, whoever's line it is: nothing may
 /// come in between.
-static CUT_OFF: [Mutex<Vec<u8>>; 2] = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
+static CUT_OFF: [PerProcess<Mutex<Vec<u8>>>; 2] = [const { PerProcess::new(Mutex::new(Vec::new())) }; 2];
 
 #[derive(Debug)]
 pub(super) enum Sink {
@@ -79,7 +79,7 @@ impl Sink {
 
 impl Own {
     fn cut_off(&self) -> MutexGuard<'static, Vec<u8>> {
-        CUT_OFF[self.stream as usize].lock().unwrap_or_else(PoisonError::into_inner)
+        CUT_OFF[self.stream as usize].here().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -15,7 +15,7 @@ use crate::clock::Deadline;
 use crate::evidence::{Sweep, Usage};
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::unix::{Orders, collect, spawn};
-use crate::process::{COOKIE, Cookie, Heard, Stream, Word};
+use crate::process::{COOKIE, Cookie, Heard, Origin, Stream, Word};
 use crate::wire::frame::Mark;
 use crate::wire::message::{ExitReport, Request};
 
@@ -27,7 +27,8 @@ const ABANDON: Duration = Duration::from_secs(3);
 
 /// A job's process, from before it is told which job it is to run.
 ///
-/// Dropping it ends the process and its group, and waits for that.
+/// Dropping it ends the process and its group, and waits for that. In a fork of the process that started it nothing of that
+/// happens: it isn't its child, and runs for somebody else.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// The leader of its process group, since it was started.
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     killed: BTreeSet<i32>,
     state: State,
     is_dismissed: bool,
+    origin: Origin,
 }
 
 /// How far the parent has witnessed the end.
@@ -74,6 +76,7 @@ impl Worker {
             killed: BTreeSet::new(),
             state: State::Running,
             is_dismissed: false,
+            origin: Origin::here(),
         })
     }
 
@@ -165,7 +168,10 @@ impl Worker {
 
     /// Ends the process, which has nothing to do any more.
     pub(crate) fn dismiss(&mut self) {
-        self.kill();
+        if self.origin.is_here() {
+            self.kill();
+            self.control.hang_up();
+        }
         self.is_dismissed = true;
         self.control.close();
         self.sent = None;
@@ -175,7 +181,7 @@ impl Worker {
     /// Ends the process and its group.
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
-        if !matches!(self.state, State::Collected) && !self.exit.is_gone() {
+        if self.origin.is_here() && !matches!(self.state, State::Collected) && !self.exit.is_gone() {
             let _ = self.child.kill_group();
             // It may have left its group.
             let _ = self.child.kill();
@@ -233,6 +239,9 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.dismiss();
+        if !self.origin.is_here() {
+            return;
+        }
         let deadline = Deadline::after(ABANDON);
         while !self.reap() && !deadline.is_past() {
             wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);

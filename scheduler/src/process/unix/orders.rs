@@ -142,6 +142,13 @@ impl Orders {
         }
     }
 
+    /// Says by the end of the stream that nothing follows: to close it says that only where no fork of this process has it
+    /// open, too.
+    pub(in crate::process) fn hang_up(&self) {
+        // That the other end has gone is as good.
+        let _ = self.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Both));
+    }
+
     pub(in crate::process) fn close(&mut self) {
         if let Some(socket) = self.socket.take().filter(|_| self.owner == std::process::id()) {
             // A fork of this process may have the socket, too, so that to drop it here would not end it.

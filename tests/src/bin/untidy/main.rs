@@ -1,4 +1,4 @@
-//! An application that is less tidy than most: it closes its standard streams.
+//! An application that is less tidy than most: it closes its standard streams, and forks.
 //!
 //! Its first argument says what it does, the second how the processes of its jobs are made, the third to which file it writes
 //! its report, as it may have no standard output.

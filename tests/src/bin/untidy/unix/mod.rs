@@ -3,6 +3,7 @@
 #![expect(unsafe_code, clippy::print_stdout, reason = "it does to itself what has no safe API, and talks to its test")]
 
 mod closed;
+mod forked;
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ pub(crate) fn main() {
     let task = Task { method, report, rest: arguments.collect() };
     match what.as_str() {
         "closes" => closed::run(&task),
+        "forks" => forked::run(&task),
+        "forks among threads" => forked::run_among_threads(&task),
+        "forks in a follow-up" => forked::run_in_a_follow_up(&task),
         _ => panic!("{what}: it doesn't do that"),
     }
 }
