@@ -18,7 +18,10 @@ mod system {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` may be written.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-        Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).expect("less than a second"))
+        Duration::new(
+            u64::try_from(time.tv_sec).expect("time does not go backwards"),
+            u32::try_from(time.tv_nsec).expect("less than a second"),
+        )
     }
 
     /// Returns the time that this process has been working.
@@ -31,7 +34,7 @@ mod system {
         };
         let duration = |time: libc::timeval| {
             let micros = u32::try_from(time.tv_usec).expect("less than a second");
-            Duration::new(time.tv_sec.cast_unsigned(), micros * 1000)
+            Duration::new(u64::try_from(time.tv_sec).expect("time does not go backwards"), micros * 1000)
         };
         duration(usage.ru_utime) + duration(usage.ru_stime)
     }

@@ -7,6 +7,7 @@
 mod errors;
 
 use std::collections::BTreeMap;
+use std::ffi::c_long;
 use std::io::Write;
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -19,7 +20,7 @@ use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, RAN, Report, Role, Su
 use serde::Deserialize;
 
 /// How often each call is made by each kind of process.
-type Counts = BTreeMap<(Role, i64), usize>;
+type Counts = BTreeMap<(Role, c_long), usize>;
 
 /// How many runs in which nothing fails tell which calls there are.
 const SURVEYS: usize = 3;

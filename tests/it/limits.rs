@@ -68,7 +68,7 @@ fn an_abort_under_a_limit_is_want_of_memory_only_where_the_runtime_says_so() {
 
 #[test]
 fn address_space_is_no_memory_where_the_kernel_can_tell_them_apart() {
-    for record in runs(reserves::job(1 << 32).memory(ROOM)) {
+    for record in runs(reserves::job(1 << 30).memory(ROOM)) {
         assert_eq!(record.result::<bool>().expect("it returned"), HAS_WARDENS);
     }
 }

@@ -107,13 +107,18 @@ pub fn is_held() -> Held {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: The pointer is to a variable of ours.
         unsafe { libc::getrlimit(resource, &raw mut limit) };
-        limit.rlim_cur
+        if limit.rlim_cur == libc::RLIM_INFINITY { u64::MAX } else { widened(limit.rlim_cur) }
     });
     // SAFETY: It has no preconditions.
     let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let autogroup = std::fs::read_to_string("/proc/self/autogroup").ok();
     let autogroup = autogroup.and_then(|text| Some(text.trim().rsplit_once(' ')?.1.to_owned()));
     Held { limits, niceness, autogroup }
+}
+
+/// Returns a limit as 64 bits, of which the platform's type may have 32.
+fn widened(limit: impl Into<u64>) -> u64 {
+    limit.into()
 }
 
 /// Starts a thread, which one process and its starter leave no room for, and returns the error's number.

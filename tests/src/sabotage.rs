@@ -1,5 +1,6 @@
 //! What a test and its saboteur tell each other: which system call of which process is to fail, and what came of it.
 
+use std::ffi::c_long;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Fault {
     /// Whose call.
     pub role: Role,
     /// The system call's number.
-    pub call: i64,
+    pub call: c_long,
     /// Which of the calls of that number, from 1.
     pub nth: usize,
     /// Whether all that follow fail, too.
@@ -47,7 +48,7 @@ pub struct Order {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The calls of every process that has a role, in their order.
-    pub calls: Vec<(Role, Vec<i64>)>,
+    pub calls: Vec<(Role, Vec<c_long>)>,
     /// How many calls were made to fail.
     pub hits: usize,
     /// The status as `wait` gives it, `None` if the application was still running at the end of the saboteur's patience.

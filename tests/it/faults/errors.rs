@@ -1,13 +1,13 @@
 //! What each system call can really fail with.
 
-use libc::c_int;
+use libc::{c_int, c_long};
 use scheduler_tests::sabotage::Role;
 
 /// An error, by its name.
 pub(super) type Named = (&'static str, c_int);
 
 /// A call and its errors.
-type Row = (&'static str, i64, &'static [Named]);
+type Row = (&'static str, c_long, &'static [Named]);
 
 macro_rules! rows {
     ($($call:ident: $($error:ident)*;)*) => {
@@ -39,7 +39,6 @@ const ROWS: &[Row] = rows! {
     SYS_memfd_create: EMFILE ENOMEM ENOSYS;
     SYS_mmap: ENOMEM;
     SYS_mprotect: ENOMEM;
-    SYS_newfstatat: ENOENT EIO;
     SYS_openat: EMFILE ENOENT EINTR EACCES;
     SYS_pidfd_open: ENOSYS EMFILE;
     SYS_pidfd_send_signal: EPERM ESRCH;
@@ -69,7 +68,7 @@ const ROWS: &[Row] = rows! {
 };
 
 /// Those that only older architectures have.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
 const OLDER: &[Row] = rows! {
     SYS_access: ENOENT EACCES;
     SYS_dup2: EMFILE EBUSY EINTR;
@@ -78,11 +77,24 @@ const OLDER: &[Row] = rows! {
     SYS_readlink: ENOENT EACCES;
     SYS_vfork: EAGAIN ENOMEM;
 };
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 const OLDER: &[Row] = &[];
 
+/// Those that have another name where addresses have 32 bits.
+#[cfg(target_pointer_width = "64")]
+const BY_WIDTH: &[Row] = rows! {
+    SYS_newfstatat: ENOENT EIO;
+};
+#[cfg(target_pointer_width = "32")]
+const BY_WIDTH: &[Row] = rows! {
+    SYS__llseek: ESPIPE;
+    SYS_fcntl64: EMFILE EINVAL;
+    SYS_fstatat64: ENOENT EIO;
+    SYS_mmap2: ENOMEM;
+};
+
 /// Those that can't fail, or fail for wrong arguments only, as those of the C library's own never are.
-const NEVER: [i64; 18] = [
+const NEVER: [c_long; 18] = [
     libc::SYS_getegid,
     libc::SYS_geteuid,
     libc::SYS_getgid,
@@ -105,14 +117,20 @@ const NEVER: [i64; 18] = [
     libc::SYS_tgkill,
 ];
 
+/// Those of them that have another name where addresses have 32 bits.
+#[cfg(target_pointer_width = "64")]
+const NEVER_BY_WIDTH: &[c_long] = &[];
+#[cfg(target_pointer_width = "32")]
+const NEVER_BY_WIDTH: &[c_long] = &[libc::SYS_getegid32, libc::SYS_geteuid32, libc::SYS_getgid32, libc::SYS_getuid32];
+
 /// What any call can fail with: a sandbox may forbid it.
 const FORBIDDEN: &[Named] = &[("EPERM", libc::EPERM)];
 
 /// Returns the name of a call, and what it can fail with.
-pub(super) fn of(role: Role, call: i64) -> (String, Vec<Named>) {
-    let row = ROWS.iter().chain(OLDER).find(|(_, number, _)| *number == call);
+pub(super) fn of(role: Role, call: c_long) -> (String, Vec<Named>) {
+    let row = ROWS.iter().chain(OLDER).chain(BY_WIDTH).find(|(_, number, _)| *number == call);
     let name = row.map_or_else(|| format!("call {call}"), |(name, ..)| name.trim_start_matches("SYS_").to_owned());
-    if NEVER.contains(&call) {
+    if NEVER.contains(&call) || NEVER_BY_WIDTH.contains(&call) {
         return (name, Vec::new());
     }
     let errors = row.map_or(FORBIDDEN, |(.., errors)| errors);

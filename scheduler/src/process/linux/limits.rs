@@ -55,8 +55,8 @@ pub(crate) fn time_out(limit: Duration) -> io::Result<()> {
     let once = libc::itimerspec {
         it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
         it_value: libc::timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(i32::MAX.into()),
-            tv_nsec: limit.subsec_nanos().into(),
+            tv_sec: fitting(limit.as_secs().min(LONGEST)),
+            tv_nsec: fitting(limit.subsec_nanos()),
         },
     };
     // SAFETY: The timer was just made, and lives as long as the process.
@@ -64,6 +64,14 @@ pub(crate) fn time_out(limit: Duration) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The most seconds that a timer takes where seconds have 32 bits: 68 years.
+const LONGEST: u64 = i32::MAX.unsigned_abs() as u64;
+
+/// Converts a number to the platform's type, which has 32 or 64 bits. The number fits into either.
+fn fitting<From, To: TryFrom<From> + Default>(number: From) -> To {
+    To::try_from(number).unwrap_or_default()
 }
 
 /// Has niceness count among all sessions, where the kernel shares the processor among those first: each job leads one.

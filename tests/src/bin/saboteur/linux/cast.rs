@@ -1,6 +1,7 @@
 //! Who is who among the processes that make system calls.
 
 use std::collections::BTreeMap;
+use std::ffi::c_long;
 use std::fs;
 
 use scheduler_tests::sabotage::Role;
@@ -23,7 +24,7 @@ pub(crate) struct Cast {
 pub(crate) struct Actor {
     pub(crate) role: Role,
     parent: u32,
-    calls: Vec<i64>,
+    calls: Vec<c_long>,
 }
 
 impl Actor {
@@ -52,7 +53,7 @@ impl Cast {
     }
 
     /// Returns the calls of each process that has a role.
-    pub(crate) fn calls(self) -> Vec<(Role, Vec<i64>)> {
+    pub(crate) fn calls(self) -> Vec<(Role, Vec<c_long>)> {
         self.actors.into_values().flatten().map(|actor| (actor.role, actor.calls)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use libc::{c_int, c_ulong, seccomp_notif, seccomp_notif_resp, sock_filter, sock_fprog};
+use libc::{c_int, c_long, c_ulong, seccomp_notif, seccomp_notif_resp, sock_filter, sock_fprog};
 
 /// `_IOWR('!', 0, struct seccomp_notif)`, which the `libc` crate doesn't know.
 const RECEIVE: c_ulong = 0xc000_2100 | (size_of::<seccomp_notif>() as c_ulong) << 16;
@@ -11,7 +11,7 @@ const RECEIVE: c_ulong = 0xc000_2100 | (size_of::<seccomp_notif>() as c_ulong) <
 const SEND: c_ulong = 0xc000_2101 | (size_of::<seccomp_notif_resp>() as c_ulong) << 16;
 
 /// Never listened to: the first never returns to anywhere, and the others never return.
-const UNHEARD: [i64; 3] = [libc::SYS_rt_sigreturn, libc::SYS_exit, libc::SYS_exit_group];
+const UNHEARD: [c_long; 3] = [libc::SYS_rt_sigreturn, libc::SYS_exit, libc::SYS_exit_group];
 
 /// Hears of the system calls of a thread and of all that it starts.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Listener(OwnedFd);
 pub(crate) struct Call {
     id: u64,
     pub(crate) thread: u32,
-    pub(crate) number: i64,
+    pub(crate) number: c_long,
     pub(crate) first_argument: u64,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Call {
 /// listener's descriptor.
 ///
 /// From its return on, the thread stands still at such a call until somebody answers.
-pub(crate) fn install(calls: Option<&[i64]>) -> io::Result<RawFd> {
+pub(crate) fn install(calls: Option<&[c_long]>) -> io::Result<RawFd> {
     let mut program = filter(calls);
     let length = program.len().try_into().expect("the filter is short");
     let program = sock_fprog { len: length, filter: program.as_mut_ptr() };
@@ -54,7 +54,7 @@ pub(crate) fn install(calls: Option<&[i64]>) -> io::Result<RawFd> {
     }
 }
 
-fn filter(calls: Option<&[i64]>) -> Vec<sock_filter> {
+fn filter(calls: Option<&[c_long]>) -> Vec<sock_filter> {
     let op = |code: u32, k: u32, yes: u8, no: u8| sock_filter {
         code: code.try_into().expect("operations are small"),
         k,
@@ -62,7 +62,7 @@ fn filter(calls: Option<&[i64]>) -> Vec<sock_filter> {
         jf: no,
     };
     let number = op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0);
-    let equals = |call: i64, yes| {
+    let equals = |call: c_long, yes| {
         let call = call.try_into().expect("system calls have small numbers");
         op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call, yes, 0)
     };
@@ -99,7 +99,7 @@ impl Listener {
         if unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as libc::Ioctl, &raw mut asked) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        let number = i64::from(asked.data.nr);
+        let number = c_long::from(asked.data.nr);
         Ok(Call { id: asked.id, thread: asked.pid, number, first_argument: asked.data.args[0] })
     }
 

@@ -17,6 +17,7 @@ mod listener;
 mod memory;
 
 use std::collections::BTreeMap;
+use std::ffi::c_long;
 use std::fs;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsRawFd;
@@ -116,7 +117,7 @@ fn start(mut command: Command, fault: Option<Fault>) -> io::Result<(Listener, St
     thread::spawn(move || {
         // The application's output tells when it begins and when it ends.
         let calls = fault.map(|fault| [fault.call, libc::SYS_write]);
-        let installed = listener::install(calls.as_ref().map(<[i64; 2]>::as_slice));
+        let installed = listener::install(calls.as_ref().map(<[c_long; 2]>::as_slice));
         let error = |error: &io::Error| -error.raw_os_error().unwrap_or(libc::EINVAL);
         tells.store(installed.as_ref().map_or_else(error, |descriptor| *descriptor), Ordering::Release);
         let child = installed.and_then(|_| command.spawn());
