@@ -6,9 +6,14 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use libc::{c_int, c_long, c_ulong, seccomp_notif, seccomp_notif_resp, sock_filter, sock_fprog};
 
 /// `_IOWR('!', 0, struct seccomp_notif)`, which the `libc` crate doesn't know.
-const RECEIVE: c_ulong = 0xc000_2100 | (size_of::<seccomp_notif>() as c_ulong) << 16;
+const RECEIVE: c_ulong = request(0xc000_2100, size_of::<seccomp_notif>());
 /// `_IOWR('!', 1, struct seccomp_notif_resp)`.
-const SEND: c_ulong = 0xc000_2101 | (size_of::<seccomp_notif_resp>() as c_ulong) << 16;
+const SEND: c_ulong = request(0xc000_2101, size_of::<seccomp_notif_resp>());
+
+#[allow(clippy::cast_possible_truncation, reason = "the size of a structure fits into 14 bits")]
+const fn request(number: c_ulong, size: usize) -> c_ulong {
+    number | (size as c_ulong) << 16
+}
 
 /// Never listened to: the first never returns to anywhere, and the others never return.
 const UNHEARD: [c_long; 3] = [libc::SYS_rt_sigreturn, libc::SYS_exit, libc::SYS_exit_group];
@@ -105,6 +110,7 @@ impl Listener {
 
     /// Has the call carried out, or fail; false if whoever asked is gone.
     pub(crate) fn answer(&self, call: Call, error: Option<i32>) -> bool {
+        #[allow(clippy::useless_conversion, reason = "it has 64 bits on some processors, and 32 on others")]
         let carry_out = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).expect("a flag is a small number");
         let answer = seccomp_notif_resp {
             id: call.id,
