@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::excerpt::excerpt;
 use super::step::Verdict;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::failure::{Failure, Panic};
@@ -215,8 +216,7 @@ impl Evidence {
         if let (Some(error), false) = (self.unsent.take(), self.start_expired) {
             return format!("its arguments could not be sent: {error}");
         }
-        let said = stderr_tail.lines().rfind(|line| !line.trim().is_empty());
-        let said = said.map_or(String::new(), |line| format!("; it wrote: {line}"));
+        let said = excerpt(stderr_tail).map_or(String::new(), |said| format!("; it wrote: {said}"));
         match (self.hello.is_some(), self.start_expired) {
             (false, true) => {
                 format!("the re-executed binary did not reach `scheduler::init()` within {start_limit:?}{said}")

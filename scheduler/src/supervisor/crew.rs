@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::REAP_LIMIT;
+use super::excerpt::excerpt;
 use super::warden::Warden;
 use crate::clock::Deadline;
 use crate::error::Error;
@@ -209,7 +210,7 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
             Heard::Partial | Heard::Nothing => {}
             Heard::Word(_) | Heard::End => {
                 let said = warden.worker.stderr().finish(0);
-                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
+                let said = excerpt(&said).unwrap_or_else(|| "nothing".to_owned());
                 return Err(io::Error::other(format!(
                     "it ended before it reached `scheduler::init()`; it wrote: {said}"
                 )));

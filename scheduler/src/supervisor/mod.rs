@@ -3,6 +3,7 @@
 mod attempts;
 mod certificate;
 mod crew;
+mod excerpt;
 mod inbox;
 mod note;
 mod order;

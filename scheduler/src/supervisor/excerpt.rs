@@ -1,0 +1,153 @@
+//! The excerpt: the part of a process's standard error that says most about why the process failed.
+
+/// The most characters that an excerpt has.
+const LONGEST: usize = 400;
+
+/// The most lines that the message of a panic contributes.
+const PANIC_LINES: usize = 4;
+
+/// Returns what to quote from the end of a standard error, on one line; `None` if nothing was written.
+///
+/// The last panic or error message counts, with its place or its first detail. Without one it is the last line that is more
+/// than advice.
+pub(super) fn excerpt(stderr: &str) -> Option<String> {
+    let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
+    let cause = (0..lines.len()).rev().find_map(|index| panic(&lines[index..]).or_else(|| error(&lines[index..])));
+    let told = cause.or_else(|| {
+        let last = lines.iter().rfind(|line| !is_advice(line)).or(lines.last())?;
+        Some(last.trim().to_owned())
+    })?;
+    Some(shortened(told))
+}
+
+/// Returns the place and the message of a panic that the first of these lines reports.
+fn panic(lines: &[&str]) -> Option<String> {
+    let (first, rest) = lines.split_first()?;
+    let start = first.find("panicked at ")?;
+    // What aborts a process that is panicking already comes after the panic that explains it.
+    let is_consequence = |message: &&&str| {
+        ["panic in a function that cannot unwind", "panic in a destructor during cleanup"].contains(&message.trim())
+    };
+    if rest.first().filter(is_consequence).is_some() {
+        return None;
+    }
+    let message = rest.iter().take_while(|line| !ends_a_panic(line)).take(PANIC_LINES).map(|line| line.trim());
+    Some(std::iter::once(&first[start..]).chain(message).collect::<Vec<_>>().join(" "))
+}
+
+fn ends_a_panic(line: &str) -> bool {
+    let line = line.trim_start();
+    is_advice(line)
+        || line.starts_with("stack backtrace:")
+        || line.contains("panicked at ")
+        || line.starts_with("thread ")
+}
+
+/// Returns the message that the first of these lines begins, if it is one of an error, with what a colon at its end announces.
+fn error(lines: &[&str]) -> Option<String> {
+    let (first, rest) = lines.split_first()?;
+    let lower = first.to_ascii_lowercase();
+    let begins = ["error:", "error[", "fatal:", "fatal error:", "panic:"]
+        .iter()
+        .any(|word| lower.trim_start().starts_with(word));
+    let is_one = begins || lower.contains(": error:") || lower.contains(": error while ") || lower.contains(": fatal:");
+    let detail = rest.first().filter(|detail| first.ends_with(':') && !is_advice(detail));
+    is_one.then(|| std::iter::once(first).chain(detail).map(|line| line.trim()).collect::<Vec<_>>().join(" "))
+}
+
+/// Says whether a line tells what to do and not what went wrong.
+fn is_advice(line: &str) -> bool {
+    const ADVICE: [&str; 8] = ["note:", "help:", "hint:", "tip:", "usage:", "for more information", "try '", "try `"];
+    let line = line.trim_start().to_ascii_lowercase();
+    ADVICE.iter().any(|advice| line.starts_with(advice))
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tells_most_is_quoted() {
+        let table = [
+            ("loading\n\n", "loading"),
+            // Rust's panics, of today and of before 1.73.
+            (
+                "loading\n\nthread 'main' (7) panicked at src/main.rs:3:5:\nno configuration\nnote: run with \
+                 `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+                "panicked at src/main.rs:3:5: no configuration",
+            ),
+            (
+                "thread 'main' panicked at 'no configuration', src/main.rs:3:5\nnote: run with `RUST_BACKTRACE=1`\n",
+                "panicked at 'no configuration', src/main.rs:3:5",
+            ),
+            (
+                "thread 'main' (7) panicked at src/main.rs:3:5:\nassertion `left == right` failed\n  left: 1\n right: 2\n\
+                 stack backtrace:\n   0: main::main\n             at ./src/main.rs:3:5\nnote: Some details are omitted\n",
+                "panicked at src/main.rs:3:5: assertion `left == right` failed left: 1 right: 2",
+            ),
+            (
+                "thread 'main' (7) panicked at src/lib.rs:9:1:\nthe cause\nnote: run with `RUST_BACKTRACE=1`\n\n\
+                 thread 'main' (7) panicked at library/core/src/panicking.rs:230:5:\npanic in a function that cannot \
+                 unwind\nstack backtrace:\n   0: 0x1 - <unknown>\nthread caused non-unwinding panic. aborting.\n",
+                "panicked at src/lib.rs:9:1: the cause",
+            ),
+            // Parsers of arguments.
+            (
+                "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: app <FILE>\n\nFor more \
+                 information, try '--help'.\n",
+                "error: the following required arguments were not provided: <FILE>",
+            ),
+            (
+                "error: unexpected argument '-x' found\n\n  tip: to pass '-x' as a value, use '-- -x'\n\nUsage: app\n",
+                "error: unexpected argument '-x' found",
+            ),
+            (
+                "usage: app [-h] FILE\napp: error: the following arguments are required: FILE\n",
+                "app: error: the \
+                following arguments are required: FILE",
+            ),
+            ("usage: app TIMEOUT JOB…", "usage: app TIMEOUT JOB…"),
+            ("app: missing operand\nTry 'app --help' for more information.\n", "app: missing operand"),
+            // What `main` returns.
+            ("Error: ParseIntError { kind: Empty }\n", "Error: ParseIntError { kind: Empty }"),
+            (
+                "Error: failed to read the settings\n\nCaused by:\n    No such file or directory (os error 2)\n",
+                "Error: failed to read the settings",
+            ),
+            // The loader.
+            (
+                "app: error while loading shared libraries: libz.so.1: cannot open shared object file: No such file\n",
+                "app: error while loading shared libraries: libz.so.1: cannot open shared object file: No such file",
+            ),
+            // The later of two counts.
+            (
+                "error: the first try failed\nthread 'main' (7) panicked at a.rs:1:1:\nthe second, too\n",
+                "panicked at a.rs:1:1: the second, too",
+            ),
+            (
+                "thread 'main' (7) panicked at a.rs:1:1:\ncaught\nerror: nothing is configured\n",
+                "error: nothing is configured",
+            ),
+        ];
+        for (stderr, quoted) in table {
+            assert_eq!(excerpt(stderr).as_deref(), Some(quoted), "{stderr}");
+        }
+        for stderr in ["", "\n", "  \n\n"] {
+            assert_eq!(excerpt(stderr), None);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_short() {
+        let long = format!("error: {}\n", "ä".repeat(5000));
+        assert_eq!(excerpt(&long).map(|text| text.chars().count()), Some(LONGEST + 1));
+    }
+}
