@@ -1,19 +1,17 @@
 //! The command that executes this binary once more, under its own `main` and under libtest.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 use crate::process::MARKER;
-
-/// The kernel's name for the image that is running, whatever has become of its file, and of the thread that `main` ran on.
-const OWN_IMAGE: &str = "/proc/thread-self/exe";
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+use crate::process::{EXECUTED, OwnImage};
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
 
@@ -93,11 +91,7 @@ impl Launcher {
 
     /// Returns the command of a copy that finds `role` in its marker.
     pub(crate) fn command(self, role: &str) -> Command {
-        let mut command = Command::new(image());
-        #[cfg(unix)]
-        if let Some(name) = env::args_os().next() {
-            std::os::unix::process::CommandExt::arg0(&mut command, name);
-        }
+        let mut command = again();
         // Built from nothing: libtest's flags change, and an application's own have no meaning here.
         if let Self::Test(name) = self {
             command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
@@ -113,34 +107,83 @@ fn refuse_if_misled() -> Result<(), Error> {
     if is_misled { Err(Error::misled(MARKER)) } else { Ok(()) }
 }
 
-/// Returns the path of the image that is running now. An upgrade may have put another one under its name.
-#[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
-fn image() -> OsString {
-    if kernel_keeps_the_image() {
-        return OWN_IMAGE.into();
-    }
-    env::current_exe().map_or_else(|_| env::args_os().next().unwrap_or_default(), Into::into)
+/// Returns the command that executes the image that runs now, without arguments. An upgrade may have put another file under
+/// its name.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+fn again() -> Command {
+    let file = match OwnImage::get() {
+        // The loader's own name serves no purpose, and it gives the program its name itself.
+        OwnImage::Loaded { options, file } => {
+            let mut command = Command::new(EXECUTED);
+            command.args(options).arg(file);
+            return command;
+        }
+        // The application may have changed its root since.
+        OwnImage::Kept if Path::new(EXECUTED).exists() => EXECUTED.into(),
+        OwnImage::Interpreted { file } => file.clone(),
+        OwnImage::Kept | OwnImage::Unknown => own_path(),
+    };
+    by_file(file)
 }
 
-/// Says whether the image that runs can be executed, whatever stands under its path.
-fn kernel_keeps_the_image() -> bool {
-    // Elsewhere there may be something of that name, such as the host's under Wine.
-    cfg!(all(target_os = "linux", not(scheduler_portable))) && Path::new(OWN_IMAGE).exists()
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+fn again() -> Command {
+    by_file(own_path())
+}
+
+fn by_file(file: PathBuf) -> Command {
+    let mut command = Command::new(file);
+    #[cfg(unix)]
+    if let Some(name) = env::args_os().next() {
+        std::os::unix::process::CommandExt::arg0(&mut command, name);
+    }
+    command
+}
+
+/// Returns the file by which copies of the image that runs are made; `None` where the kernel keeps that, whatever stands
+/// under its path.
+fn file_of_copies() -> Option<PathBuf> {
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    match OwnImage::get() {
+        OwnImage::Kept => return None,
+        OwnImage::Loaded { file, .. } | OwnImage::Interpreted { file } => return Some(file.clone()),
+        OwnImage::Unknown => {}
+    }
+    Some(own_path())
+}
+
+/// Returns the path of this program, as far as it is known.
+#[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
+fn own_path() -> PathBuf {
+    env::current_exe().unwrap_or_else(|_| env::args_os().next().unwrap_or_default().into())
 }
 
 /// Returns what tells the file of this process from one that an upgrade has put in its place, as it was when this was first
 /// asked: its length, and when it was written. Nothing where that doesn't matter, or can't be known.
 pub(crate) fn stamp() -> Option<u64> {
     static STAMP: OnceLock<Option<u64>> = OnceLock::new();
-    *STAMP.get_or_init(|| {
-        if kernel_keeps_the_image() {
-            return None;
-        }
-        let file = fs::metadata(image()).ok()?;
-        let mut hasher = DefaultHasher::new();
-        (file.len(), file.modified().ok()).hash(&mut hasher);
-        Some(hasher.finish())
-    })
+    *STAMP.get_or_init(|| stamp_of(&file_of_copies()?))
+}
+
+/// Says whether this process executes the file that has this stamp. Without one there is no doubt.
+pub(crate) fn is_of(stamp: Option<u64>) -> bool {
+    stamp.is_none() || stamp == self::stamp().or_else(stamp_of_kept)
+}
+
+/// Returns the stamp of the image that the kernel keeps: an application may not know its own where a copy does, such as one
+/// that runs under valgrind.
+fn stamp_of_kept() -> Option<u64> {
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    return stamp_of(EXECUTED.as_ref());
+    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+    None
+}
+
+fn stamp_of(file: &Path) -> Option<u64> {
+    let file = fs::metadata(file).ok()?;
+    let mut hasher = DefaultHasher::new();
+    (file.len(), file.modified().ok()).hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ mod hygiene;
 mod limits;
 mod look_ahead;
 mod observing;
+// Loaders, valgrind, namespaces.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod odd_starts;
 mod order;
 mod output;
 mod parent_death;

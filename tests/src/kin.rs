@@ -26,6 +26,18 @@ pub fn introduces_itself() -> (u32, u32, u32) {
     (process::id(), parent, CALLS.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
+/// Returns the command line of its process, as the kernel has it.
+///
+/// # Errors
+///
+/// If `/proc` can't be read.
+#[cfg(target_os = "linux")]
+#[job]
+pub fn is_started_as() -> io::Result<Vec<String>> {
+    let line = fs::read_to_string("/proc/self/cmdline")?;
+    Ok(line.split_terminator('\0').map(str::to_owned).collect())
+}
+
 /// Writes a line when it begins and one when it ends.
 ///
 /// # Errors

@@ -108,7 +108,7 @@ fn known(request: &Request) -> Result<&'static Entry, String> {
     if entry.signature() != request.signature {
         return Err(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
     }
-    if request.stamp.is_some() && launcher::stamp() != request.stamp {
+    if !launcher::is_of(request.stamp) {
         return Err(
             "the file of the application was replaced while it ran, and what stands there now is of another build; start \
              the application anew"

@@ -1,6 +1,6 @@
 //! The warden: it starts the job, watches over it and for the parent's word, and ends all that is left.
 
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) fn take_up(role: &str, launcher: Launcher) {
         run(launcher, parent);
     }
     if let Some(role) = Role::parse(role)
-        && confirmed(process::was_started_as_job())
+        && confirmed(process::was_started_as_copy())
     {
         executed::run(role);
     }
@@ -134,10 +134,10 @@ impl Warden {
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
     fn execute(&self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
         let [stdout, stderr] = streams;
-        let mut input = process::nameless_file()?;
         let payload = codec::encode(request).map_err(io::Error::other)?;
-        frame::write(&mut input, request.mark, Kind::Request, &payload)?;
-        input.seek(SeekFrom::Start(0))?;
+        let mut message = Vec::new();
+        frame::write(&mut message, request.mark, Kind::Request, &payload)?;
+        let input = process::input_with(message)?;
         let role = Role {
             data: process::inheritable(data.as_fd())?,
             stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,

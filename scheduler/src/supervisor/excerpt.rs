@@ -25,10 +25,10 @@ fn panic(lines: &[&str]) -> Option<String> {
     let (first, rest) = lines.split_first()?;
     let start = first.find("panicked at ")?;
     // What aborts a process that is panicking already comes after the panic that explains it.
-    let is_consequence = |message: &&&str| {
+    let is_consequence = |message: &&str| {
         ["panic in a function that cannot unwind", "panic in a destructor during cleanup"].contains(&message.trim())
     };
-    if rest.first().filter(is_consequence).is_some() {
+    if rest.first().is_some_and(is_consequence) {
         return None;
     }
     let message = rest.iter().take_while(|line| !ends_a_panic(line)).take(PANIC_LINES).map(|line| line.trim());

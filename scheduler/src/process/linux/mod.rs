@@ -4,6 +4,7 @@ mod bell;
 mod job_process;
 mod limits;
 mod memory;
+mod own_image;
 mod search;
 mod sweep;
 mod warden_process;
@@ -21,11 +22,11 @@ pub(crate) use super::unix::{
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
 pub(crate) use memory::{MemoryKills, MemoryWitness};
+pub(crate) use own_image::{EXECUTED, OwnImage};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, nameless_file, reap,
-    was_started_as_job,
+    Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, input_with, reap,
 };
 pub(crate) use worker::Worker;
 

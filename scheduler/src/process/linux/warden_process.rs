@@ -1,13 +1,12 @@
 //! What the warden does with processes: it becomes a subreaper, forks the job, and reaps whatever ends.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
+use std::thread;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
-use rustix::fs::{FileType, MemfdFlags};
-use rustix::io::{Errno, FdFlags};
+use rustix::io::FdFlags;
 
 use super::{ChildPid, bell, channel, poll, signals};
 use crate::clock::Deadline;
@@ -53,19 +52,6 @@ pub(super) fn wait_for(bell: &Bell, deadline: Deadline) {
     }
 }
 
-/// Says whether standard input is what a warden of ours gives to a job that it executes: a file without a name. Fails as
-/// [`was_started_as_copy`](super::was_started_as_copy) does.
-pub(crate) fn was_started_as_job() -> io::Result<bool> {
-    if channel::is_privileged() {
-        return Ok(false);
-    }
-    match rustix::fs::fstat(rustix::stdio::stdin()) {
-        Ok(stat) => Ok(stat.st_nlink == 0 && FileType::from_raw_mode(stat.st_mode).is_file()),
-        Err(Errno::BADF) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// On which side of a fork the code goes on.
 #[derive(Debug)]
 pub(crate) enum Fork {
@@ -87,16 +73,33 @@ pub(crate) fn fork() -> io::Result<Fork> {
 }
 
 /// Starts `command` with this input. What it is to inherit was made [`inheritable`].
-pub(crate) fn execute(command: &mut Command, input: File) -> io::Result<ChildPid> {
+pub(crate) fn execute(command: &mut Command, input: OwnedFd) -> io::Result<ChildPid> {
     let child = command.stdin(input).spawn()?;
     let pid = ChildPid::new(child.id().cast_signed());
     Ok(pid.expect("a process that was started has an id of its own"))
 }
 
-/// Returns a file that exists in memory only.
-pub(crate) fn nameless_file() -> io::Result<File> {
-    let memory = above_standard(rustix::fs::memfd_create("scheduler", MemfdFlags::CLOEXEC)?)?;
-    Ok(memory.into())
+/// Returns a socket from which these bytes can be read, as a copy's standard input.
+///
+/// A file in memory would take less code. It would be subject to the limit on the size of files (`RLIMIT_FSIZE`), though, and
+/// with a limit of 0 the kernel kills the process that writes it.
+pub(crate) fn input_with(bytes: Vec<u8>) -> io::Result<OwnedFd> {
+    let (input, own) = channel::pair()?;
+    let sent = match channel::send(own.as_fd(), &bytes, &[]) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+        sent => sent?,
+    };
+    if sent < bytes.len() {
+        // The socket takes the rest as the copy reads. This process has to watch over the copy meanwhile.
+        let rest = move || {
+            let mut rest = &bytes[sent..];
+            while let Ok(count @ 1..) = channel::send_waiting(own.as_fd(), rest) {
+                rest = &rest[count..];
+            }
+        };
+        thread::Builder::new().name("scheduler-request".to_owned()).spawn(rest)?;
+    }
+    Ok(input.into())
 }
 
 /// Lets the processes that are started from now on have this descriptor, under the number that is returned.
@@ -145,4 +148,26 @@ pub(crate) fn reap() -> io::Result<Reaped> {
 pub(crate) fn exit_warden() -> ! {
     // SAFETY: It ends the process at once, whatever its state.
     unsafe { libc::_exit(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read as _;
+
+    #[test]
+    fn an_input_of_any_length_can_be_read_and_ends() {
+        for length in [0, 1, 2 << 20] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+            let mut read = Vec::new();
+            File::from(input_with(bytes.clone()).expect("there is room")).read_to_end(&mut read).expect("it is ours");
+            assert!(read == bytes, "{length}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_nobody_reads_keeps_nobody_waiting() {
+        drop(input_with(vec![0; 2 << 20]).expect("there is room"));
+    }
 }

@@ -67,6 +67,17 @@ pub(in crate::process) fn send(
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)?)
 }
 
+/// Sends bytes, as many as there is room for once there is some.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub(in crate::process) fn send_waiting(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::net::send(socket, bytes, NO_SIGNAL) {
+            Err(Errno::INTR) => {}
+            sent => return Ok(sent?),
+        }
+    }
+}
+
 /// Puts a file in the place of one of this process's standard streams.
 pub(crate) fn redirect(stream: StandardStream, to: File) -> io::Result<()> {
     Ok(match stream {

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::FdFlags;
+use rustix::io::{Errno, FdFlags};
 
 use crate::captured::StandardStream;
 
@@ -26,11 +26,22 @@ where
     Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, LOWEST)?.into())
 }
 
-/// Opens the null device.
+/// Opens the null device, or says which file is missing.
 pub(in crate::process) fn null() -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    above_standard(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+    let null = rustix::fs::open(NULL_DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        let is_missing = matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::NXIO | Errno::NODEV);
+        let error = io::Error::from(error);
+        // Anything else may be no more than a lack of descriptors, which passes.
+        if !is_missing {
+            return error;
+        }
+        let text = format!("`{NULL_DEVICE}` can't be opened: {error}; give the application a `/dev` that has it");
+        io::Error::new(error.kind(), text)
+    })?;
+    above_standard(null)
 }
+
+const NULL_DEVICE: &str = "/dev/null";
 
 /// Returns a standard stream of this process, if it has that one: a descriptor of that number which a program that this
 /// process executes inherits.

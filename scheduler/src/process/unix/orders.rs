@@ -38,13 +38,24 @@ pub(in crate::process) fn spawn(
     // One that the command opened itself could get a number that the copy's streams are put on.
     let null = descriptor::null()?;
     command.stdin(OwnedFd::from(copys_socket)).stdout(null).stderr(copys_stderr);
-    let child = command.process_group(0).spawn();
+    let child = command.process_group(0).spawn().map_err(|error| unexecuted(command, error));
     // A `Command` keeps the descriptors that it was given, and with them the streams open.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
     let outgoing = VecDeque::new();
     let owner = std::process::id();
     Ok((child?, Orders { socket: Some(socket), owner, mark, frames, outgoing, unsent: None }, stderr))
+}
+
+/// Names the file, where that is what is wrong.
+fn unexecuted(command: &Command, error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+            let file = command.get_program().display();
+            io::Error::new(error.kind(), format!("`{file}` can't be executed: {error}"))
+        }
+        _ => error,
+    }
 }
 
 /// Frames go down and up. When it is closed the copy ends all that it has to do.

@@ -1,7 +1,7 @@
 //! An application: runs the jobs that are named on its command line and prints their records as JSON.
 //!
-//! `APP_MODE` says what is odd about it, `APP_METHOD` how the processes of its jobs are made, and `APP_CONCURRENCY` how many
-//! run at a time. They are variables, as a re-executed copy gets no arguments.
+//! `APP_MODE` says what is odd about it, `APP_METHOD` how the processes of its jobs are made, `APP_CONCURRENCY` how many
+//! run at a time, and `APP_CALLS` whether they are spawned. They are variables, as a re-executed copy gets no arguments.
 
 #![expect(
     clippy::print_stdout,
@@ -15,13 +15,14 @@
 mod forking;
 mod oddity;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Handle, Record, Scheduler, StartMethod};
+use scheduler::{AnyJob, Handle, Outcome, Record, Scheduler, StartMethod};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::jobs::hangs;
+use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 use scheduler_tests::platform::HAS_WARDENS;
 
@@ -111,6 +112,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{}", serde_json::to_string(&oddity::held_before_and_after(rounds)?)?);
             Ok(())
         }
+        _ if std::env::var("APP_CALLS").as_deref() == Ok("spawn") => {
+            println!("{}", serde_json::to_string(&spawns_fast(&scheduler, jobs.len())?)?);
+            Ok(())
+        }
         _ => {
             print_records(&scheduler.run(jobs)?);
             if mode == "stays" {
@@ -144,6 +149,21 @@ fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
         counted.push([before, meanwhile, threads()?]);
     }
     Ok(counted)
+}
+
+/// Spawns so many fast jobs, and returns how they ended, as records would say it.
+fn spawns_fast(
+    scheduler: &Scheduler,
+    count: usize,
+) -> Result<Vec<BTreeMap<&'static str, serde_json::Value>>, Box<dyn Error>> {
+    let handles: Vec<_> = (0..count).map(|_| scheduler.spawn(fast::job())).collect::<Result<_, _>>()?;
+    let ended = handles.into_iter().map(|handle| {
+        Ok(match handle.wait()?.outcome {
+            Outcome::Ok(value) => BTreeMap::from([("result", value.into())]),
+            other => BTreeMap::from([("error", format!("{other:?}").into())]),
+        })
+    });
+    ended.collect()
 }
 
 /// Returns what `APP_METHOD` says.

@@ -1,0 +1,203 @@
+//! `OwnImage`: the file of the program that runs, and what executes it.
+//!
+//! The kernel's link to the image of a process leads to what was executed. That is another file where the dynamic loader was
+//! called by hand (`ld.so ./app`), and where something else runs the program, such as valgrind or an emulator. The main
+//! program's own headers are in memory in any case, and the kernel tells from which file those come.
+
+#![expect(unsafe_code, reason = "the auxiliary vector and the list of loaded objects have no safe API")]
+
+use std::env;
+use std::ffi::{CStr, OsString, c_int, c_void};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::OnceLock;
+
+/// The kernel's name for what this process executes, whatever has become of its file, and of the thread that `main` ran on.
+pub(crate) const EXECUTED: &str = "/proc/thread-self/exe";
+
+/// How the program that runs is executed once more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum OwnImage {
+    /// The kernel keeps it: [`EXECUTED`] leads to it.
+    Kept,
+    /// [`EXECUTED`] is the dynamic loader, which takes its options and then the program's file.
+    Loaded { options: Vec<OsString>, file: PathBuf },
+    /// Something else executes the program, and only its file is known.
+    Interpreted { file: PathBuf },
+    /// There is no `/proc`.
+    Unknown,
+}
+
+impl OwnImage {
+    /// Returns that of this process.
+    pub(crate) fn get() -> &'static Self {
+        static IMAGE: OnceLock<OwnImage> = OnceLock::new();
+        IMAGE.get_or_init(Self::find)
+    }
+
+    fn find() -> Self {
+        let Ok(executed) = rustix::fs::stat(EXECUTED) else {
+            return Self::Unknown;
+        };
+        let program = MainProgram::find();
+        let is_loaded = program.needs_a_loader && !was_given_a_loader();
+        // Two looks are all that it takes, but for a program that was started in an odd way, or replaced.
+        let named = name_of_executed().and_then(|name| rustix::fs::stat(name).ok());
+        if !is_loaded && named.is_some_and(|file| (file.st_dev, file.st_ino) == (executed.st_dev, executed.st_ino)) {
+            return Self::Kept;
+        }
+        let maps = fs::read(MAPS).unwrap_or_default();
+        let link = fs::read_link(EXECUTED).unwrap_or_default();
+        match mapped_from(&maps, program.headers) {
+            Some(file) if file != link && is_loaded => Self::Loaded { options: loaders_options(), file },
+            Some(file) if file != link => Self::Interpreted { file },
+            _ => Self::Kept,
+        }
+    }
+}
+
+const MAPS: &str = "/proc/thread-self/maps";
+
+/// What is to be known of the main program, which is the first of the objects that are loaded.
+#[derive(Debug, Default)]
+struct MainProgram {
+    /// Where its headers are in memory.
+    headers: usize,
+    /// Whether it says that a loader is to load it.
+    needs_a_loader: bool,
+}
+
+impl MainProgram {
+    fn find() -> Self {
+        let mut program = Self::default();
+        // SAFETY: `take_first` has the signature that is asked for, and `program` outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(take_first), (&raw mut program).cast()) };
+        program
+    }
+}
+
+/// Notes the first object, and ends the iteration.
+unsafe extern "C" fn take_first(info: *mut libc::dl_phdr_info, _: usize, program: *mut c_void) -> c_int {
+    // SAFETY: The C library hands over what it says, and our own pointer.
+    let (info, program) = unsafe { (&*info, &mut *program.cast::<MainProgram>()) };
+    if !info.dlpi_phdr.is_null() {
+        program.headers = info.dlpi_phdr.addr();
+        // SAFETY: So many headers are there, and stay.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+        program.needs_a_loader = headers.iter().any(|header| header.p_type == libc::PT_INTERP);
+    }
+    1
+}
+
+/// Says whether the kernel has put a loader beside what it executed.
+fn was_given_a_loader() -> bool {
+    // SAFETY: `getauxval` reads a value that the kernel left for this process; it has no preconditions.
+    unsafe { libc::getauxval(libc::AT_BASE) != 0 }
+}
+
+/// Returns the name by which this process was executed.
+fn name_of_executed() -> Option<&'static CStr> {
+    // SAFETY: As above.
+    let name = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    let name = ptr::with_exposed_provenance::<libc::c_char>(usize::try_from(name).ok()?);
+    // SAFETY: The kernel left a text there that ends in a zero, at the very end of the stack, where the program runs.
+    (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) })
+}
+
+/// Returns the file that is mapped where this address is.
+fn mapped_from(maps: &[u8], address: usize) -> Option<PathBuf> {
+    maps.split(|byte| *byte == b'\n').find_map(|line| {
+        let text = str::from_utf8(line.get(..line.iter().position(|byte| *byte == b' ')?)?).ok()?;
+        let (from, to) = text.split_once('-')?;
+        let [from, to] = [from, to].map(|bound| usize::from_str_radix(bound, 16));
+        if !(from.ok()?..to.ok()?).contains(&address) {
+            return None;
+        }
+        let path = &line[line.iter().position(|byte| *byte == b'/')?..];
+        Some(PathBuf::from(OsString::from_vec(unescaped(path))))
+    })
+}
+
+/// The kernel writes the end of a line in a path as `\012`.
+fn unescaped(path: &[u8]) -> Vec<u8> {
+    let mut unescaped = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(b"\\012") {
+            unescaped.push(b'\n');
+            rest = after;
+        } else {
+            unescaped.push(*first);
+            rest = after;
+        }
+    }
+    unescaped
+}
+
+/// Returns what the loader was given before the program's file, such as `--library-path`.
+fn loaders_options() -> Vec<OsString> {
+    let line = fs::read("/proc/thread-self/cmdline").unwrap_or_default();
+    let line: Vec<&[u8]> = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0).collect();
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    options_before(&line, &arguments)
+}
+
+/// Returns what stands between the loader's name and the program's, which takes these arguments. A program may have written
+/// something else over its command line: then that is nothing.
+fn options_before(line: &[&[u8]], arguments: &[OsString]) -> Vec<OsString> {
+    let Some((program, given)) =
+        line.len().checked_sub(arguments.len()).filter(|at| *at >= 2).map(|at| line.split_at(at))
+    else {
+        return Vec::new();
+    };
+    if !given.iter().zip(arguments).all(|(given, argument)| *given == argument.as_bytes()) {
+        return Vec::new();
+    }
+    program[1..program.len() - 1].iter().map(|option| OsString::from_vec(option.to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_program_is_kept_by_the_kernel() {
+        assert_eq!(OwnImage::find(), OwnImage::Kept);
+    }
+
+    #[test]
+    fn the_main_programs_headers_are_mapped_from_its_file() {
+        let maps = fs::read(MAPS).expect("this is Linux");
+        let link = fs::read_link(EXECUTED).expect("this is Linux");
+        assert_eq!(mapped_from(&maps, MainProgram::find().headers), Some(link));
+    }
+
+    #[test]
+    fn a_file_is_found_by_an_address() {
+        let maps = b"1000-2000 r--p 00000000 fe:00 7    /opt/a\\012 b\n2000-3000 rw-p 00000000 00:00 0 \n";
+        assert_eq!(mapped_from(maps, 0x1fff), Some(PathBuf::from("/opt/a\n b")));
+        assert_eq!(mapped_from(maps, 0x2000), None);
+        assert_eq!(mapped_from(maps, 0), None);
+    }
+
+    #[test]
+    fn the_loaders_options_stand_before_the_program() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let table = [
+            ("ld.so ./app", "", ""),
+            ("ld.so ./app 1 2", "1 2", ""),
+            ("ld.so --library-path /opt/lib ./app 1", "1", "--library-path /opt/lib"),
+            // The program has given itself another title.
+            ("app: idle", "1 2", ""),
+            ("app: working on it now", "1 2", ""),
+        ];
+        for (line, arguments, options) in table {
+            let line: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let [arguments, options] =
+                [arguments, options].map(|text| if text.is_empty() { Vec::new() } else { words(text) });
+            assert_eq!(options_before(&line, &arguments), options);
+        }
+    }
+}
