@@ -170,9 +170,10 @@ pub(crate) fn start(is_async: bool, krate: &TokenStream) -> TokenStream {
     });
     quote! {
         #runtime
-        if let #krate::__private::Err(__scheduler_ending) = __scheduler_stage.start() {
-            return __scheduler_ending;
-        }
+        let __scheduler_call = match __scheduler_stage.start() {
+            #krate::__private::Ok(__scheduler_value) => __scheduler_value,
+            #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+        };
     }
 }
 
@@ -189,10 +190,17 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
         Returns::Nothing => {
             return quote! {
                 #call;
+                __scheduler_call.end();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &())
             };
         }
-        Returns::Value(_) => return quote!(#krate::__private::returned(&__SCHEDULER_OUTPUT, &#call)),
+        Returns::Value(_) => {
+            return quote! {
+                let __scheduler_value = #call;
+                __scheduler_call.end();
+                #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
+            };
+        }
         Returns::Result { whole, error, .. } => (whole, error.as_ref().unwrap_or(whole)),
     };
     // A type that is only called `Result` is told so here, once, and the rest is not looked at.
@@ -211,10 +219,12 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     quote! {
         match #returned {
             #krate::__private::Ok(__scheduler_value) => {
+                __scheduler_call.end();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
             }
             #krate::__private::Err(__scheduler_error) => {
                 use #krate::__private::{DerefKind as _, DisplayKind as _, ErrorKind as _};
+                __scheduler_call.end();
                 #failed
             }
         }

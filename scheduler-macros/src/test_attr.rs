@@ -97,7 +97,9 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
             fn __scheduler_run(__scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
                 #sig #body
                 #start
-                #krate::__private::reported(#call)
+                let __scheduler_value = #call;
+                __scheduler_call.end();
+                #krate::__private::reported(__scheduler_value)
             }
             static __SCHEDULER_BODY: #krate::__private::Entry =
                 #krate::__private::Entry::new(#krate::__private::Declaration {

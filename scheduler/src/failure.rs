@@ -117,10 +117,28 @@ pub enum Failure {
         /// The exit code.
         code: i32,
     },
+    /// The process exited with a code other than 0, after the job's outcome was complete: in a destructor of a static, say.
+    ///
+    /// Only as [`Record::exit_failure`](crate::Record::exit_failure).
+    #[non_exhaustive]
+    BadExit {
+        /// The exit code.
+        code: i32,
+    },
+    /// The process did not exit after the job's outcome was complete, and was killed.
+    ///
+    /// Only as [`Record::exit_failure`](crate::Record::exit_failure).
+    #[non_exhaustive]
+    ExitTimeout {
+        /// How long it was left to exit: the rest of its timeout, and never more than 2 seconds.
+        #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
+        limit: Duration,
+    },
     /// The function returned a value, and the value could not be brought to the parent.
     #[non_exhaustive]
     Unserializable {
-        /// What the value's `Serialize` or `Deserialize`, or the size limit, had against it.
+        /// What the value's `Serialize` or `Deserialize`, or a limit on its size or on
+        /// [the time for it](crate::Scheduler::delivery_timeout), had against it.
         message: String,
     },
     /// The function never began. Where its process died of a limit before that, that is told instead.
@@ -194,6 +212,8 @@ impl fmt::Display for Failure {
             Self::CpuTime { limit } => write!(f, "used up its processor time: its limit is {limit:?}"),
             Self::FileSize { limit } => write!(f, "wrote too large a file: its limit is {limit} bytes"),
             Self::Exited { code } => write!(f, "exited with code {} before it gave a result", ExitCode(*code)),
+            Self::BadExit { code } => write!(f, "exited with code {} after its outcome", ExitCode(*code)),
+            Self::ExitTimeout { limit } => write!(f, "did not exit within {limit:?} after its outcome, and was killed"),
             Self::Unserializable { message } => {
                 write!(f, "its result could not be serialized: {}", OneLine(message))
             }

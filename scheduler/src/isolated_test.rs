@@ -58,7 +58,11 @@ enum Verdict {
 }
 
 fn judge(over: Finished) -> Verdict {
-    let left = left(&over.sweep);
+    let left = left(&over.sweep).or_else(|| {
+        over.exit_failure
+            .as_ref()
+            .map(|failure| format!("the test's process failed after the test had ended: {failure}"))
+    });
     match (over.outcome, left) {
         (Outcome::Timeout(overrun), _) => Verdict::Failed(format!("the test was {overrun}")),
         (Outcome::Ok(passed), left) => match ((PASSED.decode)(&passed), left) {
@@ -109,6 +113,8 @@ mod tests {
             usage: Usage::default(),
             sweep,
             stderr_tail: String::new(),
+            exit_failure: None,
+            panics: Box::default(),
             captured: None,
             attempts: Box::default(),
             checkpoint: None,
@@ -133,6 +139,29 @@ mod tests {
         assert!(matches!(judged(returned(true), Sweep::Unproved { killed: 1 }), Verdict::Failed(_)));
         // A test that ends its warden fails for that, and one whose warden somebody else ended did nothing.
         assert_eq!(judged(returned(true), Sweep::Unproved { killed: 0 }), Verdict::Passed);
+    }
+
+    #[test]
+    fn a_test_whose_process_fails_after_it_fails() {
+        let over = |outcome| Finished {
+            outcome,
+            late: None,
+            started_at: None,
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            stderr_tail: String::new(),
+            exit_failure: Some(Box::new(Failure::BadExit { code: 3 })),
+            panics: Box::default(),
+            captured: None,
+            attempts: Box::default(),
+            checkpoint: None,
+        };
+        let line = "the test's process failed after the test had ended: exited with code 3 after its outcome";
+        assert_eq!(judge(over(returned(true))), failed(line));
+        let panic = Panic { message: "oh".to_owned(), location: None, thread: None, backtrace: None };
+        // Also one that is expected to panic.
+        assert_eq!(judge(over(Outcome::Error(Failure::Panicked(panic)))), failed(line));
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub(crate) fn note_initialised() {
     INITIALISED.store(true, Ordering::Relaxed);
 }
 
+/// Says whether this process has a `main` that reaches `init()`, and no test harness's.
+pub(crate) fn is_initialised() -> bool {
+    INITIALISED.load(Ordering::Relaxed)
+}
+
 static MISLED: AtomicBool = AtomicBool::new(false);
 
 /// Notes that this process has a copy's marker, and is none.
@@ -76,12 +81,12 @@ impl Launcher {
 
     /// Returns how a process like this comes to this test.
     pub(crate) fn of_test(test: TestEntry) -> Self {
-        if INITIALISED.load(Ordering::Relaxed) { Self::Main } else { Self::Test(test.name()) }
+        if is_initialised() { Self::Main } else { Self::Test(test.name()) }
     }
 
     /// Returns how this process comes to the point where it sees what it is.
     pub(crate) fn of_this_process() -> Result<Self, Error> {
-        if INITIALISED.load(Ordering::Relaxed) {
+        if is_initialised() {
             return Ok(Self::Main);
         }
         let tests = inventory::iter::<TestEntry>.into_iter();

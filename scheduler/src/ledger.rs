@@ -163,6 +163,8 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
         usage: over.usage,
         sweep: over.sweep,
         stderr_tail: over.stderr_tail.into_boxed_str(),
+        exit_failure: over.exit_failure,
+        panics: over.panics,
         captured: over.captured.map(Box::new),
         attempts: over.attempts,
         checkpoint: over.checkpoint,
@@ -172,7 +174,19 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: Finished) -> Record {
 /// Returns what came of the job of a record.
 pub(crate) fn unrecorded(record: Record) -> Finished {
     let Record {
-        outcome, late, started_at, duration, usage, sweep, stderr_tail, captured, attempts, checkpoint, ..
+        outcome,
+        late,
+        started_at,
+        duration,
+        usage,
+        sweep,
+        stderr_tail,
+        exit_failure,
+        panics,
+        captured,
+        attempts,
+        checkpoint,
+        ..
     } = record;
     let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
     Finished {
@@ -183,6 +197,8 @@ pub(crate) fn unrecorded(record: Record) -> Finished {
         usage,
         sweep,
         stderr_tail: stderr_tail.into_string(),
+        exit_failure,
+        panics,
         captured: captured.map(|captured| *captured),
         attempts,
         checkpoint,

@@ -7,7 +7,7 @@ use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::evidence::{Sweep, Usage};
-use crate::failure::Failure;
+use crate::failure::{Failure, Panic};
 use crate::outcome::{Late, Outcome, Status};
 use crate::output::ErasedOutput;
 
@@ -74,7 +74,10 @@ use crate::output::ErasedOutput;
 /// - `error` and `failure`, for every other status: one line for people, and an object by its `kind`.
 /// - `late_result`, or `late_result_error`: what the job returned in its grace period, after a timeout or a cancellation.
 /// - `sweep`, by its `kind`: `clean`, `killed` (with `killed`, a number), `escaped` (with `pids`), `unproved` (with `killed`).
-/// - `stdout` and `stderr`, where they are captured; `stderr_tail`, where there is no result and something was written.
+/// - `exit_failure`: how the process [failed after its outcome](Self::exit_failure), as a `failure` is written.
+/// - `panics`, where there were [others than the failure](Self::panics): each has `message`, `location`, `thread` and `backtrace`.
+/// - `stdout` and `stderr`, where they are captured; `stderr_tail`, where there is no result, or an `exit_failure`, and something was
+///   written.
 /// - `flaky` and `attempts`, where there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `sweep`, and without a result `error` and `failure`.
 ///
@@ -88,6 +91,8 @@ use crate::output::ErasedOutput;
 /// | `cpu_time` | `limit_sec` |
 /// | `file_size` | `limit_bytes` |
 /// | `exited` | `code` |
+/// | `bad_exit`, as an `exit_failure` | `code` |
+/// | `exit_timeout`, as an `exit_failure` | `limit_sec` |
 /// | `never_started` | `reason` |
 /// | `cancelled` | `begun` |
 /// | `timeout` | `limit_sec`, `whose` (`job` or `list`), `grace_sec`, `ended_in_order`, and `late_failure` if it failed in its grace period |
@@ -104,6 +109,8 @@ pub struct Record {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: Box<str>,
+    pub(crate) exit_failure: Option<Box<Failure>>,
+    pub(crate) panics: Box<[Panic]>,
     pub(crate) captured: Option<Box<Captured>>,
     /// All of them, where there was more than one.
     pub(crate) attempts: Box<[Attempt]>,
@@ -181,10 +188,79 @@ impl Record {
 
     /// Returns the last text, up to 8 KiB, that a job without a result wrote to its standard error.
     ///
-    /// Bytes that are no UTF-8 are replaced, control characters are left as they are. Empty if there is a result.
+    /// Bytes that are no UTF-8 are replaced, control characters are left as they are. Empty if there is a
+    /// result and no [failure after it](Self::exit_failure).
     #[must_use]
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
+    }
+
+    /// Returns how the job's process failed after its outcome was complete, if it did: it crashed in what it had registered for
+    /// its exit, exited with a code other than 0, or did not exit.
+    ///
+    /// The outcome stands, whatever comes after it. A process that was killed before it had a tenth of a second to exit is not
+    /// said to have failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Failure, Scheduler};
+    ///
+    /// struct FailsAtExit;
+    ///
+    /// impl Drop for FailsAtExit {
+    ///     fn drop(&mut self) { std::process::abort() }
+    /// }
+    ///
+    /// thread_local! { static LATE: FailsAtExit = const { FailsAtExit }; }
+    ///
+    /// #[job]
+    /// fn answer() -> i32 { LATE.with(|_| 42) }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("a", answer)])?;
+    ///     assert_eq!(records[0].result::<i32>()?, 42);
+    /// #   #[cfg(target_os = "linux")] // Elsewhere destructors may not run at exit.
+    ///     assert!(matches!(records[0].exit_failure(), Some(Failure::Signaled { name: "SIGABRT", .. })));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn exit_failure(&self) -> Option<&Failure> {
+        self.exit_failure.as_deref()
+    }
+
+    /// Returns the first panics of the job's threads and tasks, up to 8, in the order in which they were raised: caught ones,
+    /// too, but not the one that is the [failure](Self::failure).
+    ///
+    /// Each is also printed on the job's standard error, as in an ordinary program. They have no backtraces, and up to 4 KiB of
+    /// each message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// /// Waits for what never comes, as the thread that was to send it has panicked.
+    /// #[job(timeout = "1s")]
+    /// fn waits() {
+    ///     std::thread::spawn(|| panic!("the cause"));
+    ///     loop { std::thread::park() }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("a", waits)])?;
+    ///     assert_eq!(records[0].status(), Status::Timeout);
+    ///     assert_eq!(records[0].panics()[0].message, "the cause");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn panics(&self) -> &[Panic] {
+        &self.panics
     }
 
     /// Returns what was [captured](macro@crate::job#stdout-and-stderr) of what the job wrote, in its last attempt; `None` if

@@ -9,7 +9,7 @@ use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::error::Error;
 use crate::evidence::{Sweep, Usage};
-use crate::failure::Failure;
+use crate::failure::{Failure, Panic};
 use crate::ledger::undecodable;
 use crate::outcome::{Late, Outcome, Status};
 use crate::record::total_duration;
@@ -30,8 +30,15 @@ pub struct Run<T> {
     pub usage: Usage,
     /// What was found after the job.
     pub sweep: Sweep,
-    /// The last text, up to 8 KiB, that a job without a result wrote to its standard error.
+    /// The last text, up to 8 KiB, that a job without a result, or with an [`exit_failure`](Self::exit_failure), wrote to its
+    /// standard error.
     pub stderr_tail: String,
+    /// How the job's process failed after its outcome was complete, if it did: a crash in a destructor of a static, say. It changes
+    /// nothing about the outcome.
+    pub exit_failure: Option<Box<Failure>>,
+    /// The first panics of the job's threads and tasks, up to 8, but for the one that is the outcome; caught ones, too. Without
+    /// backtraces, and with up to 4 KiB of each message.
+    pub panics: Box<[Panic]>,
     /// What was [captured](macro@crate::job#stdout-and-stderr) of what the job wrote; `None` if nothing was to be captured.
     pub output: Option<Captured>,
     /// Every attempt, where the job was [tried more than once](macro@crate::job#retries); nothing where it was run once.
@@ -128,10 +135,20 @@ impl<T> Run<T> {
         let decoded = |bytes: Vec<u8>| decode(&bytes).map_err(|error| undecodable(&error));
         let outcome = over.outcome.and_then(decoded);
         let late = over.late.map(|late| late.and_then(decoded));
-        let Finished {
-            started_at, duration, usage, sweep, stderr_tail, captured: output, attempts, checkpoint, ..
-        } = over;
-        Self { outcome, started_at, duration, usage, sweep, stderr_tail, output, attempts, late, checkpoint }
+        Self {
+            outcome,
+            started_at: over.started_at,
+            duration: over.duration,
+            usage: over.usage,
+            sweep: over.sweep,
+            stderr_tail: over.stderr_tail,
+            exit_failure: over.exit_failure,
+            panics: over.panics,
+            output: over.captured,
+            attempts: over.attempts,
+            late,
+            checkpoint: over.checkpoint,
+        }
     }
 
     /// Returns what the job has [saved](crate::this_job::checkpoint) last, if it has saved something.

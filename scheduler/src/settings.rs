@@ -20,6 +20,9 @@ use crate::wire::frame;
 /// How long a job may take until its function is called, unless the builder says otherwise.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long what a function has returned may take to be here, unless the builder says otherwise.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How jobs are run, whoever waits for them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -28,6 +31,7 @@ pub(crate) struct Settings {
     /// What no job may exceed, whatever its own timeout.
     pub(crate) ceiling: Option<Duration>,
     pub(crate) start_timeout: Duration,
+    pub(crate) delivery_timeout: Duration,
     pub(crate) concurrency: usize,
     pub(crate) groups: Groups,
     pub(crate) on_failure: OnFailure,
@@ -44,6 +48,7 @@ impl Default for Settings {
             options: Options::default(),
             ceiling: None,
             start_timeout: START_TIMEOUT,
+            delivery_timeout: DELIVERY_TIMEOUT,
             concurrency: 1,
             groups: Groups::default(),
             on_failure: OnFailure::default(),
@@ -138,6 +143,9 @@ impl Settings {
         if self.start_timeout.is_zero() {
             return Err(Error::invalid_timeout(" for the start"));
         }
+        if self.delivery_timeout.is_zero() {
+            return Err(Error::invalid_timeout(" for the delivery"));
+        }
         if let Some(problem) = self.options.problem() {
             return Err(Error::invalid_setting(problem));
         }
@@ -186,6 +194,7 @@ impl Settings {
             line: 0,
             list_limit: self.total_timeout.unwrap_or(Duration::MAX),
             start_limit: self.start_timeout,
+            delivery_limit: self.delivery_timeout,
             orphans: self.orphans,
         })
     }

@@ -69,7 +69,7 @@ impl Office {
                         open.slots.insert(ticket.number, Arc::clone(&slot));
                         return Ok(Spawned { slot, residence: residence.clone(), ticket, origin });
                     }
-                    Err(back) => order = back,
+                    Err(back) => order = *back,
                 }
             }
         }

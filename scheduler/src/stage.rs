@@ -70,7 +70,10 @@ pub struct Stage<'a> {
 }
 
 /// What is done when the function is called, with the stream that the arguments came by.
-pub(crate) type OnStart<'a> = Box<dyn FnOnce(Incoming) -> Result<(), Ending> + 'a>;
+pub(crate) type OnStart<'a> = Box<dyn FnOnce(Incoming) -> Result<OnReturn, Ending> + 'a>;
+
+/// What is done when the function has returned.
+pub(crate) type OnReturn = Box<dyn FnOnce()>;
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(arguments: Payload<Incoming>, on_start: OnStart<'a>) -> Self {
@@ -101,9 +104,9 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// Fails with the ending to return if arguments are left over, or the parent is gone.
-    pub fn start(self) -> Result<(), Ending> {
+    pub fn start(self) -> Result<Call, Ending> {
         match self.arguments.left() {
-            0 => (self.on_start)(self.arguments.into_stream()),
+            0 => (self.on_start)(self.arguments.into_stream()).map(Call),
             left => Err(Ending::refused(format!("{left} bytes of arguments were left over"))),
         }
     }
@@ -112,6 +115,22 @@ impl<'a> Stage<'a> {
 impl std::fmt::Debug for Stage<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stage").finish_non_exhaustive()
+    }
+}
+
+/// A function that is being called.
+pub struct Call(OnReturn);
+
+impl Call {
+    /// Ends the function's time: it has returned, and what it returned is yet to be encoded.
+    pub fn end(self) {
+        (self.0)();
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ fn tried(arguments: &str, result: &str) -> String {
     told
 }
 
-const ALL: &str = "test result: FAILED. 5 passed; 11 failed; 1 ignored";
+const ALL: &str = "test result: FAILED. 5 passed; 12 failed; 1 ignored";
 
 /// Returns what stands under the name of each test that failed.
 fn sections(told: &str) -> HashMap<&str, &str> {
@@ -31,6 +31,10 @@ fn each_fails_alone_and_says_how() {
         ("returns_an_error", "Error: Custom { kind: Other, error: \"there is no such thing\" }\n"),
         ("hangs", "began to hang\nthe test was stopped at its timeout of 100ms\n"),
         ("aborts", "the test ended without a verdict: ended by signal 6 (SIGABRT)\n"),
+        (
+            "aborts_as_its_process_exits",
+            "the test's process failed after the test had ended: ended by signal 6 (SIGABRT)\n",
+        ),
         ("overflows", "the test ended without a verdict: stack overflow: "),
         ("exits", "the test ended without a verdict: exited with code 0 before it gave a result\n"),
         ("leaves_a_process", "the test left something running: 1 process was left behind and killed\n"),
@@ -45,7 +49,7 @@ fn each_fails_alone_and_says_how() {
         let section = sections.get(name).unwrap_or_else(|| panic!("no section of `{name}` in {told}"));
         assert!(section.contains(expected), "{name}: {section}");
     }
-    assert_eq!(sections.len(), 11, "{told}");
+    assert_eq!(sections.len(), 12, "{told}");
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn whatever_libtest_is_told() {
     assert!(told.contains("nobody reads this") && told.contains("one two\n"), "{told}");
     tried(
         "--test isolated -- --ignored",
-        "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 16 filtered out",
+        "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 17 filtered out",
     );
     let told = tried("--lib", "test result: FAILED. 1 passed; 1 failed");
     assert!(told.contains("test tests::is_none_the_worse_for_it ... ok"), "{told}");

@@ -80,7 +80,7 @@ fn an_application_runs_jobs() {
 
 #[test]
 fn the_scheduler_prints_nothing_itself() {
-    let output = app("", &["200", "fast", "panics", "hangs", "aborts"]).output().expect("the fixture is built");
+    let output = app("", &["200", "fast", "fails", "hangs", "aborts"]).output().expect("the fixture is built");
     assert_eq!(records(&output).len(), 4);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3, "what the application itself prints");

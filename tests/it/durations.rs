@@ -43,9 +43,10 @@ fn retried() -> Job<i32> {
 #[test]
 fn a_list_takes_any_duration_in_any_setting_or_refuses_it() {
     type Set = fn(Scheduler, Duration) -> Scheduler;
-    let settings: [(&str, Set, [bool; 3]); 10] = [
+    let settings: [(&str, Set, [bool; 3]); 11] = [
         ("timeout", |scheduler, duration| scheduler.timeout(duration), [true, false, false]),
         ("start timeout", |scheduler, duration| scheduler.start_timeout(duration), [true, false, false]),
+        ("delivery timeout", |scheduler, duration| scheduler.delivery_timeout(duration), [true, false, false]),
         ("total timeout", |scheduler, duration| scheduler.total_timeout(duration), [true, false, false]),
         ("grace", |scheduler, duration| scheduler.grace(duration), [false, false, true]),
         ("CPU time", |scheduler, duration| scheduler.cpu_time(duration), [true, false, false]),

@@ -26,11 +26,13 @@ mod checkpoints;
 // Without the feature there is nothing to hear it by, but on Windows.
 #[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;
+mod delivery;
 mod durations;
 mod endings;
 // It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
 #[cfg(unix)]
 mod environment;
+mod exits;
 mod expansion;
 // It makes system calls fail with a filter of seccomp.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
@@ -54,6 +56,7 @@ mod observing;
 mod odd_starts;
 mod order;
 mod output;
+mod panics;
 mod parent_death;
 mod platforms;
 mod progress;

@@ -7,8 +7,10 @@ pub mod async_jobs;
 pub mod attempts;
 #[cfg(windows)]
 pub mod console;
+pub mod delivery;
 pub mod ending;
 pub mod environment;
+pub mod exits;
 #[cfg(unix)]
 pub mod forks;
 #[cfg(windows)]
@@ -19,6 +21,7 @@ pub mod leavings;
 #[cfg(target_os = "linux")]
 pub mod limited;
 pub mod output;
+pub mod panics;
 pub mod platform;
 pub mod sabotage;
 #[cfg(target_os = "linux")]

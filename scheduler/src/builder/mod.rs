@@ -116,6 +116,34 @@ impl<F> Scheduler<F> {
         self
     }
 
+    /// Sets how long a job may take, once its function has returned, until its outcome begins to arrive, and how long that may
+    /// stand still then. 30 seconds unless set.
+    ///
+    /// The timeout of a job is that of its function: what encodes the result, or writes the error, has this limit. A job that
+    /// exceeds it is killed, and recorded as [`Failure::Unserializable`](crate::Failure::Unserializable). Zero is an error when
+    /// the jobs are to run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, Scheduler};
+    ///
+    /// #[job(timeout = "10s")]
+    /// fn table() -> Vec<u64> { (0..1_000_000).collect() }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().delivery_timeout(Duration::from_secs(60)).run(jobs![("a", table)])?;
+    ///     assert_eq!(records[0].result::<Vec<u64>>()?.len(), 1_000_000);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn delivery_timeout(mut self, delivery_timeout: Duration) -> Self {
+        self.settings.delivery_timeout = delivery_timeout;
+        self
+    }
+
     /// Sets how many jobs run at a time: 1 unless set. Records come in input order all the same.
     ///
     /// Each takes about five descriptors and two processes. Where there are no more to be had, fewer run at a time: for a
@@ -291,10 +319,12 @@ impl Default for Scheduler {
 
 impl<F> fmt::Debug for Scheduler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { options, start_timeout, concurrency, start_method, orphans, .. } = &self.settings;
+        let Settings { options, start_timeout, delivery_timeout, concurrency, start_method, orphans, .. } =
+            &self.settings;
         f.debug_struct("Scheduler")
             .field("options", options)
             .field("start_timeout", start_timeout)
+            .field("delivery_timeout", delivery_timeout)
             .field("concurrency", concurrency)
             .field("start_method", start_method)
             .field("orphans", orphans)

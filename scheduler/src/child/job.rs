@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::listener::Listener;
-use super::panic_hook::{self, Printed};
+use super::panic_hook;
 use super::present::Present;
 use super::teller::Teller;
 use super::{exit_unheard, surroundings, unprepared};
@@ -16,7 +15,7 @@ use crate::guard::panic_message;
 use crate::launcher;
 use crate::process::{self, Outgoing};
 use crate::registry::{self, Entry};
-use crate::stage::{Ended, Ending, Stage};
+use crate::stage::{Ended, Ending, OnReturn, Stage};
 use crate::wire::codec;
 use crate::wire::frame::{FrameReader, Kind};
 use crate::wire::message::{Report, Request};
@@ -43,33 +42,25 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
         let _ = teller.tell(Kind::Refused, reason.as_bytes());
         exit_unheard();
     }
-    let hook = Arc::clone(&teller);
-    let is_test = registry::test_body(&request.job).is_some();
-    panic_hook::install(if is_test { Printed::AsEver } else { Printed::Nothing }, move |panic| {
-        // Whoever hears of it, the panic goes on.
-        let _ = hook.tell_encoded(Kind::Panicking, panic);
-    });
-    let mut begun = None;
+    panic_hook::install(Arc::clone(&teller));
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
         let present = Present::establish(request, checkpoint, Arc::clone(&teller), Listener::new(frames, stream));
-        let stopwatch = present.begin().map_err(|_| Ending(Ended::Abandoned))?;
-        begun = Some((present, stopwatch));
-        Ok(())
+        present.begin().map_err(|_| Ending(Ended::Abandoned))?;
+        // Its time ends before the value is encoded, so that the parent measures the function alone.
+        Ok(Box::new(|| present.end()) as OnReturn)
     };
     let ended = call(request, Stage::new(arguments, Box::new(start)));
-    let took = begun.map_or(Duration::ZERO, |(present, stopwatch)| {
-        let took = stopwatch.elapsed();
+    if let Some(present) = Present::of_this_process() {
         present.flush();
-        took
-    });
+    }
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
     let told = match ended {
-        Ended::Value(bytes) => teller.tell_end(Kind::Value, &bytes, took),
-        Ended::Failed(report) => codec::encode(&report)
-            .map_err(io::Error::other)
-            .and_then(|bytes| teller.tell_end(Kind::Failed, &bytes, took)),
+        Ended::Value(bytes) => teller.tell(Kind::Value, &bytes),
+        Ended::Failed(report) => {
+            codec::encode(&report).map_err(io::Error::other).and_then(|bytes| teller.tell(Kind::Failed, &bytes))
+        }
         Ended::Refused(reason) => teller.tell(Kind::Refused, reason.as_bytes()),
         Ended::Abandoned => exit_unheard(),
     };
@@ -85,14 +76,14 @@ fn call(request: &Request, stage: Stage<'_>) -> Ended {
     match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
         Ok(Ending(ended)) => ended,
         Err(payload) => {
-            // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
-            let unseen = || Panic {
-                message: panic_message(&*payload).to_owned(),
-                location: None,
-                thread: None,
-                backtrace: None,
+            let message = panic_message(&*payload);
+            let Some(present) = Present::of_this_process() else {
+                return Ended::Refused(format!("reading its arguments panicked: {message}"));
             };
-            let panic = panic_hook::caught().unwrap_or_else(unseen);
+            present.end();
+            // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
+            let unseen = || Panic { message: message.to_owned(), location: None, thread: None, backtrace: None };
+            let panic = panic_hook::caught(message).unwrap_or_else(unseen);
             // Dropping a payload can panic again.
             std::mem::forget(payload);
             Ended::Failed(Report::Panicked(panic))

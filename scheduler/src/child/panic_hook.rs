@@ -1,61 +1,235 @@
-//! The panic hook of a job: a panic is told to the parent from the hook, where a process that aborts tells it at all.
+//! The panic hook of a job: it sends each panic to the parent before anything is printed or resolved, and knows which one
+//! ends the process.
+//!
+//! A panic that can unwind may be caught, and then it is the cause of nothing. The hook can't see that, so that it marks only
+//! the panics after which the process is certain to end. Resolving a backtrace takes a tenth of a second and more: it is done
+//! for the panic that ends the job alone, once the function's time has ended.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use super::present::Present;
+use super::teller::Teller;
 use crate::failure::{Location, Panic};
 use crate::guard::panic_message;
+use crate::launcher;
+use crate::wire::frame::Kind;
+use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
 thread_local! {
-    /// The panic that this thread is unwinding from.
-    static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
+    /// The last two panics of this thread, the later one last: a panic and one that a destructor raised while the first one
+    /// unwound are both under way.
+    static LAST: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What is printed of a panic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Printed {
-    /// Nothing: the parent's record says it all.
-    Nothing,
-    /// What would be without this hook.
-    AsEver,
+/// The panics that were sent, of every thread: the first ones, so that no flood of panics is one of frames.
+static FIRST: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
+
+/// What the standard library says in a panic of its own where another one must not unwind any further.
+const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
+/// What it says where a destructor panics that runs because of another panic.
+const IN_CLEANUP: &str = "panic in a destructor during cleanup";
+
+/// A panic, and the frames of its thread, which have no names yet.
+struct Seen {
+    panic: Panic,
+    backtrace: Backtrace,
 }
 
-/// Has `tell` hear of every panic, of any thread.
-pub(super) fn install(printed: Printed, tell: impl Fn(&Panic) + Send + Sync + 'static) {
-    let print = (printed == Printed::AsEver).then(panic::take_hook);
-    panic::set_hook(Box::new(move |info| {
-        let panic = witnessed(info);
-        tell(&panic);
-        if let Some(print) = &print {
-            print(info);
+/// A panic hook, as the standard library keeps it.
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+static PRINTING: OnceLock<Printing> = OnceLock::new();
+
+/// How a panic is printed.
+enum Printing {
+    /// By the hook that was there before, as in an ordinary program.
+    Before { hook: Hook, is_users: bool },
+    /// Message and place in the hook, and the backtrace later, if the panic ends the job: the standard library's own hook
+    /// would resolve it in the hook.
+    InParts,
+}
+
+/// Has every panic, of any thread, sent to the parent, and printed as in an ordinary program.
+pub(super) fn install(teller: Arc<Teller>) {
+    let printing = PRINTING.get_or_init(|| Printing::chosen(panic::take_hook()));
+    panic::set_hook(Box::new(move |info| witness(info, &teller, printing)));
+}
+
+fn witness(info: &PanicHookInfo<'_>, teller: &Teller, printing: &Printing) {
+    let seen = Seen::of(info);
+    send(&seen.panic, teller);
+    if ends_the_process(info) {
+        return send_the_last(seen, info, teller, printing);
+    }
+    printing.print(info, &seen.panic);
+    // A thread that is being torn down has no place to keep it.
+    let _ = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        if last.len() > 1 {
+            last.remove(0);
         }
-        // A thread that is being torn down has no place to keep it.
-        let _ = LAST.try_with(|last| last.replace(Some(panic)));
-    }));
+        last.push(seen);
+    });
 }
 
-/// Returns the panic that this thread caught last, as the hook saw it.
-pub(super) fn caught() -> Option<Panic> {
-    LAST.with(RefCell::take)
+/// Sends one of the first panics.
+fn send(panic: &Panic, teller: &Teller) {
+    // In a copy that the job forked, a thread that isn't there may have the lock.
+    if !teller.is_at_home() {
+        return;
+    }
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    if first.len() < PANIC_LIMIT {
+        let sent = Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() };
+        // If the parent is gone, the panic goes on all the same.
+        let _ = teller.tell_encoded(Kind::Panicking, &sent);
+        first.push(panic.clone());
+    }
 }
 
-fn witnessed(info: &PanicHookInfo<'_>) -> Panic {
-    let payload = info.payload();
-    let message = match payload.downcast_ref::<String>() {
-        Some(text) => text,
-        None => payload.downcast_ref::<&str>().copied().unwrap_or(panic_message(&())),
+fn shortened(message: &str) -> &str {
+    let end = (0..=TEXT_LIMIT.min(message.len())).rfind(|end| message.is_char_boundary(*end));
+    &message[..end.unwrap_or_default()]
+}
+
+/// Sends the cause of the end of this process. The function's time is over, whichever thread it is.
+fn send_the_last(seen: Seen, info: &PanicHookInfo<'_>, teller: &Teller, printing: &Printing) {
+    if teller.is_at_home()
+        && let Some(present) = Present::of_this_process()
+    {
+        present.end();
+    }
+    let own = seen.panic.clone();
+    let mut cause = cause(seen);
+    let _ = teller.tell_encoded(Kind::Fatal, &cause.panic);
+    printing.print(info, &own);
+    if cause.resolve() {
+        let _ = teller.tell_encoded(Kind::Fatal, &cause.panic);
+        printing.print_rest(&cause.panic);
+    }
+}
+
+/// Returns the panic that brought this one about, where this one only says that the other must not unwind.
+fn cause(seen: Seen) -> Seen {
+    let back = match seen.panic.message.as_str() {
+        CANNOT_UNWIND => 1,
+        IN_CLEANUP => 2,
+        _ => return seen,
     };
-    let backtrace = Backtrace::capture();
-    Panic {
-        message: message.to_owned(),
-        location: info.location().map(|location| Location {
-            file: location.file().to_owned(),
-            line: location.line(),
-            column: location.column(),
-        }),
-        thread: thread::current().name().map(str::to_owned),
-        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+    let taken = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        last.len().checked_sub(back).map(|place| last.swap_remove(place))
+    });
+    taken.ok().flatten().unwrap_or(seen)
+}
+
+/// Says whether the process ends by this panic, whatever waits to catch it.
+fn ends_the_process(info: &PanicHookInfo<'_>) -> bool {
+    // `PanicHookInfo::can_unwind` is not stable; what `Debug` writes of it is all that can be had.
+    cfg!(panic = "abort") || format!("{info:?}").contains("can_unwind: false")
+}
+
+/// Returns the panic of which the job's thread has caught this message, with its backtrace if one is wanted, which is printed,
+/// too.
+pub(super) fn caught(message: &str) -> Option<Panic> {
+    let last = LAST.with(RefCell::take).pop().filter(|seen| seen.panic.message == message);
+    let Some(mut seen) = last else {
+        // Another thread's panic, raised once more in this one, has passed no hook.
+        let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+        return first.iter().rfind(|panic| panic.message == message).cloned();
+    };
+    if seen.resolve()
+        && let Some(printing) = PRINTING.get()
+    {
+        printing.print_rest(&seen.panic);
+    }
+    Some(seen.panic)
+}
+
+impl Printing {
+    /// Returns how panics are printed where this hook was there before.
+    fn chosen(before: Hook) -> Self {
+        let wants_backtraces = env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0");
+        let is_users = is_users(&before);
+        if wants_backtraces && !is_users { Self::InParts } else { Self::Before { hook: before, is_users } }
+    }
+
+    fn print(&self, info: &PanicHookInfo<'_>, panic: &Panic) {
+        match self {
+            // Of a second panic in a thread the standard library prints a full backtrace, as it may be one during another.
+            Self::Before { hook, is_users } if *is_users || !has_panicked() => hook(info),
+            Self::Before { .. } | Self::InParts => {
+                let thread = panic.thread.as_deref().unwrap_or("<unnamed>");
+                let mut text = format!("\nthread '{thread}' panicked");
+                if let Some(location) = &panic.location {
+                    let _ = write!(text, " at {location}");
+                }
+                write_error(&format!("{text}:\n{}\n", panic.message));
+            }
+        }
+    }
+
+    /// Prints the backtrace, if that is yet to be done.
+    fn print_rest(&self, panic: &Panic) {
+        if let (Self::InParts, Some(backtrace)) = (self, &panic.backtrace) {
+            write_error(&format!("stack backtrace:\n{backtrace}\n"));
+        }
+    }
+}
+
+fn write_error(text: &str) {
+    // Where standard error is closed, nobody misses it.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Says whether this thread has panicked before.
+fn has_panicked() -> bool {
+    LAST.try_with(|last| !last.borrow().is_empty()).unwrap_or(true)
+}
+
+/// Says whether a hook is a user's, and neither the standard library's nor libtest's.
+fn is_users(hook: &Hook) -> bool {
+    // Nothing stands before the copy's entry under libtest, which sets a hook of its own.
+    if !launcher::is_initialised() {
+        return false;
+    }
+    // With no hook set, the standard library hands out its own, which has no state: two of them differ in nothing, also not in
+    // their tables of functions, as both are made in one place.
+    let default = panic::take_hook();
+    !std::ptr::eq(&raw const **hook, &raw const *default)
+}
+
+impl Seen {
+    fn of(info: &PanicHookInfo<'_>) -> Self {
+        let payload = info.payload();
+        let message = match payload.downcast_ref::<String>() {
+            Some(text) => text,
+            None => payload.downcast_ref::<&str>().copied().unwrap_or(panic_message(&())),
+        };
+        let panic = Panic {
+            message: message.to_owned(),
+            location: info.location().map(|location| Location {
+                file: location.file().to_owned(),
+                line: location.line(),
+                column: location.column(),
+            }),
+            thread: thread::current().name().map(str::to_owned),
+            backtrace: None,
+        };
+        Self { panic, backtrace: Backtrace::capture() }
+    }
+
+    /// Resolves the backtrace, if one is wanted.
+    fn resolve(&mut self) -> bool {
+        let is_wanted = self.backtrace.status() == BacktraceStatus::Captured;
+        self.panic.backtrace = is_wanted.then(|| self.backtrace.to_string());
+        is_wanted
     }
 }

@@ -1,6 +1,7 @@
 //! `Present`: what a job's process knows of the run that it is there for.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ pub(crate) struct Present {
     timeout: Option<Duration>,
     /// Known once the function is called.
     deadline: OnceLock<Deadline>,
+    /// Runs once the function is called.
+    stopwatch: OnceLock<Stopwatch>,
+    /// The time of the function is over.
+    has_ended: AtomicBool,
     /// What an earlier attempt has saved.
     checkpoint: Option<Checkpoint>,
     teller: Arc<Teller>,
@@ -53,6 +58,8 @@ impl Present {
             attempt: request.attempt,
             timeout: request.timeout,
             deadline: OnceLock::new(),
+            stopwatch: OnceLock::new(),
+            has_ended: AtomicBool::new(false),
             checkpoint,
             teller,
             reporter: Reporter::default(),
@@ -75,11 +82,23 @@ impl Present {
     }
 
     /// Tells that the function is called now.
-    pub(super) fn begin(&self) -> io::Result<Stopwatch> {
+    pub(super) fn begin(&self) -> io::Result<()> {
         // Before it is told, so that whoever is asked to end finds that its time is over.
         self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
         let told = self.teller.tell_encoded(Kind::Started, &Hello { job: self.teller.job });
-        told.map(|()| Stopwatch::start())
+        self.stopwatch.get_or_init(Stopwatch::start);
+        told
+    }
+
+    /// Ends the function's time, once: it has returned, or a panic ends it.
+    pub(super) fn end(&self) {
+        let Some(took) = self.stopwatch.get().map(|stopwatch| stopwatch.elapsed()) else {
+            return;
+        };
+        if !self.has_ended.swap(true, Ordering::Relaxed) {
+            // If the parent is gone, the outcome has nowhere to go either.
+            let _ = self.teller.tell_encoded(Kind::Took, &took);
+        }
     }
 
     /// Returns what the caller calls the run.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::process;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::process::Outgoing;
 use crate::wire::codec;
@@ -36,17 +35,6 @@ impl Teller {
 
     pub(super) fn tell_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
         self.tell(kind, &codec::encode(payload).map_err(io::Error::other)?)
-    }
-
-    /// Tells how the function ended, and how long it took.
-    pub(super) fn tell_end(&self, kind: Kind, payload: &[u8], took: Duration) -> io::Result<()> {
-        let took = codec::encode(&took).map_err(io::Error::other)?;
-        self.write(|data| {
-            // In one piece, which wakes the parent once.
-            let mut head = Vec::new();
-            frame::write(&mut head, self.mark, Kind::Took, &took)?;
-            frame::write_behind(data, head, self.mark, kind, payload)
-        })
     }
 
     fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {

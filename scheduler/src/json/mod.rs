@@ -77,6 +77,8 @@ impl Record {
         }
         fields.add("usage", Used(self.usage));
         fields.add("sweep", Swept(&self.sweep));
+        fields.add_if("exit_failure", self.exit_failure());
+        fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
         fields.add_if("stdout", self.stdout());
         fields.add_if("stderr", self.stderr());
         fields.add_if("stderr_tail", Some(self.stderr_tail()).filter(|tail| !tail.is_empty()));
@@ -217,6 +219,8 @@ mod tests {
             (Failure::CpuTime { limit: second }, json!({"kind": "cpu_time", "limit_sec": 1.0})),
             (Failure::FileSize { limit: 9 }, json!({"kind": "file_size", "limit_bytes": 9})),
             (Failure::Exited { code: 3 }, json!({"kind": "exited", "code": 3})),
+            (Failure::BadExit { code: 3 }, json!({"kind": "bad_exit", "code": 3})),
+            (Failure::ExitTimeout { limit: second }, json!({"kind": "exit_timeout", "limit_sec": 1.0})),
             (Failure::Unserializable { message: text() }, json!({"kind": "unserializable", "message": "why"})),
             (Failure::NeverStarted { reason: text() }, json!({"kind": "never_started", "reason": "why"})),
             (Failure::Cancelled { begun: true }, json!({"kind": "cancelled", "begun": true})),

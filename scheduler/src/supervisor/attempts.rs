@@ -108,7 +108,8 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
             Failure::Signaled { .. } | Failure::StackOverflow { .. } | Failure::FileSize { .. } => Cause::Signal,
             Failure::OutOfMemory { .. } => Cause::OutOfMemory,
             Failure::CpuTime { .. } => Cause::CpuTime,
-            Failure::Exited { .. } => Cause::Exit,
+            // The last two are never an outcome.
+            Failure::Exited { .. } | Failure::BadExit { .. } | Failure::ExitTimeout { .. } => Cause::Exit,
             // Whoever cancelled it wants no more of it.
             Failure::Cancelled { .. } => return None,
             Failure::Unserializable { .. } | Failure::NeverStarted { .. } | Failure::ProtocolBroken { .. } => {

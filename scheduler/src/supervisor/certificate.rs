@@ -11,6 +11,9 @@ use crate::outcome::{Late, Outcome, Overrun};
 use crate::process::{Manner, manner, signal_name};
 use crate::wire::message::{ExitReport, Hello, Report};
 
+/// The least time that a process must have had to exit before it is said not to have done so.
+const BLAMED: Duration = Duration::from_millis(100);
+
 /// What is known of how the run ended; what it means is told at the end.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each was seen or not, whatever else was")]
@@ -23,13 +26,17 @@ pub(super) struct Evidence {
     pub(super) lacked_room: bool,
     /// Why something could not be sent to the warden.
     pub(super) unsent: Option<String>,
-    /// The last panic that was raised, caught or not.
-    pub(super) panic: Option<Panic>,
+    /// The first panics that were raised, of any thread, caught or not.
+    pub(super) panics: Vec<Panic>,
+    /// The panic that ends the process.
+    pub(super) fatal: Option<Panic>,
     pub(super) broken: Option<String>,
     pub(super) report: Option<ExitReport>,
     /// The function was called.
     pub(super) begun: bool,
     pub(super) start_expired: bool,
+    /// How long the process was left after its outcome, which it didn't use to exit.
+    pub(super) lingered: Option<Duration>,
     /// The job was asked to end.
     pub(super) asked: bool,
     /// The warden was told to end the job.
@@ -56,6 +63,8 @@ pub(super) struct Limits {
     pub(super) list: Duration,
     pub(super) grace: Duration,
     pub(super) start: Duration,
+    /// What the function returned.
+    pub(super) delivery: Duration,
     /// What its process was held to.
     pub(super) process: options::Limits,
 }
@@ -110,6 +119,7 @@ impl Evidence {
                 _ => Failure::NeverStarted { reason: self.why_never_started(limits.start, stderr_tail) },
             },
             (Verdict::Died, _) => self.death(limits.process, stderr_tail),
+            (Verdict::Undelivered, _) => self.undelivered(limits.delivery),
             (Verdict::Broken, _) => Failure::ProtocolBroken {
                 message: self.broken.unwrap_or_else(|| "an outcome came before the start".to_owned()),
             },
@@ -135,7 +145,30 @@ impl Evidence {
         Some(Late::Failure(Box::new(failure)))
     }
 
-    fn death(mut self, limits: options::Limits, stderr_tail: &str) -> Failure {
+    /// Returns how the process failed after its outcome was complete, if it did.
+    pub(super) fn exit_failure(&self, limits: options::Limits, stderr_tail: &str) -> Option<Failure> {
+        self.answer.as_ref()?;
+        if let Some(limit) = self.lingered {
+            return (limit >= BLAMED).then_some(Failure::ExitTimeout { limit });
+        }
+        let exit = self.exit().filter(|exit| *exit != Exit::Code(0) && !self.told_to_kill)?;
+        Some(match (exit, self.death(limits, stderr_tail)) {
+            (Exit::Code(_), Failure::Exited { code }) => Failure::BadExit { code },
+            (_, failure) => failure,
+        })
+    }
+
+    /// Returns why there is no outcome of a function that has returned.
+    fn undelivered(self, limit: Duration) -> Failure {
+        self.fatal.map_or_else(
+            || Failure::Unserializable {
+                message: format!("it was not serialized within {limit:?} after the function returned"),
+            },
+            Failure::Panicked,
+        )
+    }
+
+    fn death(&self, limits: options::Limits, stderr_tail: &str) -> Failure {
         let Some(exit) = self.exit() else {
             return self.unwitnessed();
         };
@@ -144,8 +177,10 @@ impl Evidence {
         }
         match manner(exit) {
             Manner::Aborted => {
-                if let Some(panic) = self.panic.take() {
-                    return Failure::Panicked(panic);
+                // One that could unwind is the cause only where the standard library says that it didn't.
+                let last = || self.panics.last().filter(|_| ended_by_a_panic(stderr_tail));
+                if let Some(panic) = self.fatal.as_ref().or_else(last) {
+                    return Failure::Panicked(panic.clone());
                 }
                 if let Some(message) = overflow(stderr_tail) {
                     return Failure::StackOverflow { message };
@@ -246,6 +281,36 @@ fn told(report: Report) -> Failure {
     }
 }
 
+/// Removes the panic that is the outcome from those that were raised.
+pub(super) fn remove_the_cause(panics: &mut Vec<Panic>, outcome: &Outcome<Vec<u8>>, late: Option<&Late<Vec<u8>>>) {
+    let of_the_outcome = match outcome {
+        Outcome::Error(failure) => Some(failure),
+        Outcome::Timeout(overrun) => overrun.failure(),
+        Outcome::Ok(_) => None,
+    };
+    let Some(Failure::Panicked(cause)) = late.and_then(Late::failure).or(of_the_outcome) else {
+        return;
+    };
+    // A long message was cut when it was raised.
+    let is_cause = |panic: &Panic| {
+        panic.location == cause.location && panic.thread == cause.thread && cause.message.starts_with(&panic.message)
+    };
+    if let Some(place) = panics.iter().rposition(is_cause) {
+        panics.remove(place);
+    }
+}
+
+/// Says whether the standard library wrote that it aborts because of a panic that its hook takes for one that can unwind.
+fn ended_by_a_panic(stderr_tail: &str) -> bool {
+    let reasons = [
+        "thread panicked while processing panic. aborting.",
+        "fatal runtime error: thread local panicked on drop",
+        "fatal runtime error: drop of the panic payload panicked",
+        "thread caused non-unwinding panic. aborting.",
+    ];
+    stderr_tail.lines().any(|line| reasons.iter().any(|reason| line.starts_with(reason)))
+}
+
 /// Returns the line that the standard library's handler writes before it aborts.
 fn overflow(stderr_tail: &str) -> Option<String> {
     let line = stderr_tail.lines().rfind(|line| line.contains("has overflowed its stack"))?;
@@ -279,6 +344,7 @@ mod tests {
         list: Duration::from_secs(9),
         grace: Duration::from_secs(2),
         start: Duration::from_secs(30),
+        delivery: Duration::from_secs(5),
         process: NONE,
     };
 
@@ -303,6 +369,86 @@ mod tests {
         assert_eq!(line(abort(), Verdict::Died, "assertion failed\n"), "ended by signal 6 (SIGABRT)");
         let fault = exited(Some(Exit::Signal { number: 11, core_dumped: true }));
         assert_eq!(line(fault, Verdict::Died, said), "ended by signal 11 (SIGSEGV), core dumped");
+    }
+
+    fn raised(message: &str) -> Panic {
+        Panic { message: message.to_owned(), location: None, thread: Some("a".to_owned()), backtrace: None }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_abort_is_a_panic_only_where_that_could_not_be_caught() {
+        let aborted = |fatal: Option<&str>, stderr_tail: &str| {
+            let abort = exited(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
+            let panics = vec![raised("first"), raised("last")];
+            line(Evidence { panics, fatal: fatal.map(raised), ..abort }, Verdict::Died, stderr_tail)
+        };
+        assert_eq!(aborted(None, "thread 'a' panicked at a.rs:1:2:\nlast\n"), "ended by signal 6 (SIGABRT)");
+        assert_eq!(aborted(Some("the cause"), ""), "panicked: the cause");
+        let overflow = "\nthread 'main' has overflowed its stack\n";
+        assert_eq!(aborted(None, overflow), "stack overflow: thread 'main' has overflowed its stack");
+        for said in [
+            "thread panicked while processing panic. aborting.\n",
+            "last\nfatal runtime error: thread local panicked on drop, aborting\n",
+            "fatal runtime error: drop of the panic payload panicked, aborting\n",
+            "thread caused non-unwinding panic. aborting.\n",
+        ] {
+            assert_eq!(aborted(None, said), "panicked: last", "{said}");
+        }
+        let killed = exited(Some(Exit::Signal { number: libc::SIGSEGV, core_dumped: false }));
+        let killed = Evidence { panics: vec![raised("caught")], ..killed };
+        assert_eq!(line(killed, Verdict::Died, ""), "ended by signal 11 (SIGSEGV)");
+    }
+
+    #[test]
+    fn the_panic_that_is_the_outcome_is_not_beside_it() {
+        let left = |outcome: &Outcome<Vec<u8>>| {
+            let mut panics = vec![raised("a"), raised("b"), raised("a")];
+            remove_the_cause(&mut panics, outcome, None);
+            panics.into_iter().map(|panic| panic.message).collect::<Vec<_>>()
+        };
+        let panicked = |message| Failure::Panicked(raised(message));
+        assert_eq!(left(&Outcome::Error(panicked("a and more, cut in the list"))), ["a", "b"]);
+        assert_eq!(left(&Outcome::Error(panicked("c"))), ["a", "b", "a"]);
+        assert_eq!(left(&Outcome::Error(Failure::Exited { code: 1 })), ["a", "b", "a"]);
+        assert_eq!(left(&Outcome::Ok(vec![])), ["a", "b", "a"]);
+        let late = Late::Failure(Box::new(panicked("b")));
+        let overrun = Overrun::new(LIMITS.job, LIMITS.grace, Some(late));
+        assert_eq!(left(&Outcome::Timeout(overrun)), ["a", "a"]);
+    }
+
+    #[test]
+    fn what_was_not_encoded_in_time_is_reported_as_that() {
+        let killed = || Evidence { begun: true, told_to_kill: true, ..exited(None) };
+        assert_eq!(
+            line(killed(), Verdict::Undelivered, ""),
+            "its result could not be serialized: it was not serialized within 5s after the function returned"
+        );
+        let fatal = Some(raised("the cause"));
+        assert_eq!(line(Evidence { fatal, ..killed() }, Verdict::Undelivered, ""), "panicked: the cause");
+    }
+
+    #[test]
+    fn a_process_that_fails_after_its_outcome_is_said_to_only_on_evidence() {
+        let failed = |evidence: Evidence| evidence.exit_failure(NONE, "").map(|failure| failure.to_string());
+        let answered = |exit| Evidence { answer: Some(Answer::Value(vec![7])), ..exited(exit) };
+        let code = |code| answered(Some(Exit::Code(code)));
+        assert_eq!(failed(code(0)), None);
+        assert_eq!(failed(code(3)).as_deref(), Some("exited with code 3 after its outcome"));
+        assert_eq!(failed(exited(Some(Exit::Code(3)))), None, "it is the outcome");
+        assert_eq!(failed(Evidence { told_to_kill: true, ..code(3) }), None, "it was killed because of something else");
+        assert_eq!(failed(answered(None)), None, "nobody saw it");
+        let lingered = |limit| Evidence { lingered: Some(limit), told_to_kill: true, ..answered(None) };
+        let late = failed(lingered(Duration::from_secs(2)));
+        assert_eq!(late.as_deref(), Some("did not exit within 2s after its outcome, and was killed"));
+        assert_eq!(failed(lingered(Duration::from_millis(10))), None, "it had no time to");
+        #[cfg(unix)]
+        {
+            let abort = || answered(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
+            assert_eq!(failed(abort()).as_deref(), Some("ended by signal 6 (SIGABRT)"));
+            let fatal = Some(raised("the cause"));
+            assert_eq!(failed(Evidence { fatal, ..abort() }).as_deref(), Some("panicked: the cause"));
+        }
     }
 
     #[cfg(unix)]

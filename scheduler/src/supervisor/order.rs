@@ -10,7 +10,7 @@ use crate::attempt::Attempt;
 use crate::captured::Captured;
 use crate::checkpoint::Checkpoint;
 use crate::evidence::{Sweep, Usage};
-use crate::failure::Failure;
+use crate::failure::{Failure, Panic};
 use crate::launcher;
 use crate::options::Options;
 use crate::outcome::{Late, Outcome};
@@ -39,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) list_limit: Duration,
     /// How long it may take until the function is called.
     pub(crate) start_limit: Duration,
+    /// How long it may take until what the function has returned is here.
+    pub(crate) delivery_limit: Duration,
     /// Where orphans go, should the warden be lost.
     pub(crate) orphans: Orphans,
 }
@@ -85,6 +87,10 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) stderr_tail: String,
+    /// How the process failed after the outcome was complete, if it did.
+    pub(crate) exit_failure: Option<Box<Failure>>,
+    /// The first panics of any thread, but for the one that is the outcome.
+    pub(crate) panics: Box<[Panic]>,
     /// What was captured of what the job wrote.
     pub(crate) captured: Option<Captured>,
     /// Every attempt, where there was more than one.
@@ -110,6 +116,8 @@ impl Finished {
             usage: Usage::default(),
             sweep: Sweep::Clean,
             stderr_tail: String::new(),
+            exit_failure: None,
+            panics: Box::default(),
             captured: None,
             attempts: Box::default(),
             checkpoint: None,

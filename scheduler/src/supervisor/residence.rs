@@ -47,9 +47,9 @@ impl Residence {
     }
 
     /// Gives it one more order, or gives that back if there is no loop any more.
-    pub(crate) fn give(&self, ticket: Ticket, order: Order) -> Result<(), Order> {
+    pub(crate) fn give(&self, ticket: Ticket, order: Order) -> Result<(), Box<Order>> {
         match self.0.say(Instruction::Take(ticket, Box::new(order))) {
-            Err(Instruction::Take(_, order)) => Err(*order),
+            Err(Instruction::Take(_, order)) => Err(order),
             _ => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::REAP_LIMIT;
-use super::certificate::{Evidence, Limits};
+use super::certificate::{Evidence, Limits, remove_the_cause};
 use super::crew::Crew;
 use super::note::{Board, Note, Posted};
 use super::order::{Finished, Order};
@@ -60,6 +60,10 @@ pub(crate) struct Run {
     started: Option<Started>,
     /// How long the function took, by its own account.
     took: Option<Duration>,
+    /// Runs once the function has returned.
+    returned: Option<Stopwatch>,
+    /// Runs once the outcome is there.
+    left: Option<Stopwatch>,
     duration: Duration,
     memory_kills: MemoryKills,
     evidence: Evidence,
@@ -104,6 +108,8 @@ impl Run {
             begun: Stopwatch::start(),
             started: None,
             took: None,
+            returned: None,
+            left: None,
             duration: Duration::ZERO,
             memory_kills: MemoryKills::default(),
             evidence: Evidence::default(),
@@ -179,7 +185,9 @@ impl Run {
         let (worker, stream) = (&self.warden.worker, &self.stream);
         let interests = match self.state {
             State::Starting => Interests::in_the_start_of(worker, stream),
-            State::Running | State::Silent | State::Asked(_) => Interests::in_the_life_of(worker, stream),
+            State::Running | State::Silent | State::Asked(_) | State::Delivering(_) => {
+                Interests::in_the_life_of(worker, stream)
+            }
             _ => Interests::in_the_word_of(worker),
         };
         interests.and_in(&self.output)
@@ -251,6 +259,9 @@ impl Run {
         }
         if self.deadline.is_past() && !self.is_done() {
             self.evidence.start_expired |= self.state == State::Starting;
+            if matches!(self.state, State::Leaving(_)) {
+                self.evidence.lingered = self.left.map(Stopwatch::elapsed);
+            }
             let can_be_asked = matches!(self.state, State::Running | State::Silent) && !self.order.grace().is_zero();
             self.feed(if can_be_asked { Event::Ask(Why::Overran) } else { Event::Limit });
         }
@@ -294,10 +305,20 @@ impl Run {
         if before == after {
             return;
         }
+        if matches!(after, State::Delivering(_)) {
+            self.returned = Some(Stopwatch::start());
+        }
+        if let (Some(returned), Some(started), State::Leaving(_)) = (self.returned, &mut self.started, after) {
+            // What its delivery took is not taken from the time that it has to exit.
+            started.deadline = started.deadline.plus(returned.elapsed());
+        }
+        if matches!(after, State::Leaving(_)) {
+            self.left = Some(Stopwatch::start());
+        }
         if let (None, Some(_), Some(started)) = (before.verdict(), after.verdict(), self.started) {
-            // The job's own account of an end that it told is the better one: what it says may wait here to be read.
-            let took = self.took.filter(|_| after.verdict() == Some(Verdict::Answered));
-            self.duration = took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
+            // The job's own account is the better one: what it says may wait here to be read.
+            self.duration =
+                self.took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
         }
         self.deadline = self.limit();
     }
@@ -327,6 +348,7 @@ impl Run {
         match self.state {
             State::Starting => self.deadline,
             State::Running | State::Silent | State::Asked(_) => job,
+            State::Delivering(_) => Deadline::after(self.order.delivery_limit),
             State::Leaving(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
             State::Killing(_) => Deadline::after(KILL_LIMIT),
             State::Reaping(_) | State::Forcing(_) => Deadline::after(REAP_LIMIT),
@@ -358,10 +380,15 @@ impl Run {
             list: self.order.list_limit,
             grace: self.order.grace(),
             start: self.order.start_limit,
+            delivery: self.order.delivery_limit,
             process: self.order.options.limits,
         };
+        let exit_failure = self.evidence.exit_failure(limits.process, &stderr_tail).map(Box::new);
+        let mut panics = self.evidence.panics.clone();
         let (outcome, late) = self.evidence.conclude(verdict, limits, &stderr_tail);
-        let stderr_tail = if matches!(outcome, Outcome::Ok(_)) { String::new() } else { stderr_tail };
+        remove_the_cause(&mut panics, &outcome, late.as_ref());
+        let went_well = matches!(outcome, Outcome::Ok(_)) && exit_failure.is_none();
+        let stderr_tail = if went_well { String::new() } else { stderr_tail };
         Finished {
             outcome,
             late,
@@ -370,6 +397,8 @@ impl Run {
             usage,
             sweep,
             stderr_tail,
+            exit_failure,
+            panics: panics.into_boxed_slice(),
             captured,
             attempts: Box::default(),
             checkpoint: self.order.checkpoint,

@@ -414,6 +414,7 @@ mod tests {
             limit: Duration::MAX,
             list_limit: Duration::MAX,
             start_limit: Duration::from_secs(60),
+            delivery_limit: Duration::from_secs(60),
             orphans: Orphans::default(),
         };
         let (sender, told) = mpsc::channel();

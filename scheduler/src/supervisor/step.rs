@@ -1,9 +1,10 @@
 //! The one place where a run is decided: a pure function from a state and an event to the next state.
 //!
 //! ```text
-//! Starting ───▶ Running ───▶ Silent ───▶ Asked    what the job does, and that it was asked to end
-//!     └────────────┴────────────┴───────────┤
-//!                                           ▼
+//! Starting ───▶ Running ───▶ Silent ───▶ Asked ───▶ Delivering    what the job does, and that it was asked to end
+//!     └────────────┴────────────┴───────────┴───────────┤
+//!                                ┌──────────────────────┘
+//!                                ▼
 //!               Leaving ───▶ Killing ──────┐      what is done about it: it is left alone, or it must end
 //!                  └────────────┤          │
 //!                               ▼          │
@@ -29,6 +30,9 @@ pub(crate) enum State {
     Silent,
     /// The function, which was asked to end, and is in its grace period.
     Asked(Why),
+    /// The outcome of a function that has returned, and was asked to end before that for this reason, if it was. The function's
+    /// time is over: what is being encoded has a limit of its own.
+    Delivering(Option<Why>),
     /// The job's process to exit, and the warden to report: the verdict is there.
     Leaving(Verdict),
     /// The warden to kill everything and report.
@@ -68,6 +72,8 @@ pub(crate) enum Verdict {
     Cancelled,
     /// The job ended without an outcome.
     Died,
+    /// The function returned, and what it returned could not be had in time.
+    Undelivered,
     /// The function was never called.
     NeverStarted,
     /// What came was not the protocol.
@@ -83,6 +89,8 @@ pub(crate) enum Event {
     Started,
     /// The function can't be called.
     Refused,
+    /// The function has returned, or a panic has ended it: what comes of it follows.
+    Returned,
     /// A complete outcome is there.
     Outcome,
     /// The job's stream has ended.
@@ -122,7 +130,9 @@ pub(crate) enum Action {
 impl State {
     /// Returns the state after `event`, and what to do on the way there.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
-        use State::{Asked, Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Searching, Silent, Starting};
+        use State::{
+            Asked, Delivering, Done, Draining, Forcing, Killing, Leaving, Reaping, Running, Searching, Silent, Starting,
+        };
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
@@ -130,27 +140,32 @@ impl State {
             (Starting, Event::Exit) => (Draining(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
-            (Running, Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
             (Running, Event::DataEnd) => (Silent, Action::Nothing),
+            (Running, Event::Returned) => (Delivering(None), Action::Nothing),
+            (Running | Delivering(None), Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
             (Running | Silent, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
-            (Running | Silent, Event::Exit) => (Draining(Verdict::Died), Action::Nothing),
-            (Running | Silent, Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
+            (Delivering(None), Event::Limit) => (Killing(Verdict::Undelivered), Action::Kill),
+            (Running | Silent | Delivering(None), Event::Exit) => (Draining(Verdict::Died), Action::Nothing),
+            (Running | Silent | Delivering(None), Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
 
             (Running | Silent, Event::Ask(why)) => (Asked(why), Action::Ask),
-            (Asked(why), Event::Outcome) => (Leaving(why.verdict()), Action::Nothing),
-            (Asked(why), Event::Exit) => (Draining(why.verdict()), Action::Nothing),
-            (Asked(why), Event::ControlEnd) => (Reaping(why.verdict()), Action::Nothing),
+            (Asked(why), Event::Returned) => (Delivering(Some(why)), Action::Nothing),
+            (Asked(why) | Delivering(Some(why)), Event::Outcome) => (Leaving(why.verdict()), Action::Nothing),
+            (Asked(why) | Delivering(Some(why)), Event::Exit) => (Draining(why.verdict()), Action::Nothing),
+            (Asked(why) | Delivering(Some(why)), Event::ControlEnd) => (Reaping(why.verdict()), Action::Nothing),
 
             // A function that has not been called can't be asked; and what one that was asked says is nonsense when its time
             // is over already.
             (Starting, Event::Ask(why))
-            | (Starting | Running | Silent, Event::Halt(why))
-            | (Asked(why), Event::Limit | Event::Halt(_) | Event::Broken | Event::Started | Event::Refused) => {
-                (Killing(why.verdict()), Action::Kill)
-            }
+            | (Starting | Running | Silent | Delivering(None), Event::Halt(why))
+            | (
+                Asked(why) | Delivering(Some(why)),
+                Event::Limit | Event::Halt(_) | Event::Broken | Event::Started | Event::Refused,
+            ) => (Killing(why.verdict()), Action::Kill),
 
             // Nonsense, or sense at the wrong time.
-            (Starting, Event::Broken | Event::Outcome) | (Running, Event::Broken | Event::Started | Event::Refused) => {
+            (Starting, Event::Broken | Event::Outcome | Event::Returned)
+            | (Running | Delivering(None), Event::Broken | Event::Started | Event::Refused) => {
                 (Killing(Verdict::Broken), Action::Kill)
             }
 
@@ -174,7 +189,7 @@ impl State {
     /// Returns how the run is to be recorded, once that is decided.
     pub(crate) fn verdict(self) -> Option<Verdict> {
         match self {
-            Self::Starting | Self::Running | Self::Silent | Self::Asked(_) => None,
+            Self::Starting | Self::Running | Self::Silent | Self::Asked(_) | Self::Delivering(_) => None,
             Self::Leaving(verdict)
             | Self::Killing(verdict)
             | Self::Reaping(verdict)
@@ -202,9 +217,10 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 17] = [
+    const EVENTS: [Event; 18] = [
         Event::Started,
         Event::Refused,
+        Event::Returned,
         Event::Outcome,
         Event::DataEnd,
         Event::Broken,
@@ -229,13 +245,14 @@ mod tests {
             State::Running => 1,
             State::Silent => 2,
             State::Asked(_) => 3,
-            State::Leaving(_) => 4,
-            State::Killing(_) => 5,
-            State::Reaping(_) => 6,
-            State::Forcing(_) => 7,
-            State::Searching(_) => 8,
-            State::Draining(_) => 9,
-            State::Done(_) => 10,
+            State::Delivering(_) => 4,
+            State::Leaving(_) => 5,
+            State::Killing(_) => 6,
+            State::Reaping(_) => 7,
+            State::Forcing(_) => 8,
+            State::Searching(_) => 9,
+            State::Draining(_) => 10,
+            State::Done(_) => 11,
         }
     }
 
@@ -255,8 +272,8 @@ mod tests {
                 reached.push(next);
             }
         }
-        // Six states without a verdict; one for each of eight verdicts in seven rows, less those that can't be.
-        assert!(seen.len() > 40, "{} states were reached", seen.len());
+        // Ten states without a verdict; one for each of nine verdicts in seven rows, less those that can't be.
+        assert!(seen.len() > 44, "{} states were reached", seen.len());
         transitions
     }
 
@@ -270,7 +287,7 @@ mod tests {
     #[test]
     fn a_limit_always_leads_on() {
         for (before, event, after, _) in transitions() {
-            if event == Event::Limit && rank(before) < 10 {
+            if event == Event::Limit && rank(before) < 11 {
                 assert!(rank(after) > rank(before), "{before:?} {after:?}");
             }
         }
@@ -282,20 +299,20 @@ mod tests {
             if let Some(verdict) = before.verdict() {
                 assert_eq!(after.verdict(), Some(verdict), "{before:?} {event:?}");
             }
-            assert_eq!(after.verdict().is_some(), rank(after) > 3, "{after:?}");
+            assert_eq!(after.verdict().is_some(), rank(after) > 4, "{after:?}");
         }
     }
 
     #[test]
     fn nothing_is_signalled_after_the_warden_was_collected() {
         for (before, event, after, action) in transitions() {
-            if rank(before) > 7 || event == Event::Lost {
+            if rank(before) > 8 || event == Event::Lost {
                 assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
             }
             let expected = match rank(after) {
                 3 if after != before => Action::Ask,
-                5 if after != before => Action::Kill,
-                7 if after != before => Action::Force,
+                6 if after != before => Action::Kill,
+                8 if after != before => Action::Force,
                 _ => Action::Nothing,
             };
             assert_eq!(action, expected, "{before:?} {event:?} {after:?}");
@@ -308,7 +325,14 @@ mod tests {
             if let State::Asked(why) = before {
                 assert_ne!(action, Action::Ask, "{event:?}");
                 let stays = after == before;
-                assert!(stays || after.verdict() == Some(why.verdict()), "{why:?} {event:?} {after:?}");
+                let delivers = after == State::Delivering(Some(why));
+                assert!(stays || delivers || after.verdict() == Some(why.verdict()), "{why:?} {event:?} {after:?}");
+            }
+            if let State::Delivering(asked) = before {
+                // It has returned: there is nothing left to ask for, and its time can't run out any more.
+                assert_ne!(action, Action::Ask, "{event:?}");
+                let is_late = matches!(after.verdict(), Some(Verdict::Overran)) && event != Event::Halt(Why::Overran);
+                assert!(!is_late || asked == Some(Why::Overran), "{asked:?} {event:?} {after:?}");
             }
         }
     }
@@ -317,7 +341,7 @@ mod tests {
     fn whatever_is_done_about_a_job_it_can_be_ended_at_once() {
         for (before, event, after, _) in transitions() {
             if matches!(event, Event::Halt(_)) {
-                assert!(rank(after) >= 5, "{before:?} {after:?}");
+                assert!(rank(after) >= 6, "{before:?} {after:?}");
             }
         }
     }
@@ -325,9 +349,10 @@ mod tests {
     #[test]
     fn each_ending_has_its_verdict() {
         use Event::{
-            Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Found, Halt, Limit, Lost, Outcome, Refused, Started,
+            Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Found, Halt, Limit, Lost, Outcome, Refused, Returned,
+            Started,
         };
-        let cases: [(&[Event], Verdict); 26] = [
+        let cases: [(&[Event], Verdict); 37] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
@@ -354,6 +379,17 @@ mod tests {
             (&[Started, DataEnd, Halt(Why::Cancelled), Exit, Drained], Verdict::Cancelled),
             (&[Ask(Why::Cancelled), Started, Exit, Drained], Verdict::Cancelled),
             (&[Started, Outcome, Halt(Why::Cancelled), Exit, Drained], Verdict::Answered),
+            (&[Started, Returned, Outcome, DataEnd, Exit, Drained], Verdict::Answered),
+            (&[Started, Returned, Returned, Outcome, Limit, Exit, Drained], Verdict::Answered),
+            (&[Started, Returned, Limit, Exit, Drained], Verdict::Undelivered),
+            (&[Started, Returned, Limit, Outcome, Exit, Drained], Verdict::Undelivered),
+            (&[Started, Returned, DataEnd, Exit, Drained], Verdict::Died),
+            (&[Started, Returned, ControlEnd, Lost, Found, Drained], Verdict::Orphaned),
+            (&[Started, Returned, Ask(Why::Cancelled), Outcome, Exit, Drained], Verdict::Answered),
+            (&[Started, Returned, Halt(Why::Cancelled), Outcome, Exit, Drained], Verdict::Cancelled),
+            (&[Started, Ask(Why::Overran), Returned, Outcome, Exit, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Overran), Returned, Limit, Exit, Drained], Verdict::Overran),
+            (&[Returned, Exit, Drained], Verdict::Broken),
         ];
         for (events, verdict) in cases {
             let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 9;
+pub(crate) const VERSION: u8 = 10;
 
 /// The most that a payload may hold, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -72,7 +72,7 @@ pub(crate) enum Kind {
     Full = 20,
     /// Job to parent: the function is being called now.
     Started = 32,
-    /// Job to parent: a panic was raised; it may yet be caught.
+    /// Job to parent: a panic was raised, in any thread; it may yet be caught.
     Panicking = 33,
     /// Job to parent: what it has saved of its work.
     Checkpoint = 37,
@@ -80,16 +80,18 @@ pub(crate) enum Kind {
     Progress = 38,
     /// Job to parent: what it is at.
     Message = 39,
-    /// Job to parent: how long the function took; how it ended follows.
+    /// Job to parent: the function has returned or panicked, and how long it ran. Its outcome follows once it is encoded.
     Took = 36,
     /// Job to parent: the function returned this value.
     Value = 34,
     /// Job to parent: the function gave no value, and why.
     Failed = 35,
+    /// Job to parent: this panic ends the process; sent once more with the backtrace, where one is wanted.
+    Fatal = 40,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -110,6 +112,7 @@ impl Kind {
         Self::Took,
         Self::Value,
         Self::Failed,
+        Self::Fatal,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -276,6 +279,11 @@ impl FrameReader {
                 Ok(_) | Err(_) => {}
             }
         }
+    }
+
+    /// Returns the kind of the frame that has come in part.
+    pub(crate) fn open_kind(&self) -> Option<Kind> {
+        self.open.as_ref().map(|open| open.kind)
     }
 
     /// Says whether bytes have been read beyond the last frame.

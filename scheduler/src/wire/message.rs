@@ -88,6 +88,9 @@ pub(crate) struct ExitReport {
 /// How many bytes the text of a [`Kind::Message`](super::frame::Kind::Message) may take.
 pub(crate) const TEXT_LIMIT: usize = 4096;
 
+/// How many panics are sent as [`Kind::Panicking`](super::frame::Kind::Panicking): the first ones.
+pub(crate) const PANIC_LIMIT: usize = 8;
+
 /// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {

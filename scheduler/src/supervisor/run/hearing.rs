@@ -6,10 +6,10 @@ use crate::clock::{self, Deadline, Stopwatch};
 use crate::process::{Heard, Word};
 use crate::supervisor::certificate::Answer;
 use crate::supervisor::note::Note;
-use crate::supervisor::step::Event;
+use crate::supervisor::step::{Event, State};
 use crate::wire::codec;
 use crate::wire::frame::{Frame, FrameError, Kind, Progress};
-use crate::wire::message::TEXT_LIMIT;
+use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
 impl Run {
     /// Reads what the job says, in up to so many steps that give no frame.
@@ -21,12 +21,23 @@ impl Run {
                     // What has been read already must not wait for more to come.
                     steps -= usize::from(!self.frames.has_buffered());
                 }
-                Ok(Progress::Partial) => steps -= 1,
+                Ok(Progress::Partial) => {
+                    steps -= 1;
+                    self.note_what_comes();
+                }
                 Ok(Progress::WouldBlock) => return,
                 // Also in the middle of a frame: how the job died, the warden will say.
                 Ok(Progress::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
                 Err(error) => return self.broken(format!("on the job's stream: {error}")),
             }
+        }
+    }
+
+    /// Gives an outcome that keeps coming more time: a large one may take its time, and one that stops has a limit.
+    fn note_what_comes(&mut self) {
+        let is_outcome = matches!(self.frames.open_kind(), Some(Kind::Value | Kind::Failed));
+        if is_outcome && matches!(self.state, State::Delivering(_)) {
+            self.deadline = self.limit();
         }
     }
 
@@ -36,6 +47,10 @@ impl Run {
             let saved = Checkpoint::from_bytes(payload);
             self.order.checkpoint = Some(saved.clone());
             return self.post(Note::Checkpoint(saved));
+        }
+        if matches!(kind, Kind::Panicking | Kind::Fatal) {
+            // Also after the outcome: it may be how the process ends.
+            return self.take_panic(kind, &payload);
         }
         if self.state.verdict().is_some() {
             // It came too late to count.
@@ -58,12 +73,11 @@ impl Run {
                 self.feed(Event::Started);
             }
             Kind::Refused => self.refused(String::from_utf8_lossy(&payload).into_owned()),
-            Kind::Panicking => match codec::decode(&payload) {
-                Ok(panic) => self.evidence.panic = Some(panic),
-                Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
-            },
             Kind::Took => match codec::decode(&payload) {
-                Ok(took) => self.took = Some(took),
+                Ok(took) => {
+                    self.took.get_or_insert(took);
+                    self.feed(Event::Returned);
+                }
                 Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
             },
             Kind::Value => {
@@ -85,6 +99,15 @@ impl Run {
                 self.post(Note::Message(String::from_utf8_lossy(&payload).into_owned()));
             }
             kind => self.broken(format!("on the job's stream: a frame of kind {kind:?}")),
+        }
+    }
+
+    fn take_panic(&mut self, kind: Kind, payload: &[u8]) {
+        match codec::decode(payload) {
+            Ok(panic) if kind == Kind::Fatal => self.evidence.fatal = Some(panic),
+            Ok(panic) if self.evidence.panics.len() < PANIC_LIMIT => self.evidence.panics.push(panic),
+            Ok(_) => {}
+            Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),
         }
     }
 

@@ -96,6 +96,22 @@ fn exits() {
 }
 
 #[scheduler::test(timeout = "1m")]
+fn aborts_as_its_process_exits() {
+    thread_local! {
+        static LATE: AbortsWhenDropped = const { AbortsWhenDropped };
+    }
+    LATE.with(|_| ());
+}
+
+struct AbortsWhenDropped;
+
+impl Drop for AbortsWhenDropped {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+#[scheduler::test(timeout = "1m")]
 fn leaves_a_process() {
     Command::new("sleep").arg("1000").spawn().expect("every system has sleep");
 }

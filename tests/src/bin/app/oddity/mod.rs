@@ -25,6 +25,10 @@ pub(crate) fn before_init(mode: &str) {
     let is_copy = std::env::args().len() < 2;
     match mode {
         "threaded" => drop(thread::spawn(wait_for_ever)),
+        "hooked" => std::panic::set_hook(Box::new(|info| {
+            let message = info.payload().downcast_ref::<&str>().unwrap_or(&"no text");
+            eprintln!("the application's hook: {message}");
+        })),
         "prints early" => println!("a line that some constructor prints before `init`"),
         "exits early" if is_copy => {
             eprintln!("usage: app TIMEOUT JOB…");
