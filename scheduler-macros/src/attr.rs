@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     /// What the job is told beside its timeout.
     pub(crate) told: Told,
+    /// How values are encoded: the name of a variant of the runtime crate.
+    encoding: Option<Ident>,
     krate: Option<Path>,
 }
 
@@ -50,6 +52,26 @@ const TIMEOUT: Known<Options> = Known {
     },
 };
 
+const ENCODING: Known<Options> = Known {
+    name: "encoding",
+    example: r#"encoding = "cbor""#,
+    read: |options, value| {
+        let expected =
+            "expected `\"cbor\"`, which carries the names of fields; leave the option out for the compact encoding";
+        let encoding = value::text(value, expected)?;
+        if encoding.value() != "cbor" {
+            return Err(syn::Error::new(encoding.span(), expected));
+        }
+        if !cfg!(feature = "cbor") {
+            let message = "the encoding `cbor` needs the feature `cbor` of `scheduler`: \
+                `scheduler = { version = \"…\", features = [\"cbor\"] }`";
+            return Err(syn::Error::new(encoding.span(), message));
+        }
+        options.encoding = Some(Ident::new("Cbor", Span::call_site()));
+        Ok(())
+    },
+};
+
 const CRATE: Known<Options> = Known {
     name: "crate",
     example: "crate = my_crate::scheduler",
@@ -60,7 +82,7 @@ const CRATE: Known<Options> = Known {
 };
 
 /// The options of `#[job]`.
-pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, CRATE], told: told::JOB };
+pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, ENCODING, CRATE], told: told::JOB };
 
 /// The options of `#[scheduler::main]`.
 pub(crate) const MAIN: Attribute = Attribute { own: &[CRATE], told: &[] };
@@ -110,6 +132,12 @@ impl Options {
         };
         let timeout = told::duration(timeout, &krate);
         quote!(#krate::__private::Option::Some(#timeout))
+    }
+
+    /// Returns how values are encoded, as the call of a setter.
+    pub(crate) fn encoding(&self) -> Option<TokenStream> {
+        let (krate, encoding) = (self.krate(), self.encoding.as_ref()?);
+        Some(quote!(.encoded_as(#krate::__private::Encoding::#encoding)))
     }
 
     /// Returns what else the job is told, as a function from options to options.

@@ -29,10 +29,10 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let Job { name, attributes, deprecated, returns, .. } = job;
     let (name, vis) = (&located(name), vis(&job.vis));
     let value = returns.value(krate);
-    let output = output(&value, krate);
+    let output = output(&value, options, krate);
     let entry = entry(job, options, krate);
     let run = run(job, krate);
-    let call = call(job, &value, krate);
+    let call = call(job, &value, options, krate);
     let not_a_result = not_a_result(returns, krate);
     // The job of a deprecated function is deprecated, but registering it is no use of the function.
     let registering = (!deprecated.is_empty()).then(|| quote!(#[allow(deprecated)]));
@@ -89,11 +89,13 @@ pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
 }
 
 /// Returns the static that says what the result's type can do; a missing bound is told at the type.
-fn output(value: &TokenStream, krate: &TokenStream) -> TokenStream {
+fn output(value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let krate = &moved(krate, value);
     let output = moved(&if is_foreign(value) { quote!(output_of_foreign) } else { quote!(output) }, value);
+    let encoding = options.encoding();
     quote_spanned! {at(value)=>
-        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> = #krate::__private::#output::<#value>();
+        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> =
+            #krate::__private::#output::<#value>() #encoding;
     }
 }
 
@@ -232,7 +234,7 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
 }
 
 /// Returns the function `job`, which makes a call.
-fn call(job: &Job, value: &TokenStream, krate: &TokenStream) -> TokenStream {
+fn call(job: &Job, value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let bindings: Vec<_> = job.parameters.iter().map(|parameter| located(&parameter.binding)).collect();
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let pushes = job.parameters.iter().zip(&bindings).map(|(Parameter { ty, .. }, binding)| {
@@ -241,9 +243,10 @@ fn call(job: &Job, value: &TokenStream, krate: &TokenStream) -> TokenStream {
         quote_spanned!(at(ty)=> __scheduler_arguments.#push::<#ty>(#name, &#binding);)
     });
     let mutable = (!bindings.is_empty()).then(|| quote!(mut));
+    let encoding = if bindings.is_empty() { None } else { options.encoding() };
     quote! {
         fn job(#(#bindings: #types),*) -> #krate::Job<#value> {
-            let #mutable __scheduler_arguments = #krate::__private::Arguments::new();
+            let #mutable __scheduler_arguments = #krate::__private::Arguments::new() #encoding;
             #(#pushes)*
             #krate::__private::job(&__SCHEDULER_ENTRY, &__SCHEDULER_OUTPUT, __scheduler_arguments)
         }

@@ -23,6 +23,7 @@ pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, Not
 #[cfg(feature = "tokio")]
 pub use crate::runtime::Runtime;
 pub use crate::stage::{Ending, PASSED, Stage, failed, reported, returned};
+pub use crate::wire::value::Encoding;
 
 /// What an attribute tells a job.
 pub mod options {

@@ -12,7 +12,8 @@ use crate::options::{Options, option_setters};
 use crate::output::Output;
 use crate::registry::{self, Entry};
 use crate::stage::{WritableArgument, WritableForeign};
-use crate::wire::codec::{self, CodecError};
+use crate::wire::codec::CodecError;
+use crate::wire::value::{self, Encoding};
 
 /// The call of a job whose result is a `T`: the function and its arguments, not yet run.
 ///
@@ -210,8 +211,10 @@ impl AnyJob {
                 std::any::type_name::<A>(),
             )));
         }
-        let arguments = codec::encode(&arguments).map_err(|error| error.to_string());
-        Ok(Self { entry, arguments: arguments.map(Arc::new), options: None, checkpoint: None })
+        let mut bytes = Vec::new();
+        let encoded = value::append_each(&mut bytes, &arguments, entry.output().encoding());
+        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|error| error.to_string());
+        Ok(Self { entry, arguments, options: None, checkpoint: None })
     }
 
     /// Returns the registered name of the job.
@@ -258,6 +261,7 @@ impl fmt::Debug for AnyJob {
 pub struct Arguments {
     bytes: Vec<u8>,
     problem: Option<String>,
+    encoding: Encoding,
 }
 
 impl Arguments {
@@ -267,9 +271,15 @@ impl Arguments {
         Self::default()
     }
 
+    /// Sets how the next ones are encoded.
+    #[must_use]
+    pub fn encoded_as(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+
     /// Adds the next argument; the first one that can't be encoded is told when the call is to run.
     pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
-        let appended = codec::append(&mut self.bytes, value);
+        let appended = value::append(&mut self.bytes, value, self.encoding);
         self.note(name, appended);
     }
 
@@ -287,7 +297,7 @@ impl Arguments {
 
 /// Makes the call of a job.
 pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
-    let Arguments { bytes, problem } = arguments;
+    let Arguments { bytes, problem, .. } = arguments;
     Job {
         call: AnyJob {
             entry,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::wire::codec;
+use crate::wire::value::{self, Encoding};
 
 /// How many bytes a checkpoint may take: 64 MiB.
 pub(crate) const LIMIT: usize = 64 << 20;
@@ -26,10 +27,10 @@ impl Checkpoint {
     }
 
     /// Returns how a value is sent: behind the name of its type, as bytes that happen to decode are not enough.
-    pub(crate) fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    pub(crate) fn encoded<T: Serialize>(value: &T, encoding: Encoding) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
-        codec::append(&mut bytes, value).map_err(|error| error.to_string())?;
+        value::append(&mut bytes, value, encoding).map_err(|error| error.to_string())?;
         match bytes.len() {
             ..=LIMIT => Ok(bytes),
             length => Err(format!(
@@ -45,7 +46,7 @@ impl Checkpoint {
         if saved != type_name::<T>() {
             return Err(format!("it is of type `{saved}`, not `{}`", type_name::<T>()));
         }
-        codec::decode(bytes).map_err(|error| error.to_string())
+        value::decode(bytes).map_err(|error| error.to_string())
     }
 
     /// Returns how many bytes it takes.
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_read_as_its_own_type_only() {
-        let saved = Checkpoint::from_bytes(Checkpoint::encoded(&7_u32).expect("numbers encode"));
+        let saved = Checkpoint::from_bytes(Checkpoint::encoded(&7_u32, Encoding::Compact).expect("numbers encode"));
         assert_eq!(saved.decoded::<u32>(), Ok(7));
         // The bytes would decode as either.
         assert_eq!(saved.decoded::<u64>(), Err("it is of type `u32`, not `u64`".to_owned()));
@@ -107,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused_with_what_to_do() {
-        let error = Checkpoint::encoded(&"x".repeat(LIMIT)).expect_err("its name takes some bytes, too");
+        let error =
+            Checkpoint::encoded(&"x".repeat(LIMIT), Encoding::Compact).expect_err("its name takes some bytes, too");
         assert!(error.ends_with("over the limit of 67108864; write it to a file, and save where that is"), "{error}");
     }
 }

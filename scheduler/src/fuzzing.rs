@@ -11,6 +11,7 @@ use crate::failure::Panic;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::{ExitReport, Report, Request};
+use crate::wire::value::Encoding;
 
 /// The version in each header.
 pub const VERSION: u8 = frame::VERSION;
@@ -177,7 +178,7 @@ pub fn checkpoint<T: Message>(bytes: &[u8]) -> Option<T> {
 
 /// Turns a message into what a job saves it as.
 pub fn saved(message: &impl Message) -> Vec<u8> {
-    Checkpoint::encoded(message).expect("what was decoded can be saved")
+    Checkpoint::encoded(message, Encoding::Compact).expect("what was decoded can be saved")
 }
 
 /// Decodes a panic.

@@ -102,7 +102,6 @@ mod tests {
     use crate::evidence::Usage;
     use crate::failure::Panic;
     use crate::outcome::Overrun;
-    use crate::wire::codec;
 
     fn judged(outcome: Outcome<Vec<u8>>, sweep: Sweep) -> Verdict {
         judge(Finished {
@@ -122,7 +121,7 @@ mod tests {
     }
 
     fn returned(passed: bool) -> Outcome<Vec<u8>> {
-        Outcome::Ok(codec::encode(&passed).expect("it encodes"))
+        Outcome::Ok(PASSED.encode(&passed).expect("it encodes"))
     }
 
     fn failed(line: &str) -> Verdict {

@@ -86,6 +86,7 @@
 //!
 //! # Features
 //!
+//! - `cbor`: values that the compact encoding can't carry go as CBOR ([how](macro@job#encoding)).
 //! - `ctrlc`: Ctrl-C cancels a [`CancelToken`].
 //! - `tokio`: a job may be an `async fn` ([how](macro@job#async-functions)). To await jobs takes no feature.
 //! - `tracing`: an [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs.
@@ -320,6 +321,8 @@ pub use crate::traced::Tracing;
 /// #[scheduler::job(timeout = 30)] // A number without a unit.
 /// fn crawl() {}
 /// ```
+///
+#[doc = include_str!("docs/values.md")]
 ///
 #[doc = include_str!("docs/conversation.md")]
 ///

@@ -9,7 +9,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::wire::codec::{self, CodecError};
+use crate::wire::codec::CodecError;
+use crate::wire::value::{self, Encoding};
 
 /// What can be the result of a job: an owned type that `serde` can write and read back.
 #[diagnostic::on_unimplemented(
@@ -38,7 +39,7 @@ impl<T: JobResult> ForeignResult for T {}
 
 /// How results of type `T` become bytes, and values again.
 pub struct Output<T> {
-    pub(crate) encode: fn(&T) -> Result<Vec<u8>, CodecError>,
+    encode: fn(&T, Encoding) -> Result<Vec<u8>, CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
     erased: ErasedOutput,
 }
@@ -46,12 +47,13 @@ pub struct Output<T> {
 impl<T: JobResult> Output<T> {
     const fn new() -> Self {
         Self {
-            encode: codec::encode::<T>,
-            decode: codec::decode::<T>,
+            encode: value::encode::<T>,
+            decode: value::decode::<T>,
             erased: ErasedOutput {
                 type_id: TypeId::of::<T>,
                 type_name: type_name::<T>,
-                revive: |bytes| Ok(Box::new(codec::decode::<T>(bytes)?)),
+                encoding: Encoding::Compact,
+                revive: |bytes| Ok(Box::new(value::decode::<T>(bytes)?)),
             },
         }
     }
@@ -70,6 +72,17 @@ pub const fn output_of_foreign<T: ForeignResult>() -> Output<T> {
 }
 
 impl<T> Output<T> {
+    /// Sets how the arguments and the result of the job are encoded.
+    #[must_use]
+    pub const fn encoded_as(mut self, encoding: Encoding) -> Self {
+        self.erased.encoding = encoding;
+        self
+    }
+
+    pub(crate) fn encode(&self, value: &T) -> Result<Vec<u8>, CodecError> {
+        (self.encode)(value, self.erased.encoding)
+    }
+
     /// Returns the same without the type.
     #[must_use]
     pub const fn erased(&self) -> ErasedOutput {
@@ -88,6 +101,7 @@ impl<T> fmt::Debug for Output<T> {
 pub struct ErasedOutput {
     type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
+    encoding: Encoding,
     revive: Revive,
 }
 
@@ -101,6 +115,10 @@ impl ErasedOutput {
 
     pub(crate) fn type_name(self) -> &'static str {
         (self.type_name)()
+    }
+
+    pub(crate) fn encoding(self) -> Encoding {
+        self.encoding
     }
 
     /// Decodes a result, so that it can be serialised to another format.

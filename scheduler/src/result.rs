@@ -8,7 +8,7 @@ use crate::escape::OneLine;
 use crate::outcome::Outcome;
 use crate::output::JobResult;
 use crate::record::Record;
-use crate::wire::codec;
+use crate::wire::value;
 
 impl Record {
     /// Returns the value that the function returned; of a `Result` the value within.
@@ -123,7 +123,7 @@ impl Record {
                 std::any::type_name::<T>(),
             )));
         }
-        codec::decode(bytes)
+        value::decode(bytes)
             .map_err(|error| Error::no_result(format!("the result of {run} can't be decoded")).caused_by(error))
     }
 

@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use crate::output::{Output, output};
 use crate::process::Incoming;
 use crate::returns::Explanation;
-use crate::wire::codec::{self, CodecError};
+use crate::wire::codec::CodecError;
 use crate::wire::frame;
 use crate::wire::message::Report;
 use crate::wire::payload::Payload;
+use crate::wire::value;
 
 /// What can be an argument of a job: an owned type that `serde` can write.
 #[diagnostic::on_unimplemented(
@@ -86,7 +87,7 @@ impl<'a> Stage<'a> {
     ///
     /// Fails with the ending to return if the bytes are no `T`.
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Ending> {
-        let received = codec::receive(&mut self.arguments);
+        let received = value::receive(&mut self.arguments);
         received.map_err(|error| Ending::refused(format!("its argument `{name}` can't be read: {error}")))
     }
 
@@ -155,7 +156,7 @@ impl Ending {
 
 /// The function returned a value.
 pub fn returned<T>(output: &Output<T>, value: &T) -> Ending {
-    encoded((output.encode)(value))
+    encoded(output.encode(value))
 }
 
 fn encoded(value: Result<Vec<u8>, CodecError>) -> Ending {

@@ -201,7 +201,7 @@ pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Resul
         Place::Outside => Ok(()),
         Place::Copy => Err(Error::checkpoint("a process that the job has forked can't save for it; save in the job")),
         Place::Job(present) => {
-            let encoded = Checkpoint::encoded(value).map_err(Error::checkpoint)?;
+            let encoded = Checkpoint::encoded(value, present.encoding()).map_err(Error::checkpoint)?;
             let sent = present.save(&encoded);
             sent.map_err(|error| Error::checkpoint("it could not be sent to the parent").caused_by(error))
         }

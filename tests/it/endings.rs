@@ -89,7 +89,7 @@ fn values_that_can_not_travel_are_told_so() {
     assert_eq!(failure.to_string(), "its result could not be serialized: it has no form");
     let failure = failure_of(jobs::returns_the_unreadable::job());
     assert!(matches!(failure, Failure::Unserializable { .. }), "{failure:?}");
-    assert!(failure.to_string().contains("send such a value as text"), "{failure}");
+    assert!(failure.to_string().contains("put `#[job(encoding = \"cbor\")]` above the job"), "{failure}");
     let failure = failure_of(jobs::takes_the_unreadable::job(serde_json::json!({"a": 1})));
     assert!(matches!(failure, Failure::NeverStarted { .. }), "{failure:?}");
     assert!(failure.to_string().contains("argument `_value` can't be read"), "{failure}");
@@ -107,10 +107,9 @@ fn a_job_that_refuses_its_arguments_is_heard_though_they_have_not_all_come() {
 #[test]
 fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
     let failure = failure_of(jobs::returns_a_promise::job());
-    assert_eq!(
-        failure.to_string(),
-        "its result could not be serialized: it can't be read back: the bytes end too early"
-    );
+    let expected = "its result could not be serialized: it can't be read back: the bytes end too early; if its \
+        `Deserialize` reads other parts than its `Serialize` writes, put `#[job(encoding = \"cbor\")]` above the job";
+    assert_eq!(failure.to_string(), expected);
 }
 
 #[test]

@@ -5,6 +5,11 @@ fn mistakes_are_told_where_they_are() {
     let cases = trybuild::TestCases::new();
     cases.pass("ui/pass_*.rs");
     cases.compile_fail("ui/refuse_*.rs");
+    if cfg!(feature = "cbor") {
+        cases.pass("ui/encoding_pass.rs");
+    } else {
+        cases.compile_fail("ui/encoding_without_cbor.rs");
+    }
     if cfg!(feature = "tokio") {
         cases.pass("ui/async_pass.rs");
         cases.compile_fail("ui/async_refuse.rs");

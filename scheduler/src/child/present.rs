@@ -10,8 +10,10 @@ use super::reporter::Reporter;
 use super::teller::Teller;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
+use crate::registry;
 use crate::wire::frame::Kind;
 use crate::wire::message::{Hello, Request};
+use crate::wire::value::Encoding;
 
 static PRESENT: OnceLock<Present> = OnceLock::new();
 
@@ -29,6 +31,8 @@ pub(crate) struct Present {
     has_ended: AtomicBool,
     /// What an earlier attempt has saved.
     checkpoint: Option<Checkpoint>,
+    /// How values of the job are encoded.
+    encoding: Encoding,
     teller: Arc<Teller>,
     reporter: Reporter,
     listener: Listener,
@@ -61,6 +65,7 @@ impl Present {
             stopwatch: OnceLock::new(),
             has_ended: AtomicBool::new(false),
             checkpoint,
+            encoding: registry::exact(&request.job).map_or_else(Encoding::default, |job| job.output().encoding()),
             teller,
             reporter: Reporter::default(),
             listener,
@@ -119,6 +124,11 @@ impl Present {
     /// Returns what an earlier attempt has saved.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
+    }
+
+    /// Returns how values of the job are encoded.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Saves what a checkpoint is sent as.

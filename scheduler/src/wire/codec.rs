@@ -1,4 +1,4 @@
-//! Values to bytes and back. The only module that names `bincode`, so that it can be replaced.
+//! The compact encoding, and that of our own messages. The only module that names `bincode`, so that it can be replaced.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::frame;
 use super::payload::Payload;
+use super::reading::{NO_MIRROR, Reading};
 use super::wary::Wary;
 use crate::guard;
 use crate::pages;
@@ -21,8 +22,29 @@ use crate::pages;
 pub(crate) struct CodecError(String);
 
 impl CodecError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
     pub(crate) fn into_message(self) -> String {
         self.0
+    }
+}
+
+/// Why bytes are no value.
+#[derive(Debug)]
+pub(super) enum Undecoded {
+    /// The type's own `Deserialize` says so.
+    ByType(String),
+    /// The bytes are not what it asks for.
+    ByBytes(String),
+}
+
+impl From<Undecoded> for CodecError {
+    fn from(undecoded: Undecoded) -> Self {
+        match undecoded {
+            Undecoded::ByType(message) | Undecoded::ByBytes(message) => Self(message),
+        }
     }
 }
 
@@ -43,11 +65,17 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecE
     encode_by(&mut encoding(value))
 }
 
-/// Takes one value off the front of `bytes`. A length in it takes memory only once the bytes are there.
+/// Takes one message off the front of `bytes`. A length in it takes memory only once the bytes are there.
 pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
+    let reading = Reading::of_message(bytes.len());
+    take_by(bytes, &reading).map_err(CodecError::from)
+}
+
+/// [`take`], with what is known of the value.
+pub(super) fn take_by<T: DeserializeOwned>(bytes: &mut &[u8], reading: &Reading) -> Result<T, Undecoded> {
     let mut taken = None;
     decode_by(&mut || {
-        let seed = Wary::new(PhantomData, bytes.len());
+        let seed = Wary::new(PhantomData, reading);
         taken = Some(bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())?);
         Ok(())
     })?;
@@ -68,11 +96,20 @@ pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecEr
     }
 }
 
-/// Takes the next value off a payload as it comes. A length in it takes no more memory than payloads can be long.
-pub(crate) fn receive<T: DeserializeOwned>(payload: &mut Payload<impl Read>) -> Result<T, CodecError> {
+/// Takes the next message off a payload as it comes. A length in it takes no more memory than payloads can be long.
+pub(super) fn receive<T: DeserializeOwned>(payload: &mut Payload<impl Read>) -> Result<T, CodecError> {
+    let reading = Reading::of_message(payload.most());
+    receive_by(payload, &reading).map_err(CodecError::from)
+}
+
+/// [`receive`], with what is known of the value.
+pub(super) fn receive_by<T: DeserializeOwned>(
+    payload: &mut Payload<impl Read>,
+    reading: &Reading,
+) -> Result<T, Undecoded> {
     let mut received = None;
     decode_by(&mut || {
-        let seed = Wary::new(PhantomData, usize::try_from(payload.left()).unwrap_or(usize::MAX));
+        let seed = Wary::new(PhantomData, reading);
         let config = bincode::config::standard().with_limit::<MOST>();
         let mut decoder = OwnedSerdeDecoder::from_reader(payload.reader(), config);
         received = Some(seed.deserialize(decoder.as_deserializer())?);
@@ -92,16 +129,23 @@ fn encoding<T: Serialize + ?Sized>(value: &T) -> impl FnMut(&mut Vec<u8>) -> Res
 // What depends on no type stands below: code that does is made once more for every type of every job.
 
 /// What grows as it is written to.
-struct Growing<'a>(&'a mut Vec<u8>);
+pub(super) struct Growing<'a>(pub(super) &'a mut Vec<u8>);
 
-impl Writer for Growing<'_> {
+impl Growing<'_> {
     #[inline]
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+    pub(super) fn append(&mut self, bytes: &[u8]) {
         // Most pieces are of a few bytes, and find room.
         if self.0.capacity() - self.0.len() < bytes.len() {
             pages::reserve(self.0, bytes.len());
         }
         self.0.extend_from_slice(bytes);
+    }
+}
+
+impl Writer for Growing<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.append(bytes);
         Ok(())
     }
 }
@@ -123,14 +167,14 @@ fn encode_by(encoding: Encoding<'_>) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-fn decode_by(decoding: &mut dyn FnMut() -> Result<(), DecodeError>) -> Result<(), CodecError> {
-    guarded(|| decoding().map_err(|error| CodecError(decode_message(&error))))
+fn decode_by(decoding: &mut dyn FnMut() -> Result<(), DecodeError>) -> Result<(), Undecoded> {
+    guarded(|| Ok(decoding())).map_err(|panic| Undecoded::ByType(panic.0))?.map_err(|error| undecoded(&error))
 }
 
-fn nothing_left(left: usize) -> Result<(), CodecError> {
+pub(super) fn nothing_left(left: usize) -> Result<(), CodecError> {
     match left {
         0 => Ok(()),
-        left => Err(CodecError(format!("{left} bytes were left over; is `Deserialize` the mirror of `Serialize`?"))),
+        left => Err(CodecError(format!("{left} bytes were left over"))),
     }
 }
 
@@ -144,25 +188,24 @@ fn encode_message(error: &EncodeError) -> String {
 
 const ENDS_TOO_EARLY: &str = "the bytes end too early";
 
-fn decode_message(error: &DecodeError) -> String {
+fn undecoded(error: &DecodeError) -> Undecoded {
     match error {
-        DecodeError::Other(message) => (*message).to_owned(),
-        DecodeError::OtherString(message) => message.clone(),
+        DecodeError::Other(message) => Undecoded::ByType((*message).to_owned()),
+        DecodeError::OtherString(message) => Undecoded::ByType(message.clone()),
         // Where addresses have 32 bits, a length can promise more than there can be.
         DecodeError::UnexpectedEnd { .. } | DecodeError::LimitExceeded | DecodeError::OutsideUsizeRange(_) => {
-            ENDS_TOO_EARLY.to_owned()
+            Undecoded::ByBytes(ENDS_TOO_EARLY.to_owned())
         }
-        DecodeError::Io { inner, .. } if inner.kind() == io::ErrorKind::UnexpectedEof => ENDS_TOO_EARLY.to_owned(),
-        error if error.to_string().contains("AnyNotSupported") => "its `Deserialize` asks the format what comes next \
-            (as untagged and flattened types and `serde_json::Value` do), which a compact format can't answer; send \
-            such a value as text"
-            .to_owned(),
-        error => error.to_string(),
+        DecodeError::Io { inner, .. } if inner.kind() == io::ErrorKind::UnexpectedEof => {
+            Undecoded::ByBytes(ENDS_TOO_EARLY.to_owned())
+        }
+        DecodeError::Io { inner, .. } => Undecoded::ByType(inner.to_string()),
+        _ => Undecoded::ByBytes(NO_MIRROR.to_owned()),
     }
 }
 
 /// Runs user code (a `Serialize` or `Deserialize`), whose panic must not cross into code that didn't call it.
-fn guarded<T>(code: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
     guard::guarded(code).unwrap_or_else(|panic| Err(CodecError(panic.to_string())))
 }
 
@@ -297,13 +340,6 @@ mod tests {
         let bytes = encode(&(1_u8, 2_u8)).expect("numbers encode");
         let error = decode::<u8>(&bytes).expect_err("one byte is left over");
         assert!(error.to_string().contains("1 bytes were left over"), "{error}");
-    }
-
-    #[test]
-    fn a_type_that_asks_the_format_is_explained() {
-        let bytes = encode(&serde_json::json!({"a": 1})).expect("a map encodes");
-        let error = decode::<serde_json::Value>(&bytes).expect_err("the format can't answer");
-        assert!(error.to_string().contains("send such a value as text"), "{error}");
     }
 
     #[test]

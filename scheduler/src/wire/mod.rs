@@ -10,8 +10,17 @@
 //!
 //! Nothing in here starts or knows a process.
 
+mod bytes;
+#[cfg(feature = "cbor")]
+mod cbor;
+mod choice;
 pub(crate) mod codec;
+mod compound;
 pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod payload;
+mod reading;
+mod recording;
+mod shape;
+pub(crate) mod value;
 mod wary;

@@ -4,7 +4,7 @@
 //! the job's process, which decodes while its parent still sends.
 
 use std::fmt;
-use std::io::{BufReader, Chain, Cursor, Read, Take};
+use std::io::{self, BufReader, Chain, Cursor, Read, Take};
 
 /// How many bytes are read at a time, where a value takes fewer.
 const CHUNK: u64 = 16 << 10;
@@ -29,6 +29,18 @@ impl<S: Read> Payload<S> {
     /// Returns how many bytes are still to come.
     pub(crate) fn left(&self) -> u64 {
         self.0.buffer().len() as u64 + self.0.get_ref().limit()
+    }
+
+    /// Returns how many bytes are still to come, as far as that can be a size in memory.
+    pub(super) fn most(&self) -> usize {
+        usize::try_from(self.left()).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the next bytes. They take memory as they come.
+    pub(super) fn next(&mut self, length: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&mut self.0).take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Returns the stream, which goes on behind the payload once that was read.

@@ -1,0 +1,97 @@
+//! The self-describing encoding, CBOR. The only module that names `cbor4ii`, so that it can be replaced.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use cbor4ii::core::dec::{Error as Fault, Read, Reference};
+use cbor4ii::core::enc::Write;
+use cbor4ii::serde::{DecodeError, Deserializer, EncodeError, Serializer};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use super::codec::{CodecError, Growing, guarded, nothing_left};
+use super::reading::Reading;
+use super::wary::Wary;
+
+/// How deep what is read may be nested: each level takes a kilobyte or so of the stack of a debug build.
+const DEEPEST: usize = 500;
+
+/// Appends the encoding of `value`.
+pub(super) fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
+    guarded(|| {
+        let mut serializer = Serializer::new(Growing(bytes));
+        value.serialize(&mut serializer).map_err(|error| match error {
+            EncodeError::Custom(message) => CodecError::new(message),
+            EncodeError::Core(error) => CodecError::new(error.to_string()),
+        })
+    })
+}
+
+/// Turns the whole of `bytes` into a value. A length in it takes memory only once the bytes are there.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    guarded(|| {
+        let reading = Reading::named(bytes.len());
+        let mut deserializer = Deserializer::new(Slice { bytes, levels: DEEPEST });
+        let value = Wary::new(PhantomData, &reading).deserialize(&mut deserializer);
+        let value = value.map_err(|error| CodecError::new(message(error)))?;
+        nothing_left(deserializer.into_inner().bytes.len()).map(|()| value)
+    })
+}
+
+impl Write for Growing<'_> {
+    type Error = Infallible;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.append(bytes);
+        Ok(())
+    }
+}
+
+/// What is read, and how many levels it may go deeper.
+struct Slice<'de> {
+    bytes: &'de [u8],
+    levels: usize,
+}
+
+impl<'de> Read<'de> for Slice<'de> {
+    type Error = Infallible;
+
+    fn fill<'short>(&'short mut self, wanted: usize) -> Result<Reference<'de, 'short>, Infallible> {
+        Ok(Reference::Long(&self.bytes[..wanted.min(self.bytes.len())]))
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes = &self.bytes[count.min(self.bytes.len())..];
+    }
+
+    fn step_in(&mut self) -> bool {
+        let deeper = self.levels.checked_sub(1);
+        self.levels = deeper.unwrap_or_default();
+        deeper.is_some()
+    }
+
+    fn step_out(&mut self) {
+        self.levels += 1;
+    }
+}
+
+fn message(error: DecodeError<Infallible>) -> String {
+    let fault = match error {
+        DecodeError::Custom(message) => return message.into(),
+        DecodeError::Core(fault) => fault,
+    };
+    match fault {
+        Fault::DepthOverflow { .. } => format!("it is nested more than {DEEPEST} levels deep; send it flat"),
+        Fault::Eof { .. } => "the bytes end too early".to_owned(),
+        Fault::RequireLength { .. } => "its `Deserialize` asks for another number of elements than its `Serialize` \
+            writes: a tuple can't leave elements out; give its fields names"
+            .to_owned(),
+        Fault::CastOverflow { .. } | Fault::ArithmeticOverflow { .. } => {
+            "its `Deserialize` asks for a smaller number than its `Serialize` writes".to_owned()
+        }
+        Fault::Mismatch { name, .. } | Fault::Unsupported { name, .. } => {
+            format!("its `Deserialize` asks for `{name}`, and its `Serialize` writes something else")
+        }
+        fault => fault.to_string(),
+    }
+}
