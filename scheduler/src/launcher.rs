@@ -136,17 +136,26 @@ fn again() -> Command {
     by_file(own_path())
 }
 
+#[cfg(unix)]
 fn by_file(file: PathBuf) -> Command {
     let mut command = Command::new(file);
-    #[cfg(unix)]
     if let Some(name) = env::args_os().next() {
         std::os::unix::process::CommandExt::arg0(&mut command, name);
     }
     command
 }
 
+#[cfg(not(unix))]
+fn by_file(file: PathBuf) -> Command {
+    Command::new(file)
+}
+
 /// Returns the file by which copies of the image that runs are made; `None` where the kernel keeps that, whatever stands
 /// under its path.
+#[cfg_attr(
+    any(not(target_os = "linux"), scheduler_portable),
+    expect(clippy::unnecessary_wraps, reason = "only Linux keeps the image")
+)]
 fn file_of_copies() -> Option<PathBuf> {
     #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     match OwnImage::get() {
