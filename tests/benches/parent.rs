@@ -22,8 +22,9 @@ fn job() -> Duration {
 
 /// Returns how many bytes of memory this process has, where that is told.
 fn memory() -> Option<usize> {
-    let pages = fs::read_to_string("/proc/self/statm").ok()?;
-    Some(pages.split(' ').nth(1)?.parse::<usize>().ok()? * 4096)
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))?;
+    Some(kibibytes.trim().parse::<usize>().ok()? << 10)
 }
 
 fn start_beside_a_heap() {
