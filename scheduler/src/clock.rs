@@ -96,6 +96,13 @@ pub(crate) fn since_boot() -> Duration {
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
+/// Returns the monotonic clock's own count, which every process of the machine reads alike.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub(crate) fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
 fn now() -> Instant {
     Instant::now()

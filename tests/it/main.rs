@@ -61,6 +61,9 @@ mod parent_death;
 mod platforms;
 mod progress;
 mod records;
+// Elsewhere there is no signal that stops a process.
+#[cfg(unix)]
+mod stopped;
 mod stress;
 mod sweep;
 mod tidy;

@@ -28,7 +28,7 @@ const UNDER_LIBTEST: &str = "UNDER_LIBTEST";
 const FORKS: &str = if HAS_WARDENS { "forks" } else { "" };
 
 /// An application that has been started and is about to run its jobs.
-struct Ready {
+pub(crate) struct Ready {
     child: Child,
     stdin: ChildStdin,
     /// Open, and not read, as long as the application is to believe that somebody reads.
@@ -36,7 +36,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(mut command: Command) -> Self {
+    pub(crate) fn new(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is built");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
@@ -68,20 +68,24 @@ impl Ready {
     }
 
     /// Reads the next line that it prints.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("the pipe is ours");
         line.trim_end().to_owned()
     }
 
     /// Reads what was swept, and the records.
-    fn records(&mut self) -> Value {
+    pub(crate) fn records(&mut self) -> Value {
         let _sweeps = self.line();
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    fn kill(mut self) {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
     }

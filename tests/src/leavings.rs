@@ -130,7 +130,7 @@ pub fn leave(leaving: Leaving, tag: &str) {
 }
 
 #[cfg(unix)]
-fn starting(leaving: Leaving, tag: &str) -> Command {
+pub(crate) fn starting(leaving: Leaving, tag: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &leaving.script(tag)]);
     shell

@@ -23,6 +23,8 @@ pub mod limited;
 pub mod output;
 pub mod panics;
 pub mod platform;
+#[cfg(unix)]
+pub mod released;
 pub mod sabotage;
 #[cfg(target_os = "linux")]
 pub mod surroundings;

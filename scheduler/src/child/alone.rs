@@ -11,6 +11,6 @@ pub(super) fn take_up(role: &str, _: Launcher) {
     let Some(assignment) = confirmed(process::take_assignment(role)) else {
         return;
     };
-    let (request, frames, (stream, outgoing), prepared) = assignment.accept();
-    job::run(&request, job::Incoming { frames, stream }, outgoing, prepared)
+    let (request, frames, (stream, outgoing), milestones, prepared) = assignment.accept();
+    job::run(&request, job::Incoming { frames, stream }, outgoing, milestones, prepared)
 }

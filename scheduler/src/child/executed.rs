@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::{exit_unheard, give_up, unprepared, warden};
 use crate::options::Environment;
-use crate::process::{COOKIE, Data, MARKER, become_job, take_input};
+use crate::process::{COOKIE, Data, MARKER, Milestones, become_job, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
 use crate::wire::message::Request;
@@ -72,7 +72,8 @@ pub(super) fn run(role: Role) -> ! {
     let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut File::from(input), Kind::Request);
+    let mut input = File::from(input);
+    let request = frames.expect(&mut input, Kind::Request);
     let Some(mut request) = request.and_then(|request| codec::decode::<Request>(&request).ok()) else {
         exit_unheard();
     };
@@ -80,5 +81,5 @@ pub(super) fn run(role: Role) -> ! {
         environment.forget_variables();
     }
     let prepared = become_job(std::os::unix::process::parent_id(), [stdout, None]);
-    warden::run_job(&request, data, prepared)
+    warden::run_job(&request, data, Milestones::sent(input.into()), prepared)
 }

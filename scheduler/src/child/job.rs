@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::failure::Panic;
 use crate::guard::panic_message;
 use crate::launcher;
-use crate::process::{self, Outgoing};
+use crate::process::{self, Milestone, Milestones, Outgoing};
 use crate::registry::{self, Entry};
 use crate::stage::{Ended, Ending, OnReturn, Stage};
 use crate::wire::codec;
@@ -27,7 +27,13 @@ pub(super) struct Incoming {
 }
 
 /// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
-pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, prepared: io::Result<()>) -> ! {
+pub(super) fn run(
+    request: &Request,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    milestones: Milestones,
+    prepared: io::Result<()>,
+) -> ! {
     let Incoming { mut frames, stream } = incoming;
     let given = frames.payload_behind(Kind::Resume, Kind::Arguments, stream);
     let teller = Arc::new(Teller::new(request.mark, outgoing));
@@ -45,7 +51,8 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     panic_hook::install(Arc::clone(&teller));
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
-        let present = Present::establish(request, checkpoint, Arc::clone(&teller), Listener::new(frames, stream));
+        let listener = Listener::new(frames, stream);
+        let present = Present::establish(request, checkpoint, Arc::clone(&teller), listener, milestones);
         present.begin().map_err(|_| Ending(Ended::Abandoned))?;
         // Its time ends before the value is encoded, so that the parent measures the function alone.
         Ok(Box::new(|| present.end()) as OnReturn)
@@ -56,6 +63,8 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
     }
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
+    let reach = |milestone| Present::of_this_process().into_iter().for_each(|present| present.reach(milestone));
+    reach(Milestone::Encoded);
     let told = match ended {
         Ended::Value(bytes) => teller.tell(Kind::Value, &bytes),
         Ended::Failed(report) => {
@@ -64,6 +73,7 @@ pub(super) fn run(request: &Request, incoming: Incoming, outgoing: Outgoing, pre
         Ended::Refused(reason) => teller.tell(Kind::Refused, reason.as_bytes()),
         Ended::Abandoned => exit_unheard(),
     };
+    reach(Milestone::Delivered);
     exit(i32::from(told.is_err()))
 }
 

@@ -10,6 +10,7 @@ use super::reporter::Reporter;
 use super::teller::Teller;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
+use crate::process::{Milestone, Milestones};
 use crate::registry;
 use crate::wire::frame::Kind;
 use crate::wire::message::{Hello, Request};
@@ -36,6 +37,7 @@ pub(crate) struct Present {
     teller: Arc<Teller>,
     reporter: Reporter,
     listener: Listener,
+    milestones: Milestones,
 }
 
 /// What of a run this process can be in.
@@ -56,6 +58,7 @@ impl Present {
         checkpoint: Option<Checkpoint>,
         teller: Arc<Teller>,
         listener: Listener,
+        milestones: Milestones,
     ) -> &'static Self {
         PRESENT.get_or_init(|| Self {
             id: request.id.clone(),
@@ -69,6 +72,7 @@ impl Present {
             teller,
             reporter: Reporter::default(),
             listener,
+            milestones,
         })
     }
 
@@ -90,6 +94,7 @@ impl Present {
     pub(super) fn begin(&self) -> io::Result<()> {
         // Before it is told, so that whoever is asked to end finds that its time is over.
         self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
+        self.milestones.reach(Milestone::Called);
         let told = self.teller.tell_encoded(Kind::Started, &Hello { job: self.teller.job });
         self.stopwatch.get_or_init(Stopwatch::start);
         told
@@ -101,9 +106,15 @@ impl Present {
             return;
         };
         if !self.has_ended.swap(true, Ordering::Relaxed) {
+            self.milestones.reach(Milestone::Returned);
             // If the parent is gone, the outcome has nowhere to go either.
             let _ = self.teller.tell_encoded(Kind::Took, &took);
         }
+    }
+
+    /// Has the deadlines hold that hold from there on, should the parent be stopped.
+    pub(super) fn reach(&self, milestone: Milestone) {
+        self.milestones.reach(milestone);
     }
 
     /// Returns what the caller calls the run.

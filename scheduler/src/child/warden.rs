@@ -10,8 +10,8 @@ use crate::clock::Deadline;
 use crate::evidence::{Exit, Sweep, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Announced, Bell, ChildPid, Control, Data, Fork, KILL_SIGNAL, ParentWatch, Reaped, Streams, Woken, become_job,
-    become_warden, exit_warden, take_along, take_input,
+    self, Announced, Bell, ChildPid, Control, Data, Due, Fallback, Fork, KILL_SIGNAL, Milestones, ParentWatch, Reaped,
+    Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -57,7 +57,7 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
         parent.refuse(&error);
         exit_warden()
     });
-    let mut warden = Warden { launcher, method, parent, bell };
+    let mut warden = Warden { launcher, method, parent, bell, milestones: Milestones::shared() };
     loop {
         let next = request.next;
         warden = warden.serve(&request);
@@ -71,10 +71,10 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
 }
 
 /// Runs the job in this process.
-pub(super) fn run_job(request: &Request, data: Data, prepared: io::Result<()>) -> ! {
+pub(super) fn run_job(request: &Request, data: Data, milestones: Milestones, prepared: io::Result<()>) -> ! {
     let (stream, outgoing) = data.split();
     let frames = FrameReader::new(request.mark, frame::LIMIT);
-    job::run(request, job::Incoming { frames, stream }, outgoing, prepared)
+    job::run(request, job::Incoming { frames, stream }, outgoing, milestones, prepared)
 }
 
 /// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
@@ -93,6 +93,8 @@ struct Warden {
     method: Ready,
     parent: Parent,
     bell: Bell,
+    /// Those of the job that runs.
+    milestones: Milestones,
 }
 
 impl Warden {
@@ -108,12 +110,14 @@ impl Warden {
         let job = match self.method {
             Ready::ToExecute => self.execute(request, &data, &streams),
             Ready::ToFork => {
+                self.milestones.reset();
                 let warden = std::process::id();
                 match process::fork() {
                     Ok(Fork::Job) => {
-                        drop(self);
+                        let milestones = self.milestones;
+                        drop((self.parent, self.bell));
                         let prepared = become_job(warden, streams);
-                        run_job(request, data, prepared)
+                        run_job(request, data, milestones, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
                     Err(error) => Err(error),
@@ -124,7 +128,7 @@ impl Warden {
             Ok(job) => {
                 // Where the job's stream ends, the job has ended.
                 drop((data, streams));
-                self.watch(job);
+                self.watch(job, Fallback::of(request));
             }
             Err(error) => self.parent.refuse(&error),
         }
@@ -132,12 +136,13 @@ impl Warden {
     }
 
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
-    fn execute(&self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
+    fn execute(&mut self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
         let [stdout, stderr] = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
         frame::write(&mut message, request.mark, Kind::Request, &payload)?;
-        let input = process::input_with(message)?;
+        let (input, own) = process::input_with(message)?;
+        self.milestones = Milestones::received(own);
         let role = Role {
             data: process::inheritable(data.as_fd())?,
             stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
@@ -152,12 +157,14 @@ impl Warden {
         process::execute(&mut command, input)
     }
 
-    fn watch(&mut self, job: ChildPid) {
+    fn watch(&mut self, job: ChildPid, fallback: Fallback) {
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job says it, too; and if the parent is gone, the end of its stream says so next.
         let _ = self.parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
         let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
-        wait_for_the_end(&mut witness, &mut self.parent, &self.bell);
+        let over =
+            wait_for_the_end(&mut witness, &mut self.parent, &self.bell, || fallback.due(self.milestones.reached()));
+        let ran = self.milestones.ran();
         // By now nothing has been killed from here.
         witness.killed = 0;
         let unreaped = witness.exit.is_none().then_some(job);
@@ -171,7 +178,13 @@ impl Warden {
             Ok(_) => Sweep::Clean,
             Err(_) => Sweep::Unproved { killed: witness.killed },
         };
-        self.parent.report(&ExitReport { exit: witness.exit, usage: witness.usage, sweep });
+        self.parent.report(&ExitReport {
+            exit: witness.exit,
+            usage: witness.usage,
+            sweep,
+            ran,
+            expired: over == Over::Expired,
+        });
     }
 }
 
@@ -227,7 +240,7 @@ impl Parent {
             Ok(Reaped::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
         };
-        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep });
+        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep, ran: None, expired: false });
     }
 
     /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.
@@ -279,30 +292,44 @@ impl Witness {
     }
 }
 
+/// Why a job is no longer waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// It has exited, or the parent wants it killed, or is gone.
+    Otherwise,
+    /// Its time is over, and the parent has not said so.
+    Expired,
+}
+
 /// Returns once the job has ended, or must.
-fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell) {
+fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell, due: impl Fn() -> Due) -> Over {
     loop {
         bell.hush();
         loop {
             match process::reap() {
                 Ok(reaped @ Reaped::Process { .. }) => witness.note(&reaped),
                 Ok(Reaped::Nothing) => break,
-                Ok(Reaped::NoChildren) | Err(_) => return,
+                Ok(Reaped::NoChildren) | Err(_) => return Over::Otherwise,
             }
         }
         if witness.exit.is_some() {
-            return;
+            return Over::Otherwise;
         }
+        let look = match due() {
+            Due::Now => return Over::Expired,
+            Due::In(left) => left.min(LOOK),
+            Due::Never => LOOK,
+        };
         let has_buffered = parent.frames.has_buffered();
-        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(bell), Deadline::after(LOOK)) };
+        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(bell), Deadline::after(look)) };
         match woken {
             Woken::Otherwise => {}
-            Woken::ByItsExit => return,
+            Woken::ByItsExit => return Over::Otherwise,
             Woken::ByTheParent => match parent.wish() {
                 Wish::None => {}
                 // It has not been reaped, so that the group is still its own. Where nobody is left there, nobody is asked.
                 Wish::ToAsk => drop(witness.job.terminate_group()),
-                Wish::ToEnd => return,
+                Wish::ToEnd => return Over::Otherwise,
             },
         }
     }

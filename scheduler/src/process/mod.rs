@@ -9,6 +9,7 @@
 //! and the BSDs do: `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
 
 mod cookie;
+mod fallback;
 mod manner;
 mod origin;
 mod orphans;
@@ -18,6 +19,9 @@ mod stream;
 mod word;
 
 pub(crate) use cookie::{COOKIE, Cookie, MARKER};
+pub(crate) use fallback::Milestone;
+#[cfg(unix)]
+pub(crate) use fallback::{Due, Fallback};
 pub(crate) use manner::Manner;
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;

@@ -1,5 +1,7 @@
 //! `Word`: what is told of a job by whoever watches over its process.
 
+use std::time::Duration;
+
 #[cfg(unix)]
 use crate::wire::codec;
 #[cfg(unix)]
@@ -19,6 +21,8 @@ pub(crate) enum Word {
     Full(String),
     /// Its process has ended, and all that it started. The last word; without a report if that can't be read.
     Exit(Option<ExitReport>),
+    /// Its process kills itself at a deadline that the parent has not kept, after its function ran that long.
+    Expired(Duration),
     /// How the processes of jobs will be made.
     Ready(Ready),
     /// None of these, but a frame of this kind, or one that can't be read.
@@ -47,6 +51,7 @@ impl Word {
             Kind::Refused => Self::Refused(String::from_utf8_lossy(&payload).into_owned()),
             Kind::Full => Self::Full(String::from_utf8_lossy(&payload).into_owned()),
             Kind::Exit => Self::Exit(codec::decode(&payload).ok()),
+            Kind::Expired => codec::decode(&payload).map_or(Self::Astray(kind), Self::Expired),
             Kind::Ready => codec::decode(&payload).map_or(Self::Astray(kind), Self::Ready),
             kind => Self::Astray(kind),
         }

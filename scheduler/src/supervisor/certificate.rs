@@ -349,7 +349,7 @@ mod tests {
     };
 
     fn exited(exit: Option<Exit>) -> Evidence {
-        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean };
+        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean, ran: None, expired: false };
         Evidence { hello: Some(Hello { job: 7 }), report: Some(report), ..Evidence::default() }
     }
 

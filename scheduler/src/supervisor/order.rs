@@ -52,6 +52,8 @@ impl Order {
             id: self.id.to_string(),
             attempt: self.attempt,
             timeout: (self.limit != Duration::MAX).then_some(self.limit),
+            grace: self.grace(),
+            delivery: self.delivery_limit,
             job: self.entry.name().to_owned(),
             stamp: launcher::stamp(),
             signature: self.entry.signature(),

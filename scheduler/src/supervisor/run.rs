@@ -37,6 +37,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 const SMALL: usize = 16 * 1024;
 /// How many steps of reading the deadline waits for, lest a complete outcome is missed.
 const LAST_LOOK: usize = 4;
+/// How much later than its deadline a run is acted on at the most, unless this process was stopped, or is starved.
+const LATE: Duration = Duration::from_millis(50);
 /// How many steps of reading empty a stream that is full, of a job that is gone or as good as gone.
 const LAST_SAVED: usize = 64;
 /// How many steps of passing on what was written are taken at a time, lest what writes for ever holds up other jobs.
@@ -58,7 +60,7 @@ pub(crate) struct Run {
     deadline: Deadline,
     begun: Stopwatch,
     started: Option<Started>,
-    /// How long the function took, by its own account.
+    /// How long the function took, by the account of its process or its warden.
     took: Option<Duration>,
     /// Runs once the function has returned.
     returned: Option<Stopwatch>,
@@ -207,15 +209,20 @@ impl Run {
 
     /// Asks the job to end, and has it ended once its grace period is over; at once if it has none, or was not called.
     pub(super) fn ask(&mut self, why: Why) {
-        // An outcome that is complete by now wins.
-        self.read_data(LAST_LOOK);
+        self.take_what_has_come();
         self.feed(if self.order.grace().is_zero() { Event::Halt(why) } else { Event::Ask(why) });
     }
 
     /// Has the job ended at once.
     pub(super) fn halt(&mut self, why: Why) {
-        self.read_data(LAST_LOOK);
+        self.take_what_has_come();
         self.feed(Event::Halt(why));
+    }
+
+    /// Has an outcome that is complete by now win, and an end that is known.
+    fn take_what_has_come(&mut self) {
+        self.read_data(LAST_LOOK);
+        self.read_control();
     }
 
     /// Returns the board if there is something on it that nobody was told of.
@@ -254,8 +261,10 @@ impl Run {
             }
         }
         if self.deadline.is_past() {
-            // An outcome that is complete by now wins over the deadline that is about to be acted on.
-            self.read_data(LAST_LOOK);
+            // An outcome that is complete by now, or an end, wins over the deadline that is about to be acted on. An application
+            // that was stopped may find a lot of both.
+            self.read_data(if self.deadline.plus(LATE).is_past() { LAST_SAVED } else { LAST_LOOK });
+            self.read_control();
         }
         if self.deadline.is_past() && !self.is_done() {
             self.evidence.start_expired |= self.state == State::Starting;

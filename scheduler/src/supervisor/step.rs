@@ -91,6 +91,8 @@ pub(crate) enum Event {
     Refused,
     /// The function has returned, or a panic has ended it: what comes of it follows.
     Returned,
+    /// The function has returned, or a panic has ended it, but only after its time was over: the parent was stopped.
+    ReturnedLate,
     /// A complete outcome is there.
     Outcome,
     /// The job's stream has ended.
@@ -99,6 +101,8 @@ pub(crate) enum Event {
     Broken,
     /// The warden reports that all is over.
     Exit,
+    /// The warden reports that all is over, and that it has killed the job at a deadline that was not kept here.
+    Expired,
     /// The warden's stream has ended, or is not one of frames.
     ControlEnd,
     /// The warden's process has been collected, and had not reported.
@@ -137,11 +141,14 @@ impl State {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
             (Starting, Event::Refused | Event::DataEnd) => (Leaving(Verdict::NeverStarted), Action::Nothing),
-            (Starting, Event::Exit) => (Draining(Verdict::NeverStarted), Action::Nothing),
+            (Starting, Event::Exit | Event::Expired) => (Draining(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
             (Running, Event::DataEnd) => (Silent, Action::Nothing),
             (Running, Event::Returned) => (Delivering(None), Action::Nothing),
+            (Running, Event::ReturnedLate) => (Delivering(Some(Why::Overran)), Action::Nothing),
+            (Running | Silent, Event::Expired) => (Draining(Verdict::Overran), Action::Nothing),
+            (Delivering(None), Event::Expired) => (Draining(Verdict::Undelivered), Action::Nothing),
             (Running | Delivering(None), Event::Outcome) => (Leaving(Verdict::Answered), Action::Nothing),
             (Running | Silent, Event::Limit) => (Killing(Verdict::Overran), Action::Kill),
             (Delivering(None), Event::Limit) => (Killing(Verdict::Undelivered), Action::Kill),
@@ -149,9 +156,11 @@ impl State {
             (Running | Silent | Delivering(None), Event::ControlEnd) => (Reaping(Verdict::Orphaned), Action::Nothing),
 
             (Running | Silent, Event::Ask(why)) => (Asked(why), Action::Ask),
-            (Asked(why), Event::Returned) => (Delivering(Some(why)), Action::Nothing),
+            (Asked(why), Event::Returned | Event::ReturnedLate) => (Delivering(Some(why)), Action::Nothing),
             (Asked(why) | Delivering(Some(why)), Event::Outcome) => (Leaving(why.verdict()), Action::Nothing),
-            (Asked(why) | Delivering(Some(why)), Event::Exit) => (Draining(why.verdict()), Action::Nothing),
+            (Asked(why) | Delivering(Some(why)), Event::Exit | Event::Expired) => {
+                (Draining(why.verdict()), Action::Nothing)
+            }
             (Asked(why) | Delivering(Some(why)), Event::ControlEnd) => (Reaping(why.verdict()), Action::Nothing),
 
             // A function that has not been called can't be asked; and what one that was asked says is nonsense when its time
@@ -164,13 +173,13 @@ impl State {
             ) => (Killing(why.verdict()), Action::Kill),
 
             // Nonsense, or sense at the wrong time.
-            (Starting, Event::Broken | Event::Outcome | Event::Returned)
+            (Starting, Event::Broken | Event::Outcome | Event::Returned | Event::ReturnedLate)
             | (Running | Delivering(None), Event::Broken | Event::Started | Event::Refused) => {
                 (Killing(Verdict::Broken), Action::Kill)
             }
 
             (Leaving(verdict), Event::Limit | Event::Halt(_)) => (Killing(verdict), Action::Kill),
-            (Leaving(verdict) | Killing(verdict) | Forcing(verdict), Event::Exit)
+            (Leaving(verdict) | Killing(verdict) | Forcing(verdict), Event::Exit | Event::Expired)
             | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
             (Leaving(verdict) | Killing(verdict), Event::ControlEnd) => (Reaping(verdict), Action::Nothing),
             (Killing(verdict) | Reaping(verdict), Event::Limit) => (Forcing(verdict), Action::Force),
@@ -217,14 +226,16 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 18] = [
+    const EVENTS: [Event; 20] = [
         Event::Started,
         Event::Refused,
         Event::Returned,
+        Event::ReturnedLate,
         Event::Outcome,
         Event::DataEnd,
         Event::Broken,
         Event::Exit,
+        Event::Expired,
         Event::ControlEnd,
         Event::Lost,
         Event::Found,
@@ -349,10 +360,10 @@ mod tests {
     #[test]
     fn each_ending_has_its_verdict() {
         use Event::{
-            Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Found, Halt, Limit, Lost, Outcome, Refused, Returned,
-            Started,
+            Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Expired, Found, Halt, Limit, Lost, Outcome, Refused,
+            Returned, ReturnedLate, Started,
         };
-        let cases: [(&[Event], Verdict); 37] = [
+        let cases: [(&[Event], Verdict); 51] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
@@ -390,6 +401,21 @@ mod tests {
             (&[Started, Ask(Why::Overran), Returned, Outcome, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), Returned, Limit, Exit, Drained], Verdict::Overran),
             (&[Returned, Exit, Drained], Verdict::Broken),
+            // An application that was stopped, and goes on: its own deadline is past, and others have kept it.
+            (&[Started, Expired, Drained], Verdict::Overran),
+            (&[Started, DataEnd, Expired, Drained], Verdict::Overran),
+            (&[Started, Limit, Expired, Drained], Verdict::Overran),
+            (&[Started, Returned, Outcome, Limit, Expired, Drained], Verdict::Answered),
+            (&[Started, Returned, Outcome, Exit, Limit, Drained], Verdict::Answered),
+            (&[Started, ReturnedLate, Outcome, DataEnd, Exit, Drained], Verdict::Overran),
+            (&[Started, ReturnedLate, Limit, Exit, Drained], Verdict::Overran),
+            (&[Started, ReturnedLate, DataEnd, Expired, Drained], Verdict::Overran),
+            (&[Started, Returned, Expired, Drained], Verdict::Undelivered),
+            (&[Started, Ask(Why::Overran), Expired, Drained], Verdict::Overran),
+            (&[Started, Ask(Why::Cancelled), Expired, Drained], Verdict::Cancelled),
+            (&[Started, Ask(Why::Cancelled), ReturnedLate, Outcome, Exit, Drained], Verdict::Cancelled),
+            (&[Expired, Drained], Verdict::NeverStarted),
+            (&[ReturnedLate, Exit, Drained], Verdict::Broken),
         ];
         for (events, verdict) in cases {
             let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);

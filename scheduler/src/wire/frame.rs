@@ -70,6 +70,9 @@ pub(crate) enum Kind {
     Ready = 19,
     /// Warden to parent: there is no room for the job's process, and why: there will be once others have ended.
     Full = 20,
+    /// Job to parent, where there is no warden: it is being killed at a deadline that the parent has not kept, after its
+    /// function ran that long.
+    Expired = 21,
     /// Job to parent: the function is being called now.
     Started = 32,
     /// Job to parent: a panic was raised, in any thread; it may yet be caught.
@@ -91,7 +94,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -104,6 +107,7 @@ impl Kind {
         Self::Exit,
         Self::Ready,
         Self::Full,
+        Self::Expired,
         Self::Started,
         Self::Panicking,
         Self::Checkpoint,

@@ -21,6 +21,10 @@ pub(crate) struct Request {
     pub(crate) attempt: u32,
     /// How long the function may run, by the parent's clock, if there is a limit.
     pub(crate) timeout: Option<Duration>,
+    /// How long it may go on once it was asked to stop.
+    pub(crate) grace: Duration,
+    /// How long it may take to encode what the function returned.
+    pub(crate) delivery: Duration,
     /// The job's registered name.
     pub(crate) job: String,
     /// What tells the parent's file from one that has taken its place, where the kernel doesn't keep the image.
@@ -83,6 +87,10 @@ pub(crate) struct ExitReport {
     pub(crate) exit: Option<Exit>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    /// How long the function ran until then, where that is known.
+    pub(crate) ran: Option<Duration>,
+    /// The job was killed at a deadline that the parent had not kept.
+    pub(crate) expired: bool,
 }
 
 /// How many bytes the text of a [`Kind::Message`](super::frame::Kind::Message) may take.
@@ -122,6 +130,8 @@ mod tests {
             id: "a".to_owned(),
             attempt: 2,
             timeout: Some(Duration::from_millis(1500)),
+            grace: Duration::from_millis(250),
+            delivery: Duration::from_secs(30),
             job: "crate::job".to_owned(),
             stamp: Some(7),
             signature: 7,

@@ -4,6 +4,7 @@ mod bell;
 mod job_process;
 mod limits;
 mod memory;
+mod milestones;
 mod own_image;
 mod search;
 mod sweep;
@@ -22,6 +23,7 @@ pub(crate) use super::unix::{
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
 pub(crate) use memory::{MemoryKills, MemoryWitness};
+pub(crate) use milestones::Milestones;
 pub(crate) use own_image::{EXECUTED, OwnImage};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;

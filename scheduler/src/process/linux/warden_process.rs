@@ -1,6 +1,7 @@
 //! What the warden does with processes: it becomes a subreaper, forks the job, and reaps whatever ends.
 
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::Command;
 use std::thread;
@@ -79,27 +80,32 @@ pub(crate) fn execute(command: &mut Command, input: OwnedFd) -> io::Result<Child
     Ok(pid.expect("a process that was started has an id of its own"))
 }
 
-/// Returns a socket from which these bytes can be read, as a copy's standard input.
+/// Returns a socket from which these bytes can be read, as a copy's standard input, and the other end, for what comes back.
 ///
 /// A file in memory would take less code. It would be subject to the limit on the size of files (`RLIMIT_FSIZE`), though, and
 /// with a limit of 0 the kernel kills the process that writes it.
-pub(crate) fn input_with(bytes: Vec<u8>) -> io::Result<OwnedFd> {
+pub(crate) fn input_with(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
     let (input, own) = channel::pair()?;
     let sent = match channel::send(own.as_fd(), &bytes, &[]) {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
         sent => sent?,
     };
-    if sent < bytes.len() {
+    if sent == bytes.len() {
+        own.shutdown(Shutdown::Write)?;
+    } else {
+        let own = own.try_clone()?;
         // The socket takes the rest as the copy reads. This process has to watch over the copy meanwhile.
         let rest = move || {
             let mut rest = &bytes[sent..];
             while let Ok(count @ 1..) = channel::send_waiting(own.as_fd(), rest) {
                 rest = &rest[count..];
             }
+            // The copy has gone, if this fails.
+            let _ = own.shutdown(Shutdown::Write);
         };
         thread::Builder::new().name("scheduler-request".to_owned()).spawn(rest)?;
     }
-    Ok(input.into())
+    Ok((input.into(), own.into()))
 }
 
 /// Lets the processes that are started from now on have this descriptor, under the number that is returned.
@@ -161,7 +167,8 @@ mod tests {
         for length in [0, 1, 2 << 20] {
             let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
             let mut read = Vec::new();
-            File::from(input_with(bytes.clone()).expect("there is room")).read_to_end(&mut read).expect("it is ours");
+            let (input, _own) = input_with(bytes.clone()).expect("there is room");
+            File::from(input).read_to_end(&mut read).expect("it is ours");
             assert!(read == bytes, "{length}");
         }
     }

@@ -4,21 +4,24 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::lifeline;
+use super::lifeline::{self, Wish};
+use super::milestones::Milestones;
 use crate::clock::Deadline;
-use crate::process::Cookie;
 use crate::process::unix::channel::{Streams, take_along, take_streams};
 use crate::process::unix::{
     Announced, Control, Data, Incoming, Outgoing, ParentWatch, Woken, signals, take_input, was_started_as_copy,
 };
+use crate::process::{Cookie, Fallback};
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Request};
 
 /// What a copy of this binary that is a job's process was given to do.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     request: Request,
+    /// What the frames on the control socket bear.
+    mark: Mark,
     data: Data,
     control: Control,
     watch: ParentWatch,
@@ -47,7 +50,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let mark = frames.mark().expect("a frame has come");
     let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
     let hello = frame::write(&mut control, mark, Kind::Hello, &hello);
-    Ok(Some(Assignment { request, data, control, watch, streams, hello }))
+    Ok(Some(Assignment { request, mark, data, control, watch, streams, hello }))
 }
 
 /// Why there is nothing to do for a copy.
@@ -75,22 +78,24 @@ impl Read for Waiting<'_> {
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
-    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
-        let Self { request, data, control, watch, streams, hello } = self;
-        let prepared = hello.and_then(|()| prepare(control, watch, streams));
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
+        let Self { request, mark, data, control, watch, streams, hello } = self;
+        let milestones = Milestones::default();
+        let wish = Wish { fallback: Fallback::of(&request), milestones: milestones.clone(), mark };
+        let prepared = hello.and_then(|()| prepare(control, watch, wish, streams));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
-        (request, frames, data.split(), prepared)
+        (request, frames, data.split(), milestones, prepared)
     }
 }
 
 /// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: Control, watch: ParentWatch, streams: Streams) -> io::Result<()> {
+fn prepare(control: Control, watch: ParentWatch, wish: Wish, streams: Streams) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
     take_streams(streams)?;
-    lifeline::hold(control, watch, Cookie::of_this_process())
+    lifeline::hold(control, watch, wish, Cookie::of_this_process())
 }

@@ -10,18 +10,40 @@ use std::time::Duration;
 
 use super::ChildPid;
 use super::listing::{self, EMPTY_LOOKS, Kin};
+use super::milestones::Milestones;
 use crate::clock::Deadline;
-use crate::process::Cookie;
 use crate::process::unix::channel::identity;
 use crate::process::unix::{Control, ParentWatch, Woken, poll, signals};
+use crate::process::{Cookie, Due, Fallback};
+use crate::wire::codec;
+use crate::wire::frame::{self, Kind, Mark};
 
 const STACK: usize = 256 * 1024;
 
 /// How long the search may take for what has left the group.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
+/// The deadlines that a job's process keeps by itself.
+pub(super) struct Wish {
+    pub(super) fallback: Fallback,
+    pub(super) milestones: Milestones,
+    /// What the frames on the control socket bear.
+    pub(super) mark: Mark,
+}
+
+impl Wish {
+    /// Tells the parent, once it looks, that the job was killed at its deadline, and how long it had run.
+    fn tell(&self, control: &mut Control) {
+        let ran = self.milestones.since_call().unwrap_or_default();
+        // Where it can't be told, the parent finds out that the process has ended.
+        let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, Kind::Expired, &ran));
+    }
+}
+
 /// Holds on to the application by its socket, and watches its process.
-pub(super) fn hold(control: Control, mut watch: ParentWatch, cookie: Option<Cookie>) -> io::Result<()> {
+///
+/// Should the application be stopped, it keeps the job's deadlines.
+pub(super) fn hold(control: Control, mut watch: ParentWatch, wish: Wish, cookie: Option<Cookie>) -> io::Result<()> {
     let own = identity(control.as_fd())?;
     // A job may close what is not its own. What has its number then is the job's, and not to be closed here.
     let mut control = ManuallyDrop::new(control);
@@ -31,7 +53,15 @@ pub(super) fn hold(control: Control, mut watch: ParentWatch, cookie: Option<Cook
         loop {
             // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
             let socket = is_still(own, &control).then(|| control.as_fd());
-            match watch.wait(socket, None, Deadline::after(Duration::MAX)) {
+            let due = wish.fallback.due(wish.milestones.reached());
+            if due == Due::Now {
+                if socket.is_some() {
+                    wish.tell(&mut control);
+                }
+                end_all(cookie.as_ref());
+            }
+            let look = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
+            match watch.wait(socket, None, look) {
                 Woken::ByItsExit => end_all(cookie.as_ref()),
                 Woken::ByTheParent if is_still(own, &control) && has_ended(&mut control) => end_all(cookie.as_ref()),
                 Woken::ByTheParent | Woken::Otherwise => {}

@@ -8,6 +8,7 @@ mod job_process;
 mod lifeline;
 mod limits;
 mod listing;
+mod milestones;
 mod worker;
 
 pub(crate) use super::unix::{
@@ -16,4 +17,5 @@ pub(crate) use super::unix::{
 };
 pub(crate) use job_process::take_assignment;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
+pub(crate) use milestones::Milestones;
 pub(crate) use worker::Worker;

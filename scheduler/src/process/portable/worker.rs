@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     stderr: Relay,
     /// What the job had started, and what was ended for that.
     killed: BTreeSet<i32>,
+    /// How long the function had run when its process killed itself at a deadline of its own.
+    expired: Option<Duration>,
     state: State,
     is_dismissed: bool,
     origin: Origin,
@@ -74,6 +76,7 @@ impl Worker {
             exit: ExitWatch::over(child),
             stderr,
             killed: BTreeSet::new(),
+            expired: None,
             state: State::Running,
             is_dismissed: false,
             origin: Origin::here(),
@@ -118,6 +121,10 @@ impl Worker {
         match &mut self.state {
             State::Running => {
                 match self.control.listen() {
+                    Heard::Word(Word::Expired(ran)) => {
+                        self.expired = Some(ran);
+                        return Heard::Partial;
+                    }
                     Heard::Word(word) => {
                         self.sent = None;
                         return Heard::Word(word);
@@ -160,6 +167,8 @@ impl Worker {
                     exit: collected.as_ref().map(|collected| collected.exit),
                     usage: collected.map_or(Usage::default(), |collected| collected.usage),
                     sweep,
+                    ran: self.expired,
+                    expired: self.expired.is_some(),
                 })))
             }
             State::Collected => Heard::Nothing,

@@ -13,6 +13,7 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
+use super::Milestones;
 use super::pipe::{Inheritance, set_inheritable};
 use crate::captured::StandardStream;
 use crate::process::ALONE;
@@ -87,14 +88,14 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
-    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), io::Result<()>) {
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
         let Self { request, frames, incoming, mut outgoing, stdout, stderr } = self;
         let prepared = stdout.map_or(Ok(()), |stdout| redirect(StandardStream::Stdout, stdout));
         let prepared = prepared.and(stderr.map_or(Ok(()), |stderr| redirect(StandardStream::Stderr, stderr)));
         let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
         // If the parent is gone, the end of the stream says so next.
         let _ = frame::write(&mut outgoing, request.mark, Kind::Hello, &hello);
-        (request, frames, (incoming, outgoing), prepared)
+        (request, frames, (incoming, outgoing), Milestones::default(), prepared)
     }
 }
 

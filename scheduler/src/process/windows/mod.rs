@@ -6,6 +6,7 @@ mod job_object;
 mod job_process;
 mod limits;
 mod listed;
+mod milestones;
 mod operation;
 mod own_stream;
 mod pipe;
@@ -17,6 +18,7 @@ mod worker;
 pub(crate) use append::{append_line, append_to};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::limit;
+pub(crate) use milestones::Milestones;
 pub(crate) use own_stream::OwnStream;
 pub(crate) use pipe::{Link, Source, SourceWriter};
 #[cfg(feature = "ctrlc")]

@@ -194,7 +194,13 @@ impl Worker {
                 };
                 self.state = State::Told;
                 let usage = usage(self.process.as_handle(), &self.object);
-                Heard::Word(Word::Exit(Some(ExitReport { exit: exit(self.process.as_handle()), usage, sweep })))
+                Heard::Word(Word::Exit(Some(ExitReport {
+                    exit: exit(self.process.as_handle()),
+                    usage,
+                    sweep,
+                    ran: None,
+                    expired: false,
+                })))
             }
             State::Told => Heard::Nothing,
         }

@@ -1,6 +1,8 @@
 //! What a run hears: of the job, on its stream, and of whoever watches over its process.
 
-use super::{LAST_LOOK, Run, Started};
+use std::time::Duration;
+
+use super::{LAST_LOOK, LATE, Run, Started};
 use crate::checkpoint::{self, Checkpoint};
 use crate::clock::{self, Deadline, Stopwatch};
 use crate::process::{Heard, Word};
@@ -76,7 +78,7 @@ impl Run {
             Kind::Took => match codec::decode(&payload) {
                 Ok(took) => {
                     self.took.get_or_insert(took);
-                    self.feed(Event::Returned);
+                    self.feed(if self.is_late(took) { Event::ReturnedLate } else { Event::Returned });
                 }
                 Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
             },
@@ -135,14 +137,36 @@ impl Run {
                 self.refused(reason);
             }
             Word::Exit(report) => {
+                let (ran, expired) = report.as_ref().map_or((None, false), |report| (report.ran, report.expired));
                 self.evidence.report = report;
                 // The job wrote what it wrote before it died: all of that is in the pipe, and counts.
                 self.read_data(usize::MAX);
-                self.feed(Event::Exit);
+                self.take_exit(ran, expired);
             }
+            // The platform's worker has it in its report.
+            Word::Expired(ran) => self.broken(format!("on the warden's stream: an end after {ran:?} without a report")),
             Word::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
             Word::Astray(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
         }
+    }
+
+    /// Takes note that all is over, of a function that ran that long by its warden's account.
+    fn take_exit(&mut self, ran: Option<Duration>, expired: bool) {
+        if expired {
+            // An application that was stopped may have decided the same since it goes on, and be wrong about the time.
+            self.duration = ran.map_or(self.duration, |ran| self.duration.min(ran));
+            self.evidence.told_to_kill = true;
+            self.evidence.lingered = self.evidence.lingered.or(self.left.map(Stopwatch::elapsed));
+        }
+        self.took = self.took.or(ran);
+        let is_late = expired || ran.is_some_and(|ran| self.is_late(ran));
+        self.feed(if is_late { Event::Expired } else { Event::Exit });
+    }
+
+    /// Returns whether a function that ran that long has overrun its limit: by more than the parent, which acts a moment after
+    /// the limit has passed, would let it.
+    fn is_late(&self, ran: Duration) -> bool {
+        self.order.limit.checked_add(LATE).is_some_and(|limit| ran > limit)
     }
 
     fn refused(&mut self, reason: String) {

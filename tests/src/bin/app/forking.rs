@@ -1,4 +1,4 @@
-//! Applications that fork without executing anything, and what becomes of their jobs and fork servers.
+//! Applications that fork without executing anything or are stopped, and what becomes of their jobs and fork servers.
 
 use std::error::Error;
 use std::time::Instant;
@@ -18,6 +18,14 @@ pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
     handle.detach();
     println!("{}", fork_that_waits()?);
     exit_at_once()
+}
+
+/// Spawns a job that overruns, and prints how it ended and how many milliseconds it took.
+pub(crate) fn spawn_an_overrun(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
+    let job = leaves::job(Leaving::Plain, Ending::Spins, std::env::var(FAMILY)?);
+    let run = scheduler.spawn(job)?.wait()?;
+    println!("{} {}", run.status(), run.duration.as_millis());
+    Ok(())
 }
 
 /// Drops its scheduler while a copy of it lives, and prints the copy's id and how many milliseconds that took.

@@ -26,6 +26,12 @@ use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
 use scheduler_tests::platform::HAS_WARDENS;
 
+/// Reads a number of bytes and a tag.
+fn of(text: &str) -> (usize, String) {
+    let (bytes, tag) = text.split_once(' ').unwrap_or((text, ""));
+    (bytes.parse().unwrap_or_default(), tag.to_owned())
+}
+
 /// The application, a warden if there are such, a job and its daemon.
 const WITH_A_JOB: usize = if HAS_WARDENS { 4 } else { 3 };
 
@@ -44,6 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.to_owned())),
                 Some(("keeps", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Hangs, tag.to_owned())),
                 Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
+                Some(("overruns", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Spins, tag.to_owned())),
+                Some(("released", rest)) => AnyJob::named("returns_once_released", of(rest)),
+                Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),
+                Some(("aborts", tag)) => AnyJob::named("aborts_once_released", (tag.to_owned(),)),
                 Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
                 Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
                 None => AnyJob::named(&name, ()),
@@ -97,6 +107,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{}", serde_json::to_string(&spawns(&scheduler)?)?);
             Ok(())
         }
+        #[cfg(unix)]
+        "spawns a job that overruns" => forking::spawn_an_overrun(&scheduler),
         #[cfg(unix)]
         "daemonises" => forking::daemonise(&scheduler),
         #[cfg(unix)]

@@ -1,0 +1,194 @@
+//! A stopped application (Ctrl-Z, a debugger, a frozen container): its jobs' limits hold, and once it goes on, its records are
+//! true.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use scheduler_tests::leavings::{FAMILY, Leaving, alive, leave, new_tag};
+use scheduler_tests::platform::HAS_WARDENS;
+
+use crate::application::app;
+use crate::parent_death::Ready;
+use crate::soon;
+
+/// The limit of each job: enough for all of them to begin on a busy machine.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long the application is stopped after that: much longer than any time that it may measure wrongly.
+const AFTERWARDS: Duration = Duration::from_secs(4);
+/// How much later than its limit a job may be killed, on a busy machine.
+const LATE: Duration = Duration::from_secs(3);
+
+#[expect(unsafe_code, reason = "to signal a process by its id has no safe API")]
+fn signal(process: u32, signal: i32) {
+    // SAFETY: It has no preconditions. The process is one of this test's.
+    unsafe { libc::kill(process.cast_signed(), signal) };
+}
+
+/// Stops a process, and returns once it is.
+fn stop(process: u32) {
+    signal(process, libc::SIGSTOP);
+    soon("it is stopped", || is_stopped(process));
+}
+
+#[cfg(target_os = "linux")]
+fn is_stopped(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_stopped(process: u32) -> bool {
+    let listed = Command::new("ps").args(["-o", "stat=", "-p", &process.to_string()]).output();
+    listed.is_ok_and(|listed| listed.stdout.starts_with(b"T"))
+}
+
+/// Kills what has this tag.
+fn release(tag: &str) {
+    for process in alive(tag) {
+        signal(process, libc::SIGKILL);
+    }
+}
+
+fn wait_until(moment: Instant) {
+    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+/// An application with a job that spins, ones that come to an end in time, and one that does so late.
+struct Application {
+    app: Ready,
+    tags: [String; 5],
+    begun: Instant,
+}
+
+impl Application {
+    fn start(mode: &str, method: &str) -> Self {
+        let tags: [String; 5] = std::array::from_fn(|_| new_tag());
+        let [spins, returns, returns_much, aborts, returns_late] = &tags;
+        let jobs = [
+            LIMIT.as_millis().to_string(),
+            format!("overruns {spins}"),
+            format!("released 1 {returns}"),
+            format!("released 20000000 {returns_much}"),
+            format!("aborts {aborts}"),
+            format!("late 1 {returns_late}"),
+        ];
+        let mut command = app(mode, &jobs.each_ref().map(String::as_str));
+        command.env("APP_METHOD", method).env("APP_CONCURRENCY", "5");
+        let app = Ready::new(command);
+        // No job was called before.
+        Self { app, tags, begun: Instant::now() }
+    }
+
+    /// Stops it while all of its jobs run, and returns when their time is over at the latest.
+    fn stop(&self) -> Instant {
+        soon("all jobs run", || self.tags.iter().all(|tag| !alive(tag).is_empty()));
+        let called = Instant::now();
+        stop(self.app.id());
+        let [_, returns, returns_much, aborts, _] = &self.tags;
+        for tag in [returns, returns_much, aborts] {
+            release(tag);
+        }
+        assert!(self.begun.elapsed() < LIMIT, "the machine is too busy: their time is over");
+        called + LIMIT
+    }
+
+    /// Has it go on, and looks at its records.
+    fn go_on(mut self, what: &str) {
+        signal(self.app.id(), libc::SIGCONT);
+        let records = self.app.records();
+        let [spins, returns, returns_much, aborts, returns_late] = [0, 1, 2, 3, 4].map(|index| &records[index]);
+        let took = |index: usize| Duration::from_secs_f64(records[index]["duration_sec"].as_f64().expect("a number"));
+        let what = format!("{what}: {spins} {returns} {aborts} {returns_late}");
+        assert_eq!(spins["status"], "timeout", "{what}");
+        assert!((LIMIT..LIMIT + LATE).contains(&took(0)), "{what}");
+        assert_eq!(
+            (&returns["status"], returns_much["result"].as_str().map(str::len)),
+            (&"ok".into(), Some(20_000_000))
+        );
+        assert!(took(1) < LIMIT && took(2) < LIMIT, "{what}");
+        assert_eq!(
+            (&aborts["status"], &aborts["error"]),
+            (&"error".into(), &"ended by signal 6 (SIGABRT)".into()),
+            "{what}"
+        );
+        if HAS_WARDENS {
+            assert!(took(3) < LIMIT, "{what}");
+        }
+        assert_eq!(returns_late["status"], "timeout", "{what}");
+        assert!((LIMIT..LIMIT + LATE).contains(&took(4)), "{what}");
+        self.app.kill();
+    }
+}
+
+#[test]
+fn limits_hold_while_an_application_is_stopped_and_its_records_are_true_once_it_goes_on() {
+    let kinds: &[_] = if HAS_WARDENS { &[("", ""), ("threaded", ""), ("", "forks")] } else { &[("", "")] };
+    let applications: Vec<_> = kinds.iter().map(|(mode, method)| Application::start(mode, method)).collect();
+    let ends: Vec<_> = applications.iter().map(Application::stop).collect();
+    let end = ends.into_iter().max().expect("there are some");
+    for Application { tags, app, .. } in &applications {
+        let [spins, .., returns_late] = tags;
+        soon("the job that spins is killed", || alive(spins).is_empty());
+        assert!(is_stopped(app.id()));
+        assert!(Instant::now() < end + LATE, "it has run for too long");
+        // It has a grace period, though nobody has asked it to stop.
+        release(returns_late);
+    }
+    wait_until(end + AFTERWARDS);
+    for (application, kind) in applications.into_iter().zip(kinds) {
+        application.go_on(&format!("{kind:?}"));
+    }
+}
+
+#[test]
+fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
+    let tag = new_tag();
+    let mut command = app("spawns a job that overruns", &["1000"]);
+    command.env(FAMILY, &tag);
+    let mut app = Ready::new(command);
+    // The application, a warden if there are such, a job and what that leaves.
+    soon("the job runs", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
+    stop(app.id());
+    let clock = Instant::now();
+    // A warden stays until it is told that there is nothing left to do.
+    soon("the job is killed", || alive(&tag).len() <= if HAS_WARDENS { 2 } else { 1 });
+    assert!(is_stopped(app.id()));
+    wait_until(clock + AFTERWARDS);
+    signal(app.id(), libc::SIGCONT);
+    let line = app.line();
+    let (status, millis) = line.split_once(' ').expect("its status and its time");
+    let took = Duration::from_millis(millis.parse().expect("milliseconds"));
+    assert_eq!(status, "timeout");
+    assert!((Duration::from_secs(1)..AFTERWARDS).contains(&took), "{took:?}");
+    app.kill();
+}
+
+/// The variable that has the test below overrun.
+const OVERRUNS: &str = "BODY_OVERRUNS";
+
+/// What the next test starts, if this is its copy.
+#[scheduler::test(timeout = "2s")]
+fn a_body_that_overruns() {
+    if let Ok(tag) = std::env::var(OVERRUNS) {
+        leave(Leaving::Plain, &tag);
+        scheduler_tests::jobs::spins();
+    }
+}
+
+#[test]
+fn the_limit_of_a_test_holds_while_its_harness_is_stopped() {
+    let tag = new_tag();
+    let mut command = Command::new(std::env::current_exe().expect("it runs"));
+    command.args(["stopped::a_body_that_overruns", "--exact"]).env(OVERRUNS, &tag);
+    let mut harness = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    soon("the body runs", || !alive(&tag).is_empty());
+    stop(harness.id());
+    soon("the body is killed", || alive(&tag).is_empty());
+    assert!(is_stopped(harness.id()));
+    signal(harness.id(), libc::SIGCONT);
+    let mut output = String::new();
+    let stdout = harness.stdout.as_mut().expect("stdout was piped at spawn");
+    std::io::Read::read_to_string(stdout, &mut output).expect("it is text");
+    assert!(!harness.wait().expect("it is ours").success());
+    assert!(output.contains("the test was stopped at its timeout of 2s"), "{output}");
+}
