@@ -159,7 +159,7 @@ impl<T> fmt::Debug for Job<T> {
 #[derive(Clone)]
 pub struct AnyJob {
     pub(crate) entry: &'static Entry,
-    /// The encoded arguments, or why they could not be encoded.
+    /// The encoded arguments, or why the job can't start without them.
     /// As a vector, which need not be copied once more.
     pub(crate) arguments: Result<Arc<Vec<u8>>, String>,
     /// What this call was told; most are told nothing.
@@ -213,7 +213,9 @@ impl AnyJob {
         }
         let mut bytes = Vec::new();
         let encoded = value::append_each(&mut bytes, &arguments, entry.output().encoding());
-        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|error| error.to_string());
+        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(place, error)| {
+            unserializable(entry.parameters().get(place).map_or("_", |parameter| parameter.name), &error)
+        });
         Ok(Self { entry, arguments, options: None, checkpoint: None })
     }
 
@@ -277,7 +279,7 @@ impl Arguments {
         Self { encoding, ..self }
     }
 
-    /// Adds the next argument; the first one that can't be encoded is told when the call is to run.
+    /// Adds the next argument. Of those that can't be encoded the first one is reported, in the record of the run.
     pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
         let appended = value::append(&mut self.bytes, value, self.encoding);
         self.note(name, appended);
@@ -290,9 +292,13 @@ impl Arguments {
 
     fn note(&mut self, name: &str, appended: Result<(), CodecError>) {
         if let Err(error) = appended {
-            self.problem.get_or_insert(format!("argument `{name}`: {error}"));
+            self.problem.get_or_insert_with(|| unserializable(name, &error));
         }
     }
+}
+
+fn unserializable(name: &str, error: &CodecError) -> String {
+    format!("its argument `{name}` could not be serialized: {error}")
 }
 
 /// Makes the call of a job.

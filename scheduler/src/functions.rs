@@ -25,8 +25,8 @@ use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
 ///
 /// A job that fails, dies or overruns is an [`Outcome`](crate::Outcome), not an error. Fails with
 /// [`is_invalid_timeout`](Error::is_invalid_timeout) if the timeout is zero,
-/// [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name or the arguments can't be
-/// encoded, and [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init).
+/// [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name, and
+/// [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init).
 ///
 /// # Examples
 ///

@@ -181,14 +181,20 @@ impl Settings {
                 Err(format!("its arguments take {} bytes, over the limit of {}", bytes.len(), frame::LIMIT))
             }
             Ok(bytes) => Ok(Arc::clone(bytes)),
-            Err(problem) => Err(format!("its arguments can't be encoded: {problem}")),
+            Err(problem) => Err(problem.clone()),
+        };
+        let (arguments, unserializable) = match arguments {
+            Ok(bytes) => (bytes, None),
+            // It costs this job its run, and no other one.
+            Err(problem) => (Arc::default(), Some(problem.into())),
         };
         Ok(Order {
             id: id.unwrap_or(call.name()).into(),
             attempt: 1,
             checkpoint: call.checkpoint.clone(),
             entry: call.entry,
-            arguments: arguments.map_err(|problem| Error::invalid_jobs(format!("{}: {problem}", whose().trim())))?,
+            arguments,
+            unserializable,
             limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
             options: Arc::new(options),
             line: 0,

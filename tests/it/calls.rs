@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use scheduler::observer::{AttemptEnded, Started};
 use scheduler::{
-    AnyJob, Error, Observer, Outcome, Scheduler, Status, default_follow_up_logger, jobs, run_job_with_timeout,
-    schedule_jobs,
+    AnyJob, Error, Observer, OnFailure, Outcome, Scheduler, Status, default_follow_up_logger, jobs,
+    run_job_with_timeout, schedule_jobs,
 };
 use scheduler_tests::attempts::meets;
 use scheduler_tests::jobs::{
@@ -164,13 +164,46 @@ fn arguments_of_other_types_are_refused_even_if_their_bytes_would_do() {
     assert!(error.to_string().contains("(&str,)"), "{error}");
 }
 
+fn failure<T: std::fmt::Debug>(outcome: Outcome<T>) -> String {
+    let Outcome::Error(failure) = outcome else { panic!("{outcome:?}") };
+    failure.to_string()
+}
+
 #[test]
-fn arguments_that_can_not_be_encoded_are_refused_before_anything_runs() {
-    let list = jobs![("a", fast), ("b", takes_the_unwritable(Unwritable))];
-    let error = Scheduler::new().run(list).unwrap_err();
-    assert!(error.is_invalid_jobs());
-    assert!(error.to_string().contains("`b`") && error.to_string().contains("it has no form"), "{error}");
-    assert!(error.into_records().is_empty());
+fn an_argument_that_can_not_be_serialized_costs_its_own_record() -> Result<(), Error> {
+    let reason = "never started: its argument `_value` could not be serialized: it has no form";
+    let list = || {
+        let good = (0..10).flat_map(|n| jobs![(format!("{n}"), fast)]);
+        let bad = jobs![
+            ("bad", takes_the_unwritable(Unwritable)),
+            ("named", { AnyJob::named("takes_the_unwritable", (Unwritable,)).expect("it takes one") })
+        ];
+        bad.into_iter().chain(good).collect::<Vec<_>>()
+    };
+    for scheduler in [Scheduler::new(), Scheduler::new().concurrency(3).retries(3)] {
+        for (index, record) in scheduler.run(list())?.iter().enumerate() {
+            match record.error() {
+                Some(error) => assert_eq!((index < 2, error.as_str(), record.attempts().len()), (true, reason, 0)),
+                None => assert_eq!((index < 2, record.result::<i32>()?), (false, 42)),
+            }
+        }
+    }
+    let run = run_job_with_timeout(takes_the_unwritable::job(Unwritable), PLENTY)?;
+    assert_eq!(failure(run.outcome), reason);
+    let scheduler = Scheduler::new();
+    let spawned = scheduler.spawn(takes_the_unwritable::job(Unwritable))?;
+    let beside = scheduler.spawn(fast::job())?;
+    assert_eq!(failure(spawned.wait()?.outcome), reason);
+    assert_eq!(beside.wait()?.outcome, Outcome::Ok(42));
+    Ok(())
+}
+
+#[test]
+fn no_job_runs_after_one_that_can_not_be_sent_where_a_failure_stops_the_list() -> Result<(), Error> {
+    let list = jobs![("a", takes_the_unwritable(Unwritable)), ("b", fast)];
+    let records = Scheduler::new().on_failure(OnFailure::Stop).run(list)?;
+    assert!(records[1].error().is_some_and(|error| error.contains("cancelled before it began")), "{records:?}");
+    Ok(())
 }
 
 #[test]

@@ -71,10 +71,13 @@ mod timeouts;
 // Without a warden only a job that runs on its process's first thread goes on, and in a test binary none does.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod traced;
+// The types that a self-describing encoding carries are among them.
 #[cfg(feature = "tracing")]
 mod tracing;
 mod ui;
 mod user_code;
+#[cfg(feature = "cbor")]
+mod values;
 // What it does to itself only Unix has.
 #[cfg(unix)]
 mod untidy;

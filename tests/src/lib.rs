@@ -30,6 +30,8 @@ pub mod sabotage;
 pub mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod traced;
+#[cfg(feature = "cbor")]
+pub mod values;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

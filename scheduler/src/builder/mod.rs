@@ -208,8 +208,7 @@ impl<F: FollowUp> Scheduler<F> {
     /// - with [`is_invalid_timeout`](Error::is_invalid_timeout) if a timeout is zero,
     /// - with [`is_invalid_setting`](Error::is_invalid_setting) if the concurrency is zero, or a job has a group without a
     ///   [limit](Self::limit_group),
-    /// - with [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name, or arguments can't
-    ///   be encoded,
+    /// - with [`is_invalid_jobs`](Error::is_invalid_jobs) if two jobs are registered under one name,
     /// - with [`is_not_initialised`](Error::is_not_initialised) if this process never reached [`init`](crate::init),
     /// - if a fork server is wanted and can't be had ([`StartMethod::ForkServer`]),
     /// - if this process has other rights than whoever started it, by set-user-ID or file capabilities;

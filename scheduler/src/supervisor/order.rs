@@ -29,6 +29,8 @@ pub(crate) struct Order {
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
+    /// Why there are no arguments to send: the job never starts.
+    pub(crate) unserializable: Option<Arc<str>>,
     /// What the job was told, by whoever could.
     pub(crate) options: Arc<Options>,
     /// The line in which it waits: that of its group, as [`Rules`](super::Rules) count them from 1, or 0.
@@ -106,6 +108,11 @@ impl Finished {
     pub(super) fn without_a_process(error: &io::Error) -> Self {
         let reason = format!("its process could not be made: {error}");
         Self::not_begun(Failure::NeverStarted { reason })
+    }
+
+    /// Returns what comes of an order whose arguments can't be sent.
+    pub(super) fn without_arguments(reason: &str) -> Self {
+        Self::not_begun(Failure::NeverStarted { reason: reason.to_owned() })
     }
 
     /// Returns what comes of an order for which no process was made, for this reason.

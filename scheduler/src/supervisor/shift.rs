@@ -206,6 +206,12 @@ impl<'a> Shift<'a> {
             let Some((ticket, task)) = self.queue.next() else {
                 return Pace::Waiting;
             };
+            if let Some(reason) = &task.order.unserializable {
+                // Another attempt would find the same.
+                let over = Finished::without_arguments(reason);
+                self.end(ticket, task, over, Next::Nothing, listener);
+                continue;
+            }
             let alone = !self.holds_room();
             match self.call(ticket, &task.order) {
                 Ok(run) => {
@@ -285,7 +291,7 @@ impl<'a> Shift<'a> {
             if self.prepared.len() >= wanted {
                 return;
             }
-            if self.prepared.iter().any(|(of, _)| *of == ticket) {
+            if task.order.unserializable.is_some() || self.prepared.iter().any(|(of, _)| *of == ticket) {
                 continue;
             }
             // What fails now may succeed when its turn has come, and if not, that is told then.
@@ -409,6 +415,7 @@ mod tests {
             checkpoint: None,
             entry: registry::tests::entry("a", 1),
             arguments: Arc::default(),
+            unserializable: None,
             options: Arc::default(),
             line: 0,
             limit: Duration::MAX,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, Impossible, SerializeTuple, Serializer};
 
 use super::bytes;
-use super::codec::{self, CodecError, Undecoded};
+use super::codec::{self, CodecError, Undecoded, guarded};
 use super::payload::Payload;
 use super::reading::{Cannot, NO_MIRROR, Reading};
 use super::recording::{Format, Need, Recorded, Recorder};
@@ -118,8 +118,18 @@ fn only_if<T>(is_well: Result<(), CodecError>, value: T) -> Result<T, CodecError
 }
 
 /// Appends the encodings of the parts of a tuple, one after the other.
-pub(crate) fn append_each<T: Serialize>(bytes: &mut Vec<u8>, tuple: &T, encoding: Encoding) -> Result<(), CodecError> {
-    tuple.serialize(Each { bytes, encoding })
+///
+/// # Errors
+///
+/// Fails with the number of the part that can't be encoded.
+pub(crate) fn append_each<T: Serialize>(
+    bytes: &mut Vec<u8>,
+    tuple: &T,
+    encoding: Encoding,
+) -> Result<(), (usize, CodecError)> {
+    let mut done = 0;
+    let serialized = guarded(|| tuple.serialize(Each { bytes, encoding, done: &mut done }));
+    serialized.map_err(|error| (done, error))
 }
 
 // What depends on no type stands below: code that does is made once more for every type of every job.
@@ -255,6 +265,7 @@ fn explained(undecoded: Undecoded, reading: &Reading) -> CodecError {
 struct Each<'a> {
     bytes: &'a mut Vec<u8>,
     encoding: Encoding,
+    done: &'a mut usize,
 }
 
 /// Why a tuple could not be serialized.
@@ -345,7 +356,9 @@ impl SerializeTuple for Each<'_> {
     type Error = Unable;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unable> {
-        append(self.bytes, value, self.encoding)
+        append(self.bytes, value, self.encoding)?;
+        *self.done += 1;
+        Ok(())
     }
 
     fn end(self) -> Result<(), Unable> {
