@@ -3,13 +3,13 @@
 //!
 //! The table in `scheduler::guide` says what each environment needs.
 
-#![expect(clippy::print_stderr, reason = "these tests say what they skip")]
-
 mod isolated;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use scheduler_tests::skips::skipped;
 
 /// Runs Cargo in the workspace, and returns what it and all that it ran have printed.
 #[track_caller]
@@ -123,7 +123,7 @@ fn a_main_that_forgets_to_say_where_jobs_begin_is_told_so() {
 fn nextest() {
     let nextest = Command::new(env!("CARGO")).args(["nextest", "--version"]).output();
     if !nextest.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: cargo nextest is not installed");
+        skipped("cargo nextest is not installed");
         return;
     }
     assert_told("nextest run --locked -p library --lib --test integration", &[], &["9 tests run: 9 passed, 2 skipped"]);

@@ -10,6 +10,7 @@ use std::{fs, io};
 
 use scheduler::Sweep;
 use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::application::{APP, app, app_at, copy_to, records, run, sweeps};
@@ -23,7 +24,7 @@ pub(crate) fn unshared(script: &str, mode: &str, arguments: &[&str]) -> Option<C
         command
     };
     if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no namespaces can be made here");
+        skipped("no namespaces can be made here");
         return None;
     }
     let mut command = unshare();
@@ -121,7 +122,7 @@ fn in_a_chroot_without_the_binary_a_job_never_starts_and_says_why() {
     for missing in ["`/dev/null` can't be opened".to_owned(), format!("`{APP}` can't be executed")] {
         let output = app(&mode, &["1000", "fast"]).output().expect("the fixture is built");
         if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
-            eprintln!("skipped: this user may not change the root");
+            skipped("this user may not change the root");
             return;
         }
         let records = records(&output);
@@ -197,7 +198,7 @@ fn where_descriptors_run_out_fewer_jobs_run_at_a_time() {
 fn where_processes_run_out_fewer_jobs_run_at_a_time() {
     for output in sixty_jobs("processes 14") {
         if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
-            eprintln!("skipped: this user may not become another");
+            skipped("this user may not become another");
             return;
         }
         assert_all_ran(&output);
@@ -209,7 +210,7 @@ fn with_too_few_processes_a_job_runs_or_says_why_not() {
     let mut command = app("processes 0", &["500", "fast", "fast"]);
     let output = command.output().expect("the fixture is built");
     if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
-        eprintln!("skipped: this user may not become another");
+        skipped("this user may not become another");
         return;
     }
     let denied = records(&output);
@@ -242,7 +243,7 @@ fn a_program_with_more_rights_than_its_caller_is_no_warden() {
     let raised =
         chown(&copy, None, Some(65534)).and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o2755)));
     if let Err(error) = raised {
-        eprintln!("skipped: this user may not make such a program: {error}");
+        skipped(format_args!("this user may not make such a program: {error}"));
         return;
     }
     assert!(!becomes_a_warden(&copy));
@@ -253,7 +254,7 @@ fn an_application_with_other_rights_than_whoever_started_it_runs_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = copy_to(folder.path());
     if chown(&copy, Some(0), Some(0)).is_err() {
-        eprintln!("skipped: only root can give a program other rights");
+        skipped("only root can give a program other rights");
         return;
     }
     for (path, mode) in [(folder.path(), 0o755), (&copy, 0o4755)] {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use scheduler::{StartMethod, Sweep};
 use scheduler_tests::leavings::{alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
+use scheduler_tests::skips::skipped;
 #[cfg(target_os = "linux")]
 use scheduler_tests::surroundings::Surroundings;
 use serde_json::Value;
@@ -242,7 +243,7 @@ impl SmallMemory {
         let folder = Path::new(mount).join(path).join(format!("scheduler-{}", std::process::id()));
         let made = fs::create_dir(&folder).and_then(|()| fs::write(folder.join(limit), (64 << 20).to_string()));
         if let Err(error) = made {
-            eprintln!("skipped: no memory cgroup can be made here: {error}");
+            skipped(format_args!("no memory cgroup can be made here: {error}"));
             let _ = fs::remove_dir(&folder);
             return None;
         }

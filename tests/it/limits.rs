@@ -11,6 +11,7 @@ use scheduler_tests::limited::{
     wants_many_files, writes,
 };
 use scheduler_tests::platform::HAS_WARDENS;
+use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::application::{app_at, copy_to, methods, records};
@@ -137,7 +138,7 @@ fn a_job_that_may_dump_no_core_dumps_none() {
         })
     };
     if !dumps(aborts::job().core_size(1 << 30)) {
-        eprintln!("skipped: no core is dumped here in any case");
+        skipped("no core is dumped here in any case");
         return;
     }
     assert!(!dumps(aborts::job().core_size(0)));
@@ -223,7 +224,7 @@ fn a_limit_on_processes_counts_the_users_and_holds_not_root() {
         assert_eq!(records[0]["result"], libc::EAGAIN, "{records:?}");
     }
     if !is_root() {
-        eprintln!("skipped: this user has no rights that a limit on processes doesn't hold");
+        skipped("this user has no rights that a limit on processes doesn't hold");
         return;
     }
     for record in runs(scheduler_tests::limited::starts_a_thread::job()) {

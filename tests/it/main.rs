@@ -3,9 +3,8 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
-    reason = "these tests look at the clock themselves, and say what they skip"
+    reason = "these tests look at the clock themselves, and print what they measured"
 )]
-#![cfg_attr(target_os = "linux", expect(clippy::print_stderr, reason = "these tests say what they skip"))]
 #![cfg_attr(
     any(not(target_os = "linux"), scheduler_portable),
     allow(unused_imports, dead_code, reason = "what only some tests need, all of which only Linux has")
@@ -61,6 +60,7 @@ mod parent_death;
 mod platforms;
 mod progress;
 mod records;
+mod skips;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]
 mod stopped;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::adversity::unshared;
@@ -74,7 +75,7 @@ fn the_loaders_options_are_passed_on() {
 #[test]
 fn an_application_under_valgrind_runs_jobs() {
     if !Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: valgrind is not installed");
+        skipped("valgrind is not installed");
         return;
     }
     assert_all_ran(each_way("", || {

@@ -12,6 +12,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::forks;
 use scheduler_tests::leavings::{FAMILY, Leaving, alive, leaves, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
+use scheduler_tests::skips::skipped;
 
 use serde_json::Value;
 
@@ -167,7 +168,7 @@ fn nothing_survives_an_application_that_is_the_first_process_of_a_container() {
     unshare.env("APP_MODE", "waits").env(FAMILY, &tag).stdout(Stdio::piped()).stderr(Stdio::null());
     let allowed = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no namespace of process ids can be made here");
+        skipped("no namespace of process ids can be made here");
         return;
     }
     let mut app = Ready::new(unshare);

@@ -32,6 +32,7 @@ mod windows {
     use scheduler_tests::handed_down::FOLDER;
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
+    use scheduler_tests::skips::skipped;
     use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
     use crate::PLENTY;
@@ -91,7 +92,7 @@ mod windows {
         let records = records(&output);
         assert_eq!(records[0]["result"], false, "{records:?}");
         if !output.stdout.starts_with(b"true") {
-            println!("skipped: here no window is shown for a console program that is no job, either");
+            skipped("here no window is shown for a console program that is no job, either");
         }
     }
 

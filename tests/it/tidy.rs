@@ -178,3 +178,20 @@ fn no_file_is_one_that_people_dread() {
         }
     }
 }
+
+#[test]
+fn no_test_prints_that_it_is_skipped_without_failing_under_ci() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["it", "it/faults", "environments", "outside/tests", "outside/src", "src"] {
+        let folder = fs::read_dir(tests.join(folder)).expect("it is part of the repository");
+        files.extend(folder.map(|file| file.expect("it can be read").path()).filter(|path| path.extension().is_some()));
+    }
+    assert!(files.len() > 40, "{files:?}");
+    // Put together, so that this file isn't found.
+    let printed = ["\"skip", "ped"].concat();
+    for path in files.iter().filter(|path| !path.ends_with("skips.rs")) {
+        let text = fs::read_to_string(path).expect("it can be read");
+        assert!(!text.contains(&printed), "{} prints `{printed}…`; call `skipped` instead", path.display());
+    }
+}

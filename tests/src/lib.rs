@@ -26,6 +26,7 @@ pub mod platform;
 #[cfg(unix)]
 pub mod released;
 pub mod sabotage;
+pub mod skips;
 #[cfg(target_os = "linux")]
 pub mod surroundings;
 #[cfg(target_os = "linux")]

@@ -2,6 +2,8 @@
 
 use scheduler::{StartMethod, Sweep};
 
+use crate::skips::skipped;
+
 /// Whether a warden stands between an application and its jobs.
 pub const HAS_WARDENS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
 
@@ -34,14 +36,12 @@ pub fn is_wine() -> bool {
     std::env::var_os("UNDER_WINE").is_some()
 }
 
-/// Says so to a test, and prints why it is skipped then.
+/// Returns true under Wine, and has the test that asks report that it, or a part of it, is [skipped] there.
 #[must_use]
-#[expect(clippy::print_stderr, reason = "whoever runs the tests wants to know")]
 pub fn wine_is_in_the_way(reason: &str) -> bool {
     let is_wine = is_wine();
     if is_wine {
-        let test = std::thread::current();
-        eprintln!("skipped under Wine: {}: {reason}", test.name().unwrap_or_default());
+        skipped(format_args!("under Wine: {reason}"));
     }
     is_wine
 }
