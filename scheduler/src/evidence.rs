@@ -62,7 +62,7 @@ pub enum Sweep {
     Clean,
     /// So many processes beside the job's own were killed, after which the kernel said that nothing is left.
     Killed(usize),
-    /// These process ids were still there when the time for the sweep was over.
+    /// Some processes were alive when the time for the sweep was over. Up to 32 of them are named by their ids.
     Escaped(Vec<u32>),
     /// The witness was lost, or could not see: what is left can't be known.
     #[non_exhaustive]
@@ -70,6 +70,16 @@ pub enum Sweep {
         /// How many processes beside the job were found all the same, and killed.
         killed: usize,
     },
+}
+
+impl Sweep {
+    /// How many processes that have escaped are named.
+    pub(crate) const NAMED: usize = 32;
+
+    /// Returns that these processes, and perhaps more, have escaped.
+    pub(crate) fn escaped(processes: impl IntoIterator<Item = u32>) -> Self {
+        Self::Escaped(processes.into_iter().take(Self::NAMED).collect())
+    }
 }
 
 impl fmt::Display for Sweep {

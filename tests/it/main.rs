@@ -64,6 +64,9 @@ mod skips;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]
 mod stopped;
+// It needs a cgroup that limits the number of processes, and a namespace.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod storms;
 mod stress;
 mod sweep;
 mod tidy;

@@ -28,6 +28,8 @@ pub mod released;
 pub mod sabotage;
 pub mod skips;
 #[cfg(target_os = "linux")]
+pub mod storm;
+#[cfg(target_os = "linux")]
 pub mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod traced;

@@ -23,6 +23,10 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 /// How long the warden waits for the bell until it looks by itself whether its job has ended.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How many processes are collected until the warden reads what the parent has sent: a storm of orphans would keep it from
+/// that.
+const AT_A_TIME: usize = 64;
+
 /// What stands in the marker of a copy that is to be a warden.
 pub(super) const ROLE: &str = "warden";
 
@@ -172,7 +176,7 @@ impl Warden {
         let swept = process::sweep(unreaped, &self.bell, deadline, |reaped| witness.note(&reaped));
         let sweep = match swept {
             Ok(escaped) if !escaped.is_empty() => {
-                Sweep::Escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()).collect())
+                Sweep::escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()))
             }
             Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
             Ok(_) => Sweep::Clean,
@@ -305,18 +309,22 @@ enum Over {
 fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell, due: impl Fn() -> Due) -> Over {
     loop {
         bell.hush();
-        loop {
+        let mut left = AT_A_TIME;
+        while left > 0 {
             match process::reap() {
                 Ok(reaped @ Reaped::Process { .. }) => witness.note(&reaped),
                 Ok(Reaped::Nothing) => break,
                 Ok(Reaped::NoChildren) | Err(_) => return Over::Otherwise,
             }
+            left -= 1;
         }
         if witness.exit.is_some() {
             return Over::Otherwise;
         }
         let look = match due() {
             Due::Now => return Over::Expired,
+            // Where more have ended than were collected, the bell may not ring for them.
+            _ if left == 0 => Duration::ZERO,
             Due::In(left) => left.min(LOOK),
             Due::Never => LOOK,
         };

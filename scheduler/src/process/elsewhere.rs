@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{ChildPid, Cookie, Orphans};
+use crate::clock::Deadline;
 
 /// What stands in the marker of a copy that is to be a job's process.
 pub(crate) const ALONE: &str = "job";
@@ -26,7 +27,7 @@ impl Search {
 
     /// There is nothing to look for.
     #[expect(clippy::unused_self, reason = "on Linux there is a search")]
-    pub(crate) fn round(&mut self) -> bool {
+    pub(crate) fn round(&mut self, _: Deadline) -> bool {
         true
     }
 

@@ -288,7 +288,7 @@ impl Run {
         let job = self.evidence.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
         let search =
             self.search.get_or_insert_with(|| Search::new(self.warden.cookie.clone(), job, self.order.orphans));
-        let is_over = search.round();
+        let is_over = search.round(self.deadline);
         self.evidence.found = search.killed();
         if is_over {
             self.feed(Event::Found);

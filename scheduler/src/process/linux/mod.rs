@@ -1,11 +1,13 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
 mod bell;
+mod children;
 mod job_process;
 mod limits;
 mod memory;
 mod milestones;
 mod own_image;
+mod priority;
 mod search;
 mod sweep;
 mod warden_process;

@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::{ChildPid, Cookie};
-use crate::clock;
+use crate::clock::{self, Deadline};
 use crate::process::Orphans;
 use crate::process::unix::descriptor::above_standard;
 
@@ -39,7 +40,20 @@ pub(crate) struct Search {
     killed: BTreeSet<i32>,
     /// How many looks in a row found nothing.
     empty: u32,
+    under_way: Look,
 }
+
+/// A look at all processes that is under way: it is taken in slices, as others wait for who takes it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    /// The highest number that was looked at.
+    reached: i32,
+    has_found: bool,
+    has_found_more: bool,
+}
+
+/// How long a slice of a look may take.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// How many looks must find nothing.
 const EMPTY_LOOKS: u32 = 3;
@@ -59,45 +73,76 @@ impl Search {
         let ticks = rustix::param::clock_ticks_per_second();
         let lost = clock::since_boot();
         let lost = lost.as_secs() * ticks + u64::from(lost.subsec_nanos()) * ticks / 1_000_000_000;
-        Self { cookie, session, orphans, lost, stopped: BTreeMap::new(), killed: BTreeSet::new(), empty: 0 }
+        Self {
+            cookie,
+            session,
+            orphans,
+            lost,
+            stopped: BTreeMap::new(),
+            killed: BTreeSet::new(),
+            empty: 0,
+            under_way: Look::default(),
+        }
     }
 
-    /// Looks at all processes once, and stops or kills what is found; true once some looks in a row found nothing. Let some
-    /// time pass between them.
-    pub(crate) fn round(&mut self) -> bool {
+    /// Looks at all processes once, or goes on with that where there are many, and stops or kills what is found; true once
+    /// some looks in a row found nothing. Let some time pass between them.
+    ///
+    /// Once `deadline` has passed all that was found is killed.
+    pub(crate) fn round(&mut self, deadline: Deadline) -> bool {
+        let is_complete = self.look_around(deadline.earlier(Deadline::after(SLICE)));
+        if deadline.is_past() {
+            self.kill_what_is_stopped();
+        }
+        if self.orphans == Orphans::Adopted {
+            bury(deadline);
+        }
+        if !is_complete {
+            return false;
+        }
+        let Look { has_found, has_found_more, .. } = std::mem::take(&mut self.under_way);
+        if !has_found_more {
+            self.kill_what_is_stopped();
+        }
+        self.empty = if has_found { 0 } else { self.empty + 1 };
+        self.empty >= EMPTY_LOOKS
+    }
+
+    /// Looks at processes until the deadline has passed; true once it has seen all.
+    fn look_around(&mut self, deadline: Deadline) -> bool {
         let Ok(processes) = fs::read_dir("/proc") else {
             // There may be no such folder, or no descriptor to be had for a moment.
-            self.empty += 1;
-            return self.empty >= EMPTY_LOOKS;
+            return true;
         };
         let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
-        let mut found = false;
-        let mut found_more = false;
+        let mut pids: Vec<_> = pids.filter(|pid| pid.get() > self.under_way.reached).collect();
+        pids.sort_unstable_by_key(|pid| pid.get());
         for pid in pids {
+            if deadline.is_past() {
+                return false;
+            }
+            self.under_way.reached = pid.get();
             match self.look(pid) {
                 Seen::Other => continue,
-                Seen::InBetween => found_more = true,
+                Seen::InBetween => self.under_way.has_found_more = true,
                 Seen::OfTheRun => {
                     if !self.stopped.contains_key(&pid.get()) && !self.killed.contains(&pid.get()) {
-                        found_more |= self.stop(pid);
+                        self.under_way.has_found_more |= self.stop(pid);
                     }
                 }
             }
-            found = true;
+            self.under_way.has_found = true;
         }
-        if !found_more {
-            for (pid, pidfd) in std::mem::take(&mut self.stopped) {
-                // If it has not ended meanwhile, the next round finds it once more.
-                if rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
-                    self.killed.insert(pid);
-                }
+        true
+    }
+
+    fn kill_what_is_stopped(&mut self) {
+        for (pid, pidfd) in std::mem::take(&mut self.stopped) {
+            // If it has not ended meanwhile, the next look finds it once more.
+            if rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
+                self.killed.insert(pid);
             }
         }
-        if self.orphans == Orphans::Adopted {
-            bury();
-        }
-        self.empty = if found { 0 } else { self.empty + 1 };
-        self.empty >= EMPTY_LOOKS
     }
 
     /// Returns how many processes beside the job were found and killed.
@@ -143,8 +188,12 @@ impl Search {
 
 /// Collects every child that has ended. There are none but wardens and what was adopted, and whoever waits for a warden
 /// takes one that is missing for one that has ended.
-fn bury() {
-    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+fn bury(deadline: Deadline) {
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {
+        if deadline.is_past() {
+            return;
+        }
+    }
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -185,10 +234,8 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Deadline;
     use crate::process::COOKIE;
     use std::process::{Child, Command};
-    use std::time::Duration;
 
     #[test]
     fn a_process_name_can_not_forge_its_line() {
@@ -207,7 +254,7 @@ mod tests {
     /// Goes on to the end of a search, which other processes of this machine that are just being executed put off.
     fn end(mut search: Search) -> usize {
         let deadline = Deadline::after(Duration::from_secs(30));
-        while !search.round() {
+        while !search.round(Deadline::after(Duration::MAX)) {
             assert!(!deadline.is_past(), "{search:?}");
         }
         search.killed()
@@ -257,6 +304,19 @@ mod tests {
         assert_eq!(end(search(&cookie, None)), 1);
         assert!(ours.ends(Duration::from_secs(30)));
         assert!(!others.ends(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_stopped_is_killed_when_the_time_is_over_although_more_may_come() {
+        let cookie = Cookie::new([5; 16]);
+        let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(COOKIE, cookie.value()));
+        let mut search = search(&cookie, None);
+        while search.stopped.is_empty() {
+            search.round(Deadline::after(Duration::MAX));
+        }
+        assert!(!search.round(Deadline::now()), "it has not seen all");
+        assert_eq!(search.killed(), 1);
+        assert!(ours.ends(Duration::from_secs(30)));
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Worker {
                 let sweep = if left.is_empty() {
                     Sweep::Unproved { killed: self.killed.len() }
                 } else {
-                    Sweep::Escaped(left.into_iter().map(|process| process.get().cast_unsigned()).collect())
+                    Sweep::escaped(left.into_iter().map(|process| process.get().cast_unsigned()))
                 };
                 let collected = collect(Some(self.child), 0).ok().flatten();
                 self.state = State::Collected;

@@ -19,6 +19,8 @@ pub(crate) use append::{append_line, append_to};
 pub(crate) use channel::{
     Control, Data, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
 };
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub(super) use collect::Collected;
 pub(super) use collect::collect;
 pub(crate) use doorbell::Doorbell;
 pub(crate) use limits::limit;

@@ -39,6 +39,21 @@ impl ChildPid {
         Ok(kill_process(self.0, Signal::KILL)?)
     }
 
+    /// Sends this signal, under the condition of [`kill`](Self::kill).
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    pub(in crate::process) fn send(self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(self.0, signal)?)
+    }
+
+    /// Sends this signal to the process group of that number.
+    ///
+    /// Call it only while a child of this process is in that group which was not collected yet: until then the number
+    /// belongs to the group.
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    pub(in crate::process) fn send_to_group(self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process_group(self.0, signal)?)
+    }
+
     /// Sends the signal that asks a process to end to every process of the group that this one leads.
     ///
     /// As long as it isn't reaped, the group's number belongs to it, too.

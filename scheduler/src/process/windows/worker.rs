@@ -188,7 +188,7 @@ impl Worker {
                     return Heard::Nothing;
                 }
                 let sweep = match (left.is_empty(), self.ended) {
-                    (false, _) => Sweep::Escaped(left),
+                    (false, _) => Sweep::escaped(left),
                     (true, 0) => Sweep::Clean,
                     (true, ended) => Sweep::Killed(ended),
                 };

@@ -113,6 +113,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "daemonises" => forking::daemonise(&scheduler),
         #[cfg(unix)]
         "forks and drops its scheduler" => forking::fork_and_drop(scheduler, jobs),
+        #[cfg(target_os = "linux")]
+        "counts what is left" => count_what_is_left(scheduler, jobs),
         "tells failures" => {
             for record in scheduler.run(jobs)? {
                 println!("{:?}", record.failure());
@@ -176,6 +178,26 @@ fn spawns_fast(
         })
     });
     ended.collect()
+}
+
+/// Prints how long a list takes, how many processes are alive after it, and how many later, and then its records.
+#[cfg(target_os = "linux")]
+fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
+    let clock = std::time::Instant::now();
+    let records = scheduler.run(jobs)?;
+    let seconds = clock.elapsed().as_secs_f64();
+    // Its fork servers stay as long as it does.
+    drop(scheduler);
+    let clock = std::time::Instant::now();
+    let alive = oddity::others_alive()?;
+    // What was killed may need some time to end.
+    while oddity::others_alive()? > 0 && clock.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let counted = (seconds, alive, oddity::others_alive()?);
+    println!("{}", serde_json::to_string(&counted)?);
+    print_records(&records);
+    Ok(())
 }
 
 /// Returns what `APP_METHOD` says.

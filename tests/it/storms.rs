@@ -1,0 +1,113 @@
+//! Storms: jobs that fork faster than they can be listed. Each runs in a cgroup that limits the number of processes, and in
+//! a namespace whose end is the end of all that is in it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use scheduler::Sweep;
+use serde_json::Value;
+
+use crate::application::{APP, methods, records, sweeps};
+
+/// How many processes a storm may have.
+const CAP: u32 = 1500;
+
+/// A cgroup that limits the number of processes.
+struct Capped(PathBuf);
+
+impl Capped {
+    /// Makes one; `None`, and a line that says why, where that can't be had.
+    fn new() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("storm-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // The controller of version 1, or of version 2 where the root delegates it.
+        for hierarchy in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
+            let capped = Self(Path::new(hierarchy).join(&name));
+            // Where that is no cgroup there is no such file, and none must be made.
+            let limit = |folder: &Path| {
+                fs::create_dir(folder)?;
+                fs::OpenOptions::new().write(true).open(folder.join("pids.max"))?.write_all(CAP.to_string().as_bytes())
+            };
+            if limit(&capped.0).is_ok() {
+                return Some(capped);
+            }
+        }
+        eprintln!("skipped: no cgroup can be made here that limits the number of processes");
+        None
+    }
+
+    /// Runs the application in it, on one processor, and in a namespace that dies with it.
+    fn run(&self, method: &str, jobs: &[&str]) -> Output {
+        let script = "echo $$ > \"$CAPPED/cgroup.procs\" && exec taskset --cpu-list $CPU unshare --mount --pid --fork --mount-proc --kill-child \
+                      timeout -s KILL 60 \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, APP]).args(jobs).env("CAPPED", &self.0).stdin(Stdio::null());
+        command.env("CPU", last_processor()).env("APP_MODE", "counts what is left").env("APP_METHOD", method);
+        command.output().expect("`sh` is everywhere")
+    }
+}
+
+impl Drop for Capped {
+    fn drop(&mut self) {
+        // Its last process may be about to leave.
+        crate::soon("the cgroup of a storm is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
+    }
+}
+
+/// Returns the number of the last processor that this process may use.
+fn last_processor() -> String {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    list.trim().rsplit([',', '-']).next().unwrap_or_default().to_owned()
+}
+
+/// What came of a storm: how long the call took, and how many processes were alive after it and in the end.
+fn told(output: &Output) -> (f64, usize, usize) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().rev().nth(2).unwrap_or_default();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
+}
+
+/// Asserts that a call whose job storms returns in time, with a record that is true, and that the storm is over.
+fn a_storm_ends(storm: &str) {
+    // The other tests need what is left of the machine.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(capped) = Capped::new() else { return };
+    for method in methods() {
+        let output = capped.run(method, &["500", storm, "fast"]);
+        let (seconds, alive, stayed) = told(&output);
+        let (records, sweeps): (Vec<Value>, _) = (records(&output), sweeps(&output));
+        println!("{storm}, {method:?}: {seconds} s, {sweeps:?}, {alive} alive, {stayed} later");
+        assert_eq!(records[0]["status"], "timeout", "{records:?}");
+        assert!(seconds < 9.5, "the call took {seconds} s: {sweeps:?}");
+        match &sweeps[0] {
+            Sweep::Killed(killed) => assert!(*killed > 0 && alive == 0, "{alive} are alive"),
+            // A slow machine takes its time to end what was killed.
+            Sweep::Escaped(pids) => assert!(!pids.is_empty() && pids.len() <= 32, "{pids:?}"),
+            sweep => assert!(matches!(sweep, Sweep::Unproved { .. }), "{sweep:?}"),
+        }
+        assert_eq!(records[1]["result"], 42, "{records:?}");
+        assert_eq!(stayed, 0, "{sweeps:?}");
+    }
+}
+
+#[test]
+fn comets_in_sessions_of_their_own_are_ended_in_time() {
+    a_storm_ends("comets 400");
+}
+
+#[test]
+fn a_fork_bomb_is_ended_in_time() {
+    a_storm_ends("fork_bomb");
+}
+
+#[test]
+fn processes_that_change_their_session_at_each_fork_are_ended_in_time() {
+    a_storm_ends("shooting_stars 40");
+}
