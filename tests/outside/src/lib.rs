@@ -37,6 +37,35 @@ pub fn panics() -> i32 {
     panic!("for {reason}")
 }
 
+/// Has another thread panic, which ends the job only where panics abort.
+#[job]
+pub fn panics_elsewhere() -> Result<(), String> {
+    let other = std::thread::spawn(|| panic!("elsewhere"));
+    other.join().map_err(|_| "the thread panicked".to_owned())
+}
+
+/// Panics in a destructor that runs because of another panic.
+#[job]
+pub fn panics_twice() {
+    struct PanicsWhenDropped;
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("the second")
+        }
+    }
+    let _bomb = PanicsWhenDropped;
+    panic!("the first")
+}
+
+/// Aborts, after a panic that was caught where that can be.
+#[job]
+pub fn aborts() {
+    if cfg!(panic = "unwind") {
+        assert!(std::panic::catch_unwind(|| panic!("caught")).is_err());
+    }
+    std::process::abort()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use outside::{Size, fast_job, panics, resize, slow_job};
+use outside::{Size, aborts, fast_job, panics, panics_elsewhere, panics_twice, resize, slow_job};
 use scheduler::{
     AnyJob, Entry, Error, Failure, FollowUp, Job, JobResult, Location, NoFollowUp, Outcome, Overrun, Panic, Parameter,
     Record, Run, Running, Scheduler, StartMethod, Status, Sweep, TimedOut, Usage, default_follow_up_logger, job, jobs,
@@ -94,6 +94,19 @@ fn main() -> Result<(), Box<dyn StdError>> {
     assert!(log.contains(" - Job ID: J2, Reason: timeout, Elapsed Time: 2.") && log.lines().count() == 1, "{log}");
     default_follow_up_logger("J9", "timeout", Duration::from_secs(1), &log_file)?;
     std::fs::remove_dir_all(&folder)?;
+
+    let list = jobs![("elsewhere", panics_elsewhere), ("twice", panics_twice), ("aborts", aborts)];
+    let records = Scheduler::new().timeout(PLENTY).delivery_timeout(PLENTY).run(list)?;
+    let messages = |record: &Record| record.panics().iter().map(|panic| panic.message.clone()).collect::<Vec<_>>();
+    match records[0].failure() {
+        Some(Failure::Panicked(panic)) if cfg!(panic = "abort") => assert_eq!(panic.message, "elsewhere"),
+        Some(Failure::Returned { .. }) => assert_eq!(messages(&records[0]), ["elsewhere"]),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(records[1].failure(), Some(Failure::Panicked(panic)) if panic.message == "the first"));
+    #[cfg(unix)]
+    assert!(matches!(records[2].failure(), Some(Failure::Signaled { name: "SIGABRT", .. })), "{:?}", records[2]);
+    assert!(records.iter().all(|record| record.exit_failure().is_none()));
 
     let call: Job<i32> = fast_job::job();
     let run: Run<i32> = run_job_with_timeout(call.timeout(PLENTY), PLENTY)?;
