@@ -28,12 +28,19 @@ impl CancelToken {
     ///
     /// # Errors
     ///
-    /// Fails if this process handles Ctrl-C already in another way: that is left as it is.
+    /// Fails if there are no descriptors, or no threads, left to listen with.
     ///
     /// # Platform
     ///
-    /// SIGINT on Unix, `CTRL_C_EVENT` and `CTRL_BREAK_EVENT` on Windows, by the crate [`ctrlc`](https://docs.rs/ctrlc). On
-    /// Windows a job does see Ctrl-C if it asks to, by `SetConsoleCtrlHandler(NULL, FALSE)`.
+    /// SIGINT on Unix and `CTRL_C_EVENT` on Windows, and nothing else, whatever features other crates enable: SIGTERM, SIGHUP,
+    /// Ctrl-Break and the closing of a console do what they did before.
+    ///
+    /// On Unix a handler of SIGINT that the application has already is called as well; Tokio's signals, and all others that use
+    /// [`signal-hook-registry`](https://docs.rs/signal-hook-registry), work beside this one. A handler that is installed later
+    /// in another way, by `sigaction` say, replaces this one. On Windows the handler that was set last is called, and this one
+    /// passes Ctrl-C on to no other.
+    ///
+    /// On Windows a job does see Ctrl-C if it asks to, by `SetConsoleCtrlHandler(NULL, FALSE)`.
     ///
     /// # Examples
     ///
@@ -59,9 +66,7 @@ impl CancelToken {
         let new = Self::new();
         let theirs = new.clone();
         let pressed = move || if theirs.is_cancelled() { theirs.kill() } else { theirs.cancel() };
-        if !process::ignores_ctrl_c() {
-            ctrlc::try_set_handler(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
-        }
+        process::on_ctrl_c(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
         Ok(token.insert(new).clone())
     }
 }

@@ -89,6 +89,52 @@ fn ctrl_c_that_is_ignored_stays_so() {
     assert!(application.wait().expect("it is ours").success());
 }
 
+/// What others do with Ctrl-C, and what else may end an application, is left as it is.
+#[cfg(all(unix, feature = "ctrlc"))]
+mod others {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn only_ctrl_c_is_handled_and_every_other_signal_ends_the_application_as_ever() {
+        for (name, number) in [("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP), ("QUIT", libc::SIGQUIT)] {
+            let mut application = begin(CtrlC::Heard, app("listens", &["60000", "obeys"]));
+            Printed::by(&mut application).comes_to("begun");
+            let sent = Command::new("kill").args([&format!("-{name}"), &application.id().to_string()]).status();
+            assert!(sent.expect("`kill` is everywhere").success());
+            let mut status = None;
+            crate::soon("the application ends", || {
+                status = application.try_wait().expect("it is ours");
+                status.is_some()
+            });
+            assert_eq!(status.and_then(|status| status.signal()), Some(number), "SIG{name}");
+        }
+    }
+
+    #[test]
+    fn a_handler_that_the_application_has_is_called_as_well() {
+        let mut application = begin(CtrlC::Heard, app("listens, and has a handler", &["60000", "obeys", "fast"]));
+        let mut printed = Printed::by(&mut application);
+        printed.comes_to("begun");
+        press(&application);
+        printed.comes_to("handled");
+        let records = printed.records();
+        assert_eq!(records[0]["error"], "cancelled while it ran", "{records:?}");
+        assert!(application.wait().expect("it is ours").success());
+    }
+
+    /// A fork has the handler of its application, and must not speak for it.
+    #[test]
+    fn ctrl_c_that_reaches_a_fork_of_the_application_cancels_nothing() {
+        let mut application = begin(CtrlC::Heard, app("listens, and has a fork", &["60000", "fast"]));
+        let records = Printed::by(&mut application).records();
+        assert_eq!(records[0]["result"], 42, "{records:?}");
+        assert!(application.wait().expect("it is ours").success());
+    }
+}
+
 /// Presses Ctrl-C while a job runs that asks to hear it, and while one runs that doesn't.
 ///
 /// The one that asks comes first. If it were made ahead while another runs, the first press could still be on its way to it when

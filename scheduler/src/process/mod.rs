@@ -33,7 +33,7 @@ pub(crate) use word::{Heard, Word};
 #[cfg(unix)]
 mod unix;
 #[cfg(all(unix, feature = "ctrlc"))]
-pub(crate) use unix::signals::ignores_ctrl_c;
+pub(crate) use unix::on_ctrl_c;
 #[cfg(unix)]
 pub(crate) use unix::{append_line, append_to};
 

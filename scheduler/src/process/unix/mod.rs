@@ -3,6 +3,8 @@
 mod append;
 pub(super) mod channel;
 mod collect;
+#[cfg(feature = "ctrlc")]
+mod ctrl_c;
 pub(super) mod descriptor;
 mod doorbell;
 pub(super) mod limits;
@@ -22,6 +24,8 @@ pub(crate) use channel::{
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(super) use collect::Collected;
 pub(super) use collect::collect;
+#[cfg(feature = "ctrlc")]
+pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use doorbell::Doorbell;
 pub(crate) use limits::limit;
 pub(crate) use link::Link;

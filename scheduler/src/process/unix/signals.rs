@@ -64,13 +64,7 @@ pub(in crate::process) fn set(signal: c_int, disposition: libc::sighandler_t) {
     unsafe { libc::signal(signal, disposition) };
 }
 
-/// Says whether whoever started this process wants Ctrl-C ignored, as a shell does that starts it in the background.
-#[cfg(feature = "ctrlc")]
-pub(crate) fn ignores_ctrl_c() -> bool {
-    is_ignored(libc::SIGINT)
-}
-
-fn is_ignored(signal: c_int) -> bool {
+pub(super) fn is_ignored(signal: c_int) -> bool {
     // SAFETY: All-zero is a valid `sigaction`, and the call only writes to it.
     let action = unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();

@@ -2,6 +2,8 @@
 
 mod append;
 mod create;
+#[cfg(feature = "ctrlc")]
+mod ctrl_c;
 mod job_object;
 mod job_process;
 mod limits;
@@ -16,13 +18,13 @@ mod wait;
 mod worker;
 
 pub(crate) use append::{append_line, append_to};
+#[cfg(feature = "ctrlc")]
+pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::limit;
 pub(crate) use milestones::Milestones;
 pub(crate) use own_stream::OwnStream;
 pub(crate) use pipe::{Link, Source, SourceWriter};
-#[cfg(feature = "ctrlc")]
-pub(crate) use process_end::ignores_ctrl_c;
 pub(crate) use process_end::{ChildPid, manner, signal_name};
 pub(crate) use wait::{Doorbell, Interests, wait};
 pub(crate) use worker::{Worker, lacks_room};

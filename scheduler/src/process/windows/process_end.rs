@@ -116,13 +116,6 @@ pub(crate) fn manner(exit: Exit) -> Manner {
     }
 }
 
-/// Says whether to listen to Ctrl-C would be against the will of whoever started this process: here never, as who listens
-/// hears nothing of what is ignored, and still hears Ctrl-Break.
-#[cfg(feature = "ctrlc")]
-pub(crate) fn ignores_ctrl_c() -> bool {
-    false
-}
-
 /// There are no signals.
 pub(crate) fn signal_name(_: i32) -> &'static str {
     "a signal without a name"

@@ -14,6 +14,8 @@
 #[cfg(unix)]
 mod forking;
 mod oddity;
+#[cfg(all(unix, feature = "ctrlc"))]
+mod signals;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -92,8 +94,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         #[cfg(feature = "ctrlc")]
-        "listens" => {
+        "listens" | "listens, and has a handler" | "listens, and has a fork" => {
+            #[cfg(unix)]
+            if mode.ends_with("handler") {
+                signals::handle_ctrl_c();
+            }
             let token = scheduler::CancelToken::on_ctrl_c()?;
+            #[cfg(unix)]
+            if mode.ends_with("fork") {
+                signals::press_ctrl_c_in_a_fork()?;
+            }
             print_records(&scheduler.cancel_token(&token).run(jobs)?);
             Ok(())
         }

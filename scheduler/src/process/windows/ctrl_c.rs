@@ -1,0 +1,38 @@
+//! Ctrl-C at a console: something is called each time that it is pressed, and no other event of the console is handled.
+
+#![expect(unsafe_code, reason = "console handlers have no safe API")]
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use windows_sys::Win32::System::Console::{CTRL_C_EVENT, SetConsoleCtrlHandler};
+use windows_sys::core::BOOL;
+
+type Pressed = Arc<dyn Fn() + Send + Sync>;
+
+/// What the handler calls.
+static PRESSED: Mutex<Option<Pressed>> = Mutex::new(None);
+
+/// Has `pressed` called each time that somebody presses Ctrl-C, until the process exits, on a thread that the system makes.
+///
+/// Where Ctrl-C is ignored the system calls no handler.
+pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
+    *PRESSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(pressed));
+    // SAFETY: The handler lives as long as the process.
+    match unsafe { SetConsoleCtrlHandler(Some(handle), 1) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether the event was handled; of others the next handler decides, which ends the process if nobody else does.
+unsafe extern "system" fn handle(event: u32) -> BOOL {
+    if event != CTRL_C_EVENT {
+        return 0;
+    }
+    let pressed = PRESSED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pressed.map_or(0, |pressed| {
+        pressed();
+        1
+    })
+}
