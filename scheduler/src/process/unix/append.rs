@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::descriptor::above_standard;
 use super::poll::poll;
 use crate::clock::Deadline;
 
@@ -57,7 +58,7 @@ pub(crate) fn append_line(path: &Path, mut line: &[u8]) -> io::Result<()> {
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map_err(|error| {
+    let opened = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map_err(|error| {
         let is_fifo = || fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
         if error == Errno::NXIO && is_fifo() {
             return io::Error::new(
@@ -66,7 +67,8 @@ fn open(path: &Path) -> io::Result<OwnedFd> {
             );
         }
         error.into()
-    })
+    });
+    opened.and_then(above_standard)
 }
 
 #[cfg(test)]
