@@ -30,15 +30,15 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
     if is_ignored(libc::SIGINT) {
         return Ok(());
     }
-    let presses = Arc::new(Presses { unseen: AtomicUsize::new(0), doorbell: Doorbell::new()? });
-    let theirs = Arc::clone(&presses);
+    let shared = Arc::new(Presses { unseen: AtomicUsize::new(0), doorbell: Doorbell::new()? });
+    let theirs = Arc::clone(&shared);
     // SAFETY: The handler adds to an atomic and writes to a descriptor that stays open; it takes no lock, allocates nothing and
     // can't panic.
     let handler = unsafe { signal_hook_registry::register(libc::SIGINT, move || theirs.add()) }?;
     let listen = move || {
         loop {
-            presses.wait();
-            (0..presses.take()).for_each(|_| pressed());
+            shared.wait();
+            (0..shared.take()).for_each(|_| pressed());
         }
     };
     let thread = thread::Builder::new().name("scheduler-ctrl-c".to_owned()).spawn(listen);
