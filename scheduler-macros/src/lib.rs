@@ -7,6 +7,7 @@
 //! 0 problems.rs     collects every mistake
 //!   type_name.rs    a type as its author would write it
 //! 1 value.rs        reads an option's value
+//!   enclosing.rs    knows a function that stands in an `impl`
 //!   item.rs         the function under an attribute
 //!   owned.rs        checks that a type can travel
 //! 2 told.rs         the options that say how a job is run
@@ -22,6 +23,7 @@
 //! ```
 
 mod attr;
+mod enclosing;
 mod entry_point;
 mod expand;
 mod foreign;
@@ -67,6 +69,15 @@ fn job_tokens(options: TokenStream, item: TokenStream) -> TokenStream {
     let options = Options::parse(options, attr::JOB, &mut problems);
     let (mut tokens, beside) = match Function::parse(item.clone(), "job") {
         Ok(function) => match function::check(&function, AsyncFns::HERE, &mut problems) {
+            Ok(job) if enclosing::is_associated() => {
+                problems.at(
+                    &job.name,
+                    "a job is a free function, and this one stands in an `impl` or a `trait`; move it out of there, and call \
+                     it from a method where that is wanted",
+                );
+                Default::default()
+            }
+            Err(_) if enclosing::is_associated() => Default::default(),
             Ok(job) => (expand::before(&job), expand::job(&job, &options)),
             Err(Some(stub)) => (TokenStream::new(), expand::stub(&stub, &options)),
             Err(None) => Default::default(),
