@@ -36,11 +36,17 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let not_a_result = not_a_result(returns, krate);
     // The job of a deprecated function is deprecated, but registering it is no use of the function.
     let registering = (!deprecated.is_empty()).then(|| quote!(#[allow(deprecated)]));
+    let own = own_type(name);
+    let (alias, end) = alias(job, name);
     quote! {
+        #attributes
+        #[doc(hidden)]
+        #vis struct #own {}
+
         #attributes
         #deprecated
         #[doc(hidden)]
-        #vis struct #name {}
+        #alias = #own #end
 
         #attributes
         #registering
@@ -48,7 +54,7 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
             #output
             #entry
             #run
-            impl #name {
+            impl #own {
                 /// Returns the call of this job with these arguments, not yet run.
                 #vis #call
             }
@@ -58,6 +64,28 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
             }
         };
     }
+}
+
+/// Returns the name of the type that the job's own name stands for: one for each place, so that what follows two jobs of one
+/// name is about neither.
+fn own_type(name: &Ident) -> Ident {
+    let (line, column) = if proc_macro::is_available() {
+        let place = Span::call_site().unwrap();
+        (place.line(), place.column())
+    } else {
+        (0, 0)
+    };
+    format_ident!("__scheduler_{}_{line}_{column}", name.unraw(), span = name.span())
+}
+
+/// Returns the beginning of the type's declaration, with the end of the function as the place of its end.
+///
+/// The compiler leaves an error out that has the place of the one before: of two jobs with one name it says so once, of the
+/// functions.
+fn alias(job: &Job, name: &Ident) -> (TokenStream, TokenStream) {
+    let ((first, last), vis) = (job.place, &job.vis);
+    let word = quote_spanned!(first=> type);
+    (quote!(#vis #word #name), quote_spanned!(last=> ;))
 }
 
 /// Returns enough of a refused function's job for its calls to compile.

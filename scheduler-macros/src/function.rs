@@ -1,6 +1,6 @@
 //! Checks the signature of a job, and keeps what its expansion needs.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericParam, Safety, Signature, Visibility};
 
@@ -13,6 +13,8 @@ use crate::returns::{self, Returns};
 pub(crate) struct Job {
     pub(crate) name: Ident,
     pub(crate) vis: Visibility,
+    /// Where the function begins and ends.
+    pub(crate) place: (Span, Span),
     /// The attributes that hold for the registration too.
     pub(crate) attributes: TokenStream,
     /// A deprecated function's `#[deprecated]`: its job is deprecated as well.
@@ -66,6 +68,7 @@ pub(crate) fn check(
         return Ok(Job {
             name,
             vis,
+            place: (function.first_span(), function.body.span()),
             attributes: function.repeated_attributes(),
             deprecated: deprecated.map(ToTokens::to_token_stream).collect(),
             parameters,

@@ -1,6 +1,6 @@
 //! `Function`: the function under an attribute, and which of its attributes the expansion repeats.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::token::Brace;
@@ -36,6 +36,12 @@ impl Function {
             }
             _ => error,
         })
+    }
+
+    /// Returns the span of the first token after the attributes.
+    pub(crate) fn first_span(&self) -> Span {
+        let mut tokens = self.vis.to_token_stream().into_iter().chain(self.sig.to_token_stream());
+        tokens.next().map_or_else(Span::call_site, |token| token.span())
     }
 
     /// Returns the attributes that hold for what stands beside the function too.
