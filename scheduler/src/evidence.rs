@@ -72,6 +72,21 @@ pub enum Sweep {
     },
 }
 
+/// By which means it was found out what a job has left, and ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SweptBy {
+    /// By its warden, to which all that a job starts comes in the end. Linux.
+    Warden,
+    /// By its warden, with a cgroup of the run's own ([`Containment`](crate::Containment)). Linux.
+    Cgroup,
+    /// By a job object. Windows.
+    JobObject,
+    /// By a search among all processes, which proves nothing: where there is no warden, or it was lost.
+    Search,
+}
+
 impl Sweep {
     /// How many processes that have escaped are named.
     pub(crate) const NAMED: usize = 32;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
-use crate::evidence::{Sweep, Usage};
+use crate::evidence::{Sweep, SweptBy, Usage};
 use crate::failure::{Failure, Panic};
 use crate::outcome::{Late, Outcome, Status};
 use crate::output::ErasedOutput;
@@ -61,7 +61,8 @@ use crate::output::ErasedOutput;
 ///   "error": "ended by signal 11 (SIGSEGV)",
 ///   "failure": {"kind": "signaled", "signal": 11, "name": "SIGSEGV", "core_dumped": false},
 ///   "usage": {"user_sec": 0.001, "system_sec": 0.0, "peak_memory_bytes": 4194304},
-///   "sweep": {"kind": "clean"}
+///   "sweep": {"kind": "clean"},
+///   "swept_by": "warden"
 /// }
 /// ```
 ///
@@ -76,6 +77,7 @@ use crate::output::ErasedOutput;
 /// - `sweep`, by its `kind`: `clean`, `killed` (with `killed`, a number), `escaped` (with `pids`), `unproved` (with `killed`).
 /// - `exit_failure`: how the process [failed after its outcome](Self::exit_failure), as a `failure` is written.
 /// - `panics`, where there were [others than the failure](Self::panics): each has `message`, `location`, `thread` and `backtrace`.
+/// - `swept_by`, where a process was made: `warden`, `cgroup`, `job_object` or `search`.
 /// - `stdout` and `stderr`, where they are captured; `stderr_tail`, where there is no result, or an `exit_failure`, and something was
 ///   written.
 /// - `flaky` and `attempts`, where there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
@@ -108,6 +110,7 @@ pub struct Record {
     pub(crate) duration: Duration,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    pub(crate) swept_by: Option<SweptBy>,
     pub(crate) stderr_tail: Box<str>,
     pub(crate) exit_failure: Option<Box<Failure>>,
     pub(crate) panics: Box<[Panic]>,
@@ -184,6 +187,12 @@ impl Record {
     #[must_use]
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
+    }
+
+    /// Returns by which means that was found out, of the last attempt; `None` where no process was made.
+    #[must_use]
+    pub fn swept_by(&self) -> Option<SweptBy> {
+        self.swept_by
     }
 
     /// Returns the last text, up to 8 KiB, that a job without a result wrote to its standard error.

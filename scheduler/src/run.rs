@@ -8,7 +8,7 @@ use crate::attempt::Attempt;
 use crate::captured::{Captured, StandardStream};
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::error::Error;
-use crate::evidence::{Sweep, Usage};
+use crate::evidence::{Sweep, SweptBy, Usage};
 use crate::failure::{Failure, Panic};
 use crate::ledger::undecodable;
 use crate::outcome::{Late, Outcome, Status};
@@ -30,6 +30,8 @@ pub struct Run<T> {
     pub usage: Usage,
     /// What was found after the job.
     pub sweep: Sweep,
+    /// By which means that was found out; `None` where no process was made.
+    pub swept_by: Option<SweptBy>,
     /// The last text, up to 8 KiB, that a job without a result, or with an [`exit_failure`](Self::exit_failure), wrote to its
     /// standard error.
     pub stderr_tail: String,
@@ -141,6 +143,7 @@ impl<T> Run<T> {
             duration: over.duration,
             usage: over.usage,
             sweep: over.sweep,
+            swept_by: over.swept_by,
             stderr_tail: over.stderr_tail,
             exit_failure: over.exit_failure,
             panics: over.panics,

@@ -10,8 +10,8 @@ use crate::escape::OneLine;
 use crate::groups::Groups;
 use crate::launcher::{Launcher, TestEntry};
 use crate::observer::Audience;
-use crate::options::{OnFailure, Options};
-use crate::process::{self, Orphans, Outlet};
+use crate::options::{Containment, OnFailure, Options};
+use crate::process::{self, CgroupHome, Orphans, Outlet};
 use crate::registry;
 use crate::start_method::StartMethod;
 use crate::supervisor::{CancelToken, Crew, Hears, Order, Quarters, Rules};
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) audience: Audience,
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
+    pub(crate) containment: Containment,
 }
 
 impl Default for Settings {
@@ -57,6 +58,7 @@ impl Default for Settings {
             audience: Audience::default(),
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
+            containment: Containment::default(),
         }
     }
 }
@@ -90,9 +92,11 @@ impl Settings {
             return Ok(Vec::new());
         }
         registry::check()?;
+        let cgroups = self.cgroups()?;
         let order = |(id, call): &(String, AnyJob)| {
             let mut order = self.order(Some(id), call)?;
             order.line = self.line(id, &order)?;
+            order.cgroups.clone_from(&cgroups);
             Ok(order)
         };
         jobs.iter().map(order).collect()
@@ -101,9 +105,18 @@ impl Settings {
     /// Returns what is to be run for one call.
     pub(crate) fn one_order(&self, call: &AnyJob) -> Result<Order, Error> {
         self.check()?;
-        let order = self.order(None, call)?;
+        let mut order = self.order(None, call)?;
         registry::check()?;
+        order.cgroups = self.cgroups()?;
         Ok(order)
+    }
+
+    /// Returns where the cgroups of runs are made, if they get any.
+    fn cgroups(&self) -> Result<Option<Arc<CgroupHome>>, Error> {
+        let home = CgroupHome::find(self.containment);
+        let home =
+            home.map_err(|problem| Error::invalid_setting(format!("no job can have a cgroup of its own: {problem}")))?;
+        Ok(home.map(Arc::new))
     }
 
     /// Returns what gets a crew out of its quarters, once this process has been prepared for it.
@@ -202,6 +215,7 @@ impl Settings {
             start_limit: self.start_timeout,
             delivery_limit: self.delivery_timeout,
             orphans: self.orphans,
+            cgroups: None,
         })
     }
 }

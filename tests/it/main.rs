@@ -22,6 +22,9 @@ mod battery;
 mod calls;
 mod cancelling;
 mod checkpoints;
+// Only Linux has cgroups.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod containment;
 // Without the feature there is nothing to hear it by, but on Windows.
 #[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;

@@ -25,7 +25,7 @@ fn a_record_is_serialised_with_its_result_as_a_value_of_its_own() -> Result<(), 
             "user_sec": usage.user.as_secs_f64(), "system_sec": usage.system.as_secs_f64(),
             "peak_memory_bytes": usage.peak_memory,
         },
-        "sweep": json[0]["sweep"],
+        "sweep": json[0]["sweep"], "swept_by": json[0]["swept_by"],
     });
     // What took less than ten microseconds is rounded.
     assert!(duration >= 0.000_01 || expected["duration_sec"] != duration);
@@ -52,7 +52,7 @@ fn the_fields_come_in_a_fixed_order() -> Result<(), Box<dyn std::error::Error>> 
     let text = serde_json::to_string(&records()?[0])?;
     let start = r#"{"job_id":"J1","job":"scheduler_tests::jobs::fast","status":"ok","started_at":""#;
     assert!(text.starts_with(start), "{text}");
-    let order = ["started_at", "duration_sec", "total_duration_sec", "result", "usage", "sweep"];
+    let order = ["started_at", "duration_sec", "total_duration_sec", "result", "usage", "sweep", "swept_by"];
     assert!(order.map(|name| text.find(&format!(r#""{name}":"#))).is_sorted(), "{text}");
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use scheduler::Sweep;
+use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::application::{APP, methods, records, sweeps};
@@ -36,17 +37,18 @@ impl Capped {
                 return Some(capped);
             }
         }
-        eprintln!("skipped: no cgroup can be made here that limits the number of processes");
+        skipped("no cgroup can be made here that limits the number of processes");
         None
     }
 
     /// Runs the application in it, on one processor, and in a namespace that dies with it.
-    fn run(&self, method: &str, jobs: &[&str]) -> Output {
+    fn run(&self, method: &str, containment: &str, jobs: &[&str]) -> Output {
         let script = "echo $$ > \"$CAPPED/cgroup.procs\" && exec taskset --cpu-list $CPU unshare --mount --pid --fork --mount-proc --kill-child \
                       timeout -s KILL 60 \"$0\" \"$@\"";
         let mut command = Command::new("sh");
         command.args(["-c", script, APP]).args(jobs).env("CAPPED", &self.0).stdin(Stdio::null());
         command.env("CPU", last_processor()).env("APP_MODE", "counts what is left").env("APP_METHOD", method);
+        command.env("APP_CONTAINMENT", containment);
         command.output().expect("`sh` is everywhere")
     }
 }
@@ -74,13 +76,13 @@ fn told(output: &Output) -> (f64, usize, usize) {
 }
 
 /// Asserts that a call whose job storms returns in time, with a record that is true, and that the storm is over.
-fn a_storm_ends(storm: &str) {
+fn a_storm_ends(storm: &str, containment: &str) {
     // The other tests need what is left of the machine.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(capped) = Capped::new() else { return };
     for method in methods() {
-        let output = capped.run(method, &["500", storm, "fast"]);
+        let output = capped.run(method, containment, &["500", storm, "fast"]);
         let (seconds, alive, stayed) = told(&output);
         let (records, sweeps): (Vec<Value>, _) = (records(&output), sweeps(&output));
         println!("{storm}, {method:?}: {seconds} s, {sweeps:?}, {alive} alive, {stayed} later");
@@ -99,15 +101,28 @@ fn a_storm_ends(storm: &str) {
 
 #[test]
 fn comets_in_sessions_of_their_own_are_ended_in_time() {
-    a_storm_ends("comets 400");
+    a_storm_ends("comets 400", "");
 }
 
 #[test]
 fn a_fork_bomb_is_ended_in_time() {
-    a_storm_ends("fork_bomb");
+    a_storm_ends("fork_bomb", "");
 }
 
 #[test]
 fn processes_that_change_their_session_at_each_fork_are_ended_in_time() {
-    a_storm_ends("shooting_stars 40");
+    a_storm_ends("shooting_stars 40", "");
+}
+
+#[test]
+fn a_storm_in_a_cgroup_is_ended_at_one_write() {
+    // Where one can't be had, that is an error: see `containment`.
+    let cgroups = ["/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"];
+    if !cgroups.iter().any(|path| fs::OpenOptions::new().write(true).open(path).is_ok()) {
+        skipped("no cgroup can be made here");
+        return;
+    }
+    for storm in ["comets 400", "fork_bomb", "shooting_stars 40"] {
+        a_storm_ends(storm, "cgroup");
+    }
 }

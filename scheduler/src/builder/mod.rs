@@ -13,7 +13,7 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
 use crate::ledger::Ledger;
-use crate::options::{Options, option_setters};
+use crate::options::{Containment, Options, option_setters};
 use crate::process::Orphans;
 use crate::record::Record;
 use crate::running::Running;
@@ -157,6 +157,20 @@ impl<F> Scheduler<F> {
     pub fn start_method(mut self, start_method: StartMethod) -> Self {
         self.settings_mut().start_method = start_method;
         self.quarters = Quarters::default();
+        self
+    }
+
+    /// Sets whether each run gets a cgroup of its own: [`Containment::None`] unless set.
+    ///
+    /// With a cgroup no storm of processes takes longer to be ended than the kernel takes. The group is made below the
+    /// application's own one, under a name that begins with `scheduler-`, and removed before the record is there. Where one is
+    /// asked for and can't be had, that is an error when the jobs are to run.
+    ///
+    /// # Platform
+    ///
+    /// Linux; see [`Containment`].
+    pub fn containment(mut self, containment: Containment) -> Self {
+        self.settings_mut().containment = containment;
         self
     }
 

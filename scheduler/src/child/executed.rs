@@ -80,6 +80,6 @@ pub(super) fn run(role: Role) -> ! {
     if let Some(environment) = &mut request.environment {
         environment.forget_variables();
     }
-    let prepared = become_job(std::os::unix::process::parent_id(), [stdout, None]);
+    let prepared = become_job(std::os::unix::process::parent_id(), [stdout, None], request.cgroup.as_ref());
     warden::run_job(&request, data, Milestones::sent(input.into()), prepared)
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::executed::{self, Role};
 use super::{confirmed, give_up, job, unprepared};
 use crate::clock::Deadline;
-use crate::evidence::{Exit, Sweep, Usage};
+use crate::evidence::{Exit, Sweep, SweptBy, Usage};
 use crate::launcher::Launcher;
 use crate::process::{
-    self, Announced, Bell, ChildPid, Control, Data, Due, Fallback, Fork, KILL_SIGNAL, Milestones, ParentWatch, Reaped,
-    Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
+    self, Announced, Bell, Cgroup, ChildPid, Control, Data, Due, Fallback, Fork, KILL_SIGNAL, Milestones, ParentWatch,
+    Reaped, Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -111,6 +111,13 @@ impl Warden {
                 return self;
             }
         };
+        let cgroup = match request.cgroup.as_ref().map(Cgroup::make).transpose() {
+            Ok(cgroup) => cgroup,
+            Err(error) => {
+                self.parent.refuse(&error);
+                return self;
+            }
+        };
         let job = match self.method {
             Ready::ToExecute => self.execute(request, &data, &streams),
             Ready::ToFork => {
@@ -120,7 +127,7 @@ impl Warden {
                     Ok(Fork::Job) => {
                         let milestones = self.milestones;
                         drop((self.parent, self.bell));
-                        let prepared = become_job(warden, streams);
+                        let prepared = become_job(warden, streams, request.cgroup.as_ref());
                         run_job(request, data, milestones, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
@@ -132,9 +139,13 @@ impl Warden {
             Ok(job) => {
                 // Where the job's stream ends, the job has ended.
                 drop((data, streams));
-                self.watch(job, Fallback::of(request));
+                self.watch(job, Fallback::of(request), cgroup.as_ref());
             }
-            Err(error) => self.parent.refuse(&error),
+            Err(error) => {
+                // Nothing has come into it.
+                cgroup.map(|cgroup| cgroup.remove());
+                self.parent.refuse(&error);
+            }
         }
         self
     }
@@ -161,7 +172,7 @@ impl Warden {
         process::execute(&mut command, input)
     }
 
-    fn watch(&mut self, job: ChildPid, fallback: Fallback) {
+    fn watch(&mut self, job: ChildPid, fallback: Fallback, cgroup: Option<&Cgroup>) {
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job says it, too; and if the parent is gone, the end of its stream says so next.
         let _ = self.parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
@@ -173,6 +184,9 @@ impl Warden {
         witness.killed = 0;
         let unreaped = witness.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
+        // Where it can be removed, nothing is left in it.
+        let left = cgroup.filter(|cgroup| !cgroup.remove());
+        left.inspect(|cgroup| cgroup.kill());
         let swept = process::sweep(unreaped, &self.bell, deadline, |reaped| witness.note(&reaped));
         let sweep = match swept {
             Ok(escaped) if !escaped.is_empty() => {
@@ -182,10 +196,13 @@ impl Warden {
             Ok(_) => Sweep::Clean,
             Err(_) => Sweep::Unproved { killed: witness.killed },
         };
+        let is_contained = cgroup.is_some() && left.is_none_or(|cgroup| cgroup.end(deadline));
+        let swept_by = if is_contained { SweptBy::Cgroup } else { SweptBy::Warden };
         self.parent.report(&ExitReport {
             exit: witness.exit,
             usage: witness.usage,
             sweep,
+            swept_by,
             ran,
             expired: over == Over::Expired,
         });
@@ -244,7 +261,14 @@ impl Parent {
             Ok(Reaped::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
         };
-        self.report(&ExitReport { exit: None, usage: Usage::default(), sweep, ran: None, expired: false });
+        self.report(&ExitReport {
+            exit: None,
+            usage: Usage::default(),
+            sweep,
+            swept_by: SweptBy::Warden,
+            ran: None,
+            expired: false,
+        });
     }
 
     /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.

@@ -77,6 +77,7 @@ impl Record {
         }
         fields.add("usage", Used(self.usage));
         fields.add("sweep", Swept(&self.sweep));
+        fields.add_if("swept_by", self.swept_by);
         fields.add_if("exit_failure", self.exit_failure());
         fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
         fields.add_if("stdout", self.stdout());

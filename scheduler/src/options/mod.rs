@@ -1,5 +1,6 @@
 //! `Options`: everything that a job can be told, by its call, its attribute or the scheduler.
 
+mod containment;
 mod environment;
 mod limits;
 mod on_failure;
@@ -11,6 +12,7 @@ mod stop;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use containment::Containment;
 pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::OWN;

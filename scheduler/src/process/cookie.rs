@@ -24,6 +24,12 @@ impl Cookie {
         all.rsplit(':').next().map(|own| Self(own.to_owned()))
     }
 
+    /// Returns what no other run has.
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    pub(super) fn own(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the variable's value. A run within a job keeps the cookie of the outer run, which looks for it, too.
     pub(crate) fn value(&self) -> String {
         match std::env::var(COOKIE) {

@@ -1,9 +1,11 @@
 //! What the platforms have in place of wardens, and of what only Linux has.
 
+use std::ffi::OsString;
 use std::io;
 
 use super::{ChildPid, Cookie, Orphans};
 use crate::clock::Deadline;
+use crate::options::Containment;
 
 /// What stands in the marker of a copy that is to be a job's process.
 pub(crate) const ALONE: &str = "job";
@@ -36,6 +38,26 @@ impl Search {
         0
     }
 }
+
+/// Where the cgroups of runs are made: nowhere.
+#[derive(Clone, Debug)]
+pub(crate) enum CgroupHome {}
+
+impl CgroupHome {
+    pub(crate) fn find(containment: Containment) -> io::Result<Option<Self>> {
+        match containment {
+            Containment::Auto | Containment::None => Ok(None),
+            Containment::Cgroup => Err(io::Error::new(io::ErrorKind::Unsupported, "only Linux has cgroups")),
+        }
+    }
+
+    pub(crate) fn group(&self, _: &Cookie) -> OsString {
+        match *self {}
+    }
+}
+
+/// There is none.
+pub(crate) fn end_cgroup(_: &OsString) {}
 
 /// Who knows of ends for want of memory: nobody.
 #[derive(Debug)]

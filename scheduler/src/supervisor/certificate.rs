@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::excerpt::excerpt;
 use super::step::Verdict;
-use crate::evidence::{Exit, Sweep, Usage};
+use crate::evidence::{Exit, Sweep, SweptBy, Usage};
 use crate::failure::{Failure, Panic};
 use crate::options;
 use crate::outcome::{Late, Outcome, Overrun};
@@ -71,10 +71,10 @@ pub(super) struct Limits {
 
 impl Evidence {
     /// Returns what the warden saw.
-    pub(super) fn witnessed(&self) -> (Usage, Sweep) {
+    pub(super) fn witnessed(&self) -> (Usage, Sweep, SweptBy) {
         match &self.report {
-            Some(report) => (report.usage, report.sweep.clone()),
-            None => (Usage::default(), Sweep::Unproved { killed: self.found }),
+            Some(report) => (report.usage, report.sweep.clone(), report.swept_by),
+            None => (Usage::default(), Sweep::Unproved { killed: self.found }, SweptBy::Search),
         }
     }
 
@@ -349,7 +349,14 @@ mod tests {
     };
 
     fn exited(exit: Option<Exit>) -> Evidence {
-        let report = ExitReport { exit, usage: Usage::default(), sweep: Sweep::Clean, ran: None, expired: false };
+        let report = ExitReport {
+            exit,
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            swept_by: SweptBy::Warden,
+            ran: None,
+            expired: false,
+        };
         Evidence { hello: Some(Hello { job: 7 }), report: Some(report), ..Evidence::default() }
     }
 

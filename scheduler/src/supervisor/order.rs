@@ -9,12 +9,12 @@ use super::warden::new_mark;
 use crate::attempt::Attempt;
 use crate::captured::Captured;
 use crate::checkpoint::Checkpoint;
-use crate::evidence::{Sweep, Usage};
+use crate::evidence::{Sweep, SweptBy, Usage};
 use crate::failure::{Failure, Panic};
 use crate::launcher;
 use crate::options::Options;
 use crate::outcome::{Late, Outcome};
-use crate::process::{Ends, Orphans};
+use crate::process::{CgroupHome, Cookie, Ends, Orphans};
 use crate::registry::Entry;
 use crate::wire::message::{Next, Request};
 
@@ -45,11 +45,13 @@ pub(crate) struct Order {
     pub(crate) delivery_limit: Duration,
     /// Where orphans go, should the warden be lost.
     pub(crate) orphans: Orphans,
+    /// Where its cgroup is made, if it gets one.
+    pub(crate) cgroups: Option<Arc<CgroupHome>>,
 }
 
 impl Order {
     /// Returns what a warden is told of it, and its job: their streams lead to these ends.
-    pub(super) fn request(&self, ends: &Ends, next: Next) -> Request {
+    pub(super) fn request(&self, ends: &Ends, next: Next, cookie: &Cookie) -> Request {
         Request {
             id: self.id.to_string(),
             attempt: self.attempt,
@@ -63,6 +65,7 @@ impl Order {
             next,
             limits: self.options.limits.any(),
             environment: self.options.environment.any(),
+            cgroup: self.cgroups.as_ref().map(|home| home.group(cookie)),
             stdout: ends.stdout.leads.clone(),
             stderr: ends.stderr.leads.clone(),
         }
@@ -90,6 +93,8 @@ pub(crate) struct Finished {
     pub(crate) duration: Duration,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    /// Nothing where no process was made.
+    pub(crate) swept_by: Option<SweptBy>,
     pub(crate) stderr_tail: String,
     /// How the process failed after the outcome was complete, if it did.
     pub(crate) exit_failure: Option<Box<Failure>>,
@@ -124,6 +129,7 @@ impl Finished {
             duration: Duration::ZERO,
             usage: Usage::default(),
             sweep: Sweep::Clean,
+            swept_by: None,
             stderr_tail: String::new(),
             exit_failure: None,
             panics: Box::default(),

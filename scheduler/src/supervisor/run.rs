@@ -18,7 +18,7 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::Sweep;
 use crate::options::Terminate;
 use crate::outcome::Outcome;
-use crate::process::{ChildPid, Interests, MemoryKills, Output, Ready, Search, Stream};
+use crate::process::{self, ChildPid, Interests, MemoryKills, Output, Ready, Search, Stream};
 use crate::wire::frame::{self, FrameReader, Kind, Mark};
 
 /// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
@@ -89,7 +89,7 @@ impl Run {
     pub(super) fn prepare(order: Order, crew: &mut Crew) -> io::Result<Self> {
         let (output, ends) = Output::open(crew.outlet(), &order.id, &order.options)?;
         let mut warden = crew.take()?;
-        let mut request = order.request(&ends, crew.next());
+        let mut request = order.request(&ends, crew.next(), &warden.cookie);
         let stream = match warden.assign(&mut request, &ends) {
             Ok(stream) => stream,
             Err(error) => {
@@ -288,6 +288,9 @@ impl Run {
         let job = self.evidence.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
         let search =
             self.search.get_or_insert_with(|| Search::new(self.warden.cookie.clone(), job, self.order.orphans));
+        if let Some(home) = &self.order.cgroups {
+            process::end_cgroup(&home.group(&self.warden.cookie));
+        }
         let is_over = search.round(self.deadline);
         self.evidence.found = search.killed();
         if is_over {
@@ -378,7 +381,7 @@ impl Run {
         self.evidence.unsent = unsent.map(io::Error::to_string);
         self.evidence.out_of_memory =
             self.evidence.was_killed() && crew.memory().has_seen_more_than(&self.memory_kills);
-        let (usage, sweep) = self.evidence.witnessed();
+        let (usage, sweep, swept_by) = self.evidence.witnessed();
         // What has escaped it once would be taken for the next job's.
         let is_fit = !self.evidence.forced && matches!(sweep, Sweep::Clean | Sweep::Killed(_));
         crew.take_back(self.warden, is_fit);
@@ -405,6 +408,7 @@ impl Run {
             duration: self.duration,
             usage,
             sweep,
+            swept_by: Some(swept_by),
             stderr_tail,
             exit_failure,
             panics: panics.into_boxed_slice(),

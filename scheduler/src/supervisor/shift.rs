@@ -423,6 +423,7 @@ mod tests {
             start_limit: Duration::from_secs(60),
             delivery_limit: Duration::from_secs(60),
             orphans: Orphans::default(),
+            cgroups: None,
         };
         let (sender, told) = mpsc::channel();
         let watch = move || {

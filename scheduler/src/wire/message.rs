@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Exit, Sweep, Usage};
+use crate::evidence::{Exit, Sweep, SweptBy, Usage};
 use crate::failure::Panic;
 use crate::options::{Environment, Limits};
 use crate::wire::frame::Mark;
@@ -38,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) limits: Option<Limits>,
     /// What of its environment is changed.
     pub(crate) environment: Option<Environment>,
+    /// The path of the cgroup that is made for it, if it gets one.
+    pub(crate) cgroup: Option<OsString>,
     /// Where its standard output leads.
     pub(crate) stdout: Leads,
     /// Where its standard error leads.
@@ -87,6 +89,7 @@ pub(crate) struct ExitReport {
     pub(crate) exit: Option<Exit>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    pub(crate) swept_by: SweptBy,
     /// How long the function ran until then, where that is known.
     pub(crate) ran: Option<Duration>,
     /// The job was killed at a deadline that the parent had not kept.
@@ -140,6 +143,8 @@ mod tests {
             next: Next::Stay,
             limits: Some(Limits { memory: Some(1 << 20), ..Limits::default() }),
             environment: Some(Environment::default()),
+            // A path is written as its platform has it.
+            cgroup: None,
             stdout: Leads::Along(1),
             // A path is written as its platform has it.
             stderr: Leads::Nowhere,

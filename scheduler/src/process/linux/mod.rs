@@ -1,6 +1,7 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
 mod bell;
+mod cgroup;
 mod children;
 mod job_process;
 mod limits;
@@ -22,6 +23,7 @@ pub(crate) use super::unix::{
     Source, SourceWriter, Woken, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, take_input,
     wait, was_started_as_copy,
 };
+pub(crate) use cgroup::{Cgroup, CgroupHome, end_cgroup};
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
 pub(crate) use memory::{MemoryKills, MemoryWitness};

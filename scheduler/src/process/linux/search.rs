@@ -221,6 +221,11 @@ impl Stat {
         })
     }
 
+    /// Returns when it was started, in clock ticks since the machine was.
+    pub(super) fn started(&self) -> u64 {
+        self.started
+    }
+
     fn is_alive(&self) -> bool {
         !matches!(self.state, b'Z' | b'X')
     }

@@ -12,7 +12,7 @@ use super::exit_watch::ExitWatch;
 use super::listing::{self, EMPTY_LOOKS, Kin};
 use super::{ChildPid, Glance, Interests, Link, wait};
 use crate::clock::Deadline;
-use crate::evidence::{Sweep, Usage};
+use crate::evidence::{Sweep, SweptBy, Usage};
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::unix::{Orders, collect, spawn};
 use crate::process::{COOKIE, Cookie, Heard, Origin, Stream, Word};
@@ -167,6 +167,7 @@ impl Worker {
                     exit: collected.as_ref().map(|collected| collected.exit),
                     usage: collected.map_or(Usage::default(), |collected| collected.usage),
                     sweep,
+                    swept_by: SweptBy::Search,
                     ran: self.expired,
                     expired: self.expired.is_some(),
                 })))

@@ -23,7 +23,7 @@ use super::pipe::{Link, inheritable};
 use super::process_end::{ProcessEnd, exit, usage};
 use super::wait::{Interests, wait};
 use crate::clock::Deadline;
-use crate::evidence::Sweep;
+use crate::evidence::{Sweep, SweptBy};
 use crate::process::output::{Awaited, Ends, Outlet, Relay};
 use crate::process::{COOKIE, Cookie, Heard, MARKER, Stream, Word};
 use crate::wire::codec;
@@ -198,6 +198,7 @@ impl Worker {
                     exit: exit(self.process.as_handle()),
                     usage,
                     sweep,
+                    swept_by: SweptBy::JobObject,
                     ran: None,
                     expired: false,
                 })))

@@ -22,7 +22,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Handle, Outcome, Record, Scheduler, StartMethod};
+use scheduler::{AnyJob, Containment, Handle, Outcome, Record, Scheduler, StartMethod};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leavings::{FAMILY, Leaving, alive};
@@ -73,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let concurrency = std::env::var("APP_CONCURRENCY").map_or(Ok(1), |number| number.parse())?;
     let scheduler = Scheduler::new().timeout(timeout).start_method(start_method()).concurrency(concurrency);
+    let scheduler = scheduler.containment(containment());
     let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
     match mode.as_str() {
         #[cfg(target_os = "linux")]
@@ -208,6 +209,15 @@ fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
     println!("{}", serde_json::to_string(&counted)?);
     print_records(&records);
     Ok(())
+}
+
+/// Returns what `APP_CONTAINMENT` says.
+fn containment() -> Containment {
+    match std::env::var("APP_CONTAINMENT").as_deref() {
+        Ok("auto") => Containment::Auto,
+        Ok("cgroup") => Containment::Cgroup,
+        _ => Containment::None,
+    }
 }
 
 /// Returns what `APP_METHOD` says.
