@@ -95,19 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         #[cfg(feature = "ctrlc")]
-        "listens" | "listens, and has a handler" | "listens, and has a fork" => {
-            #[cfg(unix)]
-            if mode.ends_with("handler") {
-                signals::handle_ctrl_c();
-            }
-            let token = scheduler::CancelToken::on_ctrl_c()?;
-            #[cfg(unix)]
-            if mode.ends_with("fork") {
-                signals::press_ctrl_c_in_a_fork()?;
-            }
-            print_records(&scheduler.cancel_token(&token).run(jobs)?);
-            Ok(())
-        }
+        "listens" | "listens, and has a handler" | "listens, and has a fork" => listen(&mode, scheduler, jobs),
         "adopts" => {
             print_records(&scheduler.run(jobs)?);
             // What was adopted has been buried, too.
@@ -150,6 +138,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
     }
+}
+
+/// Runs the jobs until they are over or somebody presses Ctrl-C.
+#[cfg(feature = "ctrlc")]
+fn listen(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
+    #[cfg(unix)]
+    if mode.ends_with("handler") {
+        signals::handle_ctrl_c();
+    }
+    let token = scheduler::CancelToken::on_ctrl_c()?;
+    #[cfg(unix)]
+    if mode.ends_with("fork") {
+        signals::press_ctrl_c_in_a_fork()?;
+    }
+    #[cfg(not(unix))]
+    assert_eq!(mode, "listens", "only a Unix has signals");
+    print_records(&scheduler.cancel_token(&token).run(jobs)?);
+    Ok(())
 }
 
 /// Spawns jobs, twice, and returns how many threads there are before, while they run, and once they are over.
