@@ -46,23 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     oddity::after_init(&mode)?;
     let mut arguments = std::env::args().skip(1);
     let timeout = Duration::from_millis(arguments.next().unwrap_or_default().parse()?);
-    let jobs: Vec<_> = arguments
-        .map(|name| {
-            let call = match name.split_once(' ') {
-                Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.to_owned())),
-                Some(("keeps", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Hangs, tag.to_owned())),
-                Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
-                Some(("overruns", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Spins, tag.to_owned())),
-                Some(("released", rest)) => AnyJob::named("returns_once_released", of(rest)),
-                Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),
-                Some(("aborts", tag)) => AnyJob::named("aborts_once_released", (tag.to_owned(),)),
-                Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
-                Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
-                None => AnyJob::named(&name, ()),
-            };
-            Ok((name, call?))
-        })
-        .collect::<Result<_, scheduler::Error>>()?;
+    let jobs: Vec<_> =
+        arguments.map(|name| call(&name).map(|call| (name, call))).collect::<Result<_, scheduler::Error>>()?;
     // The test may wait for this line, and kill the application when it pleases.
     println!("ready");
     std::io::stdout().flush()?;
@@ -215,6 +200,22 @@ fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
     println!("{}", serde_json::to_string(&counted)?);
     print_records(&records);
     Ok(())
+}
+
+/// Returns the call that an argument names.
+fn call(name: &str) -> Result<AnyJob, scheduler::Error> {
+    match name.split_once(' ') {
+        Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.to_owned())),
+        Some(("keeps", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Hangs, tag.to_owned())),
+        Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
+        Some(("overruns", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Spins, tag.to_owned())),
+        Some(("released", rest)) => AnyJob::named("returns_once_released", of(rest)),
+        Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),
+        Some(("aborts", tag)) => AnyJob::named("aborts_once_released", (tag.to_owned(),)),
+        Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
+        Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
+        None => AnyJob::named(name, ()),
+    }
 }
 
 /// Returns what `APP_CONTAINMENT` says.
