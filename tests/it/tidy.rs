@@ -87,8 +87,8 @@ fn platforms_differ_in_the_modules_that_are_for_it() {
             differ.insert(module.as_os_str().to_string_lossy().into_owned());
         }
     }
-    // The boot clock, the image and its name, and huge pages.
-    let expected = ["child", "clock.rs", "launcher.rs", "pages.rs", "process"];
+    // The boot clock, the image and its name, descriptors that only Unix has, and huge pages.
+    let expected = ["child", "clock.rs", "launcher.rs", "options", "pages.rs", "process"];
     assert!(differ.iter().eq(expected), "{differ:?}");
 }
 

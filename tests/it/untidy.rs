@@ -1,5 +1,7 @@
-//! Applications that are less tidy than most: with closed standard streams, and with forks.
+//! Applications that are less tidy than most: with closed standard streams, with forks, with descriptors that
+//! everything inherits.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -21,9 +23,15 @@ fn untidy(what: &str, method: &str, folder: &Path) -> (Command, PathBuf) {
 /// Runs it, and returns its report.
 #[track_caller]
 fn report(what: &str, method: &str, rest: &[&str]) -> Value {
+    report_after("", what, method, rest)
+}
+
+/// Does the same with an application that does something before it reaches `init()`.
+#[track_caller]
+fn report_after(early: &str, what: &str, method: &str, rest: &[&str]) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (mut command, report) = untidy(what, method, folder.path());
-    let output = command.args(rest).output().expect("it is built");
+    let output = command.args(rest).env("UNTIDY_BEFORE_INIT", early).output().expect("it is built");
     let text = std::fs::read_to_string(report).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{output:?}"))
 }
@@ -123,5 +131,55 @@ fn a_list_that_is_under_way_belongs_to_one_of_two_processes() {
             let error = fork[1]["Err"].as_str().expect("it has no list");
             assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
         }
+    }
+}
+
+/// The ways in which a job's process comes to be, and what the application does before it reaches `init()`: with threads there
+/// a warden executes the binary once more for the job.
+fn starts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    methods().map(|method| ("opens files", method)).chain([("starts a thread", "")])
+}
+
+#[test]
+fn no_job_and_no_idle_fork_server_holds_what_it_was_not_given() {
+    for (early, method) in starts() {
+        let report = report_after(early, "leaks", method, &[]);
+        assert_eq!(report["read"], 0, "{report}");
+        for found in report["found"].as_array().expect("two jobs looked") {
+            // What `main` opens before `init()` is the program's own, also where it isn't close-on-exec.
+            let found: BTreeSet<_> = found.as_object().expect("a map").values().filter_map(Value::as_str).collect();
+            assert_eq!(found, BTreeSet::from(["/etc/hosts", "/etc/passwd"]), "{early}, {method}");
+        }
+    }
+}
+
+#[test]
+fn a_job_and_its_children_have_the_descriptors_that_they_are_given_under_their_numbers() {
+    for (early, method) in starts() {
+        for told in report_after(early, "hands down", method, &[]).as_array().expect("one for each set") {
+            let numbers = told["numbers"].as_array().expect("numbers").iter().filter_map(Value::as_i64);
+            let written: Vec<_> =
+                numbers.flat_map(|number| [format!("job {number}"), format!("child {number}")]).collect();
+            assert_eq!(told["status"]["Ok"], Value::Null, "{early}, {method}: {told}");
+            assert_eq!(told["is_ok"], true, "{early}, {method}: {told}");
+            // By a list, and by a spawned job, in any order.
+            let mut expected = [written.as_slice(), &written].concat();
+            let mut lines: Vec<_> = told["text"].as_str().expect("text").lines().map(str::to_owned).collect();
+            expected.sort();
+            lines.sort();
+            assert_eq!(lines, expected, "{early}, {method}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_descriptor_under_a_number_that_main_has_taken_is_refused() {
+    for (early, method) in starts() {
+        let error = report_after(early, "hands down what is taken", method, &[]);
+        let error = error.as_str().expect("it never started");
+        assert!(
+            error.contains("descriptor 3, which it is to inherit, is open there already: `main` opened"),
+            "{error}"
+        );
     }
 }

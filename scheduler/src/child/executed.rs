@@ -9,42 +9,46 @@ use std::process::Command;
 
 use super::{exit_unheard, give_up, unprepared, warden};
 use crate::options::Environment;
-use crate::process::{COOKIE, Data, MARKER, Milestones, become_job, take_input};
+use crate::process::{COOKIE, Data, MARKER, Milestones, Streams, become_job, clear_of, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
 use crate::wire::message::Request;
 
 /// The role of a job that the warden executes: which of the descriptors that it inherits are what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) data: i32,
     /// The standard output, if it isn't to be the null device.
     pub(super) stdout: Option<i32>,
+    /// Those that the job inherits.
+    pub(super) inherited: Vec<i32>,
 }
 
 impl Role {
     const PREFIX: &str = "job:";
 
     /// Returns what to put into the marker.
-    pub(super) fn written(self) -> String {
-        let Self { data, stdout } = self;
-        let prefix = Self::PREFIX;
-        stdout.map_or_else(|| format!("{prefix}{data}"), |stdout| format!("{prefix}{data},{stdout}"))
+    pub(super) fn written(&self) -> String {
+        let stdout = self.stdout.map_or_else(|| "-".to_owned(), |stdout| stdout.to_string());
+        let inherited = self.inherited.iter().map(ToString::to_string);
+        let numbers: Vec<_> = [self.data.to_string(), stdout].into_iter().chain(inherited).collect();
+        format!("{}{}", Self::PREFIX, numbers.join(","))
     }
 
     /// Reads it from the marker.
     pub(super) fn parse(marker: &str) -> Option<Self> {
         let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
         let data = numbers.next()?.ok()?;
-        Some(Self { data, stdout: numbers.next().and_then(Result::ok) })
+        let stdout = numbers.next().and_then(Result::ok);
+        Some(Self { data, stdout, inherited: numbers.collect::<Result<_, _>>().ok()? })
     }
 
     /// Takes the descriptors.
     #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
-    fn take(self) -> io::Result<(Data, Option<OwnedFd>)> {
+    fn take(self) -> io::Result<(Data, Option<OwnedFd>, Vec<OwnedFd>)> {
         // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
         let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
-        Ok((Data::new(&own(self.data))?, self.stdout.map(own)))
+        Ok((Data::new(&own(self.data))?, self.stdout.map(own), self.inherited.into_iter().map(own).collect()))
     }
 }
 
@@ -70,7 +74,7 @@ pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, 
 /// Runs a job that the warden executed.
 pub(super) fn run(role: Role) -> ! {
     let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let (data, stdout) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let (data, stdout, inherited) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let mut input = File::from(input);
     let request = frames.expect(&mut input, Kind::Request);
@@ -80,6 +84,12 @@ pub(super) fn run(role: Role) -> ! {
     if let Some(environment) = &mut request.environment {
         environment.forget_variables();
     }
-    let prepared = become_job(std::os::unix::process::parent_id(), [stdout, None], request.cgroup.as_ref());
-    warden::run_job(&request, data, Milestones::sent(input.into()), prepared)
+    let taken = &request.inherited;
+    let inherited = taken.iter().copied().zip(inherited).collect();
+    let streams = Streams { stdout, stderr: None, inherited }.clear_of(taken);
+    let data = data.clear_of(taken).unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let input = clear_of(input.into(), taken).unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let prepared =
+        streams.and_then(|streams| become_job(std::os::unix::process::parent_id(), streams, request.cgroup.as_ref()));
+    warden::run_job(&request, data, Milestones::sent(input), prepared)
 }

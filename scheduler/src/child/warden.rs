@@ -152,7 +152,7 @@ impl Warden {
 
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
     fn execute(&mut self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
-        let [stdout, stderr] = streams;
+        let Streams { stdout, stderr, inherited } = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
         frame::write(&mut message, request.mark, Kind::Request, &payload)?;
@@ -161,6 +161,10 @@ impl Warden {
         let role = Role {
             data: process::inheritable(data.as_fd())?,
             stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
+            inherited: inherited
+                .iter()
+                .map(|(_, descriptor)| process::inheritable(descriptor.as_fd()))
+                .collect::<io::Result<_>>()?,
         };
         let mut command = self.launcher.command(&role.written());
         if let Some(environment) = &request.environment {

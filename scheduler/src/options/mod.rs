@@ -2,6 +2,7 @@
 
 mod containment;
 mod environment;
+mod inherited;
 mod limits;
 mod on_failure;
 mod output;
@@ -16,6 +17,9 @@ pub use containment::Containment;
 pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::OWN;
+pub(crate) use inherited::InheritedFds;
+#[cfg(unix)]
+pub(crate) use inherited::MOST_INHERITED;
 pub(crate) use limits::Limits;
 pub use on_failure::OnFailure;
 pub use output::Output;
@@ -43,6 +47,7 @@ pub struct Options {
     pub(crate) environment: Environment,
     pub(crate) stdout: Option<Output>,
     pub(crate) stderr: Option<Output>,
+    pub(crate) inherited: InheritedFds,
     pub(crate) group: Option<Cow<'static, str>>,
     pub(crate) priority: Option<i32>,
 }
@@ -55,6 +60,12 @@ impl Options {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// Adds a descriptor that the job inherits.
+    #[cfg(unix)]
+    pub(crate) fn inherit(&mut self, descriptor: std::os::fd::BorrowedFd<'_>) {
+        self.inherited.add(descriptor);
     }
 
     fn options_mut(&mut self) -> &mut Self {
@@ -74,6 +85,7 @@ impl Options {
             environment: self.environment.over(&below.environment),
             stdout: self.stdout.or_else(|| below.stdout.clone()),
             stderr: self.stderr.or_else(|| below.stderr.clone()),
+            inherited: self.inherited.over(&below.inherited),
             group: self.group.or_else(|| below.group.clone()),
             priority: self.priority.or(below.priority),
         }
@@ -88,7 +100,13 @@ impl Options {
         let retry = self.backoff.and_then(|backoff| backoff.problem(self.retries.unwrap_or_default()));
         let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
-        grace.or(group).or(retry).or(output).or_else(|| self.limits.problem()).or_else(|| self.environment.problem())
+        grace
+            .or(group)
+            .or(retry)
+            .or(output)
+            .or_else(|| self.limits.problem())
+            .or_else(|| self.environment.problem())
+            .or_else(|| self.inherited.problem())
     }
 }
 

@@ -171,6 +171,21 @@ macro_rules! option_setters {
             self
         }
 
+        #[doc = concat!("Gives ", $whose, " a descriptor, under the number that it has here.")]
+        ///
+        /// See [`inherit_fd`](macro@crate::job#inherit_fd). It is duplicated, and the duplicate is open until nothing is left
+        /// that could give it to a job.
+        ///
+        /// # Platform
+        ///
+        /// Unix.
+        #[cfg(unix)]
+        #[must_use = "it returns what it was called on, with the option set"]
+        pub fn inherit_fd(mut self, descriptor: impl std::os::fd::AsFd) -> Self {
+            self.options_mut().inherit(descriptor.as_fd());
+            self
+        }
+
         #[doc = concat!("Sets the group of ", $whose, ", which has a concurrency of its own.")]
         ///
         /// See [`group`](macro@crate::job#group).

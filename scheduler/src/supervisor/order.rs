@@ -68,6 +68,7 @@ impl Order {
             cgroup: self.cgroups.as_ref().map(|home| home.group(cookie)),
             stdout: ends.stdout.leads.clone(),
             stderr: ends.stderr.leads.clone(),
+            inherited: ends.inherited.numbers(),
         }
     }
 

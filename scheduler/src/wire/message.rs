@@ -12,7 +12,7 @@ use crate::options::{Environment, Limits};
 use crate::wire::frame::Mark;
 
 /// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's stream from
-/// and to the parent, and of those standard streams that lead [along](Leads::Along).
+/// and to the parent, of those standard streams that lead [along](Leads::Along), and those that the job inherits.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// What the caller calls the run.
@@ -44,6 +44,8 @@ pub(crate) struct Request {
     pub(crate) stdout: Leads,
     /// Where its standard error leads.
     pub(crate) stderr: Leads,
+    /// Under which numbers the job has the descriptors that it inherits.
+    pub(crate) inherited: Vec<i32>,
 }
 
 /// Where a job's standard stream leads.
@@ -148,6 +150,7 @@ mod tests {
             stdout: Leads::Along(1),
             // A path is written as its platform has it.
             stderr: Leads::Nowhere,
+            inherited: vec![7],
         };
         let request = codec::encode(&request).expect("it is text and numbers");
         let length = u8::try_from(request.len()).expect("it is short");

@@ -16,6 +16,7 @@ mod worker;
 
 use super::Cookie;
 pub(crate) use super::unix::channel::{Streams, take_along};
+pub(crate) use super::unix::descriptor::clear_of;
 use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{

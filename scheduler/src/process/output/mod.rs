@@ -15,7 +15,7 @@ use sink::{Sink, Unit};
 
 use super::SourceWriter;
 use crate::captured::{Captured, StandardStream};
-use crate::options;
+use crate::options::{self, InheritedFds};
 use crate::wire::message::Leads;
 
 pub(in crate::process) use printer::Printer;
@@ -59,11 +59,12 @@ pub(crate) struct Output {
     turn: u64,
 }
 
-/// The job's ends of it, and what the job is told of where its streams lead.
+/// The job's ends of it, what the job is told of where its streams lead, and what it has beside those.
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) stdout: End,
     pub(crate) stderr: End,
+    pub(crate) inherited: InheritedFds,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,10 @@ impl Output {
     pub(crate) fn open(outlet: Outlet, id: &str, told: &options::Options) -> io::Result<(Self, Ends)> {
         let (stdout, jobs_stdout) = open(outlet, id, StandardStream::Stdout, told.stdout.as_ref())?;
         let (stderr, jobs_stderr) = open(outlet, id, StandardStream::Stderr, told.stderr.as_ref())?;
-        Ok((Self { stdout, stderr, turn: 0 }, Ends { stdout: jobs_stdout, stderr: jobs_stderr }))
+        Ok((
+            Self { stdout, stderr, turn: 0 },
+            Ends { stdout: jobs_stdout, stderr: jobs_stderr, inherited: told.inherited.clone() },
+        ))
     }
 
     /// Passes a step on; false if nothing is there.

@@ -82,7 +82,8 @@ impl Assignment {
         let Self { request, mark, data, control, watch, streams, hello } = self;
         let milestones = Milestones::default();
         let wish = Wish { fallback: Fallback::of(&request), milestones: milestones.clone(), mark };
-        let prepared = hello.and_then(|()| prepare(control, watch, wish, streams));
+        let taken = &request.inherited;
+        let prepared = hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), wish, streams));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
         (request, frames, data.split(), milestones, prepared)
     }

@@ -16,16 +16,14 @@ use rustix::net::{
 };
 use rustix::process::Uid;
 
-use super::descriptor::{above_standard, null, own};
+use super::descriptor::{PRIVATE, above_standard, clear_of, null, own, put};
 use crate::captured::StandardStream;
+use crate::options::MOST_INHERITED;
 use crate::process::output::End;
 use crate::wire::message::{Leads, Request};
 
-/// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
-const PRIVATE: i32 = 200;
-
 /// How many descriptors travel with a request at the most.
-const DESCRIPTORS: usize = 3;
+const DESCRIPTORS: usize = 3 + MOST_INHERITED;
 
 /// Returns two sockets that are joined, close-on-exec, and whose use ends no process with SIGPIPE.
 pub(in crate::process) fn pair() -> io::Result<(UnixStream, UnixStream)> {
@@ -115,23 +113,51 @@ pub(in crate::process) fn along(end: &End, stream: StandardStream) -> io::Result
     }))
 }
 
-/// Takes what came along with a request: a job's end of its stream, and standard streams.
+/// Takes what came along with a request: a job's end of its stream, and what the job has.
 pub(crate) fn take_along(control: &mut Control, request: &Request) -> io::Result<(Data, Streams)> {
-    let mut next = || control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
-    let data = next();
+    let taken = &request.inherited;
+    let mut next = || {
+        let received = control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
+        received.and_then(|descriptor| clear_of(descriptor, taken))
+    };
+    let data = next()?;
     let mut along = |leads: &Leads| matches!(leads, Leads::Along(_)).then(&mut next).transpose();
-    let streams = [along(&request.stdout)?, along(&request.stderr)?];
-    Ok((Data::new(&data?)?, streams))
+    let (stdout, stderr) = (along(&request.stdout)?, along(&request.stderr)?);
+    let inherited = taken.iter().map(|number| Ok((*number, next()?))).collect::<io::Result<_>>()?;
+    Ok((Data::new(&data)?.clear_of(taken)?, Streams { stdout, stderr, inherited }))
 }
 
-/// What is to stand in the place of standard output and standard error.
-pub(crate) type Streams = [Option<OwnedFd>; 2];
+/// What a job has: what is to stand in the place of standard output and standard error, and what it inherits, each under its
+/// number.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
+    pub(crate) inherited: Vec<(i32, OwnedFd)>,
+}
+
+impl Streams {
+    /// Has none of them under a number that one is put under.
+    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+    pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
+        let clear = |descriptor| clear_of(descriptor, taken);
+        Ok(Self {
+            stdout: self.stdout.map(clear).transpose()?,
+            stderr: self.stderr.map(clear).transpose()?,
+            inherited: self
+                .inherited
+                .into_iter()
+                .map(|(number, descriptor)| Ok((number, clear(descriptor)?)))
+                .collect::<io::Result<_>>()?,
+        })
+    }
+}
 
 /// Puts them there.
-pub(in crate::process) fn take_streams([stdout, stderr]: Streams) -> io::Result<()> {
+pub(in crate::process) fn take_streams(Streams { stdout, stderr, inherited }: Streams) -> io::Result<()> {
     stdout.map_or(Ok(()), rustix::stdio::dup2_stdout)?;
     stderr.map_or(Ok(()), rustix::stdio::dup2_stderr)?;
-    Ok(())
+    inherited.iter().try_for_each(|(number, descriptor)| put(descriptor, *number))
 }
 
 /// Takes standard input, where the request is, out of the way of user code: a socket for a warden, a file for a job that
@@ -219,6 +245,12 @@ impl Control {
         Self { socket, received: VecDeque::new() }
     }
 
+    /// Returns it under a number that isn't one of those that are `taken`.
+    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+    pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
+        Ok(Self { socket: clear_of(self.socket, taken)?, ..self })
+    }
+
     /// Returns the next of the descriptors that came with a request.
     pub(crate) fn received(&mut self) -> Option<OwnedFd> {
         self.received.pop_front()
@@ -284,6 +316,11 @@ impl Data {
     pub(crate) fn new(socket: &OwnedFd) -> io::Result<Self> {
         let socket = private(socket.as_fd())?;
         Ok(Self { identity: identity(socket.as_fd())?, socket })
+    }
+
+    /// Returns it under a number that isn't one of those that are `taken`.
+    pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
+        Ok(Self { socket: clear_of(self.socket, taken)?, ..self })
     }
 
     /// Returns its two directions, each of which can be used on a thread of its own.

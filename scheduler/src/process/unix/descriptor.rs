@@ -12,6 +12,9 @@ use rustix::io::{Errno, FdFlags};
 
 use crate::captured::StandardStream;
 
+/// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
+pub(super) const PRIVATE: i32 = 200;
+
 /// The lowest number that isn't one of the standard streams'.
 const LOWEST: i32 = 3;
 
@@ -24,6 +27,40 @@ where
         return Ok(descriptor);
     }
     Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, LOWEST)?.into())
+}
+
+/// Returns this descriptor under a number that isn't one of those that are `taken`.
+pub(crate) fn clear_of(descriptor: OwnedFd, taken: &[i32]) -> io::Result<OwnedFd> {
+    if !taken.contains(&descriptor.as_raw_fd()) {
+        return Ok(descriptor);
+    }
+    // The limit on descriptors may be lower than the private ones.
+    for mut from in [PRIVATE, LOWEST] {
+        while let Ok(moved) = rustix::io::fcntl_dupfd_cloexec(&descriptor, from) {
+            if !taken.contains(&moved.as_raw_fd()) {
+                return Ok(moved);
+            }
+            from = moved.as_raw_fd() + 1;
+        }
+    }
+    Err(Errno::MFILE.into())
+}
+
+/// Puts a descriptor under a number for the job and all that it starts.
+#[expect(unsafe_code, reason = "a number that may be nobody's has no safe API")]
+pub(in crate::process) fn put(descriptor: &OwnedFd, number: i32) -> io::Result<()> {
+    // SAFETY: The number is asked about and nothing else; it may be nobody's.
+    if rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) }).is_ok() {
+        return Err(io::Error::other(format!(
+            "descriptor {number}, which it is to inherit, is open there already: `main` opened it before it called \
+             `scheduler::init()`; call that first, or give the job another descriptor"
+        )));
+    }
+    // SAFETY: The number is nobody's, so that nothing is closed that somebody uses.
+    match unsafe { libc::dup2(descriptor.as_raw_fd(), number) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the null device, or says which file is missing.
@@ -59,6 +96,14 @@ pub(in crate::process) fn own(stream: StandardStream) -> Option<BorrowedFd<'stat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_descriptor_makes_way_for_those_that_are_given_by_number() {
+        let null = null().expect("the null device");
+        let number = null.as_raw_fd();
+        let moved = clear_of(null, &[number, PRIVATE, PRIVATE + 1]).expect("there are more numbers").as_raw_fd();
+        assert!(moved > PRIVATE + 1, "{moved}");
+    }
 
     #[test]
     fn a_descriptor_with_a_number_of_its_own_is_left_alone() {

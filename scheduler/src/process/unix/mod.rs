@@ -1,6 +1,7 @@
 //! What Linux and every other Unix do in the same way: descriptors, sockets, signals, and waiting for them with `poll`.
 
 mod append;
+mod at_start;
 pub(super) mod channel;
 mod collect;
 #[cfg(feature = "ctrlc")]

@@ -91,6 +91,7 @@ impl Orders {
         let stderr = channel::along(&ends.stderr, StandardStream::Stderr)?;
         let mut descriptors = vec![data];
         descriptors.extend([&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd));
+        descriptors.extend(ends.inherited.descriptors());
         self.say(&message, &descriptors);
         Ok(())
     }

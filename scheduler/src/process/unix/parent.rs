@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, getppid};
 
+use super::descriptor::above_standard;
 use super::poll;
 use crate::clock::Deadline;
 
@@ -62,7 +63,8 @@ impl ParentWatch {
         if announced.is_some_and(|announced| parent.as_raw_nonzero().get().cast_unsigned() != announced) {
             return None;
         }
-        let watch = Self { parent: Some(parent), exit: exit_of(parent) };
+        let exit = exit_of(parent).and_then(|exit| above_standard(exit).ok());
+        let watch = Self { parent: Some(parent), exit };
         // The number may have become another process's before it was opened, but not while it is still the parent's.
         (!watch.has_exited()).then_some(watch)
     }
@@ -76,6 +78,13 @@ impl ParentWatch {
     #[cfg(any(not(target_os = "linux"), scheduler_portable))]
     pub(in crate::process) fn apart(self) -> Self {
         let exit = self.exit.and_then(|exit| super::channel::private(exit.as_fd()).ok());
+        Self { exit, ..self }
+    }
+
+    /// Has its descriptor under a number that isn't one of those that are `taken`.
+    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+    pub(in crate::process) fn clear_of(self, taken: &[i32]) -> Self {
+        let exit = self.exit.and_then(|exit| super::descriptor::clear_of(exit, taken).ok());
         Self { exit, ..self }
     }
 

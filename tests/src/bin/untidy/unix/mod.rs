@@ -9,6 +9,7 @@
 
 mod closed;
 mod forked;
+mod leaking;
 
 use std::fs;
 use std::path::PathBuf;
@@ -35,6 +36,19 @@ impl Task {
 }
 
 pub(crate) fn main() {
+    // The copies get no arguments.
+    match std::env::var("UNTIDY_BEFORE_INIT").as_deref() {
+        Ok("opens files") => leaking::open_early(),
+        Ok("starts a thread") => {
+            leaking::open_early();
+            drop(std::thread::spawn(|| {
+                loop {
+                    std::thread::park();
+                }
+            }));
+        }
+        _ => {}
+    }
     scheduler::init();
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
@@ -44,11 +58,17 @@ pub(crate) fn main() {
     };
     let report = arguments.next().expect("a path").into();
     let task = Task { method, report, rest: arguments.collect() };
+    // What hangs fails.
+    // SAFETY: The call has no preconditions.
+    unsafe { libc::alarm(100) };
     match what.as_str() {
         "closes" => closed::run(&task),
         "forks" => forked::run(&task),
         "forks among threads" => forked::run_among_threads(&task),
         "forks in a follow-up" => forked::run_in_a_follow_up(&task),
+        "leaks" => leaking::run(&task),
+        "hands down" => leaking::run_handing_down(&task),
+        "hands down what is taken" => leaking::run_handing_down_what_is_taken(&task),
         _ => panic!("{what}: it doesn't do that"),
     }
 }

@@ -1,0 +1,125 @@
+//! `InheritedFds`: the descriptors that a job has beside its standard streams, under the numbers that they have here.
+
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(unix)]
+use std::sync::Arc;
+
+/// How many there may be: they travel in one message.
+pub(crate) const MOST_INHERITED: usize = 32;
+
+/// Those of one job. Only Unix has them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct InheritedFds(#[cfg(unix)] Vec<InheritedFd>);
+
+/// A duplicate of a descriptor, which is open for as long as a job may be given it.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+struct InheritedFd {
+    number: i32,
+    /// Or why there is none.
+    duplicate: Result<Arc<OwnedFd>, Arc<str>>,
+}
+
+#[cfg(unix)]
+impl PartialEq for InheritedFd {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = match (&self.duplicate, &other.duplicate) {
+            (Ok(own), Ok(others)) => Arc::ptr_eq(own, others),
+            (own, others) => own.is_err() && others.is_err(),
+        };
+        is_same && self.number == other.number
+    }
+}
+
+#[cfg(unix)]
+impl InheritedFds {
+    /// Adds this one. Of two with one number the last counts.
+    pub(super) fn add(&mut self, descriptor: BorrowedFd<'_>) {
+        let number = descriptor.as_raw_fd();
+        let duplicate = descriptor.try_clone_to_owned();
+        let duplicate = duplicate.map(Arc::new).map_err(|error| error.to_string().into());
+        self.0.retain(|inherited| inherited.number != number);
+        self.0.push(InheritedFd { number, duplicate });
+    }
+
+    /// Returns the numbers, in the order of [`descriptors`](Self::descriptors).
+    pub(crate) fn numbers(&self) -> Vec<i32> {
+        self.0.iter().map(|inherited| inherited.number).collect()
+    }
+
+    /// Returns the duplicates: all of them, if there is no [`problem`](Self::problem).
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().filter_map(|inherited| inherited.duplicate.as_deref().ok()).map(AsFd::as_fd)
+    }
+
+    pub(super) fn over(mut self, below: &Self) -> Self {
+        let is_other = |inherited: &&InheritedFd| self.0.iter().all(|own| own.number != inherited.number);
+        let others: Vec<_> = below.0.iter().filter(is_other).cloned().collect();
+        self.0.extend(others);
+        self
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        if self.0.len() > MOST_INHERITED {
+            return Some(format!("a job can inherit {MOST_INHERITED} descriptors, and {} are given", self.0.len()));
+        }
+        self.0.iter().find_map(|InheritedFd { number, duplicate }| match duplicate {
+            _ if *number < 3 => {
+                Some(format!("descriptor {number} is a standard stream, which `stdout` and `stderr` set for a job"))
+            }
+            Err(problem) => Some(format!("descriptor {number} can't be duplicated for a job: {problem}")),
+            Ok(_) => None,
+        })
+    }
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unused_self, reason = "elsewhere there are some")]
+impl InheritedFds {
+    pub(crate) fn numbers(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    pub(super) fn over(self, _: &Self) -> Self {
+        self
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn those_of_a_call_come_beside_those_of_its_scheduler() {
+        let (one, other) = io::pipe().expect("a pipe");
+        let (mut above, mut below) = (InheritedFds::default(), InheritedFds::default());
+        above.add(one.as_fd());
+        below.add(one.as_fd());
+        below.add(other.as_fd());
+        let both = above.clone().over(&below);
+        assert_eq!(both.numbers(), [one.as_raw_fd(), other.as_raw_fd()]);
+        assert_eq!((both.0[0] == above.0[0], both.descriptors().count()), (true, 2));
+    }
+
+    #[test]
+    fn what_can_not_be_inherited_is_refused() {
+        let mut inherited = InheritedFds::default();
+        inherited.add(io::stderr().as_fd());
+        let problem = "descriptor 2 is a standard stream, which `stdout` and `stderr` set for a job";
+        assert_eq!(inherited.problem().as_deref(), Some(problem));
+        let pipes: Vec<_> = (0..17).map(|_| io::pipe().expect("a pipe")).collect();
+        let mut many = InheritedFds::default();
+        for (reader, writer) in &pipes {
+            many.add(reader.as_fd());
+            many.add(writer.as_fd());
+        }
+        assert_eq!(many.problem().as_deref(), Some("a job can inherit 32 descriptors, and 34 are given"));
+    }
+}
