@@ -1,7 +1,12 @@
-//! Applications that are less tidy than most: with closed standard streams, with forks, with descriptors that
-//! everything inherits.
+//! Applications that are less tidy than most: with closed standard streams, with forks, with descriptors that everything
+//! inherits, with a terminal that their jobs change.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -181,5 +186,73 @@ fn a_descriptor_under_a_number_that_main_has_taken_is_refused() {
             error.contains("descriptor 3, which it is to inherit, is open there already: `main` opened"),
             "{error}"
         );
+    }
+}
+
+/// Opens a terminal, and returns the end that is looked at, and the one that programs have.
+#[expect(unsafe_code, reason = "terminals have no safe API")]
+fn terminal() -> (OwnedFd, File) {
+    // SAFETY: The calls have no preconditions, and the name is copied before another call could change it.
+    unsafe {
+        let outside = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
+        assert!(outside >= 0, "{}", std::io::Error::last_os_error());
+        let outside = OwnedFd::from_raw_fd(outside);
+        libc::fcntl(outside.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
+        assert_eq!(libc::grantpt(outside.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(outside.as_raw_fd()), 0);
+        let name = CStr::from_ptr(libc::ptsname(outside.as_raw_fd())).to_owned();
+        let path = PathBuf::from(name.to_str().expect("it is ASCII"));
+        let inside = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path);
+        (outside, inside.expect("it was unlocked"))
+    }
+}
+
+/// Runs the application at a terminal, which it controls.
+#[expect(unsafe_code, reason = "what a process does before it is executed has no safe API")]
+fn report_at_a_terminal(method: &str, place: &str) -> Value {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_outside, inside) = terminal();
+    let (mut command, report) = untidy("shares its terminal", method, folder.path());
+    let stdio = || Stdio::from(inside.try_clone().expect("there are more"));
+    command.arg(place).stdin(stdio()).stdout(stdio()).stderr(stdio());
+    let lead_a_session = || {
+        // SAFETY: Both are system calls.
+        let leads = unsafe { libc::setsid() != -1 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) == 0 };
+        if leads { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: What is called there makes system calls only.
+    let status = unsafe { command.pre_exec(lead_a_session) }.status().expect("it is built");
+    let text = std::fs::read_to_string(report).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {status}: {text}"))
+}
+
+#[test]
+fn what_a_job_changes_of_the_applications_terminal_is_put_back() {
+    for method in methods() {
+        let report = report_at_a_terminal(method, "in the foreground");
+        assert_eq!(report["before"]["waits"], true);
+        assert!(report["before"]["modes"].is_u64(), "{report}");
+        assert_eq!(report["after"], json!(vec![report["before"].clone(); 4]));
+    }
+}
+
+#[test]
+fn a_terminal_that_another_process_has_in_the_foreground_is_left_alone() {
+    for method in methods() {
+        // It isn't stopped, either, as processes are that change a terminal from the background.
+        let report = report_at_a_terminal(method, "in the background");
+        for after in report["after"].as_array().expect("four lists") {
+            assert_eq!(after["waits"], true, "the flags are the application's own");
+            assert_ne!(after["modes"], report["before"]["modes"], "{report}");
+        }
+    }
+}
+
+#[test]
+fn writing_to_a_pipe_that_a_job_had_waits_as_before() {
+    for method in methods() {
+        let report = report("shares its terminal", method, &[]);
+        let expected = json!({ "waits": true, "modes": null });
+        assert_eq!((&report["before"], &report["after"]), (&expected, &json!(vec![expected.clone(); 4])));
     }
 }

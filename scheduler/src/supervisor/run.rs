@@ -144,6 +144,7 @@ impl Run {
 
     /// Sends the arguments, at which the function is called.
     pub(super) fn call(&mut self, crew: &mut Crew) {
+        self.output.lend();
         self.memory_kills = crew.memory().kills();
         self.begun = Stopwatch::start();
         self.deadline = Deadline::after(self.order.start_limit);

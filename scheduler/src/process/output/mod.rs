@@ -13,7 +13,7 @@ use kept::Kept;
 use lines::Lines;
 use sink::{Sink, Unit};
 
-use super::SourceWriter;
+use super::{LentStdout, SourceWriter};
 use crate::captured::{Captured, StandardStream};
 use crate::options::{self, InheritedFds};
 use crate::wire::message::Leads;
@@ -55,8 +55,18 @@ impl Outlet {
 pub(crate) struct Output {
     stdout: Option<Relay>,
     stderr: Option<Relay>,
+    shares: Shares,
+    /// Held from the call of the job to its end, if it has this process's standard output.
+    lent: Option<LentStdout>,
     /// Goes up with each look, so that what is kept can be put in its order.
     turn: u64,
+}
+
+/// What a job has of this process's standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shares {
+    Stdout,
+    Nothing,
 }
 
 /// The job's ends of it, what the job is told of where its streams lead, and what it has beside those.
@@ -79,10 +89,17 @@ impl Output {
     pub(crate) fn open(outlet: Outlet, id: &str, told: &options::Options) -> io::Result<(Self, Ends)> {
         let (stdout, jobs_stdout) = open(outlet, id, StandardStream::Stdout, told.stdout.as_ref())?;
         let (stderr, jobs_stderr) = open(outlet, id, StandardStream::Stderr, told.stderr.as_ref())?;
+        let has_own = matches!(jobs_stdout, End { leads: Leads::Along(_), writer: None });
+        let shares = if has_own { Shares::Stdout } else { Shares::Nothing };
         Ok((
-            Self { stdout, stderr, turn: 0 },
+            Self { stdout, stderr, shares, lent: None, turn: 0 },
             Ends { stdout: jobs_stdout, stderr: jobs_stderr, inherited: told.inherited.clone() },
         ))
+    }
+
+    /// Takes note of what the job may change, before it is called.
+    pub(crate) fn lend(&mut self) {
+        self.lent = (self.shares == Shares::Stdout).then(LentStdout::lend);
     }
 
     /// Passes a step on; false if nothing is there.

@@ -36,6 +36,23 @@ pub(in crate::process) fn unblock() {
     }
 }
 
+/// Calls `action` while the calling thread doesn't receive this signal.
+pub(super) fn without<T>(signal: c_int, action: impl FnOnce() -> T) -> T {
+    let (mut one, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: `sigemptyset` initializes the set that the other calls then use.
+    let is_blocked = unsafe {
+        libc::sigemptyset(one.as_mut_ptr());
+        libc::sigaddset(one.as_mut_ptr(), signal);
+        libc::pthread_sigmask(libc::SIG_BLOCK, one.as_ptr(), before.as_mut_ptr()) == 0
+    };
+    let done = action();
+    if is_blocked {
+        // SAFETY: The call that succeeded has initialized the mask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    }
+    done
+}
+
 /// Returns the highest number of a signal.
 #[cfg(target_os = "linux")]
 fn last() -> c_int {

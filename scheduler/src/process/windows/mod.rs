@@ -23,7 +23,7 @@ pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::limit;
 pub(crate) use milestones::Milestones;
-pub(crate) use own_stream::OwnStream;
+pub(crate) use own_stream::{LentStdout, OwnStream};
 pub(crate) use pipe::{Link, Source, SourceWriter};
 pub(crate) use process_end::{ChildPid, manner, signal_name};
 pub(crate) use wait::{Doorbell, Interests, wait};

@@ -74,6 +74,16 @@ impl OwnStream {
     }
 }
 
+/// This process's standard output while a job writes there. What a job changes of a console stays changed.
+#[derive(Debug)]
+pub(crate) struct LentStdout(());
+
+impl LentStdout {
+    pub(in crate::process) fn lend() -> Self {
+        Self(())
+    }
+}
+
 impl Channel {
     const fn new() -> Self {
         Self { given: Mutex::new(Given { bytes: Vec::new(), has_begun: false }), is_given: Condvar::new() }

@@ -10,6 +10,7 @@
 mod closed;
 mod forked;
 mod leaking;
+mod terminal;
 
 use std::fs;
 use std::path::PathBuf;
@@ -69,6 +70,7 @@ pub(crate) fn main() {
         "leaks" => leaking::run(&task),
         "hands down" => leaking::run_handing_down(&task),
         "hands down what is taken" => leaking::run_handing_down_what_is_taken(&task),
+        "shares its terminal" => terminal::run(&task),
         _ => panic!("{what}: it doesn't do that"),
     }
 }
