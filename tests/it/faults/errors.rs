@@ -37,7 +37,6 @@ const ROWS: &[Row] = rows! {
     SYS_lseek: ESPIPE;
     SYS_madvise: ENOMEM EAGAIN;
     SYS_memfd_create: EMFILE ENOMEM ENOSYS;
-    SYS_mmap: ENOMEM;
     SYS_mprotect: ENOMEM;
     SYS_openat: EMFILE ENOENT EINTR EACCES;
     SYS_pidfd_open: ENOSYS EMFILE;
@@ -83,6 +82,7 @@ const OLDER: &[Row] = &[];
 /// Those that have another name where addresses have 32 bits.
 #[cfg(target_pointer_width = "64")]
 const BY_WIDTH: &[Row] = rows! {
+    SYS_mmap: ENOMEM;
     SYS_newfstatat: ENOENT EIO;
 };
 #[cfg(target_pointer_width = "32")]
