@@ -360,17 +360,6 @@ pub fn aborts_after_its_copy_panicked() {
     std::process::abort()
 }
 
-/// Returns the lines that say in which cgroups it is.
-///
-/// # Errors
-///
-/// If there is no `/proc`.
-#[cfg(target_os = "linux")]
-#[job]
-pub fn own_cgroup() -> std::io::Result<String> {
-    std::fs::read_to_string("/proc/self/cgroup")
-}
-
 /// Waits for ever.
 #[job]
 pub fn hangs() {

@@ -143,3 +143,13 @@ pub fn surrounded(scheduler: Scheduler) -> Scheduler {
     let scheduler = scheduler.core_size(0).niceness(1).env_clear().env("PATH", "/usr/bin:/bin").env_remove("HOME");
     scheduler.current_dir("/").stdout(Output::Capture).stderr(Output::Lines)
 }
+
+/// Returns the lines that say in which cgroups it is.
+///
+/// # Errors
+///
+/// If there is no `/proc`.
+#[job]
+pub fn own_cgroup() -> std::io::Result<String> {
+    std::fs::read_to_string("/proc/self/cgroup")
+}
