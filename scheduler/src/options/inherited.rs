@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// How many there may be: they travel in one message.
+#[cfg_attr(windows, allow(dead_code, reason = "a descriptor is something that only Unix has"))]
 pub(crate) const MOST_INHERITED: usize = 32;
 
 /// Those of one job. Only Unix has them.
