@@ -71,7 +71,7 @@ fn a_log_that_can_not_be_written_loses_no_record() {
     assert_eq!(records[0].result::<i32>().expect("it is whole"), 42);
 }
 
-/// A FIFO blocks whoever opens it until its other end is opened, too.
+/// Opening a FIFO blocks until its other end is opened, too.
 #[cfg(unix)]
 #[test]
 fn a_log_that_is_a_fifo_without_a_reader_fails_at_once_and_loses_no_record() {

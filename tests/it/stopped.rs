@@ -150,7 +150,7 @@ fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
     soon("the job runs", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
     stop(app.id());
     let clock = Instant::now();
-    // A warden stays until it is told that there is nothing left to do.
+    // A warden stays until its parent needs it no more.
     soon("the job is killed", || alive(&tag).len() <= if HAS_WARDENS { 2 } else { 1 });
     assert!(is_stopped(app.id()));
     wait_until(clock + AFTERWARDS);

@@ -33,7 +33,7 @@ pub enum Containment {
     /// (`Delegate=yes`, the attribute `user.delegate`), or where it is the root of a cgroup namespace. Otherwise none, and none
     /// where the kernel doesn't allow one.
     Auto,
-    /// A cgroup below the application's own one, whoever manages that. An error when the jobs are to run, which says why, where
+    /// A cgroup below the application's own one, also where another program manages it. An error when the jobs are to run, which says why, where
     /// none can be made.
     Cgroup,
     /// No cgroup: a call takes some 0.2 milliseconds longer with one.

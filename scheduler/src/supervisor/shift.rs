@@ -151,7 +151,7 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Forgets all orders, in a fork of the process that carries them out: whoever was told something here has made that.
+    /// Forgets all orders, in a fork of the process that carries them out: the wardens are that process's, not the fork's.
     fn forget(&mut self) {
         self.running.clear();
         self.prepared.clear();

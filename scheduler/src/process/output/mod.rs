@@ -69,7 +69,7 @@ enum Shares {
     Nothing,
 }
 
-/// The job's ends of it, what the job is told of where its streams lead, and what it has beside those.
+/// The job's ends of it, where its streams lead, and what it has beside those.
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) stdout: End,

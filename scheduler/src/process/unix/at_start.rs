@@ -40,7 +40,7 @@ extern "C" fn at_start() {
         }
         CStr::from_ptr(value)
     };
-    // Whether an ordinary program just finds the variable is told by its standard input.
+    // An ordinary program may find the variable in its environment, too; only a copy has a socket for its standard input.
     if channel::was_started_as_copy().unwrap_or(false) {
         close_inherited(&Given::by(role));
     }

@@ -268,7 +268,7 @@ impl Read for Control {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffers = [IoSliceMut::new(buffer)];
-        // Whoever waited for the parent's word alone would miss its exit.
+        // A read that waited for the parent's next message would miss its exit.
         let flags = CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
         let message = rustix::net::recvmsg(&self.socket, &mut buffers, &mut ancillary, flags)?;
         for part in ancillary.drain() {

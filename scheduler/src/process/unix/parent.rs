@@ -15,7 +15,7 @@ use super::descriptor::above_standard;
 use super::poll;
 use crate::clock::Deadline;
 
-/// How often the parent is asked for where nothing wakes whoever waits.
+/// How often the parent's id is read where no descriptor becomes ready at its exit.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The id that the parent gave itself in the marker of a copy.
