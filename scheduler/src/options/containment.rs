@@ -33,8 +33,8 @@ pub enum Containment {
     /// (`Delegate=yes`, the attribute `user.delegate`), or where it is the root of a cgroup namespace. Otherwise none, and none
     /// where the kernel doesn't allow one.
     Auto,
-    /// A cgroup below the application's own one, also where another program manages it. An error when the jobs are to run, which says why, where
-    /// none can be made.
+    /// A cgroup below the application's own one, also where another program manages it. Where none can be made, running the jobs
+    /// is an error that says why.
     Cgroup,
     /// No cgroup: a call takes some 0.2 milliseconds longer with one.
     #[default]
