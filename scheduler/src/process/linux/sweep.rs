@@ -143,17 +143,28 @@ impl Sweeping {
     fn reap(&mut self, on_reaped: &mut impl FnMut(Reaped)) -> io::Result<Left> {
         for _ in 0..AT_A_TIME {
             let child = match next_ended() {
-                Ok(Some(child)) => child,
+                Ok(Some(child)) => Some(child),
                 Ok(None) => return Ok(Left::Some),
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Left::Nothing),
+                // An error that can't be is still an error: that nothing is left, two calls must say.
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => None,
                 Err(error) => return Err(error),
             };
-            // What it has left in its group is its number's, as long as it isn't collected.
-            self.signal_group(child);
-            if let Some(Collected { pid, exit, usage }) = collect(Some(child), libc::__WALL)? {
-                self.first = self.first.filter(|first| *first != pid);
-                self.killed.remove(&pid);
-                on_reaped(Reaped::Process { pid, exit, usage });
+            if let Some(child) = child {
+                // What it has left in its group is its number's, as long as it isn't collected.
+                self.signal_group(child);
+            }
+            match collect(child, libc::__WALL) {
+                Ok(Some(Collected { pid, exit, usage })) => {
+                    self.first = self.first.filter(|first| *first != pid);
+                    self.killed.remove(&pid);
+                    on_reaped(Reaped::Process { pid, exit, usage });
+                }
+                Ok(None) if child.is_none() => return Ok(Left::Some),
+                Ok(None) => {}
+                Err(error) if child.is_none() && error.raw_os_error() == Some(libc::ECHILD) => {
+                    return Ok(Left::Nothing);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(Left::More)
