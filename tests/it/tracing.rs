@@ -162,7 +162,7 @@ fn what_a_job_tells_is_told_in_the_span_of_its_attempt() {
     for line in [
         "2: DEBUG message=progress done=1 total=2",
         r#"2: DEBUG message=message text="at work""#,
-        "2: DEBUG message=saved bytes=4",
+        "2: DEBUG message=saved bytes=14",
         r#"2: WARN message=asked to end reason="timeout""#,
     ] {
         assert!(told.iter().any(|other| other == line), "{line}: {told:#?}");
