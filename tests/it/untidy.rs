@@ -217,6 +217,7 @@ fn report_at_a_terminal(method: &str, place: &str) -> Value {
     command.arg(place).stdin(stdio()).stdout(stdio()).stderr(stdio());
     let lead_a_session = || {
         // SAFETY: Both are system calls.
+        #[allow(clippy::cast_lossless, reason = "the number has another type on each platform")]
         let leads = unsafe { libc::setsid() != -1 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) == 0 };
         if leads { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
