@@ -75,27 +75,50 @@ fn told(output: &Output) -> (f64, usize, usize) {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
 }
 
-/// Asserts that a call whose job storms returns in time, with a record that is true, and that the storm is over.
+/// How often a storm is tried: on a machine that is busy with other tests a sweep may run out of time, and must say so.
+const TRIES: usize = 3;
+
+/// Asserts that a call whose job storms returns in time, with a record that is true, and that a sweep ends the storm.
 fn a_storm_ends(storm: &str, containment: &str) {
     // The other tests need what is left of the machine.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(capped) = Capped::new() else { return };
     for method in methods() {
-        let output = capped.run(method, containment, &["500", storm, "fast"]);
-        let (seconds, alive, stayed) = told(&output);
-        let (records, sweeps): (Vec<Value>, _) = (records(&output), sweeps(&output));
-        println!("{storm}, {method:?}: {seconds} s, {sweeps:?}, {alive} alive, {stayed} later");
-        assert_eq!(records[0]["status"], "timeout", "{records:?}");
-        assert!(seconds < 9.5, "the call took {seconds} s: {sweeps:?}");
-        match &sweeps[0] {
-            Sweep::Killed(killed) => assert!(*killed > 0 && alive == 0, "{alive} are alive"),
-            // A slow machine takes its time to end what was killed.
-            Sweep::Escaped(pids) => assert!(!pids.is_empty() && pids.len() <= 32, "{pids:?}"),
-            sweep => assert!(matches!(sweep, Sweep::Unproved { .. }), "{sweep:?}"),
+        let mut was_ended = false;
+        for _ in 0..TRIES {
+            let Some(capped) = Capped::new() else { return };
+            was_ended = is_ended_by_its_sweep(storm, &capped.run(method, containment, &["500", storm, "fast"]));
+            if was_ended {
+                break;
+            }
         }
-        assert_eq!(records[1]["result"], 42, "{records:?}");
-        assert_eq!(stayed, 0, "{sweeps:?}");
+        assert!(was_ended, "{storm}, {method:?}: no sweep of {TRIES} ended it");
+    }
+}
+
+/// Asserts that the call returned in time with true records, and returns whether they say that nothing is left.
+fn is_ended_by_its_sweep(storm: &str, output: &Output) -> bool {
+    let (seconds, alive, stayed) = told(output);
+    let (records, sweeps): (Vec<Value>, _) = (records(output), sweeps(output));
+    println!("{storm}: {seconds} s, {sweeps:?}, {alive} alive, {stayed} later");
+    assert_eq!(records[0]["status"], "timeout", "{records:?}");
+    assert!(seconds < 9.5, "the call took {seconds} s: {sweeps:?}");
+    match &sweeps[0] {
+        Sweep::Killed(killed) => {
+            assert!(*killed > 0 && alive == 0 && stayed == 0, "{sweeps:?}, {alive} alive, {stayed} later");
+            assert_eq!(records[1]["result"], 42, "{records:?}");
+            true
+        }
+        sweep => {
+            match sweep {
+                Sweep::Escaped(pids) => assert!(!pids.is_empty() && pids.len() <= 32, "{pids:?}"),
+                sweep => assert!(matches!(sweep, Sweep::Unproved { .. }), "{sweep:?}"),
+            }
+            // What is left may take all the room that there is.
+            let next = &records[1];
+            assert!(next["result"] == 42 || next["failure"]["kind"] == "never_started", "{records:?}");
+            false
+        }
     }
 }
 
