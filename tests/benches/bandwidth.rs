@@ -16,6 +16,7 @@ use figures::Figures;
 use machine::unbuffered_stdout;
 use scheduler::{Outcome, run_job_with_timeout};
 use scheduler_tests::jobs::{big, measure};
+use scheduler_tests::values::{returns_bytes, takes_bytes};
 
 /// Has a copy of this program write so many bytes, or read what it is given.
 const BARE: &str = "BENCH_BARE";
@@ -58,6 +59,11 @@ fn result_of_a_job(length: usize) {
     assert!(matches!(run.outcome, Outcome::Ok(text) if text.len() == length));
 }
 
+fn bytes_of_a_job(length: usize) {
+    let run = run_job_with_timeout(returns_bytes::job(length), Duration::MAX).expect("the input is fine");
+    assert!(matches!(run.outcome, Outcome::Ok(Some(bytes)) if bytes.len() == length));
+}
+
 fn argument_through_a_pipe(text: &str) {
     let mut child = copy(READS).stdin(Stdio::piped()).spawn().expect("this program");
     child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("a pipe");
@@ -70,6 +76,12 @@ fn argument_of_a_job(text: String) {
     assert_eq!(run.outcome, Outcome::Ok(length));
 }
 
+fn bytes_to_a_job(bytes: Vec<u8>) {
+    let length = bytes.len();
+    let run = run_job_with_timeout(takes_bytes::job(bytes), Duration::MAX).expect("the input is fine");
+    assert_eq!(run.outcome, Outcome::Ok(length));
+}
+
 fn main() {
     if let Ok(role) = std::env::var(BARE) {
         return bare(&role).expect("the other end reads, or writes");
@@ -78,17 +90,23 @@ fn main() {
     let most = figures::number("BENCH_BYTES", (1 << 30) - 1024);
     println!("{}", Figures::HEAD);
     for length in [1, 1 << 10, 64 << 10, 1 << 20, 64 << 20, most].into_iter().filter(|length| *length <= most) {
-        let [mut results, mut bare_results, mut arguments, mut bare_arguments] = [(); 4].map(|()| Figures::default());
+        let [mut results, mut bare_results, mut arguments, mut bare_arguments, mut bytes, mut bytes_arguments] =
+            [(); 6].map(|()| Figures::default());
         for _ in 0..if length > 1 << 20 { 5 } else { 100 } {
             bare_results.add(timed(|| result_through_a_pipe(length)));
             results.add(timed(|| result_of_a_job(length)));
             let text = "x".repeat(length);
             bare_arguments.add(timed(|| argument_through_a_pipe(&text)));
             arguments.add(timed(|| argument_of_a_job(text)));
+            bytes.add(timed(|| bytes_of_a_job(length)));
+            let block = vec![b'x'; length];
+            bytes_arguments.add(timed(|| bytes_to_a_job(block)));
         }
         println!("{}", bare_results.row(&format!("{length} bytes from a process, through a pipe")));
         println!("{}", results.row(&format!("{length} bytes as the result of a job")));
+        println!("{}", bytes.row(&format!("{length} bytes as a result that is a `Vec<u8>`")));
         println!("{}", bare_arguments.row(&format!("{length} bytes to a process, through a pipe")));
         println!("{}", arguments.row(&format!("{length} bytes as the argument of a job")));
+        println!("{}", bytes_arguments.row(&format!("{length} bytes as an argument that is a `Vec<u8>`")));
     }
 }

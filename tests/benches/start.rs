@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use figures::Figures;
 use machine::FORK;
-use scheduler::{AnyJob, Outcome, Scheduler, StartMethod, run_job_with_timeout};
+use scheduler::{AnyJob, Containment, Outcome, Scheduler, StartMethod, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
@@ -56,9 +56,16 @@ fn main() {
         }
         jobs.add(timed(job));
     }
-    let mut lists = METHODS.map(|method| (method, Scheduler::new().start_method(method), Figures::default()));
+    let scheduler = |method, containment| Scheduler::new().start_method(method).containment(containment);
+    let mut lists = METHODS.map(|method| (method, scheduler(method, Containment::None), Figures::default()));
+    // Where none can be made, that is an error.
+    let has_cgroups =
+        scheduler(METHODS[0], Containment::Cgroup).run([("a".to_owned(), AnyJob::from(fast::job()))]).is_ok();
+    let methods_in_cgroups = METHODS.into_iter().filter(|_| has_cgroups);
+    let mut in_cgroups: Vec<_> =
+        methods_in_cgroups.map(|method| (method, scheduler(method, Containment::Cgroup), Figures::default())).collect();
     for _ in 0..20 {
-        for (_, scheduler, figures) in &mut lists {
+        for (_, scheduler, figures) in lists.iter_mut().chain(&mut in_cgroups) {
             figures.add(in_a_list(scheduler, 50));
         }
     }
@@ -68,8 +75,10 @@ fn main() {
         println!("{}", forks.row("bare fork of the process"));
     }
     println!("{}", jobs.row("a job that does nothing, from call to result"));
-    for (method, _, figures) in &lists {
-        let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
-        println!("{}", figures.row(&format!("one of 50 such jobs in a list{how}")));
+    for (lists, place) in [(&lists[..], ""), (&in_cgroups, ", in a cgroup of its own")] {
+        for (method, _, figures) in lists {
+            let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
+            println!("{}", figures.row(&format!("one of 50 such jobs in a list{how}{place}")));
+        }
     }
 }
