@@ -1,10 +1,12 @@
 //! Records: what they hold, and how they are serialised.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scheduler::{Error, Record, Scheduler, Status, jobs};
 use scheduler_tests::jobs::{echo, exits, fails, fast, faults, hangs, panics, structured};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn records() -> Result<Vec<Record>, Error> {
@@ -58,6 +60,32 @@ fn the_fields_come_in_a_fixed_order() -> Result<(), Box<dyn std::error::Error>> 
 }
 
 /// Returns how many seconds a time in RFC 3339 is from 1970, and checks its shape.
+/// What it writes, it writes once.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Once {
+    #[serde(serialize_with = "take")]
+    taken: Cell<Option<u8>>,
+}
+
+fn take<S: serde::Serializer>(number: &Cell<Option<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    number.take().serialize(serializer)
+}
+
+#[scheduler::job]
+fn returns_once() -> Once {
+    Once { taken: Cell::new(Some(5)) }
+}
+
+#[test]
+fn a_result_that_is_written_once_is_the_same_in_the_record_and_in_its_json() -> Result<(), Box<dyn std::error::Error>> {
+    let records = Scheduler::new().timeout(Duration::from_secs(60)).run(jobs![("J1", returns_once)])?;
+    for _ in 0..2 {
+        assert_eq!(serde_json::to_value(&records[0])?["result"], json!({"taken": 5}));
+        assert_eq!(records[0].result::<Once>()?, Once { taken: Cell::new(Some(5)) });
+    }
+    Ok(())
+}
+
 fn moment(json: &Value) -> std::time::SystemTime {
     let text = json.as_str().expect("it started");
     let timestamp: jiff::Timestamp = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -111,7 +139,7 @@ fn is_wide() -> Vec<u128> {
 #[derive(Debug, serde::Deserialize)]
 struct Unwritable(u8);
 
-impl serde::Serialize for Unwritable {
+impl Serialize for Unwritable {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             number if std::env::var_os("SCHEDULER_RUN").is_some() => {

@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a job's result, or under the other name why it can't be written.
-    fn add_result(&mut self, names: [&'static str; 2], output: ErasedOutput, bytes: &[u8], rules: Rules) {
+    fn add_result(&mut self, names: [&'static str; 2], output: ErasedOutput, bytes: &'a [u8], rules: Rules) {
         match Value::of(output, bytes, rules) {
             Ok(value) => self.add(names[0], value),
             Err(problem) => self.add(names[1], format!("the result can't be written: {problem}")),

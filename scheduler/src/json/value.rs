@@ -4,7 +4,6 @@
 //! written together. So each result is walked through first, by a serializer that writes nothing.
 
 use std::fmt;
-use std::mem;
 
 use serde::ser::{
     Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -24,35 +23,33 @@ pub(super) enum Rules {
     Binary,
 }
 
-/// A decoded result that can be written.
-pub(super) struct Value(Option<Box<dyn erased_serde::Serialize>>);
+/// A result that can be written. It is decoded for each pass over it, as a `Serialize` may change what it writes: one that
+/// takes its value out of a `Cell` would write another one the second time.
+pub(super) struct Value<'a> {
+    output: ErasedOutput,
+    bytes: &'a [u8],
+}
 
-impl Value {
-    /// Decodes a result, or says in one clause why it can't be written.
-    pub(super) fn of(output: ErasedOutput, bytes: &[u8], rules: Rules) -> Result<Self, String> {
-        let value = output.revive(bytes).map_err(|error| format!("it can't be read back: {error}"))?;
-        let value = Self(Some(value));
-        match guarded(|| value.inner().serialize(Check { rules, place: Place::Value })) {
-            Ok(Ok(())) => Ok(value),
-            Ok(Err(problem)) => Err(problem.0),
-            Err(panic) => Err(panic.to_string()),
-        }
+impl<'a> Value<'a> {
+    /// Checks a result, or says in one clause why it can't be written.
+    pub(super) fn of(output: ErasedOutput, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
+        let value = Self { output, bytes };
+        value.pass(Check { rules, place: Place::Value })?.map_err(|problem| problem.0)?;
+        Ok(value)
     }
 
-    fn inner(&self) -> &dyn erased_serde::Serialize {
-        self.0.as_deref().expect("it is there until it is dropped")
+    /// Decodes the result, and serializes it once; fails if the former can't be done, or if user code panics.
+    fn pass<S: Serializer>(&self, serializer: S) -> Result<Result<S::Ok, S::Error>, String> {
+        let value = self.output.revive(self.bytes).map_err(|error| format!("it can't be read back: {error}"))?;
+        let written = guarded(|| value.serialize(serializer)).map_err(|panic| panic.to_string());
+        guard::discard(value);
+        written
     }
 }
 
-impl Serialize for Value {
+impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        guarded(|| self.inner().serialize(serializer)).unwrap_or_else(|panic| Err(S::Error::custom(panic)))
-    }
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        guard::discard(mem::take(&mut self.0));
+        self.pass(serializer).unwrap_or_else(|problem| Err(S::Error::custom(problem)))
     }
 }
 
