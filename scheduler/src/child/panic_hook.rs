@@ -206,6 +206,22 @@ fn is_users(hook: &Hook) -> bool {
     !std::ptr::eq(&raw const **hook, &raw const *default)
 }
 
+/// Returns a backtrace without its first frames, which are those of this hook.
+fn without_own_frames(backtrace: &str) -> &str {
+    let Some(own) = backtrace.rfind(concat!(module_path!(), "::")) else {
+        return backtrace;
+    };
+    // What follows is the rest of its line, and where it is in the source, up to the next frame.
+    let mut begin = own;
+    for (place, _) in backtrace[own..].match_indices('\n') {
+        begin = own + place + 1;
+        if !backtrace[begin..].trim_start().starts_with("at ") {
+            break;
+        }
+    }
+    &backtrace[begin..]
+}
+
 impl Seen {
     fn of(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
@@ -229,7 +245,24 @@ impl Seen {
     /// Resolves the backtrace, if one is wanted.
     fn resolve(&mut self) -> bool {
         let is_wanted = self.backtrace.status() == BacktraceStatus::Captured;
-        self.panic.backtrace = is_wanted.then(|| self.backtrace.to_string());
+        self.panic.backtrace = is_wanted.then(|| without_own_frames(&self.backtrace.to_string()).to_owned());
         is_wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backtrace_begins_behind_the_frames_of_the_hook() {
+        let own = module_path!().strip_suffix("::tests").expect("it is a module of the hook");
+        let rest = "   3: std::panicking::panic_with_hook\n             at std.rs:1:1\n   4: user::at\n";
+        let frames = format!(
+            "   0: std::backtrace::Backtrace::create\n   1: {own}::Seen::of\n             at hook.rs:2:2\n   \
+             2: {own}::install::{{{{closure}}}}\n             at hook.rs:3:3\n{rest}"
+        );
+        assert_eq!(without_own_frames(&frames), rest);
+        assert_eq!(without_own_frames(rest), rest);
     }
 }
