@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::guard;
 use crate::wire::codec;
 use crate::wire::value::{self, Encoding};
 
@@ -26,17 +27,22 @@ impl Checkpoint {
         Self(Arc::new(bytes))
     }
 
-    /// Returns how a value is sent: behind the name of its type, as bytes that happen to decode are not enough.
-    pub(crate) fn encoded<T: Serialize>(value: &T, encoding: Encoding) -> Result<Vec<u8>, String> {
+    /// Returns how a value is sent: behind the name of its type, as bytes that happen to decode are not enough. What can't
+    /// be read back is refused now, as it would be lost when it is needed.
+    pub(crate) fn encoded<T: Serialize + DeserializeOwned>(value: &T, encoding: Encoding) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
+        let value_at = bytes.len();
         value::append(&mut bytes, value, encoding).map_err(|error| error.to_string())?;
-        match bytes.len() {
-            ..=LIMIT => Ok(bytes),
-            length => Err(format!(
+        if bytes.len() > LIMIT {
+            let length = bytes.len();
+            return Err(format!(
                 "it takes {length} bytes, over the limit of {LIMIT}; write it to a file, and save where that is"
-            )),
+            ));
         }
+        let read_back = value::decode::<T>(&bytes[value_at..]);
+        guard::discard(read_back.map_err(|error| format!("it can't be read back: {error}"))?);
+        Ok(bytes)
     }
 
     /// Returns the value.

@@ -157,12 +157,14 @@ pub fn is_cancelled() -> bool {
 /// [`resume_from`](crate::Job::resume_from) the record.
 ///
 /// It returns once the value is on its way, at which the parent has it however the job ends. The parent keeps one value for
-/// each job. A value costs what an argument of its size costs; save after a stretch of work that you would not like to do
-/// once more, and not in the innermost loop.
+/// each job. A value costs what an argument of its size costs: it is encoded, decoded once to check that it can be read back,
+/// and what was decoded is dropped. Save after a stretch of work that you would not like to do once more, and not in the
+/// innermost loop.
 ///
 /// # Errors
 ///
-/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the value can't be encoded or takes more than 64 MiB (write such a
+/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the value can't be encoded, can't be read back (an `untagged` enum
+/// takes [`encoding = "cbor"`](macro@crate::job#encoding)) or takes more than 64 MiB (write such a
 /// thing to a file, and save where that is), if the parent is gone, and in a process that the job has forked.
 ///
 /// # Examples
