@@ -159,11 +159,22 @@ impl Serialize for Stubborn {
     }
 }
 
+/// Can be written, and not be read back without names.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(u64),
+}
+
 /// Saves what can't be saved, and says why not.
 #[scheduler::job]
 fn saves_in_vain() -> Vec<String> {
     this_job::checkpoint(&7_u8).expect("that can");
-    let errors = [this_job::checkpoint(&Stubborn), this_job::checkpoint(&vec![0_u8; 65 << 20])];
+    let errors = [
+        this_job::checkpoint(&Stubborn),
+        this_job::checkpoint(&vec![0_u8; 65 << 20]),
+        this_job::checkpoint(&Untagged::Number(7)),
+    ];
     errors.into_iter().map(|error| error.expect_err("it can't be saved").to_string()).collect()
 }
 
@@ -174,6 +185,8 @@ fn what_can_not_be_saved_is_refused_and_what_was_saved_before_stays() {
     let Outcome::Ok(errors) = run.outcome else { panic!("{run:?}") };
     assert_eq!(errors[0], "invalid checkpoint: not today");
     assert!(errors[1].contains("over the limit of 67108864; write it to a file"), "{errors:?}");
+    assert!(errors[2].starts_with("invalid checkpoint: it can't be read back: its `Deserialize` skips"), "{errors:?}");
+    assert!(errors[2].ends_with("put `#[job(encoding = \"cbor\")]` above the job"), "{errors:?}");
 }
 
 #[test]

@@ -107,8 +107,9 @@ fn a_job_that_refuses_its_arguments_is_heard_though_they_have_not_all_come() {
 #[test]
 fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
     let failure = failure_of(jobs::returns_a_promise::job());
-    let expected = "its result could not be serialized: it can't be read back: the bytes end too early; if its \
-        `Deserialize` reads other parts than its `Serialize` writes, put `#[job(encoding = \"cbor\")]` above the job";
+    let expected = "its result could not be serialized: it can't be read back: the bytes end too early; if \
+        `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, put \
+        `#[job(encoding = \"cbor\")]` above the job";
     assert_eq!(failure.to_string(), expected);
 }
 

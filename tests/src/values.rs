@@ -167,7 +167,7 @@ fn sieved<S: serde::Serializer>(list: &[u8], serializer: S) -> Result<S::Ok, S::
 }
 
 const CBOR: Fate = Refused("put `#[job(encoding = \"cbor\")]` above the job");
-const NULL: Fate = Refused("`Some(None)` and `Some(())` read back as `None`");
+const NULL: Fate = Refused("`Some(None)`, `Some(())` and `Some(serde_json::Value::Null)` read back as `None`");
 
 use Fate::{Arrives, ArrivesAs, Refused};
 

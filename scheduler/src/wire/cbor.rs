@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::codec::{CodecError, Growing, guarded, nothing_left};
-use super::reading::Reading;
+use super::reading::{NO_MIRROR, Reading};
 use super::wary::Wary;
 
 /// How deep what is read may be nested: each level takes a kilobyte or so of the stack of a debug build.
@@ -75,9 +75,12 @@ impl<'de> Read<'de> for Slice<'de> {
     }
 }
 
+/// What to write where the two differ in form.
+const AGREE: &str = "make `into` and `from` (or the two functions of `with`) agree";
+
 fn message(error: DecodeError<Infallible>) -> String {
     let fault = match error {
-        DecodeError::Custom(message) => return message.into(),
+        DecodeError::Custom(message) => return of_type(&message),
         DecodeError::Core(fault) => fault,
     };
     match fault {
@@ -87,11 +90,24 @@ fn message(error: DecodeError<Infallible>) -> String {
             writes: a tuple can't leave elements out; give its fields names"
             .to_owned(),
         Fault::CastOverflow { .. } | Fault::ArithmeticOverflow { .. } => {
-            "its `Deserialize` asks for a smaller number than its `Serialize` writes".to_owned()
+            format!("its `Deserialize` asks for a smaller number than its `Serialize` writes; {AGREE}")
         }
         Fault::Mismatch { name, .. } | Fault::Unsupported { name, .. } => {
-            format!("its `Deserialize` asks for `{name}`, and its `Serialize` writes something else")
+            format!("its `Deserialize` asks for `{name}`, and its `Serialize` writes something else; {AGREE}")
         }
         fault => fault.to_string(),
     }
+}
+
+/// Returns what a type says that can't be read, and what to write, if that is known.
+fn of_type(message: &str) -> String {
+    let is_named = ["` as i128", "` as u128"].iter().any(|integer| message.contains(integer));
+    let is_unkept = message.starts_with("invalid type: integer") && is_named;
+    if is_unkept || ["i128 is not supported", "u128 is not supported"].contains(&message) {
+        return format!(
+            "{message}; serde keeps no 128-bit integers in `flatten`, `untagged` and internally tagged types; send it as \
+             text, or in a field outside of them"
+        );
+    }
+    if message == NO_MIRROR { format!("{message}; {AGREE}") } else { message.to_owned() }
 }

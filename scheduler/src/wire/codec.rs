@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use super::frame;
 use super::payload::Payload;
 use super::reading::{NO_MIRROR, Reading};
+use super::shape::continued;
 use super::wary::Wary;
 use crate::guard;
 use crate::pages;
@@ -36,6 +37,8 @@ impl CodecError {
 pub(super) enum Undecoded {
     /// The type's own `Deserialize` says so.
     ByType(String),
+    /// The type's own `Deserialize` panics.
+    Panicked(String),
     /// The bytes are not what it asks for.
     ByBytes(String),
 }
@@ -43,7 +46,7 @@ pub(super) enum Undecoded {
 impl From<Undecoded> for CodecError {
     fn from(undecoded: Undecoded) -> Self {
         match undecoded {
-            Undecoded::ByType(message) | Undecoded::ByBytes(message) => Self(message),
+            Undecoded::ByType(message) | Undecoded::Panicked(message) | Undecoded::ByBytes(message) => Self(message),
         }
     }
 }
@@ -126,7 +129,25 @@ fn encoding<T: Serialize + ?Sized>(value: &T) -> impl FnMut(&mut Vec<u8>) -> Res
     move |bytes| bincode::serde::encode_into_writer(value, Growing(bytes), bincode::config::standard())
 }
 
+/// Continues a hash with the encoding of a number.
+pub(super) fn hashed<T: Serialize>(number: &T, before: u64) -> u64 {
+    let mut hashing = Hashing(before);
+    // Neither a number nor the writer fails.
+    let _ = bincode::serde::encode_into_writer(number, &mut hashing, bincode::config::standard());
+    hashing.0
+}
+
 // What depends on no type stands below: code that does is made once more for every type of every job.
+
+/// A hash of what is written to it.
+struct Hashing(u64);
+
+impl Writer for &mut Hashing {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = continued(bytes, self.0);
+        Ok(())
+    }
+}
 
 /// What grows as it is written to.
 pub(super) struct Growing<'a>(pub(super) &'a mut Vec<u8>);
@@ -168,12 +189,13 @@ fn encode_by(encoding: Encoding<'_>) -> Result<Vec<u8>, CodecError> {
 }
 
 fn decode_by(decoding: &mut dyn FnMut() -> Result<(), DecodeError>) -> Result<(), Undecoded> {
-    guarded(|| Ok(decoding())).map_err(|panic| Undecoded::ByType(panic.0))?.map_err(|error| undecoded(&error))
+    guarded(|| Ok(decoding())).map_err(|panic| Undecoded::Panicked(panic.0))?.map_err(|error| undecoded(&error))
 }
 
 pub(super) fn nothing_left(left: usize) -> Result<(), CodecError> {
     match left {
         0 => Ok(()),
+        1 => Err(CodecError("1 byte was left over".into())),
         left => Err(CodecError(format!("{left} bytes were left over"))),
     }
 }
@@ -339,7 +361,7 @@ mod tests {
     fn bytes_left_over_are_refused() {
         let bytes = encode(&(1_u8, 2_u8)).expect("numbers encode");
         let error = decode::<u8>(&bytes).expect_err("one byte is left over");
-        assert!(error.to_string().contains("1 bytes were left over"), "{error}");
+        assert!(error.to_string().contains("1 byte was left over"), "{error}");
     }
 
     #[test]

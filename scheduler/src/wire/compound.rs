@@ -34,9 +34,9 @@ struct Fields {
 
 impl Fields {
     fn of(recorder: &Recorder, owner: &'static str) -> Self {
-        let is_named = recorder.is_named() || owner.is_empty();
+        let is_unnoted = !recorder.has_labels() || owner.is_empty();
         let place =
-            if is_named { None } else { recorder.place(|of| of.labels.index.is_none() && of.labels.owner == owner) };
+            if is_unnoted { None } else { recorder.place(|of| of.labels.index.is_none() && of.labels.owner == owner) };
         Self { owner, place, names: Vec::new() }
     }
 
@@ -78,7 +78,8 @@ impl<C> Compound<'_, C> {
         match self.announced.filter(|announced| *announced != parts) {
             None => Ok(()),
             Some(announced) => {
-                Err(E::custom(format!("its `Serialize` announces {announced} elements and writes {parts}")))
+                let elements = if announced == 1 { "element" } else { "elements" };
+                Err(E::custom(format!("its `Serialize` announces {announced} {elements} and writes {parts}")))
             }
         }
     }
@@ -88,14 +89,10 @@ impl<C> Compound<'_, C> {
     }
 
     fn field(&mut self, name: &'static str) {
-        if !self.recorder.is_named() {
+        if self.recorder.has_labels() {
             self.fields.next(self.recorder, self.parts, name);
         }
         self.parts += 1;
-    }
-
-    fn left_out<E: Error>(&self) -> Result<(), E> {
-        if self.recorder.is_named() { Ok(()) } else { Err(self.recorder.needs(Need::SkippedField)) }
     }
 }
 
@@ -139,14 +136,14 @@ macro_rules! fields {
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), C::Error> {
-                self.left_out()?;
+                self.recorder.needs(Need::SkippedField);
                 self.inner.skip_field(key)
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
                 self.check_if_named()?;
                 self.recorder.trace.end(self.parts);
-                if !self.recorder.is_named() {
+                if self.recorder.has_labels() {
                     self.fields.end(self.recorder, self.parts);
                 }
                 self.inner.end()

@@ -9,8 +9,11 @@ use std::fmt::Display;
 use serde::ser::{Error, Serialize, SerializeSeq, Serializer};
 
 use super::bytes;
+use super::codec;
 use super::compound::Compound;
-use super::shape::{Kind, Labels, Trace};
+#[cfg(feature = "cbor")]
+use super::shape::HASH_START;
+use super::shape::{Kind, Labels, Trace, continued};
 
 /// What the format below is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,16 @@ pub(super) struct Recorder {
     in_some: Cell<bool>,
     /// Structs of one name had other fields.
     is_ambiguous: Cell<bool>,
+    /// The hash of what the compact encoding of all this would be, where a value is written for the second time.
+    compact: Option<Cell<u64>>,
+}
+
+/// What a value was when it was written: two passes that have written the same have the same one.
+#[cfg(feature = "cbor")]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    compact: u64,
+    trace: u64,
 }
 
 /// Labels, and what the trace notes of them.
@@ -60,7 +73,49 @@ impl Recorder {
             need: Cell::new(None),
             in_some: Cell::new(false),
             is_ambiguous: Cell::new(false),
+            compact: None,
         }
+    }
+
+    /// Returns one for the second pass over a value, with names. It computes the [fingerprint](Self::fingerprint) that
+    /// the first, compact pass had.
+    #[cfg(feature = "cbor")]
+    pub(super) fn of_second_pass() -> Self {
+        Self { compact: Some(Cell::new(HASH_START)), ..Self::new(Format::Named) }
+    }
+
+    /// Returns the fingerprint of what was written in the second pass.
+    #[cfg(feature = "cbor")]
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let compact = self.compact.as_ref().map(Cell::get).unwrap_or_default();
+        Fingerprint { compact, trace: self.trace.finish() }
+    }
+
+    /// Returns the fingerprint of what was written compactly, as these bytes.
+    #[cfg(feature = "cbor")]
+    pub(super) fn fingerprint_of(&self, bytes: &[u8]) -> Fingerprint {
+        Fingerprint { compact: continued(bytes, HASH_START), trace: self.trace.finish() }
+    }
+
+    /// Notes, in the second pass, what the first one has written.
+    #[inline]
+    fn written<T: Serialize>(&self, value: T) {
+        if let Some(hash) = &self.compact {
+            hash.set(codec::hashed(&value, hash.get()));
+        }
+    }
+
+    /// Notes text or bytes as [`written`](Self::written) does.
+    fn written_bytes(&self, bytes: &[u8]) {
+        self.written(bytes.len());
+        if let Some(hash) = &self.compact {
+            hash.set(continued(bytes, hash.get()));
+        }
+    }
+
+    /// Says whether labels are noted: where no names are written, and where that is to be compared.
+    pub(super) fn has_labels(&self) -> bool {
+        !self.is_named() || self.compact.is_some()
     }
 
     /// Returns what was found that a compact format can't carry.
@@ -99,19 +154,28 @@ impl Recorder {
         if is_lost { Err(E::custom(SOME_NOTHING)) } else { Ok(()) }
     }
 
-    pub(super) fn needs<E: Error>(&self, need: Need) -> E {
-        self.need.set(Some(need));
-        E::custom("a compact encoding can't carry it")
+    /// Notes what a compact format can't carry. The pass goes on to its end, as a second one is compared with all of it.
+    pub(super) fn needs(&self, need: Need) {
+        if !self.is_named() && self.need.get().is_none() {
+            self.need.set(Some(need));
+        }
     }
 
-    /// Refuses a list or a map without a length, where its end isn't seen.
-    fn length<E: Error>(&self, length: Option<usize>) -> Result<(), E> {
-        if length.is_none() && !self.is_named() { Err(self.needs(Need::UnknownLength)) } else { Ok(()) }
+    /// Notes the length of a list or a map, and returns what is written for it. What has none is written as none to a
+    /// format that sees its end, and as 0 to one that doesn't, whose bytes are discarded.
+    fn length(&self, length: Option<usize>) -> Option<usize> {
+        self.value(Kind::Length);
+        self.written(length.unwrap_or_default());
+        if length.is_none() {
+            self.needs(Need::UnknownLength);
+        }
+        length.or(if self.is_named() { None } else { Some(0) })
     }
 
     fn variant(&self, owner: &'static str, index: u32, variant: &'static str) {
         self.begin();
-        if self.is_named() {
+        self.written(index);
+        if !self.has_labels() {
             return;
         }
         let is_it = |known: &Known| {
@@ -151,8 +215,9 @@ impl Recorder {
     }
 }
 
-const SOME_NOTHING: &str = "`Some(None)` and `Some(())` read back as `None` where names are written; give the inner type a \
-    variant of its own (an `enum`) in place of the second `Option`";
+const SOME_NOTHING: &str = "`Some(None)`, `Some(())` and `Some(serde_json::Value::Null)` read back as `None` where names are \
+    written (so a double `Option` can't tell null from a field that is missing); give the inner type a variant of its own (an \
+    `enum`) in place of the second `Option`";
 
 /// A value whose shape is noted as it is written.
 pub(super) struct Recorded<'a, T: ?Sized> {
@@ -184,6 +249,7 @@ macro_rules! values {
         #[inline]
         fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
             self.recorder.value(Kind::$kind);
+            self.recorder.written(value);
             self.inner.$method(value)
         }
     )*};
@@ -220,23 +286,27 @@ impl<'a, S: Serializer> Serializer for Recording<'a, S> {
     fn serialize_str(self, text: &str) -> Result<S::Ok, S::Error> {
         self.recorder.begin();
         self.recorder.trace.bytes(text.len());
+        self.recorder.written_bytes(text.as_bytes());
         self.inner.serialize_str(text)
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<S::Ok, S::Error> {
         self.recorder.begin();
         self.recorder.trace.bytes(bytes.len());
+        self.recorder.written_bytes(bytes);
         self.inner.serialize_bytes(bytes)
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
         self.recorder.nothing()?;
         self.recorder.value(Kind::Presence);
+        self.recorder.written(0_u8);
         self.inner.serialize_none()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.recorder.value(Kind::Presence);
+        self.recorder.written(1_u8);
         self.recorder.in_some.set(true);
         self.inner.serialize_some(&Self::of(self.recorder, value))
     }
@@ -272,9 +342,8 @@ impl<'a, S: Serializer> Serializer for Recording<'a, S> {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.recorder.length(length)?;
-        self.recorder.value(Kind::Length);
-        Ok(Compound::new(self.recorder, "", length, self.inner.serialize_seq(length)?))
+        let written = self.recorder.length(length);
+        Ok(Compound::new(self.recorder, "", length, self.inner.serialize_seq(written)?))
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
@@ -300,9 +369,8 @@ impl<'a, S: Serializer> Serializer for Recording<'a, S> {
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.recorder.length(length)?;
-        self.recorder.value(Kind::Length);
-        Ok(Compound::new(self.recorder, "", length, self.inner.serialize_map(length)?))
+        let written = self.recorder.length(length);
+        Ok(Compound::new(self.recorder, "", length, self.inner.serialize_map(written)?))
     }
 
     fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {

@@ -34,7 +34,7 @@ pub(super) enum Kind {
 }
 
 /// A running hash of what was written, or read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Trace {
     last: Cell<Kind>,
     /// How many of the last kind there have been in a row.
@@ -86,8 +86,9 @@ impl Trace {
     }
 
     pub(super) fn finish(&self) -> u64 {
-        self.label(0);
-        self.hash.get()
+        let ended = self.clone();
+        ended.label(0);
+        ended.hash.get()
     }
 
     #[inline]
@@ -115,13 +116,21 @@ impl<S: AsRef<str>> Labels<S> {
     }
 }
 
+/// What a hash begins with.
+#[cfg(feature = "cbor")]
+pub(super) const HASH_START: u64 = FNV_START;
+
+/// Continues a hash with more bytes, wherever they are cut.
+pub(super) fn continued(bytes: &[u8], before: u64) -> u64 {
+    bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 fn hash(bytes: &[u8], before: u64) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
     // No UTF-8 text has the last byte in it.
-    mix(bytes.iter().fold(before, |hash, byte| mix(hash, *byte)), 0xff)
+    continued(&[0xff], continued(bytes, before))
 }
 
 /// Says whether two names differ only in their style, such as `file_name` and `fileName`: `rename_all` may give one to

@@ -14,6 +14,8 @@ use super::bytes;
 use super::codec::{self, CodecError, Undecoded, guarded};
 use super::payload::Payload;
 use super::reading::{Cannot, NO_MIRROR, Reading};
+#[cfg(feature = "cbor")]
+use super::recording::Fingerprint;
 use super::recording::{Format, Need, Recorded, Recorder};
 use crate::guard;
 
@@ -154,11 +156,11 @@ fn append_compact(bytes: &mut Vec<u8>, recorder: Recorder, write: Write<'_>) -> 
     let before = bytes.len();
     // In the place of the labels, of which there are none, mostly.
     bytes.extend([COMPACT, 0]);
-    if let Err(error) = write(bytes, &recorder, Encoding::Compact) {
-        bytes.truncate(before);
-        return recorder.need().map_or(Err(error), |need| append_otherwise(bytes, need, write));
+    write(bytes, &recorder, Encoding::Compact)?;
+    if let Some(need) = recorder.need() {
+        return append_otherwise(bytes, before, (&recorder, need), write);
     }
-    if recorder.is_ambiguous() && append_unambiguous(bytes, before, write) {
+    if recorder.is_ambiguous() && append_unambiguous(bytes, before, &recorder, write) {
         return Ok(());
     }
     let (labels, hash) = recorder.finish();
@@ -172,9 +174,10 @@ fn append_compact(bytes: &mut Vec<u8>, recorder: Recorder, write: Write<'_>) -> 
 /// Appends, in place of what stands there from `from` on, what its type can tell apart by names alone; false if that can't
 /// be done.
 #[cfg(feature = "cbor")]
-fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, write: Write<'_>) -> bool {
+fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, first: &Recorder, write: Write<'_>) -> bool {
     let mut named = Vec::new();
-    let appended = append_cbor(&mut named, &Recorder::new(Format::Named), write);
+    let fingerprint = first.fingerprint_of(&bytes[from + 2..]);
+    let appended = append_again(&mut named, &fingerprint, write);
     if appended.is_ok() {
         bytes.truncate(from);
         bytes.extend(named);
@@ -183,18 +186,25 @@ fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, write: Write<'_>) -> boo
 }
 
 #[cfg(not(feature = "cbor"))]
-fn append_unambiguous(_: &mut Vec<u8>, _: usize, _: Write<'_>) -> bool {
+fn append_unambiguous(_: &mut Vec<u8>, _: usize, _: &Recorder, _: Write<'_>) -> bool {
     false
 }
 
-/// Appends what the compact encoding can't carry.
+/// Appends what the compact encoding can't carry, in place of what stands there from `from` on.
 #[cfg(feature = "cbor")]
-fn append_otherwise(bytes: &mut Vec<u8>, _: Need, write: Write<'_>) -> Result<(), CodecError> {
-    append_cbor(bytes, &Recorder::new(Format::Named), write)
+fn append_otherwise(
+    bytes: &mut Vec<u8>,
+    from: usize,
+    (first, _): (&Recorder, Need),
+    write: Write<'_>,
+) -> Result<(), CodecError> {
+    let fingerprint = first.fingerprint_of(&bytes[from + 2..]);
+    bytes.truncate(from);
+    append_again(bytes, &fingerprint, write)
 }
 
 #[cfg(not(feature = "cbor"))]
-fn append_otherwise(_: &mut Vec<u8>, need: Need, _: Write<'_>) -> Result<(), CodecError> {
+fn append_otherwise(_: &mut Vec<u8>, _: usize, (_, need): (&Recorder, Need), _: Write<'_>) -> Result<(), CodecError> {
     let what = match need {
         Need::SkippedField => "its `Serialize` leaves a field out (`skip_serializing_if`)",
         Need::UnknownLength => {
@@ -205,6 +215,20 @@ fn append_otherwise(_: &mut Vec<u8>, need: Need, _: Write<'_>) -> Result<(), Cod
         "{what}, which the compact encoding can't carry; turn on the feature `cbor` of `scheduler`, with which it is carried"
     )))
 }
+
+/// Appends a value for the second time, with names. A `Serialize` may take what it writes out of a `Cell`, say: what differs
+/// from what was written first is refused.
+#[cfg(feature = "cbor")]
+fn append_again(bytes: &mut Vec<u8>, first: &Fingerprint, write: Write<'_>) -> Result<(), CodecError> {
+    let recorder = Recorder::of_second_pass();
+    append_cbor(bytes, &recorder, write)?;
+    if recorder.fingerprint() == *first { Ok(()) } else { Err(CodecError::new(NOT_TWICE)) }
+}
+
+#[cfg(feature = "cbor")]
+const NOT_TWICE: &str = "its `Serialize` writes something else the second time, and what leaves fields out (`skip_serializing_if`) \
+    or doesn't say how long it is (`flatten`) is written twice; put `#[job(encoding = \"cbor\")]` above the job, which writes \
+    it once";
 
 #[cfg(feature = "cbor")]
 fn append_cbor(bytes: &mut Vec<u8>, recorder: &Recorder, write: Write<'_>) -> Result<(), CodecError> {
@@ -247,17 +271,21 @@ const WAY_OUT: &str = "put `#[job(encoding = \"cbor\")]` above the job, with the
 
 /// Returns why a value of the compact encoding can't be read, and what to write.
 fn explained(undecoded: Undecoded, reading: &Reading) -> CodecError {
+    let remedy = format!(
+        "if `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, {WAY_OUT}"
+    );
     CodecError::new(match (reading.cannot(), undecoded) {
+        (_, Undecoded::Panicked(message)) => message,
         (Some(Cannot::Tell), _) => format!(
-            "its `Deserialize` asks the encoding what comes next (as untagged and flattened types and \
-             `serde_json::Value` do), which the compact one can't tell; {WAY_OUT}"
+            "its `Deserialize` skips or ignores a field, or asks the encoding what comes next (as untagged and flattened \
+             types and `serde_json::Value` do), which the compact one can't tell; {WAY_OUT}"
         ),
-        (Some(Cannot::Match), _) => format!("{NO_MIRROR}, and the compact encoding has no names; {WAY_OUT}"),
+        (Some(Cannot::Match), _) => format!("{NO_MIRROR}, and the compact encoding has no names; {remedy}"),
         (None, Undecoded::ByBytes(message)) if message == NO_MIRROR => {
-            format!("{NO_MIRROR}, and the compact encoding has no names; {WAY_OUT}")
+            format!("{NO_MIRROR}, and the compact encoding has no names; {remedy}")
         }
-        (None, Undecoded::ByBytes(message)) => format!("{message}; if {NO_MIRROR}, {WAY_OUT}"),
-        (None, Undecoded::ByType(message)) => format!("{message} (if {NO_MIRROR}, {WAY_OUT})"),
+        (None, Undecoded::ByBytes(message)) => format!("{message}; {remedy}"),
+        (None, Undecoded::ByType(message)) => format!("{message} ({remedy})"),
     })
 }
 

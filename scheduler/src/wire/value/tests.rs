@@ -364,6 +364,227 @@ fn what_is_written_by_hand_is_read_as_it_was_written_or_not_at_all() {
     refused(&WideOneWay { a: 251, b: 0, c: 7 }, "reads other parts");
 }
 
+fn take<S: Serializer>(number: &std::cell::Cell<Option<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    number.take().serialize(serializer)
+}
+
+/// Writes what is left of a list, which is nothing the second time, as one of no known length.
+fn drain<S: Serializer>(list: &std::cell::RefCell<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let drained = list.take();
+    serializer.collect_seq(drained.iter().filter(|_| true))
+}
+
+/// Counts how often it was written.
+fn count<S: Serializer>(times: &std::cell::Cell<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+    times.set(times.get() + 1);
+    serializer.serialize_u8(times.get())
+}
+
+/// Leaves out one field the first time, and another one the second time.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+struct Alternates {
+    a: u8,
+    b: u8,
+    #[serde(skip)]
+    times: std::cell::Cell<u8>,
+}
+
+impl Default for Alternates {
+    fn default() -> Self {
+        Self { a: 5, b: 5, times: std::cell::Cell::new(0) }
+    }
+}
+
+impl Serialize for Alternates {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        self.times.set(self.times.get() + 1);
+        let [written, left_out] = if self.times.get() == 1 { ["a", "b"] } else { ["b", "a"] };
+        let mut fields = serializer.serialize_struct("Alternates", 1)?;
+        fields.serialize_field(written, &5_u8)?;
+        fields.skip_field(left_out)?;
+        fields.end()
+    }
+}
+
+types! {
+    struct Once {
+        #[serde(serialize_with = "take")]
+        taken: std::cell::Cell<Option<u8>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        a: Option<u8>,
+    }
+    struct OnceBehind {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        a: Option<u8>,
+        #[serde(serialize_with = "take")]
+        taken: std::cell::Cell<Option<u8>>,
+    }
+    struct Drained { #[serde(serialize_with = "drain")] list: std::cell::RefCell<Vec<u8>> }
+    struct Counted {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        a: Option<u8>,
+        #[serde(serialize_with = "count")]
+        times: std::cell::Cell<u8>,
+    }
+}
+
+#[test]
+fn what_writes_something_else_the_second_time_is_refused() {
+    use std::cell::{Cell, RefCell};
+    fn refused_twice<T: Serialize + DeserializeOwned + Debug>(value: &T) {
+        let error = encode(value, Encoding::Compact).expect_err("it is not what it was");
+        let words = if cfg!(feature = "cbor") {
+            "its `Serialize` writes something else the second time"
+        } else {
+            "turn on the feature `cbor` of `scheduler`"
+        };
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let once = || Cell::new(Some(5));
+    refused_twice(&Once { taken: once(), a: None });
+    refused_twice(&OnceBehind { taken: once(), a: None });
+    refused_twice(&Drained { list: RefCell::new(vec![1, 2]) });
+    refused_twice(&Counted { a: None, times: Cell::new(0) });
+    refused_twice(&Alternates::default());
+    // What is written once arrives.
+    carried_once(|| Once { taken: once(), a: Some(1) }, Encoding::Compact);
+    #[cfg(feature = "cbor")]
+    carried_once(|| Once { taken: once(), a: None }, Encoding::Cbor);
+    #[cfg(feature = "cbor")]
+    carried_once(|| Drained { list: RefCell::new(vec![1, 2]) }, Encoding::Cbor);
+}
+
+#[track_caller]
+fn carried_once<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: impl Fn() -> T, encoding: Encoding) {
+    assert_eq!(sent(&value(), encoding).map(|[value, _]| value).as_ref(), Ok(&value()));
+}
+
+#[cfg(feature = "cbor")]
+#[test]
+fn two_passes_over_what_stays_the_same_agree() {
+    types! {
+        struct Everything {
+            #[serde(skip_serializing_if = "Option::is_none", default)]
+            a: Option<u8>,
+            tree: Tree,
+            bytes: (Vec<u8>, VecDeque<u8>, [i8; 2], String, char, ()),
+            numbers: (i8, i16, i32, i64, u16, u32, u64, f32, f64, bool, u128, i128),
+            choices: Vec<Numbered>,
+            rest: BTreeMap<String, Option<u8>>,
+            adjacent: Adjacent,
+        }
+    }
+    let value = Everything {
+        a: None,
+        tree: tree(),
+        bytes: (vec![0, 250, 251, 255], VecDeque::from([251, 1]), [-1, 1], "ü".repeat(300), 'ß', ()),
+        numbers: (-1, -300, i32::MIN, i64::MIN, 300, u32::MAX, u64::MAX, 0.1, 0.1, true, u128::MAX, i128::MIN),
+        choices: vec![Numbered::First, Numbered::Second(7), Numbered::Third { a: 1 }],
+        rest: BTreeMap::from([("a".to_owned(), Some(1)), ("b".to_owned(), None)]),
+        adjacent: Adjacent::New(7),
+    };
+    carried_with_names_unasked(&value);
+}
+
+#[test]
+fn a_refusal_says_what_to_write() {
+    types! {
+        struct TwoNumbers { #[serde(serialize_with = "as_pair")] a: u8 }
+        struct Ignores { a: u8, #[serde(skip_deserializing)] b: u8 }
+    }
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "`serde` gives a reference")]
+    fn as_pair<S: Serializer>(number: &u8, serializer: S) -> Result<S::Ok, S::Error> {
+        (number, number).serialize(serializer)
+    }
+    let agree = "if `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, put \
+        `#[job(encoding = \"cbor\")]` above the job";
+    refused(&TwoNumbers { a: 7 }, agree);
+    refused(&WideOneWay { a: 7, b: 7, c: 7 }, agree);
+    refused(
+        &Ignores { a: 7, b: 7 },
+        "its `Deserialize` skips or ignores a field, or asks the encoding what comes next",
+    );
+    #[cfg(feature = "cbor")]
+    for error in [
+        sent(&TwoNumbers { a: 7 }, Encoding::Cbor).expect_err("a pair is no number"),
+        sent(&Narrow { a: 300 }, Encoding::Cbor).expect_err("it is too large"),
+        sent(&Less { list: vec![1, 2] }, Encoding::Cbor).expect_err("it takes one"),
+    ] {
+        assert!(error.ends_with("; make `into` and `from` (or the two functions of `with`) agree"), "{error}");
+    }
+}
+
+#[cfg(feature = "cbor")]
+fn from_narrow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    u8::deserialize(deserializer).map(u32::from)
+}
+
+#[cfg(feature = "cbor")]
+fn first_alone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    struct First;
+    impl<'de> serde::de::Visitor<'de> for First {
+        type Value = Vec<u8>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u8>, A::Error> {
+            Ok(list.next_element()?.into_iter().collect())
+        }
+    }
+    deserializer.deserialize_seq(First)
+}
+
+#[cfg(feature = "cbor")]
+types! {
+    struct Narrow { #[serde(deserialize_with = "from_narrow")] a: u32 }
+    struct Less { #[serde(deserialize_with = "first_alone")] list: Vec<u8> }
+    #[serde(untagged)]
+    enum WideUntagged { Signed(i128), Unsigned(u128) }
+    #[serde(tag = "t")]
+    enum WideInternal { Wide { a: u128 } }
+    struct WideInside { a: i128 }
+    struct WideFlat { #[serde(flatten)] inner: WideInside }
+}
+
+#[cfg(feature = "cbor")]
+#[test]
+fn a_wide_integer_that_serde_does_not_keep_is_named_as_such() {
+    for error in [
+        sent(&WideUntagged::Signed(i128::MIN), Encoding::Cbor).expect_err("it is lost"),
+        sent(&WideUntagged::Unsigned(u128::MAX), Encoding::Cbor).expect_err("it is lost"),
+        sent(&WideInternal::Wide { a: u128::MAX }, Encoding::Cbor).map(drop).expect_err("it is lost"),
+        sent(&WideInternal::Wide { a: 7 }, Encoding::Cbor).map(drop).expect_err("it is refused all the same"),
+        sent(&WideFlat { inner: WideInside { a: i128::MIN } }, Encoding::Cbor).map(drop).expect_err("it is lost"),
+    ] {
+        let words = "; serde keeps no 128-bit integers in `flatten`, `untagged` and internally tagged types; send it as text, \
+            or in a field outside of them";
+        assert!(error.ends_with(words), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_in_deserialize_is_no_question_of_the_encoding() {
+    #[derive(Debug, Serialize)]
+    struct Panics(u8);
+    impl<'de> Deserialize<'de> for Panics {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            u8::deserialize(deserializer)?;
+            panic!("no way")
+        }
+    }
+    for encoding in ENCODINGS {
+        assert_eq!(sent(&Panics(7), *encoding).expect_err("it panics"), "it panicked: no way");
+    }
+}
+
+#[test]
+fn one_element_is_announced_in_the_singular() {
+    let error = sent(&Boasting { list: vec![], after: 3 }, Encoding::Compact).expect_err("it says one thing");
+    assert_eq!(error, "its `Serialize` announces 1 element and writes 0");
+}
+
 #[cfg(feature = "cbor")]
 #[test]
 fn nothing_within_something_is_refused_where_it_would_become_nothing() {
@@ -372,7 +593,8 @@ fn nothing_within_something_is_refused_where_it_would_become_nothing() {
         assert_eq!(sent(&value, Encoding::Compact).as_ref(), Ok(&[value; 2]));
     }
     assert!(sent(&None::<Option<u8>>, Encoding::Cbor).is_ok());
-    let words = "`Some(None)` and `Some(())` read back as `None` where names are written";
+    let words = "`Some(None)`, `Some(())` and `Some(serde_json::Value::Null)` read back as `None` where names are written (so a \
+        double `Option` can't tell null from a field that is missing); give the inner type";
     for error in [
         sent(&Some(None::<u8>), Encoding::Cbor).expect_err("it is lost"),
         sent(&Some(()), Encoding::Cbor).map(drop).expect_err("it is lost"),
@@ -486,7 +708,7 @@ fn bytes_left_over_are_refused() {
     for encoding in ENCODINGS {
         let mut bytes = encode(&tree(), *encoding).expect("it encodes");
         bytes.push(0);
-        assert_eq!(decode::<Tree>(&bytes).expect_err("there is one more").to_string(), "1 bytes were left over");
+        assert_eq!(decode::<Tree>(&bytes).expect_err("there is one more").to_string(), "1 byte was left over");
     }
 }
 
