@@ -62,6 +62,58 @@ fn jobs_run_whichever_standard_streams_the_application_has_closed() {
     }
 }
 
+/// What becomes of the standard streams before `init()`, in the application and in each copy.
+#[test]
+fn jobs_run_whatever_main_does_to_the_standard_streams_before_init() {
+    let steps = ["closes 0", "closes 1", "closes 2", "closes 012", "replaces 0", "replaces 012"];
+    for (thread, method) in methods().map(|method| ("", method)).chain([("starts_a_thread,", "")]) {
+        for step in steps {
+            let early = format!("{thread}{step}");
+            let report = report_after(&early, "closes", method, &[""]);
+            let records = report["records"].as_array().expect("there are records");
+            for (index, record) in records.iter().enumerate() {
+                match index % 5 {
+                    2 => assert_eq!(record["status"], "timeout", "{early}: {record}"),
+                    4 => assert_eq!(record["status"], "ok", "{early}: {record}"),
+                    _ => assert_eq!(record["result"], true, "{early}: {record}"),
+                }
+            }
+            assert_eq!(report["captured"], "printed\n", "{early}");
+            assert_eq!(report["spawned"], json!(vec![true; 6]), "{early}");
+        }
+    }
+}
+
+/// The application's own code would run in it, and start copies that do the same.
+#[test]
+fn a_copy_that_can_no_longer_do_its_work_at_init_says_so_and_ends() {
+    let cases = [
+        ("closes 0,closes_the_rest", "closed or replaced standard input before `scheduler::init()`"),
+        ("replaces 0,closes_the_rest", "closed or replaced standard input before `scheduler::init()`"),
+        ("clears_the_environment", "removed `__SCHEDULER_CHILD` from the environment before `scheduler::init()`"),
+    ];
+    for (early, told) in cases {
+        let report = report_after(early, "closes", "", &[""]);
+        for record in report["records"].as_array().expect("there are records") {
+            let error = record["error"].as_str().unwrap_or_default();
+            assert!(error.contains(told), "{early}: {record}");
+        }
+    }
+}
+
+/// Nobody in it could sweep, and it has nothing to sweep: it is killed at once.
+#[test]
+fn a_copy_that_hangs_before_init_costs_the_time_for_its_start_and_no_more() {
+    for method in methods() {
+        let report = report_after("hangs_as_a_copy", "starts in vain", method, &[]);
+        let took = report["took"].as_f64().expect("seconds");
+        // Of three jobs, or of one fork server.
+        let expected = if method == "forks" { 0.3 } else { 0.9 };
+        assert!((expected..expected + 2.0).contains(&took), "{method}: {report}");
+        assert!(report.to_string().contains("not reach `scheduler::init()`"), "{report}");
+    }
+}
+
 /// What the application has closed stays closed: none of its numbers is taken by a descriptor of ours.
 #[cfg(target_os = "linux")]
 #[test]

@@ -65,6 +65,7 @@ pub fn enter_test() {
 /// Does the same wherever `launcher` leads a copy.
 pub(crate) fn enter(launcher: Launcher) {
     let Some(role) = env::var_os(MARKER) else {
+        refuse_to_be_the_application();
         return;
     };
     forget_the_marker();
@@ -76,8 +77,20 @@ pub(crate) fn enter(launcher: Launcher) {
     // Now, and not when a job is run: a fork server stays what it is, whatever becomes of its file.
     launcher::stamp();
     post::take_up(role, launcher);
+    #[cfg(unix)]
+    crate::process::forget_kept();
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
     launcher::note_misled();
+}
+
+/// Ends a copy that can't know any more what it is there for. As the application it would start copies that do the same.
+fn refuse_to_be_the_application() {
+    #[cfg(unix)]
+    if crate::process::is_kept() {
+        give_up(&format!(
+            "`main` removed `{MARKER}` from the environment before `scheduler::init()`; call `init()` first"
+        ));
+    }
 }
 
 /// Returns what stands in the marker of a copy that this process starts: the role, and the id of this process, which the copy

@@ -213,12 +213,14 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
             Heard::Partial | Heard::Nothing => {}
             Heard::Word(_) | Heard::End => {
                 let said = warden.worker.stderr().finish(0);
-                let said = excerpt(&said).unwrap_or_else(|| "nothing".to_owned());
-                return Err(io::Error::other(format!(
-                    "it ended before it reached `scheduler::init()`; it wrote: {said}"
-                )));
+                let said = excerpt(&said).map_or(String::new(), |said| format!("; it wrote: {said}"));
+                return Err(io::Error::other(format!("it ended before it reached `scheduler::init()`{said}")));
             }
         }
+    }
+    if warden.is_mute() {
+        // It would be waited for.
+        warden.worker.kill();
     }
     Err(io::Error::other("it did not reach `scheduler::init()` in time"))
 }

@@ -268,12 +268,17 @@ impl Run {
             self.read_control();
         }
         if self.deadline.is_past() && !self.is_done() {
-            self.evidence.start_expired |= self.state == State::Starting;
+            let is_starting = self.state == State::Starting;
+            self.evidence.start_expired |= is_starting;
             if matches!(self.state, State::Leaving(_)) {
                 self.evidence.lingered = self.left.map(Stopwatch::elapsed);
             }
             let can_be_asked = matches!(self.state, State::Running | State::Silent) && !self.order.grace().is_zero();
-            self.feed(if can_be_asked { Event::Ask(Why::Overran) } else { Event::Limit });
+            self.feed(match can_be_asked {
+                true => Event::Ask(Why::Overran),
+                false if is_starting && self.warden.is_mute() => Event::Unanswered,
+                false => Event::Limit,
+            });
         }
     }
 

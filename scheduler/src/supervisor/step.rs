@@ -117,6 +117,8 @@ pub(crate) enum Event {
     Halt(Why),
     /// The limit of the state has passed.
     Limit,
+    /// The limit of the start has passed, and the warden has not said a word: it is not there to be told anything.
+    Unanswered,
 }
 
 /// What the supervisor does next.
@@ -140,6 +142,7 @@ impl State {
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
             (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
+            (Starting, Event::Unanswered) => (Forcing(Verdict::NeverStarted), Action::Force),
             (Starting, Event::Refused | Event::DataEnd) => (Leaving(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::Exit | Event::Expired) => (Draining(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
@@ -226,7 +229,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const EVENTS: [Event; 20] = [
+    const EVENTS: [Event; 21] = [
         Event::Started,
         Event::Refused,
         Event::Returned,
@@ -247,6 +250,7 @@ mod tests {
         Event::Halt(Why::Outlasted),
         Event::Halt(Why::Cancelled),
         Event::Limit,
+        Event::Unanswered,
     ];
 
     /// Where a state stands on the way from the first to the last.
@@ -361,9 +365,9 @@ mod tests {
     fn each_ending_has_its_verdict() {
         use Event::{
             Ask, Broken, ControlEnd, DataEnd, Drained, Exit, Expired, Found, Halt, Limit, Lost, Outcome, Refused,
-            Returned, ReturnedLate, Started,
+            Returned, ReturnedLate, Started, Unanswered,
         };
-        let cases: [(&[Event], Verdict); 51] = [
+        let cases: [(&[Event], Verdict); 54] = [
             (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Answered),
             (&[Started, Limit, Exit, Drained], Verdict::Overran),
             (&[Started, Limit, Outcome, Exit, Drained], Verdict::Overran),
@@ -379,6 +383,9 @@ mod tests {
             (&[Refused, DataEnd, Exit, Drained], Verdict::NeverStarted),
             (&[Limit, Exit, Drained], Verdict::NeverStarted),
             (&[ControlEnd, Lost, Found, Limit], Verdict::NeverStarted),
+            (&[Unanswered, Lost, Found, Drained], Verdict::NeverStarted),
+            (&[Unanswered, Exit, Drained], Verdict::NeverStarted),
+            (&[Started, Unanswered, Limit, Unanswered, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), Outcome, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), DataEnd, Exit, Drained], Verdict::Overran),
             (&[Started, Ask(Why::Overran), Limit, Exit, Drained], Verdict::Overran),

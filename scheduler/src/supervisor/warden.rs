@@ -5,7 +5,7 @@ use std::io;
 
 use crate::child;
 use crate::launcher::Launcher;
-use crate::process::{Cookie, Ends, Heard, Outlet, Stream, Worker};
+use crate::process::{Cookie, Ends, HAS_FORK_SERVERS, Heard, Outlet, Stream, Worker};
 use crate::wire::frame::Mark;
 use crate::wire::message::Request;
 
@@ -15,6 +15,8 @@ pub(crate) struct Warden {
     pub(super) worker: Worker,
     /// What marks its processes, should it be lost.
     pub(super) cookie: Cookie,
+    /// It has said something, and was there for that.
+    has_spoken: bool,
 }
 
 impl Warden {
@@ -23,7 +25,7 @@ impl Warden {
         let cookie = Cookie::new(random());
         let mut command = launcher.command(&child::role());
         let worker = Worker::spawn(&mut command, &cookie, new_mark(), outlet)?;
-        Ok(Self { worker, cookie })
+        Ok(Self { worker, cookie, has_spoken: false })
     }
 
     /// Asks it how it will make processes.
@@ -48,7 +50,15 @@ impl Warden {
 
     /// Listens for a step to what it says.
     pub(super) fn listen(&mut self) -> Heard {
-        self.worker.listen()
+        let heard = self.worker.listen();
+        self.has_spoken |= matches!(heard, Heard::Word(_) | Heard::Partial);
+        heard
+    }
+
+    /// Says whether it is a process of its own that has said nothing so far. It has not begun to work, so that there is nobody
+    /// to tell anything, and nothing to sweep.
+    pub(super) fn is_mute(&self) -> bool {
+        HAS_FORK_SERVERS && !self.has_spoken
     }
 }
 

@@ -21,8 +21,8 @@ use super::unix::{Orders, channel, poll, signals};
 
 pub(crate) use super::unix::{
     Announced, ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, LentStdout, Link, Outgoing, OwnStream,
-    ParentWatch, Source, SourceWriter, Woken, lacks_room, limit, makes_privileged_copies, manner, redirect,
-    signal_name, take_input, wait, was_started_as_copy,
+    ParentWatch, Source, SourceWriter, Woken, forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, manner,
+    redirect, signal_name, take_input, wait, was_started_as_copy,
 };
 pub(crate) use cgroup::{Cgroup, CgroupHome, end_cgroup};
 pub(crate) use job_process::become_job;

@@ -13,7 +13,7 @@ mod worker;
 
 pub(crate) use super::unix::{
     ChildPid, Doorbell, Glance, Incoming, Interests, LentStdout, Link, Outgoing, OwnStream, Source, SourceWriter,
-    lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, wait,
+    forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, wait,
 };
 pub(crate) use job_process::take_assignment;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};

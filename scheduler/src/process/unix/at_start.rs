@@ -1,4 +1,5 @@
-//! What a copy of this binary does before its `main` begins: it closes the descriptors that it inherited and was not given.
+//! What a copy of this binary does before its `main` begins: it closes the descriptors that it inherited and was not given, and
+//! keeps its standard streams.
 //!
 //! The application may hold descriptors without close-on-exec: a C library's pipe, a socket that systemd handed over. Every copy
 //! inherits them, and the other end of such a pipe would see no end of file for as long as a job runs or a fork server waits.
@@ -14,11 +15,14 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::FdFlags;
 
-use super::channel;
+use super::{channel, kept};
 use crate::process::HAS_FORK_SERVERS;
 
 /// [`MARKER`](crate::process::MARKER), as the C library wants it.
 const MARKER: &CStr = c"__SCHEDULER_CHILD";
+
+/// How the roles begin that a copy may have. What else stands in the marker is not ours.
+const ROLES: [&[u8]; 2] = [b"warden", b"job"];
 
 /// The lowest number that isn't one of the standard streams'.
 const LOWEST: i32 = 3;
@@ -43,6 +47,10 @@ extern "C" fn at_start() {
     // An ordinary program may find the variable in its environment, too; only a copy has a socket for its standard input.
     if channel::was_started_as_copy().unwrap_or(false) {
         close_inherited(&Given::by(role));
+        let role = role.to_bytes();
+        if ROLES.iter().any(|prefix| role.starts_with(prefix)) {
+            kept::keep();
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use rustix::net::{
 use rustix::process::Uid;
 
 use super::descriptor::{PRIVATE, above_standard, clear_of, null, own, put};
+use super::kept;
 use crate::captured::StandardStream;
 use crate::options::MOST_INHERITED;
 use crate::process::output::End;
@@ -161,11 +162,12 @@ pub(in crate::process) fn take_streams(Streams { stdout, stderr, inherited }: St
 }
 
 /// Takes standard input, where the request is, out of the way of user code: a socket for a warden, a file for a job that
-/// was executed. The null device takes its place.
+/// was executed. The null device takes its place, and standard output and standard error are again what they were when this
+/// process began.
 pub(crate) fn take_input() -> io::Result<OwnedFd> {
     // What libtest has printed so far goes to the null device, and not to a job's own output later on.
     let _ = io::stdout().flush();
-    let input = private(rustix::stdio::stdin())?;
+    let input = kept::take()?;
     rustix::stdio::dup2_stdin(null()?)?;
     Ok(input)
 }
@@ -182,6 +184,10 @@ pub(super) fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program, and nobody
 /// makes one of a program that has other rights than he. Fails if the kernel doesn't say what standard input is.
 pub(crate) fn was_started_as_copy() -> io::Result<bool> {
+    if kept::is_kept() {
+        // It was looked at before `main` could change anything.
+        return Ok(true);
+    }
     if is_privileged() {
         return Ok(false);
     }

@@ -8,6 +8,7 @@ mod collect;
 mod ctrl_c;
 pub(super) mod descriptor;
 mod doorbell;
+mod kept;
 mod lent;
 pub(super) mod limits;
 mod link;
@@ -29,6 +30,7 @@ pub(super) use collect::collect;
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use doorbell::Doorbell;
+pub(crate) use kept::{forget_kept, is_kept};
 pub(crate) use lent::LentStdout;
 pub(crate) use limits::limit;
 pub(crate) use link::Link;

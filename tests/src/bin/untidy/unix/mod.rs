@@ -8,6 +8,7 @@
 )]
 
 mod closed;
+mod early;
 mod forked;
 mod leaking;
 mod terminal;
@@ -48,7 +49,8 @@ pub(crate) fn main() {
                 }
             }));
         }
-        _ => {}
+        Ok(early) => early::run(early),
+        Err(_) => {}
     }
     scheduler::init();
     let mut arguments = std::env::args().skip(1);
@@ -70,6 +72,7 @@ pub(crate) fn main() {
         "leaks" => leaking::run(&task),
         "hands down" => leaking::run_handing_down(&task),
         "hands down what is taken" => leaking::run_handing_down_what_is_taken(&task),
+        "starts in vain" => early::run_in_vain(&task),
         "shares its terminal" => terminal::run(&task),
         _ => panic!("{what}: it doesn't do that"),
     }
