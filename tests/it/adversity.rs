@@ -60,6 +60,14 @@ fn without_proc_jobs_run_and_nothing_survives_them() {
     assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
 }
 
+#[test]
+fn without_proc_a_fork_server_is_refused_for_the_true_reason() {
+    let Some(mut command) = unshared(WITHOUT_PROC, "", &["60000", "fast"]) else { return };
+    let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("without `/proc` it can't be known whether other threads run"), "{text}");
+}
+
 /// Without `/proc` the image that runs is known by its path only, and something else may stand there by now.
 #[test]
 fn a_copy_of_another_build_refuses_the_job() {

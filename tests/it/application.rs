@@ -166,7 +166,7 @@ fn an_application_whose_copies_never_come_by_init_is_told_so() {
     let records = run("exits early", &["1000", "fast"]);
     let error = records[0]["error"].as_str().expect("it has an error");
     assert!(error.starts_with("never started: the re-executed binary ended before it reached"), "{error}");
-    assert!(error.ends_with("it wrote: usage: app TIMEOUT JOB…"), "{error}");
+    assert!(error.ends_with("It wrote: usage: app TIMEOUT JOB…"), "{error}");
 }
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]

@@ -132,7 +132,7 @@ fn a_copy_that_never_comes_to_init_is_told_with_what_it_wrote() {
     let mut command = app("exits early", &["60000", "fast"]);
     let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("it ended before it reached") && text.contains("it wrote: usage: app"), "{text}");
+    assert!(text.contains("it ended before it reached") && text.contains("It wrote: usage: app"), "{text}");
 }
 
 #[test]

@@ -13,6 +13,11 @@ pub(crate) const ALONE: &str = "job";
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
+/// There is no fork server that would have to.
+pub(crate) fn can_count_threads() -> bool {
+    true
+}
+
 /// Has orphans become children of this process: no other kernel gives them to whoever asks.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))

@@ -251,15 +251,15 @@ impl Evidence {
         if let (Some(error), false) = (self.unsent.take(), self.start_expired) {
             return format!("its arguments could not be sent: {error}");
         }
-        let said = excerpt(stderr_tail).map_or(String::new(), |said| format!("; it wrote: {said}"));
+        let said = excerpt(stderr_tail).map_or(String::new(), |said| format!(". It wrote: {said}"));
         match (self.hello.is_some(), self.start_expired) {
             (false, true) => {
                 format!("the re-executed binary did not reach `scheduler::init()` within {start_limit:?}{said}")
             }
             (true, true) => format!("its arguments were not read within {start_limit:?}{said}"),
             (false, false) => format!(
-                "the re-executed binary ended before it reached `scheduler::init()`; is that the first thing in `main`, \
-                 whatever the arguments and the environment{said}"
+                "the re-executed binary ended before it reached `scheduler::init()`; call it first in `main`, before \
+                 arguments are read{said}"
             ),
             (true, false) if self.told_to_kill => format!("the stream to its process ended before the call{said}"),
             (true, false) => match self.exit() {
@@ -580,7 +580,7 @@ mod tests {
         assert!(silent.contains("ended before it reached `scheduler::init()`"), "{silent}");
         let slow = Evidence { start_expired: true, ..Evidence::default() };
         let slow = line(slow, Verdict::NeverStarted, "loading\n\n");
-        assert!(slow.ends_with("did not reach `scheduler::init()` within 30s; it wrote: loading"), "{slow}");
+        assert!(slow.ends_with("did not reach `scheduler::init()` within 30s. It wrote: loading"), "{slow}");
         let unsent = || Some("no buffer space".to_owned());
         let cut_short = Evidence { unsent: unsent(), ..Evidence::default() };
         let cut_short = line(cut_short, Verdict::NeverStarted, "");

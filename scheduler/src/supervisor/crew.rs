@@ -209,11 +209,13 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
         }
         match warden.listen() {
             Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(warden),
-            Heard::Word(Word::Ready(message::Ready::ToExecute)) => return Err(io::Error::other(THREADS)),
+            Heard::Word(Word::Ready(message::Ready::ToExecute)) => {
+                return Err(io::Error::other(if process::can_count_threads() { THREADS } else { UNCOUNTED }));
+            }
             Heard::Partial | Heard::Nothing => {}
             Heard::Word(_) | Heard::End => {
                 let said = warden.worker.stderr().finish(0);
-                let said = excerpt(&said).map_or(String::new(), |said| format!("; it wrote: {said}"));
+                let said = excerpt(&said).map_or(String::new(), |said| format!(". It wrote: {said}"));
                 return Err(io::Error::other(format!("it ended before it reached `scheduler::init()`{said}")));
             }
         }
@@ -228,6 +230,10 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
 /// Why there is no fork server on other platforms.
 const LINUX_ONLY: &str = "there is one on Linux only; choose `StartMethod::Exec`, or `StartMethod::Auto`, which takes a \
     fork server where it can be had";
+
+/// Why it isn't known whether a copy of this binary can fork.
+const UNCOUNTED: &str = "without `/proc` it can't be known whether other threads run in it, and a process with threads can't \
+    safely fork; mount it, or choose `StartMethod::Exec`";
 
 /// Why a copy of this binary can't fork.
 const THREADS: &str = "other threads run in it when it reaches `scheduler::init()`, and a process with threads can't \

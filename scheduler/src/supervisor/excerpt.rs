@@ -31,13 +31,17 @@ fn panic(lines: &[&str]) -> Option<String> {
     if rest.first().is_some_and(is_consequence) {
         return None;
     }
-    let message = rest.iter().take_while(|line| !ends_a_panic(line)).take(PANIC_LINES).map(|line| line.trim());
+    // The first line after the place is the message's, whatever it looks like; before Rust 1.73 the message came first.
+    let has_message = first.ends_with(':');
+    let is_message = |(place, line): &(usize, &&str)| (*place == 0 && has_message) || !ends_a_panic(line);
+    let message = rest.iter().enumerate().take_while(is_message).take(PANIC_LINES).map(|(_, line)| line.trim());
     Some(std::iter::once(&first[start..]).chain(message).collect::<Vec<_>>().join(" "))
 }
 
+/// Says whether this line is none of a panic's message: what comes after one is written by the standard library.
 fn ends_a_panic(line: &str) -> bool {
     let line = line.trim_start();
-    is_advice(line)
+    line.starts_with("note: run with `RUST_BACKTRACE")
         || line.starts_with("stack backtrace:")
         || line.contains("panicked at ")
         || line.starts_with("thread ")
@@ -98,6 +102,11 @@ mod tests {
                  thread 'main' (7) panicked at library/core/src/panicking.rs:230:5:\npanic in a function that cannot \
                  unwind\nstack backtrace:\n   0: 0x1 - <unknown>\nthread caused non-unwinding panic. aborting.\n",
                 "panicked at src/lib.rs:9:1: the cause",
+            ),
+            (
+                "thread 'main' (7) panicked at src/main.rs:3:5:\nusage: app MODE\nhelp: there are two\nnote: run with \
+                 `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+                "panicked at src/main.rs:3:5: usage: app MODE help: there are two",
             ),
             // Parsers of arguments.
             (

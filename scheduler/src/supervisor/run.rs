@@ -337,6 +337,10 @@ impl Run {
             // The job's own account is the better one: what it says may wait here to be read.
             self.duration =
                 self.took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
+            if after.verdict() == Some(Verdict::Answered) {
+                // A result counts that came within the moment in which the limit is acted on.
+                self.duration = self.duration.min(self.order.limit);
+            }
         }
         self.deadline = self.limit();
     }

@@ -33,7 +33,8 @@ pub(crate) use own_image::{EXECUTED, OwnImage};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Bell, Fork, Reaped, become_warden, execute, exit_warden, fork, has_other_threads, inheritable, input_with, reap,
+    Bell, Fork, Reaped, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads, inheritable,
+    input_with, reap,
 };
 pub(crate) use worker::Worker;
 

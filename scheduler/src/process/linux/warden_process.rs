@@ -125,6 +125,11 @@ pub(crate) fn has_other_threads(expected: usize) -> bool {
     std::fs::read_dir(TASKS).map_or(true, |tasks| tasks.count() > expected)
 }
 
+/// Says whether a process here can count its threads: without `/proc` none can.
+pub(crate) fn can_count_threads() -> bool {
+    rustix::fs::stat(TASKS).is_ok()
+}
+
 /// A folder for each thread of this process.
 const TASKS: &str = "/proc/self/task";
 

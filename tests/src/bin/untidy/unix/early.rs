@@ -17,7 +17,7 @@ pub(super) fn run_in_vain(task: &Task) {
     let scheduler = Scheduler::new().start_method(task.method).start_timeout(START);
     let records = scheduler.run(jobs![("a", fast), ("b", fast), ("c", fast)]);
     drop(scheduler);
-    let errors = records.map(|records| records.iter().map(|record| record.error()).collect::<Vec<_>>());
+    let errors = records.map(|records| records.iter().map(scheduler::Record::error).collect::<Vec<_>>());
     task.report(&json!({
         "took": clock.elapsed().as_secs_f64(),
         "errors": errors.map_err(|error| std::error::Error::source(&error).map(ToString::to_string)),
