@@ -171,6 +171,12 @@ pub struct AnyJob {
 impl AnyJob {
     option_setters!("this call");
 
+    /// Lets go of what it was told, which its order has by now: a descriptor that the job inherits would stay open for as long as
+    /// the call is kept.
+    pub(crate) fn forget_options(&mut self) {
+        self.options = None;
+    }
+
     fn options_mut(&mut self) -> &mut Options {
         self.options.get_or_insert_default()
     }

@@ -242,7 +242,8 @@ enum Over {
 }
 
 impl Slot {
-    fn new(job_id: String, call: AnyJob) -> Self {
+    fn new(job_id: String, mut call: AnyJob) -> Self {
+        call.forget_options();
         Self { job_id, call, key: new_keys(1), state: Mutex::default(), changed: Condvar::new() }
     }
 

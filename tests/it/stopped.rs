@@ -106,6 +106,8 @@ impl Application {
             (&"ok".into(), Some(20_000_000))
         );
         assert!(took(1) < LIMIT && took(2) < LIMIT, "{what}");
+        let exceeds = (0..5).find(|index| records[*index]["status"] == "ok" && took(*index) > LIMIT);
+        assert_eq!(exceeds, None, "{what}");
         assert_eq!(
             (&aborts["status"], &aborts["error"]),
             (&"error".into(), &"ended by signal 6 (SIGABRT)".into()),

@@ -230,6 +230,13 @@ fn a_job_and_its_children_have_the_descriptors_that_they_are_given_under_their_n
 }
 
 #[test]
+fn the_reader_of_a_pipe_sees_its_end_once_the_job_is_over_that_had_it() {
+    for method in methods() {
+        assert_eq!(report("lets go", method, &[]), json!({ "handle": true, "list": true }), "{method}");
+    }
+}
+
+#[test]
 fn a_descriptor_under_a_number_that_main_has_taken_is_refused() {
     for (early, method) in starts() {
         let error = report_after(early, "hands down what is taken", method, &[]);

@@ -174,7 +174,7 @@ macro_rules! option_setters {
         #[doc = concat!("Gives ", $whose, " a descriptor, under the number that it has here.")]
         ///
         /// See [`inherit_fd`](macro@crate::job#inherit_fd). It is duplicated, and the duplicate is open until nothing is left
-        /// that could give it to a job.
+        /// that could give it to a job: of a call that is run, until the job is over.
         ///
         /// # Platform
         ///

@@ -15,7 +15,7 @@ use super::Task;
 
 /// Waits until the file is there, and returns 7.
 #[job]
-fn waits_for(file: PathBuf) -> u8 {
+pub(super) fn waits_for(file: PathBuf) -> u8 {
     while !file.exists() {
         thread::sleep(Duration::from_millis(2));
     }

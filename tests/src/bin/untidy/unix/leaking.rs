@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use scheduler::{Handle, Outcome, Scheduler, job, jobs};
+use scheduler::{Handle, Outcome, Scheduler, Status, job, jobs};
 use scheduler_tests::jobs::fast;
 use serde_json::json;
 
-use super::Task;
+use super::{Task, forked};
 
 /// Returns which descriptors are open in this process, and what they are, but for the standard streams and sockets.
 #[job]
@@ -134,4 +136,37 @@ pub(super) fn run_handing_down_what_is_taken(task: &Task) {
     let call = writes::job(vec![3]).inherit_fd(&held);
     let records = Scheduler::new().start_method(task.method).run([("a".to_owned(), call.into())]);
     task.report(&records.expect("the input is fine")[0].error());
+}
+
+/// Reads to the end of a pipe, which is true.
+fn ends(mut reader: io::PipeReader) -> bool {
+    reader.read_to_end(&mut Vec::new()).is_ok()
+}
+
+/// Reads to the end of a pipe while a handle of the job that had it is kept, and while the list of such a job goes on.
+pub(super) fn run_letting_go(task: &Task) {
+    let scheduler = Scheduler::new().start_method(task.method).timeout(Duration::from_secs(10));
+    let given = |number| {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let held = put(&writer, number);
+        (reader, writes::job(vec![number]).inherit_fd(&held))
+    };
+    let (reader, call) = given(9);
+    let mut kept = scheduler.spawn(call).expect("the input is fine");
+    kept.wait_timeout(Duration::from_secs(60)).expect("it runs");
+    let (over, told) = mpsc::channel();
+    thread::spawn(move || over.send(ends(reader)));
+    let handle = told.recv_timeout(Duration::from_secs(10)) == Ok(true);
+    drop(kept);
+    let (reader, call) = given(9);
+    let go_on = task.report.with_extension("go_on");
+    let waits = forked::waits_for::job(go_on.clone());
+    let reads = thread::spawn(move || {
+        ends(reader);
+        std::fs::write(go_on, "").expect("the folder is the test's");
+    });
+    let records = scheduler.run([("a".to_owned(), call.into()), ("b".to_owned(), waits.into())]);
+    let list = records.expect("the input is fine")[1].status() == Status::Ok;
+    reads.join().expect("it ends");
+    task.report(&json!({ "handle": handle, "list": list }));
 }

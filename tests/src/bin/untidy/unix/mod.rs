@@ -72,6 +72,7 @@ pub(crate) fn main() {
         "leaks" => leaking::run(&task),
         "hands down" => leaking::run_handing_down(&task),
         "hands down what is taken" => leaking::run_handing_down_what_is_taken(&task),
+        "lets go" => leaking::run_letting_go(&task),
         "starts in vain" => early::run_in_vain(&task),
         "shares its terminal" => terminal::run(&task),
         _ => panic!("{what}: it doesn't do that"),
