@@ -30,7 +30,9 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Opens it for these jobs, whose orders were given.
     pub(crate) fn open(mut jobs: Vec<(String, AnyJob)>, audience: Audience) -> Self {
-        jobs.iter_mut().for_each(|(_, call)| call.forget_options());
+        for (_, call) in &mut jobs {
+            call.forget_options();
+        }
         Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, audience }
     }
 

@@ -74,8 +74,7 @@
 //! - What the job, or a library in it, writes to its standard streams can't be taken for an outcome. Standard output
 //!   goes where the parent's goes, and standard error is passed on, and its end kept for the record of a failure, unless the
 //!   job was [told otherwise](macro@job#stdout-and-stderr).
-//! - The job begins with default signals, but for SIGPIPE, which every Rust program ignores, with standard input at its end,
-//!   and with none of our descriptors or variables.
+//! - The job begins with default signals (SIGPIPE ignored, as Rust does), standard input at its end, and no descriptor of ours.
 //! - If the application is killed, its jobs die with it.
 //! - The library prints nothing but what jobs write.
 //!
