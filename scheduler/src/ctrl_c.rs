@@ -37,7 +37,7 @@ impl CancelToken {
     ///
     /// On Unix a handler of SIGINT that the application has already is called as well; Tokio's signals, and all others that use
     /// [`signal-hook-registry`](https://docs.rs/signal-hook-registry), work beside this one. A handler that is installed later
-    /// in another way, by `sigaction` say, replaces this one. On Windows the handler that was set last is called, and this one
+    /// in another way, by `sigaction` or `ctrlc::set_handler` say, replaces this one: install it before, and both are called. On Windows the handler that was set last is called, and this one
     /// passes Ctrl-C on to no other.
     ///
     /// On Windows a job does see Ctrl-C if it asks to, by `SetConsoleCtrlHandler(NULL, FALSE)`.

@@ -137,9 +137,16 @@ pub enum Failure {
     /// The function returned a value, and the value could not be brought to the parent.
     #[non_exhaustive]
     Unserializable {
-        /// What the value's `Serialize` or `Deserialize`, or a limit on its size or on
-        /// [the time for it](crate::Scheduler::delivery_timeout), had against it.
+        /// What the value's `Serialize` or `Deserialize`, or a limit on its size, had against it.
         message: String,
+    },
+    /// The function returned, and its outcome, a value or an error, did not reach the parent within the
+    /// [delivery timeout](crate::Scheduler::delivery_timeout).
+    #[non_exhaustive]
+    Undelivered {
+        /// The delivery timeout.
+        #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
+        limit: Duration,
     },
     /// The function never began. Where its process died of a limit before that, that is told instead.
     #[non_exhaustive]
@@ -216,6 +223,9 @@ impl fmt::Display for Failure {
             Self::ExitTimeout { limit } => write!(f, "did not exit within {limit:?} after its outcome, and was killed"),
             Self::Unserializable { message } => {
                 write!(f, "its result could not be serialized: {}", OneLine(message))
+            }
+            Self::Undelivered { limit } => {
+                write!(f, "its outcome was not delivered within {limit:?} after the function returned")
             }
             Self::NeverStarted { reason } => write!(f, "never started: {}", OneLine(reason)),
             Self::Cancelled { begun: true } => f.write_str("cancelled while it ran"),

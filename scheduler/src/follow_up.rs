@@ -1,9 +1,10 @@
 //! What the parent does next when a job has timed out, and the follow-up that logs it.
 
 use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::ZonedDateTime;
@@ -119,7 +120,8 @@ impl<'a> TimedOut<'a> {
 ///
 /// # Errors
 ///
-/// Fails as the file system does, if a folder or the file can't be created or written to; and without waiting where the file is
+/// Fails if a folder or the file can't be created or written to, with the kind of error that the file system reports. The error
+/// names the file, and its `source` is the error of the file system. It fails without waiting where the file is
 /// a FIFO that nobody reads, or a terminal or a FIFO that takes nothing within a second.
 ///
 /// # Examples
@@ -144,12 +146,35 @@ pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, 
         duration.as_secs_f64(),
     );
     if let Some(folder) = log_file.parent() {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| named(error, folder, "be created"))?;
     }
-    process::append_line(log_file, line.as_bytes()).map_err(|error| match error.raw_os_error() {
-        Some(_) => error,
-        None => io::Error::new(error.kind(), format!("`{}` can't be appended to: {error}", log_file.display())),
-    })
+    process::append_line(log_file, line.as_bytes()).map_err(|error| named(error, log_file, "be appended to"))
+}
+
+/// Returns an error of the same kind that says which file it is about.
+fn named(source: io::Error, path: &Path, action: &'static str) -> io::Error {
+    io::Error::new(source.kind(), FileError { path: path.into(), action, source })
+}
+
+/// What the file system says, and about which file.
+#[derive(Debug)]
+struct FileError {
+    path: PathBuf,
+    action: &'static str,
+    source: io::Error,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        write!(f, "`{}` can't {}: {}", OneLine(&path), self.action, self.source)
+    }
+}
+
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +202,24 @@ mod tests {
         let line = logged("J2\n2026-01-01 00:00:00 - Job ID: forged\u{1b}[2J");
         assert_eq!(line.lines().count(), 1);
         assert!(line.contains(r"J2\n2026-01-01 00:00:00 - Job ID: forged\u{1b}[2J,"), "{line}");
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_keeps_what_the_system_says() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blocked = folder.path().join("file");
+        fs::write(&blocked, "").expect("the folder is ours");
+        let below = blocked.join("below");
+        let cases =
+            [(folder.path().to_owned(), folder.path(), "be appended to"), (below.join("b.log"), &*below, "be created")];
+        for (log, named, action) in cases {
+            let error = default_follow_up_logger("a", "timeout", Duration::ZERO, &log).expect_err("it is no file");
+            let said = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
+            let said = said.expect("it was the file system's");
+            assert!(said.raw_os_error().is_some(), "{said:?}");
+            assert_eq!(error.kind(), said.kind());
+            assert_eq!(error.to_string(), format!("`{}` can't {action}: {said}", named.display()));
+        }
     }
 
     #[test]

@@ -178,16 +178,18 @@ impl Settings {
 
     fn order(&self, id: Option<&str>, call: &AnyJob) -> Result<Order, Error> {
         let whose = || {
-            let id = id.map_or(String::new(), |id| format!(" `{}`", OneLine(id)));
-            format!("{id} (job `{}`)", call.name())
+            id.map_or_else(
+                || format!("job `{}`", call.name()),
+                |id| format!("`{}` (job `{}`)", OneLine(id), call.name()),
+            )
         };
         let said = call.options.as_deref().cloned().unwrap_or_default();
         let options = said.over(&call.entry.options()).over(&self.options);
         if options.timeout == Some(Duration::ZERO) {
-            return Err(Error::invalid_timeout(&format!(" of{}", whose())));
+            return Err(Error::invalid_timeout(&format!(" of {}", whose())));
         }
         if let Some(problem) = options.problem() {
-            return Err(Error::invalid_setting(format!("{}: {problem}", whose().trim())));
+            return Err(Error::invalid_setting(format!("{}: {problem}", whose())));
         }
         let arguments = match &call.arguments {
             Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {

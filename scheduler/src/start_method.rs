@@ -27,7 +27,8 @@ pub enum StartMethod {
     #[default]
     Exec,
     /// The binary is re-executed once, and that copy forks a fresh process for every job: about what a fork costs, a tenth
-    /// of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n such copies. They stay
+    /// of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n such copies for the jobs
+    /// that run, and up to n more, but no more than there are cores, for the processes that are made ahead. They stay
     /// as long as the scheduler does, and see the environment and the working directory as these were when they were
     /// started. All else, what is killed and what is recorded, is as with `Exec`.
     ///

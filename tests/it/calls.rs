@@ -114,6 +114,9 @@ fn a_timeout_of_zero_is_refused_wherever_it_stands() {
         assert!(error.to_string().starts_with("invalid timeout"), "{error}");
     }
     assert!(of_call.to_string().contains("`a` (job `scheduler_tests::jobs::fast`)"), "{of_call}");
+    let zero = "it is zero; give a duration, or `Duration::MAX` for no limit";
+    let of_job = run_job_with_timeout(fast::job().timeout(Duration::ZERO), PLENTY).unwrap_err();
+    assert_eq!(of_job.to_string(), format!("invalid timeout of job `scheduler_tests::jobs::fast`: {zero}"));
     let start = Scheduler::new().start_timeout(Duration::ZERO).run(jobs![("a", fast)]).unwrap_err();
     assert!(start.is_invalid_timeout(), "{start}");
 }

@@ -43,9 +43,9 @@ fn what_is_never_encoded_is_killed_and_reported_as_that() {
     {
         assert_eq!(
             record.error().as_deref(),
-            Some("its result could not be serialized: it was not serialized within 1s after the function returned")
+            Some("its outcome was not delivered within 1s after the function returned")
         );
-        assert!(matches!(record.failure(), Some(Failure::Unserializable { .. })), "{record:?}");
+        assert!(matches!(record.failure(), Some(Failure::Undelivered { .. })), "{record:?}");
         assert!(record.duration() < LIMIT, "{record:?}");
     }
 }
@@ -77,7 +77,7 @@ fn what_returns_in_its_grace_period_may_be_encoded_after_it() {
     }
     let scheduler = || Scheduler::new().timeout(LIMIT).grace(PLENTY).delivery_timeout(LIMIT);
     for record in ended(is_never_encoded::job(), scheduler) {
-        assert!(matches!(record.failure(), Some(Failure::Unserializable { .. })), "{record:?}");
+        assert!(matches!(record.failure(), Some(Failure::Undelivered { .. })), "{record:?}");
     }
 }
 

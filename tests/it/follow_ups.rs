@@ -64,7 +64,9 @@ fn a_log_that_can_not_be_written_loses_no_record() {
     assert!(error.is_follow_up(), "{error}");
     assert_eq!(error.to_string(), "the follow-up of `b` failed");
     let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).expect("the logger's own");
-    assert!(source.raw_os_error().is_some(), "{source}");
+    assert!(source.to_string().starts_with(&format!("`{}` can't be created: ", log.parent().unwrap().display())));
+    let system = source.source().and_then(|system| system.downcast_ref::<std::io::Error>()).expect("the file system's");
+    assert!(system.raw_os_error().is_some() && system.kind() == source.kind(), "{source}");
     let records = error.into_records();
     let ended: Vec<_> = records.iter().map(|record| (record.job_id(), record.status())).collect();
     assert_eq!(ended, [("a", Status::Ok), ("b", Status::Timeout)]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use scheduler::{AnyJob, Record, Scheduler, StartMethod, Status, Sweep, jobs};
+use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep, jobs};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, measure};
 use scheduler_tests::kin::{introduces_itself, keeps, searches};
@@ -33,6 +33,15 @@ fn every_job_has_a_fresh_process_of_a_parent_that_stays() {
     let servers: BTreeSet<_> = met.iter().map(|(_, parent, _)| parent).collect();
     // One has the job that runs, and another the next one.
     assert!(servers.len() <= 2, "{met:?}");
+}
+
+#[test]
+fn each_of_several_at_a_time_has_a_server_and_another_for_the_next_job() {
+    let scheduler = forking().concurrency(2);
+    let met = introduced(&scheduler.run(many(20)).expect("the input is fine"));
+    let servers: BTreeSet<_> = met.iter().map(|(_, parent, _)| parent).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    assert!(servers.len() <= 2 + cores.min(2), "{met:?}");
 }
 
 #[test]
@@ -139,7 +148,14 @@ fn a_copy_that_never_comes_to_init_is_told_with_what_it_wrote() {
 fn an_empty_list_starts_no_server() {
     let scheduler = forking().start_timeout(std::time::Duration::from_nanos(1));
     assert_eq!(scheduler.run(jobs![]).expect("there is nothing to do").len(), 0);
-    // One that has to be there within a nanosecond is not.
-    let error = scheduler.run(jobs![("a", fast)]).expect_err("there is no time");
-    assert!(error.to_string().contains("failed to start a fork server"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_late_costs_the_jobs_their_start_and_the_call_no_record() {
+    let scheduler = forking().start_timeout(std::time::Duration::from_nanos(1));
+    let records = scheduler.run(jobs![("a", fast), ("b", fast)]).expect("the input is fine");
+    assert_eq!(records.len(), 2);
+    for record in records {
+        assert!(matches!(record.failure(), Some(Failure::NeverStarted { .. })), "{record:?}");
+    }
 }

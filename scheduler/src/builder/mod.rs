@@ -110,7 +110,9 @@ impl<F> Scheduler<F> {
     /// Sets how long a job may take to start: from the making of its process to the call of its function. 30 seconds
     /// unless set.
     ///
-    /// A job that takes longer is recorded as [`Failure::NeverStarted`](crate::Failure::NeverStarted). Zero is an error when the jobs are to run.
+    /// A job that takes longer is recorded as [`Failure::NeverStarted`](crate::Failure::NeverStarted).
+    /// The first fork server has this limit as well; if it is late, each job waits for one of its own. Zero is an error when
+    /// the jobs are to run.
     pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
         self.settings.start_timeout = start_timeout;
         self
@@ -120,7 +122,7 @@ impl<F> Scheduler<F> {
     /// stand still then. 30 seconds unless set.
     ///
     /// The timeout of a job is that of its function: what encodes the result, or writes the error, has this limit. A job that
-    /// exceeds it is killed, and recorded as [`Failure::Unserializable`](crate::Failure::Unserializable). Zero is an error when
+    /// exceeds it is killed, and recorded as [`Failure::Undelivered`](crate::Failure::Undelivered). Zero is an error when
     /// the jobs are to run.
     ///
     /// # Examples

@@ -223,6 +223,7 @@ mod tests {
             (Failure::BadExit { code: 3 }, json!({"kind": "bad_exit", "code": 3})),
             (Failure::ExitTimeout { limit: second }, json!({"kind": "exit_timeout", "limit_sec": 1.0})),
             (Failure::Unserializable { message: text() }, json!({"kind": "unserializable", "message": "why"})),
+            (Failure::Undelivered { limit: second }, json!({"kind": "undelivered", "limit_sec": 1.0})),
             (Failure::NeverStarted { reason: text() }, json!({"kind": "never_started", "reason": "why"})),
             (Failure::Cancelled { begun: true }, json!({"kind": "cancelled", "begun": true})),
             (Failure::ProtocolBroken { message: text() }, json!({"kind": "protocol_broken", "message": "why"})),

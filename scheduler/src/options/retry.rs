@@ -100,9 +100,15 @@ impl Backoff {
         let longest = self.delay(retries, 0.0);
         let is_endless = self.total(retries).is_none();
         is_endless.then(|| {
-            format!(
-                "{retries} retries with a backoff of up to {longest:?} never end; give a shorter one, or fewer retries"
-            )
+            let longest = match longest {
+                Duration::MAX => "`Duration::MAX`".to_owned(),
+                longest => format!("{longest:?}"),
+            };
+            let (retries, remedy) = match retries {
+                1 => ("1 retry never ends".to_owned(), "give a shorter one"),
+                several => (format!("{several} retries never end"), "give a shorter one, or fewer retries"),
+            };
+            format!("with a backoff of up to {longest}, {retries}; {remedy}")
         })
     }
 }
@@ -175,7 +181,10 @@ mod tests {
         assert!(problem(Backoff::fixed(SECOND).jitter(f64::NAN), 1).contains("NaN"));
         assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff can't grow from 1s to 500ms");
         for endless in [Backoff::fixed(Duration::MAX), Backoff::exponential(Duration::MAX, Duration::MAX)] {
-            assert!(problem(endless, 1).starts_with("1 retries with a backoff of up to "), "{endless:?}");
+            let never = "with a backoff of up to `Duration::MAX`,";
+            assert_eq!(problem(endless, 1), format!("{never} 1 retry never ends; give a shorter one"));
+            let remedy = "give a shorter one, or fewer retries";
+            assert_eq!(problem(endless, 2), format!("{never} 2 retries never end; {remedy}"));
             assert!(problem(endless.jitter(0.5), 2).contains("never end"), "{endless:?}");
             assert_eq!(endless.problem(0), None, "nothing is waited for");
         }

@@ -112,9 +112,10 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
             Failure::Exited { .. } | Failure::BadExit { .. } | Failure::ExitTimeout { .. } => Cause::Exit,
             // Whoever cancelled it wants no more of it.
             Failure::Cancelled { .. } => return None,
-            Failure::Unserializable { .. } | Failure::NeverStarted { .. } | Failure::ProtocolBroken { .. } => {
-                Cause::Machinery
-            }
+            Failure::Unserializable { .. }
+            | Failure::Undelivered { .. }
+            | Failure::NeverStarted { .. }
+            | Failure::ProtocolBroken { .. } => Cause::Machinery,
         },
     })
 }

@@ -160,12 +160,7 @@ impl Evidence {
 
     /// Returns why there is no outcome of a function that has returned.
     fn undelivered(self, limit: Duration) -> Failure {
-        self.fatal.map_or_else(
-            || Failure::Unserializable {
-                message: format!("it was not serialized within {limit:?} after the function returned"),
-            },
-            Failure::Panicked,
-        )
+        self.fatal.map_or(Failure::Undelivered { limit }, Failure::Panicked)
     }
 
     fn death(&self, limits: options::Limits, stderr_tail: &str) -> Failure {
@@ -425,11 +420,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_encoded_in_time_is_reported_as_that() {
+    fn what_was_not_delivered_in_time_is_reported_as_that() {
         let killed = || Evidence { begun: true, told_to_kill: true, ..exited(None) };
         assert_eq!(
             line(killed(), Verdict::Undelivered, ""),
-            "its result could not be serialized: it was not serialized within 5s after the function returned"
+            "its outcome was not delivered within 5s after the function returned"
         );
         let fatal = Some(raised("the cause"));
         assert_eq!(line(Evidence { fatal, ..killed() }, Verdict::Undelivered, ""), "panicked: the cause");

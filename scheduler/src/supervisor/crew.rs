@@ -48,11 +48,12 @@ impl Crew {
             return Err(Error::machinery("start a fork server", io::Error::other(LINUX_ONLY)));
         }
         match first_fork_server(launcher, Deadline::after(start_limit)) {
+            Ok(None) | Err(_) if method == StartMethod::Auto => {}
+            // If none came up in time, each job has its own time to start one, and its record says if that is too short.
             Ok(server) => {
                 crew.next = Next::Stay;
-                crew.idle.push(server);
+                crew.idle.extend(server);
             }
-            Err(_) if method == StartMethod::Auto => {}
             Err(error) => return Err(Error::machinery("start a fork server", error)),
         }
         Ok(crew)
@@ -195,8 +196,8 @@ impl Quarters {
     }
 }
 
-/// Starts a fork server, and returns it once it has said that it can fork.
-fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warden> {
+/// Starts a fork server, and returns it once it has said that it can fork, or nothing if it doesn't come up in time.
+fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Option<Warden>> {
     let mut warden = Warden::start(launcher, Outlet::Own)?;
     warden.ask();
     // A process that was stopped comes late, and finds what was said in time.
@@ -208,7 +209,7 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
             warden.worker.stderr().step(0);
         }
         match warden.listen() {
-            Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(warden),
+            Heard::Word(Word::Ready(message::Ready::ToFork)) => return Ok(Some(warden)),
             Heard::Word(Word::Ready(message::Ready::ToExecute)) => {
                 return Err(io::Error::other(if process::can_count_threads() { THREADS } else { UNCOUNTED }));
             }
@@ -224,7 +225,7 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Warde
         // It would be waited for.
         warden.worker.kill();
     }
-    Err(io::Error::other("it did not reach `scheduler::init()` in time"))
+    Ok(None)
 }
 
 /// Why there is no fork server on other platforms.
