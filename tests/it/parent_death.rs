@@ -92,6 +92,15 @@ impl Ready {
     }
 }
 
+/// A test that fails leaves no application behind, stopped or not.
+impl Drop for Ready {
+    fn drop(&mut self) {
+        // It may have ended by now, and been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A copy that an application has forked, with all the descriptors that this had.
 #[cfg(unix)]
 struct Copy(u32);
