@@ -80,7 +80,7 @@ fn own_type(name: &Ident) -> Ident {
 
 /// Returns the beginning of the type's declaration, with the end of the function as the place of its end.
 ///
-/// The compiler leaves an error out that has the place of the one before: of two jobs with one name it says so once, of the
+/// The compiler leaves an error out that has the place of the one before: of two jobs with one name it reports one, of the
 /// functions.
 fn alias(job: &Job, name: &Ident) -> (TokenStream, TokenStream) {
     let ((first, last), vis) = (job.place, &job.vis);

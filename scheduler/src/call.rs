@@ -171,7 +171,7 @@ pub struct AnyJob {
 impl AnyJob {
     option_setters!("this call");
 
-    /// Lets go of what it was told, which its order has by now: a descriptor that the job inherits would stay open for as long as
+    /// Drops its options, of which its order has a copy by now: a descriptor that the job inherits would stay open for as long as
     /// the call is kept.
     pub(crate) fn forget_options(&mut self) {
         self.options = None;

@@ -35,7 +35,7 @@ impl CodecError {
 /// Why bytes are no value.
 #[derive(Debug)]
 pub(super) enum Undecoded {
-    /// The type's own `Deserialize` says so.
+    /// The type's own `Deserialize` refuses the value.
     ByType(String),
     /// The type's own `Deserialize` panics.
     Panicked(String),

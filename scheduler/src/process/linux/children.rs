@@ -82,7 +82,7 @@ pub(super) fn next_ended() -> io::Result<Option<ChildPid>> {
     }
 }
 
-/// Returns the number that the kernel gave last, if it says so.
+/// Returns the process id that the kernel assigned last, where it can be read.
 fn newest_pid() -> Option<i32> {
     fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().nth(4)?.parse().ok()
 }

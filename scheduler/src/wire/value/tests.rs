@@ -51,7 +51,7 @@ fn refused<T: Serialize + DeserializeOwned + Debug>(value: &T, words: &str) {
     assert!(error.contains(words), "{error}");
 }
 
-/// The compact encoding can't carry the value and says so when it is read; the one with names carries it.
+/// The compact encoding can't carry the value and refuses it when it is read; the one with names carries it.
 #[track_caller]
 fn carried_with_names<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     refused(value, "#[job(encoding = \"cbor\")]");
