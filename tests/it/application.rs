@@ -3,10 +3,9 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scheduler::{StartMethod, Sweep};
 use scheduler_tests::leavings::{alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 use scheduler_tests::skips::skipped;
@@ -14,9 +13,10 @@ use scheduler_tests::skips::skipped;
 use scheduler_tests::surroundings::Surroundings;
 use serde_json::Value;
 
-use crate::METHODS;
 #[cfg(target_os = "linux")]
 use crate::hygiene::assert_plain_signals;
+
+pub(crate) use scheduler_tests::application::{methods, records, sweeps};
 
 pub(crate) const APP: &str = env!("CARGO_BIN_EXE_app");
 
@@ -43,26 +43,6 @@ pub(crate) fn copy_to(folder: &Path) -> PathBuf {
         fs::copy(APP, &copy).expect("the folder is ours");
     }
     copy
-}
-
-/// Returns what the application printed as what was swept after each job, the line before the last.
-pub(crate) fn sweeps(output: &Output) -> Vec<Sweep> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().rev().nth(1).unwrap_or_default();
-    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// Returns what the application printed as its records, the last line.
-pub(crate) fn records(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
-}
-
-/// Returns the values of `APP_METHOD` for the ways to make processes that this platform has.
-pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
-    METHODS.into_iter().map(|method| if method == StartMethod::ForkServer { "forks" } else { "" })
 }
 
 pub(crate) fn run(mode: &str, arguments: &[&str]) -> Vec<Value> {

@@ -67,9 +67,6 @@ mod skips;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]
 mod stopped;
-// It needs a cgroup that limits the number of processes, and a namespace.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-mod storms;
 mod stress;
 mod sweep;
 mod tidy;
@@ -91,21 +88,9 @@ mod untidy;
 use std::time::Duration;
 
 use scheduler_tests::platform::METHODS;
+use scheduler_tests::soon::{SOON, soon};
 
 scheduler::enable_tests!();
 
 /// Longer than any job takes that ends by itself, on however busy a machine.
 const PLENTY: Duration = Duration::from_secs(60);
-
-/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
-const SOON: Duration = Duration::from_secs(20);
-
-/// Returns once it is so.
-#[track_caller]
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
-    let clock = std::time::Instant::now();
-    while !is_so() {
-        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}

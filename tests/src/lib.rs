@@ -2,6 +2,7 @@
 //!
 //! The code of the project's README is compiled with the documentation of this crate.
 
+pub mod application;
 #[cfg(feature = "tokio")]
 pub mod async_jobs;
 pub mod attempts;
@@ -27,6 +28,7 @@ pub mod platform;
 pub mod released;
 pub mod sabotage;
 pub mod skips;
+pub mod soon;
 #[cfg(target_os = "linux")]
 pub mod storm;
 #[cfg(target_os = "linux")]

@@ -335,12 +335,14 @@ impl Run {
         }
         if let (None, Some(_), Some(started)) = (before.verdict(), after.verdict(), self.started) {
             // The job's own account is the better one: what it says may wait here to be read.
-            self.duration =
-                self.took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
-            if after.verdict() == Some(Verdict::Answered) {
+            let took = self.took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
+            self.duration = match after.verdict() {
                 // A result counts that came within the moment in which the limit is acted on.
-                self.duration = self.duration.min(self.order.limit);
-            }
+                Some(Verdict::Answered) => took.min(self.order.limit),
+                // The job's process starts its stopwatch a moment after its limit has begun.
+                Some(Verdict::Overran) => took.max(self.order.limit),
+                _ => took,
+            };
         }
         self.deadline = self.limit();
     }

@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use scheduler::Sweep;
+use scheduler_tests::application::{methods, records, sweeps};
 use scheduler_tests::skips::skipped;
+use scheduler_tests::soon::soon;
 use serde_json::Value;
 
-use crate::application::{APP, methods, records, sweeps};
+/// The application.
+const APP: &str = env!("CARGO_BIN_EXE_app");
 
 /// How many processes a storm may have.
 const CAP: u32 = 1500;
@@ -56,7 +59,7 @@ impl Capped {
 impl Drop for Capped {
     fn drop(&mut self) {
         // Its last process may be about to leave.
-        crate::soon("the cgroup of a storm is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
+        soon("the cgroup of a storm is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
     }
 }
 
@@ -97,6 +100,7 @@ fn a_storm_ends(storm: &str, containment: &str) {
 }
 
 /// Asserts that the call returned in time with true records, and returns whether they say that nothing is left.
+#[expect(clippy::print_stdout, reason = "a test that fails shows what the tries before came to")]
 fn is_ended_by_its_sweep(storm: &str, output: &Output) -> bool {
     let (seconds, alive, stayed) = told(output);
     let (records, sweeps): (Vec<Value>, _) = (records(output), sweeps(output));

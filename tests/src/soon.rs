@@ -1,0 +1,21 @@
+//! `soon`: how a test waits for something that it can't be woken by.
+
+use std::time::{Duration, Instant};
+
+/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Returns once it is so.
+///
+/// # Panics
+///
+/// Panics if it is not so within 20 seconds.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "a test may look again and again")]
+pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = Instant::now();
+    while !is_so() {
+        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
