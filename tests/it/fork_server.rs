@@ -154,8 +154,9 @@ fn an_empty_list_starts_no_server() {
 fn a_server_that_is_late_costs_the_jobs_their_start_and_the_call_no_record() {
     let scheduler = forking().start_timeout(std::time::Duration::from_nanos(1));
     let records = scheduler.run(jobs![("a", fast), ("b", fast)]).expect("the input is fine");
-    assert_eq!(records.len(), 2);
-    for record in records {
-        assert!(matches!(record.failure(), Some(Failure::NeverStarted { .. })), "{record:?}");
-    }
+    let [first, second] = &records[..] else { panic!("{records:?}") };
+    let never_started = |record: &Record| matches!(record.failure(), Some(Failure::NeverStarted { .. }));
+    assert!(never_started(first), "{first:?}");
+    // Its process was made while the first one's was, and may be there when its turn has come.
+    assert!(never_started(second) || second.status() == Status::Ok, "{second:?}");
 }
