@@ -192,6 +192,11 @@ mod terminal {
         let begin = move || {
             // SAFETY: No handler is installed.
             unsafe { libc::signal(libc::SIGINT, disposition) };
+            // In the background this one is ignored, too, and under `nohup` the other.
+            for signal in [libc::SIGQUIT, libc::SIGHUP] {
+                // SAFETY: As above.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
             Ok(())
         };
         // SAFETY: What is called between fork and execution may be called there.
