@@ -1,4 +1,4 @@
-//! The variants of enums, as [`Wary`](super::wary::Wary) reads them: each is found by its name.
+//! The variants of enums, as [`Wary`] reads them: each is found by its name.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
