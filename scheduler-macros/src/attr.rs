@@ -11,8 +11,8 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{LitStr, Path};
 
+use crate::job_options::{self, JobOptions, OptionSpec};
 use crate::problems::Problems;
-use crate::told::{self, Known, Told};
 use crate::value;
 
 /// What the options of an attribute say.
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
     /// What the job is told beside its timeout.
-    pub(crate) told: Told,
+    pub(crate) job: JobOptions,
     /// How values are encoded: the name of a variant of the runtime crate.
     encoding: Option<Ident>,
     krate: Option<Path>,
@@ -30,11 +30,11 @@ pub(crate) struct Options {
 /// The options that an attribute knows.
 #[derive(Clone, Copy)]
 pub(crate) struct Attribute {
-    own: &'static [Known<Options>],
-    told: &'static [Known<Told>],
+    own: &'static [OptionSpec<Options>],
+    job: &'static [OptionSpec<JobOptions>],
 }
 
-const NAME: Known<Options> = Known {
+const NAME: OptionSpec<Options> = OptionSpec {
     name: "name",
     example: r#"name = "nightly::tidy""#,
     read: |options, value| {
@@ -43,7 +43,7 @@ const NAME: Known<Options> = Known {
     },
 };
 
-const TIMEOUT: Known<Options> = Known {
+const TIMEOUT: OptionSpec<Options> = OptionSpec {
     name: "timeout",
     example: r#"timeout = "30s""#,
     read: |options, value| {
@@ -52,7 +52,7 @@ const TIMEOUT: Known<Options> = Known {
     },
 };
 
-const ENCODING: Known<Options> = Known {
+const ENCODING: OptionSpec<Options> = OptionSpec {
     name: "encoding",
     example: r#"encoding = "cbor""#,
     read: |options, value| {
@@ -72,7 +72,7 @@ const ENCODING: Known<Options> = Known {
     },
 };
 
-const CRATE: Known<Options> = Known {
+const CRATE: OptionSpec<Options> = OptionSpec {
     name: "crate",
     example: "crate = my_crate::scheduler",
     read: |options, value| {
@@ -82,28 +82,28 @@ const CRATE: Known<Options> = Known {
 };
 
 /// The options of `#[job]`.
-pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, ENCODING, CRATE], told: told::JOB };
+pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, ENCODING, CRATE], job: job_options::JOB };
 
 /// The options of `#[scheduler::main]`.
-pub(crate) const MAIN: Attribute = Attribute { own: &[CRATE], told: &[] };
+pub(crate) const MAIN: Attribute = Attribute { own: &[CRATE], job: &[] };
 
 /// The options of `#[scheduler::test]`.
-pub(crate) const TEST: Attribute = Attribute { own: &[TIMEOUT, CRATE], told: &[] };
+pub(crate) const TEST: Attribute = Attribute { own: &[TIMEOUT, CRATE], job: &[] };
 
 /// One of them.
 enum Found {
-    Own(&'static Known<Options>),
-    Told(&'static Known<Told>),
+    Own(&'static OptionSpec<Options>),
+    ForJob(&'static OptionSpec<JobOptions>),
 }
 
 impl Attribute {
     fn names(self) -> Vec<&'static str> {
-        self.own.iter().map(|option| option.name).chain(self.told.iter().map(|option| option.name)).collect()
+        self.own.iter().map(|option| option.name).chain(self.job.iter().map(|option| option.name)).collect()
     }
 
     fn find(self, name: &str) -> Option<Found> {
         let own = self.own.iter().find(|option| option.name == name).map(Found::Own);
-        own.or_else(|| self.told.iter().find(|option| option.name == name).map(Found::Told))
+        own.or_else(|| self.job.iter().find(|option| option.name == name).map(Found::ForJob))
     }
 }
 
@@ -111,14 +111,14 @@ impl Found {
     fn name(&self) -> &'static str {
         match self {
             Self::Own(option) => option.name,
-            Self::Told(option) => option.name,
+            Self::ForJob(option) => option.name,
         }
     }
 
     fn example(&self) -> &'static str {
         match self {
             Self::Own(option) => option.example,
-            Self::Told(option) => option.example,
+            Self::ForJob(option) => option.example,
         }
     }
 }
@@ -130,7 +130,7 @@ impl Options {
         let Some(timeout) = self.timeout else {
             return quote!(#krate::__private::Option::None);
         };
-        let timeout = told::duration(timeout, &krate);
+        let timeout = job_options::duration(timeout, &krate);
         quote!(#krate::__private::Option::Some(#timeout))
     }
 
@@ -141,8 +141,8 @@ impl Options {
     }
 
     /// Returns what else the job is told, as a function from options to options.
-    pub(crate) fn told(&self) -> TokenStream {
-        self.told.expand(&self.krate())
+    pub(crate) fn job_options(&self) -> TokenStream {
+        self.job.expand(&self.krate())
     }
 
     /// Reads every option that can be read; the others become problems.
@@ -154,7 +154,7 @@ impl Options {
                 problems.add(error);
             }
         }
-        options.told.check(problems);
+        options.job.check(problems);
         options
     }
 
@@ -192,7 +192,7 @@ impl Options {
         }
         match found {
             Found::Own(option) => (option.read)(self, value),
-            Found::Told(option) => (option.read)(&mut self.told, value),
+            Found::ForJob(option) => (option.read)(&mut self.job, value),
         }
     }
 

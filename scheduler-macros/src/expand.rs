@@ -134,7 +134,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
         let last = job.name.unraw().to_string();
         quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
     };
-    let (timeout, told) = (options.timeout(), options.told());
+    let (timeout, job_options) = (options.timeout(), options.job_options());
     let names = job.parameters.iter().map(|parameter| &parameter.name);
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let type_names: Vec<_> = types.clone().map(type_name).collect();
@@ -154,7 +154,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
                 result: #result,
                 signature: #signature,
                 timeout: #timeout,
-                options: #told,
+                options: #job_options,
                 arguments: #krate::__private::type_of::<(#(#types,)*)>,
                 output: __SCHEDULER_OUTPUT.erased(),
                 run: __scheduler_run,
@@ -170,7 +170,7 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
         let krate = &moved(krate, ty);
         let read = moved(&if is_foreign(ty) { quote!(foreign_argument) } else { quote!(argument) }, ty);
         quote_spanned! {at(ty)=>
-            let #argument = match __scheduler_stage.#read::<#ty>(#name) {
+            let #argument = match __scheduler_invocation.#read::<#ty>(#name) {
                 #krate::__private::Ok(__scheduler_value) => __scheduler_value,
                 #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
             };
@@ -180,7 +180,7 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
     let start = start(job.is_async, krate);
     let ending = ending(job, &arguments, krate);
     quote! {
-        fn __scheduler_run(#mutable __scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
+        fn __scheduler_run(#mutable __scheduler_invocation: #krate::__private::Invocation<'_>) -> #krate::__private::Completion {
             #(#reads)*
             #start
             #ending
@@ -200,7 +200,7 @@ pub(crate) fn start(is_async: bool, krate: &TokenStream) -> TokenStream {
     });
     quote! {
         #runtime
-        let __scheduler_call = match __scheduler_stage.start() {
+        let __scheduler_call = match __scheduler_invocation.start() {
             #krate::__private::Ok(__scheduler_value) => __scheduler_value,
             #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
         };

@@ -10,7 +10,7 @@
 //!   enclosing.rs    knows a function that stands in an `impl`
 //!   item.rs         the function under an attribute
 //!   owned.rs        checks that a type can travel
-//! 2 told.rs         the options that say how a job is run
+//! 2 job_options.rs  the options that say how a job is run
 //!   parameters.rs   checks the parameters of a job
 //!   returns.rs      checks what a job returns
 //!   foreign.rs      knows types for which a derive is no advice
@@ -29,12 +29,12 @@ mod expand;
 mod foreign;
 mod function;
 mod item;
+mod job_options;
 mod owned;
 mod parameters;
 mod problems;
 mod returns;
 mod test_attr;
-mod told;
 mod type_name;
 mod value;
 
@@ -201,7 +201,7 @@ mod tests {
             async fn f(a: u8) -> Result<u8, String> {}
         ));
         let call = quote!(__scheduler_runtime.block_on(f(__scheduler_0))).to_string();
-        let steps = ["argument ::", "Runtime :: new", "__scheduler_stage . start", &call];
+        let steps = ["argument ::", "Runtime :: new", "__scheduler_invocation . start", &call];
         let places = steps.map(|step| tokens.find(step).unwrap_or_else(|| panic!("no `{step}` in {tokens}")));
         assert!(places.is_sorted(), "{tokens}");
     }

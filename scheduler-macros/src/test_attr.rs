@@ -94,7 +94,7 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
     let timeout = options.timeout();
     quote! {
         const _: () = {
-            fn __scheduler_run(__scheduler_stage: #krate::__private::Stage<'_>) -> #krate::__private::Ending {
+            fn __scheduler_run(__scheduler_invocation: #krate::__private::Invocation<'_>) -> #krate::__private::Completion {
                 #sig #body
                 #start
                 let __scheduler_value = #call;

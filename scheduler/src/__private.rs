@@ -12,17 +12,17 @@ pub use std::vec::Vec;
 
 pub use inventory;
 
-pub use crate::accepted::{Checked, IsJob, Place, any_job, no_job};
 pub use crate::call::{Arguments, job};
 pub use crate::child::enter_test;
+pub use crate::into_job::{Checked, IsJob, Place, any_job, no_job};
+pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, returned};
 pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
-pub use crate::output::{Output, output, output_of_foreign};
 pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
-pub use crate::returns::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
+pub use crate::result_codec::{Output, output, output_of_foreign};
+pub use crate::result_kind::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
 #[cfg(feature = "tokio")]
 pub use crate::runtime::Runtime;
-pub use crate::stage::{Ending, PASSED, Stage, failed, reported, returned};
 pub use crate::wire::value::Encoding;
 
 /// What an attribute tells a job.

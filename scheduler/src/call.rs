@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::checkpoint::{Checkpoint, Resumable};
 use crate::error::Error;
+use crate::invocation::{WritableArgument, WritableForeign};
 use crate::options::{Options, option_setters};
-use crate::output::Output;
 use crate::registry::{self, Entry};
-use crate::stage::{WritableArgument, WritableForeign};
+use crate::result_codec::Output;
 use crate::wire::codec::CodecError;
 use crate::wire::value::{self, Encoding};
 
@@ -219,8 +219,8 @@ impl AnyJob {
         }
         let mut bytes = Vec::new();
         let encoded = value::append_each(&mut bytes, &arguments, entry.output().encoding());
-        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(place, error)| {
-            unserializable(entry.parameters().get(place).map_or("_", |parameter| parameter.name), &error)
+        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(process_kind, error)| {
+            unserializable(entry.parameters().get(process_kind).map_or("_", |parameter| parameter.name), &error)
         });
         Ok(Self { entry, arguments, options: None, checkpoint: None })
     }

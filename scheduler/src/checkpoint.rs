@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::guard;
+use crate::panic_guard;
 use crate::wire::codec;
 use crate::wire::value::{self, Encoding};
 
@@ -41,7 +41,7 @@ impl Checkpoint {
             ));
         }
         let read_back = value::decode::<T>(&bytes[value_at..]);
-        guard::discard(read_back.map_err(|error| format!("it can't be read back: {error}"))?);
+        panic_guard::discard(read_back.map_err(|error| format!("it can't be read back: {error}"))?);
         Ok(bytes)
     }
 

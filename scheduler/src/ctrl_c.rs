@@ -66,7 +66,7 @@ impl CancelToken {
         let new = Self::new();
         let theirs = new.clone();
         let pressed = move || if theirs.is_cancelled() { theirs.kill() } else { theirs.cancel() };
-        process::on_ctrl_c(pressed).map_err(|error| Error::machinery("listen for Ctrl-C", error))?;
+        process::on_ctrl_c(pressed).map_err(|error| Error::internal("listen for Ctrl-C", error))?;
         Ok(token.insert(new).clone())
     }
 }

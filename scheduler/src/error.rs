@@ -41,7 +41,7 @@ enum Kind {
     NotInitialised,
     NoResult,
     Checkpoint,
-    Machinery,
+    Internal,
 }
 
 impl Error {
@@ -91,14 +91,14 @@ impl Error {
     pub(crate) fn forked() -> Self {
         let message = "the jobs run in another process, of which this one is a fork, and can't be waited for here; wait for \
             them there, or give the `Scheduler` other jobs here, which it runs as if it had been made here";
-        Self::new(Kind::Machinery, message.to_owned())
+        Self::new(Kind::Internal, message.to_owned())
     }
 
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
             set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \
             that user, or with ambient capabilities, instead";
-        Self::new(Kind::Machinery, message.to_owned())
+        Self::new(Kind::Internal, message.to_owned())
     }
 
     pub(crate) fn no_result(problem: impl fmt::Display) -> Self {
@@ -109,8 +109,8 @@ impl Error {
         Self::new(Kind::Checkpoint, format!("invalid checkpoint: {problem}"))
     }
 
-    pub(crate) fn machinery(step: impl fmt::Display, source: impl Into<Source>) -> Self {
-        Self::new(Kind::Machinery, format!("failed to {step}")).caused_by(source)
+    pub(crate) fn internal(step: impl fmt::Display, source: impl Into<Source>) -> Self {
+        Self::new(Kind::Internal, format!("failed to {step}")).caused_by(source)
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn an_error_is_debugged_as_a_sentence_with_its_causes() {
         let pager = std::io::Error::other("the pager is down");
-        let error = Error::follow_up("nightly", Error::machinery("page", pager).into());
+        let error = Error::follow_up("nightly", Error::internal("page", pager).into());
         let sentence = "the follow-up of `nightly` failed: failed to page: the pager is down";
         assert_eq!(format!("{error:?}"), sentence);
         assert_eq!(format!("{:?}", Error::invalid_jobs("there is none")), "invalid jobs: there is none");

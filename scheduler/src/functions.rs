@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::accepted::{IntoJob, ListedJob};
 use crate::builder::Scheduler;
 use crate::call::AnyJob;
 use crate::error::Error;
-use crate::record::Record;
-use crate::run::Run;
+use crate::into_job::{IntoJob, ListedJob};
+use crate::record::{Record, RunReport};
 use crate::settings::Settings;
-use crate::supervisor::{Finished, News, Quarters, Rules, Watch, supervise_one};
+use crate::supervisor::{JobEvent, ListThread, Rules, SharedPool, supervise_one};
+use crate::typed::Run;
 
 /// Runs one job in a process of its own, for no longer than `timeout`.
 ///
@@ -87,21 +87,21 @@ pub fn run_job_async<T>(job: impl IntoJob<T>, timeout: Duration) -> impl Future<
     async move { Ok(Run::of(run_one_async(&job.call, timeout).await?, job.decode)) }
 }
 
-fn run_one(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {
+fn run_one(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
     let settings = Settings::under(ceiling);
-    let order = settings.one_order(call)?;
-    let mut crew = settings.crew(&Quarters::default())?()?;
-    Ok(supervise_one(order, &mut crew))
+    let spec = settings.job_spec(call)?;
+    let mut pool = settings.pool(&SharedPool::default())?()?;
+    Ok(supervise_one(spec, &mut pool))
 }
 
-async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<Finished, Error> {
+async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
     let settings = Settings::under(ceiling);
-    let order = settings.one_order(call)?;
-    let open = settings.crew(&Quarters::default())?;
-    let mut watch = Watch::start(vec![order], open, drop, Rules::of_one())?;
+    let spec = settings.job_spec(call)?;
+    let open = settings.pool(&SharedPool::default())?;
+    let mut watch = ListThread::start(vec![spec], open, drop, Rules::of_one())?;
     loop {
-        match poll_fn(|context| watch.poll(context)).await.map(|told| told.news) {
-            Some(News::Over(over)) => return Ok(over),
+        match poll_fn(|context| watch.poll(context)).await.map(|told| told.event) {
+            Some(JobEvent::Over(over)) => return Ok(over),
             Some(_) => {}
             None => return Err(watch.failure().expect("of an order it is told that it is over, if it could be begun")),
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::Checkpoint;
-use crate::failure::Panic;
+use crate::outcome::Panic;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
 use crate::wire::message::{ExitReport, Report, Request};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::error::Error;
-use crate::run::Run;
-use crate::spawned::Spawned;
-use crate::supervisor::Means;
+use crate::spawner::HandleParts;
+use crate::supervisor::StopMode;
+use crate::typed::Run;
 use crate::wire::codec::CodecError;
 
 /// A job that [`Scheduler::spawn`](crate::Scheduler::spawn) has put in line: it can be waited for, awaited, cancelled and
@@ -55,26 +55,26 @@ use crate::wire::codec::CodecError;
 /// ```
 #[must_use = "to drop a handle is to kill its job; `detach` it if it is to go on"]
 pub struct Handle<T> {
-    spawned: Spawned,
+    spawned: HandleParts,
     decode: fn(&[u8]) -> Result<T, CodecError>,
     when_dropped: WhenDropped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WhenDropped {
-    Kill,
+    Immediate,
     LetGoOn,
 }
 
 impl<T> Handle<T> {
-    pub(crate) fn new(spawned: Spawned, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
-        Self { spawned, decode, when_dropped: WhenDropped::Kill }
+    pub(crate) fn new(spawned: HandleParts, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
+        Self { spawned, decode, when_dropped: WhenDropped::Immediate }
     }
 
     /// Returns the id of the run: what [`spawn_as`](crate::Scheduler::spawn_as) was given, else the job's name.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.spawned.slot.job_id
+        &self.spawned.job.job_id
     }
 
     /// Returns the id of the process in which the job runs now; nothing before its function is called, between two
@@ -83,13 +83,13 @@ impl<T> Handle<T> {
     /// By the time that you use it the process may have ended, and its id may be another one's.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.spawned.slot.process().filter(|_| self.is_at_home())
+        self.spawned.job.process().filter(|_| self.is_at_home())
     }
 
     /// Says whether the job is over, so that [`wait`](Self::wait) returns at once.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !self.is_at_home() || self.spawned.slot.is_over()
+        !self.is_at_home() || self.spawned.job.is_over()
     }
 
     /// Has the job ended: it is asked to, and killed once its [grace period](macro@crate::job#grace) is over; at once, if it
@@ -98,14 +98,14 @@ impl<T> Handle<T> {
     /// It is then over with [`Failure::Cancelled`](crate::Failure::Cancelled), unless it had come to an end of its own
     /// first, or waits for its next attempt: then with what came of the last one.
     pub fn cancel(&self) {
-        self.spawned.residence.end(self.spawned.ticket, Means::Word);
+        self.spawned.spawn_loop.end(self.spawned.key, StopMode::Graceful);
     }
 
     /// Has the job killed, with everything that it started, without a grace period or within it. Returns at once.
     ///
     /// Else as [`cancel`](Self::cancel).
     pub fn kill(&self) {
-        self.spawned.residence.end(self.spawned.ticket, Means::Kill);
+        self.spawned.spawn_loop.end(self.spawned.key, StopMode::Immediate);
     }
 
     /// Waits until the job is over, and returns what came of it. Nothing that it started is left then.
@@ -121,7 +121,7 @@ impl<T> Handle<T> {
     /// If what came of it has been given already.
     pub fn wait(self) -> Result<Run<T>, Error> {
         self.refuse_in_a_fork()?;
-        let over = self.spawned.slot.wait(Deadline::after(Duration::MAX));
+        let over = self.spawned.job.wait(Deadline::after(Duration::MAX));
         self.run(over.expect("there is no deadline"))
     }
 
@@ -150,7 +150,7 @@ impl<T> Handle<T> {
     /// ```
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Run<T>>, Error> {
         self.refuse_in_a_fork()?;
-        self.spawned.slot.wait(Deadline::after(timeout)).map(|over| self.run(over)).transpose()
+        self.spawned.job.wait(Deadline::after(timeout)).map(|over| self.run(over)).transpose()
     }
 
     /// Returns what came of the job, if it is over.
@@ -178,7 +178,7 @@ impl<T> Handle<T> {
         if self.is_at_home() { Ok(()) } else { Err(Error::forked()) }
     }
 
-    fn run(&self, over: Result<crate::supervisor::Finished, Error>) -> Result<Run<T>, Error> {
+    fn run(&self, over: Result<crate::record::RunReport, Error>) -> Result<Run<T>, Error> {
         Ok(Run::of(over?, self.decode))
     }
 }
@@ -188,13 +188,13 @@ impl<T> Future for Handle<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.refuse_in_a_fork()?;
-        self.spawned.slot.poll(context).map(|over| self.run(over))
+        self.spawned.job.poll(context).map(|over| self.run(over))
     }
 }
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        if self.when_dropped == WhenDropped::Kill && !self.is_finished() {
+        if self.when_dropped == WhenDropped::Immediate && !self.is_finished() {
             self.kill();
         }
     }

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use crate::call::AnyJob;
 use crate::child;
 use crate::error::Error;
-use crate::evidence::Sweep;
-use crate::failure::Failure;
+use crate::invocation::PASSED;
 use crate::launcher::{Launcher, TestEntry};
-use crate::outcome::Outcome;
-use crate::process::Outlet;
+use crate::outcome::{Failure, Outcome, Sweep};
+use crate::process::DefaultOutput;
+use crate::record::RunReport;
 use crate::registry;
 use crate::settings::Settings;
-use crate::stage::PASSED;
-use crate::supervisor::{Finished, supervise_one};
+use crate::supervisor::supervise_one;
 
 /// Runs the body that is registered as `body` in a copy of this process, which comes by the test `entry`.
 ///
@@ -39,13 +38,12 @@ pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
     }
 }
 
-fn run(test: TestEntry, body: &str) -> Result<Finished, Error> {
+fn run(test: TestEntry, body: &str) -> Result<RunReport, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
     let settings = Settings::default();
-    let order =
-        settings.one_order(&AnyJob { entry, arguments: Ok(Arc::default()), options: None, checkpoint: None })?;
-    let mut crew = settings.crew_of_test(test, Outlet::Printed { out: print_output, err: print_error })?;
-    Ok(supervise_one(order, &mut crew))
+    let spec = settings.job_spec(&AnyJob { entry, arguments: Ok(Arc::default()), options: None, checkpoint: None })?;
+    let mut pool = settings.crew_of_test(test, DefaultOutput::Printed { out: print_output, err: print_error })?;
+    Ok(supervise_one(spec, &mut pool))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +55,7 @@ enum Verdict {
     Failed(String),
 }
 
-fn judge(over: Finished) -> Verdict {
+fn judge(over: RunReport) -> Verdict {
     let left = left(&over.sweep).or_else(|| {
         over.exit_failure
             .as_ref()
@@ -99,12 +97,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::evidence::Usage;
-    use crate::failure::Panic;
     use crate::outcome::Overrun;
+    use crate::outcome::Panic;
+    use crate::outcome::Usage;
 
     fn judged(outcome: Outcome<Vec<u8>>, sweep: Sweep) -> Verdict {
-        judge(Finished {
+        judge(RunReport {
             outcome,
             late: None,
             started_at: None,
@@ -143,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_test_whose_process_fails_after_it_fails() {
-        let over = |outcome| Finished {
+        let over = |outcome| RunReport {
             outcome,
             late: None,
             started_at: None,

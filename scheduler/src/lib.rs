@@ -99,11 +99,8 @@
 //! ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] are Linux's alone. The project's
 //! `PLATFORMS.md` says of each guarantee where it was seen to hold.
 
-mod accepted;
-mod attempt;
 mod builder;
 mod call;
-mod captured;
 mod checkpoint;
 mod child;
 mod clock;
@@ -112,41 +109,34 @@ mod ctrl_c;
 mod enable_tests;
 mod error;
 mod escape;
-mod evidence;
-mod failure;
 mod follow_up;
 mod functions;
-mod groups;
-mod guard;
 pub mod guide;
 mod handle;
+mod huge_pages;
+mod into_job;
+mod invocation;
 mod isolated_test;
-mod json;
 mod launcher;
-mod ledger;
 pub mod observer;
 mod options;
 mod outcome;
-mod output;
-mod pages;
+mod panic_guard;
 mod process;
 mod record;
+mod recorder;
 mod registry;
-mod result;
-mod returns;
-mod run;
+mod result_codec;
+mod result_kind;
 mod running;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod seconds;
 mod settings;
-mod spawned;
-mod stage;
-mod start_method;
+mod spawner;
 mod supervisor;
 pub mod this_job;
-#[cfg(feature = "tracing")]
-mod traced;
+mod typed;
 mod wire;
 
 #[doc(hidden)]
@@ -158,31 +148,28 @@ pub mod fuzzing;
 // The expansions of our macros name this crate as its users do.
 extern crate self as scheduler;
 
-pub use crate::accepted::{IntoJob, ListedJob};
-pub use crate::attempt::Attempt;
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
-pub use crate::captured::{Captured, Piece, StandardStream};
 pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::init;
 pub use crate::error::Error;
-pub use crate::evidence::{Sweep, SweptBy, Usage};
-pub use crate::failure::{Failure, Location, Panic};
 pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
 pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::handle::Handle;
+pub use crate::into_job::{IntoJob, ListedJob};
 pub use crate::observer::Observer;
-pub use crate::options::{Backoff, Cause, Containment, OnFailure, Output, Terminate};
-pub use crate::outcome::{Outcome, Overrun, Status};
-pub use crate::output::JobResult;
+#[cfg(feature = "tracing")]
+pub use crate::observer::Tracing;
+pub use crate::options::{Backoff, Cause, Containment, OnFailure, Output, StartMethod, Terminate};
+pub use crate::outcome::{
+    Attempt, Captured, Failure, Location, Outcome, Overrun, Panic, Piece, StandardStream, Status, Sweep, SweptBy, Usage,
+};
 pub use crate::record::Record;
 pub use crate::registry::{Entry, Parameter, registry};
-pub use crate::run::Run;
+pub use crate::result_codec::JobResult;
 pub use crate::running::Running;
-pub use crate::start_method::StartMethod;
 pub use crate::supervisor::CancelToken;
-#[cfg(feature = "tracing")]
-pub use crate::traced::Tracing;
+pub use crate::typed::Run;
 
 /// Registers a function as a job, at compile time.
 ///
@@ -324,9 +311,9 @@ pub use crate::traced::Tracing;
 ///
 #[doc = include_str!("docs/values.md")]
 ///
-#[doc = include_str!("docs/conversation.md")]
+#[doc = include_str!("docs/cancellation_and_progress.md")]
 ///
-#[doc = include_str!("docs/surroundings.md")]
+#[doc = include_str!("docs/environment.md")]
 ///
 #[doc = include_str!("docs/scheduling.md")]
 ///

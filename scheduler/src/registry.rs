@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::escape::OneLine;
+use crate::invocation::{Completion, Invocation};
 use crate::options::Options;
-use crate::output::ErasedOutput;
 use crate::process::PerProcess;
-use crate::stage::{Ending, Stage};
+use crate::result_codec::ErasedOutput;
 
 /// A registered job: a row of the [`registry`].
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct Declaration {
     pub options: fn(Options) -> Options,
     pub arguments: fn() -> TypeId,
     pub output: ErasedOutput,
-    pub run: fn(Stage<'_>) -> Ending,
+    pub run: fn(Invocation<'_>) -> Completion,
 }
 
 /// A parameter of a registered job.
@@ -120,7 +120,7 @@ impl Entry {
         (self.0.arguments)() == TypeId::of::<A>()
     }
 
-    pub(crate) fn run(&self, stage: Stage<'_>) -> Ending {
+    pub(crate) fn run(&self, stage: Invocation<'_>) -> Completion {
         (self.0.run)(stage)
     }
 
@@ -299,7 +299,7 @@ fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::output::{Output, output};
+    use crate::result_codec::{Output, output};
 
     static NOTHING: Output<()> = output();
 

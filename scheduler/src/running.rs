@@ -9,10 +9,10 @@ use std::task::{Context, Poll};
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
-use crate::ledger::Ledger;
 use crate::record::Record;
+use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::supervisor::{Quarters, Watch};
+use crate::supervisor::{ListThread, SharedPool};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
@@ -25,14 +25,19 @@ pub struct Running<F = NoFollowUp> {
 }
 
 enum List {
-    Waiting(Box<Settings>, Quarters, Vec<(String, AnyJob)>),
-    Watched(Watch, Ledger),
+    Waiting(Box<Settings>, SharedPool, Vec<(String, AnyJob)>),
+    Watched(ListThread, Recorder),
     Over,
 }
 
 impl<F> Running<F> {
-    pub(crate) fn new(settings: Settings, quarters: Quarters, jobs: Vec<(String, AnyJob)>, follow_up: Arc<F>) -> Self {
-        Self { list: List::Waiting(Box::new(settings), quarters, jobs), follow_up }
+    pub(crate) fn new(
+        settings: Settings,
+        shared_pool: SharedPool,
+        jobs: Vec<(String, AnyJob)>,
+        follow_up: Arc<F>,
+    ) -> Self {
+        Self { list: List::Waiting(Box::new(settings), shared_pool, jobs), follow_up }
     }
 }
 
@@ -51,26 +56,26 @@ impl<F: FollowUp> Future for Running<F> {
 impl List {
     fn poll(&mut self, context: &mut Context<'_>, follow_up: &dyn CallFollowUp) -> Poll<Result<Vec<Record>, Error>> {
         // Whatever panics in here, what goes on is dropped, and with it the jobs end.
-        let (mut watch, mut ledger) = match mem::replace(self, Self::Over) {
-            Self::Waiting(settings, quarters, jobs) => match watch(&settings, quarters, &jobs) {
-                Ok(Some(watch)) => (watch, Ledger::open(jobs, settings.audience)),
+        let (mut watch, mut recorder) = match mem::replace(self, Self::Over) {
+            Self::Waiting(settings, shared_pool, jobs) => match watch(&settings, shared_pool, &jobs) {
+                Ok(Some(watch)) => (watch, Recorder::open(jobs, settings.observers)),
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
             },
-            Self::Watched(watch, ledger) => (watch, ledger),
+            Self::Watched(watch, recorder) => (watch, recorder),
             Self::Over => panic!("a `Running` that has ended was polled again"),
         };
         loop {
             match watch.poll(context) {
                 Poll::Ready(Some(told)) => {
-                    if ledger.enter(told.index, told.news, follow_up).is_break() {
+                    if recorder.enter(told.index, told.event, follow_up).is_break() {
                         watch.stop();
                     }
-                    drop(told.turn);
+                    drop(told.follow_up_turn);
                 }
-                Poll::Ready(None) => return Poll::Ready(watch.failure().map_or_else(|| ledger.close(), Err)),
+                Poll::Ready(None) => return Poll::Ready(watch.failure().map_or_else(|| recorder.close(), Err)),
                 Poll::Pending => {
-                    *self = Self::Watched(watch, ledger);
+                    *self = Self::Watched(watch, recorder);
                     return Poll::Pending;
                 }
             }
@@ -79,13 +84,13 @@ impl List {
 }
 
 /// Has the jobs run, if there are any.
-fn watch(settings: &Settings, quarters: Quarters, jobs: &[(String, AnyJob)]) -> Result<Option<Watch>, Error> {
-    let orders = settings.orders(jobs)?;
-    if orders.is_empty() {
+fn watch(settings: &Settings, shared_pool: SharedPool, jobs: &[(String, AnyJob)]) -> Result<Option<ListThread>, Error> {
+    let specs = settings.specs(jobs)?;
+    if specs.is_empty() {
         return Ok(None);
     }
-    let open = settings.crew(&quarters)?;
-    Watch::start(orders, open, move |crew| quarters.keep(crew), settings.rules()?).map(Some)
+    let open = settings.pool(&shared_pool)?;
+    ListThread::start(specs, open, move |pool| shared_pool.keep(pool), settings.rules()?).map(Some)
 }
 
 impl<F> fmt::Debug for Running<F> {

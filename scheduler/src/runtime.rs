@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 
 use tokio::runtime::Builder;
 
-use crate::stage::Ending;
+use crate::invocation::Completion;
 
 /// A runtime of one thread, the job's own, with all that `tokio` was built with: timers, input and output.
 ///
@@ -20,7 +20,7 @@ impl Runtime {
     /// # Errors
     ///
     /// Fails with the ending to return if there are no descriptors left for it.
-    pub fn new() -> Result<Self, Ending> {
+    pub fn new() -> Result<Self, Completion> {
         let built = Builder::new_current_thread().enable_all().build();
         built.map(|runtime| Self(Some(runtime))).map_err(|error| refusal(&error))
     }
@@ -51,6 +51,6 @@ impl Drop for Runtime {
     }
 }
 
-fn refusal(error: &io::Error) -> Ending {
-    Ending::refused(format!("the runtime of its `async fn` could not be made: {error}"))
+fn refusal(error: &io::Error) -> Completion {
+    Completion::refused(format!("the runtime of its `async fn` could not be made: {error}"))
 }

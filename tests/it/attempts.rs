@@ -104,7 +104,7 @@ fn each_cause_is_what_it_says() {
         (Cause::Returned, Ending::Fails),
         (Cause::Exit, Ending::Exits),
         #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-        (Cause::Machinery, Ending::KillsWarden),
+        (Cause::Internal, Ending::KillsWarden),
     ];
     let notes = Notes::new();
     let mut list = Vec::new();
@@ -123,12 +123,12 @@ fn each_cause_is_what_it_says() {
 }
 
 #[test]
-fn what_could_not_be_encoded_is_the_machinerys() {
+fn what_could_not_be_encoded_is_an_internal_failure() {
     let retried = |causes: Vec<Cause>| {
         let run = run_job_with_timeout(returns_the_unwritable::job().retries(1).retry_on(causes), PLENTY);
         run.expect("the input is fine").attempts.len()
     };
-    assert_eq!((retried(vec![Cause::Machinery]), retried(vec![Cause::Returned])), (2, 0));
+    assert_eq!((retried(vec![Cause::Internal]), retried(vec![Cause::Returned])), (2, 0));
 }
 
 #[test]

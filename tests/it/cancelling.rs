@@ -293,7 +293,7 @@ fn what_is_cancelled_by_its_handle_keeps_its_value_with_an_observer_or_without()
         let handle = scheduler.spawn(ends_as_told::job(begun.clone(), Ending::Returns)).expect("the input is fine");
         crate::soon("it has begun", || begun.exists());
         handle.cancel();
-        let run = handle.wait().expect("the machinery works");
+        let run = handle.wait().expect("the run itself succeeds");
         assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
         assert_eq!(run.late_result().map(String::as_str), Some("in order"));
         assert_eq!(run.into_late_result().as_deref(), Some("in order"));
@@ -310,7 +310,7 @@ fn how_a_cancelled_job_failed_in_its_grace_period_is_kept() {
         let handle = Scheduler::new().spawn(ends_as_told::job(begun.clone(), ending)).expect("the input is fine");
         crate::soon("it has begun", || begun.exists());
         handle.cancel();
-        let run = handle.wait().expect("the machinery works");
+        let run = handle.wait().expect("the run itself succeeds");
         assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
         let failure = run.late_failure().expect("it failed").to_string();
         assert!(failure.contains(part), "{failure}");
@@ -326,7 +326,7 @@ fn what_is_killed_has_no_late_value() {
     crate::soon("it has begun", || begun.exists());
     handle.cancel();
     handle.kill();
-    let run = handle.wait().expect("the machinery works");
+    let run = handle.wait().expect("the run itself succeeds");
     assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
     assert!(run.late_result().is_none() && run.late_failure().is_none());
 }

@@ -236,7 +236,7 @@ fn ignore_sigterm() {
 #[cfg(unix)]
 #[test]
 fn a_signal_comes_where_it_is_wanted_and_nowhere_else() {
-    for (terminate, comes) in [(Terminate::Word, false), (Terminate::Signal, true)] {
+    for (terminate, comes) in [(Terminate::Cooperative, false), (Terminate::Signal, true)] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = says_whether_a_signal_came::job(folder.path().to_owned(), comes).terminate(terminate);
         let run = run_job_with_timeout(call, Duration::from_secs(2)).expect("the input is fine");

@@ -144,7 +144,7 @@ fn a_result_whose_code_panics_is_an_error_where_it_is_asked_for() {
             }
             Err(error) => assert!(error.is_no_result(), "{error}"),
         }
-        let run = run_job_with_timeout(call(trap), PLENTY).expect("the machinery works");
+        let run = run_job_with_timeout(call(trap), PLENTY).expect("the run itself succeeds");
         match run.outcome {
             Outcome::Ok(value) => std::mem::forget(value),
             Outcome::Error(Failure::Unserializable { .. }) => assert!(format!("{trap:?}").starts_with("Des")),
@@ -163,7 +163,7 @@ fn a_spawned_job_comes_back_after_a_result_whose_code_panics_with_an_observer_or
             }
             for trap in [trap, Trap::Nothing, trap] {
                 let mut handle = scheduler.spawn(call(trap)).expect("the input is fine");
-                let run = handle.wait_timeout(SOON).expect("the machinery works").expect("it comes back");
+                let run = handle.wait_timeout(SOON).expect("the run itself succeeds").expect("it comes back");
                 if let Outcome::Ok(value) = run.outcome {
                     std::mem::forget(value);
                 }
@@ -192,7 +192,7 @@ fn an_awaited_list_survives_a_result_whose_code_panics() {
         let list = jobs![("a", fast), ("b", { call(trap) }), ("c", fast)];
         let records = awaited(Scheduler::new().run_async(list)).expect("nothing of the list fails");
         check_record(trap, &records[1]);
-        let run = awaited(run_job_async(call(trap), PLENTY)).expect("the machinery works");
+        let run = awaited(run_job_async(call(trap), PLENTY)).expect("the run itself succeeds");
         if let Outcome::Ok(value) = run.outcome {
             std::mem::forget(value);
         }

@@ -8,19 +8,19 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accepted::ListedJob;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp, TimedOut};
-use crate::ledger::Ledger;
+use crate::into_job::ListedJob;
+use crate::options::StartMethod;
 use crate::options::{Containment, Options, option_setters};
 use crate::process::Orphans;
 use crate::record::Record;
+use crate::recorder::Recorder;
 use crate::running::Running;
 use crate::settings::Settings;
-use crate::spawned::Office;
-use crate::start_method::StartMethod;
-use crate::supervisor::{Hears, Quarters, Watch, supervise};
+use crate::spawner::Spawner;
+use crate::supervisor::{EventDetail, ListThread, SharedPool, supervise};
 
 /// Runs lists of jobs: how many at a time, for how long, and what happens on a timeout.
 ///
@@ -59,9 +59,9 @@ use crate::supervisor::{Hears, Quarters, Watch, supervise};
 pub struct Scheduler<F = NoFollowUp> {
     settings: Settings,
     /// Where its fork servers are between the lists.
-    quarters: Quarters,
+    shared_pool: SharedPool,
     /// Where the jobs are that were spawned.
-    office: Office,
+    spawner: Spawner,
     /// Shared with the lists that are under way.
     follow_up: Arc<F>,
 }
@@ -71,8 +71,8 @@ impl Scheduler {
     pub fn new() -> Self {
         Self {
             settings: Settings::default(),
-            quarters: Quarters::default(),
-            office: Office::default(),
+            shared_pool: SharedPool::default(),
+            spawner: Spawner::default(),
             follow_up: Arc::new(NoFollowUp),
         }
     }
@@ -88,7 +88,7 @@ impl<F> Scheduler<F> {
     /// Returns the settings to change something that holds for all jobs together: what was spawned so far goes on under
     /// those of before, by itself.
     fn settings_mut(&mut self) -> &mut Settings {
-        self.office = Office::default();
+        self.spawner = Spawner::default();
         &mut self.settings
     }
 
@@ -158,7 +158,7 @@ impl<F> Scheduler<F> {
     /// Sets how the processes of jobs come to be: [`StartMethod::Exec`] unless set.
     pub fn start_method(mut self, start_method: StartMethod) -> Self {
         self.settings_mut().start_method = start_method;
-        self.quarters = Quarters::default();
+        self.shared_pool = SharedPool::default();
         self
     }
 
@@ -205,8 +205,8 @@ impl<F> Scheduler<F> {
     {
         Scheduler {
             settings: self.settings,
-            quarters: self.quarters,
-            office: Office::default(),
+            shared_pool: self.shared_pool,
+            spawner: Spawner::default(),
             follow_up: Arc::new(follow_up),
         }
     }
@@ -232,7 +232,7 @@ impl<F: FollowUp> Scheduler<F> {
     /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed or panicked. The records that were finished
     /// by then are in [`into_records`](Error::into_records).
     pub fn run(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Result<Vec<Record>, Error> {
-        run(&self.settings, &self.quarters, jobs.into_iter().map(ListedJob::into_listed).collect(), &*self.follow_up)
+        run(&self.settings, &self.shared_pool, jobs.into_iter().map(ListedJob::into_listed).collect(), &*self.follow_up)
     }
 
     /// Runs the jobs as [`run`](Self::run) does, while the future that is returned is awaited, and blocks nobody.
@@ -286,7 +286,7 @@ impl<F: FollowUp> Scheduler<F> {
     pub fn run_async(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Running<F> {
         Running::new(
             self.settings.clone(),
-            self.quarters.clone(),
+            self.shared_pool.clone(),
             jobs.into_iter().map(ListedJob::into_listed).collect(),
             Arc::clone(&self.follow_up),
         )
@@ -295,35 +295,35 @@ impl<F: FollowUp> Scheduler<F> {
 
 fn run(
     settings: &Settings,
-    quarters: &Quarters,
+    shared_pool: &SharedPool,
     jobs: Vec<(String, AnyJob)>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<Vec<Record>, Error> {
-    let orders = settings.orders(&jobs)?;
-    if orders.is_empty() {
+    let specs = settings.specs(&jobs)?;
+    if specs.is_empty() {
         return Ok(Vec::new());
     }
-    let (open, rules) = (settings.crew(quarters)?, settings.rules()?);
-    let mut ledger = Ledger::open(jobs, settings.audience.clone());
-    if rules.concurrency == NonZeroUsize::MIN && rules.hears == Hears::Ends {
-        let mut crew = open()?;
-        let supervised = supervise(orders, &mut crew, &rules, |index, news| ledger.enter(index, news, follow_up));
-        quarters.keep(crew);
+    let (open, rules) = (settings.pool(shared_pool)?, settings.rules()?);
+    let mut recorder = Recorder::open(jobs, settings.observers.clone());
+    if rules.concurrency == NonZeroUsize::MIN && rules.detail == EventDetail::FinishedOnly {
+        let mut pool = open()?;
+        let supervised = supervise(specs, &mut pool, &rules, |index, event| recorder.enter(index, event, follow_up));
+        shared_pool.keep(pool);
         supervised?;
-        return ledger.close();
+        return recorder.close();
     }
     // A follow-up or an observer that takes its time must delay nobody's deadline.
-    let theirs = quarters.clone();
-    let mut watch = Watch::start(orders, open, move |crew| theirs.keep(crew), rules)?;
+    let theirs = shared_pool.clone();
+    let mut watch = ListThread::start(specs, open, move |pool| theirs.keep(pool), rules)?;
     while let Some(told) = watch.wait() {
-        if ledger.enter(told.index, told.news, follow_up).is_break() {
+        if recorder.enter(told.index, told.event, follow_up).is_break() {
             watch.stop();
         }
     }
     if let Some(error) = watch.failure() {
         return Err(error);
     }
-    ledger.close()
+    recorder.close()
 }
 
 impl Default for Scheduler {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Scheduler;
-use crate::accepted::IntoJob;
 use crate::call::Job;
 use crate::error::Error;
 use crate::follow_up::FollowUp;
 use crate::handle::Handle;
+use crate::into_job::IntoJob;
 
 impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     /// Puts one job in line, and returns a [handle](Handle) to it at once.
@@ -54,7 +54,7 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     pub fn spawn_as<T>(&self, id: impl Into<String>, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
         let Job { call, decode } = job.into_job();
         let follow_up = Arc::clone(&self.follow_up);
-        let spawned = self.office.spawn((id.into(), call), &self.settings, &self.quarters, follow_up)?;
+        let spawned = self.spawner.spawn((id.into(), call), &self.settings, &self.shared_pool, follow_up)?;
         Ok(Handle::new(spawned, decode))
     }
 }

@@ -117,7 +117,7 @@ impl<F> Scheduler<F> {
 
     /// Has an [observer](Observer) be told what happens to the jobs. There may be several.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings_mut().audience.admit(Arc::new(observer));
+        self.settings_mut().observers.admit(Arc::new(observer));
         self
     }
 }

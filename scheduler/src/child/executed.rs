@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::{exit_unheard, give_up, unprepared, warden};
 use crate::options::Environment;
-use crate::process::{COOKIE, Data, MARKER, Milestones, Streams, become_job, clear_of, take_input};
+use crate::process::{DataChild, MARKER, Milestones, RUN_MARKER, Streams, become_job, clear_of, take_input};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
 use crate::wire::message::Request;
@@ -45,10 +45,10 @@ impl Role {
 
     /// Takes the descriptors.
     #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
-    fn take(self) -> io::Result<(Data, Option<OwnedFd>, Vec<OwnedFd>)> {
+    fn take(self) -> io::Result<(DataChild, Option<OwnedFd>, Vec<OwnedFd>)> {
         // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
         let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
-        Ok((Data::new(&own(self.data))?, self.stdout.map(own), self.inherited.into_iter().map(own).collect()))
+        Ok((DataChild::new(&own(self.data))?, self.stdout.map(own), self.inherited.into_iter().map(own).collect()))
     }
 }
 
@@ -57,7 +57,7 @@ impl Role {
 pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
         let marker = command.get_envs().find(|(name, _)| *name == MARKER).and_then(|(_, value)| value);
-        let kept = [(MARKER, marker.map(OsStr::to_owned)), (COOKIE, env::var_os(COOKIE))];
+        let kept = [(MARKER, marker.map(OsStr::to_owned)), (RUN_MARKER, env::var_os(RUN_MARKER))];
         command.env_clear();
         for (name, value) in kept {
             value.map(|value| command.env(name, value));

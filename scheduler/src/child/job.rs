@@ -4,18 +4,18 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::listener::Listener;
+use super::cancellation::CancelSource;
+use super::frame_sender::FrameSender;
 use super::panic_hook;
-use super::present::Present;
-use super::teller::Teller;
-use super::{exit_unheard, surroundings, unprepared};
+use super::run_context::RunContext;
+use super::{environment, exit_unheard, unprepared};
 use crate::checkpoint::Checkpoint;
-use crate::failure::Panic;
-use crate::guard::panic_message;
+use crate::invocation::{Completion, CompletionKind, Invocation, OnReturn};
 use crate::launcher;
+use crate::outcome::Panic;
+use crate::panic_guard::panic_message;
 use crate::process::{self, Milestone, Milestones, Outgoing};
 use crate::registry::{self, Entry};
-use crate::stage::{Ended, Ending, OnReturn, Stage};
 use crate::wire::codec;
 use crate::wire::frame::{FrameReader, Kind};
 use crate::wire::message::{Report, Request};
@@ -36,67 +36,67 @@ pub(super) fn run(
 ) -> ! {
     let Incoming { mut frames, stream } = incoming;
     let given = frames.payload_behind(Kind::Resume, Kind::Arguments, stream);
-    let teller = Arc::new(Teller::new(request.mark, outgoing));
+    let sender = Arc::new(FrameSender::new(request.mark, outgoing));
     if let Err(error) = prepared {
-        let _ = teller.tell(Kind::Refused, unprepared(&error).as_bytes());
+        let _ = sender.send(Kind::Refused, unprepared(&error).as_bytes());
         exit_unheard();
     }
     let Some((checkpoint, arguments)) = given else {
         exit_unheard();
     };
-    if let Err(reason) = surroundings::arrange(request) {
-        let _ = teller.tell(Kind::Refused, reason.as_bytes());
+    if let Err(reason) = environment::arrange(request) {
+        let _ = sender.send(Kind::Refused, reason.as_bytes());
         exit_unheard();
     }
-    panic_hook::install(Arc::clone(&teller));
+    panic_hook::install(Arc::clone(&sender));
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
-        let listener = Listener::new(frames, stream);
-        let present = Present::establish(request, checkpoint, Arc::clone(&teller), listener, milestones);
-        present.begin().map_err(|_| Ending(Ended::Abandoned))?;
+        let listener = CancelSource::new(frames, stream);
+        let context = RunContext::establish(request, checkpoint, Arc::clone(&sender), listener, milestones);
+        context.begin().map_err(|_| Completion(CompletionKind::Abandoned))?;
         // Its time ends before the value is encoded, so that the parent measures the function alone.
-        Ok(Box::new(|| present.end()) as OnReturn)
+        Ok(Box::new(|| context.end()) as OnReturn)
     };
-    let ended = call(request, Stage::new(arguments, Box::new(start)));
-    if let Some(present) = Present::of_this_process() {
-        present.flush();
+    let ended = call(request, Invocation::new(arguments, Box::new(start)));
+    if let Some(context) = RunContext::of_this_process() {
+        context.flush();
     }
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
-    let reach = |milestone| Present::of_this_process().into_iter().for_each(|present| present.reach(milestone));
+    let reach = |milestone| RunContext::of_this_process().into_iter().for_each(|context| context.reach(milestone));
     reach(Milestone::Encoded);
     let told = match ended {
-        Ended::Value(bytes) => teller.tell(Kind::Value, &bytes),
-        Ended::Failed(report) => {
-            codec::encode(&report).map_err(io::Error::other).and_then(|bytes| teller.tell(Kind::Failed, &bytes))
+        CompletionKind::Value(bytes) => sender.send(Kind::Value, &bytes),
+        CompletionKind::Failed(report) => {
+            codec::encode(&report).map_err(io::Error::other).and_then(|bytes| sender.send(Kind::Failed, &bytes))
         }
-        Ended::Refused(reason) => teller.tell(Kind::Refused, reason.as_bytes()),
-        Ended::Abandoned => exit_unheard(),
+        CompletionKind::Refused(reason) => sender.send(Kind::Refused, reason.as_bytes()),
+        CompletionKind::Abandoned => exit_unheard(),
     };
     reach(Milestone::Delivered);
     exit(i32::from(told.is_err()))
 }
 
 /// Calls the function, and returns how that ended.
-fn call(request: &Request, stage: Stage<'_>) -> Ended {
+fn call(request: &Request, stage: Invocation<'_>) -> CompletionKind {
     let entry = match known(request) {
         Ok(entry) => entry,
-        Err(reason) => return Ended::Refused(reason),
+        Err(reason) => return CompletionKind::Refused(reason),
     };
     match catch_unwind(AssertUnwindSafe(|| entry.run(stage))) {
-        Ok(Ending(ended)) => ended,
+        Ok(Completion(ended)) => ended,
         Err(payload) => {
             let message = panic_message(&*payload);
-            let Some(present) = Present::of_this_process() else {
-                return Ended::Refused(format!("reading its arguments panicked: {message}"));
+            let Some(context) = RunContext::of_this_process() else {
+                return CompletionKind::Refused(format!("reading its arguments panicked: {message}"));
             };
-            present.end();
+            context.end();
             // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
             let unseen = || Panic { message: message.to_owned(), location: None, thread: None, backtrace: None };
             let panic = panic_hook::caught(message).unwrap_or_else(unseen);
             // Dropping a payload can panic again.
             std::mem::forget(payload);
-            Ended::Failed(Report::Panicked(panic))
+            CompletionKind::Failed(Report::Panicked(panic))
         }
     }
 }

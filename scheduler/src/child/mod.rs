@@ -1,17 +1,17 @@
 //! What the re-executed binary does in place of its `main`: first it is the warden, then, on the other side of a fork,
 //! the job. Where there are no wardens it is the job at once.
 
+mod cancellation;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-mod alone;
+mod direct;
+mod environment;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod executed;
+mod frame_sender;
 mod job;
-mod listener;
 mod panic_hook;
-mod present;
 mod reporter;
-mod surroundings;
-mod teller;
+mod run_context;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use crate::launcher::{self, Launcher};
 use crate::process::MARKER;
 
-pub(crate) use present::{Place, Present};
+pub(crate) use run_context::{ProcessKind, RunContext};
 
 /// Lets a copy of this process do what it is there for.
 ///

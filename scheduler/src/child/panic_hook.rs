@@ -14,11 +14,11 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use super::present::Present;
-use super::teller::Teller;
-use crate::failure::{Location, Panic};
-use crate::guard::panic_message;
+use super::frame_sender::FrameSender;
+use super::run_context::RunContext;
 use crate::launcher;
+use crate::outcome::{Location, Panic};
+use crate::panic_guard::panic_message;
 use crate::wire::frame::Kind;
 use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
@@ -57,16 +57,16 @@ enum Printing {
 }
 
 /// Has every panic, of any thread, sent to the parent, and printed as in an ordinary program.
-pub(super) fn install(teller: Arc<Teller>) {
+pub(super) fn install(frames: Arc<FrameSender>) {
     let printing = PRINTING.get_or_init(|| Printing::chosen(panic::take_hook()));
-    panic::set_hook(Box::new(move |info| witness(info, &teller, printing)));
+    panic::set_hook(Box::new(move |info| witness(info, &frames, printing)));
 }
 
-fn witness(info: &PanicHookInfo<'_>, teller: &Teller, printing: &Printing) {
+fn witness(info: &PanicHookInfo<'_>, frames: &FrameSender, printing: &Printing) {
     let seen = Seen::of(info);
-    send(&seen.panic, teller);
+    send(&seen.panic, frames);
     if ends_the_process(info) {
-        return send_the_last(seen, info, teller, printing);
+        return send_the_last(seen, info, frames, printing);
     }
     printing.print(info, &seen.panic);
     // A thread that is being torn down has no place to keep it.
@@ -80,16 +80,16 @@ fn witness(info: &PanicHookInfo<'_>, teller: &Teller, printing: &Printing) {
 }
 
 /// Sends one of the first panics.
-fn send(panic: &Panic, teller: &Teller) {
+fn send(panic: &Panic, frames: &FrameSender) {
     // In a copy that the job forked, a thread that isn't there may have the lock.
-    if !teller.is_at_home() {
+    if !frames.is_own_process() {
         return;
     }
     let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
     if first.len() < PANIC_LIMIT {
         let sent = Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() };
         // If the parent is gone, the panic goes on all the same.
-        let _ = teller.tell_encoded(Kind::Panicking, &sent);
+        let _ = frames.send_encoded(Kind::Panicking, &sent);
         first.push(panic.clone());
     }
 }
@@ -100,18 +100,18 @@ fn shortened(message: &str) -> &str {
 }
 
 /// Sends the cause of the end of this process. The function's time is over, whichever thread it is.
-fn send_the_last(seen: Seen, info: &PanicHookInfo<'_>, teller: &Teller, printing: &Printing) {
-    if teller.is_at_home()
-        && let Some(present) = Present::of_this_process()
+fn send_the_last(seen: Seen, info: &PanicHookInfo<'_>, frames: &FrameSender, printing: &Printing) {
+    if frames.is_own_process()
+        && let Some(context) = RunContext::of_this_process()
     {
-        present.end();
+        context.end();
     }
     let own = seen.panic.clone();
     let mut cause = cause(seen);
-    let _ = teller.tell_encoded(Kind::Fatal, &cause.panic);
+    let _ = frames.send_encoded(Kind::Fatal, &cause.panic);
     printing.print(info, &own);
     if cause.resolve() {
-        let _ = teller.tell_encoded(Kind::Fatal, &cause.panic);
+        let _ = frames.send_encoded(Kind::Fatal, &cause.panic);
         printing.print_rest(&cause.panic);
     }
 }
@@ -125,7 +125,7 @@ fn cause(seen: Seen) -> Seen {
     };
     let taken = LAST.try_with(|last| {
         let mut last = last.borrow_mut();
-        last.len().checked_sub(back).map(|place| last.swap_remove(place))
+        last.len().checked_sub(back).map(|process_kind| last.swap_remove(process_kind))
     });
     taken.ok().flatten().unwrap_or(seen)
 }
@@ -213,8 +213,8 @@ fn without_own_frames(backtrace: &str) -> &str {
     };
     // What follows is the rest of its line, and where it is in the source, up to the next frame.
     let mut begin = own;
-    for (place, _) in backtrace[own..].match_indices('\n') {
-        begin = own + place + 1;
+    for (process_kind, _) in backtrace[own..].match_indices('\n') {
+        begin = own + process_kind + 1;
         if !backtrace[begin..].trim_start().starts_with("at ") {
             break;
         }

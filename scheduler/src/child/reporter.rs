@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::teller::Teller;
+use super::frame_sender::FrameSender;
 use crate::clock::Stopwatch;
 use crate::wire::codec;
 use crate::wire::frame::Kind;
@@ -39,42 +39,42 @@ impl Report {
         self.sent.is_none_or(|sent| sent.elapsed() >= APART)
     }
 
-    fn send(&mut self, kind: Kind, teller: &Teller) {
+    fn send(&mut self, kind: Kind, frames: &FrameSender) {
         if let Some(payload) = self.waiting.take() {
             self.sent = Some(Stopwatch::start());
             // Where nobody hears it, somebody ends the job soon.
-            let _ = teller.tell(kind, &payload);
+            let _ = frames.send(kind, &payload);
         }
     }
 }
 
 impl Reporter {
     /// Tells how much is done, of how much; now or a little later.
-    pub(super) fn progress(&self, teller: &Teller, done: u64, total: u64) {
+    pub(super) fn progress(&self, frames: &FrameSender, done: u64, total: u64) {
         let payload = codec::encode(&(done, total)).expect("numbers always encode");
-        self.report(Kind::Progress, |reports| &mut reports.progress, payload, teller);
+        self.report(Kind::Progress, |reports| &mut reports.progress, payload, frames);
     }
 
     /// Tells what the job is at.
-    pub(super) fn message(&self, teller: &Teller, text: &str) {
-        self.report(Kind::Message, |reports| &mut reports.message, text.as_bytes().to_vec(), teller);
+    pub(super) fn message(&self, frames: &FrameSender, text: &str) {
+        self.report(Kind::Message, |reports| &mut reports.message, text.as_bytes().to_vec(), frames);
     }
 
-    fn report(&self, kind: Kind, of: impl FnOnce(&mut Reports) -> &mut Report, payload: Vec<u8>, teller: &Teller) {
+    fn report(&self, kind: Kind, of: impl FnOnce(&mut Reports) -> &mut Report, payload: Vec<u8>, frames: &FrameSender) {
         // The lock is kept while it is sent, so that what is reported by several threads arrives in its order.
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let report = of(&mut reports);
         report.replace(payload);
         if report.is_due() {
-            report.send(kind, teller);
+            report.send(kind, frames);
         }
     }
 
     /// Sends what waits.
-    pub(super) fn flush(&self, teller: &Teller) {
+    pub(super) fn flush(&self, frames: &FrameSender) {
         let Reports { mut progress, mut message } =
             mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        message.send(Kind::Message, teller);
-        progress.send(Kind::Progress, teller);
+        message.send(Kind::Message, frames);
+        progress.send(Kind::Progress, frames);
     }
 }

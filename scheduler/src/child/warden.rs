@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::executed::{self, Role};
 use super::{confirmed, give_up, job, unprepared};
 use crate::clock::Deadline;
-use crate::evidence::{Exit, Sweep, SweptBy, Usage};
 use crate::launcher::Launcher;
+use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
-    self, Announced, Bell, Cgroup, ChildPid, Control, Data, Due, Fallback, Fork, KILL_SIGNAL, Milestones, ParentWatch,
-    Reaped, Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
+    self, Announced, Cgroup, ChildPid, ControlChild, DataChild, Due, Fallback, Fork, KILL_SIGNAL, Milestones,
+    ParentWatch, Reaped, SigchldEvent, Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
@@ -52,16 +52,16 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
     // With it goes all that there was to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
     let frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let mut parent = Parent { control: Control::new(input), frames, watch };
+    let mut parent = Parent { control: ControlChild::new(input), frames, watch };
     // The first request hears of it if this is in vain.
     let prepared = become_warden();
     let method = if process::has_other_threads(expected_threads(launcher)) { Ready::ToExecute } else { Ready::ToFork };
     let mut request = parent.next_request(method);
-    let bell = prepared.unwrap_or_else(|error| {
+    let sigchld = prepared.unwrap_or_else(|error| {
         parent.refuse(&error);
         exit_warden()
     });
-    let mut warden = Warden { launcher, method, parent, bell, milestones: Milestones::shared() };
+    let mut warden = Warden { launcher, method, parent, sigchld, milestones: Milestones::shared() };
     loop {
         let next = request.next;
         warden = warden.serve(&request);
@@ -75,7 +75,7 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
 }
 
 /// Runs the job in this process.
-pub(super) fn run_job(request: &Request, data: Data, milestones: Milestones, prepared: io::Result<()>) -> ! {
+pub(super) fn run_job(request: &Request, data: DataChild, milestones: Milestones, prepared: io::Result<()>) -> ! {
     let (stream, outgoing) = data.split();
     let frames = FrameReader::new(request.mark, frame::LIMIT);
     job::run(request, job::Incoming { frames, stream }, outgoing, milestones, prepared)
@@ -96,7 +96,7 @@ struct Warden {
     launcher: Launcher,
     method: Ready,
     parent: Parent,
-    bell: Bell,
+    sigchld: SigchldEvent,
     /// Those of the job that runs.
     milestones: Milestones,
 }
@@ -126,7 +126,7 @@ impl Warden {
                 match process::fork() {
                     Ok(Fork::Job) => {
                         let milestones = self.milestones;
-                        drop((self.parent, self.bell));
+                        drop((self.parent, self.sigchld));
                         let prepared = become_job(warden, streams, request.cgroup.as_ref());
                         run_job(request, data, milestones, prepared)
                     }
@@ -151,7 +151,7 @@ impl Warden {
     }
 
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
-    fn execute(&mut self, request: &Request, data: &Data, streams: &Streams) -> io::Result<ChildPid> {
+    fn execute(&mut self, request: &Request, data: &DataChild, streams: &Streams) -> io::Result<ChildPid> {
         let Streams { stdout, stderr, inherited } = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
@@ -179,10 +179,10 @@ impl Warden {
     fn watch(&mut self, job: ChildPid, fallback: Fallback, cgroup: Option<&Cgroup>) {
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job says it, too; and if the parent is gone, the end of its stream says so next.
-        let _ = self.parent.tell(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
+        let _ = self.parent.send(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
         let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
         let over =
-            wait_for_the_end(&mut witness, &mut self.parent, &self.bell, || fallback.due(self.milestones.reached()));
+            wait_for_the_end(&mut witness, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
         let ran = self.milestones.ran();
         // By now nothing has been killed from here.
         witness.killed = 0;
@@ -191,7 +191,7 @@ impl Warden {
         // Where it can be removed, nothing is left in it.
         let left = cgroup.filter(|cgroup| !cgroup.remove());
         left.inspect(|cgroup| cgroup.kill());
-        let swept = process::sweep(unreaped, &self.bell, deadline, |reaped| witness.note(&reaped));
+        let swept = process::sweep(unreaped, &self.sigchld, deadline, |reaped| witness.note(&reaped));
         let sweep = match swept {
             Ok(escaped) if !escaped.is_empty() => {
                 Sweep::escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()))
@@ -215,7 +215,7 @@ impl Warden {
 
 /// The one that the warden answers to.
 struct Parent {
-    control: Control,
+    control: ControlChild,
     frames: FrameReader,
     watch: ParentWatch,
 }
@@ -230,7 +230,7 @@ impl Parent {
                     Err(_) => exit_warden(),
                 },
                 Ok(Progress::Frame(Frame { kind: Kind::Ask, .. })) => {
-                    let told = self.tell(Kind::Ready, &codec::encode(&method).expect("numbers always encode"));
+                    let told = self.send(Kind::Ready, &codec::encode(&method).expect("numbers always encode"));
                     told.unwrap_or_else(|_| exit_warden());
                 }
                 // A word to end a job comes here when that had just ended.
@@ -246,20 +246,20 @@ impl Parent {
     }
 
     /// Waits until the parent has sent something or has exited, the bell rings or the deadline has passed.
-    fn wait(&mut self, bell: Option<&Bell>, deadline: Deadline) -> Woken {
-        self.watch.wait(Some(self.control.as_fd()), bell.map(AsFd::as_fd), deadline)
+    fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> Woken {
+        self.watch.wait(Some(self.control.as_fd()), sigchld.map(AsFd::as_fd), deadline)
     }
 
     /// Says something.
-    fn tell(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+    fn send(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
         let mark = self.frames.mark().expect("the parent speaks first");
         frame::write(&mut self.control, mark, kind, payload)
     }
 
     fn refuse(&mut self, error: &io::Error) {
-        let kind = if process::lacks_room(error) { Kind::Full } else { Kind::Refused };
+        let kind = if process::lacks_room(error) { Kind::NoRoom } else { Kind::Refused };
         // The report that follows says as much as is needed.
-        let _ = self.tell(kind, unprepared(error).as_bytes());
+        let _ = self.send(kind, unprepared(error).as_bytes());
         // Where no process was made none is left, and the kernel says so.
         let sweep = match process::reap() {
             Ok(Reaped::NoChildren) => Sweep::Clean,
@@ -277,7 +277,7 @@ impl Parent {
 
     /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.
     fn report(&mut self, report: &ExitReport) {
-        let told = self.tell(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
+        let told = self.send(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
         told.unwrap_or_else(|_| exit_warden());
     }
 
@@ -334,9 +334,9 @@ enum Over {
 }
 
 /// Returns once the job has ended, or must.
-fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell, due: impl Fn() -> Due) -> Over {
+fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, sigchld: &SigchldEvent, due: impl Fn() -> Due) -> Over {
     loop {
-        bell.hush();
+        sigchld.hush();
         let mut left = AT_A_TIME;
         while left > 0 {
             match process::reap() {
@@ -357,7 +357,7 @@ fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, bell: &Bell, due
             Due::Never => LOOK,
         };
         let has_buffered = parent.frames.has_buffered();
-        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(bell), Deadline::after(look)) };
+        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(sigchld), Deadline::after(look)) };
         match woken {
             Woken::Otherwise => {}
             Woken::ByItsExit => return Over::Otherwise,

@@ -8,6 +8,7 @@ mod on_failure;
 mod output;
 mod retry;
 mod setters;
+mod start_method;
 mod stop;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use on_failure::OnFailure;
 pub use output::Output;
 pub use retry::{Backoff, Cause};
 pub(crate) use setters::option_setters;
+pub use start_method::StartMethod;
 pub use stop::Terminate;
 
 /// Returns what it is given: what an attribute without options says.

@@ -144,7 +144,7 @@ pub enum Cause {
     /// It used up its CPU time.
     CpuTime,
     /// It never started, or its outcome could not be read: the fault of the machine, or of the scheduler.
-    Machinery,
+    Internal,
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 pub enum Terminate {
     /// By word: inside the job `this_job` says so.
     #[default]
-    Word,
+    Cooperative,
     /// By word, and with SIGTERM to every process of the job's process group: for jobs that are mostly subprocesses.
     ///
     /// # Platform
     ///
-    /// Unix. Elsewhere the same as `Word`.
+    /// Unix. Elsewhere the same as `Cooperative`.
     Signal,
 }

@@ -1,35 +1,35 @@
 //! Processes as the platform knows them: started, waited for, killed, swept. Nothing in here knows what a job is.
 //!
 //! Each platform's module exports the same names. For the parent: [`Worker`], a re-executed copy of this binary, what is
-//! said to it and told of its job ([`Word`]), its streams ([`Stream`], [`Output`]), and [`wait`], which
+//! said to it and told of its job ([`WorkerEvent`]), its streams ([`Stream`], [`Output`]), and [`wait`], which
 //! waits for any of several. For what `child` does on that platform: the descriptors that it begins with, the fork, the
 //! reaping and the sweep.
 //!
 //! `--cfg scheduler_portable` makes Linux do as a Unix does that has no wardens, so that the tests can run there what macOS
 //! and the BSDs do: `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
 
-mod cookie;
+mod event;
+mod exit_class;
 #[cfg_attr(windows, allow(dead_code, reason = "there a job's process keeps no deadline of its own"))]
 mod fallback;
-mod manner;
 mod origin;
 mod orphans;
 mod output;
-mod ready;
+mod readiness;
+mod run_marker;
 mod stream;
-mod word;
 
-pub(crate) use cookie::{COOKIE, Cookie, MARKER};
+pub(crate) use event::{Received, WorkerEvent};
+pub(crate) use exit_class::ExitClass;
 pub(crate) use fallback::Milestone;
 #[cfg(unix)]
 pub(crate) use fallback::{Due, Fallback};
-pub(crate) use manner::Manner;
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
-pub(crate) use output::{Ends, Outlet, Output};
-pub(crate) use ready::Ready;
+pub(crate) use output::{ChildStdio, DefaultOutput, Output};
+pub(crate) use readiness::Ready;
+pub(crate) use run_marker::{MARKER, RUN_MARKER, RunMarker};
 pub(crate) use stream::Stream;
-pub(crate) use word::{Heard, Word};
 
 #[cfg(unix)]
 mod unix;
@@ -44,9 +44,9 @@ mod linux;
 pub(crate) use linux::*;
 
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-mod elsewhere;
+mod no_warden;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-pub(crate) use elsewhere::*;
+pub(crate) use no_warden::*;
 
 #[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
 mod portable;

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use super::Link;
+use super::DataSocket;
 use crate::wire::frame::{FrameError, FrameReader, Progress};
 
 /// The stream to and from a job, which never blocks.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    data: Option<Link>,
+    data: Option<DataSocket>,
     /// What the job has not taken yet.
     outgoing: VecDeque<Arc<Vec<u8>>>,
     /// How much of the first of them has been sent.
@@ -20,13 +20,13 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Returns one over this link.
-    pub(super) fn over(link: Link) -> Self {
+    pub(super) fn over(link: DataSocket) -> Self {
         Self { data: Some(link), outgoing: VecDeque::new(), sent: 0, unsent: None }
     }
 
     /// Says whether the job's end is closed, of a job that has not been called yet.
     pub(crate) fn has_ended(&self) -> bool {
-        self.data.as_ref().is_none_or(Link::has_ended)
+        self.data.as_ref().is_none_or(DataSocket::has_ended)
     }
 
     /// Sends the job these bytes, now as far as the stream takes them, and the rest when it is ready.
@@ -59,7 +59,7 @@ impl Stream {
     }
 
     /// Returns the link, while it is open.
-    pub(super) fn link(&self) -> Option<&Link> {
+    pub(super) fn link(&self) -> Option<&DataSocket> {
         self.data.as_ref()
     }
 

@@ -2,51 +2,50 @@
 
 use std::time::Duration;
 
-use super::order::{Finished, Order};
+use super::job_spec::JobSpec;
 use super::warden::random;
-use crate::attempt::Attempt;
-use crate::failure::Failure;
 use crate::options::Cause;
-use crate::outcome::Outcome;
+use crate::outcome::{Attempt, Failure, Outcome};
+use crate::record::RunReport;
 
 /// An order with the attempts that there have been at it.
 #[derive(Debug)]
-pub(super) struct Task {
-    pub(super) order: Order,
+pub(super) struct PendingRun {
+    pub(super) spec: JobSpec,
     before: Vec<Attempt>,
     /// What came of the last of them.
-    last: Option<Box<Finished>>,
+    last: Option<Box<RunReport>>,
     /// How long the attempt that comes next, or runs, had to wait.
     waited: Duration,
 }
 
 /// What comes after an attempt.
 #[derive(Debug)]
-pub(super) enum After {
+pub(super) enum NextStep {
     /// One more, after this time.
-    Again(Task, Duration),
-    Nothing(Finished),
+    Again(PendingRun, Duration),
+    Nothing(RunReport),
 }
 
-impl Task {
-    pub(super) fn new(order: Order) -> Self {
-        Self { order, before: Vec::new(), last: None, waited: Duration::ZERO }
+impl PendingRun {
+    pub(super) fn new(spec: JobSpec) -> Self {
+        Self { spec, before: Vec::new(), last: None, waited: Duration::ZERO }
     }
 
     /// Returns the attempt of which this came.
-    pub(super) fn attempt(&self, over: &Finished) -> Attempt {
+    pub(super) fn attempt(&self, over: &RunReport) -> Attempt {
         let outcome = match &over.outcome {
             Outcome::Ok(_) => Outcome::Ok(()),
             Outcome::Error(failure) => Outcome::Error(failure.clone()),
             Outcome::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
         };
         let (started_at, duration, sweep) = (over.started_at, over.duration, over.sweep.clone());
-        Attempt { number: self.order.attempt, outcome, started_at, duration, waited: self.waited, sweep }
+        Attempt { number: self.spec.attempt, outcome, started_at, duration, waited: self.waited, sweep }
     }
 
     /// Takes what came of an attempt after which no other follows.
-    pub(super) fn end(mut self, mut over: Finished) -> Finished {
-        over.checkpoint = over.checkpoint.or(self.order.checkpoint.take());
+    pub(super) fn end(mut self, mut over: RunReport) -> RunReport {
+        over.checkpoint = over.checkpoint.or(self.spec.checkpoint.take());
         if !self.before.is_empty() {
             self.before.push(self.attempt(&over));
             over.attempts = self.before.into_boxed_slice();
@@ -55,26 +54,26 @@ impl Task {
     }
 
     /// Takes what came of an attempt, and returns what follows.
-    pub(super) fn go_on(mut self, over: Finished) -> After {
+    pub(super) fn go_on(mut self, over: RunReport) -> NextStep {
         let Some(delay) = self.delay(&over.outcome) else {
-            return After::Nothing(self.end(over));
+            return NextStep::Nothing(self.end(over));
         };
         self.before.push(self.attempt(&over));
         if over.checkpoint.is_some() {
-            self.order.checkpoint.clone_from(&over.checkpoint);
+            self.spec.checkpoint.clone_from(&over.checkpoint);
         }
         self.last = Some(Box::new(over));
         self.waited = delay;
-        self.order.attempt += 1;
-        After::Again(self, delay)
+        self.spec.attempt += 1;
+        NextStep::Again(self, delay)
     }
 
     /// Returns what is to be told of an order for whose next attempt it is too late: what came of the last one, if there
     /// was one.
-    pub(super) fn give_up(self) -> Finished {
+    pub(super) fn give_up(self) -> RunReport {
         let Some(mut last) = self.last else {
-            let not_begun = Finished::not_begun(Failure::Cancelled { begun: false });
-            return Finished { checkpoint: self.order.checkpoint, ..not_begun };
+            let not_begun = RunReport::not_begun(Failure::Cancelled { begun: false });
+            return RunReport { checkpoint: self.spec.checkpoint, ..not_begun };
         };
         if self.before.len() > 1 {
             last.attempts = self.before.into_boxed_slice();
@@ -84,8 +83,8 @@ impl Task {
 
     /// Returns how long the next attempt has to wait, if there is to be one.
     fn delay<T>(&self, outcome: &Outcome<T>) -> Option<Duration> {
-        let options = &self.order.options;
-        let made = self.order.attempt;
+        let options = &self.spec.options;
+        let made = self.spec.attempt;
         if made > options.retries.unwrap_or(0) {
             return None;
         }
@@ -115,7 +114,7 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
             Failure::Unserializable { .. }
             | Failure::Undelivered { .. }
             | Failure::NeverStarted { .. }
-            | Failure::ProtocolBroken { .. } => Cause::Machinery,
+            | Failure::ProtocolBroken { .. } => Cause::Internal,
         },
     })
 }

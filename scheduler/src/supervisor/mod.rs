@@ -1,20 +1,20 @@
 //! Has orders carried out, so many at a time, each to its outcome.
 
 mod attempts;
-mod certificate;
-mod crew;
+mod diagnosis;
+mod event_loop;
 mod excerpt;
-mod inbox;
-mod note;
-mod order;
+mod job_run;
+mod job_spec;
+mod list_thread;
+mod mailbox;
 mod queue;
-mod residence;
-mod run;
-mod shift;
-mod step;
+mod spawn_loop;
+mod state_machine;
 mod token;
+mod updates;
 mod warden;
-mod watch;
+mod warden_pool;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -22,22 +22,23 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use crew::{Crew, Quarters};
-pub(crate) use inbox::Means;
-pub(crate) use note::{Board, Note};
-pub(crate) use order::{Finished, Order};
-pub(crate) use queue::Ticket;
-pub(crate) use residence::Residence;
-pub(crate) use step::Why;
+pub(crate) use job_spec::JobSpec;
+pub(crate) use list_thread::ListThread;
+pub(crate) use mailbox::StopMode;
+pub(crate) use queue::QueueKey;
+pub(crate) use spawn_loop::SpawnLoop;
+pub(crate) use state_machine::StopReason;
 pub use token::CancelToken;
-pub(crate) use watch::Watch;
+pub(crate) use updates::{JobUpdate, LatestUpdates};
+pub(crate) use warden_pool::{SharedPool, WardenPool};
 
-use crate::attempt::Attempt;
 use crate::error::Error;
 use crate::options::OnFailure;
+use crate::outcome::Attempt;
 use crate::process::Origin;
-use inbox::Inbox;
-use shift::{Listener, Shift};
+use crate::record::RunReport;
+use event_loop::{EventLoop, Listener};
+use mailbox::Mailbox;
 
 /// How long the warden's own process may take to end, told to or killed.
 const REAP_LIMIT: Duration = Duration::from_secs(1);
@@ -53,29 +54,29 @@ pub(crate) struct Rules {
     /// How long all of them may take together.
     pub(crate) total_timeout: Duration,
     pub(crate) token: Option<CancelToken>,
-    pub(crate) hears: Hears,
+    pub(crate) detail: EventDetail,
 }
 
 /// What whoever gave the orders wants to hear of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hears {
-    Ends,
-    Everything,
+pub(crate) enum EventDetail {
+    FinishedOnly,
+    All,
 }
 
 /// What is told of an order.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum JobEvent {
     /// It waits for its turn.
     Queued,
     /// The function was called, in this process, if that is known.
     Started { attempt: u32, process: Option<u32> },
     /// This attempt has something to tell, which is on the board.
-    Posted { attempt: u32, board: Board },
+    Posted { attempt: u32, board: LatestUpdates },
     /// An attempt is over; where another one follows, it does after this time.
     Ended { attempt: Attempt, retry_in: Option<Duration> },
     /// It is over. This is told once of every order, and is the last that is told of it.
-    Over(Finished),
+    Over(RunReport),
 }
 
 impl Rules {
@@ -87,12 +88,12 @@ impl Rules {
             on_failure: OnFailure::Continue,
             total_timeout: Duration::MAX,
             token: None,
-            hears: Hears::Ends,
+            detail: EventDetail::FinishedOnly,
         }
     }
 }
 
-/// Has `orders` carried out, and tells what becomes of each, by its place.
+/// Has `specs` carried out, and tells what becomes of each, by its place.
 ///
 /// After `listener` has answered `Break` none is started any more: those that run go on to their ends, and of the others
 /// it is told that they are cancelled.
@@ -102,38 +103,38 @@ impl Rules {
 /// Fails, before any is started, if there is no way to be told of a cancelled token; and later, where the listener has forked
 /// this process, in the fork.
 pub(crate) fn supervise(
-    orders: Vec<Order>,
-    crew: &mut Crew,
+    specs: Vec<JobSpec>,
+    pool: &mut WardenPool,
     rules: &Rules,
-    mut listener: impl FnMut(usize, News) -> ControlFlow<()>,
+    mut listener: impl FnMut(usize, JobEvent) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let origin = Origin::here();
-    let inbox = rules.token.as_ref().map(listening_to).transpose();
-    let inbox = inbox.map_err(|error| Error::machinery("listen to a token", error))?;
-    let mut shift = Shift::new(rules, crew, inbox.as_deref());
-    take_all(&mut shift, orders, &mut listener);
+    let mailbox = rules.token.as_ref().map(listening_to).transpose();
+    let mailbox = mailbox.map_err(|error| Error::internal("listen to a token", error))?;
+    let mut shift = EventLoop::new(rules, pool, mailbox.as_deref());
+    take_all(&mut shift, specs, &mut listener);
     shift.run(&mut listener);
     if origin.is_here() { Ok(()) } else { Err(Error::forked()) }
 }
 
 /// Returns a new inbox, into which the token speaks.
-fn listening_to(token: &CancelToken) -> io::Result<Arc<Inbox>> {
-    let inbox = Arc::new(Inbox::new()?);
-    token.tell(&inbox);
-    Ok(inbox)
+fn listening_to(token: &CancelToken) -> io::Result<Arc<Mailbox>> {
+    let mailbox = Arc::new(Mailbox::new()?);
+    token.tell(&mailbox);
+    Ok(mailbox)
 }
 
-fn take_all(shift: &mut Shift<'_>, orders: Vec<Order>, listener: &mut Listener<'_>) {
-    for (number, order) in orders.into_iter().enumerate() {
-        shift.take(order.ticket(number), order, listener);
+fn take_all(shift: &mut EventLoop<'_>, specs: Vec<JobSpec>, listener: &mut Listener<'_>) {
+    for (number, spec) in specs.into_iter().enumerate() {
+        shift.take(spec.key(number), spec, listener);
     }
 }
 
 /// Has one order carried out.
-pub(crate) fn supervise_one(order: Order, crew: &mut Crew) -> Finished {
+pub(crate) fn supervise_one(spec: JobSpec, pool: &mut WardenPool) -> RunReport {
     let mut finished = None;
-    let supervised = supervise(vec![order], crew, &Rules::of_one(), |_, news| {
-        if let News::Over(over) = news {
+    let supervised = supervise(vec![spec], pool, &Rules::of_one(), |_, event| {
+        if let JobEvent::Over(over) = event {
             finished = Some(over);
         }
         ControlFlow::Continue(())

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 /// Who waits, and in which line. No two have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
+pub(crate) struct QueueKey {
     /// The highest goes first.
     pub(crate) priority: i32,
     /// Of those with the same priority the lowest goes first.
@@ -19,7 +19,7 @@ pub(crate) struct Ticket {
 /// Where somebody stands in a line.
 type Place = (Reverse<i32>, usize);
 
-impl Ticket {
+impl QueueKey {
     fn place(self) -> Place {
         (Reverse(self.priority), self.number)
     }
@@ -32,7 +32,7 @@ pub(crate) struct Queue<T, M> {
     /// The first of each line in which there is room.
     heads: BTreeSet<(Place, usize)>,
     /// Those whose moment has not come, by that and their number.
-    later: BTreeMap<(M, usize), (Ticket, T)>,
+    later: BTreeMap<(M, usize), (QueueKey, T)>,
 }
 
 #[derive(Debug)]
@@ -58,13 +58,13 @@ impl<T, M: Ord + Copy> Queue<T, M> {
     }
 
     /// Has somebody wait.
-    pub(crate) fn join(&mut self, ticket: Ticket, who: T) {
-        self.change(ticket.line, |line| drop(line.waiting.insert(ticket.place(), who)));
+    pub(crate) fn join(&mut self, key: QueueKey, who: T) {
+        self.change(key.line, |line| drop(line.waiting.insert(key.place(), who)));
     }
 
     /// Has somebody wait who may not go before `moment`, and holds nobody else up until then.
-    pub(crate) fn join_later(&mut self, ticket: Ticket, who: T, moment: M) {
-        self.later.insert((moment, ticket.number), (ticket, who));
+    pub(crate) fn push_delayed(&mut self, key: QueueKey, who: T, moment: M) {
+        self.later.insert((moment, key.number), (key, who));
     }
 
     /// Lets those go to their lines whose moment has come. What time it is, is asked only if that matters.
@@ -74,8 +74,8 @@ impl<T, M: Ord + Copy> Queue<T, M> {
         }
         let now = now();
         while let Some(first) = self.later.first_entry().filter(|first| first.key().0 <= now) {
-            let (ticket, who) = first.remove();
-            self.join(ticket, who);
+            let (key, who) = first.remove();
+            self.join(key, who);
         }
     }
 
@@ -86,17 +86,17 @@ impl<T, M: Ord + Copy> Queue<T, M> {
 
     /// Lets the next one go, if anybody may. The room that it takes in its group is free again once it was
     /// [seen off](Self::see_off).
-    pub(crate) fn next(&mut self) -> Option<(Ticket, T)> {
+    pub(crate) fn next(&mut self) -> Option<(QueueKey, T)> {
         let &((priority, number), line) = self.heads.first()?;
         let who = self.change(line, |line| {
             line.room = line.room.map(|room| room - 1);
             line.waiting.pop_first().expect("a head is the first of those that wait").1
         });
-        Some((Ticket { priority: priority.0, number, line }, who))
+        Some((QueueKey { priority: priority.0, number, line }, who))
     }
 
     /// Returns up to so many of those that may go next, in their order.
-    pub(crate) fn first(&self, count: usize) -> Vec<(Ticket, &T)> {
+    pub(crate) fn first(&self, count: usize) -> Vec<(QueueKey, &T)> {
         let mut first: Vec<_> = self
             .heads
             .iter()
@@ -107,39 +107,39 @@ impl<T, M: Ord + Copy> Queue<T, M> {
                 waiting
                     .iter()
                     .take(count)
-                    .map(move |(&(priority, number), who)| (Ticket { priority: priority.0, number, line }, who))
+                    .map(move |(&(priority, number), who)| (QueueKey { priority: priority.0, number, line }, who))
             })
             .collect();
-        first.sort_by_key(|(ticket, _)| ticket.place());
+        first.sort_by_key(|(key, _)| key.place());
         first.truncate(count);
         first
     }
 
     /// Gives back the room that somebody took who had been let go.
-    pub(crate) fn see_off(&mut self, ticket: Ticket) {
-        self.change(ticket.line, |line| line.room = line.room.map(|room| room + 1));
+    pub(crate) fn release(&mut self, key: QueueKey) {
+        self.change(key.line, |line| line.room = line.room.map(|room| room + 1));
     }
 
     /// Takes somebody out who waits.
-    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<T> {
-        let waiting = self.change(ticket.line, |line| line.waiting.remove(&ticket.place()));
+    pub(crate) fn remove(&mut self, key: QueueKey) -> Option<T> {
+        let waiting = self.change(key.line, |line| line.waiting.remove(&key.place()));
         waiting.or_else(|| {
-            let key = *self.later.keys().find(|(_, number)| *number == ticket.number)?;
+            let key = *self.later.keys().find(|(_, number)| *number == key.number)?;
             self.later.remove(&key).map(|(_, who)| who)
         })
     }
 
     /// Takes everybody out, in the order of their numbers.
-    pub(crate) fn clear(&mut self) -> Vec<(Ticket, T)> {
+    pub(crate) fn clear(&mut self) -> Vec<(QueueKey, T)> {
         self.heads.clear();
         let mut all: Vec<_> = std::mem::take(&mut self.later).into_values().collect();
         for (index, line) in self.lines.iter_mut().enumerate() {
             let waiting = std::mem::take(&mut line.waiting).into_iter();
             all.extend(
-                waiting.map(|((priority, number), who)| (Ticket { priority: priority.0, number, line: index }, who)),
+                waiting.map(|((priority, number), who)| (QueueKey { priority: priority.0, number, line: index }, who)),
             );
         }
-        all.sort_by_key(|(ticket, _)| ticket.number);
+        all.sort_by_key(|(key, _)| key.number);
         all
     }
 
@@ -168,8 +168,8 @@ mod tests {
 
     use super::*;
 
-    fn ticket(number: usize, priority: i32, line: usize) -> Ticket {
-        Ticket { priority, number, line }
+    fn key(number: usize, priority: i32, line: usize) -> QueueKey {
+        QueueKey { priority, number, line }
     }
 
     /// Returns an empty queue whose groups have these limits. What waits is its own number, and moments are numbers, too.
@@ -177,10 +177,10 @@ mod tests {
         Queue::new(limits.iter().map(|limit| NonZeroUsize::new(*limit).expect("a limit is not zero")))
     }
 
-    fn of(tickets: &[Ticket], limits: &[usize]) -> Queue<usize, u32> {
+    fn of(keys: &[QueueKey], limits: &[usize]) -> Queue<usize, u32> {
         let mut queue = queue(limits);
-        for ticket in tickets {
-            queue.join(*ticket, ticket.number);
+        for key in keys {
+            queue.join(*key, key.number);
         }
         queue
     }
@@ -192,28 +192,28 @@ mod tests {
 
     #[test]
     fn the_highest_priority_goes_first_and_then_the_lowest_number() {
-        let tickets = [ticket(0, 0, 0), ticket(1, 5, 0), ticket(2, -1, 0), ticket(3, 5, 0), ticket(4, i32::MIN, 0)];
-        assert_eq!(all(&mut of(&tickets, &[])), [1, 3, 0, 2, 4]);
+        let keys = [key(0, 0, 0), key(1, 5, 0), key(2, -1, 0), key(3, 5, 0), key(4, i32::MIN, 0)];
+        assert_eq!(all(&mut of(&keys, &[])), [1, 3, 0, 2, 4]);
     }
 
     #[test]
     fn a_full_group_is_passed_over_until_there_is_room_again() {
-        let tickets = [ticket(0, 9, 1), ticket(1, 9, 1), ticket(2, 9, 1), ticket(3, 0, 0), ticket(4, 0, 2)];
-        let mut queue = of(&tickets, &[2, 1]);
+        let keys = [key(0, 9, 1), key(1, 9, 1), key(2, 9, 1), key(3, 0, 0), key(4, 0, 2)];
+        let mut queue = of(&keys, &[2, 1]);
         assert_eq!(all(&mut queue), [0, 1, 3, 4]);
-        queue.see_off(tickets[4]);
+        queue.release(keys[4]);
         assert_eq!(all(&mut queue), [0; 0]);
-        queue.see_off(tickets[1]);
+        queue.release(keys[1]);
         assert_eq!(all(&mut queue), [2]);
         assert!(queue.is_empty());
     }
 
     #[test]
     fn who_may_go_later_holds_nobody_up_and_has_its_own_place_then() {
-        let mut queue = of(&[ticket(1, 0, 0), ticket(2, 0, 0)], &[]);
-        queue.join_later(ticket(0, 0, 0), 0, 10);
-        queue.join_later(ticket(3, 0, 0), 3, 10);
-        queue.join_later(ticket(4, 7, 0), 4, 20);
+        let mut queue = of(&[key(1, 0, 0), key(2, 0, 0)], &[]);
+        queue.push_delayed(key(0, 0, 0), 0, 10);
+        queue.push_delayed(key(3, 0, 0), 3, 10);
+        queue.push_delayed(key(4, 7, 0), 4, 20);
         queue.admit(|| 9);
         assert_eq!((queue.moment(), queue.next().map(|(_, who)| who)), (Some(10), Some(1)));
         queue.admit(|| 10);
@@ -225,19 +225,19 @@ mod tests {
 
     #[test]
     fn everybody_is_taken_out_in_the_order_of_their_numbers() {
-        let mut queue = of(&[ticket(3, 0, 0), ticket(1, 8, 1), ticket(2, 9, 0)], &[1]);
-        queue.join_later(ticket(0, 0, 1), 0, 10);
+        let mut queue = of(&[key(3, 0, 0), key(1, 8, 1), key(2, 9, 0)], &[1]);
+        queue.push_delayed(key(0, 0, 1), 0, 10);
         assert_eq!(queue.clear().into_iter().map(|(_, who)| who).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert!(queue.is_empty() && queue.next().is_none());
     }
 
     #[test]
     fn who_is_taken_out_leaves_its_place_to_the_next() {
-        let tickets = [ticket(0, 3, 1), ticket(1, 2, 1), ticket(2, 0, 0)];
-        let mut queue = of(&tickets, &[1]);
-        queue.join_later(ticket(3, 9, 0), 3, 10);
-        assert_eq!((queue.remove(tickets[0]), queue.remove(tickets[0])), (Some(0), None));
-        assert_eq!((queue.remove(ticket(3, 9, 0)), queue.moment()), (Some(3), None));
+        let keys = [key(0, 3, 1), key(1, 2, 1), key(2, 0, 0)];
+        let mut queue = of(&keys, &[1]);
+        queue.push_delayed(key(3, 9, 0), 3, 10);
+        assert_eq!((queue.remove(keys[0]), queue.remove(keys[0])), (Some(0), None));
+        assert_eq!((queue.remove(key(3, 9, 0)), queue.moment()), (Some(3), None));
         assert_eq!(all(&mut queue), [1, 2]);
     }
 
@@ -271,20 +271,20 @@ mod tests {
         fn it_does_what_a_list_does_that_is_looked_through(steps in steps()) {
             let limits = [1, 2, 3];
             let mut queue = queue(&limits);
-            let mut waiting: Vec<(u32, Ticket)> = Vec::new();
-            let (mut gone, mut now) = (Vec::<Ticket>::new(), 0);
+            let mut waiting: Vec<(u32, QueueKey)> = Vec::new();
+            let (mut gone, mut now) = (Vec::<QueueKey>::new(), 0);
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Join(priority, line) => {
-                        waiting.push((0, ticket(number, priority, line)));
-                        queue.join(ticket(number, priority, line), number);
+                        waiting.push((0, key(number, priority, line)));
+                        queue.join(key(number, priority, line), number);
                     }
                     Step::JoinLater(priority, line, time) => {
-                        waiting.push((now + time, ticket(number, priority, line)));
-                        queue.join_later(ticket(number, priority, line), number, now + time);
+                        waiting.push((now + time, key(number, priority, line)));
+                        queue.push_delayed(key(number, priority, line), number, now + time);
                     }
                     Step::SeeOff if gone.is_empty() => {}
-                    Step::SeeOff => queue.see_off(gone.remove(0)),
+                    Step::SeeOff => queue.release(gone.remove(0)),
                     Step::Wait(time) => now += time,
                     Step::Next => {
                         queue.admit(|| now);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::inbox::{Inbox, Instruction, Means};
+use super::mailbox::{Command, Mailbox, StopMode};
 use crate::process::PerProcess;
 
 /// Ends the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
@@ -54,7 +54,7 @@ struct Shared {
     /// How far it went: nobody has asked for anything, the jobs are asked, or killed.
     stage: AtomicU8,
     /// Whom to tell.
-    inboxes: PerProcess<Mutex<Vec<Weak<Inbox>>>>,
+    inboxes: PerProcess<Mutex<Vec<Weak<Mailbox>>>>,
 }
 
 const ASKED: u8 = 1;
@@ -87,28 +87,28 @@ impl CancelToken {
     fn go_to(&self, stage: u8) {
         let inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.stage.fetch_max(stage, Ordering::AcqRel) < stage {
-            inboxes.iter().filter_map(Weak::upgrade).for_each(|inbox| tell(&inbox, stage));
+            inboxes.iter().filter_map(Weak::upgrade).for_each(|mailbox| tell(&mailbox, stage));
         }
     }
 
     /// Has the loop that reads this inbox hear of it, now or later.
-    pub(super) fn tell(&self, inbox: &Arc<Inbox>) {
+    pub(super) fn tell(&self, mailbox: &Arc<Mailbox>) {
         let mut inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
-        inboxes.retain(|inbox| inbox.strong_count() > 0);
-        inboxes.push(Arc::downgrade(inbox));
+        inboxes.retain(|mailbox| mailbox.strong_count() > 0);
+        inboxes.push(Arc::downgrade(mailbox));
         // Under the lock, so that it is told by one of the two, and of no earlier stage after a later one.
-        tell(inbox, self.0.stage.load(Ordering::Acquire));
+        tell(mailbox, self.0.stage.load(Ordering::Acquire));
     }
 }
 
-fn tell(inbox: &Inbox, stage: u8) {
+fn tell(mailbox: &Mailbox, stage: u8) {
     let means = match stage {
-        ASKED => Means::Word,
-        KILLED => Means::Kill,
+        ASKED => StopMode::Graceful,
+        KILLED => StopMode::Immediate,
         _ => return,
     };
     // Where nobody reads it nothing runs.
-    let _ = inbox.say(Instruction::EndAll(means));
+    let _ = mailbox.say(Command::EndAll(means));
 }
 
 impl fmt::Debug for CancelToken {
@@ -121,18 +121,18 @@ impl fmt::Debug for CancelToken {
 mod tests {
     use super::*;
 
-    fn said(inbox: &Inbox) -> Vec<Means> {
-        let means = |instruction| match instruction {
-            Instruction::EndAll(means) => means,
+    fn said(mailbox: &Mailbox) -> Vec<StopMode> {
+        let means = |command| match command {
+            Command::EndAll(means) => means,
             other => panic!("{other:?}"),
         };
-        inbox.take().into_iter().map(means).collect()
+        mailbox.take().into_iter().map(means).collect()
     }
 
     #[test]
     #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
     fn each_loop_hears_of_each_stage_once_whenever_it_comes() {
-        let [early, late] = [Inbox::new(), Inbox::new()].map(|inbox| Arc::new(inbox.expect("a doorbell")));
+        let [early, late] = [Mailbox::new(), Mailbox::new()].map(|mailbox| Arc::new(mailbox.expect("a doorbell")));
         let token = CancelToken::new();
         token.tell(&early);
         assert!(!token.is_cancelled() && said(&early).is_empty());
@@ -140,10 +140,10 @@ mod tests {
         token.cancel();
         token.tell(&late);
         assert!(token.is_cancelled());
-        assert_eq!((said(&early), said(&late)), (vec![Means::Word], vec![Means::Word]));
+        assert_eq!((said(&early), said(&late)), (vec![StopMode::Graceful], vec![StopMode::Graceful]));
         token.kill();
         token.cancel();
-        assert_eq!((said(&early), said(&late)), (vec![Means::Kill], vec![Means::Kill]));
+        assert_eq!((said(&early), said(&late)), (vec![StopMode::Immediate], vec![StopMode::Immediate]));
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
     fn a_loop_that_is_gone_is_forgotten() {
         let token = CancelToken::new();
         for _ in 0..100 {
-            token.tell(&Arc::new(Inbox::new().expect("a doorbell")));
+            token.tell(&Arc::new(Mailbox::new().expect("a doorbell")));
         }
         assert!(token.0.inboxes.here().lock().expect("nobody panics with it").len() <= 1);
     }

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::child;
 use crate::launcher::Launcher;
-use crate::process::{Cookie, Ends, HAS_FORK_SERVERS, Heard, Outlet, Stream, Worker};
+use crate::process::{ChildStdio, DefaultOutput, HAS_FORK_SERVERS, Received, RunMarker, Stream, Worker};
 use crate::wire::frame::Mark;
 use crate::wire::message::Request;
 
@@ -14,18 +14,18 @@ use crate::wire::message::Request;
 pub(crate) struct Warden {
     pub(super) worker: Worker,
     /// What marks its processes, should it be lost.
-    pub(super) cookie: Cookie,
+    pub(super) run_marker: RunMarker,
     /// It has said something, and was there for that.
     has_spoken: bool,
 }
 
 impl Warden {
     /// Starts one, whose jobs print to this outlet.
-    pub(super) fn start(launcher: Launcher, outlet: Outlet) -> io::Result<Self> {
-        let cookie = Cookie::new(random());
+    pub(super) fn start(launcher: Launcher, default_output: DefaultOutput) -> io::Result<Self> {
+        let run_marker = RunMarker::new(random());
         let mut command = launcher.command(&child::role());
-        let worker = Worker::spawn(&mut command, &cookie, new_mark(), outlet)?;
-        Ok(Self { worker, cookie, has_spoken: false })
+        let worker = Worker::spawn(&mut command, &run_marker, new_mark(), default_output)?;
+        Ok(Self { worker, run_marker, has_spoken: false })
     }
 
     /// Asks it how it will make processes.
@@ -34,24 +34,24 @@ impl Warden {
     }
 
     /// Has it start a job, and to which ends to write, and returns the stream to that.
-    pub(super) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
+    pub(super) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         self.worker.assign(request, ends)
     }
 
     /// Tells it to end the job and all that it started.
-    pub(super) fn tell_to_kill(&mut self) {
-        self.worker.tell_to_kill();
+    pub(super) fn request_kill(&mut self) {
+        self.worker.request_kill();
     }
 
     /// Tells it to ask the job, and what the job started, to end.
-    pub(super) fn tell_to_terminate(&mut self) {
-        self.worker.tell_to_terminate();
+    pub(super) fn request_terminate(&mut self) {
+        self.worker.request_terminate();
     }
 
     /// Listens for a step to what it says.
-    pub(super) fn listen(&mut self) -> Heard {
+    pub(super) fn listen(&mut self) -> Received {
         let heard = self.worker.listen();
-        self.has_spoken |= matches!(heard, Heard::Word(_) | Heard::Partial);
+        self.has_spoken |= matches!(heard, Received::Event(_) | Received::Partial);
         heard
     }
 

@@ -9,9 +9,9 @@ use cbor4ii::serde::{DecodeError, Deserializer, EncodeError, Serializer};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::bounded::Bounded;
 use super::codec::{CodecError, Growing, guarded, nothing_left};
 use super::reading::{NO_MIRROR, Reading};
-use super::wary::Wary;
 
 /// How deep what is read may be nested: each level takes a kilobyte or so of the stack of a debug build.
 const DEEPEST: usize = 500;
@@ -32,7 +32,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
     guarded(|| {
         let reading = Reading::named(bytes.len());
         let mut deserializer = Deserializer::new(Slice { bytes, levels: DEEPEST });
-        let value = Wary::new(PhantomData, &reading).deserialize(&mut deserializer);
+        let value = Bounded::new(PhantomData, &reading).deserialize(&mut deserializer);
         let value = value.map_err(|error| CodecError::new(message(error)))?;
         nothing_left(deserializer.into_inner().bytes.len()).map(|()| value)
     })

@@ -1,4 +1,4 @@
-//! The variants of enums, as [`Wary`] reads them: each is found by its name.
+//! The variants of enums, as [`Bounded`] reads them: each is found by its name.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, VariantAccess, Visitor};
 
+use super::bounded::{Bounded, Parts, Visiting};
 use super::reading::{Fields, Reading, Variant};
-use super::wary::{Parts, Visiting, Wary};
 
 /// The choice of a variant.
 pub(super) struct Choice<'c, A> {
@@ -107,7 +107,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Chosen<'_, A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Wary::new(seed, self.reading))
+        self.inner.newtype_variant_seed(Bounded::new(seed, self.reading))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {

@@ -10,13 +10,13 @@ use bincode::serde::OwnedSerdeDecoder;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::bounded::Bounded;
 use super::frame;
 use super::payload::Payload;
 use super::reading::{NO_MIRROR, Reading};
 use super::shape::continued;
-use super::wary::Wary;
-use crate::guard;
-use crate::pages;
+use crate::huge_pages;
+use crate::panic_guard;
 
 /// Why a value could not be turned into bytes, or bytes into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecErr
 pub(super) fn take_by<T: DeserializeOwned>(bytes: &mut &[u8], reading: &Reading) -> Result<T, Undecoded> {
     let mut taken = None;
     decode_by(&mut || {
-        let seed = Wary::new(PhantomData, reading);
+        let seed = Bounded::new(PhantomData, reading);
         taken = Some(bincode::serde::seed_decode_from_slice(seed, bytes, bincode::config::standard())?);
         Ok(())
     })?;
@@ -93,7 +93,7 @@ pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecEr
     match nothing_left(bytes.len()) {
         Ok(()) => Ok(value),
         Err(error) => {
-            guard::discard(value);
+            panic_guard::discard(value);
             Err(error)
         }
     }
@@ -112,7 +112,7 @@ pub(super) fn receive_by<T: DeserializeOwned>(
 ) -> Result<T, Undecoded> {
     let mut received = None;
     decode_by(&mut || {
-        let seed = Wary::new(PhantomData, reading);
+        let seed = Bounded::new(PhantomData, reading);
         let config = bincode::config::standard().with_limit::<MOST>();
         let mut decoder = OwnedSerdeDecoder::from_reader(payload.reader(), config);
         received = Some(seed.deserialize(decoder.as_deserializer())?);
@@ -157,7 +157,7 @@ impl Growing<'_> {
     pub(super) fn append(&mut self, bytes: &[u8]) {
         // Most pieces are of a few bytes, and find room.
         if self.0.capacity() - self.0.len() < bytes.len() {
-            pages::reserve(self.0, bytes.len());
+            huge_pages::reserve(self.0, bytes.len());
         }
         self.0.extend_from_slice(bytes);
     }
@@ -228,7 +228,7 @@ fn undecoded(error: &DecodeError) -> Undecoded {
 
 /// Runs user code (a `Serialize` or `Deserialize`), whose panic must not cross into code that didn't call it.
 pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
-    guard::guarded(code).unwrap_or_else(|panic| Err(CodecError(panic.to_string())))
+    panic_guard::guarded(code).unwrap_or_else(|panic| Err(CodecError(panic.to_string())))
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub(crate) enum Kind {
     /// Warden to parent: how it will make the processes of its jobs.
     Ready = 19,
     /// Warden to parent: there is no room for the job's process, and why: there will be once others have ended.
-    Full = 20,
+    NoRoom = 20,
     /// Job to parent, where there is no warden: it is being killed at a deadline that the parent has not kept, after its
     /// function ran that long.
     Expired = 21,
@@ -106,7 +106,7 @@ impl Kind {
         Self::Refused,
         Self::Exit,
         Self::Ready,
-        Self::Full,
+        Self::NoRoom,
         Self::Expired,
         Self::Started,
         Self::Panicking,

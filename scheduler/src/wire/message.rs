@@ -6,9 +6,8 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Exit, Sweep, SweptBy, Usage};
-use crate::failure::Panic;
 use crate::options::{Environment, Limits};
+use crate::outcome::{Exit, Panic, Sweep, SweptBy, Usage};
 use crate::wire::frame::Mark;
 
 /// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's stream from
@@ -41,16 +40,16 @@ pub(crate) struct Request {
     /// The path of the cgroup that is made for it, if it gets one.
     pub(crate) cgroup: Option<OsString>,
     /// Where its standard output leads.
-    pub(crate) stdout: Leads,
+    pub(crate) stdout: StdioTarget,
     /// Where its standard error leads.
-    pub(crate) stderr: Leads,
+    pub(crate) stderr: StdioTarget,
     /// Under which numbers the job has the descriptors that it inherits.
     pub(crate) inherited: Vec<i32>,
 }
 
 /// Where a job's standard stream leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Leads {
+pub(crate) enum StdioTarget {
     /// Where that of its process leads anyway.
     Unchanged,
     /// To what comes along with the request: by this number on Windows, by its place elsewhere.
@@ -147,9 +146,9 @@ mod tests {
             environment: Some(Environment::default()),
             // A path is written as its platform has it.
             cgroup: None,
-            stdout: Leads::Along(1),
+            stdout: StdioTarget::Along(1),
             // A path is written as its platform has it.
-            stderr: Leads::Nowhere,
+            stderr: StdioTarget::Nowhere,
             inherited: vec![7],
         };
         let request = codec::encode(&request).expect("it is text and numbers");

@@ -10,6 +10,7 @@
 //!
 //! Nothing in here starts or knows a process.
 
+mod bounded;
 mod bytes;
 #[cfg(feature = "cbor")]
 mod cbor;
@@ -23,4 +24,3 @@ mod reading;
 mod recording;
 mod shape;
 pub(crate) mod value;
-mod wary;

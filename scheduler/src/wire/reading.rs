@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 
 use serde::de::Error;
 
+use super::bounded::Parts;
 use super::shape::{Labels, Trace, are_alike};
-use super::wary::Parts;
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::reading::{Cannot, NO_MIRROR, Reading};
 #[cfg(feature = "cbor")]
 use super::recording::Fingerprint;
 use super::recording::{Format, Need, Recorded, Recorder};
-use crate::guard;
+use crate::panic_guard;
 
 /// How values are to be encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn only_if<T>(is_well: Result<(), CodecError>, value: T) -> Result<T, CodecError
     match is_well {
         Ok(()) => Ok(value),
         Err(error) => {
-            guard::discard(value);
+            panic_guard::discard(value);
             Err(error)
         }
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Cookie;
+use super::RunMarker;
 use super::poll;
 use super::search::Stat;
 use crate::clock::Deadline;
@@ -108,8 +108,8 @@ impl CgroupHome {
     }
 
     /// Returns the path of the group of a run with this cookie.
-    pub(crate) fn group(&self, cookie: &Cookie) -> OsString {
-        self.folder.join(format!("{}{}", self.prefix, cookie.own())).into()
+    pub(crate) fn group(&self, run_marker: &RunMarker) -> OsString {
+        self.folder.join(format!("{}{}", self.prefix, run_marker.own())).into()
     }
 
     /// Removes the groups of applications that were killed together with their wardens.

@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::process::Signal;
 
-use super::{Cgroup, bell};
+use super::{Cgroup, sigchld};
 use crate::process::unix::channel::{Streams, take_streams};
 
 /// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
@@ -14,7 +14,7 @@ use crate::process::unix::channel::{Streams, take_streams};
 /// `warden` is the process id of the warden; a job whose warden is gone by now gets an error. `cgroup` is
 /// the path of the group that it is to enter.
 pub(crate) fn become_job(warden: u32, streams: Streams, cgroup: Option<&OsString>) -> io::Result<()> {
-    bell::unshield();
+    sigchld::unshield();
     // First, so that all that it starts is in there, too.
     cgroup.map_or(Ok(()), Cgroup::enter)?;
     rustix::process::setsid()?;

@@ -14,15 +14,15 @@ use crate::process::unix::descriptor::above_standard;
 
 /// Reads the counts.
 #[derive(Debug)]
-pub(crate) struct MemoryWitness {
+pub(crate) struct OomCounter {
     files: Vec<File>,
 }
 
 /// How many processes have been ended, by each of the counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MemoryKills(Vec<Option<u64>>);
+pub(crate) struct OomKills(Vec<Option<u64>>);
 
-impl MemoryWitness {
+impl OomCounter {
     pub(crate) fn new() -> Self {
         // They are looked for once: a single call would spend more on that than on anything else in the parent. The files
         // are opened anew each time, as an application may close what it doesn't know.
@@ -35,12 +35,12 @@ impl MemoryWitness {
     }
 
     /// Returns how many there are so far.
-    pub(crate) fn kills(&self) -> MemoryKills {
-        MemoryKills(self.files.iter().map(read).collect())
+    pub(crate) fn kills(&self) -> OomKills {
+        OomKills(self.files.iter().map(read).collect())
     }
 
     /// Says whether there are more by now.
-    pub(crate) fn has_seen_more_than(&self, before: &MemoryKills) -> bool {
+    pub(crate) fn has_seen_more_than(&self, before: &OomKills) -> bool {
         let counts = self.kills().0.into_iter().zip(&before.0);
         counts.into_iter().any(|(now, before)| now.zip(*before).is_some_and(|(now, before)| now > before))
     }

@@ -1,6 +1,5 @@
 //! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
 
-mod bell;
 mod cgroup;
 mod children;
 mod job_process;
@@ -10,31 +9,32 @@ mod milestones;
 mod own_image;
 mod priority;
 mod search;
+mod sigchld;
 mod sweep;
 mod warden_process;
 mod worker;
 
-use super::Cookie;
+use super::RunMarker;
 pub(crate) use super::unix::channel::{Streams, take_along};
 pub(crate) use super::unix::descriptor::clear_of;
-use super::unix::{Orders, channel, poll, signals};
+use super::unix::{ControlSocket, channel, poll, signals};
 
 pub(crate) use super::unix::{
-    Announced, ChildPid, Control, Data, Doorbell, Glance, Incoming, Interests, LentStdout, Link, Outgoing, OwnStream,
-    ParentWatch, Source, SourceWriter, Woken, forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, manner,
-    redirect, signal_name, take_input, wait, was_started_as_copy,
+    Announced, ChildPid, ControlChild, DataChild, DataSocket, Glance, Incoming, Interest, LentStdout, LoopWaker,
+    Outgoing, OwnStream, ParentWatch, Source, SourceWriter, Woken, exit_class, forget_kept, is_kept, lacks_room, limit,
+    makes_privileged_copies, redirect, signal_name, take_input, wait, was_started_as_copy,
 };
 pub(crate) use cgroup::{Cgroup, CgroupHome, end_cgroup};
 pub(crate) use job_process::become_job;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
-pub(crate) use memory::{MemoryKills, MemoryWitness};
+pub(crate) use memory::{OomCounter, OomKills};
 pub(crate) use milestones::Milestones;
 pub(crate) use own_image::{EXECUTED, OwnImage};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Bell, Fork, Reaped, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads, inheritable,
-    input_with, reap,
+    Fork, Reaped, SigchldEvent, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads,
+    inheritable, input_with, reap,
 };
 pub(crate) use worker::Worker;
 

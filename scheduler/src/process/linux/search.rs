@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::{ChildPid, Cookie};
+use super::{ChildPid, RunMarker};
 use crate::clock::{self, Deadline};
 use crate::process::Orphans;
 use crate::process::unix::descriptor::above_standard;
@@ -29,7 +29,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 /// A search that is under way.
 #[derive(Debug)]
 pub(crate) struct Search {
-    cookie: Cookie,
+    run_marker: RunMarker,
     /// The session that the job led, if it came so far.
     session: Option<ChildPid>,
     orphans: Orphans,
@@ -69,12 +69,12 @@ enum Seen {
 
 impl Search {
     /// Begins a search, at the moment at which the warden is known to be lost.
-    pub(crate) fn new(cookie: Cookie, session: Option<ChildPid>, orphans: Orphans) -> Self {
+    pub(crate) fn new(run_marker: RunMarker, session: Option<ChildPid>, orphans: Orphans) -> Self {
         let ticks = rustix::param::clock_ticks_per_second();
         let lost = clock::since_boot();
         let lost = lost.as_secs() * ticks + u64::from(lost.subsec_nanos()) * ticks / 1_000_000_000;
         Self {
-            cookie,
+            run_marker,
             session,
             orphans,
             lost,
@@ -171,7 +171,7 @@ impl Search {
             return Seen::Other;
         };
         let environment = file("environ");
-        let is_of_the_run = self.cookie.is_in(&environment).unwrap_or_else(|| {
+        let is_of_the_run = self.run_marker.is_in(&environment).unwrap_or_else(|| {
             // Until the warden was lost the session's number was the job's; later it may be anybody's.
             let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
             let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
@@ -239,7 +239,7 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::COOKIE;
+    use crate::process::RUN_MARKER;
     use std::process::{Child, Command};
 
     #[test]
@@ -252,8 +252,8 @@ mod tests {
         assert_eq!(Stat::parse(""), None);
     }
 
-    fn search(cookie: &Cookie, session: Option<ChildPid>) -> Search {
-        Search::new(cookie.clone(), session, Orphans::Elsewhere)
+    fn search(run_marker: &RunMarker, session: Option<ChildPid>) -> Search {
+        Search::new(run_marker.clone(), session, Orphans::Elsewhere)
     }
 
     /// Goes on to the end of a search, which other processes of this machine that are just being executed put off.
@@ -302,20 +302,20 @@ mod tests {
 
     #[test]
     fn what_has_the_cookie_is_ended_and_nothing_else() {
-        let cookie = Cookie::new([9; 16]);
-        let sleep = |value: String| Sleeper::new(Command::new("sleep").arg("1000").env(COOKIE, value));
-        let mut ours = sleep(cookie.value());
-        let mut others = sleep(Cookie::new([8; 16]).value());
-        assert_eq!(end(search(&cookie, None)), 1);
+        let run_marker = RunMarker::new([9; 16]);
+        let sleep = |value: String| Sleeper::new(Command::new("sleep").arg("1000").env(RUN_MARKER, value));
+        let mut ours = sleep(run_marker.value());
+        let mut others = sleep(RunMarker::new([8; 16]).value());
+        assert_eq!(end(search(&run_marker, None)), 1);
         assert!(ours.ends(Duration::from_secs(30)));
         assert!(!others.ends(Duration::ZERO));
     }
 
     #[test]
     fn what_is_stopped_is_killed_when_the_time_is_over_although_more_may_come() {
-        let cookie = Cookie::new([5; 16]);
-        let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(COOKIE, cookie.value()));
-        let mut search = search(&cookie, None);
+        let run_marker = RunMarker::new([5; 16]);
+        let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(RUN_MARKER, run_marker.value()));
+        let mut search = search(&run_marker, None);
         while search.stopped.is_empty() {
             search.round(Deadline::after(Duration::MAX));
         }
@@ -333,11 +333,11 @@ mod tests {
         while stat().is_none_or(|stat| stat.session != id.get()) {
             std::thread::yield_now();
         }
-        let before = search(&Cookie::new([6; 16]), Some(id));
+        let before = search(&RunMarker::new([6; 16]), Some(id));
         // Then the session's number would be somebody else's.
         end(Search { lost: 0, ..before });
         assert!(!leader.ends(Duration::ZERO));
-        assert_eq!(end(search(&Cookie::new([6; 16]), Some(id))), 0, "the job itself doesn't count");
+        assert_eq!(end(search(&RunMarker::new([6; 16]), Some(id))), 0, "the job itself doesn't count");
         assert!(leader.ends(Duration::from_secs(30)));
     }
 }

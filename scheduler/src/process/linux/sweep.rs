@@ -24,9 +24,9 @@ use rustix::process::Signal;
 use super::ChildPid;
 use super::children::{each_alive, next_ended};
 use super::priority::Urgency;
-use super::warden_process::{Bell, Reaped, wait_for};
+use super::warden_process::{Reaped, SigchldEvent, wait_for};
 use crate::clock::{Deadline, Stopwatch};
-use crate::evidence::Sweep;
+use crate::outcome::Sweep;
 use crate::process::unix::{Collected, collect};
 
 /// A round that killed nothing new is repeated after this long, should the list have missed a child.
@@ -56,7 +56,7 @@ const NAMING: Duration = Duration::from_millis(200);
 /// `first` is killed even where the children can't be listed. `on_reaped` is called with every process that was reaped.
 pub(crate) fn sweep(
     first: Option<ChildPid>,
-    bell: &Bell,
+    sigchld: &SigchldEvent,
     deadline: Deadline,
     mut on_reaped: impl FnMut(Reaped),
 ) -> io::Result<Vec<ChildPid>> {
@@ -72,7 +72,7 @@ pub(crate) fn sweep(
     let mut next_look = Deadline::now();
     let mut urgency = None;
     loop {
-        bell.hush();
+        sigchld.hush();
         let left = sweep.reap(&mut on_reaped)?;
         if left == Left::Nothing {
             return Ok(Vec::new());
@@ -100,7 +100,7 @@ pub(crate) fn sweep(
             next_look = Deadline::after(stopwatch.elapsed());
         }
         if left == Left::Some {
-            wait_for(bell, deadline.earlier(Deadline::after(ROUND)));
+            wait_for(sigchld, deadline.earlier(Deadline::after(ROUND)));
         }
     }
     let escaped = named();

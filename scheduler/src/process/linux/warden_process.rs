@@ -9,29 +9,29 @@ use std::thread;
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
 use rustix::io::FdFlags;
 
-use super::{ChildPid, bell, channel, poll, signals};
+use super::{ChildPid, channel, poll, sigchld, signals};
 use crate::clock::Deadline;
-use crate::evidence::{Exit, Usage};
+use crate::outcome::{Exit, Usage};
 use crate::process::unix::collect;
 use crate::process::unix::descriptor::above_standard;
 
 /// Makes this process the reaper of everything below it, deaf to the signals that would end it, and returns the bell
 /// that rings when a child ends.
-pub(crate) fn become_warden() -> io::Result<Bell> {
+pub(crate) fn become_warden() -> io::Result<SigchldEvent> {
     signals::reset_inherited();
-    bell::shield();
+    sigchld::shield();
     signals::unblock();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let eventfd = above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?;
-    bell::ring_on_child(eventfd.as_raw_fd())?;
-    Ok(Bell(eventfd))
+    sigchld::ring_on_child(eventfd.as_raw_fd())?;
+    Ok(SigchldEvent(eventfd))
 }
 
 /// Rings when a child of this process has ended.
 #[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
+pub(crate) struct SigchldEvent(OwnedFd);
 
-impl Bell {
+impl SigchldEvent {
     /// Stops the ringing, before the children are counted.
     pub(crate) fn hush(&self) {
         // Nothing to read means that it has not rung.
@@ -39,15 +39,15 @@ impl Bell {
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for SigchldEvent {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
 /// Returns once the bell has rung or the deadline has passed.
-pub(super) fn wait_for(bell: &Bell, deadline: Deadline) {
-    let mut fds = [PollFd::new(&bell.0, PollFlags::IN)];
+pub(super) fn wait_for(sigchld: &SigchldEvent, deadline: Deadline) {
+    let mut fds = [PollFd::new(&sigchld.0, PollFlags::IN)];
     if poll::poll(&mut fds, deadline).is_err() {
         poll::pause();
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Orders, poll};
+use super::{ControlSocket, poll};
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, Ends, Outlet, Relay};
+use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::spawn;
-use crate::process::{COOKIE, Cookie, Glance, Heard, Interests, Link, Origin, Stream, wait};
+use crate::process::{DataSocket, Glance, Interest, Origin, RUN_MARKER, Received, RunMarker, Stream, wait};
 use crate::wire::frame::{Kind, Mark};
 use crate::wire::message::Request;
 
@@ -28,7 +28,7 @@ const ABANDON: Duration = Duration::from_secs(3);
 pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
-    control: Orders,
+    control: ControlSocket,
     /// What it writes to standard error itself, and its jobs, one after the other, that are told nothing else.
     stderr: Relay,
     reaped: bool,
@@ -37,8 +37,13 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts `command` as a warden, whose processes bear the cookie and its frames the mark.
-    pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
-        let (child, control, stderr) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
+    pub(crate) fn spawn(
+        command: &mut Command,
+        run_marker: &RunMarker,
+        mark: Mark,
+        default_output: DefaultOutput,
+    ) -> io::Result<Self> {
+        let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;
         Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
     }
 
@@ -48,24 +53,24 @@ impl Worker {
     }
 
     /// Has the warden start a job, and to which ends to write, and returns the stream to that.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
-        let (link, jobs_data) = Link::open()?;
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
+        let (link, jobs_data) = DataSocket::open()?;
         self.control.request(request, ends, jobs_data.as_fd())?;
         Ok(Stream::over(link))
     }
 
     /// Tells the warden to end the job and all that it started.
-    pub(crate) fn tell_to_kill(&mut self) {
+    pub(crate) fn request_kill(&mut self) {
         self.control.send(Kind::Kill);
     }
 
     /// Tells the warden to ask the processes of the job's group to end.
-    pub(crate) fn tell_to_terminate(&mut self) {
+    pub(crate) fn request_terminate(&mut self) {
         self.control.send(Kind::Terminate);
     }
 
     /// Listens for a step to what the warden says.
-    pub(crate) fn listen(&mut self) -> Heard {
+    pub(crate) fn listen(&mut self) -> Received {
         self.control.listen()
     }
 
@@ -134,7 +139,7 @@ impl Worker {
 
     fn reap_until(&mut self, deadline: Deadline) {
         while !self.reap() && !deadline.is_past() {
-            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
+            wait(std::iter::once(Interest::exit(self)), None, deadline);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `Output`: what jobs write to their standard streams, on its way to where it goes.
 
-mod kept;
-mod lines;
+mod head_tail;
+mod line_prefixer;
 mod printer;
 mod relay;
 mod sink;
@@ -9,14 +9,14 @@ mod tail;
 
 use std::io;
 
-use kept::Kept;
-use lines::Lines;
+use head_tail::HeadTail;
+use line_prefixer::LinePrefixer;
 use sink::{Sink, Unit};
 
 use super::{LentStdout, SourceWriter};
-use crate::captured::{Captured, StandardStream};
 use crate::options::{self, InheritedFds};
-use crate::wire::message::Leads;
+use crate::outcome::{Captured, StandardStream};
+use crate::wire::message::StdioTarget;
 
 pub(in crate::process) use printer::Printer;
 pub(in crate::process) use relay::{Awaited, Relay};
@@ -26,14 +26,14 @@ const CAPTURED: usize = 64 * 1024;
 
 /// Where what jobs write goes that are told nothing about it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Outlet {
+pub(crate) enum DefaultOutput {
     /// To the standard streams of this process.
     Own,
     /// To whatever these print to, on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
 }
 
-impl Outlet {
+impl DefaultOutput {
     /// Returns what passes on what is written to standard error by the copies of this binary, and by those of their jobs
     /// that are told nothing about it; and the end to write to.
     pub(in crate::process) fn relay(self) -> io::Result<(Relay, SourceWriter)> {
@@ -71,7 +71,7 @@ enum Shares {
 
 /// The job's ends of it, where its streams lead, and what it has beside those.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct ChildStdio {
     pub(crate) stdout: End,
     pub(crate) stderr: End,
     pub(crate) inherited: InheritedFds,
@@ -79,21 +79,25 @@ pub(crate) struct Ends {
 
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) leads: Leads,
+    pub(crate) leads: StdioTarget,
     /// What goes along to the job, if that isn't this process's own stream.
     pub(crate) writer: Option<SourceWriter>,
 }
 
 impl Output {
     /// Returns what does as the job with this id was told, in place of what the outlet is for, and the job's ends.
-    pub(crate) fn open(outlet: Outlet, id: &str, told: &options::Options) -> io::Result<(Self, Ends)> {
-        let (stdout, jobs_stdout) = open(outlet, id, StandardStream::Stdout, told.stdout.as_ref())?;
-        let (stderr, jobs_stderr) = open(outlet, id, StandardStream::Stderr, told.stderr.as_ref())?;
-        let has_own = matches!(jobs_stdout, End { leads: Leads::Along(_), writer: None });
+    pub(crate) fn open(
+        default_output: DefaultOutput,
+        id: &str,
+        told: &options::Options,
+    ) -> io::Result<(Self, ChildStdio)> {
+        let (stdout, jobs_stdout) = open(default_output, id, StandardStream::Stdout, told.stdout.as_ref())?;
+        let (stderr, jobs_stderr) = open(default_output, id, StandardStream::Stderr, told.stderr.as_ref())?;
+        let has_own = matches!(jobs_stdout, End { leads: StdioTarget::Along(_), writer: None });
         let shares = if has_own { Shares::Stdout } else { Shares::Nothing };
         Ok((
             Self { stdout, stderr, shares, lent: None, turn: 0 },
-            Ends { stdout: jobs_stdout, stderr: jobs_stderr, inherited: told.inherited.clone() },
+            ChildStdio { stdout: jobs_stdout, stderr: jobs_stderr, inherited: told.inherited.clone() },
         ))
     }
 
@@ -132,12 +136,12 @@ impl Output {
         for relay in self.stdout.iter_mut().chain(&mut self.stderr) {
             tail.push_str(&relay.finish(self.turn));
         }
-        let kept: Vec<_> = [self.stdout, self.stderr].into_iter().flatten().filter_map(Relay::into_kept).collect();
-        if kept.is_empty() {
+        let head_tail: Vec<_> = [self.stdout, self.stderr].into_iter().flatten().filter_map(Relay::into_kept).collect();
+        if head_tail.is_empty() {
             return (tail, None);
         }
-        let streams: Vec<_> = kept.iter().map(Kept::stream).collect();
-        let mut pieces: Vec<_> = kept.into_iter().flat_map(Kept::pieces).collect();
+        let streams: Vec<_> = head_tail.iter().map(HeadTail::stream).collect();
+        let mut pieces: Vec<_> = head_tail.into_iter().flat_map(HeadTail::pieces).collect();
         // Stable: what came in one turn stays in the order of the streams.
         pieces.sort_by_key(|(turn, _)| *turn);
         (tail, Some(Captured::of(streams, pieces.into_iter().map(|(_, piece)| piece))))
@@ -150,7 +154,7 @@ impl Output {
 }
 
 fn open(
-    outlet: Outlet,
+    default_output: DefaultOutput,
     id: &str,
     stream: StandardStream,
     told: Option<&options::Output>,
@@ -158,24 +162,26 @@ fn open(
     let elsewhere = |leads| Ok((None, End { leads, writer: None }));
     let capture = |limit| {
         let (relay, writer) = Relay::open(Sink::Nowhere)?;
-        io::Result::Ok((relay.keeping(Kept::up_to(limit, stream)), writer))
+        io::Result::Ok((relay.keeping(HeadTail::up_to(limit, stream)), writer))
     };
-    let (relay, writer) = match (told.unwrap_or(&options::Output::Inherit), outlet, stream) {
+    let (relay, writer) = match (told.unwrap_or(&options::Output::Inherit), default_output, stream) {
         // Standard error goes by the pipe that the process has anyway.
-        (options::Output::Inherit, _, StandardStream::Stderr) => return elsewhere(Leads::Unchanged),
-        (options::Output::Inherit, Outlet::Own, StandardStream::Stdout) => return elsewhere(Leads::Along(0)),
-        (options::Output::Inherit, Outlet::Printed { .. }, StandardStream::Stdout) => {
-            Relay::open(outlet.sink(stream, Unit::Byte))?
+        (options::Output::Inherit, _, StandardStream::Stderr) => return elsewhere(StdioTarget::Unchanged),
+        (options::Output::Inherit, DefaultOutput::Own, StandardStream::Stdout) => {
+            return elsewhere(StdioTarget::Along(0));
         }
-        (options::Output::Discard, ..) => return elsewhere(Leads::Nowhere),
-        (options::Output::Append(path), ..) => return elsewhere(Leads::ToFile(path.as_os_str().to_owned())),
+        (options::Output::Inherit, DefaultOutput::Printed { .. }, StandardStream::Stdout) => {
+            Relay::open(default_output.sink(stream, Unit::Byte))?
+        }
+        (options::Output::Discard, ..) => return elsewhere(StdioTarget::Nowhere),
+        (options::Output::Append(path), ..) => return elsewhere(StdioTarget::ToFile(path.as_os_str().to_owned())),
         (options::Output::Capture, ..) => capture(CAPTURED)?,
         (options::Output::CaptureUpTo(limit), ..) => capture(*limit)?,
         (options::Output::Lines, ..) => {
-            let (relay, writer) = Relay::open(outlet.sink(stream, Unit::Line))?;
-            (relay.in_lines(Lines::of(id)), writer)
+            let (relay, writer) = Relay::open(default_output.sink(stream, Unit::Line))?;
+            (relay.in_lines(LinePrefixer::of(id)), writer)
         }
     };
     let relay = if stream == StandardStream::Stderr { relay.with_a_tail() } else { relay };
-    Ok((Some(relay), End { leads: Leads::Along(0), writer: Some(writer) }))
+    Ok((Some(relay), End { leads: StdioTarget::Along(0), writer: Some(writer) }))
 }

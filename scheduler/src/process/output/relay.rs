@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
 
-use super::kept::Kept;
-use super::lines::Lines;
+use super::head_tail::HeadTail;
+use super::line_prefixer::LinePrefixer;
 use super::sink::Sink;
 use super::tail::Tail;
 use crate::process::{OwnStream, Source, SourceWriter};
@@ -22,11 +22,11 @@ pub(crate) struct Relay {
     source: Option<Source>,
     sink: Sink,
     /// What makes whole lines of it.
-    lines: Option<Lines>,
+    line_prefixer: Option<LinePrefixer>,
     /// What was read and not yet passed on.
     pending: VecDeque<u8>,
     tail: Option<Tail>,
-    kept: Option<Kept>,
+    head_tail: Option<HeadTail>,
 }
 
 impl Relay {
@@ -34,7 +34,7 @@ impl Relay {
     pub(super) fn open(sink: Sink) -> io::Result<(Self, SourceWriter)> {
         let (source, writer) = Source::open()?;
         let pending = VecDeque::new();
-        Ok((Self { source: Some(source), sink, lines: None, pending, tail: None, kept: None }, writer))
+        Ok((Self { source: Some(source), sink, line_prefixer: None, pending, tail: None, head_tail: None }, writer))
     }
 
     /// Has it remember the last text.
@@ -44,14 +44,14 @@ impl Relay {
     }
 
     /// Has it pass on whole lines.
-    pub(super) fn in_lines(mut self, lines: Lines) -> Self {
-        self.lines = Some(lines);
+    pub(super) fn in_lines(mut self, line_prefixer: LinePrefixer) -> Self {
+        self.line_prefixer = Some(line_prefixer);
         self
     }
 
     /// Has it keep what comes.
-    pub(super) fn keeping(mut self, kept: Kept) -> Self {
-        self.kept = Some(kept);
+    pub(super) fn keeping(mut self, head_tail: HeadTail) -> Self {
+        self.head_tail = Some(head_tail);
         self
     }
 
@@ -91,8 +91,10 @@ impl Relay {
             }
         }
         // While something can't be passed on, nothing was read.
-        if let Some(lines) = self.lines.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_through()) {
-            lines.finish(&mut self.pending);
+        if let Some(line_prefixer) =
+            self.line_prefixer.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_through())
+        {
+            line_prefixer.finish(&mut self.pending);
             self.step(turn);
         }
         self.is_through()
@@ -117,8 +119,8 @@ impl Relay {
     }
 
     /// Returns what was kept, if that was asked for.
-    pub(super) fn into_kept(self) -> Option<Kept> {
-        self.kept
+    pub(super) fn into_kept(self) -> Option<HeadTail> {
+        self.head_tail
     }
 
     fn read(&mut self, turn: u64) -> Read {
@@ -143,12 +145,12 @@ impl Relay {
         if let Some(tail) = &mut self.tail {
             tail.push(text);
         }
-        if let Some(kept) = &mut self.kept {
-            kept.push(turn, text);
+        if let Some(head_tail) = &mut self.head_tail {
+            head_tail.push(turn, text);
         }
-        match (&mut self.lines, &self.sink) {
+        match (&mut self.line_prefixer, &self.sink) {
             (_, Sink::Nowhere) => {}
-            (Some(lines), _) => lines.push(text, &mut self.pending),
+            (Some(line_prefixer), _) => line_prefixer.push(text, &mut self.pending),
             (None, _) => self.pending.extend(text),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::printer::Printer;
-use crate::captured::StandardStream;
+use crate::outcome::StandardStream;
 use crate::process::{OwnStream, PerProcess};
 
 /// How much of whole lines is written at a time.

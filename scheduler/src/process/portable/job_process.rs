@@ -9,9 +9,10 @@ use super::milestones::Milestones;
 use crate::clock::Deadline;
 use crate::process::unix::channel::{Streams, take_along, take_streams};
 use crate::process::unix::{
-    Announced, Control, Data, Incoming, Outgoing, ParentWatch, Woken, signals, take_input, was_started_as_copy,
+    Announced, ControlChild, DataChild, Incoming, Outgoing, ParentWatch, Woken, signals, take_input,
+    was_started_as_copy,
 };
-use crate::process::{Cookie, Fallback};
+use crate::process::{Fallback, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Request};
@@ -22,8 +23,8 @@ pub(crate) struct Assignment {
     request: Request,
     /// What the frames on the control socket bear.
     mark: Mark,
-    data: Data,
-    control: Control,
+    data: DataChild,
+    control: ControlChild,
     watch: ParentWatch,
     streams: Streams,
     hello: io::Result<()>,
@@ -40,7 +41,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     if !was_started_as_copy()? {
         return Ok(None);
     }
-    let mut control = Control::new(take_input()?);
+    let mut control = ControlChild::new(take_input()?);
     let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
     let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
     let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, Kind::Request);
@@ -58,7 +59,7 @@ const GONE: &str = "the application has exited";
 
 /// Reads from the parent's socket, and waits for it, as long as the parent is there.
 struct Waiting<'a> {
-    control: &'a mut Control,
+    control: &'a mut ControlChild,
     watch: &'a mut ParentWatch,
 }
 
@@ -91,12 +92,12 @@ impl Assignment {
 
 /// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: Control, watch: ParentWatch, wish: Wish, streams: Streams) -> io::Result<()> {
+fn prepare(control: ControlChild, watch: ParentWatch, wish: Wish, streams: Streams) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
     take_streams(streams)?;
-    lifeline::hold(control, watch, wish, Cookie::of_this_process())
+    lifeline::hold(control, watch, wish, RunMarker::of_this_process())
 }

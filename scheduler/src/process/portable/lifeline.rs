@@ -13,8 +13,8 @@ use super::listing::{self, EMPTY_LOOKS, Kin};
 use super::milestones::Milestones;
 use crate::clock::Deadline;
 use crate::process::unix::channel::identity;
-use crate::process::unix::{Control, ParentWatch, Woken, poll, signals};
-use crate::process::{Cookie, Due, Fallback};
+use crate::process::unix::{ControlChild, ParentWatch, Woken, poll, signals};
+use crate::process::{Due, Fallback, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
 
@@ -33,7 +33,7 @@ pub(super) struct Wish {
 
 impl Wish {
     /// Tells the parent, once it looks, that the job was killed at its deadline, and how long it had run.
-    fn tell(&self, control: &mut Control) {
+    fn tell(&self, control: &mut ControlChild) {
         let ran = self.milestones.since_call().unwrap_or_default();
         // Where it can't be told, the parent finds out that the process has ended.
         let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, Kind::Expired, &ran));
@@ -43,7 +43,12 @@ impl Wish {
 /// Holds on to the application by its socket, and watches its process.
 ///
 /// Should the application be stopped, it keeps the job's deadlines.
-pub(super) fn hold(control: Control, mut watch: ParentWatch, wish: Wish, cookie: Option<Cookie>) -> io::Result<()> {
+pub(super) fn hold(
+    control: ControlChild,
+    mut watch: ParentWatch,
+    wish: Wish,
+    run_marker: Option<RunMarker>,
+) -> io::Result<()> {
     let own = identity(control.as_fd())?;
     // A job may close what is not its own. What has its number then is the job's, and not to be closed here.
     let mut control = ManuallyDrop::new(control);
@@ -58,12 +63,14 @@ pub(super) fn hold(control: Control, mut watch: ParentWatch, wish: Wish, cookie:
                 if socket.is_some() {
                     wish.tell(&mut control);
                 }
-                end_all(cookie.as_ref());
+                end_all(run_marker.as_ref());
             }
             let look = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
             match watch.wait(socket, None, look) {
-                Woken::ByItsExit => end_all(cookie.as_ref()),
-                Woken::ByTheParent if is_still(own, &control) && has_ended(&mut control) => end_all(cookie.as_ref()),
+                Woken::ByItsExit => end_all(run_marker.as_ref()),
+                Woken::ByTheParent if is_still(own, &control) && has_ended(&mut control) => {
+                    end_all(run_marker.as_ref())
+                }
                 Woken::ByTheParent | Woken::Otherwise => {}
             }
         }
@@ -72,7 +79,7 @@ pub(super) fn hold(control: Control, mut watch: ParentWatch, wish: Wish, cookie:
 }
 
 /// Returns whether the other end of the socket has gone.
-fn has_ended(control: &mut Control) -> bool {
+fn has_ended(control: &mut ControlChild) -> bool {
     match control.read(&mut [0; 64]) {
         Ok(count) => count == 0,
         // It went without having read what was sent to it.
@@ -81,18 +88,18 @@ fn has_ended(control: &mut Control) -> bool {
 }
 
 /// Says whether this is what it was, and not something of the job's.
-fn is_still(own: (i128, u64), control: &Control) -> bool {
+fn is_still(own: (i128, u64), control: &ControlChild) -> bool {
     identity(control.as_fd()).is_ok_and(|identity| identity == own)
 }
 
 /// Ends the group, and with it this process.
-fn end_all(cookie: Option<&Cookie>) -> ! {
+fn end_all(run_marker: Option<&RunMarker>) -> ! {
     if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
         let deadline = Deadline::after(SWEEP_LIMIT);
         let mut empty = 0;
-        while let Some(cookie) = cookie.filter(|_| empty < EMPTY_LOOKS && !deadline.is_past()) {
+        while let Some(run_marker) = run_marker.filter(|_| empty < EMPTY_LOOKS && !deadline.is_past()) {
             // What forks or is executed while it is looked for is found the next time.
-            let Kin { found, is_in_between } = listing::kin(me, cookie);
+            let Kin { found, is_in_between } = listing::kin(me, run_marker);
             for process in &found {
                 // It may have ended by now.
                 let _ = process.kill();

@@ -5,7 +5,7 @@
 //! environments to itself, what has left the group. So nothing is proved by finding none.
 
 use super::ChildPid;
-use crate::process::Cookie;
+use crate::process::RunMarker;
 
 /// A process that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub(super) struct Kin {
 pub(super) const EMPTY_LOOKS: u32 = 3;
 
 /// Looks for the processes of a run, whose job leads a group.
-pub(super) fn kin(job: ChildPid, cookie: &Cookie) -> Kin {
+pub(super) fn kin(job: ChildPid, run_marker: &RunMarker) -> Kin {
     let me = std::process::id().cast_signed();
     let mut kin = Kin::default();
     for process in system::processes().into_iter().filter(|process| process.id != job && process.id.get() != me) {
         if process.group == job.get() {
             kin.found.push(process.id);
         } else if let Some(environment) = system::environment(process.id) {
-            match cookie.is_in(&environment) {
+            match run_marker.is_in(&environment) {
                 Some(true) => kin.found.push(process.id),
                 None if environment.is_empty() && process.may_be_in_between => kin.is_in_between = true,
                 _ => {}
@@ -195,7 +195,7 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::*;
-    use crate::process::COOKIE;
+    use crate::process::RUN_MARKER;
 
     struct Sleeper(Child);
 
@@ -217,21 +217,22 @@ mod tests {
 
     #[test]
     fn what_is_in_the_group_or_has_the_cookie_is_kin_until_it_has_ended() {
-        let cookie = Cookie::new([3; 16]);
+        let run_marker = RunMarker::new([3; 16]);
         let (_leader, job) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
         let (_member, member) = Sleeper::new(Command::new("sleep").arg("1000").process_group(job.get()));
         let mut bearer = Command::new("sleep");
-        let (mut bearer, bearer_id) = Sleeper::new(bearer.arg("1000").process_group(0).env(COOKIE, cookie.value()));
+        let (mut bearer, bearer_id) =
+            Sleeper::new(bearer.arg("1000").process_group(0).env(RUN_MARKER, run_marker.value()));
         let (_other, other) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
         // The environment of a process is there a moment after it was executed.
-        while !kin(job, &cookie).found.contains(&bearer_id) {
+        while !kin(job, &run_marker).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
-        let found = kin(job, &cookie).found;
+        let found = kin(job, &run_marker).found;
         assert!(found.contains(&member) && !found.contains(&other) && !found.contains(&job), "{found:?}");
         bearer.0.kill().expect("it is ours");
         // A zombie has ended, too.
-        while kin(job, &cookie).found.contains(&bearer_id) {
+        while kin(job, &run_marker).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
     }

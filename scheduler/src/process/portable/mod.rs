@@ -12,8 +12,8 @@ mod milestones;
 mod worker;
 
 pub(crate) use super::unix::{
-    ChildPid, Doorbell, Glance, Incoming, Interests, LentStdout, Link, Outgoing, OwnStream, Source, SourceWriter,
-    forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, manner, redirect, signal_name, wait,
+    ChildPid, DataSocket, Glance, Incoming, Interest, LentStdout, LoopWaker, Outgoing, OwnStream, Source, SourceWriter,
+    exit_class, forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, redirect, signal_name, wait,
 };
 pub(crate) use job_process::take_assignment;
 pub(crate) use limits::{hold_memory, share_by_niceness, time_out};

@@ -10,12 +10,12 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::exit_watch::ExitWatch;
 use super::listing::{self, EMPTY_LOOKS, Kin};
-use super::{ChildPid, Glance, Interests, Link, wait};
+use super::{ChildPid, DataSocket, Glance, Interest, wait};
 use crate::clock::Deadline;
-use crate::evidence::{Sweep, SweptBy, Usage};
-use crate::process::output::{Awaited, Ends, Outlet, Relay};
-use crate::process::unix::{Orders, collect, spawn};
-use crate::process::{COOKIE, Cookie, Heard, Origin, Stream, Word};
+use crate::outcome::{Sweep, SweptBy, Usage};
+use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
+use crate::process::unix::{ControlSocket, collect, spawn};
+use crate::process::{Origin, RUN_MARKER, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::Mark;
 use crate::wire::message::{ExitReport, Request};
 
@@ -33,8 +33,8 @@ const ABANDON: Duration = Duration::from_secs(3);
 pub(crate) struct Worker {
     /// The leader of its process group, since it was started.
     child: ChildPid,
-    cookie: Cookie,
-    control: Orders,
+    run_marker: RunMarker,
+    control: ControlSocket,
     /// The job's end of its stream, until it has that itself: some kernels lose what is on its way and nowhere else.
     sent: Option<OwnedFd>,
     exit: ExitWatch,
@@ -65,12 +65,17 @@ enum State {
 
 impl Worker {
     /// Starts `command` in a process group of its own.
-    pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, mark: Mark, outlet: Outlet) -> io::Result<Self> {
-        let (child, control, stderr) = spawn(command.env(COOKIE, cookie.value()), mark, outlet)?;
+    pub(crate) fn spawn(
+        command: &mut Command,
+        run_marker: &RunMarker,
+        mark: Mark,
+        default_output: DefaultOutput,
+    ) -> io::Result<Self> {
+        let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;
         let child = ChildPid::new(child.id().cast_signed()).expect("a process that was started has an id of its own");
         Ok(Self {
             child,
-            cookie: cookie.clone(),
+            run_marker: run_marker.clone(),
             control,
             sent: None,
             exit: ExitWatch::over(child),
@@ -88,8 +93,8 @@ impl Worker {
     pub(crate) fn ask(&mut self) {}
 
     /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
-        let (link, jobs_data) = Link::open()?;
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
+        let (link, jobs_data) = DataSocket::open()?;
         self.control.request(request, ends, jobs_data.as_fd())?;
         self.sent = Some(jobs_data);
         Ok(Stream::over(link))
@@ -98,8 +103,8 @@ impl Worker {
     /// Ends the process, its group and what has left that.
     ///
     /// The process comes last: should the application be killed meanwhile, it is the one that goes on with it.
-    pub(crate) fn tell_to_kill(&mut self) {
-        for process in listing::kin(self.child, &self.cookie).found {
+    pub(crate) fn request_kill(&mut self) {
+        for process in listing::kin(self.child, &self.run_marker).found {
             // It may have ended by now, and counts as killed if not.
             if process.kill().is_ok() {
                 self.killed.insert(process.get());
@@ -109,7 +114,7 @@ impl Worker {
     }
 
     /// Asks the processes of the job's group to end.
-    pub(crate) fn tell_to_terminate(&mut self) {
+    pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.state, State::Collected) && !self.exit.is_gone() {
             // Where nobody is left there, nobody is asked.
             let _ = self.child.terminate_group();
@@ -117,32 +122,32 @@ impl Worker {
     }
 
     /// Tells what there is to tell: that the process is there, and how it ended.
-    pub(crate) fn listen(&mut self) -> Heard {
+    pub(crate) fn listen(&mut self) -> Received {
         match &mut self.state {
             State::Running => {
                 match self.control.listen() {
-                    Heard::Word(Word::Expired(ran)) => {
+                    Received::Event(WorkerEvent::Expired(ran)) => {
                         self.expired = Some(ran);
-                        return Heard::Partial;
+                        return Received::Partial;
                     }
-                    Heard::Word(word) => {
+                    Received::Event(word) => {
                         self.sent = None;
-                        return Heard::Word(word);
+                        return Received::Event(word);
                     }
-                    Heard::Partial => return Heard::Partial,
+                    Received::Partial => return Received::Partial,
                     // Its end of the socket is closed when it ends, or when the job closes what is not its own.
-                    Heard::Nothing | Heard::End => {}
+                    Received::WouldBlock | Received::Closed => {}
                 }
                 if !self.exit.has_ended() {
-                    return Heard::Nothing;
+                    return Received::WouldBlock;
                 }
                 // What has left nothing needs one look; what has left something may have left more.
                 let deadline = Deadline::after(SWEEP_LIMIT);
                 self.state = State::Sweeping { empty: EMPTY_LOOKS - 1, deadline };
-                Heard::Partial
+                Received::Partial
             }
             State::Sweeping { empty, deadline } => {
-                let Kin { found: left, is_in_between } = listing::kin(self.child, &self.cookie);
+                let Kin { found: left, is_in_between } = listing::kin(self.child, &self.run_marker);
                 *empty = if left.is_empty() && !is_in_between { *empty + 1 } else { 0 };
                 let may_go_on = *empty < EMPTY_LOOKS && !deadline.is_past();
                 // What can't be listed is in the group, if it is to be found at all.
@@ -153,7 +158,7 @@ impl Worker {
                     self.killed.insert(process.get());
                 }
                 if may_go_on {
-                    return Heard::Nothing;
+                    return Received::WouldBlock;
                 }
                 let sweep = if left.is_empty() {
                     Sweep::Unproved { killed: self.killed.len() }
@@ -162,7 +167,7 @@ impl Worker {
                 };
                 let collected = collect(Some(self.child), 0).ok().flatten();
                 self.state = State::Collected;
-                Heard::Word(Word::Exit(Some(ExitReport {
+                Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
                     exit: collected.as_ref().map(|collected| collected.exit),
                     usage: collected.map_or(Usage::default(), |collected| collected.usage),
@@ -172,7 +177,7 @@ impl Worker {
                     expired: self.expired.is_some(),
                 })))
             }
-            State::Collected => Heard::Nothing,
+            State::Collected => Received::WouldBlock,
         }
     }
 
@@ -254,7 +259,7 @@ impl Drop for Worker {
         }
         let deadline = Deadline::after(ABANDON);
         while !self.reap() && !deadline.is_past() {
-            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
+            wait(std::iter::once(Interest::exit(self)), None, deadline);
         }
     }
 }

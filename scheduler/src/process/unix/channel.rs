@@ -18,10 +18,10 @@ use rustix::process::Uid;
 
 use super::descriptor::{PRIVATE, above_standard, clear_of, null, own, put};
 use super::kept;
-use crate::captured::StandardStream;
 use crate::options::MOST_INHERITED;
+use crate::outcome::StandardStream;
 use crate::process::output::End;
-use crate::wire::message::{Leads, Request};
+use crate::wire::message::{Request, StdioTarget};
 
 /// How many descriptors travel with a request at the most.
 const DESCRIPTORS: usize = 3 + MOST_INHERITED;
@@ -105,7 +105,7 @@ impl AsFd for AlongFd<'_> {
 /// Returns the descriptor that goes along to a job for this end of one of its standard streams, if any does: this process's
 /// own stream, where nothing is done with what the job writes.
 pub(in crate::process) fn along(end: &End, stream: StandardStream) -> io::Result<Option<AlongFd<'_>>> {
-    if !matches!(end.leads, Leads::Along(_)) {
+    if !matches!(end.leads, StdioTarget::Along(_)) {
         return Ok(None);
     }
     Ok(Some(match end.writer.as_ref().map(AsFd::as_fd).or_else(|| own(stream)) {
@@ -115,17 +115,17 @@ pub(in crate::process) fn along(end: &End, stream: StandardStream) -> io::Result
 }
 
 /// Takes what came along with a request: a job's end of its stream, and what the job has.
-pub(crate) fn take_along(control: &mut Control, request: &Request) -> io::Result<(Data, Streams)> {
+pub(crate) fn take_along(control: &mut ControlChild, request: &Request) -> io::Result<(DataChild, Streams)> {
     let taken = &request.inherited;
     let mut next = || {
         let received = control.received().ok_or_else(|| io::Error::other("its descriptors did not come along"));
         received.and_then(|descriptor| clear_of(descriptor, taken))
     };
     let data = next()?;
-    let mut along = |leads: &Leads| matches!(leads, Leads::Along(_)).then(&mut next).transpose();
+    let mut along = |leads: &StdioTarget| matches!(leads, StdioTarget::Along(_)).then(&mut next).transpose();
     let (stdout, stderr) = (along(&request.stdout)?, along(&request.stderr)?);
     let inherited = taken.iter().map(|number| Ok((*number, next()?))).collect::<io::Result<_>>()?;
-    Ok((Data::new(&data)?.clear_of(taken)?, Streams { stdout, stderr, inherited }))
+    Ok((DataChild::new(&data)?.clear_of(taken)?, Streams { stdout, stderr, inherited }))
 }
 
 /// What a job has: what is to stand in the place of standard output and standard error, and what it inherits, each under its
@@ -241,12 +241,12 @@ pub(in crate::process) fn is_privileged() -> bool {
 
 /// The end of the control socket that a copy of this binary has. Reading never waits; writing does.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct ControlChild {
     socket: OwnedFd,
     received: VecDeque<OwnedFd>,
 }
 
-impl Control {
+impl ControlChild {
     pub(crate) fn new(socket: OwnedFd) -> Self {
         Self { socket, received: VecDeque::new() }
     }
@@ -263,13 +263,13 @@ impl Control {
     }
 }
 
-impl AsFd for Control {
+impl AsFd for ControlChild {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Read for Control {
+impl Read for ControlChild {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -292,7 +292,7 @@ impl Read for Control {
     }
 }
 
-impl Write for Control {
+impl Write for ControlChild {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::net::send(&self.socket, bytes, NO_SIGNAL)?)
     }
@@ -304,20 +304,20 @@ impl Write for Control {
 
 /// The job's end of its stream from and to the parent.
 #[derive(Debug)]
-pub(crate) struct Data {
+pub(crate) struct DataChild {
     socket: OwnedFd,
     identity: (i128, u64),
 }
 
 /// What comes to the job.
 #[derive(Debug)]
-pub(crate) struct Incoming(Arc<Data>);
+pub(crate) struct Incoming(Arc<DataChild>);
 
 /// What goes from the job to the parent.
 #[derive(Debug)]
-pub(crate) struct Outgoing(Arc<Data>);
+pub(crate) struct Outgoing(Arc<DataChild>);
 
-impl Data {
+impl DataChild {
     /// Puts the stream where user code doesn't meet it.
     pub(crate) fn new(socket: &OwnedFd) -> io::Result<Self> {
         let socket = private(socket.as_fd())?;
@@ -364,7 +364,7 @@ impl Outgoing {
     }
 }
 
-impl AsFd for Data {
+impl AsFd for DataChild {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -403,7 +403,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         send(parent.as_fd(), b"abc", &[writer.as_fd()]).expect("the socket takes three bytes");
         drop(writer);
-        let mut control = Control::new(warden.into());
+        let mut control = ControlChild::new(warden.into());
         let mut bytes = [0; 8];
         assert_eq!(control.read(&mut bytes).expect("three bytes are there"), 3);
         let mut received = File::from(control.received().expect("a descriptor came along"));
@@ -417,8 +417,8 @@ mod tests {
     #[test]
     fn a_stream_whose_number_became_another_file_is_noticed() {
         let (_parent, job) = UnixStream::pair().expect("a socket pair");
-        let data = Data::new(&job.into()).expect("a socket has an identity");
-        let other = Data { socket: null().expect("the null device"), identity: data.identity };
+        let data = DataChild::new(&job.into()).expect("a socket has an identity");
+        let other = DataChild { socket: null().expect("the null device"), identity: data.identity };
         assert!(data.split().1.check().is_ok());
         assert!(other.split().1.check().is_err());
     }

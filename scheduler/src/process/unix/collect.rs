@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::pid::ChildPid;
-use crate::evidence::{Exit, Usage};
+use crate::outcome::{Exit, Usage};
 
 /// A process that has ended, and is gone now.
 #[derive(Debug)]

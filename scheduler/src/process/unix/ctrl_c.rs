@@ -13,14 +13,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::signals::is_ignored;
-use super::{Doorbell, wait};
+use super::{LoopWaker, wait};
 use crate::clock::Deadline;
 
 /// What the handler and the thread share.
 struct Presses {
     /// How many of them the thread has not seen. A fork of this process counts its own, and nobody looks at those.
     unseen: AtomicUsize,
-    doorbell: Doorbell,
+    waker: LoopWaker,
 }
 
 /// Has `pressed` called in a thread of its own each time that somebody presses Ctrl-C, until the process exits.
@@ -30,7 +30,7 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
     if is_ignored(libc::SIGINT) {
         return Ok(());
     }
-    let shared = Arc::new(Presses { unseen: AtomicUsize::new(0), doorbell: Doorbell::new()? });
+    let shared = Arc::new(Presses { unseen: AtomicUsize::new(0), waker: LoopWaker::new()? });
     let theirs = Arc::clone(&shared);
     // SAFETY: The handler adds to an atomic and writes to a descriptor that stays open; it takes no lock, allocates nothing and
     // can't panic.
@@ -51,16 +51,16 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
 impl Presses {
     fn add(&self) {
         self.unseen.fetch_add(1, Ordering::AcqRel);
-        self.doorbell.ring();
+        self.waker.ring();
     }
 
     fn wait(&self) {
-        wait(iter::empty(), Some(&self.doorbell), Deadline::after(Duration::MAX));
+        wait(iter::empty(), Some(&self.waker), Deadline::after(Duration::MAX));
     }
 
     fn take(&self) -> usize {
         // Before the count is read: a press that comes later rings once more.
-        self.doorbell.hush();
+        self.waker.hush();
         self.unseen.swap(0, Ordering::AcqRel)
     }
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
 
-use crate::captured::StandardStream;
+use crate::outcome::StandardStream;
 
 /// Private descriptors are put at or above this number, where a job that counts on small ones doesn't meet them.
 pub(super) const PRIVATE: i32 = 200;

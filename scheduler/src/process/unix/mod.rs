@@ -4,15 +4,15 @@ mod append;
 mod at_start;
 pub(super) mod channel;
 mod collect;
+mod control_socket;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
+mod data_socket;
 pub(super) mod descriptor;
-mod doorbell;
 mod kept;
-mod lent;
+mod lent_stdout;
 pub(super) mod limits;
-mod link;
-mod orders;
+mod loop_waker;
 mod own_stream;
 mod parent;
 mod pid;
@@ -22,22 +22,22 @@ mod wait;
 
 pub(crate) use append::{append_line, append_to};
 pub(crate) use channel::{
-    Control, Data, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
+    ControlChild, DataChild, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(super) use collect::Collected;
 pub(super) use collect::collect;
+pub(crate) use control_socket::lacks_room;
+pub(super) use control_socket::{ControlSocket, spawn};
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
-pub(crate) use doorbell::Doorbell;
+pub(crate) use data_socket::DataSocket;
 pub(crate) use kept::{forget_kept, is_kept};
-pub(crate) use lent::LentStdout;
+pub(crate) use lent_stdout::LentStdout;
 pub(crate) use limits::limit;
-pub(crate) use link::Link;
-pub(crate) use orders::lacks_room;
-pub(super) use orders::{Orders, spawn};
+pub(crate) use loop_waker::LoopWaker;
 pub(crate) use own_stream::{OwnStream, Source, SourceWriter};
 pub(crate) use parent::{Announced, ParentWatch, Woken};
 pub(crate) use pid::ChildPid;
-pub(crate) use signals::{manner, signal_name};
-pub(crate) use wait::{Glance, Interests, wait};
+pub(crate) use signals::{exit_class, signal_name};
+pub(crate) use wait::{Glance, Interest, wait};

@@ -14,7 +14,7 @@ use rustix::net::SendFlags;
 
 use super::channel::NO_SIGNAL;
 use super::descriptor::{above_standard, own};
-use crate::captured::StandardStream;
+use crate::outcome::StandardStream;
 
 /// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
 const PIECE: usize = 4096;

@@ -7,8 +7,8 @@ use std::ptr;
 
 use libc::c_int;
 
-use crate::evidence::Exit;
-use crate::process::Manner;
+use crate::outcome::Exit;
+use crate::process::ExitClass;
 
 /// The standard library's own: its stack-overflow handler, which it doesn't install where these signals are ignored
 /// already, and the SIGPIPE that Rust programs ignore.
@@ -92,13 +92,13 @@ pub(super) fn is_ignored(signal: c_int) -> bool {
 }
 
 /// Says what the way in which a process ended tells of the cause.
-pub(crate) fn manner(exit: Exit) -> Manner {
+pub(crate) fn exit_class(exit: Exit) -> ExitClass {
     match exit {
-        Exit::Signal { number: libc::SIGKILL, .. } => Manner::Killed,
-        Exit::Signal { number: libc::SIGABRT, .. } => Manner::Aborted,
-        Exit::Signal { number: libc::SIGXCPU, .. } => Manner::OutOfCpuTime,
-        Exit::Signal { number: libc::SIGXFSZ, .. } => Manner::OutOfFileSize,
-        Exit::Signal { .. } | Exit::Code(_) => Manner::Otherwise,
+        Exit::Signal { number: libc::SIGKILL, .. } => ExitClass::Killed,
+        Exit::Signal { number: libc::SIGABRT, .. } => ExitClass::Aborted,
+        Exit::Signal { number: libc::SIGXCPU, .. } => ExitClass::OutOfCpuTime,
+        Exit::Signal { number: libc::SIGXFSZ, .. } => ExitClass::OutOfFileSize,
+        Exit::Signal { .. } | Exit::Code(_) => ExitClass::Otherwise,
     }
 }
 

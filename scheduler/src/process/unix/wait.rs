@@ -2,7 +2,7 @@
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::doorbell::Doorbell;
+use super::loop_waker::LoopWaker;
 use super::poll;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
@@ -10,7 +10,7 @@ use crate::process::{Ready, Stream, Worker};
 
 /// What is waited for, of one warden and its job.
 #[derive(Debug)]
-pub(crate) struct Interests<'a> {
+pub(crate) struct Interest<'a> {
     word: [Option<PollFd<'a>>; 2],
     data: Option<PollFd<'a>>,
     output: [Option<PollFd<'a>>; 3],
@@ -28,36 +28,36 @@ pub(crate) enum Glance {
     ForAWord,
 }
 
-impl<'a> Interests<'a> {
+impl<'a> Interest<'a> {
     /// The word of a warden: it has no job, or one of which nothing counts any more but its end.
-    pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
+    pub(crate) fn report(worker: &'a Worker) -> Self {
         Self {
             word: worker.word_interests(PollFlags::IN),
             output: [output_interest(worker.stderr_awaited()), None, None],
-            ..Self::in_the_end_of(worker)
+            ..Self::exit(worker)
         }
     }
 
     /// A job that is coming up. Its warden's greeting can wait: of that one it counts only that it is there.
-    pub(crate) fn in_the_start_of(worker: &'a Worker, stream: &'a Stream) -> Self {
+    pub(crate) fn starting(worker: &'a Worker, stream: &'a Stream) -> Self {
         let word = worker.word_interests(PollFlags::empty());
-        Self { word, ..Self::in_the_life_of(worker, stream) }
+        Self { word, ..Self::running(worker, stream) }
     }
 
     /// A job that runs.
-    pub(crate) fn in_the_life_of(worker: &'a Worker, stream: &'a Stream) -> Self {
-        Self { data: data_interest(stream), ..Self::in_the_word_of(worker) }
+    pub(crate) fn running(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self { data: data_interest(stream), ..Self::report(worker) }
     }
 
     /// And what the job writes.
-    pub(crate) fn and_in(self, written: &'a Output) -> Self {
+    pub(crate) fn and_output(self, written: &'a Output) -> Self {
         let [stderr, ..] = self.output;
         let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
         Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }
     }
 
     /// The end of a warden.
-    pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
+    pub(crate) fn exit(worker: &'a Worker) -> Self {
         let exit = worker.exit_interest();
         Self { word: [None, None], data: None, output: [None, None, None], exit, glance: worker.must_be_glanced_at() }
     }
@@ -81,18 +81,18 @@ fn data_interest(stream: &Stream) -> Option<PollFd<'_>> {
 ///
 /// Where the kernel can't tell, everything may be: nothing of it blocks, and the jobs must not be given up for it.
 pub(crate) fn wait<'a>(
-    interests: impl Iterator<Item = Interests<'a>>,
-    doorbell: Option<&Doorbell>,
+    interests: impl Iterator<Item = Interest<'a>>,
+    waker: Option<&LoopWaker>,
     deadline: Deadline,
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
-    let each = |interests: &Interests<'a>| {
+    let each = |interests: &Interest<'a>| {
         let [stderr, jobs_stdout, jobs_stderr] = &interests.output;
         let [word, last_word] = &interests.word;
         [word, last_word, &interests.data, stderr, jobs_stdout, jobs_stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
-    fds.extend(doorbell.map(Doorbell::interest));
+    fds.extend(waker.map(LoopWaker::interest));
     let glance = interests.iter().any(|interests| interests.glance.is_some());
     let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
     let untold = poll::poll(&mut fds, until).is_err();
@@ -103,7 +103,7 @@ pub(crate) fn wait<'a>(
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
         interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interests { word, data, output, exit, glance }| Ready {
+    let ready = interests.iter().map(|Interest { word, data, output, exit, glance }| Ready {
         control: word.iter().filter(|word| is_ready(word)).count() > 0 || *glance == Some(Glance::ForAWord),
         data: is_ready(data),
         output: output.iter().filter(|stream| is_ready(stream)).count() > 0,

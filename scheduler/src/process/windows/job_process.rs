@@ -15,11 +15,11 @@ use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPi
 
 use super::Milestones;
 use super::pipe::{Inheritance, set_inheritable};
-use crate::captured::StandardStream;
+use crate::outcome::StandardStream;
 use crate::process::ALONE;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind};
-use crate::wire::message::{Hello, Leads, Request};
+use crate::wire::message::{Hello, Request, StdioTarget};
 
 /// Which of the handles that a job inherits are its ends of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request: Request =
         codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
-    let along = |leads: &Leads| match leads {
-        Leads::Along(number) => usize::try_from(*number).ok().map(own),
+    let along = |leads: &StdioTarget| match leads {
+        StdioTarget::Along(number) => usize::try_from(*number).ok().map(own),
         _ => None,
     };
     let (stdout, stderr) = (along(&request.stdout), along(&request.stderr));

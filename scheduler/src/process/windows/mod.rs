@@ -4,27 +4,27 @@ mod append;
 mod create;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
+mod exit_wait;
+mod iocp;
 mod job_object;
 mod job_process;
 mod limits;
-mod listed;
 mod milestones;
-mod operation;
+mod overlapped;
 mod own_stream;
 mod pipe;
-mod port;
-mod process_end;
+mod process_query;
 mod wait;
 mod worker;
 
 pub(crate) use append::{append_line, append_to};
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
+pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::limit;
 pub(crate) use milestones::Milestones;
 pub(crate) use own_stream::{LentStdout, OwnStream};
-pub(crate) use pipe::{Link, Source, SourceWriter};
-pub(crate) use process_end::{ChildPid, manner, signal_name};
-pub(crate) use wait::{Doorbell, Interests, wait};
+pub(crate) use pipe::{DataSocket, Source, SourceWriter};
+pub(crate) use wait::{Interest, LoopWaker, wait};
 pub(crate) use worker::{Worker, lacks_room};

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::port;
-use crate::captured::StandardStream;
+use crate::outcome::StandardStream;
 use crate::process::output::Printer;
 
 /// How much the thread is given at a time.

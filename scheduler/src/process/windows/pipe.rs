@@ -1,4 +1,4 @@
-//! Pipes of which the parent's end never blocks: `Source`, `Link`, and the two directions that these are made of.
+//! Pipes of which the parent's end never blocks: `Source`, `DataSocket`, and the two directions that these are made of.
 
 #![expect(unsafe_code, reason = "a named pipe, the only kind that doesn't block, has no safe API")]
 
@@ -19,7 +19,7 @@ use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe,
 };
 
-use super::operation::Operation;
+use super::overlapped::Operation;
 use super::port;
 
 /// How much a pipe holds.
@@ -127,12 +127,12 @@ impl Drop for Sink {
 
 /// The parent's ends of the two pipes that make a stream to and from a job.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct DataSocket {
     source: Source,
     sink: Option<Sink>,
 }
 
-impl Link {
+impl DataSocket {
     /// Opens one, and returns it with the job's ends: the one to read from, and the one to write to.
     pub(super) fn open() -> io::Result<(Self, [File; 2])> {
         let (source, jobs_sink) = Source::open()?;
@@ -165,7 +165,7 @@ impl Link {
     }
 }
 
-impl Read for Link {
+impl Read for DataSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.source.read(buffer)
     }
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_slow_makes_a_writer_wait_and_one_that_is_gone_ends_it() {
-        let (mut link, [mut reader, writer]) = Link::open().expect("two pipes");
+        let (mut link, [mut reader, writer]) = DataSocket::open().expect("two pipes");
         let mut sent = 0;
         let chunk = [7; 10_000];
         while let Ok(count) = link.send(&chunk) {

@@ -14,7 +14,7 @@ const GLANCE: Duration = Duration::from_millis(2);
 
 /// What is waited for, of one job.
 #[derive(Debug)]
-pub(crate) struct Interests<'a> {
+pub(crate) struct Interest<'a> {
     worker: &'a Worker,
     stream: Option<&'a Stream>,
     written: Option<&'a Output>,
@@ -30,29 +30,29 @@ enum Word {
     Last,
 }
 
-impl<'a> Interests<'a> {
+impl<'a> Interest<'a> {
     /// How a job's process ends: nothing else of it counts any more.
-    pub(crate) fn in_the_word_of(worker: &'a Worker) -> Self {
+    pub(crate) fn report(worker: &'a Worker) -> Self {
         Self { worker, stream: None, written: None, word: Word::Any }
     }
 
     /// A job that is coming up.
-    pub(crate) fn in_the_start_of(worker: &'a Worker, stream: &'a Stream) -> Self {
-        Self::in_the_life_of(worker, stream)
+    pub(crate) fn starting(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self::running(worker, stream)
     }
 
     /// A job that runs.
-    pub(crate) fn in_the_life_of(worker: &'a Worker, stream: &'a Stream) -> Self {
-        Self { stream: Some(stream), ..Self::in_the_word_of(worker) }
+    pub(crate) fn running(worker: &'a Worker, stream: &'a Stream) -> Self {
+        Self { stream: Some(stream), ..Self::report(worker) }
     }
 
     /// And what the job writes.
-    pub(crate) fn and_in(self, written: &'a Output) -> Self {
+    pub(crate) fn and_output(self, written: &'a Output) -> Self {
         Self { written: Some(written), ..self }
     }
 
     /// The end of a process that is of no use any more.
-    pub(crate) fn in_the_end_of(worker: &'a Worker) -> Self {
+    pub(crate) fn exit(worker: &'a Worker) -> Self {
         Self { worker, stream: None, written: None, word: Word::Last }
     }
 
@@ -67,7 +67,7 @@ impl<'a> Interests<'a> {
             Awaited::Nothing => false,
         });
         let data = self.stream.is_some_and(|stream| {
-            let has_room = |link: &super::Link| stream.has_outgoing() && link.has_room();
+            let has_room = |link: &super::DataSocket| stream.has_outgoing() && link.has_room();
             stream.link().is_some_and(|link| link.is_ready() || has_room(link))
         });
         Ready { control: self.worker.has_news(), data, output, exited: false }
@@ -77,15 +77,15 @@ impl<'a> Interests<'a> {
 /// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the
 /// interests.
 pub(crate) fn wait<'a>(
-    interests: impl Iterator<Item = Interests<'a>>,
-    doorbell: Option<&Doorbell>,
+    interests: impl Iterator<Item = Interest<'a>>,
+    waker: Option<&LoopWaker>,
     deadline: Deadline,
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     loop {
         let seen = port::changes();
-        let ready: Vec<_> = interests.iter().map(Interests::ready).collect();
-        let is_rung = doorbell.is_some_and(Doorbell::is_rung);
+        let ready: Vec<_> = interests.iter().map(Interest::ready).collect();
+        let is_rung = waker.is_some_and(LoopWaker::is_rung);
         if is_rung || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
@@ -96,9 +96,9 @@ pub(crate) fn wait<'a>(
 
 /// Calls whoever waits for jobs away from that, from another thread. It goes on ringing until it is hushed.
 #[derive(Debug)]
-pub(crate) struct Doorbell(AtomicBool);
+pub(crate) struct LoopWaker(AtomicBool);
 
-impl Doorbell {
+impl LoopWaker {
     #[expect(clippy::unnecessary_wraps, reason = "on other platforms it takes a descriptor")]
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(AtomicBool::new(false)))
@@ -112,7 +112,7 @@ impl Doorbell {
 
     /// Leaves the bell as a ring does that was heard together with the one before it.
     #[cfg(test)]
-    pub(crate) fn ring_unheard(&self) {
+    pub(crate) fn wake_unnoticed(&self) {
         self.0.store(true, Ordering::Release);
     }
 
@@ -134,13 +134,13 @@ mod tests {
 
     #[test]
     fn a_ring_ends_a_wait_that_has_begun_and_one_that_has_not() {
-        let doorbell = Doorbell::new().expect("it takes nothing");
+        let waker = LoopWaker::new().expect("it takes nothing");
         thread::scope(|scope| {
-            scope.spawn(|| doorbell.ring());
+            scope.spawn(|| waker.ring());
             for _ in 0..2 {
-                wait(std::iter::empty(), Some(&doorbell), Deadline::after(Duration::MAX));
+                wait(std::iter::empty(), Some(&waker), Deadline::after(Duration::MAX));
             }
         });
-        assert!(doorbell.is_rung());
+        assert!(waker.is_rung());
     }
 }

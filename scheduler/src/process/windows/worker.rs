@@ -16,19 +16,19 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::create::{Inherited, Suspended};
+use super::exit_wait::{ProcessEnd, exit, usage};
 use super::job_object::JobObject;
 use super::job_process::Role;
-use super::listed::{has_ended, is_console_host};
-use super::pipe::{Link, inheritable};
-use super::process_end::{ProcessEnd, exit, usage};
-use super::wait::{Interests, wait};
+use super::pipe::{DataSocket, inheritable};
+use super::process_query::{has_ended, is_console_host};
+use super::wait::{Interest, wait};
 use crate::clock::Deadline;
-use crate::evidence::{Sweep, SweptBy};
-use crate::process::output::{Awaited, Ends, Outlet, Relay};
-use crate::process::{COOKIE, Cookie, Heard, MARKER, Stream, Word};
+use crate::outcome::{Sweep, SweptBy};
+use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
+use crate::process::{MARKER, RUN_MARKER, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
-use crate::wire::message::{ExitReport, Leads, Request};
+use crate::wire::message::{ExitReport, Request, StdioTarget};
 
 /// How long the rest of a job may take to end once its process has, before it is named.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ pub(crate) struct Worker {
     id: u32,
     end: ProcessEnd,
     /// The stream to it, until it is assigned a job.
-    link: Option<Link>,
+    link: Option<DataSocket>,
     /// What it writes to standard error, if it isn't told anything else.
     stderr: Relay,
     /// How many others were in the job object when it was ended.
@@ -82,16 +82,21 @@ enum State {
 
 impl Worker {
     /// Starts `command` in a job object, with its end of a stream, and of its standard error.
-    pub(crate) fn spawn(command: &mut Command, cookie: &Cookie, _: Mark, outlet: Outlet) -> io::Result<Self> {
+    pub(crate) fn spawn(
+        command: &mut Command,
+        run_marker: &RunMarker,
+        _: Mark,
+        default_output: DefaultOutput,
+    ) -> io::Result<Self> {
         let object = JobObject::new()?;
-        let (link, [jobs_source, jobs_sink]) = Link::open()?;
-        let (stderr, jobs_stderr) = outlet.relay()?;
+        let (link, [jobs_source, jobs_sink]) = DataSocket::open()?;
+        let (stderr, jobs_stderr) = default_output.relay()?;
         let null = OpenOptions::new().read(true).write(true).open("NUL")?;
         let (null_in, null_out) = (inheritable(null.as_handle())?, inheritable(null.as_handle())?);
         let jobs_stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
         let role = Role::of([&source, &sink]);
-        command.env(MARKER, role.written()).env(COOKIE, cookie.value());
+        command.env(MARKER, role.written()).env(RUN_MARKER, run_marker.value());
         let others = [source.as_handle(), sink.as_handle()];
         let standard = [null_in.as_handle(), null_out.as_handle(), jobs_stderr.as_handle()];
         let inherited = Inherited { standard, others };
@@ -108,19 +113,19 @@ impl Worker {
     pub(crate) fn ask(&mut self) {}
 
     /// Tells the process which job it is to run and to which ends to write, and returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &Ends) -> io::Result<Stream> {
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
         for (leads, end) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
-            if let Leads::Along(_) = leads {
+            if let StdioTarget::Along(_) = leads {
                 let own = io::stdout();
                 let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
                 // This process may have none: one with windows, or one that gave its own up. As a handle that is copied, the
                 // number that means "none" means this process.
                 let none = [ptr::null_mut(), INVALID_HANDLE_VALUE].contains(&handle.as_raw_handle());
                 *leads = match self.give(handle) {
-                    _ if none => Leads::Nowhere,
+                    _ if none => StdioTarget::Nowhere,
                     // One that the application has closed.
-                    Err(_) if end.writer.is_none() => Leads::Nowhere,
+                    Err(_) if end.writer.is_none() => StdioTarget::Nowhere,
                     given => given?,
                 };
             }
@@ -138,7 +143,7 @@ impl Worker {
 
     /// Gives the process a copy of a handle, and returns the number by which it knows that.
     #[expect(unsafe_code, reason = "another process's handles have no safe API")]
-    fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<Leads> {
+    fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<StdioTarget> {
         let mut copy = ptr::null_mut();
         // SAFETY: All three handles are open, and the pointer is to a variable of ours.
         let given = unsafe {
@@ -146,17 +151,17 @@ impl Worker {
             DuplicateHandle(own, handle.as_raw_handle(), theirs, &raw mut copy, 0, 1, DUPLICATE_SAME_ACCESS)
         };
         if given != 0 {
-            return Ok(Leads::Along(copy as u64));
+            return Ok(StdioTarget::Along(copy as u64));
         }
         match io::Error::last_os_error() {
             // We may do to our own process what we like, unless it is ending by now: how it ends is what there is to tell.
-            error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(Leads::Nowhere),
+            error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(StdioTarget::Nowhere),
             error => Err(error),
         }
     }
 
     /// Ends the process and all that it started.
-    pub(crate) fn tell_to_kill(&mut self) {
+    pub(crate) fn request_kill(&mut self) {
         self.count_others();
         self.object.terminate();
     }
@@ -168,24 +173,24 @@ impl Worker {
 
     /// There is no signal that would ask the processes of a job: it is asked by word.
     #[expect(clippy::unused_self, reason = "a warden sends a signal")]
-    pub(crate) fn tell_to_terminate(&mut self) {}
+    pub(crate) fn request_terminate(&mut self) {}
 
     /// Tells what there is to tell of the end.
-    pub(crate) fn listen(&mut self) -> Heard {
+    pub(crate) fn listen(&mut self) -> Received {
         match self.state {
-            State::Running if !self.has_ended() => Heard::Nothing,
+            State::Running if !self.has_ended() => Received::WouldBlock,
             State::Running => {
                 if self.ended == 0 {
                     self.count_others();
                 }
                 self.object.terminate();
                 self.state = State::Sweeping { deadline: Deadline::after(SWEEP_LIMIT) };
-                Heard::Partial
+                Received::Partial
             }
             State::Sweeping { deadline } => {
                 let left = self.others();
                 if !left.is_empty() && !deadline.is_past() {
-                    return Heard::Nothing;
+                    return Received::WouldBlock;
                 }
                 let sweep = match (left.is_empty(), self.ended) {
                     (false, _) => Sweep::escaped(left),
@@ -194,7 +199,7 @@ impl Worker {
                 };
                 self.state = State::Told;
                 let usage = usage(self.process.as_handle(), &self.object);
-                Heard::Word(Word::Exit(Some(ExitReport {
+                Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     exit: exit(self.process.as_handle()),
                     usage,
                     sweep,
@@ -203,7 +208,7 @@ impl Worker {
                     expired: false,
                 })))
             }
-            State::Told => Heard::Nothing,
+            State::Told => Received::WouldBlock,
         }
     }
 
@@ -280,7 +285,7 @@ impl Drop for Worker {
         self.dismiss();
         let deadline = Deadline::after(ABANDON);
         while !self.has_ended() && !deadline.is_past() {
-            wait(std::iter::once(Interests::in_the_end_of(self)), None, deadline);
+            wait(std::iter::once(Interest::exit(self)), None, deadline);
         }
     }
 }

@@ -1,0 +1,54 @@
+//! `FrameSender`: the job's way to its parent.
+
+use std::fmt;
+use std::io;
+use std::process;
+use std::sync::{Mutex, PoisonError};
+
+use crate::process::Outgoing;
+use crate::wire::codec;
+use crate::wire::frame::{self, Kind, Mark};
+
+/// The way to the parent, for the job's thread and for the panics of all others.
+///
+/// A copy that user code forked may come by as well; it has nothing to tell.
+pub(crate) struct FrameSender {
+    pub(super) job: u32,
+    mark: Mark,
+    data: Mutex<Outgoing>,
+}
+
+impl FrameSender {
+    /// Returns the one of this process.
+    pub(super) fn new(mark: Mark, data: Outgoing) -> Self {
+        Self { job: process::id(), mark, data: Mutex::new(data) }
+    }
+
+    /// Says whether this is the job's process, and no copy that the job forked.
+    pub(super) fn is_own_process(&self) -> bool {
+        process::id() == self.job
+    }
+
+    pub(super) fn send(&self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+        self.write(|data| frame::write(data, self.mark, kind, payload))
+    }
+
+    pub(super) fn send_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
+        self.send(kind, &codec::encode(payload).map_err(io::Error::other)?)
+    }
+
+    fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {
+        if !self.is_own_process() {
+            return Err(io::Error::other("this process was forked by the job"));
+        }
+        let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        data.check()?;
+        write(&mut data)
+    }
+}
+
+impl fmt::Debug for FrameSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Teller").field("job", &self.job).finish_non_exhaustive()
+    }
+}

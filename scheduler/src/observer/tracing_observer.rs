@@ -1,0 +1,148 @@
+//! `Tracing`: an observer that passes on what it is told to `tracing`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ::tracing::{Span, debug, info, info_span, warn};
+
+use crate::observer::{Asked, AttemptEnded, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept};
+use crate::outcome::{Status, Sweep};
+
+/// An [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs, under the target `scheduler`. With
+/// the feature `tracing`.
+///
+/// Each job has a span `job` (`job_id`, `job`), from the moment at which it is queued until it is recorded, within the span
+/// in which the list is run. In it each attempt has a span `attempt` (`attempt`, `process`). The events are those of the
+/// observer: what went well is told at the level `info`, what didn't at `warn`, and what is of less interest at `debug`.
+///
+/// This crate prints nothing: who sees it, a subscriber of your own says.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, Scheduler, Tracing};
+///
+/// #[job]
+/// fn quick() -> u8 { 1 }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     // tracing_subscriber::fmt::init();
+///     let records = Scheduler::new().observer(Tracing::new()).run(jobs![("a", quick)])?;
+///     assert_eq!(records[0].result::<u8>()?, 1);
+///     Ok(())
+/// }
+/// ```
+#[derive(Default)]
+pub struct Tracing {
+    spans: Mutex<HashMap<u64, Spans>>,
+}
+
+/// The spans of a job that is not over.
+struct Spans {
+    job: Span,
+    attempt: Option<Span>,
+}
+
+impl Tracing {
+    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer). One of them may serve any number of
+    /// schedulers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn spans(&self) -> MutexGuard<'_, HashMap<u64, Spans>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the span of the job, or that of its attempt while there is one.
+    fn innermost(&self, key: u64) -> Span {
+        let spans = self.spans();
+        spans.get(&key).map_or_else(Span::none, |of| of.attempt.as_ref().unwrap_or(&of.job).clone())
+    }
+}
+
+impl Observer for Tracing {
+    fn queued(&self, event: &Queued<'_>) {
+        let job = info_span!(target: "scheduler", "job", job_id = event.job_id, job = event.job);
+        debug!(target: "scheduler", parent: &job, "queued");
+        self.spans().insert(event.key, Spans { job, attempt: None });
+    }
+
+    fn started(&self, event: &Started<'_>) {
+        let Started { attempt, process, .. } = *event;
+        let job = self.innermost(event.key);
+        let span = info_span!(target: "scheduler", parent: &job, "attempt", attempt, process);
+        info!(target: "scheduler", parent: &span, "started");
+        if let Some(spans) = self.spans().get_mut(&event.key) {
+            spans.attempt = Some(span);
+        }
+    }
+
+    fn progress(&self, event: &Progress<'_>) {
+        let Progress { done, total, .. } = *event;
+        debug!(target: "scheduler", parent: &self.innermost(event.key), done, total, "progress");
+    }
+
+    fn message(&self, event: &Message<'_>) {
+        debug!(target: "scheduler", parent: &self.innermost(event.key), text = event.text, "message");
+    }
+
+    fn checkpoint(&self, event: &Saved<'_>) {
+        debug!(target: "scheduler", parent: &self.innermost(event.key), bytes = event.checkpoint.len(), "saved");
+    }
+
+    fn asked(&self, event: &Asked<'_>) {
+        warn!(target: "scheduler", parent: &self.innermost(event.key), reason = event.reason, "asked to end");
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        let span = self.innermost(event.key);
+        let status = event.attempt.status().as_str();
+        let duration_sec = event.attempt.duration().as_secs_f64();
+        let retry_in_sec = event.retry_in.map(|time| time.as_secs_f64());
+        match event.attempt.error() {
+            None => info!(target: "scheduler", parent: &span, status, duration_sec, "attempt ended"),
+            Some(error) => {
+                warn!(target: "scheduler", parent: &span, status, duration_sec, error, retry_in_sec, "attempt ended");
+            }
+        }
+    }
+
+    fn swept(&self, event: &Swept<'_>) {
+        let span = self.innermost(event.key);
+        match event.sweep {
+            // That can't be proved on every platform, and that it could be and was not, the record tells.
+            Sweep::Clean | Sweep::Unproved { killed: 0 } => {
+                debug!(target: "scheduler", parent: &span, sweep = %event.sweep, "swept");
+            }
+            found => warn!(target: "scheduler", parent: &span, sweep = %found, "swept"),
+        }
+        drop(span);
+        // The attempt is over with it.
+        let attempt = self.spans().get_mut(&event.key).and_then(|spans| spans.attempt.take());
+        drop(attempt);
+    }
+
+    fn recorded(&self, event: &Recorded<'_>) {
+        let spans = self.spans().remove(&event.key);
+        let span = spans.map_or_else(Span::none, |spans| spans.job);
+        let record = event.record;
+        let (status, attempts) = (record.status().as_str(), record.attempts().len().max(1));
+        let duration_sec = record.duration().as_secs_f64();
+        if record.status() == Status::Ok {
+            info!(target: "scheduler", parent: &span, status, duration_sec, attempts, "recorded");
+        } else {
+            let error = record.error().unwrap_or_default();
+            warn!(target: "scheduler", parent: &span, status, duration_sec, attempts, error, "recorded");
+        }
+    }
+}
+
+impl fmt::Debug for Tracing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracing").field("jobs", &self.spans().len()).finish()
+    }
+}

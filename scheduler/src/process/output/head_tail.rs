@@ -1,0 +1,163 @@
+//! `HeadTail`: the beginning and the end of a stream, within bounds, and when each part of it came.
+
+use std::collections::VecDeque;
+
+use crate::outcome::{Piece, StandardStream};
+
+/// How many runs of bytes are told apart in the beginning, and as many in the end: of more the last ones are taken for one.
+const RUNS: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct HeadTail {
+    stream: StandardStream,
+    beginning: Part,
+    end: Part,
+    /// How many bytes are in neither.
+    left_out: u64,
+}
+
+/// Bytes, in runs that came at once.
+#[derive(Debug, Default)]
+struct Part {
+    /// How many bytes it may hold.
+    limit: usize,
+    bytes: VecDeque<u8>,
+    runs: VecDeque<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    turn: u64,
+    length: usize,
+}
+
+impl HeadTail {
+    /// Returns one that keeps up to so many bytes.
+    pub(super) fn up_to(limit: usize, stream: StandardStream) -> Self {
+        let part = |limit| Part { limit, ..Part::default() };
+        Self { stream, beginning: part(limit.div_ceil(2)), end: part(limit / 2), left_out: 0 }
+    }
+
+    pub(super) fn stream(&self) -> StandardStream {
+        self.stream
+    }
+
+    /// Keeps bytes that came at this turn, after all others.
+    pub(super) fn push(&mut self, turn: u64, bytes: &[u8]) {
+        let room = self.beginning.limit - self.beginning.bytes.len();
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.beginning.push(turn, first);
+        // What doesn't fit would be taken off at once.
+        let lost = rest.len().saturating_sub(self.end.limit);
+        self.end.push(turn, &rest[lost..]);
+        self.left_out += (lost + self.end.shorten()) as u64;
+    }
+
+    /// Returns what was kept, with the turn at which each piece came.
+    pub(super) fn pieces(self) -> impl Iterator<Item = (u64, Piece)> {
+        let Self { stream, beginning, end, left_out } = self;
+        let piece = move |(turn, bytes)| (turn, Piece { stream, bytes, left_out: 0 });
+        let mut end: Vec<_> = end.pieces().map(piece).collect();
+        let last = beginning.runs.back().map_or(0, |run| run.turn);
+        if left_out > 0 && end.is_empty() {
+            end.push(piece((last, Vec::new())));
+        }
+        if let Some((_, first)) = end.first_mut() {
+            first.left_out = left_out;
+        }
+        beginning.pieces().map(piece).chain(end)
+    }
+}
+
+impl Part {
+    fn push(&mut self, turn: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes.extend(bytes);
+        let is_full = self.runs.len() >= RUNS;
+        match self.runs.back_mut() {
+            Some(run) if run.turn == turn || is_full => run.length += bytes.len(),
+            _ => self.runs.push_back(Run { turn, length: bytes.len() }),
+        }
+    }
+
+    /// Takes off the front what is too much, and returns how many bytes that were.
+    fn shorten(&mut self) -> usize {
+        let excess = self.bytes.len().saturating_sub(self.limit);
+        self.bytes.drain(..excess);
+        let mut left = excess;
+        while let Some(run) = self.runs.front_mut().filter(|_| left > 0) {
+            let taken = run.length.min(left);
+            run.length -= taken;
+            left -= taken;
+            if run.length == 0 {
+                self.runs.pop_front();
+            }
+        }
+        excess
+    }
+
+    fn pieces(mut self) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        self.runs.into_iter().map(move |run| (run.turn, self.bytes.drain(..run.length).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Captured;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn pieces(limit: usize, pushed: &[&str]) -> Vec<(u64, String, u64)> {
+        let mut head_tail = HeadTail::up_to(limit, StandardStream::Stdout);
+        for (turn, bytes) in (1..).zip(pushed) {
+            head_tail.push(turn, bytes.as_bytes());
+        }
+        let text = |bytes| String::from_utf8(bytes).expect("it is ASCII");
+        head_tail.pieces().map(|(turn, piece)| (turn, text(piece.bytes), piece.left_out)).collect()
+    }
+
+    #[test]
+    fn the_beginning_and_the_end_are_kept() {
+        let expected = |pieces: &[(u64, &str, u64)]| -> Vec<_> {
+            pieces.iter().map(|(turn, text, left_out)| (*turn, (*text).to_owned(), *left_out)).collect()
+        };
+        assert_eq!(pieces(8, &["abc", "def"]), expected(&[(1, "abc", 0), (2, "d", 0), (2, "ef", 0)]));
+        assert_eq!(pieces(4, &["abcdefghi"]), expected(&[(1, "ab", 0), (1, "hi", 5)]));
+        assert_eq!(
+            pieces(4, &["a", "bc", "defg", "h"]),
+            expected(&[(1, "a", 0), (2, "b", 0), (3, "g", 4), (4, "h", 0)])
+        );
+        assert_eq!(pieces(1, &["abc", "d"]), expected(&[(1, "a", 0), (1, "", 3)]));
+        assert_eq!(pieces(4, &[]), []);
+    }
+
+    #[test]
+    fn runs_are_bounded_whatever_the_limit() {
+        let mut head_tail = HeadTail::up_to(1 << 20, StandardStream::Stdout);
+        (0..1 << 16).for_each(|turn| head_tail.push(turn, b"x"));
+        assert_eq!(head_tail.pieces().count(), RUNS);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_kept_and_what_is_left_out_is_all(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
+            let mut head_tail = HeadTail::up_to(limit, StandardStream::Stdout);
+            for (turn, bytes) in (0..).zip(&pushed) {
+                head_tail.push(turn, bytes);
+            }
+            let whole = pushed.concat();
+            let captured = Captured::of([StandardStream::Stdout], head_tail.pieces().map(|(_, piece)| piece));
+            let bytes = captured.bytes(StandardStream::Stdout).expect("it is captured");
+            let left_out = usize::try_from(captured.left_out(StandardStream::Stdout)).expect("it is little");
+            prop_assert_eq!(bytes.len(), whole.len().min(limit));
+            prop_assert_eq!(bytes.len() + left_out, whole.len());
+            let (beginning, end) = bytes.split_at(limit.div_ceil(2).min(bytes.len()));
+            prop_assert!(whole.starts_with(beginning) && whole.ends_with(end));
+        }
+    }
+}

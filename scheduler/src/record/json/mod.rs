@@ -1,0 +1,266 @@
+//! How records are serialized, for other programs to read: stable names, plain numbers, and one record's trouble its own.
+//!
+//! What a record gains becomes one more line in [`Record::fields`](crate::Record).
+
+mod value;
+
+use std::time::SystemTime;
+
+use jiff::ZonedDateTime;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::outcome::{Attempt, Failure, Outcome, Overrun, Sweep, Usage};
+use crate::record::Record;
+use crate::result_codec::ErasedOutput;
+use crate::seconds::Seconds;
+use value::{Rules, Value};
+
+/// The fields of something, in the order in which they are written.
+#[derive(Default)]
+struct Fields<'a>(Vec<(&'static str, Box<dyn erased_serde::Serialize + 'a>)>);
+
+impl<'a> Fields<'a> {
+    fn add(&mut self, name: &'static str, value: impl Serialize + 'a) {
+        self.0.push((name, Box::new(value)));
+    }
+
+    fn add_if(&mut self, name: &'static str, value: Option<impl Serialize + 'a>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    /// Adds a job's result, or under the other name why it can't be written.
+    fn add_result(&mut self, names: [&'static str; 2], output: ErasedOutput, bytes: &'a [u8], rules: Rules) {
+        match Value::of(output, bytes, rules) {
+            Ok(value) => self.add(names[0], value),
+            Err(problem) => self.add(names[1], format!("the result can't be written: {problem}")),
+        }
+    }
+
+    fn serialize<S: Serializer>(&self, name: &'static str, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = serializer.serialize_struct(name, self.0.len())?;
+        for (name, value) in &self.0 {
+            written.serialize_field(name, value)?;
+        }
+        written.end()
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rules = if serializer.is_human_readable() { Rules::Json } else { Rules::Binary };
+        self.fields(rules).serialize("Record", serializer)
+    }
+}
+
+impl Record {
+    fn fields(&self, rules: Rules) -> Fields<'_> {
+        let mut fields = Fields::default();
+        fields.add("job_id", &self.job_id);
+        fields.add("job", self.job);
+        fields.add("status", self.status());
+        fields.add("started_at", self.started_at.and_then(rfc_3339));
+        fields.add("duration_sec", Seconds(self.duration));
+        fields.add("total_duration_sec", Seconds(self.total_duration()));
+        if let Outcome::Ok(bytes) = &self.outcome {
+            fields.add_result(["result", "result_error"], self.output, bytes, rules);
+        }
+        fields.add_if("error", self.error());
+        fields.add_if("failure", Cause::of(&self.outcome));
+        if let Some(bytes) = self.late_bytes() {
+            fields.add_result(["late_result", "late_result_error"], self.output, bytes, rules);
+        }
+        fields.add("usage", Used(self.usage));
+        fields.add("sweep", Swept(&self.sweep));
+        fields.add_if("swept_by", self.swept_by);
+        fields.add_if("exit_failure", self.exit_failure());
+        fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
+        fields.add_if("stdout", self.stdout());
+        fields.add_if("stderr", self.stderr());
+        fields.add_if("stderr_tail", Some(self.stderr_tail()).filter(|tail| !tail.is_empty()));
+        if !self.attempts.is_empty() {
+            fields.add("flaky", self.is_flaky());
+            fields.add("attempts", &self.attempts);
+        }
+        fields
+    }
+}
+
+impl Serialize for Attempt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::default();
+        fields.add("attempt", self.number);
+        fields.add("status", self.status());
+        fields.add("started_at", self.started_at.and_then(rfc_3339));
+        fields.add("duration_sec", Seconds(self.duration));
+        fields.add("waited_sec", Seconds(self.waited));
+        fields.add_if("error", self.error());
+        fields.add_if("failure", Cause::of(&self.outcome));
+        fields.add("sweep", Swept(&self.sweep));
+        fields.serialize("Attempt", serializer)
+    }
+}
+
+/// Why there is no result.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Cause<'a, T> {
+    Failure(&'a Failure),
+    Overrun(&'a Overrun<T>),
+}
+
+impl<'a, T> Cause<'a, T> {
+    fn of(outcome: &'a Outcome<T>) -> Option<Self> {
+        match outcome {
+            Outcome::Ok(_) => None,
+            Outcome::Error(failure) => Some(Self::Failure(failure)),
+            Outcome::Timeout(overrun) => Some(Self::Overrun(overrun)),
+        }
+    }
+}
+
+/// As a [`Failure`] is serialized, with the kind `timeout`; without the value that may have come late.
+impl<T> Serialize for Overrun<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::default();
+        fields.add("kind", "timeout");
+        fields.add("limit_sec", Seconds(self.limit()));
+        fields.add("whose", if self.is_of_list() { "list" } else { "job" });
+        fields.add("grace_sec", Seconds(self.grace()));
+        fields.add("ended_in_order", self.ended_in_order());
+        fields.add_if("late_failure", self.failure());
+        fields.serialize("Overrun", serializer)
+    }
+}
+
+struct Used(Usage);
+
+impl Serialize for Used {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Usage { user, system, peak_memory } = self.0;
+        let mut fields = Fields::default();
+        fields.add("user_sec", Seconds(user));
+        fields.add("system_sec", Seconds(system));
+        fields.add("peak_memory_bytes", peak_memory);
+        fields.serialize("Usage", serializer)
+    }
+}
+
+struct Swept<'a>(&'a Sweep);
+
+impl Serialize for Swept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::default();
+        match self.0 {
+            Sweep::Clean => fields.add("kind", "clean"),
+            Sweep::Killed(count) => {
+                fields.add("kind", "killed");
+                fields.add("killed", count);
+            }
+            Sweep::Escaped(pids) => {
+                fields.add("kind", "escaped");
+                fields.add("pids", pids);
+            }
+            Sweep::Unproved { killed } => {
+                fields.add("kind", "unproved");
+                fields.add("killed", killed);
+            }
+        }
+        fields.serialize("Sweep", serializer)
+    }
+}
+
+/// Returns a moment in local time with its offset from UTC, unless no calendar has it.
+fn rfc_3339(moment: SystemTime) -> Option<String> {
+    let moment = ZonedDateTime::try_from(moment).ok()?;
+    Some(moment.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::outcome::{Location, Panic};
+
+    fn written(failure: &Failure) -> Json {
+        serde_json::to_value(failure).expect("it is written")
+    }
+
+    #[test]
+    fn every_failure_has_its_kind_and_its_fields() {
+        let text = || "why".to_owned();
+        let panic = Panic {
+            message: text(),
+            location: Some(Location { file: "a.rs".into(), line: 1, column: 2 }),
+            thread: None,
+            backtrace: None,
+        };
+        let second = Duration::from_secs(1);
+        let location = json!({"file": "a.rs", "line": 1, "column": 2});
+        let cases = [
+            (
+                Failure::Returned { message: text(), sources: vec![text()] },
+                json!({"kind": "returned", "message": "why", "sources": ["why"]}),
+            ),
+            (
+                Failure::Signaled { signal: 11, name: "SIGSEGV", core_dumped: false },
+                json!({"kind": "signaled", "signal": 11, "name": "SIGSEGV", "core_dumped": false}),
+            ),
+            (Failure::StackOverflow { message: text() }, json!({"kind": "stack_overflow", "message": "why"})),
+            (Failure::OutOfMemory { limit: None }, json!({"kind": "out_of_memory", "limit_bytes": null})),
+            (Failure::OutOfMemory { limit: Some(64) }, json!({"kind": "out_of_memory", "limit_bytes": 64})),
+            (Failure::CpuTime { limit: second }, json!({"kind": "cpu_time", "limit_sec": 1.0})),
+            (Failure::FileSize { limit: 9 }, json!({"kind": "file_size", "limit_bytes": 9})),
+            (Failure::Exited { code: 3 }, json!({"kind": "exited", "code": 3})),
+            (Failure::BadExit { code: 3 }, json!({"kind": "bad_exit", "code": 3})),
+            (Failure::ExitTimeout { limit: second }, json!({"kind": "exit_timeout", "limit_sec": 1.0})),
+            (Failure::Unserializable { message: text() }, json!({"kind": "unserializable", "message": "why"})),
+            (Failure::Undelivered { limit: second }, json!({"kind": "undelivered", "limit_sec": 1.0})),
+            (Failure::NeverStarted { reason: text() }, json!({"kind": "never_started", "reason": "why"})),
+            (Failure::Cancelled { begun: true }, json!({"kind": "cancelled", "begun": true})),
+            (Failure::ProtocolBroken { message: text() }, json!({"kind": "protocol_broken", "message": "why"})),
+        ];
+        for (failure, expected) in cases {
+            assert_eq!(written(&failure), expected);
+        }
+        let panicked = written(&Failure::Panicked(panic));
+        assert_eq!(
+            [&panicked["kind"], &panicked["message"], &panicked["location"]],
+            [&json!("panicked"), &json!("why"), &location]
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_written_as_a_failure_is() {
+        let late = crate::outcome::Late::<()>::Failure(Box::new(Failure::Exited { code: 3 }));
+        let overrun = Overrun::of_list(Duration::from_millis(1500), Duration::from_secs(2), Some(late));
+        let expected = json!({
+            "kind": "timeout", "limit_sec": 1.5, "whose": "list", "grace_sec": 2.0, "ended_in_order": false,
+            "late_failure": {"kind": "exited", "code": 3},
+        });
+        assert_eq!(serde_json::to_value(overrun).expect("it is written"), expected);
+    }
+
+    #[test]
+    fn every_sweep_has_its_kind() {
+        let written = |sweep: Sweep| serde_json::to_value(Swept(&sweep)).expect("it is written");
+        assert_eq!(written(Sweep::Clean), json!({"kind": "clean"}));
+        assert_eq!(written(Sweep::Killed(2)), json!({"kind": "killed", "killed": 2}));
+        assert_eq!(written(Sweep::Escaped(vec![7])), json!({"kind": "escaped", "pids": [7]}));
+        assert_eq!(written(Sweep::Unproved { killed: 0 }), json!({"kind": "unproved", "killed": 0}));
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_offset() {
+        let text = rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_123)).expect("a date");
+        assert!(text.contains(".000123") && text.parse::<jiff::Timestamp>().is_ok(), "{text}");
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape.replace('-', "+"), "0000+00+00T00:00:00.000000+00:00");
+        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
+    }
+}

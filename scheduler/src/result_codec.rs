@@ -1,0 +1,140 @@
+//! `Output`: what a job's result type can do, as plain function pointers.
+//!
+//! One static per job carries them, so that records and calls need no type parameter's bounds, and nothing large is
+//! compiled again for every job.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::outcome::Failure;
+use crate::wire::codec::CodecError;
+use crate::wire::value::{self, Encoding};
+
+/// What can be the result of a job: an owned type that `serde` can write and read back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a job",
+    label = "this type can't travel between processes",
+    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts; one of another crate \
+            may need that crate's feature for `serde`"
+)]
+pub trait JobResult: Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> JobResult for T {}
+
+/// As [`JobResult`], of a type that its user can't change: a derive would be no advice.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the result of a job",
+    label = "this type can't travel between processes",
+    note = "send what it is made from: a path in place of a `File`, an address in place of a socket, a `SystemTime` or a `Duration` \
+            in place of an `Instant`, the value itself in place of an `Rc` or `Arc`, a `Vec` in place of an array of more than 32, \
+            a struct in place of a tuple of more than 16"
+)]
+pub trait ForeignResult: JobResult {}
+
+#[diagnostic::do_not_recommend]
+impl<T: JobResult> ForeignResult for T {}
+
+/// How results of type `T` become bytes, and values again.
+pub struct Output<T> {
+    encode: fn(&T, Encoding) -> Result<Vec<u8>, CodecError>,
+    pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
+    erased: ErasedOutput,
+}
+
+impl<T: JobResult> Output<T> {
+    const fn new() -> Self {
+        Self {
+            encode: value::encode::<T>,
+            decode: value::decode::<T>,
+            erased: ErasedOutput {
+                type_id: TypeId::of::<T>,
+                type_name: type_name::<T>,
+                encoding: Encoding::Compact,
+                revive: |bytes| Ok(Box::new(value::decode::<T>(bytes)?)),
+            },
+        }
+    }
+}
+
+/// Returns the functions of `T`. A function, as a bound of a method would hide what the trait has to say.
+#[must_use]
+pub const fn output<T: JobResult>() -> Output<T> {
+    Output::new()
+}
+
+/// Returns what [`output`] does, with other advice where that can't be.
+#[must_use]
+pub const fn output_of_foreign<T: ForeignResult>() -> Output<T> {
+    Output::new()
+}
+
+impl<T> Output<T> {
+    /// Sets how the arguments and the result of the job are encoded.
+    #[must_use]
+    pub const fn encoded_as(mut self, encoding: Encoding) -> Self {
+        self.erased.encoding = encoding;
+        self
+    }
+
+    pub(crate) fn encode(&self, value: &T) -> Result<Vec<u8>, CodecError> {
+        (self.encode)(value, self.erased.encoding)
+    }
+
+    /// Returns the same without the type.
+    #[must_use]
+    pub const fn erased(&self) -> ErasedOutput {
+        self.erased
+    }
+}
+
+impl<T> fmt::Debug for Output<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.erased.fmt(f)
+    }
+}
+
+/// [`Output`] for a type that is no longer named.
+#[derive(Clone, Copy)]
+pub struct ErasedOutput {
+    type_id: fn() -> TypeId,
+    type_name: fn() -> &'static str,
+    encoding: Encoding,
+    revive: Revive,
+}
+
+type Revive = fn(&[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError>;
+
+impl ErasedOutput {
+    /// Says whether this is the type of the results.
+    pub(crate) fn is<T: 'static>(self) -> bool {
+        (self.type_id)() == TypeId::of::<T>()
+    }
+
+    pub(crate) fn type_name(self) -> &'static str {
+        (self.type_name)()
+    }
+
+    pub(crate) fn encoding(self) -> Encoding {
+        self.encoding
+    }
+
+    /// Decodes a result, so that it can be serialised to another format.
+    pub(crate) fn revive(self, bytes: &[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError> {
+        (self.revive)(bytes)
+    }
+}
+
+impl fmt::Debug for ErasedOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Output<{}>", self.type_name())
+    }
+}
+
+/// The failure of a job whose result can't be read back.
+pub(crate) fn undecodable(error: &impl fmt::Display) -> Failure {
+    Failure::Unserializable { message: format!("it can't be read back: {error}") }
+}
