@@ -15,7 +15,7 @@ mod run_context;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-use alone as post;
+use direct as post;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use warden as post;
 

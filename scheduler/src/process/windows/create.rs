@@ -221,8 +221,8 @@ mod tests {
     use super::*;
     use crate::clock::Deadline;
     use crate::process::windows::job_object::JobObject;
-    use crate::process::windows::listed::has_ended;
     use crate::process::windows::pipe::inheritable;
+    use crate::process::windows::process_query::has_ended;
 
     #[test]
     fn a_process_is_in_its_job_object_before_it_runs_and_ends_with_it() {

@@ -17,8 +17,8 @@ use windows_sys::Win32::System::Threading::{
     WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE, WaitForSingleObject,
 };
 
+use super::iocp;
 use super::job_object::{JobObject, ticks};
-use super::port;
 use crate::outcome::{Exit, Usage};
 use crate::process::ExitClass;
 
@@ -64,7 +64,7 @@ impl Drop for ProcessEnd {
 }
 
 unsafe extern "system" fn on_end(_: *mut c_void, _: bool) {
-    port::change();
+    iocp::change();
 }
 
 /// Returns how a process has ended.

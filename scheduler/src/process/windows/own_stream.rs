@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::port;
+use super::iocp;
 use crate::outcome::StandardStream;
 use crate::process::output::Printer;
 
@@ -111,6 +111,6 @@ fn write_what_is_given(stream: StandardStream, mut own: impl Write + IsTerminal,
             None => drop(own.write_all(&bytes).and_then(|()| own.flush())),
         }
         channel.lock().bytes.clear();
-        port::change();
+        iocp::change();
     }
 }

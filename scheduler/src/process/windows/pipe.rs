@@ -19,8 +19,8 @@ use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe,
 };
 
+use super::iocp;
 use super::overlapped::Operation;
-use super::port;
 
 /// How much a pipe holds.
 const CAPACITY: u32 = 64 * 1024;
@@ -208,7 +208,7 @@ fn pair(direction: Direction) -> io::Result<(OwnedHandle, File)> {
     }
     // SAFETY: The handle is new, and nobody else has it.
     let ours = unsafe { OwnedHandle::from_raw_handle(raw) };
-    port::attach(ours.as_handle())?;
+    iocp::attach(ours.as_handle())?;
     let theirs = OpenOptions::new().read(direction == Direction::Out).write(direction == Direction::In).open(name)?;
     Ok((ours, theirs))
 }
@@ -255,11 +255,11 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(60));
         let (mut all, mut chunk) = (Vec::new(), vec![0; 100_000]);
         loop {
-            let seen = port::changes();
+            let seen = iocp::changes();
             match source.read(&mut chunk) {
                 Ok(0) => return all,
                 Ok(count) => all.extend(&chunk[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => port::wait_for_change(seen, deadline),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => iocp::wait_for_change(seen, deadline),
                 Err(error) => panic!("{error}"),
             }
             assert!(!deadline.is_past(), "{} bytes came", all.len());
@@ -294,9 +294,9 @@ mod tests {
         assert!(link.has_ended());
         let deadline = Deadline::after(Duration::from_secs(60));
         let error = loop {
-            let seen = port::changes();
+            let seen = iocp::changes();
             match link.send(&chunk) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => port::wait_for_change(seen, deadline),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => iocp::wait_for_change(seen, deadline),
                 Err(error) => break error,
                 Ok(_) => {}
             }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::port;
+use super::iocp;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
 use crate::process::{Ready, Stream, Worker};
@@ -83,14 +83,14 @@ pub(crate) fn wait<'a>(
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     loop {
-        let seen = port::changes();
+        let seen = iocp::changes();
         let ready: Vec<_> = interests.iter().map(Interest::ready).collect();
         let is_rung = waker.is_some_and(LoopWaker::is_rung);
         if is_rung || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
         let glance = interests.iter().any(|interests| interests.worker.must_be_glanced_at());
-        port::wait_for_change(seen, if glance { deadline.earlier(Deadline::after(GLANCE)) } else { deadline });
+        iocp::wait_for_change(seen, if glance { deadline.earlier(Deadline::after(GLANCE)) } else { deadline });
     }
 }
 
@@ -107,7 +107,7 @@ impl LoopWaker {
     /// Has [`wait()`] return, now or when it is called next.
     pub(crate) fn ring(&self) {
         self.0.store(true, Ordering::Release);
-        port::change();
+        iocp::change();
     }
 
     /// Leaves the bell as a ring does that was heard together with the one before it.

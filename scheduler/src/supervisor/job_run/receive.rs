@@ -145,7 +145,7 @@ impl Run {
             }
             // The platform's worker has it in its report.
             WorkerEvent::Expired(ran) => {
-                self.broken(format!("on the warden's stream: an end after {ran:?} without a report"))
+                self.broken(format!("on the warden's stream: an end after {ran:?} without a report"));
             }
             WorkerEvent::Ready(_) => self.broken("on the warden's stream: a frame of kind Ready".to_owned()),
             WorkerEvent::Unexpected(kind) => self.broken(format!("on the warden's stream: a frame of kind {kind:?}")),
