@@ -1,10 +1,11 @@
 //! `CancelToken::on_ctrl_c`: a token that Ctrl-C cancels.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::error::Error;
 use crate::process;
 use crate::supervisor::CancelToken;
+use crate::sync::lock;
 
 /// The token of this process, once it has one.
 static TOKEN: Mutex<Option<CancelToken>> = Mutex::new(None);
@@ -59,7 +60,7 @@ impl CancelToken {
     /// }
     /// ```
     pub fn on_ctrl_c() -> Result<Self, Error> {
-        let mut token = TOKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut token = lock(&TOKEN);
         if let Some(token) = &*token {
             return Ok(token.clone());
         }

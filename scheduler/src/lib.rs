@@ -135,6 +135,7 @@ mod seconds;
 mod settings;
 mod spawner;
 mod supervisor;
+mod sync;
 pub mod this_job;
 mod typed;
 mod wire;

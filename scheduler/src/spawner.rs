@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use crate::record::RunReport;
 use crate::recorder::{Subject, announce, record, settle, unrecorded};
 use crate::settings::Settings;
 use crate::supervisor::{EventDetail, JobEvent, QueueKey, Rules, SharedPool, SpawnLoop};
+use crate::sync::{lock, unpoisoned};
 
 /// The follow-up of a scheduler, which can be called on any thread.
 pub(crate) type SharedFollowUp = Arc<dyn crate::follow_up::CallFollowUp + Send + Sync>;
@@ -279,9 +280,9 @@ impl SpawnedJob {
                 return Some(over);
             }
             state = match deadline.remaining() {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => unpoisoned(self.changed.wait(state)),
                 Some(left) if left.is_zero() => return None,
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => unpoisoned(self.changed.wait_timeout(state, left)).0,
             };
         }
     }
@@ -315,8 +316,4 @@ impl SpawnedState {
             RunState::Taken => panic!("what came of a job was asked for once more after it had been given"),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

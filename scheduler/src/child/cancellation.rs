@@ -6,13 +6,14 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use crate::clock::{Deadline, Stopwatch};
 use crate::process::Incoming;
+use crate::sync::{lock, unpoisoned};
 use crate::wire::frame::{Frame, FrameReader, Kind, Progress};
 
 /// How long an answer to whether the job was asked stands until the stream is looked at again, lest a job that asks in its
@@ -91,7 +92,7 @@ impl CancelSource {
             if self.was_asked() {
                 return true;
             }
-            let waiting = locked(&self.waiting);
+            let waiting = lock(&self.waiting);
             // It may have been told while the lock was open.
             if self.was_asked.load(Ordering::Acquire) {
                 return true;
@@ -103,7 +104,7 @@ impl CancelSource {
             let left = if has_thread { left } else { Some(left.map_or(LOOK, |left| left.min(LOOK))) };
             drop(match left {
                 Some(left) => self.rung.wait_timeout(waiting, left).map_or_else(|e| e.into_inner().0, |woken| woken.0),
-                None => self.rung.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                None => unpoisoned(self.rung.wait(waiting)),
             });
         }
     }
@@ -115,7 +116,7 @@ impl CancelSource {
         if self.was_asked() {
             return true;
         }
-        let mut waiting = locked(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         if self.was_asked.load(Ordering::Acquire) {
             return true;
         }
@@ -138,14 +139,14 @@ impl CancelSource {
 
     /// Forgets a task that waits no longer.
     pub(crate) fn forget(&self, key: usize) {
-        locked(&self.waiting).wakers.retain(|(other, _)| *other != key);
+        lock(&self.waiting).wakers.retain(|(other, _)| *other != key);
     }
 
     /// Has a thread listen, if one can be had.
     fn has_thread(&'static self) -> bool {
         *self.has_thread.get_or_init(|| {
             let listen = || {
-                let mut read_half = locked(&self.read_half);
+                let mut read_half = lock(&self.read_half);
                 if read_half.poll_stop(Blocking::Wait) {
                     drop(read_half);
                     self.ring();
@@ -156,7 +157,7 @@ impl CancelSource {
     }
 
     fn ring(&self) {
-        let mut waiting = locked(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         self.was_asked.store(true, Ordering::Release);
         let wakers = std::mem::take(&mut waiting.wakers);
         drop(waiting);
@@ -171,10 +172,6 @@ impl fmt::Debug for CancelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener").field("was_asked", &self.was_asked).finish_non_exhaustive()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long to listen.

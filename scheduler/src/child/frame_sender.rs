@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::process::Outgoing;
+use crate::sync::lock;
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
 
@@ -41,7 +42,7 @@ impl FrameSender {
         if !self.is_own_process() {
             return Err(io::Error::other("this process was forked by the job"));
         }
-        let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut data = lock(&self.data);
         data.check()?;
         write(&mut data)
     }

@@ -11,7 +11,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use super::frame_sender::FrameSender;
@@ -19,6 +19,7 @@ use super::run_context::RunContext;
 use crate::launcher;
 use crate::outcome::{Location, Panic};
 use crate::panic_guard::panic_message;
+use crate::sync::lock;
 use crate::wire::frame::Kind;
 use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
@@ -85,7 +86,7 @@ fn send(panic: &Panic, frames: &FrameSender) {
     if !frames.is_own_process() {
         return;
     }
-    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut first = lock(&FIRST);
     if first.len() < PANIC_LIMIT {
         let sent = Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() };
         // If the parent is gone, the panic goes on all the same.
@@ -142,7 +143,7 @@ pub(super) fn caught(message: &str) -> Option<Panic> {
     let last = LAST.with(RefCell::take).pop().filter(|seen| seen.panic.message == message);
     let Some(mut seen) = last else {
         // Another thread's panic, raised once more in this one, has passed no hook.
-        let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = lock(&FIRST);
         return first.iter().rfind(|panic| panic.message == message).cloned();
     };
     if seen.resolve()

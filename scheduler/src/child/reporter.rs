@@ -1,11 +1,12 @@
 //! `Reporter`: how a job tells how far it is, as often as is of use.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::frame_sender::FrameSender;
 use crate::clock::Stopwatch;
+use crate::sync::lock;
 use crate::wire::codec;
 use crate::wire::frame::Kind;
 
@@ -62,7 +63,7 @@ impl Reporter {
 
     fn report(&self, kind: Kind, of: impl FnOnce(&mut Reports) -> &mut Report, payload: Vec<u8>, frames: &FrameSender) {
         // The lock is kept while it is sent, so that what is reported by several threads arrives in its order.
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = lock(&self.0);
         let report = of(&mut reports);
         report.replace(payload);
         if report.is_due() {
@@ -72,8 +73,7 @@ impl Reporter {
 
     /// Sends what waits.
     pub(super) fn flush(&self, frames: &FrameSender) {
-        let Reports { mut progress, mut message } =
-            mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let Reports { mut progress, mut message } = mem::take(&mut *lock(&self.0));
         message.send(Kind::Message, frames);
         progress.send(Kind::Progress, frames);
     }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use ::tracing::{Span, debug, info, info_span, warn};
 
 use crate::observer::{Asked, AttemptEnded, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept};
 use crate::outcome::{Status, Sweep};
+use crate::sync::lock;
 
 /// An [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs, under the target `scheduler`. With
 /// the feature `tracing`.
@@ -54,7 +55,7 @@ impl Tracing {
     }
 
     fn spans(&self) -> MutexGuard<'_, HashMap<u64, Spans>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.spans)
     }
 
     /// Returns the span of the job, or that of its attempt while there is one.

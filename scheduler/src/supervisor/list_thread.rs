@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::panic_guard::guarded;
 use crate::process::Origin;
+use crate::sync::lock;
 
 /// Dropped before the end, it has the jobs that run killed, and the thread end when that is done.
 #[derive(Debug)]
@@ -179,7 +180,7 @@ fn wait_for_turn(follow_up_turn: &Receiver<Taken>, limit: Duration) {
 
 impl Shared {
     fn listen(&self, waker: &Waker) {
-        let mut listening = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listening = lock(&self.waker);
         match &mut *listening {
             Some(before) => before.clone_from(waker),
             None => *listening = Some(waker.clone()),
@@ -192,7 +193,7 @@ impl Shared {
     }
 
     fn wake(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = lock(&self.waker).take();
         // What it does is the executor's own, and no lock of ours is held meanwhile; its panic must not end the jobs.
         let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
     }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::job_spec::JobSpec;
 use super::queue::QueueKey;
 use crate::process::{LoopWaker, Origin};
+use crate::sync::lock;
 
 /// It is read by one loop, and written to from any thread.
 #[derive(Debug)]
@@ -102,6 +103,6 @@ impl Mailbox {
     }
 
     fn words(&self) -> MutexGuard<'_, Words> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.words)
     }
 }

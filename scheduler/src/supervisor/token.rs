@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::mailbox::{Command, Mailbox, StopMode};
 use crate::process::PerProcess;
+use crate::sync::lock;
 
 /// Ends the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
 ///
@@ -85,7 +86,7 @@ impl CancelToken {
     }
 
     fn go_to(&self, stage: u8) {
-        let inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
+        let inboxes = lock(self.0.inboxes.here());
         if self.0.stage.fetch_max(stage, Ordering::AcqRel) < stage {
             inboxes.iter().filter_map(Weak::upgrade).for_each(|mailbox| tell(&mailbox, stage));
         }
@@ -93,7 +94,7 @@ impl CancelToken {
 
     /// Has the loop that reads this inbox hear of it, now or later.
     pub(super) fn tell(&self, mailbox: &Arc<Mailbox>) {
-        let mut inboxes = self.0.inboxes.here().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inboxes = lock(self.0.inboxes.here());
         inboxes.retain(|mailbox| mailbox.strong_count() > 0);
         inboxes.push(Arc::downgrade(mailbox));
         // Under the lock, so that it is told by one of the two, and of no earlier stage after a later one.

@@ -1,10 +1,11 @@
 //! `JobUpdate`: what a run has to tell while it goes on, and the board where notes wait for whoever wants to know.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::state_machine::StopReason;
 use crate::checkpoint::Checkpoint;
+use crate::sync::lock;
 
 /// What a run tells before it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) enum Posted {
 
 impl LatestUpdates {
     pub(super) fn post(&self, note: JobUpdate) -> Posted {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = lock(&self.0);
         let posted = if *notes == Notes::default() { Posted::First } else { Posted::Beside };
         match note {
             JobUpdate::Terminating(why) => notes.asked = Some(why),
@@ -54,8 +55,7 @@ impl LatestUpdates {
 
     /// Takes what there is.
     pub(crate) fn take(&self) -> impl Iterator<Item = JobUpdate> + use<> {
-        let Notes { asked, progress, message, checkpoint } =
-            mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let Notes { asked, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
         let progress = progress.map(|(done, total)| JobUpdate::Progress { done, total });
         let (message, checkpoint) = (message.map(JobUpdate::Message), checkpoint.map(JobUpdate::Checkpoint));
         [message, progress, checkpoint, asked.map(JobUpdate::Terminating)].into_iter().flatten()

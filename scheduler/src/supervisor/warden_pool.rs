@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::REAP_LIMIT;
@@ -15,6 +15,7 @@ use crate::options::StartMethod;
 use crate::process::{
     self, DefaultOutput, HAS_FORK_SERVERS, Interest, OomCounter, Origin, PerProcess, Ready, Received, WorkerEvent,
 };
+use crate::sync::lock;
 use crate::wire::message::{self, Next};
 
 /// Where wardens come from, and where they go.
@@ -186,7 +187,7 @@ impl SharedPool {
         method: StartMethod,
         start_limit: Duration,
     ) -> Result<WardenPool, Error> {
-        let kept = self.0.here().lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = lock(self.0.here()).take();
         kept.map_or_else(|| WardenPool::open(launcher, method, start_limit), Ok)
     }
 
@@ -195,7 +196,7 @@ impl SharedPool {
         if !pool.origin.is_here() {
             return;
         }
-        let before = self.0.here().lock().unwrap_or_else(PoisonError::into_inner).replace(pool);
+        let before = lock(self.0.here()).replace(pool);
         // Another list's: its wardens are waited for, and no lock is held meanwhile.
         drop(before);
     }

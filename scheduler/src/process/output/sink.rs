@@ -1,11 +1,12 @@
 //! `Sink`: where what a job writes is passed on to, never waiting for whoever reads there.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::printer::Printer;
 use crate::outcome::StandardStream;
 use crate::process::{OwnStream, PerProcess};
+use crate::sync::lock;
 
 /// How much of whole lines is written at a time.
 const PIECE: usize = 4096;
@@ -79,7 +80,7 @@ impl Sink {
 
 impl Own {
     fn cut_off(&self) -> MutexGuard<'static, Vec<u8>> {
-        CUT_OFF[self.stream as usize].here().lock().unwrap_or_else(PoisonError::into_inner)
+        lock(CUT_OFF[self.stream as usize].here())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -7,9 +7,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::channel::{identity, private};
+use crate::sync::lock;
 
 /// What a copy has kept of its start; `None` in a process that isn't one, or has taken its streams back.
 static KEPT: Mutex<Option<[Kept; 3]>> = Mutex::new(None);
@@ -32,17 +33,17 @@ pub(super) fn keep() {
         identity: identity(stream).ok(),
         number: private(stream).ok().map(IntoRawFd::into_raw_fd),
     });
-    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    *lock(&KEPT) = Some(kept);
 }
 
 /// Says whether this process was a copy at its start, and has not taken its streams back.
 pub(crate) fn is_kept() -> bool {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    lock(&KEPT).is_some()
 }
 
 /// Gives up what was kept: this process turns out to be no copy.
 pub(crate) fn forget_kept() {
-    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let kept = lock(&KEPT).take();
     kept.into_iter().flatten().for_each(|kept| drop(kept.take()));
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn forget_kept() {
 ///
 /// Fails if nothing is left of standard input.
 pub(super) fn take() -> io::Result<OwnedFd> {
-    let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+    let Some(kept) = lock(&KEPT).take() else {
         return private(rustix::stdio::stdin());
     };
     let [input, stdout, stderr] = kept.map(|kept| (kept, kept.take()));

@@ -5,7 +5,7 @@
 //! read a terminal that echoes nothing.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -15,6 +15,7 @@ use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcg
 use super::{descriptor, signals};
 use crate::outcome::StandardStream;
 use crate::process::{Origin, PerProcess};
+use crate::sync::lock;
 
 /// What was found before the first of those jobs was called that run now.
 static LENT: PerProcess<Mutex<Lent>> = PerProcess::new(Mutex::new(Lent { jobs: 0, found: None }));
@@ -65,7 +66,7 @@ impl Drop for LentStdout {
 }
 
 fn lent() -> MutexGuard<'static, Lent> {
-    LENT.here().lock().unwrap_or_else(PoisonError::into_inner)
+    lock(LENT.here())
 }
 
 fn look() -> Option<Found> {

@@ -3,8 +3,9 @@
 #![expect(unsafe_code, reason = "console handlers have no safe API")]
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::sync::lock;
 use windows_sys::Win32::System::Console::{CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::core::BOOL;
 
@@ -17,7 +18,7 @@ static PRESSED: Mutex<Option<Pressed>> = Mutex::new(None);
 ///
 /// Where Ctrl-C is ignored the system calls no handler.
 pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
-    *PRESSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(pressed));
+    *lock(&PRESSED) = Some(Arc::new(pressed));
     // SAFETY: The handler lives as long as the process.
     match unsafe { SetConsoleCtrlHandler(Some(handle), 1) } {
         0 => Err(io::Error::last_os_error()),
@@ -30,7 +31,7 @@ unsafe extern "system" fn handle(event: u32) -> BOOL {
     if event != CTRL_C_EVENT {
         return 0;
     }
-    let pressed = PRESSED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let pressed = lock(&PRESSED).clone();
     pressed.map_or(0, |pressed| {
         pressed();
         1

@@ -9,7 +9,7 @@
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
@@ -17,6 +17,7 @@ use windows_sys::Win32::System::IO::{CreateIoCompletionPort, GetQueuedCompletion
 use windows_sys::Win32::System::Threading::INFINITE;
 
 use crate::clock::Deadline;
+use crate::sync::{lock, unpoisoned};
 
 /// How often something has happened.
 static CHANGES: Mutex<u64> = Mutex::new(0);
@@ -24,23 +25,23 @@ static CHANGED: Condvar = Condvar::new();
 
 /// Returns how often something has happened so far. Ask before you look.
 pub(super) fn changes() -> u64 {
-    *CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
+    *lock(&CHANGES)
 }
 
 /// Tells all who wait that something has happened.
 pub(super) fn change() {
-    *CHANGES.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    *lock(&CHANGES) += 1;
     CHANGED.notify_all();
 }
 
 /// Returns once something has happened since there were `seen` changes, or the deadline has passed.
 pub(super) fn wait_for_change(seen: u64, deadline: Deadline) {
-    let mut changes = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut changes = lock(&CHANGES);
     while *changes == seen {
         changes = match deadline.remaining() {
-            None => CHANGED.wait(changes).unwrap_or_else(PoisonError::into_inner),
+            None => unpoisoned(CHANGED.wait(changes)),
             Some(left) if left.is_zero() => return,
-            Some(left) => CHANGED.wait_timeout(changes, left).unwrap_or_else(PoisonError::into_inner).0,
+            Some(left) => unpoisoned(CHANGED.wait_timeout(changes, left)).0,
         };
     }
 }
@@ -48,7 +49,7 @@ pub(super) fn wait_for_change(seen: u64, deadline: Deadline) {
 /// Has whatever happens on this handle be a change.
 pub(super) fn attach(handle: BorrowedHandle<'_>) -> io::Result<()> {
     static PORT: Mutex<Option<OwnedHandle>> = Mutex::new(None);
-    let mut port = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut port = lock(&PORT);
     if port.is_none() {
         *port = Some(open()?);
     }

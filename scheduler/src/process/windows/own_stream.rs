@@ -1,12 +1,13 @@
 //! `OwnStream`: this process's standard output or standard error, written to by a thread, as a handle of any kind may block.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 
 use super::iocp;
 use crate::outcome::StandardStream;
 use crate::process::output::Printer;
+use crate::sync::{lock, unpoisoned};
 
 /// How much the thread is given at a time.
 const PIECE: usize = 16 * 1024;
@@ -90,7 +91,7 @@ impl Channel {
     }
 
     fn lock(&self) -> MutexGuard<'_, Given> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.given)
     }
 }
 
@@ -101,7 +102,7 @@ fn write_what_is_given(stream: StandardStream, mut own: impl Write + IsTerminal,
     loop {
         let mut given = channel.lock();
         while given.bytes.is_empty() {
-            given = channel.is_given.wait(given).unwrap_or_else(PoisonError::into_inner);
+            given = unpoisoned(channel.is_given.wait(given));
         }
         let bytes = given.bytes.clone();
         drop(given);
