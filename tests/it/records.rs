@@ -218,3 +218,39 @@ fn a_record_without_a_result_says_why() -> Result<(), Error> {
     assert!(error.to_string().ends_with("has no result: returned an error: layer 2: layer 1: layer 0"), "{error}");
     Ok(())
 }
+
+#[test]
+fn a_record_is_displayed_as_one_line() -> Result<(), Error> {
+    let records = Scheduler::new().timeout(Duration::from_millis(300)).run(jobs![("a\nb", fast), ("J2", hangs)])?;
+    let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+    let seconds = |index: usize| format!("{:.6} s", records[index].duration().as_secs_f64());
+    assert_eq!(lines[0], format!(r"a\nb: ok, {}", seconds(0)));
+    assert_eq!(lines[1], format!("J2: timeout, {}: stopped at its timeout of 300ms", seconds(1)));
+    Ok(())
+}
+
+#[test]
+fn a_table_has_a_line_for_each_record_and_columns_that_are_aligned() -> Result<(), Error> {
+    let records = Scheduler::new().timeout(Duration::from_millis(300)).run(jobs![("long\nid", fast), ("J2", hangs)])?;
+    let seconds = |index: usize| format!("{:.6}", records[index].duration().as_secs_f64());
+    let expected = format!(
+        "job       status    seconds  error\n\
+         long\\nid  ok       {}\n\
+         J2        timeout  {}  stopped at its timeout of 300ms",
+        seconds(0),
+        seconds(1),
+    );
+    assert_eq!(Record::table(&records).to_string(), expected);
+    assert_eq!(Record::table(&[]).to_string(), "job  status  seconds  error");
+    Ok(())
+}
+
+#[test]
+fn a_table_has_a_column_for_attempts_if_a_job_was_tried_more_than_once() -> Result<(), Error> {
+    let records = Scheduler::new().retries(1).run(jobs![("a", fast), ("b", fails)])?;
+    let table = Record::table(&records).to_string();
+    let words = |line: &str| line.split_whitespace().take(3).map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<_> = table.lines().map(words).collect();
+    assert_eq!(rows, [["job", "status", "attempts"], ["a", "ok", "1"], ["b", "error", "2"]]);
+    Ok(())
+}

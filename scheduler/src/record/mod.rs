@@ -2,6 +2,7 @@
 
 mod json;
 mod run_report;
+mod text;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
