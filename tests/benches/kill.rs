@@ -17,7 +17,7 @@ use figures::Figures;
 use machine::{now, sleeper};
 use scheduler::{Scheduler, Status, jobs};
 use scheduler_tests::jobs::spins;
-use scheduler_tests::leavings::{Leaving, leave, new_tag};
+use scheduler_tests::leftovers::{Leftover, leave, new_tag};
 
 /// Enough for the job to leave its daemon.
 const LIMIT: Duration = Duration::from_millis(40);
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_millis(40);
 #[expect(clippy::needless_pass_by_value, reason = "a job owns its arguments")]
 fn leaves_a_daemon_and_spins(clock: PathBuf, tag: String) -> io::Result<()> {
     fs::write(clock, now().as_nanos().to_string())?;
-    leave(Leaving::Daemon, &tag);
+    leave(Leftover::Daemon, &tag);
     spins();
     Ok(())
 }

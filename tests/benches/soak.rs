@@ -12,7 +12,7 @@ use figures::{Figures, held};
 use scheduler::{AnyJob, Scheduler, Status};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::fast;
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
 /// In how many parts the jobs are run and timed.
 const PARTS: usize = 20;
@@ -25,11 +25,11 @@ fn call(index: usize, tag: &str) -> AnyJob {
     let endings = Ending::ALL.iter().copied().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
     let endings: Vec<_> = endings.collect();
     let ending = endings[index / 10 % endings.len()];
-    let leaving = Leaving::ALL[index / 10 / endings.len() % Leaving::ALL.len()];
+    let leftover = Leftover::ALL[index / 10 / endings.len() % Leftover::ALL.len()];
     // What no trace leads to once the warden was killed.
-    let unfindable = ending == Ending::KillsWarden && leaving == Leaving::Daemon;
-    let leaving = if unfindable { Leaving::Orphan } else { leaving };
-    AnyJob::from(leaves::job(leaving, ending, tag.to_owned())).timeout(Duration::from_millis(20))
+    let unfindable = ending == Ending::KillsWarden && leftover == Leftover::Daemon;
+    let leftover = if unfindable { Leftover::Orphan } else { leftover };
+    AnyJob::from(leaves::job(leftover, ending, tag.to_owned())).timeout(Duration::from_millis(20))
 }
 
 #[scheduler::main]

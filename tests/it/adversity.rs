@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use scheduler::Sweep;
-use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::leftovers::{alive, new_tag};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn without_proc_jobs_run_and_nothing_survives_them() {
 }
 
 #[test]
-fn without_proc_a_fork_server_is_refused_for_the_true_reason() {
+fn without_proc_a_fork_server_is_refused_with_the_actual_reason() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &["60000", "fast"]) else { return };
     let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stderr);
@@ -98,7 +98,7 @@ fn a_copy_of_a_file_that_was_replaced_refuses_the_job() {
 }
 
 #[test]
-fn without_proc_a_reader_that_never_reads_keeps_nobody_waiting() {
+fn without_proc_a_reader_that_never_reads_delays_no_run() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &["500", "prints 1048576", "fast"]) else { return };
     let clock = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it is built");
@@ -124,7 +124,7 @@ fn where_other_users_processes_are_hidden_jobs_run_and_nothing_survives_them() {
 }
 
 #[test]
-fn in_a_chroot_without_the_binary_a_job_never_starts_and_says_why() {
+fn in_a_chroot_without_the_binary_a_job_never_starts_and_has_the_reason() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mode = format!("chroot {}", folder.path().display());
     for missing in ["`/dev/null` can't be opened".to_owned(), format!("`{APP}` can't be executed")] {
@@ -160,7 +160,7 @@ fn on_a_kernel_without_pidfds_jobs_run_and_nothing_survives_them() {
 }
 
 #[test]
-fn with_too_few_descriptors_a_job_runs_or_says_why_not() {
+fn with_too_few_descriptors_a_job_runs_or_has_the_reason() {
     let mut endings = [0, 0];
     for number in 3..24 {
         let tag = new_tag();
@@ -214,7 +214,7 @@ fn where_processes_run_out_fewer_jobs_run_at_a_time() {
 }
 
 #[test]
-fn with_too_few_processes_a_job_runs_or_says_why_not() {
+fn with_too_few_processes_a_job_runs_or_has_the_reason() {
     let mut command = app("processes 0", &["500", "fast", "fast"]);
     let output = command.output().expect("the fixture is built");
     if String::from_utf8_lossy(&output.stderr).contains("PermissionDenied") {
@@ -244,7 +244,7 @@ fn becomes_a_warden(program: &std::path::Path) -> bool {
 }
 
 #[test]
-fn a_program_with_more_rights_than_its_caller_is_no_warden() {
+fn a_program_with_more_rights_than_its_caller_becomes_no_warden() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = copy_to(folder.path());
     assert!(becomes_a_warden(&copy), "without those rights it is one");
@@ -258,7 +258,7 @@ fn a_program_with_more_rights_than_its_caller_is_no_warden() {
 }
 
 #[test]
-fn an_application_with_other_rights_than_whoever_started_it_runs_nothing() {
+fn an_application_with_other_rights_than_its_caller_runs_no_job() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = copy_to(folder.path());
     if chown(&copy, Some(0), Some(0)).is_err() {
@@ -284,7 +284,7 @@ fn an_application_with_other_rights_than_whoever_started_it_runs_nothing() {
 }
 
 #[test]
-fn thousands_of_runs_leave_the_application_as_it_was() {
+fn thousands_of_runs_leak_nothing_in_the_application() {
     let output = app("soaks", &["5", "fast", "hangs", "aborts", "fast", "fast", "fast", "fast", "fast"]).output();
     let output = output.expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::leftovers::{alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
-use scheduler_tests::skips::skipped;
 #[cfg(target_os = "linux")]
-use scheduler_tests::surroundings::Surroundings;
+use scheduler_tests::process_state::ProcessState;
+use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 #[cfg(target_os = "linux")]
@@ -68,7 +68,7 @@ fn the_scheduler_prints_nothing_itself() {
 }
 
 #[test]
-fn what_a_job_prints_comes_out_where_the_application_prints() {
+fn a_job_prints_where_the_application_prints() {
     const BYTES: usize = 4_194_304;
     let output = app("", &["60000", "prints 4194304"]).output().expect("the fixture is built");
     assert_eq!(records(&output)[0]["result"], BYTES);
@@ -77,7 +77,7 @@ fn what_a_job_prints_comes_out_where_the_application_prints() {
 }
 
 #[test]
-fn a_job_that_prints_for_ever_is_stopped() {
+fn a_job_that_prints_forever_is_killed() {
     let output = app("", &["50", "prints_for_ever", "fast"]).output().expect("the fixture is built");
     let records = records(&output);
     assert_eq!((&records[0]["status"], &records[1]["result"]), (&"timeout".into(), &42.into()));
@@ -85,7 +85,7 @@ fn a_job_that_prints_for_ever_is_stopped() {
 }
 
 #[test]
-fn a_reader_that_never_reads_standard_error_keeps_nobody_waiting() {
+fn a_reader_that_never_reads_standard_error_delays_no_run() {
     let clock = Instant::now();
     let mut child = app("", &["1000", "prints 1048576", "fast"]).spawn().expect("the fixture is built");
     // Standard error is open and full, and stays so.
@@ -100,7 +100,7 @@ fn a_reader_that_never_reads_standard_error_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_process_that_never_came_by_init_runs_nothing() {
+fn a_process_that_never_reached_init_runs_no_job() {
     let output = app("uninitialised", &["1000", "fast"]).output().expect("the fixture is built");
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr);
@@ -121,13 +121,13 @@ fn two_jobs_of_one_name_are_refused_with_both_places() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_that_were_there_before_init_do_no_harm() {
+fn threads_started_before_init_do_no_harm() {
     let tag = new_tag();
     let leaves = format!("leaves {tag}");
     let records = run("threaded", &["60000", "fast", "big 30000000"]);
     assert_eq!(records[0]["result"], 42);
     assert_eq!(records[1]["result"].as_str().map(str::len), Some(30_000_000));
-    let records = run("threaded", &["2000", "looks_around", "panics", &leaves, "runs_a_job"]);
+    let records = run("threaded", &["2000", "inspects_its_process", "panics", &leaves, "runs_a_job"]);
     assert!(alive(&tag).is_empty());
     assert_eq!(records[0]["result"]["markers"], Value::Array(vec![]), "{records:?}");
     assert!(records[1]["error"].as_str().is_some_and(|error| error.contains("plain text")), "{records:?}");
@@ -136,13 +136,13 @@ fn threads_that_were_there_before_init_do_no_harm() {
 }
 
 #[test]
-fn what_is_printed_before_init_does_no_harm() {
+fn output_before_init_does_no_harm() {
     let records = run("prints early", &["60000", "fast"]);
     assert_eq!(records[0]["result"], 42);
 }
 
 #[test]
-fn an_application_whose_copies_never_come_by_init_is_told_so() {
+fn copies_that_never_reach_init_are_reported() {
     let records = run("exits early", &["1000", "fast"]);
     let error = records[0]["error"].as_str().expect("it has an error");
     assert!(error.starts_with("never started: the re-executed binary ended before it reached"), "{error}");
@@ -151,7 +151,7 @@ fn an_application_whose_copies_never_come_by_init_is_told_so() {
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn an_application_that_ignores_its_childrens_end_runs_jobs() {
+fn an_application_that_ignores_sigchld_runs_jobs() {
     let records = run("ignores SIGCHLD", &["500", "fast", "hangs", "aborts"]);
     assert_eq!(records[0]["result"], 42);
     assert_eq!(records[1]["status"], "timeout");
@@ -160,9 +160,9 @@ fn an_application_that_ignores_its_childrens_end_runs_jobs() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_application_that_ignores_and_blocks_all_signals_gives_its_jobs_plain_ones() {
-    let records = run("ignores all signals", &["20000", "looks_around", "aborts"]);
-    let found: Surroundings = serde_json::from_value(records[0]["result"].clone()).expect("it looked around");
+fn jobs_of_an_application_that_ignores_and_blocks_all_signals_have_default_signals() {
+    let records = run("ignores all signals", &["20000", "inspects_its_process", "aborts"]);
+    let found: ProcessState = serde_json::from_value(records[0]["result"].clone()).expect("it looked around");
     assert_plain_signals(&found);
     if HAS_WARDENS {
         // The warden hears of the job's end, too.
@@ -176,7 +176,7 @@ fn an_application_that_ignores_and_blocks_all_signals_gives_its_jobs_plain_ones(
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn an_application_that_was_deleted_or_replaced_runs_itself() {
+fn an_application_whose_file_was_deleted_or_replaced_executes_itself() {
     for mode in ["is deleted", "is replaced"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let copy = copy_to(folder.path());
@@ -187,7 +187,7 @@ fn an_application_that_was_deleted_or_replaced_runs_itself() {
 }
 
 #[test]
-fn a_marker_that_was_left_in_the_environment_makes_no_job_of_an_application_and_no_copies_without_end() {
+fn a_stale_marker_in_the_environment_neither_makes_an_application_a_job_nor_copies_it_endlessly() {
     for marker in ["warden", "job:1", "job:", "nonsense"] {
         let mut command = app("", &["60000", "fast"]);
         let output = command.env("__SCHEDULER_CHILD", marker).output().expect("the fixture is built");
@@ -199,7 +199,7 @@ fn a_marker_that_was_left_in_the_environment_makes_no_job_of_an_application_and_
 
 /// It would start copies that do the same.
 #[test]
-fn a_copy_that_comes_to_its_jobs_without_having_come_by_init_runs_none() {
+fn a_copy_that_reaches_its_jobs_without_init_runs_none() {
     let mut command = app("uninitialised", &["60000", "fast"]);
     let output = command.env("__SCHEDULER_CHILD", "warden").output().expect("the fixture is built");
     let error = String::from_utf8_lossy(&output.stderr);
@@ -240,7 +240,7 @@ impl Drop for SmallMemory {
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn an_end_for_want_of_memory_is_told_from_others() {
+fn a_kill_for_lack_of_memory_is_distinguished_from_others() {
     let Some(cgroup) = SmallMemory::new() else { return };
     let mut command = Command::new("sh");
     let script = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", cgroup.0.display());
@@ -254,7 +254,7 @@ fn an_end_for_want_of_memory_is_told_from_others() {
 }
 
 #[test]
-fn a_panic_brings_its_thread_and_if_asked_for_its_backtrace() {
+fn a_panic_has_its_thread_and_on_request_its_backtrace() {
     let told = |backtrace: &str| {
         let output = app("tells failures", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output();
         String::from_utf8_lossy(&output.expect("the fixture is built").stdout).into_owned()
@@ -268,7 +268,7 @@ fn a_panic_brings_its_thread_and_if_asked_for_its_backtrace() {
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn an_application_that_adopts_orphans_ends_what_left_every_other_trace() {
+fn an_application_that_adopts_orphans_kills_those_without_any_other_trace() {
     let tag = new_tag();
     let output = app("adopts", &["60000", &format!("loses {tag}"), "fast"]).output().expect("the fixture is built");
     assert_eq!(alive(&tag), [0; 0]);

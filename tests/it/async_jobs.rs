@@ -10,7 +10,7 @@ use scheduler_tests::async_jobs::{
     leaves_a_thread_that_blocks, panics_later, returns_nothing, speaks_to_itself,
 };
 #[cfg(target_os = "linux")]
-use scheduler_tests::surroundings::NoMoreDescriptors;
+use scheduler_tests::process_state::NoMoreDescriptors;
 
 use crate::PLENTY;
 
@@ -21,7 +21,7 @@ fn run<T: JobResult>(job: scheduler::Job<T>) -> Run<T> {
 }
 
 #[test]
-fn an_async_job_returns_what_its_future_does() {
+fn an_async_job_returns_the_output_of_its_future() {
     assert_eq!(run(adds_later::job(40, 2)).outcome, Outcome::Ok(42));
     assert_eq!(run(keeps_to_its_thread::job()).outcome, Outcome::Ok(1));
     assert_eq!(run(returns_nothing::job()).outcome, Outcome::Ok(()));
@@ -33,13 +33,13 @@ fn an_async_job_has_timers_and_the_network() {
 }
 
 #[test]
-fn the_function_stays_an_async_one() {
+fn the_function_stays_async() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("there are descriptors");
     assert_eq!(runtime.block_on(adds_later(1, 2)), 3);
 }
 
 #[test]
-fn an_error_of_an_async_job_is_told_with_its_sources() {
+fn an_error_of_an_async_job_has_its_sources() {
     let Outcome::Error(Failure::Returned { message, sources, .. }) = run(fails_later::job()).outcome else {
         panic!("it returned an error");
     };
@@ -47,7 +47,7 @@ fn an_error_of_an_async_job_is_told_with_its_sources() {
 }
 
 #[test]
-fn a_panic_of_an_async_job_is_told_with_its_place() {
+fn a_panic_of_an_async_job_has_its_location() {
     let Outcome::Error(Failure::Panicked(panic)) = run(panics_later::job(3)).outcome else {
         panic!("it panicked");
     };
@@ -56,7 +56,7 @@ fn a_panic_of_an_async_job_is_told_with_its_place() {
 }
 
 #[test]
-fn a_job_that_awaits_for_ever_is_killed_as_one_that_blocks() {
+fn a_job_that_awaits_forever_is_killed_like_one_that_blocks() {
     for job in [awaits_for_ever::job(), blocks_for_ever::job()] {
         let run = run_job_with_timeout(job, SHORT).expect("the input is fine");
         assert_eq!(run.status(), Status::Timeout);
@@ -65,7 +65,7 @@ fn a_job_that_awaits_for_ever_is_killed_as_one_that_blocks() {
 }
 
 #[test]
-fn a_thread_that_blocks_keeps_no_job_from_its_end() {
+fn a_thread_that_blocks_does_not_delay_the_end_of_its_job() {
     assert_eq!(run(leaves_a_thread_that_blocks::job(false)).outcome, Outcome::Ok(5));
     let Outcome::Error(Failure::Panicked(panic)) = run(leaves_a_thread_that_blocks::job(true)).outcome else {
         panic!("it panicked");
@@ -74,7 +74,7 @@ fn a_thread_that_blocks_keeps_no_job_from_its_end() {
 }
 
 #[test]
-fn a_task_that_is_left_is_dropped() {
+fn a_task_left_behind_is_dropped() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("dropped");
     assert_eq!(run(leaves_a_task::job(file.clone())).outcome, Outcome::Ok(()));

@@ -45,7 +45,7 @@ fn numbers(record: &Record) -> Vec<(u32, Status)> {
 }
 
 #[test]
-fn a_job_is_tried_until_it_gives_a_result_and_every_attempt_is_listed() {
+fn a_job_is_retried_until_it_has_a_result_and_every_attempt_is_listed() {
     for method in METHODS {
         let notes = Notes::new();
         let endings = [Ending::Fails, Ending::Dies, Ending::Panics, Ending::Hangs, Ending::Exits];
@@ -65,7 +65,7 @@ fn a_job_is_tried_until_it_gives_a_result_and_every_attempt_is_listed() {
 }
 
 #[test]
-fn it_is_tried_no_more_often_than_it_may_be() {
+fn a_job_has_no_more_attempts_than_allowed() {
     for (retries, count) in [(0, 1), (1, 2), (3, 4)] {
         let notes = Notes::new();
         let job = notes.job("a", &[Ending::Fails; 9]).retries(retries);
@@ -81,7 +81,7 @@ fn by_attribute(file: PathBuf, endings: Vec<Ending>) -> Result<usize, String> {
 }
 
 #[test]
-fn only_causes_that_were_named_count() {
+fn only_the_configured_causes_are_retried() {
     let notes = Notes::new();
     let endings = vec![Ending::Panics, Ending::Fails];
     let record = Scheduler::new().run(jobs![("a", by_attribute(notes.file(), endings))]);
@@ -91,7 +91,7 @@ fn only_causes_that_were_named_count() {
 }
 
 #[test]
-fn each_cause_is_what_it_says() {
+fn each_retry_cause_matches_its_own_failures() {
     let short = Duration::from_millis(300);
     let cases = [
         (Cause::Timeout, Ending::Hangs),
@@ -123,7 +123,7 @@ fn each_cause_is_what_it_says() {
 }
 
 #[test]
-fn what_could_not_be_encoded_is_an_internal_failure() {
+fn a_result_that_could_not_be_encoded_is_an_internal_failure() {
     let retried = |causes: Vec<Cause>| {
         let run = run_job_with_timeout(returns_the_unwritable::job().retries(1).retry_on(causes), PLENTY);
         run.expect("the input is fine").attempts.len()
@@ -132,7 +132,7 @@ fn what_could_not_be_encoded_is_an_internal_failure() {
 }
 
 #[test]
-fn while_one_waits_for_its_next_attempt_others_run() {
+fn other_jobs_run_while_one_waits_for_its_next_attempt() {
     for method in METHODS {
         let notes = Notes::new();
         let waits = notes.job("waits", &[Ending::Fails]).retries(1).backoff(Backoff::fixed(LATER));
@@ -145,7 +145,7 @@ fn while_one_waits_for_its_next_attempt_others_run() {
 }
 
 #[test]
-fn an_attempt_that_need_not_wait_comes_before_what_follows_in_the_list() {
+fn a_retry_without_backoff_runs_before_the_next_job_of_the_list() {
     let notes = Notes::new();
     let first = notes.job("a", &[Ending::Fails, Ending::Fails]).retries(2);
     let list = jobs![("a", { first }), ("b", { notes.job("b", &[]) })];
@@ -154,7 +154,7 @@ fn an_attempt_that_need_not_wait_comes_before_what_follows_in_the_list() {
 }
 
 #[test]
-fn a_backoff_grows_and_is_waited_for() {
+fn a_backoff_grows_and_delays_the_next_attempt() {
     let notes = Notes::new();
     let backoff = Backoff::exponential(Duration::from_millis(50), Duration::from_millis(150));
     let job = notes.job("a", &[Ending::Fails; 4]).retries(4).backoff(backoff);
@@ -167,7 +167,7 @@ fn a_backoff_grows_and_is_waited_for() {
 }
 
 #[test]
-fn only_the_last_timeout_is_followed_up() {
+fn only_the_timeout_of_the_last_attempt_is_followed_up() {
     for concurrency in [1, 2] {
         let notes = Notes::new();
         let late = Mutex::new(Vec::new());
@@ -186,7 +186,7 @@ fn only_the_last_timeout_is_followed_up() {
 }
 
 #[test]
-fn attempts_are_serialised_where_there_was_more_than_one() {
+fn attempts_are_serialized_if_there_was_more_than_one() {
     let notes = Notes::new();
     let list = jobs![
         ("a", { notes.job("a", &[Ending::Fails]).retries(3) }),
@@ -215,7 +215,7 @@ fn attempts_are_serialised_where_there_was_more_than_one() {
 }
 
 #[test]
-fn a_backoff_that_makes_no_sense_is_refused() {
+fn an_invalid_backoff_is_refused() {
     let refused = |backoff, retries| {
         let list = jobs![("a", { fails::job().retries(retries).backoff(backoff) })];
         let error = Scheduler::new().run(list).expect_err("it makes no sense");

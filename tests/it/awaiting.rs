@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use scheduler::{Outcome, Record, Running, Scheduler, Status, jobs, run_job_async, run_job_with_timeout};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{echo, exits, fails, fast, hangs};
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
-use crate::{PLENTY, soon};
+use crate::{PLENTY, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -86,7 +86,7 @@ fn statuses(records: &[Record]) -> Vec<(&str, Status)> {
 }
 
 #[test]
-fn an_awaited_list_gives_the_records_that_a_list_gives() {
+fn an_awaited_list_has_the_records_of_a_blocking_one() {
     for concurrency in [1, 3] {
         let late = Mutex::new(Vec::new());
         let scheduler = Scheduler::new().timeout(PLENTY).concurrency(concurrency).on_timeout(|timed_out| {
@@ -111,7 +111,7 @@ fn an_awaited_list_gives_the_records_that_a_list_gives() {
 }
 
 #[test]
-fn one_job_is_awaited_with_its_type() {
+fn a_single_job_is_awaited_with_its_type() {
     let run = block_on(run_job_async(echo::job("ü".into()), PLENTY)).expect("the input is fine");
     assert_eq!(run.outcome, Outcome::Ok("ü".to_owned()));
     let run = block_on(run_job_async(hangs::job(), SHORT)).expect("the input is fine");
@@ -122,7 +122,7 @@ fn one_job_is_awaited_with_its_type() {
 }
 
 #[test]
-fn wrong_input_is_told_when_it_is_awaited() {
+fn invalid_input_is_an_error_when_awaited() {
     let error = block_on(Scheduler::new().timeout(Duration::ZERO).run_async(jobs![("a", fast)]));
     assert!(error.expect_err("it is zero").is_invalid_timeout());
     let error = block_on(Scheduler::new().concurrency(0).run_async(jobs![("a", fast)]));
@@ -157,7 +157,7 @@ fn a_poll_returns_while_a_job_runs() {
 }
 
 #[test]
-fn a_thousand_polls_do_no_harm_and_the_last_one_is_woken() {
+fn a_thousand_polls_do_no_harm_and_the_last_waker_is_woken() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
     let mut running = pin!(Scheduler::new().run_async(jobs![("a", waits_for(go.clone())), ("b", fast)]));
@@ -167,13 +167,13 @@ fn a_thousand_polls_do_no_harm_and_the_last_one_is_woken() {
         assert!(poll(running.as_mut(), &Arc::clone(sleeper).into()).is_pending());
     }
     make(&go);
-    soon("the last one is woken", || last.woken() > 0);
+    wait_until("the last one is woken", || last.woken() > 0);
     assert_eq!(first.woken(), 0);
     assert_eq!(block_on(running).expect("nothing fails").len(), 2);
 }
 
 #[test]
-fn the_future_can_be_sent_wherever_its_follow_up_can() {
+fn the_future_is_send_if_its_follow_up_is() {
     fn sent<T: Send + 'static>(_: &T) {}
     fn shared<T: Send + Sync + 'static>(_: &T) {}
     /// A result that can't leave its thread.
@@ -193,7 +193,7 @@ fn the_future_can_be_sent_wherever_its_follow_up_can() {
 }
 
 #[test]
-fn a_follow_up_that_borrows_can_be_awaited_where_it_is() {
+fn a_follow_up_that_borrows_can_be_awaited_in_its_scope() {
     let late = std::cell::RefCell::new(Vec::new());
     let scheduler = Scheduler::new().timeout(SHORT).on_timeout(|timed_out| {
         late.borrow_mut().push(timed_out.limit());
@@ -236,7 +236,7 @@ fn a_failing_follow_up_stops_the_rest_and_loses_no_record() {
 }
 
 #[test]
-fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
+fn concurrent_jobs_are_recorded_when_a_follow_up_fails() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("made");
     let long = || hangs::job().timeout(SHORT * 3);
@@ -254,48 +254,48 @@ fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
 
 /// Polls until the job's processes are there.
 fn until_up<F: Future + ?Sized>(mut future: Pin<&mut F>, tag: &str) {
-    soon("the job is up", || {
+    wait_until("the job is up", || {
         assert!(poll(future.as_mut(), Waker::noop()).is_pending());
         !alive(tag).is_empty()
     });
 }
 
 #[test]
-fn what_is_dropped_is_ended_with_all_that_it_started() {
+fn a_dropped_list_is_killed_with_all_that_it_started() {
     for concurrency in [1, 2] {
-        for leaving in [Leaving::Session, Leaving::HARDEST] {
+        for leftover in [Leftover::Session, Leftover::HARDEST] {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let file = folder.path().join("made");
             let tag = new_tag();
             let list = jobs![
-                ("a", leaves(leaving, Ending::Hangs, tag.clone())),
-                ("b", leaves(leaving, DEAF, tag.clone())),
+                ("a", leaves(leftover, Ending::Hangs, tag.clone())),
+                ("b", leaves(leftover, DEAF, tag.clone())),
                 ("c", makes(file.clone())),
             ];
             let mut running = Box::pin(Scheduler::new().concurrency(concurrency).run_async(list));
             until_up(running.as_mut(), &tag);
             drop(running);
-            soon("nothing is left", || alive(&tag).is_empty());
+            wait_until("nothing is left", || alive(&tag).is_empty());
             assert!(!file.exists());
         }
     }
 }
 
 #[test]
-fn one_job_that_is_dropped_is_ended() {
+fn a_single_job_that_is_dropped_is_killed() {
     let tag = new_tag();
-    let mut running = Box::pin(run_job_async(leaves::job(Leaving::Orphan, Ending::Spins, tag.clone()), PLENTY));
+    let mut running = Box::pin(run_job_async(leaves::job(Leftover::Orphan, Ending::Spins, tag.clone()), PLENTY));
     until_up(running.as_mut(), &tag);
     drop(running);
-    soon("nothing is left", || alive(&tag).is_empty());
+    wait_until("nothing is left", || alive(&tag).is_empty());
 }
 
 /// Where there is one.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn dropping_waits_for_nobody_though_the_warden_is_stopped() {
+fn dropping_does_not_block_even_if_the_warden_is_stopped() {
     let tag = new_tag();
-    let list = jobs![("a", leaves(Leaving::Session, Ending::StopsWarden, tag.clone()))];
+    let list = jobs![("a", leaves(Leftover::Session, Ending::StopsWarden, tag.clone()))];
     let mut running = Box::pin(Scheduler::new().run_async(list));
     until_up(running.as_mut(), &tag);
     // The job stops its warden right after.
@@ -303,19 +303,19 @@ fn dropping_waits_for_nobody_though_the_warden_is_stopped() {
     let clock = Instant::now();
     drop(running);
     assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
-    soon("nothing is left", || alive(&tag).is_empty());
+    wait_until("nothing is left", || alive(&tag).is_empty());
 }
 
 #[test]
-fn what_is_dropped_before_its_follow_up_starts_no_more() {
+fn a_list_dropped_before_a_follow_up_starts_no_further_job() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("made");
     let tag = new_tag();
-    let slow = leaves::job(Leaving::Nothing, Ending::Hangs, tag).timeout(SHORT);
+    let slow = leaves::job(Leftover::Nothing, Ending::Hangs, tag).timeout(SHORT);
     let mut running = Box::pin(Scheduler::new().run_async(jobs![("a", { slow }), ("b", makes(file.clone()))]));
     let sleeper = Sleeper::new();
     assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
-    soon("the timeout is told", || sleeper.woken() > 0);
+    wait_until("the timeout is told", || sleeper.woken() > 0);
     // Time enough for a job that would not wait.
     thread::sleep(SHORT);
     drop(running);
@@ -327,11 +327,11 @@ fn what_is_dropped_before_its_follow_up_starts_no_more() {
 #[scheduler::job(grace = "1h")]
 fn ignores_requests(begun: PathBuf, tag: String) -> Result<(), String> {
     make(&begun);
-    leaves(Leaving::Session, DEAF, tag)
+    leaves(Leftover::Session, DEAF, tag)
 }
 
 #[test]
-fn what_is_dropped_is_killed_though_it_has_a_grace_period() {
+fn a_dropped_list_is_killed_despite_its_grace_period() {
     for concurrency in [1, 2] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let begun = folder.path().join("begun");
@@ -348,16 +348,16 @@ fn what_is_dropped_is_killed_though_it_has_a_grace_period() {
         ];
         for mut running in running {
             until_up(running.as_mut(), &tag);
-            soon("its function was called", || begun.exists());
+            wait_until("its function was called", || begun.exists());
             drop(running);
-            soon("nothing is left", || alive(&tag).is_empty());
+            wait_until("nothing is left", || alive(&tag).is_empty());
             std::fs::remove_file(&begun).expect("it was made");
         }
     }
 }
 
 #[test]
-fn what_was_asked_to_end_is_killed_when_it_is_dropped() {
+fn a_job_in_its_grace_period_is_killed_when_its_list_is_dropped() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let tag = new_tag();
     let job = ignores_requests::job(folder.path().join("begun"), tag.clone()).timeout(SHORT);
@@ -367,7 +367,7 @@ fn what_was_asked_to_end_is_killed_when_it_is_dropped() {
     thread::sleep(2 * SHORT);
     assert!(!alive(&tag).is_empty());
     drop(running);
-    soon("nothing is left", || alive(&tag).is_empty());
+    wait_until("nothing is left", || alive(&tag).is_empty());
 }
 
 #[cfg(feature = "tokio")]
@@ -410,9 +410,9 @@ mod on_tokio {
     }
 
     #[test]
-    fn a_list_that_a_timeout_gives_up_is_ended() {
+    fn a_list_that_a_tokio_timeout_drops_is_killed() {
         let tag = new_tag();
-        let list = jobs![("a", leaves(Leaving::Session, Ending::Hangs, tag.clone()))];
+        let list = jobs![("a", leaves(Leftover::Session, Ending::Hangs, tag.clone()))];
         let runtime = Builder::new_current_thread().enable_time().build().expect("there are descriptors");
         runtime.block_on(async {
             let up = async {
@@ -421,20 +421,20 @@ mod on_tokio {
                 }
             };
             let task = tokio::spawn(Scheduler::new().run_async(list));
-            tokio::time::timeout(crate::SOON, up).await.expect("it comes up");
+            tokio::time::timeout(crate::WAIT_LIMIT, up).await.expect("it comes up");
             task.abort();
             assert!(task.await.expect_err("it was aborted").is_cancelled());
         });
-        soon("nothing is left", || alive(&tag).is_empty());
+        wait_until("nothing is left", || alive(&tag).is_empty());
     }
 
     #[test]
-    fn a_runtime_that_ends_ends_what_it_ran() {
+    fn a_runtime_that_shuts_down_kills_its_jobs() {
         let tag = new_tag();
         let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("there are descriptors");
-        runtime.spawn(Scheduler::new().run_async(jobs![("a", leaves(Leaving::Plain, Ending::Hangs, tag.clone()))]));
-        soon("the job is up", || !alive(&tag).is_empty());
+        runtime.spawn(Scheduler::new().run_async(jobs![("a", leaves(Leftover::Plain, Ending::Hangs, tag.clone()))]));
+        wait_until("the job is up", || !alive(&tag).is_empty());
         drop(runtime);
-        soon("nothing is left", || alive(&tag).is_empty());
+        wait_until("nothing is left", || alive(&tag).is_empty());
     }
 }

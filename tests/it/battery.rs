@@ -10,9 +10,9 @@ use std::time::Duration;
 use scheduler::Output;
 use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::leavings::{Leaving, alive, leaves_for_certain, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves_for_certain, new_tag};
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-use scheduler_tests::limited::surrounded;
+use scheduler_tests::limited::with_every_option;
 use scheduler_tests::platform::{HAS_WARDENS, swept, wine_is_in_the_way};
 
 use crate::{METHODS, PLENTY};
@@ -30,7 +30,7 @@ const AT_A_TIME: usize = 4;
 #[derive(Clone, Copy, Debug)]
 struct Case {
     method: StartMethod,
-    leaving: Leaving,
+    leftover: Leftover,
     ending: Ending,
 }
 
@@ -39,13 +39,13 @@ fn cases() -> Vec<Case> {
     let all = METHODS.into_iter().flat_map(|method| {
         let endings = Ending::ALL.iter();
         endings.flat_map(move |ending| {
-            Leaving::ALL.iter().map(move |leaving| Case { method, leaving: *leaving, ending: *ending })
+            Leftover::ALL.iter().map(move |leftover| Case { method, leftover: *leftover, ending: *ending })
         })
     });
     let is_wine = wine_is_in_the_way("a stack that overflows on another thread than the first hangs for ever");
     let all = all.filter(|case| case.ending != Ending::Overflows || !is_wine);
     let slow = |case: &Case| case.ending == Ending::StopsWarden;
-    let chosen = |case: &Case| matches!(case.leaving, Leaving::Nothing | Leaving::Orphan);
+    let chosen = |case: &Case| matches!(case.leftover, Leftover::Nothing | Leftover::Orphan);
     all.filter(|case| !slow(case) || chosen(case)).collect()
 }
 
@@ -90,12 +90,12 @@ impl Case {
 
     fn call(self, tag: &str, limit: Duration) -> AnyJob {
         let limit = if self.ending.is_a_timeout() { limit } else { PLENTY };
-        AnyJob::from(leaves_for_certain::job(self.leaving, self.ending, tag.to_owned())).timeout(limit)
+        AnyJob::from(leaves_for_certain::job(self.leftover, self.ending, tag.to_owned())).timeout(limit)
     }
 
     /// It can't be found by any means, and the record says so: see `check`.
     fn leaves_what_nobody_finds(self) -> bool {
-        self.ending == Ending::KillsWarden && self.leaving == Leaving::Daemon
+        self.ending == Ending::KillsWarden && self.leftover == Leftover::Daemon
     }
 
     fn check(self, record: &Record) {
@@ -128,17 +128,17 @@ impl Case {
             (_, failure) => failure.is_none(),
         };
         assert!(told, "{what}");
-        let count = self.leaving.count();
+        let count = self.leftover.count();
         let swept = match (self.ending, record.sweep()) {
             (Ending::KillsWarden | Ending::StopsWarden, Sweep::Unproved { killed, .. }) => {
-                match self.leaving {
+                match self.leftover {
                     // The daemon itself can't be found. The shells in between may be.
-                    Leaving::Daemon => *killed <= 2,
-                    Leaving::Orphan => (count..=count + 2).contains(killed),
+                    Leftover::Daemon => *killed <= 2,
+                    Leftover::Orphan => (count..=count + 2).contains(killed),
                     _ => *killed == count,
                 }
             }
-            (_, sweep) if matches!(self.leaving, Leaving::Orphan | Leaving::Daemon) => {
+            (_, sweep) if matches!(self.leftover, Leftover::Orphan | Leftover::Daemon) => {
                 // The shells in between of an orphan may not have ended yet.
                 swept(sweep, |killed| (count..=count + 2).contains(&killed))
             }
@@ -162,7 +162,7 @@ fn end(_: u32) {
 }
 
 #[test]
-fn every_fault_is_told_and_nothing_survives_it() {
+fn every_failure_is_recorded_and_no_process_survives_it() {
     let cases = Mutex::new(cases());
     assert!(cases.lock().expect("no case has failed").len() > if HAS_WARDENS { 250 } else { 50 });
     let next = || cases.lock().expect("no case panics while it takes the next").pop();
@@ -203,7 +203,7 @@ fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Rec
 /// What one job does to the wardens that stay doesn't reach the next.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn every_fault_is_told_by_fork_servers_that_have_seen_the_others() {
+fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
     let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
     let cases = cases.filter(|case| !case.leaves_what_nobody_finds()).collect();
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer).concurrency(AT_A_TIME);
@@ -215,11 +215,11 @@ fn every_fault_is_told_by_fork_servers_that_have_seen_the_others() {
 /// What a job is told of its surroundings changes nothing of it.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn every_fault_is_told_whatever_the_job_was_told_of_its_surroundings() {
+fn every_failure_is_recorded_with_every_option_of_the_environment() {
     for method in METHODS {
         let cases = cases().into_iter().filter(|case| case.method == method && !case.leaves_what_nobody_finds());
-        let cases = cases.filter(|case| case.leaving != Leaving::Nothing).collect();
-        let scheduler = surrounded(Scheduler::new().start_method(method).concurrency(AT_A_TIME));
+        let cases = cases.filter(|case| case.leftover != Leftover::Nothing).collect();
+        let scheduler = with_every_option(Scheduler::new().start_method(method).concurrency(AT_A_TIME));
         // Some print much.
         run_as_lists(cases, &scheduler.stderr(Output::Capture), |record| {
             assert!(record.stdout().is_some(), "{record:?}");

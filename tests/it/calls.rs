@@ -21,7 +21,7 @@ fn no_follow_up(_: &str, _: &str, _: Duration, _: &Path) -> Result<(), Error> {
 }
 
 #[test]
-fn the_function_stays_what_it_was() {
+fn an_annotated_function_can_be_called_as_before() {
     assert_eq!(fast(), 42);
     assert_eq!(echo("a".into()), "a");
 }
@@ -36,7 +36,7 @@ fn a_job_gets_its_arguments_and_gives_its_value() -> Result<(), Error> {
 }
 
 #[test]
-fn arguments_and_results_far_over_a_pipe_are_carried() -> Result<(), Error> {
+fn arguments_and_results_far_larger_than_a_pipe_arrive() -> Result<(), Error> {
     const LENGTH: usize = 30_000_000;
     let run = run_job_with_timeout(measure::job("x".repeat(LENGTH)), PLENTY)?;
     assert_eq!(run.outcome, Outcome::Ok(LENGTH));
@@ -47,7 +47,7 @@ fn arguments_and_results_far_over_a_pipe_are_carried() -> Result<(), Error> {
 }
 
 #[test]
-fn records_come_in_input_order_whatever_ends_first() -> Result<(), Error> {
+fn records_are_in_input_order_whichever_job_finishes_first() -> Result<(), Error> {
     let list = || jobs![("late", hangs), ("a", fast), ("a", echo("second a".into())), ("b", fast)];
     for concurrency in [1, 3] {
         let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).concurrency(concurrency);
@@ -76,7 +76,7 @@ impl Observer for AtATime {
 }
 
 #[test]
-fn jobs_run_at_a_time_are_as_many_as_asked_for() -> Result<(), Error> {
+fn as_many_jobs_run_at_a_time_as_configured() -> Result<(), Error> {
     for concurrency in [1, 2, 4] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = |id: &str| meets::job(folder.path().to_owned(), id.to_owned(), concurrency);
@@ -104,7 +104,7 @@ fn an_empty_list_gives_an_empty_list_and_touches_no_file() -> Result<(), Box<dyn
 }
 
 #[test]
-fn a_timeout_of_zero_is_refused_wherever_it_stands() {
+fn a_timeout_of_zero_is_refused_everywhere() {
     let in_list = schedule_jobs(jobs![("a", fast)], Duration::ZERO, no_follow_up, "x.log").unwrap_err();
     let for_one = run_job_with_timeout(fast::job(), Duration::ZERO).unwrap_err();
     let in_builder = Scheduler::new().timeout(Duration::ZERO).run(jobs![("a", fast)]).unwrap_err();
@@ -160,7 +160,7 @@ fn an_unknown_name_is_refused_with_suggestions() {
 }
 
 #[test]
-fn arguments_of_other_types_are_refused_even_if_their_bytes_would_do() {
+fn arguments_of_other_types_are_refused_even_if_their_bytes_decode() {
     let error = AnyJob::named("echo", ("hi",)).unwrap_err();
     assert!(error.is_invalid_jobs());
     assert!(error.to_string().contains("echo(text: String) -> String"), "{error}");
@@ -173,7 +173,7 @@ fn failure<T: std::fmt::Debug>(outcome: Outcome<T>) -> String {
 }
 
 #[test]
-fn an_argument_that_can_not_be_serialized_costs_its_own_record() -> Result<(), Error> {
+fn an_argument_that_can_not_be_serialized_fails_only_its_own_job() -> Result<(), Error> {
     let reason = "never started: its argument `_value` could not be serialized: it has no form";
     let list = || {
         let good = (0..10).flat_map(|n| jobs![(format!("{n}"), fast)]);
@@ -202,7 +202,7 @@ fn an_argument_that_can_not_be_serialized_costs_its_own_record() -> Result<(), E
 }
 
 #[test]
-fn no_job_runs_after_one_that_can_not_be_sent_where_a_failure_stops_the_list() -> Result<(), Error> {
+fn a_job_that_can_not_be_sent_stops_a_list_that_stops_at_failures() -> Result<(), Error> {
     let list = jobs![("a", takes_the_unwritable(Unwritable)), ("b", fast)];
     let records = Scheduler::new().on_failure(OnFailure::Stop).run(list)?;
     assert!(records[1].error().is_some_and(|error| error.contains("cancelled before it began")), "{records:?}");
@@ -235,10 +235,10 @@ fn many_threads_may_run_jobs_at_once() {
 fn the_registry_lists_every_job_by_name() {
     let names: Vec<_> = scheduler::registry().iter().map(|entry| entry.name()).collect();
     assert!(names.is_sorted());
-    let entry = scheduler::registry().iter().find(|entry| entry.name().ends_with("leavings::leaves")).expect("linked");
-    assert!(entry.file().ends_with("src/leavings.rs") && entry.line() > 1 && entry.column() >= 1);
+    let entry = scheduler::registry().iter().find(|entry| entry.name().ends_with("leftovers::leaves")).expect("linked");
+    assert!(entry.file().ends_with("src/leftovers.rs") && entry.line() > 1 && entry.column() >= 1);
     assert_eq!(
         entry.to_string(),
-        "scheduler_tests::leavings::leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String>"
+        "scheduler_tests::leftovers::leaves(leftover: Leftover, ending: Ending, tag: String) -> Result<(), String>"
     );
 }

@@ -12,7 +12,7 @@ use scheduler::{Backoff, CancelToken, Failure, Observer, Outcome, Record, Schedu
 use scheduler_tests::attempts::{comes_to, waits_for};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
 use crate::{METHODS, PLENTY};
 
@@ -44,13 +44,13 @@ fn ends_in_order(begun: PathBuf, ended: PathBuf) -> String {
 }
 
 #[test]
-fn a_token_ends_what_runs_and_nothing_else_is_started() {
+fn a_token_stops_running_jobs_and_starts_no_others() {
     for method in METHODS {
         for concurrency in [1, 3] {
             let (token, tag) = (CancelToken::new(), new_tag());
             let list = jobs![
                 ("a", fast),
-                ("b", leaves(Leaving::Session, Ending::Hangs, tag.clone())),
+                ("b", leaves(Leftover::Session, Ending::Hangs, tag.clone())),
                 ("c", { hangs::job().priority(-1) }),
                 ("d", { fast::job().priority(-2) }),
             ];
@@ -79,7 +79,7 @@ fn a_token_ends_what_runs_and_nothing_else_is_started() {
 }
 
 #[test]
-fn a_token_that_is_cancelled_already_lets_nothing_start() {
+fn with_a_token_that_is_already_cancelled_nothing_starts() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let token = CancelToken::new();
     token.cancel();
@@ -93,7 +93,7 @@ fn a_token_that_is_cancelled_already_lets_nothing_start() {
 }
 
 #[test]
-fn a_token_is_heard_from_another_thread_while_a_list_blocks() {
+fn a_token_cancels_a_blocking_list_from_another_thread() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let begun = folder.path().join("begun");
     let token = CancelToken::new();
@@ -112,7 +112,7 @@ fn a_token_is_heard_from_another_thread_while_a_list_blocks() {
 }
 
 #[test]
-fn a_job_is_asked_first_and_killed_if_that_is_wanted() {
+fn a_job_is_stopped_cooperatively_or_killed_as_configured() {
     for kills in [false, true] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [begun, begun_too, ended] = ["begun", "begun too", "ended"].map(|name| folder.path().join(name));
@@ -157,7 +157,7 @@ impl Observer for CancelsAfterAnAttempt {
 }
 
 #[test]
-fn what_waits_for_its_next_attempt_has_what_came_of_the_last_one() {
+fn a_job_cancelled_between_attempts_has_the_outcome_of_the_last_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let token = CancelToken::new();
     let fails = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails; 9]);
@@ -171,7 +171,7 @@ fn what_waits_for_its_next_attempt_has_what_came_of_the_last_one() {
 }
 
 #[test]
-fn a_cancelled_job_is_not_tried_again() {
+fn a_cancelled_job_is_not_retried() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let token = CancelToken::new();
     let hangs = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Hangs]).retries(9);
@@ -182,7 +182,7 @@ fn a_cancelled_job_is_not_tried_again() {
 }
 
 #[test]
-fn an_awaited_list_is_cancelled_as_well() {
+fn an_awaited_list_can_be_cancelled() {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -204,14 +204,14 @@ fn an_awaited_list_is_cancelled_as_well() {
 }
 
 #[test]
-fn when_the_time_of_a_list_is_over_what_runs_has_timed_out_and_the_rest_is_cancelled() {
+fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled() {
     for method in METHODS {
         let tag = new_tag();
         let total = Duration::from_secs(3);
         let late = Mutex::new(Vec::new());
         let list = jobs![
             ("a", fast),
-            ("b", leaves(Leaving::Session, Ending::Hangs, tag.clone())),
+            ("b", leaves(Leftover::Session, Ending::Hangs, tag.clone())),
             ("c", { hangs::job().timeout(PLENTY).retries(3) }),
             ("d", fast),
             ("e", fast),
@@ -238,7 +238,7 @@ fn when_the_time_of_a_list_is_over_what_runs_has_timed_out_and_the_rest_is_cance
 }
 
 #[test]
-fn at_the_end_of_a_list_a_job_has_its_grace_period() {
+fn at_the_time_limit_of_a_list_a_job_has_its_grace_period() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ended = folder.path().join("ended");
     let scheduler = Scheduler::new().total_timeout(Duration::from_secs(3));
@@ -262,7 +262,7 @@ fn ends_as_told(begun: PathBuf, ending: Ending) -> Result<String, String> {
 }
 
 #[test]
-fn what_returns_in_its_grace_period_after_it_was_cancelled_keeps_its_value() {
+fn a_cancelled_job_that_returns_in_its_grace_period_keeps_its_value() {
     for method in METHODS {
         for concurrency in [1, 2] {
             let folder = tempfile::tempdir().expect("a temporary folder");
@@ -282,7 +282,7 @@ fn what_returns_in_its_grace_period_after_it_was_cancelled_keeps_its_value() {
 }
 
 #[test]
-fn what_is_cancelled_by_its_handle_keeps_its_value_with_an_observer_or_without() {
+fn a_job_cancelled_by_its_handle_keeps_its_value_with_or_without_an_observer() {
     for with_observer in [false, true] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let begun = folder.path().join("begun");
@@ -291,7 +291,7 @@ fn what_is_cancelled_by_its_handle_keeps_its_value_with_an_observer_or_without()
             scheduler = scheduler.observer(CancelsAtTheStartOf("nothing", CancelToken::new()));
         }
         let handle = scheduler.spawn(ends_as_told::job(begun.clone(), Ending::Returns)).expect("the input is fine");
-        crate::soon("it has begun", || begun.exists());
+        crate::wait_until("it has begun", || begun.exists());
         handle.cancel();
         let run = handle.wait().expect("the run itself succeeds");
         assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
@@ -301,14 +301,14 @@ fn what_is_cancelled_by_its_handle_keeps_its_value_with_an_observer_or_without()
 }
 
 #[test]
-fn how_a_cancelled_job_failed_in_its_grace_period_is_kept() {
+fn the_failure_of_a_cancelled_job_in_its_grace_period_is_kept() {
     for (ending, part) in
         [(Ending::Fails, "returned an error"), (Ending::Panics, "panicked"), (Ending::Exits, "code 3")]
     {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let begun = folder.path().join("begun");
         let handle = Scheduler::new().spawn(ends_as_told::job(begun.clone(), ending)).expect("the input is fine");
-        crate::soon("it has begun", || begun.exists());
+        crate::wait_until("it has begun", || begun.exists());
         handle.cancel();
         let run = handle.wait().expect("the run itself succeeds");
         assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })), "{run:?}");
@@ -319,11 +319,11 @@ fn how_a_cancelled_job_failed_in_its_grace_period_is_kept() {
 }
 
 #[test]
-fn what_is_killed_has_no_late_value() {
+fn a_killed_job_has_no_late_value() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let begun = folder.path().join("begun");
     let handle = Scheduler::new().spawn(ends_as_told::job(begun.clone(), Ending::Hangs)).expect("the input is fine");
-    crate::soon("it has begun", || begun.exists());
+    crate::wait_until("it has begun", || begun.exists());
     handle.cancel();
     handle.kill();
     let run = handle.wait().expect("the run itself succeeds");
@@ -332,7 +332,7 @@ fn what_is_killed_has_no_late_value() {
 }
 
 #[test]
-fn a_list_that_is_through_in_time_notices_nothing() {
+fn a_list_that_finishes_in_time_is_not_affected_by_its_limit() {
     for timeout in [PLENTY, Duration::MAX] {
         let records = Scheduler::new().total_timeout(timeout).run(jobs![("a", fast)]).expect("nothing fails");
         assert_eq!(records[0].status(), Status::Ok);

@@ -42,7 +42,7 @@ fn only(records: Vec<Record>) -> Record {
 }
 
 #[test]
-fn what_was_saved_last_survives_whatever_becomes_of_the_job() {
+fn the_last_checkpoint_survives_however_the_job_fails() {
     let list = Ending::ALL.iter().map(|ending| {
         let limit = if ending.is_a_timeout() { Duration::from_millis(700) } else { PLENTY };
         (format!("{ending:?}"), AnyJob::from(works::job(*ending).timeout(limit)))
@@ -61,7 +61,7 @@ fn what_was_saved_last_survives_whatever_becomes_of_the_job() {
 }
 
 #[test]
-fn a_follow_up_finds_what_was_saved() {
+fn a_follow_up_has_the_checkpoint() {
     let found = RefCell::new(Vec::new());
     let scheduler = Scheduler::new().timeout(Duration::from_millis(500)).on_timeout(|late| {
         found.borrow_mut().push(late.record().checkpoint::<Work>()?);
@@ -72,7 +72,7 @@ fn a_follow_up_finds_what_was_saved() {
 }
 
 #[test]
-fn who_saves_nothing_has_saved_nothing() {
+fn a_job_that_saves_nothing_has_no_checkpoint() {
     let record = only(Scheduler::new().run(jobs![("a", fast)]).expect("the input is fine"));
     assert_eq!(record.checkpoint::<Work>().expect("there is none"), None);
     let run = run_job_with_timeout(fast::job().resume_from(&record), PLENTY).expect("the input is fine");
@@ -94,7 +94,7 @@ fn goes_on(rounds: u32) -> Result<(u32, u32), String> {
 }
 
 #[test]
-fn the_next_attempt_goes_on_from_there() {
+fn the_next_attempt_resumes_from_the_checkpoint() {
     for method in METHODS {
         let list = jobs![("a", { goes_on::job(4).retries(5) }), ("b", { goes_on::job(3).retries(1) })];
         let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
@@ -117,7 +117,7 @@ fn saves_nothing() -> Result<(), String> {
 }
 
 #[test]
-fn what_was_saved_before_is_kept_by_those_who_save_nothing() {
+fn an_attempt_that_saves_nothing_keeps_the_last_checkpoint() {
     let first = run_job_with_timeout(works::job(Ending::Returns), PLENTY).expect("the input is fine");
     let list = [
         ("tries".to_owned(), AnyJob::from(saves_nothing::job().retries(2)).resume_from(&first)),
@@ -138,7 +138,7 @@ fn resumes_a_number() -> Result<Option<u64>, String> {
 }
 
 #[test]
-fn bytes_that_happen_to_decode_are_not_enough() {
+fn a_checkpoint_of_another_type_is_refused_even_if_its_bytes_decode() {
     let first = run_job_with_timeout(works::job(Ending::Returns), PLENTY).expect("the input is fine");
     let error = first.checkpoint::<(u32, BTreeMap<String, Vec<f64>>)>().expect_err("it is another type");
     assert!(error.is_checkpoint(), "{error}");
@@ -179,7 +179,7 @@ fn saves_in_vain() -> Vec<String> {
 }
 
 #[test]
-fn what_can_not_be_saved_is_refused_and_what_was_saved_before_stays() {
+fn a_value_that_can_not_be_saved_is_refused_and_the_last_checkpoint_stays() {
     let run = run_job_with_timeout(saves_in_vain::job(), PLENTY).expect("the input is fine");
     assert_eq!(run.checkpoint::<u8>().expect("its type is that"), Some(7));
     let Outcome::Ok(errors) = run.outcome else { panic!("{run:?}") };
@@ -212,7 +212,7 @@ fn dies_while_it_saves(size: usize) {
 }
 
 #[test]
-fn what_was_saved_in_part_does_not_count() {
+fn a_partly_sent_checkpoint_does_not_count() {
     for size in [1, 100_000, 5_000_000] {
         let run = run_job_with_timeout(dies_while_it_saves::job(size), PLENTY).expect("the input is fine");
         let saved = run.checkpoint::<Vec<u8>>().expect("it is whole").expect("there is one");
@@ -238,7 +238,7 @@ fn counts_for_ever(file: PathBuf) {
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn what_was_on_its_way_when_the_job_was_killed_counts() {
+fn a_checkpoint_in_transit_when_the_job_is_killed_counts() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("number");
@@ -254,7 +254,7 @@ fn what_was_on_its_way_when_the_job_was_killed_counts() {
 }
 
 #[test]
-fn a_call_that_was_cancelled_before_it_began_keeps_what_it_was_to_begin_with() {
+fn a_call_cancelled_before_it_began_keeps_its_first_checkpoint() {
     let first = run_job_with_timeout(works::job(Ending::Returns), PLENTY).expect("the input is fine");
     let token = CancelToken::new();
     token.cancel();
@@ -273,7 +273,7 @@ fn saves_at_the_end() -> Result<(), String> {
 }
 
 #[test]
-fn what_is_saved_in_the_grace_period_counts() {
+fn a_checkpoint_saved_in_the_grace_period_counts() {
     let record = only(Scheduler::new().run(jobs![("a", saves_at_the_end)]).expect("the input is fine"));
     assert_eq!(record.status(), Status::Timeout);
     assert_eq!(record.checkpoint::<String>().expect("its type is that").as_deref(), Some("saved"));
@@ -301,7 +301,7 @@ fn forks_a_copy_that_saves(file: PathBuf) -> String {
 
 #[cfg(unix)]
 #[test]
-fn a_copy_that_a_job_forked_can_not_save_for_it() {
+fn a_fork_of_a_job_can_not_save_for_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let call = forks_a_copy_that_saves::job(folder.path().join("told"));
     let run = run_job_with_timeout(call, PLENTY).expect("the input is fine");

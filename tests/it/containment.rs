@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use scheduler::{Containment, Scheduler, Sweep, SweptBy, jobs};
 use scheduler_tests::jobs::fast;
-use scheduler_tests::leavings::{alive, new_tag};
+use scheduler_tests::leftovers::{alive, new_tag};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::application::{APP, methods, records, sweeps};
-use crate::soon;
+use crate::wait_until;
 
 /// A cgroup of version 2 for an application.
 struct Cgroup(PathBuf);
@@ -68,7 +68,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        soon("the cgroup is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
+        wait_until("the cgroup is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
     }
 }
 
@@ -79,7 +79,7 @@ fn was_contained(record: &Value) -> bool {
 }
 
 #[test]
-fn each_run_gets_a_cgroup_of_its_own_and_none_is_left() {
+fn each_run_has_its_own_cgroup_and_none_is_left() {
     let Some(cgroup) = Cgroup::new() else { return };
     for method in methods() {
         let leaves = format!("leaves {}", new_tag());
@@ -96,7 +96,7 @@ fn each_run_gets_a_cgroup_of_its_own_and_none_is_left() {
 }
 
 #[test]
-fn a_cgroup_is_taken_unasked_only_where_it_was_delegated() {
+fn a_cgroup_is_used_by_default_only_where_it_is_delegated() {
     let Some(cgroup) = Cgroup::new() else { return };
     let is_contained = |containment| was_contained(&records(&cgroup.run(containment, "", &["60000", "own_cgroup"]))[0]);
     assert!(!is_contained("auto") && !is_contained("") && is_contained("cgroup"));
@@ -105,7 +105,7 @@ fn a_cgroup_is_taken_unasked_only_where_it_was_delegated() {
 }
 
 #[test]
-fn a_cgroup_is_taken_unasked_at_the_root_of_a_namespace() {
+fn a_cgroup_is_used_by_default_at_the_root_of_a_namespace() {
     let Some(cgroup) = Cgroup::new() else { return };
     let script = "echo $$ > \"$CGROUP/cgroup.procs\" && exec unshare --cgroup --mount sh -c \
                   'umount -a -t cgroup2; mount -t cgroup2 none /sys/fs/cgroup/unified 2>/dev/null || \
@@ -118,11 +118,11 @@ fn a_cgroup_is_taken_unasked_at_the_root_of_a_namespace() {
 }
 
 #[test]
-fn what_an_application_and_its_warden_have_left_the_next_one_removes() {
+fn a_cgroup_left_by_a_killed_application_and_its_warden_is_removed_by_the_next() {
     let Some(cgroup) = Cgroup::new() else { return };
     let tag = new_tag();
     let mut child = cgroup.app("cgroup", "", &["60000", &format!("keeps {tag}")]).spawn().expect("`sh` is everywhere");
-    soon("the job has left something", || !alive(&tag).is_empty());
+    wait_until("the job has left something", || !alive(&tag).is_empty());
     // All that is in the application's own cgroup: itself and the warden.
     fs::write(cgroup.0.join("cgroup.freeze"), "1").expect("it can be frozen");
     for pid in fs::read_to_string(cgroup.0.join("cgroup.procs")).expect("it can be read").lines() {
@@ -137,22 +137,22 @@ fn what_an_application_and_its_warden_have_left_the_next_one_removes() {
     let records = records(&cgroup.run("cgroup", "", &["60000", "own_cgroup"]));
     assert!(was_contained(&records[0]));
     assert_eq!(cgroup.below(), [""; 0]);
-    soon("what was in it is gone", || alive(&tag).is_empty());
+    wait_until("what was in it is gone", || alive(&tag).is_empty());
 }
 
 #[test]
-fn what_a_job_has_left_whose_warden_it_killed_is_ended_in_its_cgroup() {
+fn leftovers_of_a_job_that_killed_its_warden_are_killed_in_its_cgroup() {
     let Some(cgroup) = Cgroup::new() else { return };
     let tag = new_tag();
     // A daemon, which no search finds.
     let output = cgroup.run("cgroup", "", &["60000", &format!("loses {tag}")]);
     assert!(matches!(sweeps(&output)[..], [Sweep::Unproved { .. }]), "{output:?}");
-    soon("the daemon is gone", || alive(&tag).is_empty());
+    wait_until("the daemon is gone", || alive(&tag).is_empty());
     assert_eq!(cgroup.below(), [""; 0]);
 }
 
 #[test]
-fn a_cgroup_that_can_not_be_had_is_an_error_that_says_why() {
+fn a_cgroup_that_can_not_be_made_is_an_error_with_the_reason() {
     let script = "mount -t tmpfs none /sys/fs/cgroup && exec \"$0\" \"$@\"";
     let run = |containment| {
         let mut command = Command::new("unshare");

@@ -71,7 +71,7 @@ fn pressed_at(job: &str, lines: &[&str]) -> Vec<Value> {
 
 #[cfg(feature = "ctrlc")]
 #[test]
-fn ctrl_c_asks_and_pressed_once_more_kills() {
+fn ctrl_c_stops_cooperatively_and_a_second_one_kills() {
     for (job, lines) in [("obeys", &["begun"][..]), ("lingers", &["begun", "asked"][..])] {
         let records = pressed_at(job, lines);
         assert_eq!(records[0]["error"], "cancelled while it ran", "{records:?}");
@@ -82,7 +82,7 @@ fn ctrl_c_asks_and_pressed_once_more_kills() {
 /// A script that runs an application in the background has Ctrl-C ignored, which is no failure of the application's.
 #[cfg(feature = "ctrlc")]
 #[test]
-fn ctrl_c_that_is_ignored_stays_so() {
+fn an_ignored_ctrl_c_stays_ignored() {
     let mut application = begin(CtrlC::Ignored, app("listens", &["60000", "fast"]));
     let records = Printed::by(&mut application).records();
     assert_eq!(records[0]["result"], 42, "{records:?}");
@@ -98,14 +98,14 @@ mod others {
     use super::*;
 
     #[test]
-    fn only_ctrl_c_is_handled_and_every_other_signal_ends_the_application_as_ever() {
+    fn only_ctrl_c_is_handled_and_every_other_signal_kills_the_application() {
         for (name, number) in [("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP), ("QUIT", libc::SIGQUIT)] {
             let mut application = begin(CtrlC::Heard, app("listens", &["60000", "obeys"]));
             Printed::by(&mut application).comes_to("begun");
             let sent = Command::new("kill").args([&format!("-{name}"), &application.id().to_string()]).status();
             assert!(sent.expect("`kill` is everywhere").success());
             let mut status = None;
-            crate::soon("the application ends", || {
+            crate::wait_until("the application ends", || {
                 status = application.try_wait().expect("it is ours");
                 status.is_some()
             });
@@ -114,7 +114,7 @@ mod others {
     }
 
     #[test]
-    fn a_handler_that_the_application_has_is_called_as_well() {
+    fn a_handler_of_the_application_is_called_too() {
         let mut application = begin(CtrlC::Heard, app("listens, and has a handler", &["60000", "obeys", "fast"]));
         let mut printed = Printed::by(&mut application);
         printed.comes_to("begun");

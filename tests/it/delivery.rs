@@ -25,7 +25,7 @@ fn ended(call: impl Into<AnyJob>, scheduler: impl Fn() -> Scheduler) -> Vec<Reco
 }
 
 #[test]
-fn the_time_in_which_a_result_is_encoded_is_none_of_the_functions() {
+fn encoding_a_result_does_not_count_against_the_timeout() {
     for record in ended(is_encoded_late::job(1500), || Scheduler::new().timeout(LIMIT)) {
         assert_eq!(record.result::<Encoded>().expect("it returned in time"), Encoded::Late(1500));
         assert!(record.duration() < LIMIT, "{record:?}");
@@ -35,7 +35,7 @@ fn the_time_in_which_a_result_is_encoded_is_none_of_the_functions() {
 }
 
 #[test]
-fn what_is_never_encoded_is_killed_and_reported_as_that() {
+fn a_result_that_is_never_encoded_is_killed_and_reported_as_undelivered() {
     let scheduler = || Scheduler::new().timeout(PLENTY).delivery_timeout(LIMIT);
     for record in ended(is_never_encoded::job(), scheduler)
         .into_iter()
@@ -58,7 +58,7 @@ fn a_delivery_timeout_of_zero_is_an_error() {
 }
 
 #[test]
-fn a_process_that_dies_as_its_result_is_encoded_has_the_failure_that_it_died_of() {
+fn a_process_that_dies_while_its_result_is_encoded_has_the_cause_of_its_death() {
     for record in ended(aborts_as_it_is_encoded::job(), || Scheduler::new().timeout(PLENTY)) {
         #[cfg(unix)]
         assert!(matches!(record.failure(), Some(Failure::Signaled { name: "SIGABRT", .. })), "{record:?}");
@@ -68,7 +68,7 @@ fn a_process_that_dies_as_its_result_is_encoded_has_the_failure_that_it_died_of(
 }
 
 #[test]
-fn what_returns_in_its_grace_period_may_be_encoded_after_it() {
+fn a_result_returned_in_the_grace_period_may_be_encoded_after_it() {
     let scheduler = || Scheduler::new().timeout(Duration::from_millis(100)).grace(LIMIT);
     for record in ended(is_asked_and_encoded_late::job(1500), scheduler) {
         assert_eq!(record.status(), Status::Timeout);
@@ -82,7 +82,7 @@ fn what_returns_in_its_grace_period_may_be_encoded_after_it() {
 }
 
 #[test]
-fn a_large_result_is_no_timeout_of_a_function_that_was_quick() {
+fn a_large_result_of_a_quick_function_is_no_timeout() {
     // It takes longer than this to send, and so it would to encode in a debug build if it were encoded byte by byte.
     for record in ended(big::job(200 << 20), || Scheduler::new().timeout(LIMIT)) {
         assert_eq!(record.status(), Status::Ok, "{record:?}");

@@ -32,7 +32,7 @@ fn names(variables: &BTreeMap<String, String>) -> Vec<&str> {
 }
 
 #[test]
-fn variables_are_set_and_removed_for_one_job_and_what_it_starts() {
+fn variables_are_set_and_removed_for_one_job_and_its_children() {
     let plain = AnyJob::from(tells_its_environment::job());
     let changed = plain.clone().env("WORLD_A", "b c=d").env("WORLD_B", "").env_remove("PATH").env_remove("WORLD_NONE");
     for found in environments(&[plain.clone(), changed, plain]) {
@@ -48,7 +48,7 @@ fn variables_are_set_and_removed_for_one_job_and_what_it_starts() {
 }
 
 #[test]
-fn much_may_be_told() {
+fn a_large_environment_can_be_set() {
     let long = "x".repeat(100_000);
     let names = (0..5).map(|index| format!("WORLD_{index}"));
     let call = names.clone().fold(AnyJob::from(tells_its_environment::job()), |call, name| call.env(name, &long));
@@ -63,7 +63,7 @@ fn much_may_be_told() {
 }
 
 #[test]
-fn of_a_cleared_environment_only_the_mark_of_the_run_is_left() {
+fn a_cleared_environment_has_only_the_run_marker() {
     let call = AnyJob::from(tells_its_environment::job()).env("WORLD_A", "a").env_clear().env("WORLD_B", "b");
     for found in environments(&[call, has_an_environment::job().into()]) {
         assert_eq!(names(&found[0].variables), ["SCHEDULER_RUN", "WORLD_B"]);
@@ -75,7 +75,7 @@ fn of_a_cleared_environment_only_the_mark_of_the_run_is_left() {
 }
 
 #[test]
-fn what_the_scheduler_sets_is_overridden_by_the_attribute_and_that_by_the_call() {
+fn the_attribute_overrides_the_scheduler_and_the_call_overrides_both() {
     for scheduler in scheduler() {
         let scheduler = scheduler.env("WORLD_A", "scheduler").env("WORLD_C", "scheduler");
         let call = tells_its_environment::job().env("WORLD_A", "call");
@@ -87,7 +87,7 @@ fn what_the_scheduler_sets_is_overridden_by_the_attribute_and_that_by_the_call()
 }
 
 #[test]
-fn a_job_begins_in_its_folder_also_in_one_that_is_no_text() {
+fn a_job_starts_in_its_working_directory_even_if_that_is_not_utf8() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let odd = folder.path().join(OsStr::from_bytes(b"no\xfftext"));
     std::fs::create_dir(&odd).expect("it can be made");
@@ -105,7 +105,7 @@ fn a_job_begins_in_its_folder_also_in_one_that_is_no_text() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn a_missing_working_directory_is_named() {
     for scheduler in scheduler() {
         let call = fast::job().current_dir("/no/such/folder");
         let records = scheduler.run(jobs![("a", { call }), ("b", fast)]).expect("the input is fine");
@@ -117,7 +117,7 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_folder_may_be_made_by_the_job_before() {
+fn the_working_directory_may_be_made_by_the_previous_job() {
     for scheduler in scheduler() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let made = folder.path().join("made");
@@ -128,7 +128,7 @@ fn a_folder_may_be_made_by_the_job_before() {
 }
 
 #[test]
-fn where_the_warden_executes_its_job_the_environment_is_the_same() {
+fn the_environment_is_the_same_if_the_warden_executes_its_job() {
     let records = run("threaded", &["60000", "has_an_environment"]);
     let variables = records[0]["result"]["variables"].as_object().unwrap_or_else(|| panic!("{records:?}"));
     assert_eq!(variables.keys().collect::<Vec<_>>(), ["SCHEDULER_RUN", "WORLD_A", "WORLD_B"]);
@@ -136,7 +136,7 @@ fn where_the_warden_executes_its_job_the_environment_is_the_same() {
 }
 
 #[test]
-fn what_is_no_variable_is_in_nobodys_way() {
+fn malformed_variables_do_no_harm() {
     for method in methods() {
         let mut command = app("", &["60000", "has_an_environment"]);
         let output = command.env("=WORLD", "1").env("APP_METHOD", method).output().expect("the fixture is built");
@@ -145,7 +145,7 @@ fn what_is_no_variable_is_in_nobodys_way() {
 }
 
 #[test]
-fn what_is_the_schedulers_own_can_not_be_changed() {
+fn the_schedulers_own_variables_can_not_be_changed() {
     let error = Scheduler::new().run(jobs![("a", { fast::job().env_remove("SCHEDULER_RUN") })]).expect_err("refused");
     assert!(error.is_invalid_setting());
     let expected = "the environment variable `SCHEDULER_RUN` is the scheduler's own; choose another name";

@@ -10,7 +10,7 @@ use crate::{METHODS, PLENTY};
 
 #[cfg(unix)]
 #[test]
-fn a_process_that_fails_after_its_outcome_leaves_the_outcome_as_it_is() {
+fn a_process_that_fails_after_its_outcome_keeps_the_outcome() {
     for (at_exit, is_expected, text, kind) in [
         (
             AtExit::Aborts,
@@ -62,7 +62,7 @@ fn a_panic_at_exit_is_the_cause_of_that_failure() {
 }
 
 #[test]
-fn a_process_that_does_not_exit_is_killed_and_its_record_has_the_time_that_it_had() {
+fn a_process_that_does_not_exit_is_killed_and_its_record_has_the_limit() {
     let run = run_job_with_timeout(hangs_at_exit::job(), PLENTY).expect("the input is fine");
     assert_eq!(run.outcome, Outcome::Ok(7));
     let Some(Failure::ExitTimeout { limit, .. }) = run.exit_failure.as_deref() else { panic!("{run:?}") };
@@ -70,7 +70,7 @@ fn a_process_that_does_not_exit_is_killed_and_its_record_has_the_time_that_it_ha
 }
 
 #[test]
-fn a_process_that_exits_in_order_has_no_such_failure() {
+fn a_process_that_exits_normally_has_no_exit_failure() {
     for method in METHODS {
         let record = &Scheduler::new().start_method(method).run(jobs![("a", fast)]).expect("the input is fine")[0];
         assert_eq!((record.status(), record.exit_failure()), (Status::Ok, None));

@@ -158,14 +158,14 @@ fn a_job_may_stand_in_a_function_body() -> Result<(), Error> {
 }
 
 #[scheduler::test]
-fn a_test_of_ours_may_run_jobs() -> Result<(), Error> {
+fn a_scheduler_test_may_run_jobs() -> Result<(), Error> {
     assert_eq!(run_job_with_timeout(renamed::job(), PLENTY)?.outcome, Outcome::Ok(1));
     Ok(())
 }
 
 #[scheduler::test]
 #[should_panic(expected = "as a test may")]
-fn a_test_of_ours_may_panic() {
+fn a_scheduler_test_may_panic() {
     panic!("as a test may");
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use scheduler_tests::leavings::new_tag;
+use scheduler_tests::leftovers::new_tag;
 use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, RAN, Report, Role, Survivor, UNPREPARED};
 use scheduler_tests::skips::skipped;
 use serde::Deserialize;
@@ -37,9 +37,9 @@ const KINDS: [(&str, &[Role]); 8] = [
     // Wardens stay, and fork one job after the other.
     ("forking", &[Role::Parent, Role::Warden]),
     // Each job is told of limits, of its environment and of where its streams lead.
-    ("surrounded", &[Role::Parent, Role::Warden, Role::Job]),
+    ("configured", &[Role::Parent, Role::Warden, Role::Job]),
     // Jobs that save, tell and are asked to end.
-    ("talking", &[Role::Parent, Role::Warden, Role::Job]),
+    ("reporting", &[Role::Parent, Role::Warden, Role::Job]),
     // The parent watches over its jobs on another thread.
     ("concurrent", &[Role::Parent]),
     // The second job kills its warden, and what is left is searched for.
@@ -50,7 +50,7 @@ const KINDS: [(&str, &[Role]); 8] = [
 
 /// How many seconds a run may take, whatever fails: more than every limit of the supervisor together, for any of its
 /// jobs, and less than the limit of a job that is never to reach it.
-const SOON: f64 = 12.0;
+const RUN_LIMIT: f64 = 12.0;
 
 /// What the standard library says where it ends a process of its own accord: the stack of a signal handler, and memory,
 /// must be had.
@@ -212,7 +212,7 @@ fn problems(case: &Case, report: &Report) -> Vec<String> {
         return problems;
     };
     let gave_up = LIBRARY_GIVES_UP.iter().any(|text| report.stderr.contains(text));
-    if report.seconds > SOON {
+    if report.seconds > RUN_LIMIT {
         problems.push(format!("it took {:.1} s", report.seconds));
     }
     let exited = libc::WIFEXITED(status) && [0, 1].contains(&libc::WEXITSTATUS(status));
@@ -275,7 +275,7 @@ fn say(line: &str) {
 }
 
 #[test]
-fn whatever_call_fails_a_run_ends_in_time_with_the_truth_and_leaves_nothing() {
+fn whichever_system_call_fails_a_run_finishes_in_time_with_true_records_and_no_leftovers() {
     if let Some(obstacle) = obstacle() {
         skipped(format_args!("nothing was tried: {obstacle}"));
         return;

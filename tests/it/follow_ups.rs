@@ -83,7 +83,7 @@ fn a_log_that_is_a_fifo_without_a_reader_fails_at_once_and_loses_no_record() {
     let clock = std::time::Instant::now();
     let error = schedule_jobs(jobs![("a", fast), ("b", hangs)], SHORT, default_follow_up_logger, &log);
     let error = error.expect_err("nobody reads it");
-    assert!(clock.elapsed() < crate::SOON, "{:?}", clock.elapsed());
+    assert!(clock.elapsed() < crate::WAIT_LIMIT, "{:?}", clock.elapsed());
     assert!(error.is_follow_up(), "{error}");
     let source = error.source().expect("the logger's own").to_string();
     let problem = "can't be appended to: it is a FIFO that nobody reads; open its other end first";
@@ -103,14 +103,14 @@ fn a_log_that_is_a_fifo_without_a_reader_fails_at_once_and_loses_no_record() {
 
 #[cfg(unix)]
 #[test]
-fn a_log_may_be_a_device_or_a_fifo_that_is_read() {
+fn a_log_may_be_a_device_or_a_fifo_with_a_reader() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let fifo = folder.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("every Unix has it").success());
     let path = fifo.clone();
     let reader = std::thread::spawn(move || std::fs::read_to_string(path).expect("it is written to"));
     // The reader may be on its way yet.
-    crate::soon("the FIFO is read", || default_follow_up_logger("J1", "timeout", SHORT, &fifo).is_ok());
+    crate::wait_until("the FIFO is read", || default_follow_up_logger("J1", "timeout", SHORT, &fifo).is_ok());
     let read = reader.join().expect("it doesn't panic");
     assert!(read.ends_with(" - Job ID: J1, Reason: timeout, Elapsed Time: 0.300000 seconds\n"), "{read}");
     default_follow_up_logger("J1", "timeout", SHORT, Path::new("/dev/null")).expect("it takes everything");
@@ -126,7 +126,7 @@ fn a_full_disk_under_the_log_loses_no_record() {
 }
 
 #[test]
-fn a_follow_up_may_look_at_the_whole_record() {
+fn a_follow_up_may_read_the_whole_record() {
     let seen = RefCell::new(String::new());
     let records = Scheduler::new()
         .timeout(SHORT)
@@ -143,7 +143,7 @@ fn a_follow_up_may_look_at_the_whole_record() {
 }
 
 #[test]
-fn with_several_at_a_time_those_that_run_are_recorded_when_a_follow_up_fails() {
+fn concurrent_jobs_are_recorded_when_a_follow_up_fails() {
     let long = || hangs::job().timeout(SHORT * 3);
     let error = Scheduler::new()
         .timeout(SHORT)

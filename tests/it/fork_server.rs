@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep, jobs};
 use scheduler_tests::ending::Ending;
+use scheduler_tests::isolation::{introduces_itself, keeps, searches};
 use scheduler_tests::jobs::{fast, measure};
-use scheduler_tests::kin::{introduces_itself, keeps, searches};
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
 use crate::application::{app, records};
 
@@ -23,7 +23,7 @@ fn introduced(records: &[Record]) -> Vec<(u32, u32, u32)> {
 }
 
 #[test]
-fn every_job_has_a_fresh_process_of_a_parent_that_stays() {
+fn every_job_has_a_fresh_process_of_one_parent() {
     let scheduler = forking();
     let mut met = introduced(&scheduler.run(many(20)).expect("the input is fine"));
     met.extend(introduced(&scheduler.run(many(20)).expect("the input is fine")));
@@ -36,7 +36,7 @@ fn every_job_has_a_fresh_process_of_a_parent_that_stays() {
 }
 
 #[test]
-fn each_of_several_at_a_time_has_a_server_and_another_for_the_next_job() {
+fn each_concurrent_job_has_a_fork_server_and_one_prespawns_the_next() {
     let scheduler = forking().concurrency(2);
     let met = introduced(&scheduler.run(many(20)).expect("the input is fine"));
     let servers: BTreeSet<_> = met.iter().map(|(_, parent, _)| parent).collect();
@@ -45,16 +45,16 @@ fn each_of_several_at_a_time_has_a_server_and_another_for_the_next_job() {
 }
 
 #[test]
-fn with_each_execution_comes_another_parent() {
+fn with_exec_every_job_has_another_parent() {
     let records = Scheduler::new().run(many(5)).expect("the input is fine");
     let servers: BTreeSet<_> = introduced(&records).iter().map(|(_, parent, _)| *parent).collect();
     assert_eq!(servers.len(), 5);
 }
 
 #[test]
-fn a_server_that_is_lost_is_replaced_and_its_run_tells_the_truth() {
+fn a_lost_fork_server_is_replaced_and_its_run_has_a_true_record() {
     let tag = new_tag();
-    let lost = |name: &str| (name.to_owned(), leaves::job(Leaving::Session, Ending::KillsWarden, tag.clone()).into());
+    let lost = |name: &str| (name.to_owned(), leaves::job(Leftover::Session, Ending::KillsWarden, tag.clone()).into());
     let mut calls = vec![lost("a")];
     calls.extend(many(3));
     calls.push(lost("b"));
@@ -90,7 +90,7 @@ fn nothing_of_a_past_job_is_found_in_the_memory_of_the_next() {
 }
 
 #[test]
-fn arguments_and_results_of_any_size_pass() {
+fn arguments_and_results_of_any_size_arrive() {
     let list: Vec<_> = [0, 1, 100_000, 10_000_000]
         .into_iter()
         .flat_map(|length| jobs![(length.to_string(), measure("x".repeat(length)))])
@@ -101,7 +101,7 @@ fn arguments_and_results_of_any_size_pass() {
 }
 
 #[test]
-fn servers_end_with_their_scheduler() {
+fn fork_servers_exit_with_their_scheduler() {
     let children = || {
         let id = std::process::id();
         std::fs::read_dir("/proc").expect("/proc is mounted").flatten().filter(move |entry| {
@@ -123,7 +123,7 @@ fn servers_end_with_their_scheduler() {
 }
 
 #[test]
-fn a_copy_with_threads_is_refused_before_any_job_and_auto_does_without() {
+fn a_copy_with_threads_is_refused_before_any_job_and_auto_uses_exec() {
     let told = |method: &str| {
         let mut command = app("threaded", &["60000", "fast", "fast"]);
         command.env("APP_METHOD", method).output().expect("the fixture is built")
@@ -137,7 +137,7 @@ fn a_copy_with_threads_is_refused_before_any_job_and_auto_does_without() {
 }
 
 #[test]
-fn a_copy_that_never_comes_to_init_is_told_with_what_it_wrote() {
+fn a_copy_that_never_reaches_init_is_reported_with_its_output() {
     let mut command = app("exits early", &["60000", "fast"]);
     let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -145,13 +145,13 @@ fn a_copy_that_never_comes_to_init_is_told_with_what_it_wrote() {
 }
 
 #[test]
-fn an_empty_list_starts_no_server() {
+fn an_empty_list_starts_no_fork_server() {
     let scheduler = forking().start_timeout(std::time::Duration::from_nanos(1));
     assert_eq!(scheduler.run(jobs![]).expect("there is nothing to do").len(), 0);
 }
 
 #[test]
-fn a_server_that_is_late_costs_the_jobs_their_start_and_the_call_no_record() {
+fn a_late_fork_server_fails_the_start_of_its_jobs_and_loses_no_record() {
     let scheduler = forking().start_timeout(std::time::Duration::from_nanos(1));
     let records = scheduler.run(jobs![("a", fast), ("b", fast)]).expect("the input is fine");
     let [first, second] = &records[..] else { panic!("{records:?}") };

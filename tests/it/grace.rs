@@ -93,7 +93,7 @@ fn only(records: Vec<Record>) -> Record {
 }
 
 #[test]
-fn what_ends_in_its_grace_period_is_a_timeout_that_keeps_its_value() {
+fn a_job_that_returns_in_its_grace_period_is_a_timeout_with_a_value() {
     for method in METHODS {
         for ear in EARS {
             let call = AnyJob::from(listens::job(ear).grace(PLENTY).timeout(LIMIT));
@@ -120,7 +120,7 @@ fn a_record_whose_job_was_in_time_has_no_late_result() {
 }
 
 #[test]
-fn what_does_not_end_in_its_grace_period_is_killed_then() {
+fn a_job_that_outlasts_its_grace_period_is_killed() {
     let grace = Duration::from_millis(300);
     for method in METHODS {
         let list = jobs![("hangs", { hangs::job() }), ("spins", { spins::job() })];
@@ -134,7 +134,7 @@ fn what_does_not_end_in_its_grace_period_is_killed_then() {
 }
 
 #[test]
-fn a_job_without_a_grace_period_is_not_asked() {
+fn a_job_without_a_grace_period_is_not_stopped_cooperatively() {
     for call in [listens::job(Ear::Waits), listens::job(Ear::Waits).grace(Duration::ZERO)] {
         let run = run_job_with_timeout(call, LIMIT).expect("the input is fine");
         let Outcome::Timeout(overrun) = run.outcome else { panic!("{run:?}") };
@@ -159,7 +159,7 @@ fn exits_late() {
 }
 
 #[test]
-fn how_a_job_fails_in_its_grace_period_is_kept_beside_the_timeout() {
+fn a_failure_in_the_grace_period_is_kept_beside_the_timeout() {
     let late = |call| match run_job_with_timeout(call, LIMIT).expect("the input is fine").outcome {
         Outcome::Timeout(overrun) => overrun,
         outcome => panic!("{outcome:?}"),
@@ -189,7 +189,7 @@ fn exists(folder: &Path, name: &str) -> bool {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_reaches_what_the_job_started_and_its_death_by_it_is_a_timeout() {
+fn sigterm_reaches_the_children_of_a_job_and_its_death_by_it_is_a_timeout() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = waits_for_a_shell::job(folder.path().to_owned()).terminate(Terminate::Signal);
@@ -235,7 +235,7 @@ fn ignore_sigterm() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_comes_where_it_is_wanted_and_nowhere_else() {
+fn sigterm_is_sent_where_configured_and_nowhere_else() {
     for (terminate, comes) in [(Terminate::Cooperative, false), (Terminate::Signal, true)] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = says_whether_a_signal_came::job(folder.path().to_owned(), comes).terminate(terminate);
@@ -278,7 +278,7 @@ fn a_job_knows_its_id_its_attempt_and_its_time() {
 }
 
 #[test]
-fn outside_of_a_job_nobody_limits_or_ends_it() {
+fn outside_of_a_job_there_is_no_limit_and_no_cancellation() {
     assert_eq!(knows_itself(), (None, 1, None, false));
     assert!(!this_job::cancelled().wait_timeout(Duration::from_millis(1)));
     let mut cancelled = pin!(this_job::cancelled());
@@ -309,7 +309,7 @@ fn forks_a_copy() -> bool {
 
 #[cfg(unix)]
 #[test]
-fn a_copy_that_a_job_forked_does_not_take_the_word_from_it() {
+fn a_fork_of_a_job_does_not_consume_its_cancellation() {
     let run = run_job_with_timeout(forks_a_copy::job(), LIMIT).expect("the input is fine");
     assert!(matches!(&run.outcome, Outcome::Timeout(overrun) if overrun.value() == Some(&true)), "{run:?}");
 }
@@ -336,7 +336,7 @@ fn closes_its_stream(folder: PathBuf) {
 
 #[cfg(unix)]
 #[test]
-fn a_stream_whose_number_became_another_file_is_not_read() {
+fn a_descriptor_that_became_another_file_is_not_read() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let call = closes_its_stream::job(folder.path().to_owned()).grace(Duration::from_millis(1));
     let run = run_job_with_timeout(call, PLENTY).expect("the input is fine");

@@ -16,12 +16,12 @@ use scheduler::{
 };
 use scheduler_tests::attempts::{comes_to, makes, waits_for};
 use scheduler_tests::ending::Ending;
+use scheduler_tests::isolation::notes;
 use scheduler_tests::jobs::{echo, fast, hangs, returns_the_unreadable};
-use scheduler_tests::kin::notes;
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
 use crate::application::app;
-use crate::{METHODS, PLENTY, SOON, soon};
+use crate::{METHODS, PLENTY, WAIT_LIMIT, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -59,7 +59,7 @@ fn a_job_is_spawned_and_waited_for() {
 /// Elsewhere others wait for processes and pipes.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn one_thread_watches_over_all_and_ends_with_the_last() {
+fn one_thread_supervises_all_spawned_jobs_and_exits_with_the_last() {
     for method in ["", "forks"] {
         // In a process of its own, which has no other threads.
         let mut command = app("spawns", &["60000"]);
@@ -71,13 +71,13 @@ fn one_thread_watches_over_all_and_ends_with_the_last() {
 }
 
 #[test]
-fn spawned_jobs_keep_to_concurrency_groups_and_priorities() {
+fn spawned_jobs_respect_concurrency_groups_and_priorities() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (file, go) = (folder.path().join("notes"), folder.path().join("go"));
     let note = |name: &str| notes::job(file.clone(), name.to_owned());
     let scheduler = Scheduler::new().timeout(PLENTY).concurrency(1).limit_group("db", 1);
     let first = spawn(&scheduler, waits_for::job(go.clone()));
-    soon("the first one runs", || first.pid().is_some());
+    wait_until("the first one runs", || first.pid().is_some());
     let others = [
         spawn(&scheduler, note("low").priority(-1)),
         spawn(&scheduler, note("a").group("db")),
@@ -98,15 +98,15 @@ fn spawned_jobs_keep_to_concurrency_groups_and_priorities() {
 }
 
 #[test]
-fn a_job_that_runs_is_cancelled_and_one_that_waits_is_not_started() {
+fn a_running_job_is_cancelled_and_a_queued_one_is_not_started() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (file, tag) = (folder.path().join("notes"), new_tag());
         let scheduler = Scheduler::new().start_method(method).timeout(PLENTY);
-        let runs = spawn(&scheduler, leaves::job(Leaving::Session, Ending::Hangs, tag.clone()));
+        let runs = spawn(&scheduler, leaves::job(Leftover::Session, Ending::Hangs, tag.clone()));
         let waits = spawn(&scheduler, comes_to::job(file.clone(), "a".to_owned(), vec![]));
         let last = spawn(&scheduler, fast::job());
-        soon("it runs", || runs.pid().is_some() && !alive(&tag).is_empty());
+        wait_until("it runs", || runs.pid().is_some() && !alive(&tag).is_empty());
         waits.cancel();
         assert_eq!(cancelled(&waited(waits)), Some(false));
         runs.cancel();
@@ -125,14 +125,14 @@ fn ends_when_asked(file: PathBuf) {
 }
 
 #[test]
-fn to_cancel_is_to_ask_and_to_kill_is_not() {
+fn cancelling_is_cooperative_and_killing_is_immediate() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     let scheduler = Scheduler::new().timeout(PLENTY).concurrency(3);
     let asked = spawn(&scheduler, ends_when_asked::job(one.clone()));
     let killed = spawn(&scheduler, ends_when_asked::job(other.clone()));
     let both = spawn(&scheduler, hangs::job().grace(Duration::from_secs(3600)));
-    soon("they run", || asked.pid().is_some() && killed.pid().is_some() && both.pid().is_some());
+    wait_until("they run", || asked.pid().is_some() && killed.pid().is_some() && both.pid().is_some());
     asked.cancel();
     killed.kill();
     both.cancel();
@@ -148,13 +148,13 @@ fn a_handle_that_is_dropped_kills_its_job_and_one_that_is_detached_does_not() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (go, made, tag) = (folder.path().join("go"), folder.path().join("made"), new_tag());
     let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2);
-    let dropped = spawn(&scheduler, leaves::job(Leaving::Session, Ending::Hangs, tag.clone()));
-    soon("it runs", || !alive(&tag).is_empty());
+    let dropped = spawn(&scheduler, leaves::job(Leftover::Session, Ending::Hangs, tag.clone()));
+    wait_until("it runs", || !alive(&tag).is_empty());
     drop(dropped);
-    soon("it is killed", || alive(&tag).is_empty());
+    wait_until("it is killed", || alive(&tag).is_empty());
     let waits = spawn(&scheduler, waits_for::job(go.clone()));
     scheduler.spawn(makes::job(made.clone())).expect("the input is fine").detach();
-    soon("it was run", || made.exists());
+    wait_until("it was run", || made.exists());
     // Also when the scheduler is gone.
     let after = folder.path().join("after");
     scheduler.spawn(waits_for::job(go.clone())).expect("the input is fine").detach();
@@ -162,11 +162,11 @@ fn a_handle_that_is_dropped_kills_its_job_and_one_that_is_detached_does_not() {
     drop(scheduler);
     std::fs::write(&go, "").expect("the folder is the test's");
     assert_eq!(waited(waits).status(), Status::Ok);
-    soon("it was run", || after.exists());
+    wait_until("it was run", || after.exists());
 }
 
 #[test]
-fn a_wait_may_have_an_end() {
+fn a_wait_may_have_a_limit() {
     let scheduler = Scheduler::new().timeout(PLENTY);
     let mut handle = spawn(&scheduler, hangs::job());
     assert!(handle.try_wait().expect("nothing fails").is_none());
@@ -174,11 +174,11 @@ fn a_wait_may_have_an_end() {
     assert!(handle.wait_timeout(SHORT).expect("nothing fails").is_none());
     assert!(clock.elapsed() >= SHORT);
     handle.kill();
-    let run = handle.wait_timeout(SOON).expect("nothing fails").expect("it was killed");
+    let run = handle.wait_timeout(WAIT_LIMIT).expect("nothing fails").expect("it was killed");
     assert!(cancelled(&run).is_some());
     assert!(handle.is_finished());
     let mut handle = spawn(&scheduler, fast::job());
-    soon("it is over", || handle.is_finished());
+    wait_until("it is over", || handle.is_finished());
     assert_eq!(handle.try_wait().expect("nothing fails").map(|run| run.outcome), Some(Outcome::Ok(42)));
 }
 
@@ -207,7 +207,7 @@ fn a_handle_can_be_awaited() {
 }
 
 #[test]
-fn a_spawned_job_is_tried_again_and_not_if_it_was_cancelled_meanwhile() {
+fn a_spawned_job_is_retried_unless_it_was_cancelled() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let job = |name: &str, endings: &[Ending]| {
         comes_to::job(folder.path().join("notes"), name.to_owned(), endings.to_vec()).retries(5)
@@ -217,14 +217,14 @@ fn a_spawned_job_is_tried_again_and_not_if_it_was_cancelled_meanwhile() {
     assert_eq!((run.outcome, run.attempts.len()), (Outcome::Ok(3), 3));
     let waits = spawn(&scheduler, job("b", &[Ending::Fails]).backoff(Backoff::fixed(PLENTY)));
     let written = || std::fs::read_to_string(folder.path().join("notes")).is_ok_and(|text| text.contains('b'));
-    soon("it has failed", || written() && waits.pid().is_none());
+    wait_until("it has failed", || written() && waits.pid().is_none());
     waits.cancel();
     let run = waited(waits);
     assert!(matches!(&run.outcome, Outcome::Error(Failure::Returned { .. })) || cancelled(&run).is_some(), "{run:?}");
 }
 
 #[test]
-fn what_holds_for_a_list_holds_for_no_spawned_job() {
+fn options_of_lists_do_not_apply_to_spawned_jobs() {
     let scheduler = Scheduler::new().total_timeout(Duration::from_nanos(1)).on_failure(OnFailure::Stop);
     let failed = spawn(&scheduler, hangs::job().timeout(SHORT));
     let handle = spawn(&scheduler, fast::job());
@@ -233,11 +233,11 @@ fn what_holds_for_a_list_holds_for_no_spawned_job() {
 }
 
 #[test]
-fn a_token_ends_what_was_spawned_and_what_is_spawned_later() {
+fn a_token_cancels_jobs_spawned_before_and_after() {
     let token = CancelToken::new();
     let scheduler = Scheduler::new().timeout(PLENTY).cancel_token(&token);
     let handles = [spawn(&scheduler, hangs::job()), spawn(&scheduler, hangs::job())];
-    soon("the first one runs", || handles[0].pid().is_some());
+    wait_until("the first one runs", || handles[0].pid().is_some());
     token.cancel();
     let ended = handles.map(|handle| cancelled(&waited(handle)));
     assert_eq!(ended, [Some(true), Some(false)]);
@@ -269,7 +269,7 @@ impl Observer for Log {
 }
 
 #[test]
-fn observers_and_follow_ups_hear_of_spawned_jobs_before_their_handles() {
+fn observers_and_follow_ups_are_called_before_the_handle_completes() {
     let log = Log::default();
     let followed_up = log.clone();
     let scheduler = Scheduler::new().observer(log.clone()).on_timeout(move |late| {
@@ -292,7 +292,7 @@ fn observers_and_follow_ups_hear_of_spawned_jobs_before_their_handles() {
 }
 
 #[test]
-fn a_follow_up_that_panics_ends_no_other_job() {
+fn a_follow_up_that_panics_stops_no_other_job() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let scheduler = Scheduler::new().concurrency(2).on_timeout(move |_| -> Result<(), String> {
@@ -309,7 +309,7 @@ fn a_follow_up_that_panics_ends_no_other_job() {
 }
 
 #[test]
-fn what_can_not_be_read_back_is_told_and_wrong_input_is_refused() {
+fn a_result_that_can_not_be_decoded_is_an_error_and_invalid_input_is_refused() {
     let scheduler = Scheduler::new();
     let run = waited(spawn(&scheduler, returns_the_unreadable::job()));
     assert!(matches!(run.outcome, Outcome::Error(Failure::Unserializable { .. })), "{run:?}");
@@ -324,7 +324,7 @@ fn what_can_not_be_read_back_is_told_and_wrong_input_is_refused() {
 fn fork_servers_stay_with_the_scheduler_from_one_job_to_the_next() {
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer);
     let parents: BTreeSet<u32> = (0..5)
-        .map(|_| match waited(spawn(&scheduler, scheduler_tests::kin::introduces_itself::job())).outcome {
+        .map(|_| match waited(spawn(&scheduler, scheduler_tests::isolation::introduces_itself::job())).outcome {
             Outcome::Ok((_, parent, _)) => parent,
             other => panic!("{other:?}"),
         })
@@ -333,12 +333,12 @@ fn fork_servers_stay_with_the_scheduler_from_one_job_to_the_next() {
 }
 
 #[test]
-fn a_thousand_are_spawned_from_many_threads_and_cancelled() {
+fn a_thousand_jobs_are_spawned_from_many_threads_and_cancelled() {
     let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY);
     let scheduler = &scheduler;
     let blocks = spawn(scheduler, hangs::job());
     let blocks_too = spawn(scheduler, hangs::job());
-    soon("two run", || blocks.pid().is_some() && blocks_too.pid().is_some());
+    wait_until("two run", || blocks.pid().is_some() && blocks_too.pid().is_some());
     thread::scope(|scope| {
         for _ in 0..10 {
             scope.spawn(move || {

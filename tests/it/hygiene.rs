@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use scheduler::{Scheduler, jobs, run_job_with_timeout};
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::platform::HAS_WARDENS;
-use scheduler_tests::surroundings::{Surroundings, descriptors, looks_around};
+use scheduler_tests::process_state::{ProcessState, descriptors, inspects_its_process};
 
 use crate::{METHODS, PLENTY};
 
 /// Returns what jobs find, by every start method, the first ones and later ones of a list.
-fn surroundings() -> impl Iterator<Item = Surroundings> {
+fn process_state() -> impl Iterator<Item = ProcessState> {
     METHODS.into_iter().flat_map(|method| {
-        let list = jobs![("a", looks_around), ("b", looks_around), ("c", looks_around)];
+        let list = jobs![("a", inspects_its_process), ("b", inspects_its_process), ("c", inspects_its_process)];
         let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
         let found = |record: scheduler::Record| record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
         records.into_iter().map(found)
@@ -21,15 +21,15 @@ fn surroundings() -> impl Iterator<Item = Surroundings> {
 
 #[test]
 fn a_job_sees_no_marker_and_neither_do_its_children() {
-    for found in surroundings() {
+    for found in process_state() {
         assert_eq!(found.markers, [""; 0]);
         assert_eq!(found.markers_of_children, "");
     }
 }
 
 #[test]
-fn a_job_reads_the_end_of_standard_input_and_leads_its_own_session_or_group() {
-    for found in surroundings() {
+fn a_job_has_empty_standard_input_and_leads_its_own_session_or_group() {
+    for found in process_state() {
         assert_eq!(found.stdin, 0);
         assert_eq!(found.descriptors[&0], "/dev/null");
         let [process, session, group] = found.ids;
@@ -38,8 +38,8 @@ fn a_job_reads_the_end_of_standard_input_and_leads_its_own_session_or_group() {
 }
 
 #[test]
-fn a_job_starts_with_plain_signals() {
-    for found in surroundings() {
+fn a_job_starts_with_default_signals() {
+    for found in process_state() {
         let handled = assert_plain_signals(&found);
         assert_eq!(handled, [libc::SIGBUS, libc::SIGSEGV], "the standard library's own");
     }
@@ -47,7 +47,7 @@ fn a_job_starts_with_plain_signals() {
 
 /// Asserts that the job found no signal blocked, and ignored only what every Rust program ignores; returns those that it
 /// found handled.
-pub(crate) fn assert_plain_signals(found: &Surroundings) -> Vec<i32> {
+pub(crate) fn assert_plain_signals(found: &ProcessState) -> Vec<i32> {
     let set = |name: &str| {
         let mask = u64::from_str_radix(&found.signals[name], 16).expect("a mask is hexadecimal");
         // The C library keeps 32 and 33 to itself, and a program can't change what it inherits of them.
@@ -60,8 +60,8 @@ pub(crate) fn assert_plain_signals(found: &Surroundings) -> Vec<i32> {
 }
 
 #[test]
-fn a_job_and_its_children_have_no_descriptor_of_ours() {
-    for found in surroundings() {
+fn a_job_and_its_children_inherit_no_descriptors() {
+    for found in process_state() {
         // The one through which the job tells its outcome is closed when it executes something.
         let unexpected: BTreeMap<_, _> = found.descriptors.iter().filter(|(number, _)| **number > 2).collect();
         // Without a warden there is one more, by which the job's process notices that the application is gone.
@@ -75,13 +75,13 @@ fn a_job_and_its_children_have_no_descriptor_of_ours() {
 }
 
 #[test]
-fn a_copy_gets_no_argument_of_ours_but_what_libtest_needs() {
-    let arguments = surroundings().next().expect("there are several").arguments;
+fn a_copy_gets_only_the_arguments_that_libtest_needs() {
+    let arguments = process_state().next().expect("there are several").arguments;
     let (entry, flags) = arguments.split_first().expect("the name of a test stands first");
     // Any test will do that runs jobs; which of them it is, nobody needs to know.
     let entries = [
         "scheduler_runs_jobs_here",
-        "expansion::a_test_of_ours_may_panic",
+        "expansion::a_scheduler_test_may_panic",
         "async_jobs::a_test_in_a_process_of_its_own_may_be_async",
     ];
     assert!(entries.contains(&entry.as_str()), "{entry}");
@@ -89,7 +89,7 @@ fn a_copy_gets_no_argument_of_ours_but_what_libtest_needs() {
 }
 
 #[test]
-fn many_runs_leave_the_caller_as_it_was() {
+fn many_runs_leak_no_descriptors() {
     let run = || {
         run_job_with_timeout(fast::job(), PLENTY).expect("the input is fine");
         let late = hangs::job().timeout(std::time::Duration::from_millis(5));

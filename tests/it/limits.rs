@@ -34,7 +34,7 @@ fn runs(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
 }
 
 #[test]
-fn a_job_that_wants_more_memory_than_its_limit_is_out_of_memory() {
+fn a_job_that_exceeds_its_memory_limit_is_out_of_memory() {
     for record in runs(eats_memory::job(600).memory(ROOM)) {
         let failure = record.failure().expect("it has failed");
         assert!(matches!(failure, Failure::OutOfMemory { limit: Some(ROOM), .. }), "{failure:?}");
@@ -58,7 +58,7 @@ fn an_argument_is_in_the_jobs_memory_once() {
 }
 
 #[test]
-fn an_abort_under_a_limit_is_want_of_memory_only_where_the_runtime_says_so() {
+fn an_abort_under_a_limit_is_out_of_memory_only_if_the_runtime_printed_that() {
     for record in runs(fails_as_cpp_does::job().memory(ROOM)) {
         assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(_), .. })), "{record:?}");
     }
@@ -68,14 +68,14 @@ fn an_abort_under_a_limit_is_want_of_memory_only_where_the_runtime_says_so() {
 }
 
 #[test]
-fn address_space_is_no_memory_where_the_kernel_can_tell_them_apart() {
+fn reserved_address_space_is_no_memory_where_the_kernel_distinguishes_them() {
     for record in runs(reserves::job(1 << 30).memory(ROOM)) {
         assert_eq!(record.result::<bool>().expect("it returned"), HAS_WARDENS);
     }
 }
 
 #[test]
-fn a_job_that_has_used_up_its_processor_time_is_told_so_also_within_a_second() {
+fn exceeding_the_processor_time_is_reported_even_within_a_second() {
     let limit = Duration::from_millis(200);
     for record in runs(spins::job().cpu_time(limit)) {
         let failure = record.failure().expect("it has failed");
@@ -89,14 +89,14 @@ fn a_job_that_has_used_up_its_processor_time_is_told_so_also_within_a_second() {
 }
 
 #[test]
-fn a_job_that_heeds_no_signal_is_killed_when_it_has_used_up_its_processor_time() {
+fn a_job_that_ignores_signals_is_killed_when_it_exceeds_its_processor_time() {
     for record in runs(spins_on::job().cpu_time(Duration::from_millis(10))) {
         assert!(matches!(record.failure(), Some(Failure::CpuTime { .. })), "{record:?}");
     }
 }
 
 #[test]
-fn a_child_has_processor_time_of_its_own_in_whole_seconds() {
+fn a_child_has_its_own_processor_time_in_whole_seconds() {
     for record in runs(has_a_child_spin::job().cpu_time(Duration::from_millis(900))) {
         assert_eq!(record.result::<Option<i32>>().expect("it returned"), Some(libc::SIGXCPU));
     }
@@ -112,7 +112,7 @@ fn a_job_opens_no_more_files_than_its_limit() {
 }
 
 #[test]
-fn a_job_that_writes_too_large_a_file_is_told_so() {
+fn exceeding_the_file_size_is_reported() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("file");
     for record in runs(writes::job(path.clone(), 5000).file_size(4096)) {
@@ -127,7 +127,7 @@ fn a_job_that_writes_too_large_a_file_is_told_so() {
 }
 
 #[test]
-fn a_job_that_may_dump_no_core_dumps_none() {
+fn a_job_with_a_core_limit_of_zero_dumps_no_core() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dumps = |call: scheduler::Job<()>| {
         runs(call.current_dir(folder.path())).any(|record| match record.failure() {
@@ -145,7 +145,7 @@ fn a_job_that_may_dump_no_core_dumps_none() {
 }
 
 #[test]
-fn a_job_is_held_to_its_limits_and_the_next_one_is_not() {
+fn limits_apply_to_one_job_and_not_to_the_next() {
     for method in METHODS {
         let limited = is_held::job()
             .memory(ROOM)
@@ -170,7 +170,7 @@ fn a_job_is_held_to_its_limits_and_the_next_one_is_not() {
 }
 
 #[test]
-fn a_limit_without_end_is_none() {
+fn an_infinite_limit_is_no_limit() {
     for record in runs(is_held::job().memory(u64::MAX).cpu_time(Duration::MAX).file_size(u64::MAX)) {
         let held: Held = record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
         assert_eq!([held.limits[0], held.limits[1], held.limits[4]], [u64::MAX; 3]);
@@ -178,7 +178,7 @@ fn a_limit_without_end_is_none() {
 }
 
 #[test]
-fn a_limit_that_can_not_be_set_is_told() {
+fn a_limit_that_can_not_be_set_is_reported() {
     for record in runs(wants_many_files::job()) {
         let error = record.error().expect("it has failed");
         let beginning =
@@ -209,7 +209,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_niceness_that_takes_rights_is_told() {
+fn a_niceness_that_needs_privileges_is_reported() {
     for method in methods() {
         let records = without_rights(&["is_important"], method);
         let expected = "never started: a niceness of -5 takes rights that this process doesn't have; give ";
@@ -218,7 +218,7 @@ fn a_niceness_that_takes_rights_is_told() {
 }
 
 #[test]
-fn a_limit_on_processes_counts_the_users_and_holds_not_root() {
+fn a_limit_on_processes_counts_those_of_the_user_and_exempts_root() {
     for method in methods() {
         let records = without_rights(&["starts_a_thread"], method);
         assert_eq!(records[0]["result"], libc::EAGAIN, "{records:?}");

@@ -30,7 +30,7 @@ mod containment;
 mod ctrl_c;
 mod delivery;
 mod durations;
-mod endings;
+mod failures;
 // It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
 #[cfg(unix)]
 mod environment;
@@ -51,8 +51,8 @@ mod hygiene;
 // They are the kernel's, and tried out as Linux holds them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
-mod look_ahead;
 mod observing;
+mod prespawn;
 // Loaders, valgrind, namespaces.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod odd_starts;
@@ -88,7 +88,7 @@ mod untidy;
 use std::time::Duration;
 
 use scheduler_tests::platform::METHODS;
-use scheduler_tests::soon::{SOON, soon};
+use scheduler_tests::wait_until::{WAIT_LIMIT, wait_until};
 
 scheduler::enable_tests!();
 

@@ -11,7 +11,7 @@ use scheduler::{Observer, Scheduler, Status, jobs};
 use scheduler_tests::attempts::{comes_to, waits_for};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
-use scheduler_tests::leavings::{Leaving, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
 use scheduler_tests::platform::{HAS_WARDENS, swept};
 
 use crate::{METHODS, PLENTY};
@@ -94,7 +94,7 @@ const OF_THREE: [&str; 14] = [
 ];
 
 #[test]
-fn everything_that_happens_to_a_job_is_told_in_its_order() {
+fn all_events_of_a_job_are_reported_in_order() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let flaky = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails]);
@@ -102,7 +102,7 @@ fn everything_that_happens_to_a_job_is_told_in_its_order() {
         let tag = new_tag();
         let list = jobs![
             ("a", { flaky }),
-            ("b", leaves(Leaving::Session, Ending::Returns, tag.clone())),
+            ("b", leaves(Leftover::Session, Ending::Returns, tag.clone())),
             ("c", { hangs::job().timeout(Duration::from_millis(200)) }),
         ];
         let log = Arc::new(Log::default());
@@ -130,7 +130,7 @@ fn everything_that_happens_to_a_job_is_told_in_its_order() {
 }
 
 #[test]
-fn keys_tell_lists_apart() {
+fn keys_distinguish_lists() {
     let log = Arc::new(Log::default());
     let scheduler = Scheduler::new().observer(Arc::clone(&log));
     for _ in 0..2 {
@@ -151,7 +151,7 @@ impl Observer for LetsGo {
 }
 
 #[test]
-fn a_start_is_told_while_the_job_runs() {
+fn a_start_is_reported_while_the_job_runs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
     let scheduler = Scheduler::new().timeout(PLENTY).observer(LetsGo(go.clone()));
@@ -199,7 +199,7 @@ impl Observer for HearsOfTheFirst {
 
 /// Their deadlines would wait as long as this does.
 #[test]
-fn those_that_run_are_looked_after_before_all_others_have_been_started() {
+fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let heard = Arc::new(HearsOfTheFirst::default());
     let list: Vec<_> = (0..200).map(|id| (id.to_string(), begins::job().into())).collect();
     let scheduler = Scheduler::new().concurrency(200).timeout(PLENTY).observer(Arc::clone(&heard));

@@ -86,7 +86,7 @@ fn an_application_under_valgrind_runs_jobs() {
 }
 
 #[test]
-fn an_application_that_may_write_no_file_runs_jobs_whether_or_not_it_has_threads() {
+fn an_application_that_can_not_write_files_runs_jobs_with_and_without_threads() {
     for mode in ["", "threaded"] {
         assert_all_ran(each_way(mode, || {
             let mut command = Command::new("sh");
@@ -112,7 +112,7 @@ fn an_application_whose_working_directory_was_deleted_runs_jobs() {
 }
 
 #[test]
-fn an_application_with_an_empty_dev_is_told_which_file_is_missing() {
+fn an_application_with_an_empty_dev_gets_the_name_of_the_missing_file() {
     let script = "mount -t tmpfs none /dev && exec \"$0\" \"$@\"";
     if unshared(script, "", &[]).is_none() {
         return;

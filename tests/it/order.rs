@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use scheduler::{AnyJob, Failure, OnFailure, Record, Scheduler, Status, jobs};
 use scheduler_tests::attempts::{comes_to, makes, waits_for};
 use scheduler_tests::ending::Ending;
+use scheduler_tests::isolation::notes;
 use scheduler_tests::jobs::fast;
-use scheduler_tests::kin::notes;
 
 use crate::{METHODS, PLENTY};
 
@@ -25,7 +25,7 @@ fn urgent(file: PathBuf) -> std::io::Result<()> {
 }
 
 #[test]
-fn the_highest_priority_goes_first_and_records_keep_their_order() {
+fn the_highest_priority_runs_first_and_records_keep_their_order() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
@@ -47,7 +47,7 @@ fn the_highest_priority_goes_first_and_records_keep_their_order() {
 }
 
 #[test]
-fn of_a_group_no_more_run_at_a_time_than_it_allows() {
+fn a_group_runs_no_more_jobs_at_a_time_than_its_limit() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
@@ -64,7 +64,7 @@ fn of_a_group_no_more_run_at_a_time_than_it_allows() {
 }
 
 #[test]
-fn a_group_that_is_full_holds_nobody_else_up() {
+fn a_full_group_delays_no_other_job() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
     // "a" ends only if "c" runs, which stands behind "b", which waits for "a".
@@ -79,7 +79,7 @@ fn a_group_that_is_full_holds_nobody_else_up() {
 }
 
 #[test]
-fn an_attempt_that_waits_takes_no_room_in_its_group() {
+fn a_job_that_waits_for_its_next_attempt_takes_no_slot_of_its_group() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("notes");
     let fails_once = comes_to::job(file.clone(), "a".to_owned(), vec![Ending::Fails]).retries(1);
@@ -93,7 +93,7 @@ fn an_attempt_that_waits_takes_no_room_in_its_group() {
 }
 
 #[test]
-fn a_group_without_a_limit_is_refused_with_those_that_have_one() {
+fn a_group_without_a_limit_is_refused_with_a_list_of_those_that_have_one() {
     let list = || jobs![("a", fast), ("b", { fast::job().group("db") })];
     let refused = |scheduler: Scheduler| {
         let error = scheduler.run(list()).expect_err("it makes no sense");
@@ -109,7 +109,7 @@ fn a_group_without_a_limit_is_refused_with_those_that_have_one() {
 }
 
 #[test]
-fn after_a_failure_no_further_job_is_started_if_that_is_wanted() {
+fn a_list_that_stops_at_failures_starts_no_further_job() {
     for concurrency in [1, 2] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
@@ -138,7 +138,7 @@ fn after_a_failure_no_further_job_is_started_if_that_is_wanted() {
 }
 
 #[test]
-fn what_runs_when_another_one_fails_goes_on_to_its_end() {
+fn running_jobs_finish_when_another_one_fails() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
     // "a" can only end once the failure of "b" has been recorded.

@@ -13,7 +13,7 @@ use scheduler_tests::output::leaves_a_speaker;
 use scheduler_tests::output::{counts, is_captured, speaks_and_hangs, writes_for_ever};
 use scheduler_tests::platform::wine_is_in_the_way;
 #[cfg(target_os = "linux")]
-use scheduler_tests::surroundings::looks_around;
+use scheduler_tests::process_state::inspects_its_process;
 use serde_json::Value;
 
 use crate::application::{app, methods, records, run};
@@ -35,7 +35,7 @@ fn captured(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
 
 #[cfg(unix)]
 #[test]
-fn both_streams_are_captured_apart_and_in_the_order_in_which_they_came() {
+fn both_streams_are_captured_separately_and_in_their_order() {
     for record in captured(alternates::job(3)) {
         assert_eq!(record.status(), Status::Ok, "{record:?}");
         assert_eq!(record.stdout().as_deref(), Some("out 0\nout 1\nout 2\n"));
@@ -47,7 +47,7 @@ fn both_streams_are_captured_apart_and_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn one_job_that_is_run_has_its_output_too() {
+fn a_single_job_has_its_output_too() {
     let run = run_job_with_timeout(is_captured::job(), PLENTY).expect("the input is fine");
     assert_eq!((run.stdout().as_deref(), run.stderr().as_deref()), (Some("out\n"), Some("err\n")));
     let run = run_job_with_timeout(counts::job(0).stderr(Output::Capture), PLENTY).expect("the input is fine");
@@ -57,7 +57,7 @@ fn one_job_that_is_run_has_its_output_too() {
 }
 
 #[test]
-fn what_was_written_survives_the_kill() {
+fn output_written_before_a_kill_is_kept() {
     for record in captured(AnyJob::from(speaks_and_hangs::job()).timeout(Duration::from_millis(300))) {
         assert_eq!(record.status(), Status::Timeout);
         assert_eq!((record.stdout().as_deref(), record.stderr().as_deref()), (Some("last word"), Some("last cry")));
@@ -66,7 +66,7 @@ fn what_was_written_survives_the_kill() {
 }
 
 #[test]
-fn of_more_than_is_kept_the_beginning_and_the_end_are_there() {
+fn of_output_over_the_limit_the_beginning_and_the_end_are_kept() {
     const LINES: usize = 200_000;
     let all = (0..LINES).fold(String::new(), |text, line| text + &format!("line {line}\n"));
     for scheduler in schedulers() {
@@ -99,7 +99,7 @@ fn each_run_has_its_own_output() {
 }
 
 #[test]
-fn the_last_words_tell_a_failure_wherever_the_parent_sees_them() {
+fn the_last_output_explains_a_failure_wherever_the_parent_reads_it() {
     let is_wine = wine_is_in_the_way("a process whose stack overflows seems to exit with code 0");
     for output in [Output::Capture, Output::CaptureUpTo(1), Output::Lines] {
         for scheduler in schedulers() {
@@ -118,7 +118,7 @@ fn the_last_words_tell_a_failure_wherever_the_parent_sees_them() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_holds_a_stream_open_keeps_nobody_waiting() {
+fn a_process_that_holds_a_stream_open_delays_no_run() {
     for record in captured(leaves_a_speaker::job()) {
         let is_swept =
             matches!(record.sweep(), scheduler::Sweep::Killed(1) | scheduler::Sweep::Unproved { killed: 1, .. });
@@ -128,7 +128,7 @@ fn what_holds_a_stream_open_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_file_is_appended_to_and_made_if_it_is_not_there() {
+fn a_file_is_created_or_appended_to() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("log");
     for scheduler in schedulers() {
@@ -153,7 +153,7 @@ fn a_file_that_can_not_be_written_to_is_named() {
 }
 
 #[test]
-fn what_is_captured_is_serialised_and_nothing_else() {
+fn only_captured_output_is_serialized() {
     let records = Scheduler::new().run(jobs![("a", is_captured), ("b", fast)]).expect("the input is fine");
     let json = serde_json::to_value(&records[0]).expect("it can be written");
     assert!(json["result"].is_null() && json["stdout"] == "out\n" && json["stderr"] == "err\n", "{json}");
@@ -163,20 +163,20 @@ fn what_is_captured_is_serialised_and_nothing_else() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_job_whose_output_is_captured_has_no_descriptor_more() {
+fn a_job_with_captured_output_has_no_additional_descriptor() {
     let count = |record: &Record| {
-        let found: scheduler_tests::surroundings::Surroundings = record.result().expect("it returned");
+        let found: scheduler_tests::process_state::ProcessState = record.result().expect("it returned");
         (found.descriptors.len(), found.descriptors_of_children.len())
     };
     for scheduler in schedulers() {
-        let call = looks_around::job().stdout(Output::Capture).stderr(Output::Capture);
-        let records = scheduler.run(jobs![("a", looks_around), ("b", { call })]).expect("the input is fine");
+        let call = inspects_its_process::job().stdout(Output::Capture).stderr(Output::Capture);
+        let records = scheduler.run(jobs![("a", inspects_its_process), ("b", { call })]).expect("the input is fine");
         assert_eq!(count(&records[0]), count(&records[1]));
     }
 }
 
 #[test]
-fn a_job_that_writes_for_ever_is_stopped() {
+fn a_job_that_writes_forever_is_killed() {
     for scheduler in schedulers() {
         let list = jobs![("a", { writes_for_ever::job().stdout(Output::Capture) }), ("b", fast)];
         let records = scheduler.timeout(Duration::from_millis(100)).run(list).expect("the input is fine");
@@ -186,7 +186,7 @@ fn a_job_that_writes_for_ever_is_stopped() {
 }
 
 #[test]
-fn nothing_can_be_captured_up_to_nothing() {
+fn capturing_up_to_zero_bytes_is_refused() {
     let call = fast::job().stdout(Output::CaptureUpTo(0));
     let error = Scheduler::new().run(jobs![("a", { call })]).expect_err("it makes no sense");
     assert!(error.is_invalid_setting() && error.to_string().ends_with("discard it instead"), "{error}");
@@ -198,7 +198,7 @@ fn ways() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 #[test]
-fn by_whichever_way_a_process_comes_to_be_its_streams_lead_where_they_should() {
+fn streams_lead_to_their_targets_with_every_start_method() {
     for (mode, method) in ways() {
         let mut command = app(mode, &["60000", "is_captured", "is_discarded", "writes_lines"]);
         let output = command.env("APP_METHOD", method).output().expect("the fixture is built");
@@ -224,7 +224,7 @@ fn lines_of_jobs_that_run_at_a_time_stay_whole() {
 /// A terminal takes a part of what it is given.
 #[cfg(target_os = "linux")]
 #[test]
-fn lines_stay_whole_where_they_are_taken_in_parts() {
+fn lines_stay_whole_if_they_are_read_in_parts() {
     let (mut reader, writer) = terminal();
     let mut command =
         app("", &["60000", "writes_many_lines 20000", "writes_many_lines 19999", "writes_many_lines 19998"]);
@@ -269,7 +269,7 @@ fn assert_lines_are_whole(text: &str) {
 }
 
 #[test]
-fn a_reader_of_lines_that_never_reads_keeps_nobody_waiting() {
+fn a_reader_that_never_reads_lines_delays_no_run() {
     let mut child = app("", &["500", "writes_many_lines 100000", "fast"]).spawn().expect("the fixture is built");
     // Standard error is open and full, and stays so.
     let mut text = Vec::new();

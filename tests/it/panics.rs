@@ -48,7 +48,7 @@ fn assert_caused_by(call: impl Into<AnyJob>, message: &str, file: &str, beside: 
 
 #[cfg(unix)]
 #[test]
-fn a_panic_that_was_caught_is_not_the_cause_of_what_comes_later() {
+fn a_caught_panic_is_not_the_cause_of_a_later_failure() {
     use Afterwards::{Aborts, Exits, FailsAnAssertion, Overflows, SignalsItself};
     let aborted = |failure: &Failure| matches!(failure, Failure::Signaled { name: "SIGABRT", .. });
     for (then, is_expected) in [
@@ -71,14 +71,14 @@ fn a_panic_that_was_caught_is_not_the_cause_of_what_comes_later() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_after_a_caught_panic_is_tried_again_as_a_signal() {
+fn a_signal_after_a_caught_panic_is_retried_as_a_signal() {
     let call = catches_panics_and::job(1, Afterwards::Aborts).retries(2).retry_on(vec![scheduler::Cause::Signal]);
     let records = Scheduler::new().run([("a".to_owned(), AnyJob::from(call))]).expect("the input is fine");
     assert_eq!(records[0].attempts().len(), 3, "{:?}", records[0]);
 }
 
 #[test]
-fn a_panic_that_ends_the_process_is_the_cause_and_the_one_before_it_is_named() {
+fn a_fatal_panic_is_the_cause_and_the_one_before_it_is_named() {
     let cannot_unwind = "panic in a function that cannot unwind";
     assert_caused_by(panics::job(), "plain text", "jobs.rs", &[]);
     assert_caused_by(panics_in_a_callback::job(), "the cause", "panics.rs", &["caught before", cannot_unwind]);
@@ -100,12 +100,12 @@ fn a_panic_that_ends_the_process_is_the_cause_and_the_one_before_it_is_named() {
 
 #[cfg(unix)]
 #[test]
-fn a_panic_as_a_thread_ends_is_the_cause_of_the_abort() {
+fn a_panic_as_a_thread_exits_is_the_cause_of_the_abort() {
     assert_caused_by(panics_as_a_thread_ends::job(), "the cause", "panics.rs", &[]);
 }
 
 #[test]
-fn the_panic_of_a_thread_is_kept_and_printed_whatever_comes_of_the_job() {
+fn the_panic_of_a_thread_is_kept_and_printed_whatever_the_outcome() {
     for record in ended(panics_elsewhere_and::job(Afterwards::Hangs), LIMIT) {
         assert_eq!(record.status(), Status::Timeout);
         let [panic] = record.panics() else { panic!("{record:?}") };
@@ -147,7 +147,7 @@ fn of_a_flood_of_panics_the_first_are_kept() {
 }
 
 #[test]
-fn a_job_that_has_not_panicked_has_no_panics() {
+fn a_job_that_did_not_panic_has_no_panics() {
     let record = &Scheduler::new().run(jobs![("a", scheduler_tests::jobs::fast)]).expect("the input is fine")[0];
     assert!(record.panics().is_empty());
     assert!(serde_json::to_value(record).expect("it serializes").get("panics").is_none());
@@ -165,7 +165,7 @@ fn a_job_prints_its_panics_as_an_ordinary_program_does() {
 }
 
 #[test]
-fn the_hook_that_main_has_set_is_called_in_the_job() {
+fn the_panic_hook_of_main_is_called_in_the_job() {
     for backtrace in ["0", "1"] {
         let output = app("hooked", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output();
         let output = output.expect("the fixture is built");
@@ -182,7 +182,7 @@ fn traced(jobs: &[&str]) -> Vec<Value> {
 }
 
 #[test]
-fn the_time_in_which_a_backtrace_is_resolved_is_none_of_the_jobs() {
+fn resolving_a_backtrace_does_not_count_against_the_timeout() {
     // The best of three, on a machine that does something else as well.
     let tried = (0..3).map(|_| {
         let [resolves, panics, ..] = &traced(&["resolves_a_backtrace", "panics"])[..] else { panic!("two records") };

@@ -10,7 +10,7 @@ use scheduler::Scheduler;
 use scheduler_tests::ending::Ending;
 #[cfg(unix)]
 use scheduler_tests::forks;
-use scheduler_tests::leavings::{FAMILY, Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leaves, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 use scheduler_tests::skips::skipped;
 
@@ -200,7 +200,7 @@ fn a_run_outlives_the_thread_that_main_ran_on() {
 /// The end of file of a socket is no sign, as the copy has every descriptor that the application had.
 #[cfg(unix)]
 #[test]
-fn nothing_survives_an_application_that_is_killed_though_it_has_forked() {
+fn nothing_survives_a_killed_application_that_has_forked() {
     for (mode, method) in
         [("forks", ""), ("threaded", ""), ("without pidfds", ""), ("under libtest", ""), ("forks", FORKS)]
     {
@@ -229,7 +229,7 @@ fn the_application_under_libtest() {
     if let Ok(tag) = std::env::var(UNDER_LIBTEST) {
         println!("\nready");
         forks::fork_when_told();
-        let job = leaves::job(Leaving::HARDEST, Ending::Hangs, tag);
+        let job = leaves::job(Leftover::HARDEST, Ending::Hangs, tag);
         let records = Scheduler::new().run([("leaves".to_owned(), job.into())]);
         panic!("the job hangs: {records:?}");
     }
@@ -251,7 +251,7 @@ fn nothing_is_left_of_a_detached_job_once_its_application_has_become_a_daemon() 
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn no_fork_server_waits_for_work_from_an_application_that_is_gone_though_it_has_forked() {
+fn no_fork_server_survives_a_killed_application_that_has_forked() {
     let tag = new_tag();
     let mut command = app("stays", &["60000", "fast", "fast", "fast"]);
     command.env(FAMILY, &tag).env(forks::FORKS, "");
@@ -265,7 +265,7 @@ fn no_fork_server_waits_for_work_from_an_application_that_is_gone_though_it_has_
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn a_copy_of_the_application_keeps_no_fork_server_from_its_end() {
+fn a_fork_of_the_application_keeps_no_fork_server_alive() {
     let mut command = app("forks and drops its scheduler", &["60000", "fast", "fast"]);
     command.env(FAMILY, new_tag());
     let mut app = Ready::new(with(command, FORKS));
@@ -280,7 +280,7 @@ fn a_copy_of_the_application_keeps_no_fork_server_from_its_end() {
 }
 
 #[test]
-fn an_application_that_ends_in_the_middle_of_its_runs_leaves_nothing() {
+fn an_application_that_exits_during_its_runs_leaves_nothing() {
     let tag = new_tag();
     let mut command = app("exits in the middle", &["60000", &format!("leaves {tag}")]);
     command.env(FAMILY, &tag);

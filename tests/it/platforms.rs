@@ -40,7 +40,7 @@ mod windows {
 
     /// Returns its variables and its working directory.
     #[scheduler::job]
-    fn looks_around() -> std::io::Result<(BTreeMap<String, String>, PathBuf)> {
+    fn inspects_its_process() -> std::io::Result<(BTreeMap<String, String>, PathBuf)> {
         Ok((std::env::vars().collect(), std::env::current_dir()?))
     }
 
@@ -52,7 +52,7 @@ mod windows {
     #[test]
     fn a_job_has_the_variables_and_the_folder_that_it_was_told() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let call = AnyJob::from(looks_around::job()).env("WORLD_A", "b c=d é").env_remove("PATH");
+        let call = AnyJob::from(inspects_its_process::job()).env("WORLD_A", "b c=d é").env_remove("PATH");
         let call = call.current_dir(folder.path());
         let records = Scheduler::new().run([("a".to_owned(), call)]).expect("the input is fine");
         let (variables, found) = records[0].result::<(BTreeMap<String, String>, PathBuf)>().expect("it returned");

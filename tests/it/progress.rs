@@ -93,7 +93,7 @@ fn goes_on_when_it_is_heard(folder: PathBuf, kind: String) {
 }
 
 #[test]
-fn what_a_job_tells_is_heard_while_it_runs() {
+fn progress_is_observed_while_the_job_runs() {
     for method in METHODS {
         for (kind, line) in [("progress", "1 of 3"), ("message", "at work"), ("checkpoint", "7 at 1")] {
             let folder = tempfile::tempdir().expect("a temporary folder");
@@ -119,7 +119,7 @@ fn floods(count: u64) -> f64 {
 }
 
 #[test]
-fn of_a_flood_as_much_is_heard_as_is_of_use_and_the_last_for_certain() {
+fn a_flood_is_thinned_out_and_its_last_update_always_arrives() {
     let log = Arc::new(Log::default());
     let list = jobs![("a", floods(300_000))];
     let records = Scheduler::new().observer(Arc::clone(&log)).run(list).expect("the input is fine");
@@ -134,7 +134,7 @@ fn of_a_flood_as_much_is_heard_as_is_of_use_and_the_last_for_certain() {
 }
 
 #[test]
-fn a_flood_that_nobody_listens_to_does_no_harm() {
+fn a_flood_without_an_observer_does_no_harm() {
     for method in METHODS {
         let records = Scheduler::new().start_method(method).run(jobs![("a", floods(10_000))]);
         assert_eq!(records.expect("the input is fine")[0].status(), Status::Ok);
@@ -152,7 +152,7 @@ fn saves_much(file: PathBuf, count: u32) {
 }
 
 #[test]
-fn an_observer_that_is_slow_holds_no_job_up_and_hears_the_last() {
+fn a_slow_observer_delays_no_job_and_gets_the_last_update() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("done");
     let log = Arc::new(Log { awaits: Some(file.clone()), ..Log::default() });
@@ -183,7 +183,7 @@ fn tells_from_threads() {
 }
 
 #[test]
-fn every_thread_of_a_job_may_tell() {
+fn every_thread_of_a_job_may_report_progress() {
     let log = Arc::new(Log::default());
     Scheduler::new().observer(Arc::clone(&log)).run(jobs![("a", tells_from_threads)]).expect("the input is fine");
     let progress = log.of("progress");
@@ -197,7 +197,7 @@ fn says_much() {
 }
 
 #[test]
-fn a_text_is_cut_where_a_character_ends() {
+fn a_text_is_cut_at_a_character_boundary() {
     let log = Arc::new(Log::default());
     Scheduler::new().observer(Arc::clone(&log)).run(jobs![("a", says_much)]).expect("the input is fine");
     assert_eq!(log.of("message"), ["ü".repeat(2048)]);
@@ -210,14 +210,14 @@ fn ends_when_asked() {
 }
 
 #[test]
-fn an_observer_hears_that_a_job_was_asked_to_end() {
+fn an_observer_is_notified_that_a_job_is_being_stopped() {
     let log = Arc::new(Log::default());
     Scheduler::new().observer(Arc::clone(&log)).run(jobs![("a", ends_when_asked)]).expect("the input is fine");
     assert_eq!(log.lines(), ["started a", "asked timeout", "ended timeout"]);
 }
 
 #[test]
-fn a_function_that_tells_can_be_called_as_one() {
+fn a_function_that_reports_progress_can_be_called_directly() {
     assert!(floods(1000) < PLENTY.as_secs_f64());
     let run = run_job_with_timeout(floods::job(1), PLENTY).expect("the input is fine");
     assert_eq!(run.status(), Status::Ok);

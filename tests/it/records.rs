@@ -15,7 +15,7 @@ fn records() -> Result<Vec<Record>, Error> {
 }
 
 #[test]
-fn a_record_is_serialised_with_its_result_as_a_value_of_its_own() -> Result<(), Box<dyn std::error::Error>> {
+fn a_record_is_serialized_with_its_result_as_a_value() -> Result<(), Box<dyn std::error::Error>> {
     let records = records()?;
     let json = serde_json::to_value(&records)?;
     let usage = records[0].usage();
@@ -50,7 +50,7 @@ fn a_record_is_serialised_with_its_result_as_a_value_of_its_own() -> Result<(), 
 }
 
 #[test]
-fn the_fields_come_in_a_fixed_order() -> Result<(), Box<dyn std::error::Error>> {
+fn the_fields_are_in_a_fixed_order() -> Result<(), Box<dyn std::error::Error>> {
     let text = serde_json::to_string(&records()?[0])?;
     let start = r#"{"job_id":"J1","job":"scheduler_tests::jobs::fast","status":"ok","started_at":""#;
     assert!(text.starts_with(start), "{text}");
@@ -94,7 +94,7 @@ fn moment(json: &Value) -> std::time::SystemTime {
 }
 
 #[test]
-fn a_record_says_when_its_function_was_called() -> Result<(), Box<dyn std::error::Error>> {
+fn a_record_has_the_time_of_the_call() -> Result<(), Box<dyn std::error::Error>> {
     let before = std::time::SystemTime::now();
     let records = records()?;
     let after = std::time::SystemTime::now();
@@ -113,7 +113,7 @@ fn a_record_says_when_its_function_was_called() -> Result<(), Box<dyn std::error
 
 #[cfg(unix)]
 #[test]
-fn a_failure_is_written_with_its_kind_and_its_numbers() -> Result<(), Box<dyn std::error::Error>> {
+fn a_failure_is_serialized_with_its_kind_and_its_numbers() -> Result<(), Box<dyn std::error::Error>> {
     let list = jobs![("a", faults), ("b", exits(3)), ("c", panics), ("d", { fast::job().retries(1) })];
     let json = serde_json::to_value(Scheduler::new().run(list)?)?;
     let signaled = json!({"kind": "signaled", "signal": libc::SIGSEGV, "name": "SIGSEGV", "core_dumped": json[0]["failure"]["core_dumped"]});
@@ -157,7 +157,7 @@ fn unwritable(number: u8) -> Unwritable {
 }
 
 #[test]
-fn a_result_that_can_not_be_written_costs_its_own_record_its_value() -> Result<(), Box<dyn std::error::Error>> {
+fn a_result_that_can_not_be_serialized_is_missing_only_from_its_own_record() -> Result<(), Box<dyn std::error::Error>> {
     let list = jobs![
         ("a", fast),
         ("b", has_tuples_for_keys),
@@ -187,7 +187,7 @@ fn a_result_that_can_not_be_written_costs_its_own_record_its_value() -> Result<(
 }
 
 #[test]
-fn a_format_without_names_takes_a_record_as_well() -> Result<(), Box<dyn std::error::Error>> {
+fn a_record_can_be_serialized_in_a_format_without_names() -> Result<(), Box<dyn std::error::Error>> {
     let record = &records()?[3];
     let config = bincode::config::standard();
     let bytes = bincode::serde::encode_to_vec(record, config)?;
@@ -199,7 +199,7 @@ fn a_format_without_names_takes_a_record_as_well() -> Result<(), Box<dyn std::er
 }
 
 #[test]
-fn a_result_is_given_as_its_own_type_only() -> Result<(), Error> {
+fn a_result_is_returned_only_as_its_own_type() -> Result<(), Error> {
     let records = Scheduler::new().run(jobs![("a", fast), ("b", echo("text".into()))])?;
     assert_eq!(records[0].result::<i32>()?, 42);
     // The bytes would decode as either.
@@ -212,7 +212,7 @@ fn a_result_is_given_as_its_own_type_only() -> Result<(), Error> {
 }
 
 #[test]
-fn a_record_without_a_result_says_why() -> Result<(), Error> {
+fn a_record_without_a_result_has_the_reason() -> Result<(), Error> {
     let error = records()?[2].result::<i32>().unwrap_err();
     assert!(error.is_no_result());
     assert!(error.to_string().ends_with("has no result: returned an error: layer 2: layer 1: layer 0"), "{error}");

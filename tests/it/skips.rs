@@ -28,7 +28,7 @@ fn skips_itself(ci: &str, list: &str) -> Output {
 }
 
 #[test]
-fn a_test_that_skips_itself_passes_only_without_ci_or_by_the_list() {
+fn a_test_that_skips_itself_passes_only_without_ci_or_if_listed() {
     let reason = format!("{SKIPS_ITSELF}: it is a test of the list");
     for (ci, list, passes) in
         [("", "", true), ("true", "", false), ("true", "skips::another: why", false), ("true", &reason, true)]
@@ -45,7 +45,7 @@ fn a_test_that_skips_itself_passes_only_without_ci_or_by_the_list() {
 /// A test that was renamed would be forbidden to skip itself, on the one machine where it has to.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn the_list_of_the_script_names_tests_that_there_are() {
+fn the_list_of_the_script_names_existing_tests() {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/run");
     let script = std::fs::read_to_string(script).expect("it is part of the repository");
     let listed = script.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once(": "));

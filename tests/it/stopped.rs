@@ -4,12 +4,12 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scheduler_tests::leavings::{FAMILY, Leaving, alive, leave, new_tag};
+use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leave, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 
 use crate::application::app;
 use crate::parent_death::Ready;
-use crate::soon;
+use crate::wait_until;
 
 /// The limits of the jobs that are tried: enough for all of them to begin, on a busy machine as well.
 const LIMITS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
@@ -27,7 +27,7 @@ fn signal(process: u32, signal: i32) {
 /// Stops a process, and returns once it is.
 fn stop(process: u32) {
     signal(process, libc::SIGSTOP);
-    soon("it is stopped", || is_stopped(process));
+    wait_until("it is stopped", || is_stopped(process));
 }
 
 #[cfg(target_os = "linux")]
@@ -49,7 +49,7 @@ fn release(tag: &str) {
     }
 }
 
-fn wait_until(moment: Instant) {
+fn sleep_until(moment: Instant) {
     std::thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
@@ -83,7 +83,7 @@ impl Application {
     /// Stops it while all of its jobs run, and returns when their time is over at the latest; `None` if it is over by now.
     fn stop(&self) -> Option<Instant> {
         let is_over = || self.begun.elapsed() >= self.limit;
-        soon("all jobs run", || is_over() || self.tags.iter().all(|tag| !alive(tag).is_empty()));
+        wait_until("all jobs run", || is_over() || self.tags.iter().all(|tag| !alive(tag).is_empty()));
         let called = Instant::now();
         stop(self.app.id());
         let [_, returns, returns_much, aborts, _] = &self.tags;
@@ -136,13 +136,13 @@ fn limits_hold_while_an_application_is_stopped_and_its_records_are_true_once_it_
     let (applications, end) = stopped.expect("a machine that is less busy: all jobs run before their time is over");
     for Application { tags, app, .. } in &applications {
         let [spins, .., returns_late] = tags;
-        soon("the job that spins is killed", || alive(spins).is_empty());
+        wait_until("the job that spins is killed", || alive(spins).is_empty());
         assert!(is_stopped(app.id()));
         assert!(Instant::now() < end + LATE, "it has run for too long");
         // It has a grace period, though nobody has asked it to stop.
         release(returns_late);
     }
-    wait_until(end + AFTERWARDS);
+    sleep_until(end + AFTERWARDS);
     for (application, kind) in applications.into_iter().zip(kinds) {
         application.go_on(&format!("{kind:?}"));
     }
@@ -155,13 +155,13 @@ fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
     command.env(FAMILY, &tag);
     let mut app = Ready::new(command);
     // The application, a warden if there are such, a job and what that leaves.
-    soon("the job runs", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
+    wait_until("the job runs", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
     stop(app.id());
     let clock = Instant::now();
     // A warden stays until its parent needs it no more.
-    soon("the job is killed", || alive(&tag).len() <= if HAS_WARDENS { 2 } else { 1 });
+    wait_until("the job is killed", || alive(&tag).len() <= if HAS_WARDENS { 2 } else { 1 });
     assert!(is_stopped(app.id()));
-    wait_until(clock + AFTERWARDS);
+    sleep_until(clock + AFTERWARDS);
     signal(app.id(), libc::SIGCONT);
     let line = app.line();
     let (status, millis) = line.split_once(' ').expect("its status and its time");
@@ -178,7 +178,7 @@ const OVERRUNS: &str = "BODY_OVERRUNS";
 #[scheduler::test(timeout = "2s")]
 fn a_body_that_overruns() {
     if let Ok(tag) = std::env::var(OVERRUNS) {
-        leave(Leaving::Plain, &tag);
+        leave(Leftover::Plain, &tag);
         scheduler_tests::jobs::spins();
     }
 }
@@ -189,9 +189,9 @@ fn the_limit_of_a_test_holds_while_its_harness_is_stopped() {
     let mut command = Command::new(std::env::current_exe().expect("it runs"));
     command.args(["stopped::a_body_that_overruns", "--exact"]).env(OVERRUNS, &tag);
     let mut harness = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
-    soon("the body runs", || !alive(&tag).is_empty());
+    wait_until("the body runs", || !alive(&tag).is_empty());
     stop(harness.id());
-    soon("the body is killed", || alive(&tag).is_empty());
+    wait_until("the body is killed", || alive(&tag).is_empty());
     assert!(is_stopped(harness.id()));
     signal(harness.id(), libc::SIGCONT);
     let mut output = String::new();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use scheduler::{Scheduler, Status, Sweep, jobs};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{big, echo, fast};
-use scheduler_tests::leavings::{Leaving, alive, leaves, new_tag};
+use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
 use crate::METHODS;
 
@@ -34,24 +34,24 @@ impl Dice {
 
 fn one_batch(dice: &mut Dice) {
     let tag = new_tag();
-    let mut leaving = || {
-        let leaving = dice.one_of(Leaving::ALL);
+    let mut leftover = || {
+        let leftover = dice.one_of(Leftover::ALL);
         // A warden that is stopped takes seconds, a daemon whose warden was killed can't be found, and whoever looks on
         // wants to see more than what a job prints.
         let ending = match dice.one_of(Ending::ALL) {
             Ending::StopsWarden => Ending::Stops,
             Ending::Floods => Ending::Hangs,
-            Ending::KillsWarden if leaving == Leaving::Daemon => Ending::Dies,
+            Ending::KillsWarden if leftover == Leftover::Daemon => Ending::Dies,
             ending => ending,
         };
-        leaves::job(leaving, ending, tag.clone())
+        leaves::job(leftover, ending, tag.clone())
     };
     let list = jobs![
-        ("0", { leaving() }),
+        ("0", { leftover() }),
         ("1", fast),
-        ("2", { leaving() }),
+        ("2", { leftover() }),
         ("3", big(3_000_000)),
-        ("4", { leaving() }),
+        ("4", { leftover() }),
         ("5", echo("text".into())),
     ];
     let limit = Duration::from_micros(100 * u64::try_from(1 + dice.below(400)).expect("it is small"));
@@ -77,7 +77,7 @@ fn one_batch(dice: &mut Dice) {
 }
 
 #[test]
-fn nothing_is_lost_and_nothing_survives_however_long_it_goes_on() {
+fn no_record_is_lost_and_no_process_survives() {
     let seconds = std::env::var("SCHEDULER_STRESS_SECONDS").map_or(10, |seconds| seconds.parse().expect("a number"));
     let clock = Instant::now();
     let batches = AtomicUsize::new(0);

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use scheduler::{Scheduler, Status, jobs};
 use scheduler_tests::jobs::fast;
-use scheduler_tests::leavings::{alive, new_tag, storms};
+use scheduler_tests::leftovers::{alive, new_tag, storms};
 use scheduler_tests::platform::swept;
 
 use crate::METHODS;
 
 #[test]
-fn a_job_that_leaves_nothing_is_said_to() {
+fn a_job_without_leftovers_is_recorded_as_clean() {
     let records = Scheduler::new().run(jobs![("a", fast)]).expect("the input is fine");
     assert!(swept(records[0].sweep(), |count| count == 0), "{records:?}");
 }
 
 #[test]
-fn a_storm_of_processes_in_sessions_of_their_own_is_ended() {
+fn a_storm_of_processes_in_their_own_sessions_is_killed() {
     for method in METHODS {
         let tag = new_tag();
         let list = jobs![("a", storms(7, tag.clone()))];

@@ -67,7 +67,7 @@ fn a_module_imports_only_from_floors_below() {
 }
 
 #[test]
-fn platforms_differ_in_the_modules_that_are_for_it() {
+fn only_platform_modules_have_platform_conditions() {
     let src = root().join("scheduler/src");
     let mut differ = std::collections::BTreeSet::new();
     for (path, text) in sources(&src) {
@@ -144,7 +144,7 @@ fn the_seeds_of_the_fuzzer_are_of_this_version() {
 }
 
 #[test]
-fn every_file_says_what_it_is_about() {
+fn every_file_begins_with_its_subject() {
     for package in [
         "scheduler",
         "scheduler-macros",
@@ -163,7 +163,7 @@ fn every_file_says_what_it_is_about() {
 }
 
 #[test]
-fn no_file_is_one_that_people_dread() {
+fn no_file_has_more_than_450_lines_of_code() {
     for package in ["scheduler/src", "scheduler-macros/src", "tests/src", "tests/it", "tests/environments", "examples"]
     {
         for (path, text) in sources(&root().join(package)) {

@@ -15,10 +15,10 @@ fn short_by_attribute() {
 }
 
 /// The bound is generous: what the kill really takes is measured by a benchmark, on a quiet machine.
-const SOON: Duration = Duration::from_secs(5);
+const RUN_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
-fn whatever_a_job_does_it_is_stopped_at_its_limit() {
+fn a_job_past_its_timeout_is_killed_whatever_it_does() {
     let limit = Duration::from_millis(300);
     let cases: Vec<(&str, AnyJob)> = vec![
         ("hangs", hangs::job().into()),
@@ -33,10 +33,10 @@ fn whatever_a_job_does_it_is_stopped_at_its_limit() {
     for (what, call) in cases {
         let clock = Instant::now();
         let records = Scheduler::new().timeout(limit).run([(what.to_owned(), call)]).expect("the input is fine");
-        assert!(clock.elapsed() < limit + SOON, "{what}: {:?}", clock.elapsed());
+        assert!(clock.elapsed() < limit + RUN_LIMIT, "{what}: {:?}", clock.elapsed());
         let record = &records[0];
         assert_eq!(record.status(), Status::Timeout, "{record:?}");
-        assert!(record.duration() >= limit && record.duration() < limit + SOON, "{record:?}");
+        assert!(record.duration() >= limit && record.duration() < limit + RUN_LIMIT, "{record:?}");
         assert_eq!(record.error().as_deref(), Some("stopped at its timeout of 300ms"));
         assert!(record.failure().is_none());
     }
@@ -65,7 +65,7 @@ fn the_builders_timeout_is_a_default_that_a_job_may_exceed() {
 }
 
 #[test]
-fn a_value_that_came_in_time_is_kept_though_the_process_never_exits() {
+fn a_value_that_arrives_in_time_is_kept_even_if_the_process_never_exits() {
     let clock = Instant::now();
     let run = run_job_with_timeout(hangs_at_exit::job(), PLENTY).expect("the input is fine");
     assert_eq!(run.outcome, Outcome::Ok(7));

@@ -14,7 +14,7 @@ fn record_of(call: impl Into<AnyJob>, method: StartMethod, limit: Duration) -> R
 }
 
 #[test]
-fn a_traced_job_that_gets_signals_goes_on_at_once() {
+fn a_traced_job_that_gets_signals_continues_at_once() {
     for method in METHODS {
         let record = record_of(traced::goes_on_after_signals::job(), method, PLENTY);
         assert_eq!(record.result::<i32>().ok(), Some(42), "{record:?}");
@@ -35,7 +35,7 @@ fn a_traced_job_that_dies_of_a_signal_is_recorded_with_that_signal() {
 }
 
 #[test]
-fn a_traced_job_that_stops_itself_runs_into_its_timeout() {
+fn a_traced_job_that_stops_itself_times_out() {
     for method in METHODS {
         let record = record_of(traced::signals_itself::job(libc::SIGSTOP), method, Duration::from_millis(300));
         assert_eq!(record.status(), Status::Timeout, "{record:?}");

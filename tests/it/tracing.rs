@@ -94,7 +94,7 @@ fn talks() {
 }
 
 #[test]
-fn what_a_job_tells_stands_in_the_span_of_its_attempt() {
+fn progress_is_logged_in_the_span_of_its_attempt() {
     let book = Book::default();
     ::tracing::subscriber::with_default(book.clone(), || {
         Scheduler::new().observer(Tracing::new()).run(jobs![("J1", talks)]).expect("the input is fine");

@@ -10,12 +10,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use scheduler_tests::leavings::{FAMILY, alive, new_tag};
+use scheduler_tests::leftovers::{FAMILY, alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 use serde_json::{Value, json};
 
 use crate::application::methods;
-use crate::soon;
+use crate::wait_until;
 
 /// The application that does as it is asked to, by this method, and where its report will be.
 fn untidy(what: &str, method: &str, folder: &Path) -> (Command, PathBuf) {
@@ -64,7 +64,7 @@ fn jobs_run_whichever_standard_streams_the_application_has_closed() {
 
 /// What becomes of the standard streams before `init()`, in the application and in each copy.
 #[test]
-fn jobs_run_whatever_main_does_to_the_standard_streams_before_init() {
+fn jobs_run_whatever_main_does_to_the_standard_streams() {
     let steps = ["closes 0", "closes 1", "closes 2", "closes 012", "replaces 0", "replaces 012"];
     for (thread, method) in methods().map(|method| ("", method)).chain([("starts_a_thread,", "")]) {
         for step in steps {
@@ -103,7 +103,7 @@ fn a_copy_that_can_no_longer_do_its_work_at_init_says_so_and_ends() {
 
 /// Nobody in it could sweep, and it has nothing to sweep: it is killed at once.
 #[test]
-fn a_copy_that_hangs_before_init_costs_the_time_for_its_start_and_no_more() {
+fn a_copy_that_hangs_before_init_takes_only_its_start_timeout() {
     for method in methods() {
         let report = report_after("hangs_as_a_copy", "starts in vain", method, &[]);
         let took = report["took"].as_f64().expect("seconds");
@@ -146,16 +146,16 @@ fn nothing_survives_an_application_without_standard_streams() {
             let (mut command, _) = untidy("closes", method, folder.path());
             let mut app = command.args([closed, &tag]).env(FAMILY, &tag).spawn().expect("it is built");
             // The application, a warden if there are such, a job and its daemon.
-            soon("the job has left its daemon", || alive(&tag).len() == if HAS_WARDENS { 4 } else { 3 });
+            wait_until("the job has left its daemon", || alive(&tag).len() == if HAS_WARDENS { 4 } else { 3 });
             app.kill().expect("it is ours");
             app.wait().expect("it is ours");
-            soon("all is gone", || alive(&tag).is_empty());
+            wait_until("all is gone", || alive(&tag).is_empty());
         }
     }
 }
 
 #[test]
-fn a_fork_runs_jobs_of_its_own_and_leaves_its_parents_alone() {
+fn a_fork_runs_its_own_jobs_and_does_not_affect_those_of_its_parent() {
     for method in methods() {
         let report = report("forks", method, &[]);
         for worker in report["workers"].as_array().expect("there are workers") {
@@ -174,7 +174,7 @@ fn a_fork_runs_jobs_of_its_own_and_leaves_its_parents_alone() {
 }
 
 #[test]
-fn no_fork_waits_for_what_another_thread_held_when_it_was_made() {
+fn no_fork_waits_for_a_lock_that_another_thread_held() {
     for method in methods() {
         assert_eq!(report("forks among threads", method, &[]), json!(vec![0; 30]));
     }
@@ -230,7 +230,7 @@ fn a_job_and_its_children_have_the_descriptors_that_they_are_given_under_their_n
 }
 
 #[test]
-fn the_reader_of_a_pipe_sees_its_end_once_the_job_is_over_that_had_it() {
+fn the_reader_of_a_pipe_sees_its_end_after_the_job_that_held_it() {
     for method in methods() {
         assert_eq!(report("lets go", method, &[]), json!({ "handle": true, "list": true }), "{method}");
     }
@@ -309,7 +309,7 @@ fn a_terminal_that_another_process_has_in_the_foreground_is_left_alone() {
 }
 
 #[test]
-fn writing_to_a_pipe_that_a_job_had_waits_as_before() {
+fn writing_to_a_pipe_that_a_job_held_blocks_as_before() {
     for method in methods() {
         let report = report("shares its terminal", method, &[]);
         let expected = json!({ "waits": true, "modes": null });

@@ -16,7 +16,7 @@ use scheduler::{
 use scheduler_tests::jobs::{fast, hangs};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{PLENTY, SOON, soon};
+use crate::{PLENTY, WAIT_LIMIT, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -114,7 +114,7 @@ impl Observer for Counts {
 }
 
 #[test]
-fn a_result_whose_code_panics_in_the_application_costs_no_other_record() {
+fn a_result_that_panics_in_the_application_loses_no_other_record() {
     for trap in TRAPS {
         for concurrency in [1, 2] {
             for with_observer in [false, true] {
@@ -134,7 +134,7 @@ fn a_result_whose_code_panics_in_the_application_costs_no_other_record() {
 }
 
 #[test]
-fn a_result_whose_code_panics_is_an_error_where_it_is_asked_for() {
+fn a_result_that_panics_is_an_error_where_it_is_read() {
     for trap in TRAPS {
         let records = Scheduler::new().run(jobs![("a", { call(trap) })]).expect("nothing of the list fails");
         match records[0].result::<Trapped>() {
@@ -154,7 +154,7 @@ fn a_result_whose_code_panics_is_an_error_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_spawned_job_comes_back_after_a_result_whose_code_panics_with_an_observer_or_without() {
+fn a_handle_completes_after_a_result_that_panics_with_or_without_an_observer() {
     for trap in TRAPS {
         for with_observer in [false, true] {
             let mut scheduler = Scheduler::new().timeout(PLENTY);
@@ -163,7 +163,7 @@ fn a_spawned_job_comes_back_after_a_result_whose_code_panics_with_an_observer_or
             }
             for trap in [trap, Trap::Nothing, trap] {
                 let mut handle = scheduler.spawn(call(trap)).expect("the input is fine");
-                let run = handle.wait_timeout(SOON).expect("the run itself succeeds").expect("it comes back");
+                let run = handle.wait_timeout(WAIT_LIMIT).expect("the run itself succeeds").expect("it comes back");
                 if let Outcome::Ok(value) = run.outcome {
                     std::mem::forget(value);
                 }
@@ -176,7 +176,7 @@ fn a_spawned_job_comes_back_after_a_result_whose_code_panics_with_an_observer_or
 fn awaited<T>(future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     let mut output = None;
-    soon("it is over", || {
+    wait_until("it is over", || {
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(value) => output = Some(value),
             Poll::Pending => {}
@@ -187,7 +187,7 @@ fn awaited<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn an_awaited_list_survives_a_result_whose_code_panics() {
+fn an_awaited_list_survives_a_result_that_panics() {
     for trap in TRAPS {
         let list = jobs![("a", fast), ("b", { call(trap) }), ("c", fast)];
         let records = awaited(Scheduler::new().run_async(list)).expect("nothing of the list fails");
@@ -252,7 +252,7 @@ impl Drop for Panics {
 }
 
 #[test]
-fn an_observer_that_panics_costs_no_record() {
+fn an_observer_that_panics_loses_no_record() {
     let list = || jobs![("a", fast), ("b", fast)];
     let scheduler = Scheduler::new().observer(Panics);
     assert_eq!(scheduler.run(list()).expect("nothing of the list fails").len(), 2);
@@ -272,11 +272,11 @@ impl Wake for PanicsOnWake {
 }
 
 #[test]
-fn an_executor_that_panics_when_it_is_woken_ends_no_job() {
+fn a_waker_that_panics_stops_no_job() {
     let waker = Waker::from(Arc::new(PanicsOnWake));
     let mut running = Box::pin(Scheduler::new().run_async(jobs![("a", fast), ("b", fast), ("c", fast)]));
     let mut records = None;
-    soon("the list is over", || {
+    wait_until("the list is over", || {
         if let Poll::Ready(over) = running.as_mut().poll(&mut Context::from_waker(&waker)) {
             records = Some(over);
         }
@@ -286,5 +286,5 @@ fn an_executor_that_panics_when_it_is_woken_ends_no_job() {
 
     let mut handle = Scheduler::new().spawn(fast::job()).expect("the input is fine");
     let _ = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
-    soon("the job is over", || handle.is_finished());
+    wait_until("the job is over", || handle.is_finished());
 }

@@ -116,7 +116,7 @@ pub async fn leaves_a_task(file: PathBuf) {
 /// Needs descriptors for its runtime, once its argument has been read.
 #[cfg(target_os = "linux")]
 #[job]
-pub async fn needs_descriptors(_none: crate::surroundings::NoMoreDescriptors) -> i32 {
+pub async fn needs_descriptors(_none: crate::process_state::NoMoreDescriptors) -> i32 {
     7
 }
 

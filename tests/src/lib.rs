@@ -16,27 +16,28 @@ pub mod exits;
 pub mod forks;
 #[cfg(windows)]
 pub mod handed_down;
+pub mod isolation;
 pub mod jobs;
-pub mod kin;
-pub mod leavings;
+pub mod leftovers;
 #[cfg(target_os = "linux")]
 pub mod limited;
 pub mod output;
 pub mod panics;
 pub mod platform;
+#[cfg(target_os = "linux")]
+pub mod process_state;
+pub mod profile;
 #[cfg(unix)]
 pub mod released;
 pub mod sabotage;
 pub mod skips;
-pub mod soon;
 #[cfg(target_os = "linux")]
 pub mod storm;
-#[cfg(target_os = "linux")]
-pub mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod traced;
 #[cfg(feature = "cbor")]
 pub mod values;
+pub mod wait_until;
 
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]

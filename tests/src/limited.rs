@@ -138,7 +138,7 @@ pub fn wants_many_files() {}
 
 /// Returns a scheduler whose jobs are told all that there is to be told of their surroundings, so that none of it is in
 /// their way.
-pub fn surrounded(scheduler: Scheduler) -> Scheduler {
+pub fn with_every_option(scheduler: Scheduler) -> Scheduler {
     let scheduler = scheduler.memory(1 << 30).cpu_time(Duration::from_secs(20)).open_files(500).file_size(1 << 20);
     let scheduler = scheduler.core_size(0).niceness(1).env_clear().env("PATH", "/usr/bin:/bin").env_remove("HOME");
     scheduler.current_dir("/").stdout(Output::Capture).stderr(Output::Lines)

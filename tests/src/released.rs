@@ -5,7 +5,7 @@ use std::process::Stdio;
 use scheduler::job;
 
 use crate::ending::Ending;
-use crate::leavings::{Leaving, starting};
+use crate::leftovers::{Leftover, starting};
 
 /// Returns so many bytes of text, once it is released.
 #[job]
@@ -34,7 +34,7 @@ pub fn aborts_once_released(tag: String) -> Result<(), String> {
 }
 
 fn wait(tag: &str) {
-    let child = starting(Leaving::Plain, tag).stdout(Stdio::null()).spawn();
+    let child = starting(Leftover::Plain, tag).stdout(Stdio::null()).spawn();
     let status = child.and_then(|mut child| child.wait());
     assert!(!status.expect("`sh` is everywhere").success(), "it is killed");
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use scheduler::Sweep;
 use scheduler_tests::application::{methods, records, sweeps};
 use scheduler_tests::skips::skipped;
-use scheduler_tests::soon::soon;
+use scheduler_tests::wait_until::wait_until;
 use serde_json::Value;
 
 /// The application.
@@ -59,7 +59,7 @@ impl Capped {
 impl Drop for Capped {
     fn drop(&mut self) {
         // Its last process may be about to leave.
-        soon("the cgroup of a storm is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
+        wait_until("the cgroup of a storm is empty", || fs::remove_dir(&self.0).is_ok() || !self.0.exists());
     }
 }
 
@@ -127,22 +127,22 @@ fn is_ended_by_its_sweep(storm: &str, output: &Output) -> bool {
 }
 
 #[test]
-fn comets_in_sessions_of_their_own_are_ended_in_time() {
+fn comets_in_their_own_sessions_are_killed_in_time() {
     a_storm_ends("comets 400", "");
 }
 
 #[test]
-fn a_fork_bomb_is_ended_in_time() {
+fn a_fork_bomb_is_killed_in_time() {
     a_storm_ends("fork_bomb", "");
 }
 
 #[test]
-fn processes_that_change_their_session_at_each_fork_are_ended_in_time() {
+fn processes_that_change_their_session_at_each_fork_are_killed_in_time() {
     a_storm_ends("shooting_stars 40", "");
 }
 
 #[test]
-fn a_storm_in_a_cgroup_is_ended_at_one_write() {
+fn a_storm_in_a_cgroup_is_killed_by_one_write() {
     // Where one can't be had, that is an error: see `containment`.
     let cgroups = ["/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"];
     if !cgroups.iter().any(|path| fs::OpenOptions::new().write(true).open(path).is_ok()) {

@@ -22,7 +22,7 @@ mod windows {
     use std::process::Command;
     use std::time::Duration;
 
-    use scheduler_tests::leavings::be_known;
+    use scheduler_tests::leftovers::be_known;
 
     pub(super) fn main() {
         let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -6,12 +6,12 @@ use std::time::Instant;
 use scheduler::{AnyJob, Scheduler};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::forks::{exit_at_once, fork_that_waits};
-use scheduler_tests::leavings::{FAMILY, Leaving, alive, leaves};
+use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leaves};
 
 /// Detaches a job, and becomes a daemon while it runs: a copy goes on, which is known by its id, and the original exits.
 pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
     let tag = std::env::var(FAMILY)?;
-    let handle = scheduler.spawn(leaves::job(Leaving::HARDEST, Ending::Hangs, tag.clone()))?;
+    let handle = scheduler.spawn(leaves::job(Leftover::HARDEST, Ending::Hangs, tag.clone()))?;
     while alive(&tag).len() < crate::WITH_A_JOB {
         std::thread::yield_now();
     }
@@ -22,7 +22,7 @@ pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
 
 /// Spawns a job that overruns, and prints how it ended and how many milliseconds it took.
 pub(crate) fn spawn_an_overrun(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
-    let job = leaves::job(Leaving::Plain, Ending::Spins, std::env::var(FAMILY)?);
+    let job = leaves::job(Leftover::Plain, Ending::Spins, std::env::var(FAMILY)?);
     let run = scheduler.spawn(job)?.wait()?;
     println!("{} {}", run.status(), run.duration.as_millis());
     Ok(())

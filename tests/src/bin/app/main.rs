@@ -25,7 +25,7 @@ use std::time::Duration;
 use scheduler::{AnyJob, Containment, Handle, Outcome, Record, Scheduler, StartMethod};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
-use scheduler_tests::leavings::{FAMILY, Leaving, alive};
+use scheduler_tests::leftovers::{FAMILY, Leftover, alive};
 use scheduler_tests::platform::HAS_WARDENS;
 
 /// Reads a number of bytes and a tag.
@@ -205,10 +205,10 @@ fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
 /// Returns the call that an argument names.
 fn call(name: &str) -> Result<AnyJob, scheduler::Error> {
     match name.split_once(' ') {
-        Some(("leaves", tag)) => AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.to_owned())),
-        Some(("keeps", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Hangs, tag.to_owned())),
-        Some(("loses", tag)) => AnyJob::named("leaves", (Leaving::Daemon, Ending::KillsWarden, tag.to_owned())),
-        Some(("overruns", tag)) => AnyJob::named("leaves", (Leaving::Plain, Ending::Spins, tag.to_owned())),
+        Some(("leaves", tag)) => AnyJob::named("leaves", (Leftover::HARDEST, Ending::Hangs, tag.to_owned())),
+        Some(("keeps", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Hangs, tag.to_owned())),
+        Some(("loses", tag)) => AnyJob::named("leaves", (Leftover::Daemon, Ending::KillsWarden, tag.to_owned())),
+        Some(("overruns", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Spins, tag.to_owned())),
         Some(("released", rest)) => AnyJob::named("returns_once_released", of(rest)),
         Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),
         Some(("aborts", tag)) => AnyJob::named("aborts_once_released", (tag.to_owned(),)),

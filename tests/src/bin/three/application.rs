@@ -19,8 +19,8 @@ use std::time::Duration;
 use scheduler::{AnyJob, Record, Scheduler, StartMethod, job, jobs, this_job};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::aborts;
-use scheduler_tests::leavings::{Leaving, leaves};
-use scheduler_tests::limited::surrounded;
+use scheduler_tests::leftovers::{Leftover, leaves};
+use scheduler_tests::limited::with_every_option;
 use scheduler_tests::sabotage::{RAN, UNPREPARED};
 use serde_json::{Value, json};
 
@@ -42,18 +42,18 @@ pub(crate) fn main() -> ExitCode {
     scheduler::init();
     let tag = std::env::args().nth(1).unwrap_or_default();
     let leaves = match mode.as_str() {
-        "lost" | "adopting" => AnyJob::from(leaves::job(Leaving::Session, Ending::KillsWarden, tag)),
-        "talking" => AnyJob::from(talks::job(tag).timeout(LITTLE)),
-        _ => AnyJob::from(leaves::job(Leaving::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
+        "lost" | "adopting" => AnyJob::from(leaves::job(Leftover::Session, Ending::KillsWarden, tag)),
+        "reporting" => AnyJob::from(talks::job(tag).timeout(LITTLE)),
+        _ => AnyJob::from(leaves::job(Leftover::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
     };
-    let third = if mode == "talking" { AnyJob::from(saves::job()) } else { aborts::job().into() };
+    let third = if mode == "reporting" { AnyJob::from(saves::job()) } else { aborts::job().into() };
     let list = jobs![("returns", returns), ("leaves", { leaves }), ("aborts", { third })];
     let scheduler = Scheduler::new().timeout(PLENTY).start_timeout(Duration::from_secs(2));
     let scheduler = match mode.as_str() {
         "concurrent" => scheduler.concurrency(3),
         "forking" => scheduler.start_method(StartMethod::ForkServer),
         "adopting" => scheduler.adopt_orphans(),
-        "surrounded" => surrounded(scheduler),
+        "configured" => with_every_option(scheduler),
         _ => scheduler,
     };
     println!("ready");
@@ -94,7 +94,7 @@ fn talks(tag: String) -> Result<(), String> {
     }
     std::thread::spawn(|| this_job::cancelled().wait());
     this_job::cancelled().wait();
-    leaves(Leaving::Daemon, Ending::Hangs, tag)
+    leaves(Leftover::Daemon, Ending::Hangs, tag)
 }
 
 /// Fails, and goes on from what it has saved, and fails.

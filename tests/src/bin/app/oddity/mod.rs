@@ -19,8 +19,8 @@ pub(crate) use elsewhere::*;
 /// What happened before `main` came to `init`, in the application and in every copy of it.
 pub(crate) fn before_init(mode: &str) {
     #[cfg(windows)]
-    if let Ok(family) = std::env::var(scheduler_tests::leavings::FAMILY) {
-        scheduler_tests::leavings::be_known(&family);
+    if let Ok(family) = std::env::var(scheduler_tests::leftovers::FAMILY) {
+        scheduler_tests::leftovers::be_known(&family);
     }
     let is_copy = std::env::args().len() < 2;
     match mode {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scheduler::{AnyJob, Outcome, Output, Scheduler, StandardStream, job, jobs};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::leavings::Leaving;
+use scheduler_tests::leftovers::Leftover;
 use serde_json::json;
 
 use super::Task;
@@ -45,7 +45,7 @@ pub(super) fn run(task: &Task) {
         unsafe { libc::close(i32::from(number - b'0')) };
     }
     if let Some(tag) = task.rest.get(1) {
-        let call = AnyJob::named("leaves", (Leaving::HARDEST, Ending::Hangs, tag.clone())).expect("it is registered");
+        let call = AnyJob::named("leaves", (Leftover::HARDEST, Ending::Hangs, tag.clone())).expect("it is registered");
         let _ = Scheduler::new().start_method(task.method).run([("a".to_owned(), call)]);
         return;
     }

@@ -19,7 +19,7 @@ use crate::ending::Ending;
 
 /// What a job leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Leaving {
+pub enum Leftover {
     /// Nothing.
     Nothing,
     /// A child of its own.
@@ -38,7 +38,7 @@ pub enum Leaving {
     Chain,
 }
 
-impl Leaving {
+impl Leftover {
     /// Every kind that the platform has, and of which something can be found.
     pub const ALL: &[Self] = &[
         Self::Nothing,
@@ -100,8 +100,8 @@ impl Leaving {
 ///
 /// If it is to fail.
 #[job]
-pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
-    leave(leaving, &tag);
+pub fn leaves(leftover: Leftover, ending: Ending, tag: String) -> Result<(), String> {
+    leave(leftover, &tag);
     ending.come()
 }
 
@@ -111,28 +111,28 @@ pub fn leaves(leaving: Leaving, ending: Ending, tag: String) -> Result<(), Strin
 ///
 /// If it is to fail, or can't save.
 #[job]
-pub fn leaves_for_certain(leaving: Leaving, ending: Ending, tag: String) -> Result<(), String> {
-    leave(leaving, &tag);
+pub fn leaves_for_certain(leftover: Leftover, ending: Ending, tag: String) -> Result<(), String> {
+    leave(leftover, &tag);
     this_job::checkpoint(&()).map_err(|error| error.to_string())?;
     ending.come()
 }
 
 /// Leaves a process behind that can be found by `tag`.
-pub fn leave(leaving: Leaving, tag: &str) {
-    let mut child = starting(leaving, tag).stdout(Stdio::piped()).spawn().expect("it is there on every machine");
+pub fn leave(leftover: Leftover, tag: &str) {
+    let mut child = starting(leftover, tag).stdout(Stdio::piped()).spawn().expect("it is there on every machine");
     let mut line = String::new();
     let stdout = child.stdout.take().expect("stdout was piped at spawn");
     BufReader::new(stdout).read_line(&mut line).expect("the pipe is ours");
     assert_eq!(line.trim_end(), "up", "the process came up");
-    if leaving == Leaving::Nothing {
+    if leftover == Leftover::Nothing {
         child.wait().expect("it is ours");
     }
 }
 
 #[cfg(unix)]
-pub(crate) fn starting(leaving: Leaving, tag: &str) -> Command {
+pub(crate) fn starting(leftover: Leftover, tag: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", &leaving.script(tag)]);
+    shell.args(["-c", &leftover.script(tag)]);
     shell
 }
 

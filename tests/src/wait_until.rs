@@ -1,9 +1,9 @@
-//! `soon`: how a test waits for something that it can't be woken by.
+//! `wait_until`: how a test waits for something that it can't be woken by.
 
 use std::time::{Duration, Instant};
 
 /// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Returns once it is so.
 ///
@@ -12,10 +12,10 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// Panics if it is not so within 20 seconds.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "a test may look again and again")]
-pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let clock = Instant::now();
     while !is_so() {
-        assert!(clock.elapsed() < SOON, "{what}: not after {SOON:?}");
+        assert!(clock.elapsed() < WAIT_LIMIT, "{what}: not after {WAIT_LIMIT:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use scheduler::{AnyJob, Scheduler, Status};
 use scheduler_tests::ending::Ending;
-use scheduler_tests::kin::notes;
-use scheduler_tests::leavings::{Leaving, leaves, new_tag};
+use scheduler_tests::isolation::notes;
+use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
 
 use crate::application::{app, records};
 use crate::{METHODS, PLENTY};
 
 #[test]
-fn a_function_is_called_when_the_one_before_it_has_ended_and_no_earlier() {
+fn a_function_is_called_only_after_the_one_before_it_has_finished() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
@@ -29,13 +29,13 @@ fn a_function_is_called_when_the_one_before_it_has_ended_and_no_earlier() {
 const BRIEFLY: Duration = Duration::from_millis(300);
 
 #[test]
-fn a_job_that_was_prepared_is_not_called_after_a_follow_up_has_failed() {
+fn a_prespawned_job_is_not_called_after_a_follow_up_has_failed() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
         let note = |name: &str| (name.to_owned(), AnyJob::from(notes::job(file.clone(), name.to_owned())));
         // However slow the machine is, only this one is late.
-        let late = AnyJob::from(leaves::job(Leaving::Nothing, Ending::Hangs, new_tag())).timeout(BRIEFLY);
+        let late = AnyJob::from(leaves::job(Leftover::Nothing, Ending::Hangs, new_tag())).timeout(BRIEFLY);
         let list = [note("a"), ("b".to_owned(), late), note("c")];
         let scheduler = Scheduler::new().start_method(method).timeout(PLENTY);
         let error = scheduler.on_timeout(|_| Err("no")).run(list).expect_err("the follow-up fails");
@@ -46,7 +46,7 @@ fn a_job_that_was_prepared_is_not_called_after_a_follow_up_has_failed() {
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 #[test]
-fn a_prepared_process_that_is_gone_when_its_turn_has_come_is_made_anew() {
+fn a_prespawned_process_that_died_before_its_turn_is_replaced() {
     for method in ["", "forks"] {
         let mut command = app("", &["60000", "introduces_itself", "ends_the_next_one", "introduces_itself", "fast"]);
         let records = records(&command.env("APP_METHOD", method).output().expect("the fixture is built"));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a job finds around it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Surroundings {
+pub struct ProcessState {
     /// Environment variables that would make a program a job, or that it could take for that.
     pub markers: Vec<String>,
     /// The same in a process that the job starts.
@@ -36,7 +36,7 @@ pub struct Surroundings {
 ///
 /// If `/proc` can't be read.
 #[job]
-pub fn looks_around() -> std::io::Result<Surroundings> {
+pub fn inspects_its_process() -> std::io::Result<ProcessState> {
     let shown = |mut command: Command| {
         let output = command.output()?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -49,7 +49,7 @@ pub fn looks_around() -> std::io::Result<Surroundings> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     // SAFETY: These calls have no preconditions.
     let ids = unsafe { [libc::getpid(), libc::getsid(0), libc::getpgrp()] };
-    Ok(Surroundings {
+    Ok(ProcessState {
         markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("__SCHEDULER")).collect(),
         markers_of_children: shown(Command::new("env"))?
             .lines()

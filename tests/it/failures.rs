@@ -24,7 +24,7 @@ fn failure_of(call: impl Into<AnyJob>) -> Failure {
 }
 
 #[test]
-fn an_error_is_told_with_its_sources() {
+fn an_error_has_its_sources() {
     let failure = failure_of(jobs::fails::job());
     assert_eq!(failure.to_string(), "returned an error: layer 2: layer 1: layer 0");
     let Failure::Returned { message, sources, .. } = failure else { panic!("{failure:?}") };
@@ -32,12 +32,12 @@ fn an_error_is_told_with_its_sources() {
 }
 
 #[test]
-fn an_error_in_a_box_is_told_with_its_sources() {
+fn an_error_in_a_box_has_its_sources() {
     assert_eq!(failure_of(jobs::fails_boxed::job()).to_string(), "returned an error: layer 1: layer 0");
 }
 
 #[test]
-fn an_error_that_is_only_text_is_told_on_one_line() {
+fn an_error_that_is_only_text_is_displayed_on_one_line() {
     assert_eq!(failure_of(jobs::fails_with_text::job()).to_string(), r"returned an error: first\nsecond");
 }
 
@@ -47,7 +47,7 @@ fn an_error_behind_an_alias_is_no_success() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_message_and_place() {
+fn a_panic_has_its_message_and_location() {
     let cases = [
         (AnyJob::from(jobs::panics::job()), "plain text"),
         (jobs::panics_formatted::job(7).into(), "number 7"),
@@ -66,14 +66,14 @@ fn a_panic_is_told_with_its_message_and_place() {
 }
 
 #[test]
-fn a_panic_that_can_not_unwind_is_no_bare_abort() {
+fn a_panic_that_can_not_unwind_is_recorded_as_a_panic() {
     let failure = failure_of(jobs::panics_twice::job());
     let Failure::Panicked(panic) = &failure else { panic!("{failure:?}") };
     assert_eq!(panic.message, "the first");
 }
 
 #[test]
-fn panics_that_end_nothing_are_no_failure() {
+fn panics_that_are_caught_are_no_failure() {
     let record = record_of(jobs::survives_panics::job());
     assert_eq!(record.result::<i32>().expect("it returned"), 1);
 }
@@ -84,7 +84,7 @@ fn a_panic_under_the_jobs_own_hook_keeps_its_message() {
 }
 
 #[test]
-fn values_that_can_not_travel_are_told_so() {
+fn values_that_can_not_be_encoded_or_decoded_are_reported() {
     let failure = failure_of(jobs::returns_the_unwritable::job());
     assert_eq!(failure.to_string(), "its result could not be serialized: it has no form");
     let failure = failure_of(jobs::returns_the_unreadable::job());
@@ -96,7 +96,7 @@ fn values_that_can_not_travel_are_told_so() {
 }
 
 #[test]
-fn a_job_that_refuses_its_arguments_is_heard_though_they_have_not_all_come() {
+fn a_job_may_refuse_its_arguments_before_all_of_them_have_arrived() {
     // More than its stream holds.
     let long = "x".repeat(64 << 20);
     let failure = failure_of(jobs::takes_the_unreadable::job(serde_json::json!(long)));
@@ -105,7 +105,7 @@ fn a_job_that_refuses_its_arguments_is_heard_though_they_have_not_all_come() {
 }
 
 #[test]
-fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
+fn a_value_with_a_forged_length_takes_no_memory_in_the_application() {
     let failure = failure_of(jobs::returns_a_promise::job());
     let expected = "its result could not be serialized: it can't be read back: the bytes end too early; if \
         `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, put \
@@ -114,7 +114,7 @@ fn a_value_that_promises_more_than_there_is_takes_no_memory_here() {
 }
 
 #[test]
-fn an_exit_is_told_with_its_code() {
+fn an_exit_has_its_code() {
     for code in [0, 3, 137] {
         let failure = failure_of(jobs::exits::job(code));
         assert!(matches!(failure, Failure::Exited { code: told, .. } if told == code), "{failure:?}");
@@ -123,7 +123,7 @@ fn an_exit_is_told_with_its_code() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_is_told_with_its_name() {
+fn a_signal_has_its_name() {
     let cases = [
         (AnyJob::from(jobs::aborts::job()), libc::SIGABRT, "SIGABRT"),
         #[cfg(not(target_vendor = "apple"))]
@@ -141,7 +141,7 @@ fn a_signal_is_told_with_its_name() {
 }
 
 #[test]
-fn a_stack_overflow_is_no_bare_abort() {
+fn a_stack_overflow_is_recorded_as_one() {
     if wine_is_in_the_way("a process whose stack overflows seems to exit with code 0") {
         return;
     }
@@ -157,14 +157,14 @@ fn what_looks_like_an_outcome_on_standard_output_is_none() {
 }
 
 #[test]
-fn the_last_words_of_a_failed_job_are_kept() {
+fn the_last_output_of_a_failed_job_is_kept() {
     let record = record_of(jobs::complains_and_exits::job());
     assert_eq!(record.stderr_tail(), "first line\nlast line: ü\n");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_job_that_closes_our_descriptor_has_no_outcome_and_harms_no_file() {
+fn a_job_that_closes_the_schedulers_descriptor_has_no_outcome_and_harms_no_file() {
     let failure = failure_of(jobs::closes_all_descriptors::job());
     assert!(matches!(failure, Failure::Exited { code: 1, .. }), "{failure:?}");
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -176,7 +176,7 @@ fn a_job_that_closes_our_descriptor_has_no_outcome_and_harms_no_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_copy_that_the_job_forked_tells_nothing() {
+fn a_fork_of_a_job_reports_nothing() {
     let record = record_of(jobs::returns_twice::job());
     assert!(record.result::<u32>().expect("the job returned") > 1);
     let failure = failure_of(jobs::aborts_after_its_copy_panicked::job());
@@ -184,7 +184,7 @@ fn a_copy_that_the_job_forked_tells_nothing() {
 }
 
 #[test]
-fn what_a_job_used_is_told() {
+fn the_resource_usage_of_a_job_is_recorded() {
     if wine_is_in_the_way("it tells what the asking process has used, and nothing of the memory of one that has ended")
     {
         return;

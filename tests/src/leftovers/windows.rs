@@ -8,7 +8,7 @@ use std::process::Command;
 
 use scheduler::job;
 
-use super::Leaving;
+use super::Leftover;
 
 /// The file goes with the last handle to it, however its process ends.
 const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
@@ -43,15 +43,15 @@ pub fn alive(tag: &str) -> Vec<u32> {
 }
 
 /// Returns the small program, told what to leave.
-pub(super) fn starting(leaving: Leaving, tag: &str) -> Command {
+pub(super) fn starting(leftover: Leftover, tag: &str) -> Command {
     let mut command = sleeper();
-    match leaving {
-        Leaving::Nothing => command.arg("says"),
-        Leaving::Chain => command.args(["chain", "9", tag]),
-        Leaving::Bare => command.env_clear().args(["stays", tag]).envs(needed()),
-        Leaving::Orphan => command.args(["orphan", tag]),
-        Leaving::Daemon => command.env_clear().args(["orphan", tag]).envs(needed()).creation_flags(DETACHED_PROCESS),
-        Leaving::Plain | Leaving::Deaf | Leaving::Session => command.args(["stays", tag]),
+    match leftover {
+        Leftover::Nothing => command.arg("says"),
+        Leftover::Chain => command.args(["chain", "9", tag]),
+        Leftover::Bare => command.env_clear().args(["stays", tag]).envs(needed()),
+        Leftover::Orphan => command.args(["orphan", tag]),
+        Leftover::Daemon => command.env_clear().args(["orphan", tag]).envs(needed()).creation_flags(DETACHED_PROCESS),
+        Leftover::Plain | Leftover::Deaf | Leftover::Session => command.args(["stays", tag]),
     };
     command
 }
