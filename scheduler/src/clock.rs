@@ -89,20 +89,6 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// Returns how long ago the machine was started, suspensions included: what the kernel dates processes by.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-pub(crate) fn since_boot() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
-}
-
-/// Returns the monotonic clock's own count, which every process of the machine reads alike.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-pub(crate) fn monotonic() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
 fn now() -> Instant {
     Instant::now()

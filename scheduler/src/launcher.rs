@@ -9,9 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
-use crate::process::MARKER;
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-use crate::process::{EXECUTED, OwnImage};
+use crate::process::{EXECUTED, MARKER, OwnImage};
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
 
@@ -114,7 +112,6 @@ fn refuse_if_misled() -> Result<(), Error> {
 
 /// Returns the command that executes the image that runs now, without arguments. An upgrade may have put another file under
 /// its name.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 fn again() -> Command {
     let file = match OwnImage::get() {
         // The loader's own name serves no purpose, and it gives the program its name itself.
@@ -129,11 +126,6 @@ fn again() -> Command {
         OwnImage::Kept | OwnImage::Unknown => own_path(),
     };
     by_file(file)
-}
-
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
-fn again() -> Command {
-    by_file(own_path())
 }
 
 #[cfg(unix)]
@@ -152,18 +144,12 @@ fn by_file(file: PathBuf) -> Command {
 
 /// Returns the file by which copies of the image that runs are made; `None` where the kernel keeps that, whatever stands
 /// under its path.
-#[cfg_attr(
-    any(not(target_os = "linux"), scheduler_portable),
-    expect(clippy::unnecessary_wraps, reason = "only Linux keeps the image")
-)]
 fn file_of_copies() -> Option<PathBuf> {
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     match OwnImage::get() {
-        OwnImage::Kept => return None,
-        OwnImage::Loaded { file, .. } | OwnImage::Interpreted { file } => return Some(file.clone()),
-        OwnImage::Unknown => {}
+        OwnImage::Kept => None,
+        OwnImage::Loaded { file, .. } | OwnImage::Interpreted { file } => Some(file.clone()),
+        OwnImage::Unknown => Some(own_path()),
     }
-    Some(own_path())
 }
 
 /// Returns the path of this program, as far as it is known.
@@ -187,10 +173,7 @@ pub(crate) fn is_of(stamp: Option<u64>) -> bool {
 /// Returns the stamp of the image that the kernel keeps: an application may not know its own where a copy does, such as one
 /// that runs under valgrind.
 fn stamp_of_kept() -> Option<u64> {
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-    return stamp_of(EXECUTED.as_ref());
-    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-    None
+    stamp_of(EXECUTED.as_ref())
 }
 
 fn stamp_of(file: &Path) -> Option<u64> {

@@ -7,6 +7,10 @@
 //!
 //! `--cfg scheduler_portable` makes Linux do as a Unix does that has no wardens, so that the tests can run there what macOS
 //! and the BSDs do: `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
+//!
+//! Whether a platform has wardens is decided here and in `child`, by the choice of modules, and nowhere else: what only one
+//! platform needs is in that platform's module. A `cfg(wardens)` from a build script would cost every user 0.1 s of processor
+//! time, over 1% of a build.
 
 mod event;
 mod exit_class;
@@ -15,6 +19,7 @@ mod fallback;
 mod origin;
 mod orphans;
 mod output;
+mod own_image;
 mod readiness;
 mod run_marker;
 mod stream;
@@ -27,11 +32,16 @@ pub(crate) use fallback::{Due, Fallback};
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, Output};
+pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::Ready;
 pub(crate) use run_marker::{MARKER, RUN_MARKER, RunMarker};
 pub(crate) use stream::Stream;
 
 #[cfg(unix)]
+#[cfg_attr(
+    any(not(target_os = "linux"), scheduler_portable),
+    allow(dead_code, unused_imports, reason = "only wardens use all of it")
+)]
 mod unix;
 #[cfg(all(unix, feature = "ctrlc"))]
 pub(crate) use unix::on_ctrl_c;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use super::{ChildPid, Orphans, RunMarker};
+use super::{ChildPid, Orphans, OwnImage, RunMarker};
 use crate::clock::Deadline;
 use crate::options::Containment;
 
@@ -21,6 +21,14 @@ pub(crate) fn can_count_threads() -> bool {
 /// Has orphans become children of this process: no other kernel gives them to whoever asks.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))
+}
+
+/// No file: only Linux has a link to what a process executes.
+pub(crate) const EXECUTED: &str = "";
+
+/// No other kernel tells what executes a program.
+pub(crate) fn find_own_image() -> OwnImage {
+    OwnImage::Unknown
 }
 
 /// The search for what the job of a lost warden has left: there is no warden, and what witnesses the end sweeps.

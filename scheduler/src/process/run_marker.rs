@@ -9,25 +9,12 @@ pub(crate) const RUN_MARKER: &str = "SCHEDULER_RUN";
 
 /// What marks the processes of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RunMarker(String);
+pub(crate) struct RunMarker(pub(super) String);
 
 impl RunMarker {
     /// Returns a cookie that no other run has.
     pub(crate) fn new(random: [u8; 16]) -> Self {
         Self(format!("{:032x}", u128::from_ne_bytes(random)))
-    }
-
-    /// Returns that of the run that this process is of.
-    #[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
-    pub(super) fn of_this_process() -> Option<Self> {
-        let all = std::env::var(RUN_MARKER).ok()?;
-        all.rsplit(':').next().map(|own| Self(own.to_owned()))
-    }
-
-    /// Returns what no other run has.
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-    pub(super) fn own(&self) -> &str {
-        &self.0
     }
 
     /// Returns the variable's value. A run within a job keeps the cookie of the outer run, which looks for it, too.

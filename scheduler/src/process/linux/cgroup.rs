@@ -109,7 +109,7 @@ impl CgroupHome {
 
     /// Returns the path of the group of a run with this cookie.
     pub(crate) fn group(&self, run_marker: &RunMarker) -> OsString {
-        self.folder.join(format!("{}{}", self.prefix, run_marker.own())).into()
+        self.folder.join(format!("{}{}", self.prefix, run_marker.0)).into()
     }
 
     /// Removes the groups of applications that were killed together with their wardens.

@@ -16,7 +16,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::channel::identity;
-use crate::clock;
+use super::monotonic;
 use crate::process::Milestone;
 
 /// The milestones, in their order.
@@ -151,7 +151,7 @@ impl Drop for Milestones {
 const MESSAGE: usize = 9;
 
 fn now() -> u64 {
-    u64::try_from(clock::monotonic().as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Returns how long ago that was, unless it is still to come.

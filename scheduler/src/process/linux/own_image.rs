@@ -1,4 +1,4 @@
-//! `OwnImage`: the file of the program that runs, and what executes it.
+//! How the file of the running program, and what executes it, are found.
 //!
 //! The kernel's link to the image of a process leads to what was executed. That is another file where the dynamic loader was
 //! called by hand (`ld.so ./app`), and where something else runs the program, such as valgrind or an emulator. The main
@@ -12,49 +12,30 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::OnceLock;
 
-/// The kernel's name for what this process executes, whatever has become of its file, and of the thread that `main` ran on.
+use crate::process::OwnImage;
+
+/// The kernel's link to what this process executes, even if its file was replaced or its main thread has exited.
 pub(crate) const EXECUTED: &str = "/proc/thread-self/exe";
 
-/// How the program that runs is executed once more.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum OwnImage {
-    /// The kernel keeps it: [`EXECUTED`] leads to it.
-    Kept,
-    /// [`EXECUTED`] is the dynamic loader, which takes its options and then the program's file.
-    Loaded { options: Vec<OsString>, file: PathBuf },
-    /// Something else executes the program, and only its file is known.
-    Interpreted { file: PathBuf },
-    /// There is no `/proc`.
-    Unknown,
-}
-
-impl OwnImage {
-    /// Returns that of this process.
-    pub(crate) fn get() -> &'static Self {
-        static IMAGE: OnceLock<OwnImage> = OnceLock::new();
-        IMAGE.get_or_init(Self::find)
+/// Finds the image of this process.
+pub(crate) fn find_own_image() -> OwnImage {
+    let Ok(executed) = rustix::fs::stat(EXECUTED) else {
+        return OwnImage::Unknown;
+    };
+    let program = MainProgram::find();
+    let is_loaded = program.needs_a_loader && !was_given_a_loader();
+    // Two looks are all that it takes, but for a program that was started in an odd way, or replaced.
+    let named = name_of_executed().and_then(|name| rustix::fs::stat(name).ok());
+    if !is_loaded && named.is_some_and(|file| (file.st_dev, file.st_ino) == (executed.st_dev, executed.st_ino)) {
+        return OwnImage::Kept;
     }
-
-    fn find() -> Self {
-        let Ok(executed) = rustix::fs::stat(EXECUTED) else {
-            return Self::Unknown;
-        };
-        let program = MainProgram::find();
-        let is_loaded = program.needs_a_loader && !was_given_a_loader();
-        // Two looks are all that it takes, but for a program that was started in an odd way, or replaced.
-        let named = name_of_executed().and_then(|name| rustix::fs::stat(name).ok());
-        if !is_loaded && named.is_some_and(|file| (file.st_dev, file.st_ino) == (executed.st_dev, executed.st_ino)) {
-            return Self::Kept;
-        }
-        let maps = fs::read(MAPS).unwrap_or_default();
-        let link = fs::read_link(EXECUTED).unwrap_or_default();
-        match mapped_from(&maps, program.headers) {
-            Some(file) if file != link && is_loaded => Self::Loaded { options: loaders_options(), file },
-            Some(file) if file != link => Self::Interpreted { file },
-            _ => Self::Kept,
-        }
+    let maps = fs::read(MAPS).unwrap_or_default();
+    let link = fs::read_link(EXECUTED).unwrap_or_default();
+    match mapped_from(&maps, program.headers) {
+        Some(file) if file != link && is_loaded => OwnImage::Loaded { options: loaders_options(), file },
+        Some(file) if file != link => OwnImage::Interpreted { file },
+        _ => OwnImage::Kept,
     }
 }
 
@@ -164,7 +145,7 @@ mod tests {
 
     #[test]
     fn this_program_is_kept_by_the_kernel() {
-        assert_eq!(OwnImage::find(), OwnImage::Kept);
+        assert_eq!(find_own_image(), OwnImage::Kept);
     }
 
     #[test]

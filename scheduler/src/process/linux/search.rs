@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::{ChildPid, RunMarker};
-use crate::clock::{self, Deadline};
+use super::{ChildPid, RunMarker, since_boot};
+use crate::clock::Deadline;
 use crate::process::Orphans;
 use crate::process::unix::descriptor::above_standard;
 
@@ -71,7 +71,7 @@ impl Search {
     /// Begins a search, at the moment at which the warden is known to be lost.
     pub(crate) fn new(run_marker: RunMarker, session: Option<ChildPid>, orphans: Orphans) -> Self {
         let ticks = rustix::param::clock_ticks_per_second();
-        let lost = clock::since_boot();
+        let lost = since_boot();
         let lost = lost.as_secs() * ticks + u64::from(lost.subsec_nanos()) * ticks / 1_000_000_000;
         Self {
             run_marker,

@@ -13,7 +13,7 @@ use crate::clock::Deadline;
 use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::spawn;
-use crate::process::{DataSocket, Glance, Interest, Origin, RUN_MARKER, Received, RunMarker, Stream, wait};
+use crate::process::{DataSocket, Interest, Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, wait};
 use crate::wire::frame::{Kind, Mark};
 use crate::wire::message::Request;
 
@@ -131,10 +131,9 @@ impl Worker {
         exit.map(|pidfd| PollFd::new(pidfd, PollFlags::IN))
     }
 
-    /// Without a pidfd the end of a process is looked for every so often, once its socket has closed.
-    pub(in crate::process) fn must_be_glanced_at(&self) -> Option<Glance> {
-        let must = self.pidfd.is_none() && self.control.is_closed() && !self.reaped;
-        must.then_some(Glance::AtTheProcess)
+    /// Returns what must be polled for: without a pidfd the warden's exit, once its socket has closed.
+    pub(in crate::process) fn unsignaled(&self) -> Ready {
+        Ready { exited: self.pidfd.is_none() && self.control.is_closed() && !self.reaped, ..Ready::default() }
     }
 
     fn reap_until(&mut self, deadline: Deadline) {

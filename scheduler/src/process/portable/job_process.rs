@@ -1,5 +1,6 @@
 //! What a process does on its way to the job: it reads which one that is, and stands in its place.
 
+use std::env;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -7,12 +8,14 @@ use std::time::Duration;
 use super::lifeline::{self, Wish};
 use super::milestones::Milestones;
 use crate::clock::Deadline;
+use crate::process::unix::channel::private;
 use crate::process::unix::channel::{Streams, take_along, take_streams};
+use crate::process::unix::descriptor::clear_of;
 use crate::process::unix::{
     Announced, ControlChild, DataChild, Incoming, Outgoing, ParentWatch, Woken, signals, take_input,
     was_started_as_copy,
 };
-use crate::process::{Fallback, RunMarker};
+use crate::process::{Fallback, RUN_MARKER, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameReader, Kind, Mark};
 use crate::wire::message::{Hello, Request};
@@ -99,5 +102,32 @@ fn prepare(control: ControlChild, watch: ParentWatch, wish: Wish, streams: Strea
         return Err(io::Error::other("this process leads no group"));
     }
     take_streams(streams)?;
-    lifeline::hold(control, watch, wish, RunMarker::of_this_process())
+    lifeline::hold(control, watch, wish, own_run_marker())
+}
+
+/// Returns the marker of the run that this process belongs to: the innermost one.
+fn own_run_marker() -> Option<RunMarker> {
+    let all = env::var(RUN_MARKER).ok()?;
+    all.rsplit(':').next().map(|own| RunMarker(own.to_owned()))
+}
+
+impl ControlChild {
+    /// Moves it to a number that is not `taken`.
+    fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
+        Ok(Self { socket: clear_of(self.socket, taken)?, ..self })
+    }
+}
+
+impl ParentWatch {
+    /// Moves its descriptor out of reach of user code, which runs beside it.
+    fn apart(self) -> Self {
+        let exit = self.exit.and_then(|exit| private(exit.as_fd()).ok());
+        Self { exit, ..self }
+    }
+
+    /// Moves its descriptor to a number that is not `taken`.
+    fn clear_of(self, taken: &[i32]) -> Self {
+        let exit = self.exit.and_then(|exit| clear_of(exit, taken).ok());
+        Self { exit, ..self }
+    }
 }

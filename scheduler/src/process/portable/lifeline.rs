@@ -3,17 +3,20 @@
 #![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
 
 use std::io::{self, ErrorKind, Read};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::AsFd;
+use std::ptr;
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::ChildPid;
 use super::listing::{self, EMPTY_LOOKS, Kin};
 use super::milestones::Milestones;
 use crate::clock::Deadline;
 use crate::process::unix::channel::identity;
-use crate::process::unix::{ControlChild, ParentWatch, Woken, poll, signals};
+use crate::process::unix::{ControlChild, ParentWatch, Woken, poll};
 use crate::process::{Due, Fallback, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, Kind, Mark};
@@ -54,7 +57,7 @@ pub(super) fn hold(
     let mut control = ManuallyDrop::new(control);
     let run = move || {
         // The job's signals are for the job's own threads.
-        signals::block();
+        block_signals();
         loop {
             // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
             let socket = is_still(own, &control).then(|| control.as_fd());
@@ -110,8 +113,18 @@ fn end_all(run_marker: Option<&RunMarker>) -> ! {
             }
         }
         // A group of that number is this process's own, or none.
-        let _ = me.kill_group();
+        let _ = me.send_to_group(Signal::KILL);
     }
     // SAFETY: It ends the process at once, whatever its state.
     unsafe { libc::_exit(1) }
+}
+
+/// Blocks every signal that the calling thread can block.
+fn block_signals() {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: `sigfillset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut());
+    }
 }

@@ -12,7 +12,7 @@ mod milestones;
 mod worker;
 
 pub(crate) use super::unix::{
-    ChildPid, DataSocket, Glance, Incoming, Interest, LentStdout, LoopWaker, Outgoing, OwnStream, Source, SourceWriter,
+    ChildPid, DataSocket, Incoming, Interest, LentStdout, LoopWaker, Outgoing, OwnStream, Source, SourceWriter,
     exit_class, forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, redirect, signal_name, wait,
 };
 pub(crate) use job_process::take_assignment;

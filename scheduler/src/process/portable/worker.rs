@@ -7,15 +7,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::process::Signal;
 
 use super::exit_watch::ExitWatch;
 use super::listing::{self, EMPTY_LOOKS, Kin};
-use super::{ChildPid, DataSocket, Glance, Interest, wait};
+use super::{ChildPid, DataSocket, Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::{ControlSocket, collect, spawn};
-use crate::process::{Origin, RUN_MARKER, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::{Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::Mark;
 use crate::wire::message::{ExitReport, Request};
 
@@ -151,7 +152,7 @@ impl Worker {
                 *empty = if left.is_empty() && !is_in_between { *empty + 1 } else { 0 };
                 let may_go_on = *empty < EMPTY_LOOKS && !deadline.is_past();
                 // What can't be listed is in the group, if it is to be found at all.
-                let _ = self.child.kill_group();
+                let _ = self.child.send_to_group(Signal::KILL);
                 for process in &left {
                     // One that may not be signalled, a program with more rights, is listed until the deadline.
                     let _ = process.kill();
@@ -197,7 +198,7 @@ impl Worker {
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
         if self.origin.is_here() && !matches!(self.state, State::Collected) && !self.exit.is_gone() {
-            let _ = self.child.kill_group();
+            let _ = self.child.send_to_group(Signal::KILL);
             // It may have left its group.
             let _ = self.child.kill();
         }
@@ -207,7 +208,7 @@ impl Worker {
     pub(crate) fn reap(&mut self) -> bool {
         if !matches!(self.state, State::Collected) && self.is_dismissed && self.exit.has_ended() {
             // Its group was ended, and nobody asks how it ended.
-            let _ = self.child.kill_group();
+            let _ = self.child.send_to_group(Signal::KILL);
             let _ = collect(Some(self.child), 0);
             self.state = State::Collected;
         }
@@ -240,13 +241,13 @@ impl Worker {
         self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Collected))
     }
 
-    /// What is swept, and a process whose end nobody tells of, is looked at every so often.
-    pub(in crate::process) fn must_be_glanced_at(&self) -> Option<Glance> {
+    /// Returns what must be polled for: the result of a sweep, and the exit of a process without an [`ExitWatch`].
+    pub(in crate::process) fn unsignaled(&self) -> Ready {
         match self.state {
-            State::Running if self.exit.interest().is_some() => None,
-            State::Running if self.is_dismissed => Some(Glance::AtTheProcess),
-            State::Running | State::Sweeping { .. } => Some(Glance::ForAWord),
-            State::Collected => None,
+            State::Running if self.exit.interest().is_some() => Ready::default(),
+            State::Running if self.is_dismissed => Ready { exited: true, ..Ready::default() },
+            State::Running | State::Sweeping { .. } => Ready { control: true, ..Ready::default() },
+            State::Collected => Ready::default(),
         }
     }
 }

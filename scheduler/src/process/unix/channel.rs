@@ -67,7 +67,6 @@ pub(in crate::process) fn send(
 }
 
 /// Sends bytes, as many as there is room for once there is some.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(in crate::process) fn send_waiting(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match rustix::net::send(socket, bytes, NO_SIGNAL) {
@@ -139,7 +138,6 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Has none of them under a number that one is put under.
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
         let clear = |descriptor| clear_of(descriptor, taken);
         Ok(Self {
@@ -173,7 +171,7 @@ pub(crate) fn take_input() -> io::Result<OwnedFd> {
 }
 
 /// Puts a copy of a descriptor where user code doesn't meet it.
-pub(super) fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(in crate::process) fn private(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let high = rustix::io::fcntl_dupfd_cloexec(descriptor, PRIVATE);
     // The limit on descriptors may be lower than that.
     Ok(high.or_else(|_| rustix::io::fcntl_dupfd_cloexec(descriptor, 3))?)
@@ -242,19 +240,13 @@ pub(in crate::process) fn is_privileged() -> bool {
 /// The end of the control socket that a copy of this binary has. Reading never waits; writing does.
 #[derive(Debug)]
 pub(crate) struct ControlChild {
-    socket: OwnedFd,
-    received: VecDeque<OwnedFd>,
+    pub(in crate::process) socket: OwnedFd,
+    pub(in crate::process) received: VecDeque<OwnedFd>,
 }
 
 impl ControlChild {
     pub(crate) fn new(socket: OwnedFd) -> Self {
         Self { socket, received: VecDeque::new() }
-    }
-
-    /// Returns it under a number that isn't one of those that are `taken`.
-    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-    pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
-        Ok(Self { socket: clear_of(self.socket, taken)?, ..self })
     }
 
     /// Returns the next of the descriptors that came with a request.

@@ -9,10 +9,6 @@ use crate::outcome::{Exit, Usage};
 /// A process that has ended, and is gone now.
 #[derive(Debug)]
 pub(in crate::process) struct Collected {
-    #[cfg_attr(
-        any(not(target_os = "linux"), scheduler_portable),
-        expect(dead_code, reason = "only wardens collect whatever ends")
-    )]
     pub(in crate::process) pid: ChildPid,
     pub(in crate::process) exit: Exit,
     pub(in crate::process) usage: Usage,

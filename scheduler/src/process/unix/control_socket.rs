@@ -97,10 +97,6 @@ impl ControlSocket {
     }
 
     /// Sends a word.
-    #[cfg_attr(
-        any(not(target_os = "linux"), scheduler_portable),
-        expect(dead_code, reason = "only wardens are told more")
-    )]
     pub(in crate::process) fn send(&mut self, kind: Kind) {
         self.say(&frame::header(self.mark, kind, 0), &[]);
     }
@@ -168,10 +164,6 @@ impl ControlSocket {
         }
     }
 
-    #[cfg_attr(
-        any(not(target_os = "linux"), scheduler_portable),
-        expect(dead_code, reason = "only wardens end by themselves")
-    )]
     pub(in crate::process) fn is_closed(&self) -> bool {
         self.socket.is_none()
     }

@@ -24,9 +24,7 @@ pub(crate) use append::{append_line, append_to};
 pub(crate) use channel::{
     ControlChild, DataChild, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
 };
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
-pub(super) use collect::Collected;
-pub(super) use collect::collect;
+pub(super) use collect::{Collected, collect};
 pub(crate) use control_socket::lacks_room;
 pub(super) use control_socket::{ControlSocket, spawn};
 #[cfg(feature = "ctrlc")]
@@ -40,4 +38,4 @@ pub(crate) use own_stream::{OwnStream, Source, SourceWriter};
 pub(crate) use parent::{Announced, ParentWatch, Woken};
 pub(crate) use pid::ChildPid;
 pub(crate) use signals::{exit_class, signal_name};
-pub(crate) use wait::{Glance, Interest, wait};
+pub(crate) use wait::{Interest, wait};

@@ -46,9 +46,9 @@ pub(crate) enum Woken {
 #[derive(Debug)]
 pub(crate) struct ParentWatch {
     /// Unknown to a process whose parent is outside of its namespace: the end of file must do there.
-    parent: Option<Pid>,
+    pub(in crate::process) parent: Option<Pid>,
     /// Is readable once the parent has exited.
-    exit: Option<OwnedFd>,
+    pub(in crate::process) exit: Option<OwnedFd>,
 }
 
 impl ParentWatch {
@@ -72,20 +72,6 @@ impl ParentWatch {
     /// Returns whether the parent has exited.
     fn has_exited(&self) -> bool {
         self.parent.is_some() && getppid() != self.parent
-    }
-
-    /// Puts its descriptor where user code, which runs beside it, doesn't meet it.
-    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-    pub(in crate::process) fn apart(self) -> Self {
-        let exit = self.exit.and_then(|exit| super::channel::private(exit.as_fd()).ok());
-        Self { exit, ..self }
-    }
-
-    /// Has its descriptor under a number that isn't one of those that are `taken`.
-    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-    pub(in crate::process) fn clear_of(self, taken: &[i32]) -> Self {
-        let exit = self.exit.and_then(|exit| super::descriptor::clear_of(exit, taken).ok());
-        Self { exit, ..self }
     }
 
     /// Waits until the parent has sent something or has exited, `other` is ready or the deadline has passed.

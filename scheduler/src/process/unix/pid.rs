@@ -24,14 +24,6 @@ impl ChildPid {
         self.0.as_raw_nonzero().get()
     }
 
-    /// Sends the signal that can't be refused to the process group of that number.
-    ///
-    /// Call it only for a child of this process that was started as the leader of a group, and that was not collected yet.
-    #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-    pub(in crate::process) fn kill_group(self) -> io::Result<()> {
-        Ok(kill_process_group(self.0, Signal::KILL)?)
-    }
-
     /// Sends the signal that can't be refused.
     ///
     /// Call it only for a child of this process that it has not reaped yet: until then the number belongs to it.
@@ -40,7 +32,6 @@ impl ChildPid {
     }
 
     /// Sends this signal, under the condition of [`kill`](Self::kill).
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     pub(in crate::process) fn send(self, signal: Signal) -> io::Result<()> {
         Ok(kill_process(self.0, signal)?)
     }
@@ -49,7 +40,6 @@ impl ChildPid {
     ///
     /// Call it only while a child of this process is in that group which was not collected yet: until then the number
     /// belongs to the group.
-    #[cfg(all(target_os = "linux", not(scheduler_portable)))]
     pub(in crate::process) fn send_to_group(self, signal: Signal) -> io::Result<()> {
         Ok(kill_process_group(self.0, signal)?)
     }

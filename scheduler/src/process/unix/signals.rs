@@ -65,17 +65,6 @@ fn last() -> c_int {
     31
 }
 
-/// Keeps every signal from the calling thread that can be kept from it.
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
-pub(in crate::process) fn block() {
-    let mut all = MaybeUninit::uninit();
-    // SAFETY: `sigfillset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut());
-    }
-}
-
 pub(in crate::process) fn set(signal: c_int, disposition: libc::sighandler_t) {
     // SAFETY: The disposition is one of the two constants, so that no code of ours runs in a handler.
     unsafe { libc::signal(signal, disposition) };

@@ -15,17 +15,8 @@ pub(crate) struct Interest<'a> {
     data: Option<PollFd<'a>>,
     output: [Option<PollFd<'a>>; 3],
     exit: Option<PollFd<'a>>,
-    glance: Option<Glance>,
-}
-
-/// What is looked at every so often, as the kernel doesn't tell when it has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Glance {
-    /// Whether the process has ended.
-    AtTheProcess,
-    /// Whether there is a word to be heard.
-    #[cfg_attr(all(target_os = "linux", not(scheduler_portable)), allow(dead_code, reason = "a warden says its word"))]
-    ForAWord,
+    /// What the kernel does not signal, so that it must be polled for.
+    unsignaled: Ready,
 }
 
 impl<'a> Interest<'a> {
@@ -59,7 +50,7 @@ impl<'a> Interest<'a> {
     /// The end of a warden.
     pub(crate) fn exit(worker: &'a Worker) -> Self {
         let exit = worker.exit_interest();
-        Self { word: [None, None], data: None, output: [None, None, None], exit, glance: worker.must_be_glanced_at() }
+        Self { word: [None, None], data: None, output: [None, None, None], exit, unsignaled: worker.unsignaled() }
     }
 }
 
@@ -93,8 +84,8 @@ pub(crate) fn wait<'a>(
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(waker.map(LoopWaker::interest));
-    let glance = interests.iter().any(|interests| interests.glance.is_some());
-    let until = if glance { deadline.earlier(poll::glance()) } else { deadline };
+    let must_poll = interests.iter().any(|interests| interests.unsignaled != Ready::default());
+    let until = if must_poll { deadline.earlier(poll::glance()) } else { deadline };
     let untold = poll::poll(&mut fds, until).is_err();
     if untold {
         poll::pause();
@@ -103,11 +94,11 @@ pub(crate) fn wait<'a>(
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
         interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interest { word, data, output, exit, glance }| Ready {
-        control: word.iter().filter(|word| is_ready(word)).count() > 0 || *glance == Some(Glance::ForAWord),
+    let ready = interests.iter().map(|Interest { word, data, output, exit, unsignaled }| Ready {
+        control: word.iter().filter(|word| is_ready(word)).count() > 0 || unsignaled.control,
         data: is_ready(data),
         output: output.iter().filter(|stream| is_ready(stream)).count() > 0,
-        exited: is_ready(exit) || *glance == Some(Glance::AtTheProcess),
+        exited: is_ready(exit) || unsignaled.exited,
     });
     ready.collect()
 }
