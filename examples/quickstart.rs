@@ -1,6 +1,6 @@
-//! Two jobs under a timeout of one second: one is fast, one is not. Run it with `cargo run --example quickstart`.
+//! Two jobs with a timeout of one second, of which one takes longer: `cargo run --example quickstart`.
 
-#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::fs;
@@ -16,7 +16,7 @@ fn fast_job() -> i32 {
 }
 
 #[job]
-#[expect(clippy::disallowed_methods, reason = "it stands for a call that nobody can stop")]
+#[expect(clippy::disallowed_methods, reason = "it stands for a call that can't be stopped")]
 fn slow_job() -> i32 {
     thread::sleep(Duration::from_secs(2));
     7
@@ -32,26 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         log_file,
     )?;
 
-    println!("{:<8}{:<10}{:>10}  result or error", "job", "status", "seconds");
-    for record in &records {
-        println!(
-            "{:<8}{:<10}{:>10.6}  {}",
-            record.job_id(),
-            record.status(),
-            record.duration().as_secs_f64(),
-            told(record)?,
-        );
-    }
+    println!("{}", Record::table(&records));
+    println!("\nJ1 returned {}", records[0].result::<i32>()?);
 
-    println!("\n{} ends with:", fs::canonicalize(log_file)?.display());
+    println!("\nThe last line of {}:", fs::canonicalize(log_file)?.display());
     let log = fs::read_to_string(log_file)?;
     println!("{}", log.lines().last().unwrap_or_default());
     Ok(())
-}
-
-fn told(record: &Record) -> Result<String, scheduler::Error> {
-    match record.error() {
-        Some(error) => Ok(error),
-        None => Ok(record.result::<i32>()?.to_string()),
-    }
 }

@@ -1,10 +1,10 @@
 //! Counts the ways to place queens on a board, in short attempts: `cargo run --example solver [SIZE]`.
 //!
-//! A search that takes long is stopped for many reasons: a limit, a machine that is needed for something else, a bug. This
-//! one is killed every 200 milliseconds. It saves where it is, so that each attempt goes on where the one before was, and
-//! the answer is what it would have been in one go.
+//! A long search is stopped for many reasons: a limit, a machine that is needed for something else, a bug. This one is killed
+//! every 200 milliseconds. It saves its state, so that each attempt continues where the last one was, and the answer is the same
+//! as without interruption.
 
-#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use scheduler::{Observer, Scheduler, job, jobs, observer, this_job};
 use serde::{Deserialize, Serialize};
 
-/// After so many steps the search saves where it is: some milliseconds of work.
+/// The number of steps between checkpoints: some milliseconds of work.
 const STRETCH: u32 = 5000;
 
-/// A search through all ways to place queens, row by row, so that none attacks another one.
+/// A search through all ways to place queens, row by row, so that none attacks another.
 #[derive(Debug, Serialize, Deserialize)]
 struct Search {
     size: u8,
     /// The columns of the queens in the first rows.
     queens: Vec<u8>,
-    /// The column that is to be tried next, in the row after those.
+    /// The next column to try, in the row after those.
     next: u8,
     found: u64,
 }
@@ -37,7 +37,7 @@ impl Search {
         self.queens.iter().rev().zip(rows_above).any(|(queen, rows)| [0, rows].contains(&queen.abs_diff(column)))
     }
 
-    /// Places the next queen, or takes the last one away; false once there is nothing left to try.
+    /// Places the next queen, or removes the last one. Returns `false` once everything was tried.
     fn step(&mut self) -> bool {
         let is_full = self.queens.len() == usize::from(self.size);
         self.found += u64::from(is_full);
@@ -53,7 +53,7 @@ impl Search {
     }
 }
 
-/// Counts the ways to place so many queens on a board of that size.
+/// Counts the ways to place `size` queens on a board of that size.
 #[job(timeout = "200ms", retries = 1000, retry_on = "timeout")]
 fn count_queens(size: u8) -> Result<u64, scheduler::Error> {
     let mut search = this_job::resume()?.unwrap_or_else(|| Search::new(size));
@@ -67,7 +67,7 @@ fn count_queens(size: u8) -> Result<u64, scheduler::Error> {
     }
 }
 
-/// Tells how far each attempt came.
+/// Prints how far each attempt came.
 #[derive(Default)]
 struct Log {
     found: AtomicU64,

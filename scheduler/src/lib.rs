@@ -1,103 +1,116 @@
 //! Hard timeouts for Rust functions.
 //!
-//! A Rust function can't be stopped from outside: a thread or a blocking task that hangs, hangs for ever. This crate
-//! runs each function that is marked with [`#[job]`](macro@job) in a process of its own, a re-executed copy of the same
-//! binary. The parent holds it to a timeout, kills it with everything that it started, and keeps a record that says
-//! exactly how it ended.
+//! A Rust thread or blocking task that hangs can't be stopped from outside. This crate runs each function that is marked
+//! with [`#[job]`](macro@job) in a process of its own, a re-executed copy of the same binary. The parent enforces a
+//! timeout, kills the job with every process that it started, and keeps a [`Record`] of the result or the exact failure.
 //!
 //! ```
 //! use std::time::Duration;
-//! use scheduler::{default_follow_up_logger, job, jobs, schedule_jobs, Status};
+//! use scheduler::{job, jobs, Scheduler, Status};
 //!
 //! #[job]
-//! fn fast_job() -> i32 { 42 }
+//! fn square(n: u64) -> u64 { n * n }
 //!
-//! #[job]
-//! fn stuck_job(seconds: u64) { std::thread::sleep(Duration::from_secs(seconds)) }
+//! #[job(timeout = "100ms")]
+//! fn hang() { loop { std::thread::park() } }
 //!
 //! #[scheduler::main]
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     # let folder = tempfile::tempdir()?;
-//!     # let log_file = folder.path().join("job_followups.log");
-//!     # /*
-//!     let log_file = "job_followups.log";
-//!     # */
-//!     let records = schedule_jobs(
-//!         jobs![("J1", fast_job), ("J2", stuck_job(3600))],
-//!         Duration::from_secs(1),
-//!         default_follow_up_logger,
-//!         &log_file,
-//!     )?;
-//!     assert_eq!(records[0].result::<i32>()?, 42);
-//!     assert_eq!(records[1].status(), Status::Timeout);
+//! fn main() -> Result<(), scheduler::Error> {
+//!     let scheduler = Scheduler::new().timeout(Duration::from_secs(30)).concurrency(2);
+//!     let records = scheduler.run(jobs![("a", square(12)), ("b", hang)])?;
+//!     assert_eq!(records[0].result::<u64>()?, 144);
+//!     assert_eq!(records[1].status(), Status::Timeout); // Killed after 100 milliseconds.
 //!     Ok(())
 //! }
 //! ```
 //!
-//! # The parts
+//! `square(12)` calls the function here; `square::job(12)` describes a call for a process of its own. [`jobs!`] writes the
+//! second for the first.
 //!
-//! - [`#[job]`](macro@job) registers a function; `its_name::job(arguments)` is the *call* of it, a [`Job`].
-//! - [`#[scheduler::main]`](macro@main), or [`init()`] first thing in `main`, is where a re-executed copy finds out that
-//!   it is there to run a job. Tests have [`#[scheduler::test]`](macro@test) or [`enable_tests!`].
-//! - [`run_job_with_timeout`] runs one call and returns its typed [`Outcome`]; [`schedule_jobs`] runs a list, built by
-//!   [`jobs!`], and returns a [`Record`] for each; [`Scheduler`] is the builder under both.
-//! - [`Scheduler::run_async`] and [`run_job_async`] do the same while they are awaited, on any executor.
-//! - [`Scheduler::spawn`] puts one call in line and returns a [`Handle`]; a [`CancelToken`] ends all that runs under it.
-//! - An [`Observer`] is told what happens, as it happens.
-//! - [`this_job`] is what a job can ask about its own run, and tell: how much time it has, whether it is asked to end, how far
-//!   it is, and what is to be saved of its work.
-//! - [`Failure`] is the death certificate of a job that gave no result; [`Error`] means that the scheduler itself, or
-//!   what it was given, was at fault.
-//! - [`registry()`] lists every job in the binary.
-//! - The [`guide`] tells what each environment of `cargo test` needs.
+//! # Usage
 //!
-//! # Whose timeout counts
+//! Arguments and results are `serde` types, so most programs depend on both crates:
 //!
-//! | given by | where | it is |
+//! ```toml
+//! [dependencies]
+//! scheduler = "0.1"
+//! serde = { version = "1", features = ["derive"] }
+//! ```
+//!
+//! 1. Write [`#[job]`](macro@job) above each function that needs a limit.
+//! 2. Write [`#[scheduler::main]`](macro@main) above `main` (and above `#[tokio::main]`), or call [`init()`] first thing in
+//!    it. A re-executed copy runs its job there, and never gets past it.
+//! 3. In tests, write [`enable_tests!`] once in the crate, or [`#[scheduler::test]`](macro@test) in place of `#[test]`; the
+//!    [`guide`] has a table of all environments of `cargo test`.
+//!
+//! | to run | call | it returns |
+//! |---|---|---|
+//! | a list | [`Scheduler::run`], [`Scheduler::run_async`] | a [`Record`] for each job, in input order |
+//! | one job, in the background | [`Scheduler::spawn`] | a [`Handle<T>`](Handle), which returns a typed [`Run<T>`](Run) |
+//! | one job | [`run_job_with_timeout`], [`run_job_async`] | a typed [`Run<T>`](Run) |
+//! | a list, with a log of timeouts | [`schedule_jobs`] | a [`Record`] for each job |
+//!
+//! An [`Outcome`] is a value, a [`Failure`] or an [`Overrun`]; the failure of a job is data. An [`Error`] means that the
+//! scheduler itself failed or was given invalid input. A job uses [`this_job`] to read its deadline, report progress and
+//! save checkpoints; an [`Observer`] receives events while jobs run; a [`CancelToken`] stops jobs from outside;
+//! [`registry()`] lists every job of the binary.
+//!
+//! # Which timeout applies
+//!
+//! | set by | for | effect |
 //! |---|---|---|
 //! | [`Job::timeout`], [`AnyJob::timeout`] | one call | the limit |
-//! | `#[job(timeout = "30s")]` | the function | the limit of calls without one |
-//! | [`Scheduler::timeout`] | the scheduler | the limit of jobs without one |
-//! | [`run_job_with_timeout`], [`schedule_jobs`] | the function's argument | a ceiling: a shorter one applies, a longer one doesn't |
+//! | `#[job(timeout = "30s")]` | the function | the limit of calls without their own |
+//! | [`Scheduler::timeout`] | the scheduler | the limit of jobs without their own |
+//! | [`run_job_with_timeout`], [`schedule_jobs`] | the function's argument | a ceiling: shorter limits apply, longer ones don't |
 //!
 //! A timeout counts the function's own time; the start of its process has a limit of its own
-//! ([`Scheduler::start_timeout`]). `Duration::MAX` is no limit, and zero is an [`Error`].
+//! ([`Scheduler::start_timeout`]). `Duration::MAX` means no limit, and zero is an [`Error`].
+//!
+#![doc = include_str!("docs/cookbook.md")]
 //!
 #![doc = include_str!("docs/options.md")]
 //!
-//! # What is guaranteed
+//! # Guarantees
 //!
-//! - When a record is there, nothing that the job started is alive, whether it returned, failed or was killed; where the
-//!   kernel would not let something go in time, the record's [`Sweep`] names it.
-//! - An outcome that arrived before the deadline was acted on counts; it is decided once.
-//! - Exit status 0 is no success: only an outcome that arrived whole is one.
-//! - What the job, or a library in it, writes to its standard streams can't be taken for an outcome. Standard output
-//!   goes where the parent's goes, and standard error is passed on, and its end kept for the record of a failure, unless the
-//!   job was [told otherwise](macro@job#stdout-and-stderr).
-//! - The job begins with default signals (SIGPIPE ignored, as Rust does), standard input at its end, and no descriptor of ours.
-//! - If the application is killed, its jobs die with it.
-//! - The library prints nothing but what jobs write.
+//! - When a record is returned, no process that the job started is alive, whether the job returned, failed or was killed.
+//!   If the kernel doesn't let a process die in time, the record's [`Sweep`] names it.
+//! - A result that arrives before the timeout is enforced counts, and is never overturned.
+//! - Exit status 0 is not a success: only a complete outcome is.
+//! - Nothing that a job, or a library in it, writes to its standard streams can be mistaken for its outcome. By default
+//!   standard output goes where the application's goes, and standard error is passed on, with its end kept for the record
+//!   of a failure; [`stdout` and `stderr`](macro@job#stdout-and-stderr) change that.
+//! - A job starts with default signal dispositions (SIGPIPE ignored, as in every Rust program), standard input at end of
+//!   file, and no descriptor of this crate.
+//! - If the application is killed, its jobs are killed with it.
+//! - The library itself prints nothing.
 //!
 //! # What a job costs
 //!
-//! A process: some milliseconds. The binary is executed once for every job, and `main` up to [`init()`] runs each time,
-//! so keep what stands before it small. Arguments and results are copied through a socket and a pipe, up to 1 GiB each.
-//! A job sees nothing of the parent's memory: no global that was changed at run time, no thread, no open connection.
+//! One process: some milliseconds. Each job executes the binary once, and with it `main` up to [`init()`], so keep that
+//! part small. Arguments and results, up to 1 GiB each, are copied through a socket and a pipe. A job sees nothing of the
+//! parent's memory: no global that was changed at run time, no thread, no open connection.
 //!
 //! # Features
 //!
-//! - `cbor`: values that the compact encoding can't carry go as CBOR ([how](macro@job#encoding)).
-//! - `ctrlc`: Ctrl-C cancels a [`CancelToken`].
-//! - `tokio`: a job may be an `async fn` ([how](macro@job#async-functions)). To await jobs takes no feature.
-//! - `tracing`: an [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs.
+//! None is enabled by default. Awaiting jobs needs no feature.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cbor` | arguments and results that the compact encoding can't carry ([`encoding`](macro@job#encoding)) |
+//! | `ctrlc` | `CancelToken::on_ctrl_c`: Ctrl-C cancels a [`CancelToken`] |
+//! | `tokio` | a job may be an `async fn` ([async functions](macro@job#async-functions)) |
+//! | `tracing` | `Tracing`, an [`Observer`] that emits spans and events to [`tracing`](https://docs.rs/tracing) |
 //!
 //! # Platform
 //!
-//! Linux, Windows, macOS and FreeBSD. What is told here holds on Linux, where the kernel proves that nothing of a job is left
-//! ([`Sweep::Clean`], [`Sweep::Killed`]), and on Windows, where a job object does. On macOS and other Unix a job's process
-//! group is killed, and what bears the mark of the run in its environment: much is found, and nothing is proved
-//! ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] are Linux's alone. The project's
-//! `PLATFORMS.md` says of each guarantee where it was seen to hold.
+//! Linux, Windows, macOS and FreeBSD. This documentation describes Linux, where the kernel proves that no process of a job
+//! is left ([`Sweep::Clean`], [`Sweep::Killed`]); on Windows a job object does. On macOS and other Unix systems the job's
+//! process group is killed, and processes with the run marker in their environment; the search finds most, but completeness
+//! can't be verified ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] exist only on
+//! Linux. The project's `PLATFORMS.md` lists for each guarantee where it was tested.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod call;
@@ -172,143 +185,7 @@ pub use crate::running::Running;
 pub use crate::supervisor::CancelToken;
 pub use crate::typed::Run;
 
-/// Registers a function as a job, at compile time.
-///
-/// The function stays what it is. Beside it a type of the same name appears, whose `job` function takes the same
-/// arguments and returns the *call*, a [`Job<T>`]: the function and its arguments, not yet run.
-///
-/// ```
-/// use std::time::Duration;
-/// use scheduler::{job, run_job_with_timeout, Outcome};
-///
-/// #[job]
-/// fn word_count(text: String) -> usize { text.split_whitespace().count() }
-///
-/// #[scheduler::main]
-/// fn main() -> Result<(), scheduler::Error> {
-///     let run = run_job_with_timeout(word_count::job("three little words".into()), Duration::from_secs(10))?;
-///     assert_eq!(run.outcome, Outcome::Ok(3));
-///     assert_eq!(word_count("two words".into()), 2); // An ordinary call, in this process.
-///     Ok(())
-/// }
-/// ```
-///
-/// # What can be a job
-///
-/// A free function, anywhere: in a module, in the body of another function, written by a macro. It takes any number of
-/// owned arguments; they, and what it returns, are `serde` types (`Serialize` and `DeserializeOwned`), private ones too.
-/// To bring a type along, derive both traits:
-///
-/// ```
-/// use scheduler::job;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Serialize, Deserialize)]
-/// struct Size { width: u32, height: u32 }
-///
-/// #[job]
-/// fn halve(size: Size) -> Size {
-///     Size { width: size.width / 2, height: size.height / 2 }
-/// }
-/// ```
-///
-/// A job that returns `Result<T, E>`, where `E: Display`, is a `Job<T>`: `Err` makes a run's status `error`, and the
-/// record tells the message and the error's sources ([`Failure::Returned`]). The type must be seen to be a `Result`, by
-/// its last path segment; a `Result` that hides behind an alias of another name is refused, as its `Err` would be taken
-/// for a value:
-///
-/// ```compile_fail
-/// type Answer = Result<u8, String>;
-///
-/// #[scheduler::job]
-/// fn answer() -> Answer { Err("none".into()) }
-/// ```
-///
-/// What can't be a job is refused, each mistake at its place, with what to write instead: methods, generic functions,
-/// `unsafe`, `extern`, `const` and variadic ones, and those with borrowed or `impl Trait` types; and `async` ones without
-/// the feature that runs them.
-///
-/// ```compile_fail
-/// #[scheduler::job]
-/// fn count(text: &str) -> usize { text.len() } // Write `String` in place of `&str`.
-/// ```
-///
-/// Attributes, doc comments and the visibility of the function are kept; the type beside it has the same visibility.
-/// A `#[cfg]` that removes the function removes the job. As the type takes the function's name, a job can't have the
-/// name of another type in the same module.
-///
-/// # Async functions
-///
-/// With the feature `tokio` of this crate a job may be an `async fn`. In the job's process a
-/// [Tokio](https://docs.rs/tokio) runtime of its own runs the future to its end; to everybody else the function stays what
-/// it is.
-///
-#[cfg_attr(feature = "tokio", doc = "```")]
-#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
-/// use std::time::Duration;
-/// use scheduler::{job, run_job_async, Outcome};
-///
-/// #[job]
-/// async fn sum_later(a: u32, b: u32) -> Result<u32, tokio::task::JoinError> {
-///     let task = tokio::spawn(async move { a + b });
-///     tokio::time::sleep(Duration::from_millis(1)).await;
-///     task.await
-/// }
-///
-/// #[scheduler::main]
-/// #[tokio::main]
-/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     let run = run_job_async(sum_later::job(2, 3), Duration::from_secs(10)).await?;
-///     assert_eq!(run.outcome, Outcome::Ok(5));
-///     assert_eq!(sum_later(2, 3).await?, 5); // An ordinary call, on this runtime.
-///     Ok(())
-/// }
-/// ```
-///
-/// The runtime is Tokio's current-thread one, made before the function is called, with all that `tokio` was built with:
-/// this crate asks it for `rt` alone, and for timers or the network your own dependency on it asks. It ends with the
-/// function, whether that returned or panicked: tasks that are left are dropped, threads of `spawn_blocking` end with the
-/// process, and nobody waits for them.
-///
-/// The arguments are owned, as those of any job. Timeouts count, and end, a future that is never ready as they do a function
-/// that blocks.
-///
-/// # `name`
-///
-/// The name under which the job is registered; its path, such as `my_crate::images::resize`, unless given. Two jobs of
-/// one name in a binary are an [`Error`] when the first job is to run.
-///
-/// ```
-/// #[scheduler::job(name = "nightly::tidy")]
-/// fn tidy() {}
-///
-/// # fn main() {
-/// assert!(scheduler::AnyJob::named("nightly::tidy", ()).is_ok());
-/// # }
-/// ```
-///
-/// # `timeout`
-///
-/// The limit of calls that don't set their own: a text such as `"30s"`, `"1h 30m"` or `"250ms"`, checked at compile
-/// time. It may not be zero.
-///
-/// ```
-/// #[scheduler::job(timeout = "1m 30s")]
-/// fn crawl(url: String) -> Vec<String> {
-///     # let _ = url;
-///     vec![]
-/// }
-///
-/// # fn main() {
-/// let entry = scheduler::registry().iter().find(|entry| entry.name().ends_with("crawl")).unwrap();
-/// assert_eq!(entry.timeout(), Some(std::time::Duration::from_secs(90)));
-/// # }
-/// ```
-///
-/// ```compile_fail
-/// #[scheduler::job(timeout = 30)] // A number without a unit.
-/// fn crawl() {}
-/// ```
+#[doc = include_str!("docs/job.md")]
 ///
 #[doc = include_str!("docs/values.md")]
 ///
@@ -318,24 +195,19 @@ pub use crate::typed::Run;
 ///
 #[doc = include_str!("docs/scheduling.md")]
 ///
-/// # `crate`
-///
-/// The path of this crate, where the job's own crate knows it by another name or through another crate.
-///
-/// ```
-/// mod vendored {
-///     pub use ::scheduler as processes;
-/// }
-///
-/// #[vendored::processes::job(crate = vendored::processes)]
-/// fn tidy_up() {}
-/// # fn main() {}
-/// ```
+#[doc = include_str!("docs/refused.md")]
 pub use scheduler_macros::job;
 
-/// Makes `main` a place where jobs can begin: calls [`init()`] before anything else in it.
+/// Makes `main` the entry point of jobs: calls [`init()`] before anything else in it.
 ///
-/// It stands above an attribute that starts a runtime, so that it comes first:
+/// ```
+/// #[scheduler::main]
+/// fn main() {
+///     println!("printed by the application, and by none of its jobs");
+/// }
+/// ```
+///
+/// Put it above an attribute that starts a runtime, so that it runs first:
 ///
 /// ```
 /// #[scheduler::main]
@@ -345,26 +217,22 @@ pub use scheduler_macros::job;
 /// }
 /// ```
 ///
-/// It takes one option, `crate`, as [`#[job]`](macro@job#crate) does.
+/// Its only option is `crate`, which is described at [`#[job]`](macro@job#crate).
 ///
-/// ```
-/// #[scheduler::main]
-/// fn main() {
-///     println!("printed by the application, and by no job of it");
-/// }
-/// ```
+/// # Refused
 ///
-/// On another function than `main` it is refused; call [`init()`] there.
+/// A function other than `main`; call [`init()`] there.
 ///
 /// ```compile_fail
 /// #[scheduler::main]
-/// fn start() {}
+/// fn start() {} // Refused: not `main`.
 /// ```
 pub use scheduler_macros::main;
 
 /// A `#[test]` in which jobs can run, in place of `#[test]`.
 ///
-/// One such test, or [`enable_tests!`] once, is enough for all tests of a crate.
+/// One such test, or [`enable_tests!`] once, is enough for all tests of a crate. `#[should_panic]`, `#[ignore]` and results
+/// work as with `#[test]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -386,13 +254,11 @@ pub use scheduler_macros::main;
 /// # }
 /// ```
 ///
-/// `#[should_panic]`, `#[ignore]` and results work as with `#[test]`.
-///
 /// # `timeout`
 ///
-/// With a limit the test's body runs as a job does, in a process of its own: a copy of the test binary that runs nothing
-/// else. When the limit has passed it is killed with all that it started. A test that hangs, aborts, overflows its stack
-/// or exits fails, alone, and the others go on.
+/// With a limit, the test's body runs in a process of its own: a copy of the test binary that runs nothing else. At the
+/// limit it is killed with every process that it started. A test that hangs, aborts, overflows its stack or exits then
+/// fails alone, and the other tests continue.
 ///
 /// ```
 /// #[scheduler::test(timeout = "5s")]
@@ -403,8 +269,8 @@ pub use scheduler_macros::main;
 /// # fn main() {}
 /// ```
 ///
-/// The test harness shows it as it shows others: whether it passed, what it printed, its panic with message and place. A
-/// line says so where that is no answer:
+/// The test harness reports the test like any other: whether it passed, its output, its panic with message and location. If
+/// the body neither returned nor panicked, one more line gives the reason:
 ///
 /// ```text
 /// ---- parses_in_time stdout ----
@@ -412,27 +278,30 @@ pub use scheduler_macros::main;
 /// the test was stopped at its timeout of 5s
 /// ```
 ///
-/// - What passes and leaves a process running fails, as that would go on beside other tests. It is killed.
-/// - `#[should_panic]` waits for a panic: a body that ends otherwise, at its limit say, fails.
-/// - What the body, and what it starts, prints is captured, and shown with `--nocapture`. Standard output and error take
-///   ways of their own: a line of the output may come before an earlier one of the errors.
+/// - A body that passes but leaves a process running fails, since that process would run beside other tests. The process is
+///   killed.
+/// - `#[should_panic]` expects a panic: any other failure, such as the limit, fails the test.
+/// - The output of the body, and of the processes that it starts, is captured, and shown with `--nocapture`. Standard
+///   output and error take separate paths, so their lines may be reordered relative to each other.
 /// - The body sees no global that another test has changed, and changes none for others.
-/// - With the feature `tokio` the body may be that of an `async fn`, as a [job](macro@job#async-functions) may.
+/// - With the feature `tokio` the body may be that of an `async fn`, like a [job](macro@job#async-functions).
 ///
-/// The limit is written as a job's ([`timeout`](macro@job#timeout)), and counts from the call of the body.
-///
-/// ```compile_fail
-/// #[scheduler::test(timeout = "0s")] // No time at all.
-/// fn never() {}
-/// ```
+/// The limit is written like a job's [`timeout`](macro@job#timeout), and counts from the call of the body.
 ///
 /// # `crate`
 ///
-/// As [`#[job]`](macro@job#crate) takes it.
+/// Described at [`#[job]`](macro@job#crate).
+///
+/// # Refused
 ///
 /// ```compile_fail
 /// #[scheduler::test]
-/// #[test] // One of the two is enough.
+/// #[test] // Refused: one of the two is enough.
 /// fn twice() {}
+/// ```
+///
+/// ```compile_fail
+/// #[scheduler::test(timeout = "0s")] // Refused: zero.
+/// fn never() {}
 /// ```
 pub use scheduler_macros::test;

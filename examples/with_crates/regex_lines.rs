@@ -1,10 +1,10 @@
 //! Matches a regular expression against every line of a file: `cargo run --example regex_lines [PATTERN FILE]`.
 //!
-//! An expression with look-around or back-references needs an engine that backtracks, and to such an engine some lines
-//! are traps: on `aaaa…` without a match it tries every way to divide the letters. One line that takes for ever then
-//! takes the whole program with it, unless each line is a job.
+//! An expression with look-around or back-references needs an engine that backtracks. For such an engine some lines are traps: on
+//! `aaaa…` without a match it tries every way to divide the letters. One such line hangs the whole program, unless each line is a
+//! job.
 
-#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::fs;
@@ -16,10 +16,10 @@ use scheduler::{AnyJob, Scheduler, Status, job};
 /// A phrase, `and`, and the same phrase again.
 const PATTERN: &str = r"^((\w+\s?)+) and \1$";
 
-/// Says whether the line matches.
+/// Returns whether the line matches.
 #[job(timeout = "500ms")]
 fn matches(pattern: String, line: String) -> Result<bool, fancy_regex::Error> {
-    // The engine counts its steps and gives up at a million, unless told otherwise. Many engines don't count.
+    // By default this engine gives up after a million steps. Many engines have no such limit.
     RegexBuilder::new(&pattern).backtrack_limit(usize::MAX).build()?.is_match(&line)
 }
 

@@ -1,10 +1,9 @@
-//! A batch of unlike jobs, with a live progress bar: `cargo run --example batch`.
+//! A batch of different jobs, with a live progress bar: `cargo run --example batch`.
 //!
-//! Some fail now and then, some may not run beside each other, one takes more memory than it may, and one never ends. Each
-//! says so in its attribute; `main` says what holds for all of them. Ctrl-C ends the batch, and the table is printed all
-//! the same.
+//! Some fail now and then, some may not run beside each other, one exceeds its memory limit, and one never returns. Each has its
+//! options in its attribute; `main` sets those of all of them. Ctrl-C cancels the batch, and the table is printed all the same.
 
-#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,7 +16,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use scheduler::observer::{AttemptEnded, Message, Progress, Queued, Recorded, Started};
 use scheduler::{CancelToken, Observer, Output, Record, Scheduler, job, jobs, this_job};
 
-/// Asks a sensor, which answers from the second time on.
+/// Reads a sensor; every other one fails at first.
 #[job(retries = 4, backoff = "20ms..1s", jitter = 0.25, retry_on = ["err", "timeout"])]
 fn measure(sensor: u32) -> Result<f64, String> {
     if this_job::attempt() <= sensor % 2 {
@@ -30,7 +29,7 @@ fn measure(sensor: u32) -> Result<f64, String> {
 #[job(group = "table")]
 fn store(table: PathBuf, line: String) -> std::io::Result<u64> {
     let lock = table.with_extension("lock");
-    // Fails if another process is at it.
+    // Fails if another process holds the lock.
     drop(File::create_new(&lock)?);
     let text = fs::read_to_string(&table).unwrap_or_default();
     fs::write(&table, format!("{text}{line}\n"))?;
@@ -38,8 +37,8 @@ fn store(table: PathBuf, line: String) -> std::io::Result<u64> {
     Ok(fs::metadata(table)?.len())
 }
 
-/// Returns the number below `limit` from which it takes the longest way to 1, if even ones are halved and odd ones are
-/// tripled, plus one.
+/// Returns the number below `limit` from which the most steps lead to 1, where a step halves an even number `n`, and turns an odd one
+/// into `3n + 1`.
 #[job(cpu_time = "20s", priority = -1)]
 fn longest_way(limit: u64) -> u64 {
     let way = |mut number: u64| {
@@ -61,7 +60,7 @@ fn longest_way(limit: u64) -> u64 {
     longest.1
 }
 
-/// Takes more memory than it may.
+/// Exceeds its memory limit if `bytes` is large.
 #[job(memory = "64MiB")]
 fn unpack(bytes: usize) -> usize {
     this_job::message("unpacking");
@@ -86,7 +85,7 @@ struct Bars {
 
 impl Bars {
     fn new() -> Self {
-        // Nothing is drawn where standard error is no terminal.
+        // Nothing is drawn if standard error is not a terminal.
         let all = MultiProgress::new();
         let batch = all.add(ProgressBar::new(0).with_style(style("{bar:40} {pos} of {len} jobs, {elapsed}")));
         Self { all, batch, running: Mutex::default() }
@@ -131,10 +130,10 @@ impl Observer for Bars {
         if let Some(bar) = self.running().remove(&event.key) {
             bar.finish_and_clear();
         }
-        // A bar that is drawn anew stays below what is printed.
+        // The bars are redrawn below printed lines.
         if let (Some(wait), Some(error)) = (event.retry_in, event.attempt.error()) {
-            let line = format!("{}: {error}; once more in {wait:.0?}", event.job_id);
-            // Where nothing is drawn, this isn't either.
+            let line = format!("{}: {error}; next attempt in {wait:.0?}", event.job_id);
+            // This prints nothing either if standard error is not a terminal.
             let _ = self.all.println(line);
         }
     }
@@ -153,20 +152,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .limit_group("table", 1)
         .timeout(Duration::from_secs(60))
         .total_timeout(Duration::from_secs(300))
-        // What jobs write there would run into the bars; records of failures keep it.
+        // The jobs' standard error would mix with the bars; the records of failures keep it.
         .stderr(Output::Capture)
         .cancel_token(&CancelToken::on_ctrl_c()?)
         .observer(Bars::new())
         .run(list(&table))?;
 
-    println!("{:<18}{:<9}{:>9}{:>9}  result or error", "job", "status", "attempts", "seconds");
-    for record in &records {
-        let seconds = record.duration().as_secs_f64();
-        let attempts = record.attempts().len().max(1);
-        println!("{:<18}{:<9}{attempts:>9}{seconds:>9.3}  {}", record.job_id(), record.status(), told(record)?);
+    println!("{}", Record::table(&records));
+    if let Ok(number) = records[0].result::<u64>() {
+        println!("\nthe most steps lead from {number} to 1");
     }
     let flaky = records.iter().filter(|record| record.is_flaky()).count();
-    println!("\n{flaky} of them passed at another attempt than the first");
+    println!("{flaky} jobs passed after a retry");
     println!("the table has {} lines", fs::read_to_string(&table).unwrap_or_default().lines().count());
     Ok(())
 }
@@ -186,10 +183,4 @@ fn list(table: &Path) -> Vec<(String, scheduler::AnyJob)> {
         ]);
     }
     list
-}
-
-/// Returns a job's result as JSON, or its error.
-fn told(record: &Record) -> serde_json::Result<String> {
-    let json = serde_json::to_value(record)?;
-    Ok(json.get("result").map_or_else(|| record.error().unwrap_or_default(), ToString::to_string))
 }

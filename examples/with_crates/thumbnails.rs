@@ -1,10 +1,9 @@
 //! Makes a thumbnail of every image in a folder: `cargo run --example thumbnails [FOLDER]`.
 //!
-//! The folder that comes with it, `images`, holds two good images, one that was cut off in the middle, and a
-//! decompression bomb: 300 KiB that decode to 2.3 GiB. A decoder that is busy with such a file can't be stopped from
-//! within its process; as a job it can.
+//! The default folder, `images`, holds two good images, one that is truncated, and a decompression bomb: 300 KiB that decode to
+//! 2.3 GiB. A decoder that is busy with such a file can't be stopped from within its process; as a job it can.
 
-#![expect(clippy::print_stdout, reason = "a program talks to whoever started it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::fs;
@@ -25,7 +24,7 @@ struct Size(u32, u32);
 #[job]
 fn shrink(image: PathBuf, thumbnail: PathBuf) -> Result<Size, ImageError> {
     let mut reader = ImageReader::open(image)?.with_guessed_format()?;
-    // This decoder has limits of its own, and they are good. Many have none.
+    // This decoder has good limits of its own. Many decoders have none.
     reader.no_limits();
     let small = reader.decode()?.thumbnail(LARGEST, LARGEST).into_rgb8();
     small.save(thumbnail)?;
@@ -54,12 +53,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("{:<16}{:<9}{:>8}{:>10}  result or error", "image", "status", "seconds", "peak MiB");
     for record in &records {
-        let told = match record.result::<Size>() {
+        let text = match record.result::<Size>() {
             Ok(Size(width, height)) => format!("{width}x{height}"),
             Err(_) => record.error().unwrap_or_default(),
         };
         println!(
-            "{:<16}{:<9}{:>8.3}{:>10}  {told}",
+            "{:<16}{:<9}{:>8.3}{:>10}  {text}",
             record.job_id(),
             record.status(),
             record.duration().as_secs_f64(),
