@@ -51,6 +51,12 @@ impl<T> Job<T> {
         self.call.options_mut()
     }
 
+    /// Returns the registered name of the job.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.call.name()
+    }
+
     /// Sets this call's own timeout, in place of the one of the attribute or the scheduler.
     ///
     /// The timeout of [`run_job_with_timeout`](crate::run_job_with_timeout) and

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::record::Record;
 
@@ -22,12 +23,15 @@ type Source = Box<dyn StdError + Send + Sync>;
 /// assert!(error.is_invalid_timeout());
 /// assert_eq!(error.to_string(), "invalid timeout: it is zero; give a duration, or `Duration::MAX` for no limit");
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: String,
-    source: Option<Source>,
+    /// Shared by the clones.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     records: Vec<Record>,
 }
 
@@ -94,6 +98,11 @@ impl Error {
         Self::new(Kind::Internal, message.to_owned())
     }
 
+    pub(crate) fn awaited() -> Self {
+        let message = "the run of this job was returned before, when its handle was awaited";
+        Self::new(Kind::Internal, message.to_owned())
+    }
+
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
             set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \
@@ -114,7 +123,7 @@ impl Error {
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

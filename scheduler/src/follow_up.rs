@@ -16,7 +16,7 @@ use crate::record::Record;
 /// What a [`Scheduler`](crate::Scheduler) does on a timeout: nothing, or what
 /// [`on_timeout`](crate::Scheduler::on_timeout) was given.
 ///
-/// Implemented by [`NoFollowUp`] and by every `Fn(&TimedOut) -> Result<(), E>`, and by nothing else.
+/// Implemented by [`NoFollowUp`] and by every `Fn(&TimedOut)` that returns a [`FollowUpResult`], and by nothing else.
 pub trait FollowUp: CallFollowUp {}
 
 impl<F: CallFollowUp> FollowUp for F {}
@@ -25,6 +25,58 @@ impl<F: CallFollowUp> FollowUp for F {}
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NoFollowUp;
+
+/// The return type of a follow-up: `()`, or `Result<(), E>` where `E` converts into `Box<dyn Error + Send + Sync>`.
+///
+/// This trait is sealed. [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) and
+/// [`schedule_jobs`](crate::schedule_jobs) take closures of either return type.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{Scheduler, TimedOut};
+///
+/// fn ring(timed_out: &TimedOut<'_>) { eprintln!("{} timed out", timed_out.job_id()) }
+///
+/// fn page(timed_out: &TimedOut<'_>) -> Result<(), std::io::Error> {
+///     Err(std::io::Error::other(format!("no pager for {}", timed_out.job_id())))
+/// }
+///
+/// let infallible = Scheduler::new().on_timeout(ring);
+/// let fallible = Scheduler::new().on_timeout(page);
+/// # let _ = (infallible, fallible);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a follow-up can't return `{Self}`",
+    label = "expected a closure that returns `()` or `Result<(), E>`, found one that returns `{Self}`",
+    note = "`E` is any type that converts into `Box<dyn std::error::Error + Send + Sync>`: an error, a `String` or a `&str`; \
+            end the closure with a semicolon to return `()`"
+)]
+pub trait FollowUpResult: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+
+    impl<E> Sealed for Result<(), E> {}
+}
+
+impl FollowUpResult for () {
+    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn Error + Send + Sync>>> FollowUpResult for Result<(), E> {
+    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)
+    }
+}
 
 /// Whatever a follow-up is, in one shape. It is not public, so that nothing else can be one.
 pub trait CallFollowUp {
@@ -48,13 +100,13 @@ impl CallFollowUp for NoFollowUp {
     }
 }
 
-impl<F, E> CallFollowUp for F
+impl<F, R> CallFollowUp for F
 where
-    F: Fn(&TimedOut<'_>) -> Result<(), E>,
-    E: Into<Box<dyn Error + Send + Sync>>,
+    F: Fn(&TimedOut<'_>) -> R,
+    R: FollowUpResult,
 {
     fn call(&self, timed_out: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self(timed_out).map_err(Into::into)
+        self(timed_out).into_result()
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::builder::Scheduler;
 use crate::call::AnyJob;
 use crate::error::Error;
+use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::{Record, RunReport};
 use crate::settings::Settings;
@@ -147,15 +148,15 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Er
 ///     Ok(())
 /// }
 /// ```
-pub fn schedule_jobs<F, E>(
+pub fn schedule_jobs<F, R>(
     jobs: impl IntoIterator<Item: ListedJob>,
     timeout: Duration,
     follow_up: F,
     log_file: impl AsRef<Path>,
 ) -> Result<Vec<Record>, Error>
 where
-    F: Fn(&str, &str, Duration, &Path) -> Result<(), E>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: Fn(&str, &str, Duration, &Path) -> R,
+    R: FollowUpResult,
 {
     let log_file = log_file.as_ref();
     if log_file.as_os_str().is_empty() {

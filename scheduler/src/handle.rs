@@ -1,4 +1,4 @@
-//! `Handle<T>`: a job that was spawned, while it waits, runs and is over.
+//! `Handle<T>`: a spawned job, from its place in the queue to its run.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,26 +7,22 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::error::Error;
+use crate::record::RunReport;
 use crate::spawner::HandleParts;
 use crate::supervisor::StopMode;
 use crate::typed::Run;
 use crate::wire::codec::CodecError;
 
-/// A job that [`Scheduler::spawn`](crate::Scheduler::spawn) has put in line: it can be waited for, awaited, cancelled and
-/// killed.
+/// A handle to a job that [`Scheduler::spawn`](crate::Scheduler::spawn) has queued: waits for it, cancels it or kills it.
 ///
-/// **To drop it is to kill the job**, with everything that it started, or to take it out of the line; nobody waits for that.
-/// Whoever wants it to go on says so, by [`detach`](Self::detach). Threads and Tokio's tasks go on by themselves when their
-/// handles are dropped; a job with a hard timeout that nobody waits for is more often forgotten than meant.
+/// **Dropping a handle kills its job**, with everything that the job started, or removes it from the queue. The drop returns
+/// at once. [`detach`](Self::detach) lets the job continue without a handle. Threads and Tokio tasks continue when their
+/// handles are dropped; a job that has a hard timeout and a dropped handle is more often forgotten than meant.
 ///
-/// It is a future, too, of the same as [`wait`](Self::wait) returns, on any executor or none.
+/// A handle is a future, on any executor or none, with the output of [`wait`](Self::wait).
 ///
-/// In a process that was forked from the one that spawned the job (`fork` without an execution) a handle does nothing: dropping
-/// it, too, leaves the job alone, and to wait for it is an error.
-///
-/// # Panics
-///
-/// What came of the job is given once. A handle that is asked for it once more, or polled, panics.
+/// In a fork of the process that spawned the job (`fork` without `exec`), a handle has no effect: waiting for the job is an
+/// error, and dropping the handle leaves the job alone.
 ///
 /// # Examples
 ///
@@ -53,79 +49,96 @@ use crate::wire::codec::CodecError;
 ///     Ok(())
 /// }
 /// ```
-#[must_use = "to drop a handle is to kill its job; `detach` it if it is to go on"]
+#[doc(alias = "JoinHandle")]
+#[doc(alias = "Child")]
+#[must_use = "dropping a handle kills its job; `detach` it to let the job continue"]
 pub struct Handle<T> {
     spawned: HandleParts,
     decode: fn(&[u8]) -> Result<T, CodecError>,
-    when_dropped: WhenDropped,
+    /// The run, once `try_wait` or `wait_timeout` has returned it. Boxed, so that a handle is `Unpin` for every `T`.
+    finished: Option<Box<Result<Run<T>, Error>>>,
+    on_drop: OnDrop,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WhenDropped {
-    Immediate,
-    LetGoOn,
+enum OnDrop {
+    Kill,
+    Detach,
 }
 
 impl<T> Handle<T> {
     pub(crate) fn new(spawned: HandleParts, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
-        Self { spawned, decode, when_dropped: WhenDropped::Immediate }
+        Self { spawned, decode, finished: None, on_drop: OnDrop::Kill }
     }
 
-    /// Returns the id of the run: what [`spawn_as`](crate::Scheduler::spawn_as) was given, else the job's name.
+    /// Returns the id of the run: the one that [`spawn_as`](crate::Scheduler::spawn_as) was given, else the job's name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.spawned.job.job_id
     }
 
-    /// Returns the id of the process in which the job runs now; nothing before its function is called, between two
-    /// attempts, and when it is over.
+    /// Returns the registered name of the job.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.spawned.job.name()
+    }
+
+    /// Returns the id of the process in which the job runs now.
     ///
-    /// By the time that you use it the process may have ended, and its id may be another one's.
+    /// Returns `None` before the function is called, between two attempts, and after the job has finished. The process may
+    /// exit at any time, after which the system can reuse its id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.spawned.job.process().filter(|_| self.is_at_home())
+        self.spawned.job.process().filter(|_| self.is_in_origin())
     }
 
-    /// Says whether the job is over, so that [`wait`](Self::wait) returns at once.
+    /// Returns whether the job has finished, so that [`wait`](Self::wait) returns at once.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !self.is_at_home() || self.spawned.job.is_over()
+        !self.is_in_origin() || self.spawned.job.is_over()
     }
 
-    /// Has the job ended: it is asked to, and killed once its [grace period](macro@crate::job#grace) is over; at once, if it
-    /// has none. One that waits is not started. Returns at once.
+    /// Cancels the job: asks it to stop, and kills it when its [grace period](macro@crate::job#grace) is over, or at once if
+    /// it has none. A job that is still queued is not started. Returns at once.
     ///
-    /// It is then over with [`Failure::Cancelled`](crate::Failure::Cancelled), unless it had come to an end of its own
-    /// first, or waits for its next attempt: then with what came of the last one.
+    /// The outcome of the job is then [`Failure::Cancelled`](crate::Failure::Cancelled), unless it finished first. A job that
+    /// waits for its next attempt has the outcome of the last one.
+    #[doc(alias = "abort")]
+    #[doc(alias = "terminate")]
     pub fn cancel(&self) {
         self.spawned.spawn_loop.end(self.spawned.key, StopMode::Graceful);
     }
 
-    /// Has the job killed, with everything that it started, without a grace period or within it. Returns at once.
+    /// Kills the job, with everything that it started, without a grace period or within it. Returns at once.
     ///
-    /// Else as [`cancel`](Self::cancel).
+    /// Otherwise the same as [`cancel`](Self::cancel).
+    #[doc(alias = "abort")]
+    #[doc(alias = "SIGKILL")]
     pub fn kill(&self) {
         self.spawned.spawn_loop.end(self.spawned.key, StopMode::Immediate);
     }
 
-    /// Waits until the job is over, and returns what came of it. Nothing that it started is left then.
+    /// Waits until the job has finished, and returns its run. Nothing that the job started is left then.
     ///
     /// # Errors
     ///
-    /// A job that fails, dies or overruns is an [`Outcome`](crate::Outcome), not an error. Fails with
-    /// [`is_follow_up`](Error::is_follow_up) if the follow-up of its timeout failed; its record is in
-    /// [`into_records`](Error::into_records).
+    /// A job that fails, dies or overruns is an [`Outcome`](crate::Outcome), not an error. Fails
     ///
-    /// # Panics
-    ///
-    /// If what came of it has been given already.
-    pub fn wait(self) -> Result<Run<T>, Error> {
-        self.refuse_in_a_fork()?;
-        let over = self.spawned.job.wait(Deadline::after(Duration::MAX));
-        self.run(over.expect("there is no deadline"))
+    /// - with [`is_follow_up`](Error::is_follow_up) if the follow-up of its timeout failed; its record is in
+    ///   [`into_records`](Error::into_records),
+    /// - in a fork of the process that spawned the job,
+    /// - if awaiting the handle returned the run before.
+    #[doc(alias = "join")]
+    #[expect(clippy::missing_panics_doc, reason = "without a deadline the run is there")]
+    pub fn wait(mut self) -> Result<Run<T>, Error> {
+        self.wait_until(Deadline::after(Duration::MAX))?;
+        *self.finished.take().expect("it waited without a deadline")
     }
 
-    /// Waits until the job is over, but no longer than `timeout`, and returns what came of it, if it is.
+    /// Waits until the job has finished, for at most `timeout`, and returns its run, or `None` if it has not finished.
+    ///
+    /// Can be called again: once the job has finished, every call returns the same run. [`wait`](Self::wait) then returns it
+    /// by value.
     ///
     /// # Errors
     ///
@@ -135,7 +148,7 @@ impl<T> Handle<T> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use scheduler::{job, Scheduler};
+    /// use scheduler::{job, Scheduler, Status};
     ///
     /// #[job]
     /// fn hang() { loop { std::thread::park() } }
@@ -143,58 +156,99 @@ impl<T> Handle<T> {
     /// #[scheduler::main]
     /// fn main() -> Result<(), scheduler::Error> {
     ///     let mut handle = Scheduler::new().spawn(hang::job())?;
-    ///     assert!(handle.wait_timeout(Duration::from_millis(100))?.is_none());
-    ///     drop(handle); // Which kills it.
+    ///     if handle.wait_timeout(Duration::from_millis(100))?.is_none() {
+    ///         handle.kill();
+    ///     }
+    ///     let run = handle.wait()?;
+    ///     assert_eq!(run.status(), Status::Error);
     ///     Ok(())
     /// }
     /// ```
-    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Run<T>>, Error> {
-        self.refuse_in_a_fork()?;
-        self.spawned.job.wait(Deadline::after(timeout)).map(|over| self.run(over)).transpose()
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<&Run<T>>, Error> {
+        self.wait_until(Deadline::after(timeout))?;
+        self.finished.as_deref().map(Result::as_ref).transpose().map_err(Error::clone)
     }
 
-    /// Returns what came of the job, if it is over.
+    /// Returns the run of the job, or `None` if it has not finished.
+    ///
+    /// Can be called again, as [`Child::try_wait`](std::process::Child::try_wait): once the job has finished, every call
+    /// returns the same run. [`wait`](Self::wait) then returns it by value.
     ///
     /// # Errors
     ///
     /// As [`wait`](Self::wait).
-    pub fn try_wait(&mut self) -> Result<Option<Run<T>>, Error> {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, Outcome, Scheduler};
+    ///
+    /// #[job]
+    /// fn square(n: u64) -> u64 { n * n }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let mut handle = Scheduler::new().spawn(square::job(12))?;
+    ///     while handle.try_wait()?.is_none() {
+    ///         std::thread::yield_now(); // Do something else.
+    ///     }
+    ///     assert_eq!(handle.try_wait()?.unwrap().outcome, Outcome::Ok(144));
+    ///     assert_eq!(handle.wait()?.outcome, Outcome::Ok(144));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn try_wait(&mut self) -> Result<Option<&Run<T>>, Error> {
         self.wait_timeout(Duration::ZERO)
     }
 
-    /// Lets the job go on, and nobody hears what comes of it but observers and follow-ups.
+    /// Lets the job continue without a handle: only observers and follow-ups receive its outcome.
     ///
-    /// It ends with this process at the latest.
+    /// The job is killed when this process exits.
+    #[doc(alias = "disown")]
+    #[doc(alias = "forget")]
     pub fn detach(mut self) {
-        self.when_dropped = WhenDropped::LetGoOn;
+        self.on_drop = OnDrop::Detach;
     }
 
-    /// Says whether this is the process that spawned the job, and no fork of it.
-    fn is_at_home(&self) -> bool {
+    /// Returns whether this is the process that spawned the job, not a fork of it.
+    fn is_in_origin(&self) -> bool {
         self.spawned.origin.is_here()
     }
 
     fn refuse_in_a_fork(&self) -> Result<(), Error> {
-        if self.is_at_home() { Ok(()) } else { Err(Error::forked()) }
+        if self.is_in_origin() { Ok(()) } else { Err(Error::forked()) }
     }
 
-    fn run(&self, over: Result<crate::record::RunReport, Error>) -> Result<Run<T>, Error> {
-        Ok(Run::of(over?, self.decode))
+    /// Waits until `finished` is set, or the deadline passes.
+    fn wait_until(&mut self, deadline: Deadline) -> Result<(), Error> {
+        self.refuse_in_a_fork()?;
+        if self.finished.is_none() {
+            let report = self.spawned.job.wait(deadline);
+            self.finished = report.map(|report| Box::new(self.run(report)));
+        }
+        Ok(())
+    }
+
+    fn run(&self, report: Result<RunReport, Error>) -> Result<Run<T>, Error> {
+        Ok(Run::of(report?, self.decode))
     }
 }
 
 impl<T> Future for Handle<T> {
     type Output = Result<Run<T>, Error>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.refuse_in_a_fork()?;
-        self.spawned.job.poll(context).map(|over| self.run(over))
+        match self.finished.take() {
+            Some(finished) => Poll::Ready(*finished),
+            None => self.spawned.job.poll(context).map(|report| self.run(report)),
+        }
     }
 }
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        if self.when_dropped == WhenDropped::Immediate && !self.is_finished() {
+        if self.on_drop == OnDrop::Kill && !self.is_finished() {
             self.kill();
         }
     }
@@ -203,7 +257,7 @@ impl<T> Drop for Handle<T> {
 impl<T> fmt::Debug for Handle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match (self.is_finished(), self.pid()) {
-            (true, _) => "over".to_owned(),
+            (true, _) => "finished".to_owned(),
             (false, Some(process)) => format!("runs in process {process}"),
             (false, None) => "waits".to_owned(),
         };

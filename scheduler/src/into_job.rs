@@ -9,7 +9,7 @@ mod sealed {
 
     impl<T> Sealed for crate::call::Job<T> {}
 
-    impl Sealed for (String, crate::call::AnyJob) {}
+    impl<I, J> Sealed for (I, J) {}
 }
 
 /// What can be run as a job whose result is a `T`: a [`Job<T>`], and nothing else.
@@ -56,10 +56,11 @@ impl<T> IntoJob<T> for Job<T> {
     }
 }
 
-/// An item of a list of jobs: `(String, AnyJob)`, its id and its call, and nothing else.
+/// An element of a list of jobs: a pair `(impl Into<String>, impl Into<AnyJob>)` of an id and a call.
 ///
-/// [`jobs!`](crate::jobs) builds such lists. As [`IntoJob`], the trait is there for what the compiler says where something
-/// else is given.
+/// [`jobs!`](crate::jobs) builds such a list; so do an array, a `Vec` that a loop fills, and an iterator. The element type
+/// of an empty list can't be inferred: write `jobs![]`. This trait is sealed, and exists for its error messages, as
+/// [`IntoJob`] does.
 ///
 /// # Examples
 ///
@@ -71,16 +72,27 @@ impl<T> IntoJob<T> for Job<T> {
 ///
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
-///     let calls = (1..4).map(|n| (format!("square of {n}"), AnyJob::from(square::job(n))));
-///     assert_eq!(Scheduler::new().run(calls)?.len(), 3);
+///     let scheduler = Scheduler::new();
+///     scheduler.run([("a", square::job(1)), ("b", square::job(2))])?;
+///
+///     let mut list = Vec::new();
+///     for n in 1..4 {
+///         list.push((format!("square of {n}"), square::job(n)));
+///     }
+///     assert_eq!(scheduler.run(list)?[2].result::<u64>()?, 9);
+///
+///     // Calls of several result types share a list as `AnyJob`s.
+///     #[job]
+///     fn name() -> String { "nine".into() }
+///     scheduler.run([("n", AnyJob::from(square::job(3))), ("name", name::job().into())])?;
 ///     Ok(())
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no item of a list of jobs",
-    label = "expected items of type `(String, AnyJob)`, found `{Self}`",
-    note = "`jobs![(\"a\", f(1))]` makes a list; without it, write `(\"a\".to_owned(), f::job(1).into())`, as `f(1)` calls the \
-            function `f` here and now, and `f` is the function itself",
+    message = "`{Self}` is not an element of a list of jobs",
+    label = "expected a pair of an id and a job, found `{Self}`",
+    note = "write `jobs![(\"a\", f(1))]`, or `[(\"a\", f::job(1))]`: outside of `jobs!`, `f(1)` calls the function `f`, and `f` is the \
+            function itself",
     note = "a closure can't be a job, as no other process knows it: put `#[job]` above a function, and give it what the \
             closure captures as arguments"
 )]
@@ -89,9 +101,10 @@ pub trait ListedJob: sealed::Sealed {
     fn into_listed(self) -> (String, AnyJob);
 }
 
-impl ListedJob for (String, AnyJob) {
-    fn into_listed(self) -> Self {
-        self
+#[diagnostic::do_not_recommend]
+impl<I: Into<String>, J: Into<AnyJob>> ListedJob for (I, J) {
+    fn into_listed(self) -> (String, AnyJob) {
+        (self.0.into(), self.1.into())
     }
 }
 

@@ -167,7 +167,7 @@ pub use crate::call::{AnyJob, Job};
 pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::init;
 pub use crate::error::Error;
-pub use crate::follow_up::{FollowUp, NoFollowUp, TimedOut, default_follow_up_logger};
+pub use crate::follow_up::{FollowUp, FollowUpResult, NoFollowUp, TimedOut, default_follow_up_logger};
 pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::handle::Handle;
 pub use crate::into_job::{IntoJob, ListedJob};

@@ -260,6 +260,10 @@ impl SpawnedJob {
         let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.call.name()
+    }
+
     pub(crate) fn process(&self) -> Option<u32> {
         lock(&self.state).process
     }
@@ -268,11 +272,7 @@ impl SpawnedJob {
         !matches!(lock(&self.state).over, RunState::NotYet)
     }
 
-    /// Returns what came of it, once it is there, or nothing after the deadline.
-    ///
-    /// # Panics
-    ///
-    /// If it was taken before.
+    /// Waits for the report, which is returned once; `None` after the deadline.
     pub(crate) fn wait(&self, deadline: Deadline) -> Option<Result<RunReport, Error>> {
         let mut state = lock(&self.state);
         loop {
@@ -287,11 +287,7 @@ impl SpawnedJob {
         }
     }
 
-    /// Returns what came of it, or has the task be woken when it is there.
-    ///
-    /// # Panics
-    ///
-    /// If it was taken before.
+    /// Returns the report, once, or wakes the task when it is there.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<RunReport, Error>> {
         let mut state = lock(&self.state);
         if let Some(over) = state.take() {
@@ -313,7 +309,7 @@ impl SpawnedState {
                 self.over = RunState::NotYet;
                 None
             }
-            RunState::Taken => panic!("what came of a job was asked for once more after it had been given"),
+            RunState::Taken => Some(Err(Error::awaited())),
         }
     }
 }

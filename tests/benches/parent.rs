@@ -49,7 +49,7 @@ fn records_in_memory() {
     let count = figures::number("BENCH_RECORDS", 20_000);
     let scheduler = Scheduler::new().start_method(StartMethod::Auto).concurrency(2);
     let run = |count: usize| {
-        let list = (0..count).map(|index| (index.to_string(), fast::job().into()));
+        let list = (0..count).map(|index| (index.to_string(), fast::job()));
         scheduler.run(list).expect("the input is fine")
     };
     // What is there once is no cost of a record.

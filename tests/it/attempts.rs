@@ -114,7 +114,7 @@ fn each_retry_cause_matches_its_own_failures() {
         let other = if cause == Cause::Exit { Cause::Panic } else { Cause::Exit };
         for (causes, counts) in [([cause], "counts"), ([other], "doesn't")] {
             let job = notes.job(&format!("{index} {counts}"), &[ending]).retries(1).retry_on(causes).timeout(timeout);
-            list.push((format!("{ending:?} {counts}"), job.into()));
+            list.push((format!("{ending:?} {counts}"), job));
         }
     }
     for (index, record) in Scheduler::new().concurrency(4).run(list).expect("the input is fine").iter().enumerate() {
@@ -178,7 +178,6 @@ fn only_the_timeout_of_the_last_attempt_is_followed_up() {
         let scheduler = Scheduler::new().concurrency(concurrency).on_timeout(|timed_out| {
             let mut late = late.lock().expect("nobody panics with it");
             late.push((timed_out.job_id().to_owned(), timed_out.record().attempts().len()));
-            Ok::<_, String>(())
         });
         scheduler.run(list).expect("the input is fine");
         assert_eq!(*late.lock().expect("nobody panicked with it"), [("hangs".to_owned(), 2)]);

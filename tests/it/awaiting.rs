@@ -91,7 +91,6 @@ fn an_awaited_list_has_the_records_of_a_blocking_one() {
         let late = Mutex::new(Vec::new());
         let scheduler = Scheduler::new().timeout(PLENTY).concurrency(concurrency).on_timeout(|timed_out| {
             late.lock().expect("nobody panics with it").push(timed_out.job_id().to_owned());
-            Ok::<_, String>(())
         });
         let list = || {
             let slow = hangs::job().timeout(SHORT);
@@ -186,7 +185,7 @@ fn the_future_is_send_if_its_follow_up_is() {
     let scheduler = Scheduler::new();
     shared(&scheduler);
     sent::<Running>(&scheduler.run_async(jobs![("a", fast)]));
-    let scheduler = scheduler.on_timeout(|_| Ok::<_, String>(()));
+    let scheduler = scheduler.on_timeout(|_| ());
     shared(&scheduler);
     sent(&scheduler.run_async(jobs![("a", fast)]));
     sent(&run_job_async(bound::job(), PLENTY));
@@ -197,7 +196,6 @@ fn a_follow_up_that_borrows_can_be_awaited_in_its_scope() {
     let late = std::cell::RefCell::new(Vec::new());
     let scheduler = Scheduler::new().timeout(SHORT).on_timeout(|timed_out| {
         late.borrow_mut().push(timed_out.limit());
-        Ok::<_, String>(())
     });
     block_on(scheduler.run_async(jobs![("a", hangs)])).expect("nothing fails");
     assert_eq!(*late.borrow(), [SHORT]);
@@ -395,7 +393,7 @@ mod on_tokio {
     #[test]
     fn many_lists_run_at_once_on_several_threads() {
         let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("there are descriptors");
-        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on_timeout(|_| Ok::<_, String>(()));
+        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on_timeout(|_| ());
         let lists: Vec<_> = (0..8)
             .map(|n| {
                 let running = scheduler.run_async(jobs![("a", echo(n.to_string())), ("b", fails), ("c", fast)]);

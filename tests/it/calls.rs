@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scheduler::observer::{AttemptEnded, Started};
 use scheduler::{
-    AnyJob, Error, Observer, OnFailure, Outcome, Scheduler, Status, default_follow_up_logger, jobs,
+    AnyJob, Error, Observer, OnFailure, Outcome, Record, Run, Scheduler, Status, default_follow_up_logger, jobs,
     run_job_with_timeout, schedule_jobs,
 };
 use scheduler_tests::attempts::meets;
@@ -56,6 +56,55 @@ fn records_are_in_input_order_whichever_job_finishes_first() -> Result<(), Error
         assert_eq!(ids, [("late", Status::Timeout), ("a", Status::Ok), ("a", Status::Ok), ("b", Status::Ok)]);
         assert_eq!(records[2].result::<String>()?, "second a");
     }
+    Ok(())
+}
+
+#[test]
+fn a_list_may_be_an_array_a_vector_or_an_iterator_of_ids_and_calls() -> Result<(), Error> {
+    let scheduler = Scheduler::new().timeout(PLENTY);
+    let array = [("a", echo::job("x".into())), ("b", echo::job("y".into()))];
+    let mut list = Vec::new();
+    for text in ["x", "y"] {
+        list.push((text.to_owned(), echo::job(text.into())));
+    }
+    let lazy = ["x", "y"].iter().map(|&text| (text, AnyJob::from(echo::job(text.into()))));
+    let mixed = [("a", AnyJob::from(echo::job("x".into()))), ("b", fast::job().into())];
+    let results = |records: &[Record]| records.iter().map(Record::result).collect::<Result<Vec<String>, _>>();
+    for records in [scheduler.run(array)?, scheduler.run(list)?, scheduler.run(lazy)?] {
+        assert_eq!(results(&records)?, ["x", "y"]);
+    }
+    let records = schedule_jobs(mixed, PLENTY, no_follow_up, "x.log")?;
+    assert_eq!((records[0].result::<String>()?.as_str(), records[1].result::<i32>()?), ("x", 42));
+    let none: [(&str, AnyJob); 0] = [];
+    assert!(scheduler.run(none)?.is_empty() && scheduler.run(jobs![])?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_job_is_mapped_over_inputs_in_their_order() -> Result<(), Error> {
+    let late = Mutex::new(Vec::new());
+    for concurrency in [1, 3] {
+        let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).concurrency(concurrency);
+        let scheduler = scheduler.on_timeout(|timed_out| {
+            late.lock().expect("nobody panics with it").push(timed_out.job_id().to_owned());
+        });
+        let runs = scheduler.map(|()| hangs::job(), [(); 2])?;
+        assert_eq!(runs.iter().map(Run::status).collect::<Vec<_>>(), [Status::Timeout; 2]);
+        let runs = scheduler.timeout(PLENTY).map(echo::job, (0..10).map(|n| n.to_string()))?;
+        for (n, run) in runs.into_iter().enumerate() {
+            assert_eq!(run.outcome, Outcome::Ok(n.to_string()));
+        }
+    }
+    let ids = ["[0]", "[1]"].map(|index| format!("scheduler_tests::jobs::hangs{index}"));
+    let mut late = late.into_inner().expect("nobody panicked with it");
+    late.sort();
+    assert!(late.iter().eq([&ids[0], &ids[0], &ids[1], &ids[1]]), "{late:?}");
+    // An error has the records, as that of a list.
+    let error = Scheduler::new().timeout(Duration::from_millis(300)).on_timeout(|_| Err("no"));
+    let error = error.map(|()| hangs::job(), [(); 2]).expect_err("the follow-up fails");
+    assert!(error.is_follow_up());
+    assert_eq!(error.into_records().len(), 1);
+    assert!(Scheduler::new().concurrency(0).map(echo::job, []).expect_err("it is zero").is_invalid_setting());
     Ok(())
 }
 

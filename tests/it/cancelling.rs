@@ -59,7 +59,6 @@ fn a_token_stops_running_jobs_and_starts_no_others() {
             let late = Mutex::new(0);
             let scheduler = scheduler.on_timeout(|_| {
                 *late.lock().expect("nobody panics with it") += 1;
-                Ok::<_, String>(())
             });
             let records = scheduler.run(list).expect("nothing fails");
             let ids: Vec<_> = records.iter().map(Record::job_id).collect();
@@ -219,7 +218,6 @@ fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled(
         let scheduler =
             Scheduler::new().start_method(method).concurrency(2).total_timeout(total).on_timeout(|timed_out| {
                 late.lock().expect("nobody panics with it").push((timed_out.job_id().to_owned(), timed_out.limit()));
-                Ok::<_, String>(())
             });
         let clock = Instant::now();
         let records = scheduler.run(list).expect("nothing fails");

@@ -102,8 +102,7 @@ fn the_next_attempt_resumes_from_the_checkpoint() {
         // Two attempts were not enough.
         assert_eq!(records[1].status(), Status::Error);
         assert_eq!(records[1].checkpoint::<Work>().expect("its type is that"), Some(Work::after(2)));
-        let list =
-            records.iter().map(|record| (record.job_id().to_owned(), goes_on::job(3).resume_from(record).into()));
+        let list = records.iter().map(|record| (record.job_id(), goes_on::job(3).resume_from(record)));
         let records = Scheduler::new().start_method(method).run(list.collect::<Vec<_>>()).expect("the input is fine");
         let came_to = |index: usize| records[index].result::<(u32, u32)>().expect("it came that far");
         assert_eq!((came_to(0), came_to(1)), ((5, 1), (3, 1)));

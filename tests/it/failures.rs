@@ -9,7 +9,7 @@ use scheduler_tests::platform::wine_is_in_the_way;
 use crate::PLENTY;
 
 fn record_of(call: impl Into<AnyJob>) -> Record {
-    let records = Scheduler::new().timeout(PLENTY).run([("id".to_owned(), call.into())]).expect("the input is fine");
+    let records = Scheduler::new().timeout(PLENTY).run([("id", call)]).expect("the input is fine");
     let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
     record
 }

@@ -135,11 +135,26 @@ fn a_follow_up_may_read_the_whole_record() {
             assert_eq!((late.reason(), late.limit()), ("timeout", SHORT));
             assert!(late.elapsed() >= SHORT && late.record().status() == Status::Timeout);
             seen.replace(format!("{} {}", late.job_id(), late.job()));
-            Ok::<_, &str>(())
         })
         .run(jobs![("a", fast), ("b", hangs)]);
     assert_eq!(records.expect("nothing fails").len(), 2);
     assert_eq!(seen.into_inner(), "b scheduler_tests::jobs::hangs");
+}
+
+/// A follow-up that can fail in no way, and one that can.
+#[test]
+fn a_follow_up_returns_nothing_or_a_result() {
+    let calls = std::cell::Cell::new(0);
+    let count = || calls.set(calls.get() + 1);
+    let list = || jobs![("a", hangs)];
+    let scheduler = || Scheduler::new().timeout(SHORT);
+    scheduler().on_timeout(|_| count()).run(list()).expect("nothing fails");
+    let error = scheduler().on_timeout(|late| Err(late.job_id().to_owned())).run(list()).expect_err("it fails");
+    assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("a"));
+    schedule_jobs(list(), SHORT, |_, _, _, _| count(), "x.log").expect("nothing fails");
+    let error = schedule_jobs(list(), SHORT, |_, _, _, _| Err("no"), "x.log").expect_err("it fails");
+    assert!(error.is_follow_up());
+    assert_eq!(calls.get(), 2);
 }
 
 #[test]

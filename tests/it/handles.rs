@@ -1,6 +1,7 @@
 //! Jobs that are spawned one by one, and their handles.
 
 use std::collections::BTreeSet;
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -175,11 +176,52 @@ fn a_wait_may_have_a_limit() {
     assert!(clock.elapsed() >= SHORT);
     handle.kill();
     let run = handle.wait_timeout(WAIT_LIMIT).expect("nothing fails").expect("it was killed");
-    assert!(cancelled(&run).is_some());
+    assert!(cancelled(run).is_some());
     assert!(handle.is_finished());
-    let mut handle = spawn(&scheduler, fast::job());
-    wait_until("it is over", || handle.is_finished());
-    assert_eq!(handle.try_wait().expect("nothing fails").map(|run| run.outcome), Some(Outcome::Ok(42)));
+}
+
+#[test]
+fn a_finished_job_can_be_waited_for_again() {
+    let scheduler = Scheduler::new().timeout(PLENTY).on_timeout(|_| Err("the pager is down"));
+    let mut handle = scheduler.spawn(fast::job()).expect("the input is fine");
+    assert_eq!(handle.name(), "scheduler_tests::jobs::fast");
+    wait_until("it has finished", || handle.is_finished());
+    for _ in 0..3 {
+        assert_eq!(handle.try_wait().expect("nothing fails").map(|run| &run.outcome), Some(&Outcome::Ok(42)));
+        assert!(handle.wait_timeout(SHORT).expect("nothing fails").is_some());
+    }
+    assert_eq!(waited(handle).outcome, Outcome::Ok(42));
+    // An error comes back as often.
+    let mut late = scheduler.spawn(hangs::job().timeout(SHORT)).expect("the input is fine");
+    for _ in 0..3 {
+        let error = late.wait_timeout(WAIT_LIMIT).expect_err("its follow-up fails");
+        assert!(error.is_follow_up());
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the pager is down"));
+        assert_eq!(error.into_records()[0].status(), Status::Timeout);
+    }
+    assert!(late.wait().expect_err("its follow-up fails").is_follow_up());
+}
+
+#[test]
+fn a_handle_that_was_awaited_has_given_its_run_away() {
+    let mut handle = spawn(&Scheduler::new(), fast::job());
+    let mut awaited = || loop {
+        if let Poll::Ready(run) = pin!(&mut handle).poll(&mut Context::from_waker(Waker::noop())) {
+            return run;
+        }
+        thread::yield_now();
+    };
+    assert_eq!(awaited().expect("nothing fails").outcome, Outcome::Ok(42));
+    let error = "the run of this job was returned before, when its handle was awaited";
+    assert_eq!(awaited().expect_err("it was returned").to_string(), error);
+    assert_eq!(handle.try_wait().expect_err("it was returned").to_string(), error);
+    // A run that was only looked at is there to be awaited.
+    let mut handle = spawn(&Scheduler::new(), fast::job());
+    assert!(handle.wait_timeout(WAIT_LIMIT).expect("nothing fails").is_some());
+    let Poll::Ready(run) = pin!(handle).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it has finished")
+    };
+    assert_eq!(run.expect("nothing fails").outcome, Outcome::Ok(42));
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Observer for HearsOfTheFirst {
 #[test]
 fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let heard = Arc::new(HearsOfTheFirst::default());
-    let list: Vec<_> = (0..200).map(|id| (id.to_string(), begins::job().into())).collect();
+    let list: Vec<_> = (0..200).map(|id| (id.to_string(), begins::job())).collect();
     let scheduler = Scheduler::new().concurrency(200).timeout(PLENTY).observer(Arc::clone(&heard));
     let records = scheduler.run(list).expect("the input is fine");
     let heard = heard.0.lock().expect("nobody panicked with it").expect("the first one was called");

@@ -89,7 +89,7 @@ fn of_output_over_the_limit_the_beginning_and_the_end_are_kept() {
 #[test]
 fn each_run_has_its_own_output() {
     for scheduler in schedulers() {
-        let calls = (0..20).map(|lines| (lines.to_string(), counts::job(lines).stdout(Output::Capture).into()));
+        let calls = (0..20).map(|lines| (lines.to_string(), counts::job(lines).stdout(Output::Capture)));
         let records = scheduler.concurrency(3).run(calls).expect("the input is fine");
         for (lines, record) in records.iter().enumerate() {
             let text = record.stdout().unwrap_or_else(|| panic!("{record:?}"));
@@ -134,7 +134,7 @@ fn a_file_is_created_or_appended_to() {
     for scheduler in schedulers() {
         let to_file = |call: AnyJob| call.stdout(Output::Append(path.clone())).stderr(Output::Append(path.clone()));
         let list = [to_file(counts::job(2).into()), to_file(complains_and_exits::job().into())];
-        let records = scheduler.run(list.map(|call| ("id".to_owned(), call))).expect("the input is fine");
+        let records = scheduler.run(list.map(|call| ("id", call))).expect("the input is fine");
         assert_eq!((records[0].status(), records[1].stderr_tail()), (Status::Ok, ""), "{records:?}");
     }
     let once = "line 0\nline 1\nfirst line\nlast line: ü\n";

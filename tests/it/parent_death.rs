@@ -230,7 +230,7 @@ fn the_application_under_libtest() {
         println!("\nready");
         forks::fork_when_told();
         let job = leaves::job(Leftover::HARDEST, Ending::Hangs, tag);
-        let records = Scheduler::new().run([("leaves".to_owned(), job.into())]);
+        let records = Scheduler::new().run([("leaves", job)]);
         panic!("the job hangs: {records:?}");
     }
 }

@@ -16,7 +16,7 @@ fn a_function_is_called_only_after_the_one_before_it_has_finished() {
     for method in METHODS {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("notes");
-        let list = (0..30).map(|index| (index.to_string(), notes::job(file.clone(), index.to_string()).into()));
+        let list = (0..30).map(|index| (index.to_string(), notes::job(file.clone(), index.to_string())));
         let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
         assert!(records.iter().all(|record| record.status() == Status::Ok), "{records:?}");
         let expected: Vec<_> = (0..30).flat_map(|index| [format!("{index} begins"), format!("{index} ends")]).collect();

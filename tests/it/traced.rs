@@ -9,7 +9,7 @@ use crate::{METHODS, PLENTY};
 
 fn record_of(call: impl Into<AnyJob>, method: StartMethod, limit: Duration) -> Record {
     let scheduler = Scheduler::new().timeout(limit).start_method(method);
-    let mut records = scheduler.run([("id".to_owned(), call.into())]).expect("the input is fine");
+    let mut records = scheduler.run([("id", call)]).expect("the input is fine");
     records.pop().expect("one job, one record")
 }
 

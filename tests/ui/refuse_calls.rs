@@ -47,4 +47,10 @@ fn closures(n: u8) {
     let _ = Scheduler::new().run([("a", || 1)]);
 }
 
+fn follow_ups() {
+    let _ = Scheduler::new().on_timeout(|late| late.elapsed());
+    let _ = Scheduler::new().on_timeout(|_| if true { Err("no") } else { Ok(1) });
+    let _ = schedule_jobs(jobs![], Duration::MAX, |_, _, _, _| Err(1.5), "a.log");
+}
+
 fn main() {}

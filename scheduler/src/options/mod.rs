@@ -30,13 +30,13 @@ pub use start_method::StartMethod;
 pub use stop::Terminate;
 
 /// Returns what it is given: what an attribute without options says.
-#[must_use]
 pub fn unchanged(options: Options) -> Options {
     options
 }
 
 /// What a job was told, by one of those who can. What is `None`, or empty, was not said.
 #[doc(hidden)]
+#[must_use]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     pub(crate) timeout: Option<Duration>,
@@ -58,7 +58,6 @@ impl Options {
     option_setters!("the job");
 
     /// Sets the timeout.
-    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -1,140 +1,107 @@
-//! The methods by which an option is set: the same on a call, on a list's call and on a scheduler.
+//! The setters of options: the same for a call, any call and a scheduler.
 
-/// Writes the methods that set options, for a type with a method `options_mut`.
+/// Defines the setters of one subject, or of all, for a type with a method `options_mut`.
 ///
-/// What each option does is told, with examples, where `#[job]` is documented.
+/// `#[job]` documents each option, with examples.
 macro_rules! option_setters {
-    ($whose:literal) => {
-        #[doc = concat!("Sets how long ", $whose, " may go on after its timeout, once it was asked to end.")]
+    ($subject:literal) => {
+        $crate::options::option_setters!(timeouts of $subject);
+        $crate::options::option_setters!(order of $subject);
+        $crate::options::option_setters!(retries of $subject);
+        $crate::options::option_setters!(environment of $subject);
+        $crate::options::option_setters!(limits of $subject);
+    };
+    (timeouts of $subject:literal) => {
+        #[doc = concat!("Sets the grace period of ", $subject, ": how long it may continue after it was asked to stop.")]
         ///
-        /// See [`grace`](macro@crate::job#grace). Up to one hour; zero, as nothing, is none.
-        #[must_use = "it returns what it was called on, with the option set"]
+        /// See [`grace`](macro@crate::job#grace). Up to one hour; zero means none.
+        #[doc(alias = "grace_period")]
         pub fn grace(mut self, grace: std::time::Duration) -> Self {
             self.options_mut().grace = Some(grace);
             self
         }
 
-        #[doc = concat!("Sets how ", $whose, " is asked to end at its timeout, if it has a grace period.")]
+        #[doc = concat!("Sets how ", $subject, " is asked to stop at its timeout, if it has a grace period.")]
         ///
         /// See [`terminate`](macro@crate::job#terminate).
-        #[must_use = "it returns what it was called on, with the option set"]
+        #[doc(alias = "SIGTERM")]
+        #[doc(alias = "signal")]
         pub fn terminate(mut self, terminate: $crate::options::Terminate) -> Self {
             self.options_mut().terminate = Some(terminate);
             self
         }
+    };
+    (order of $subject:literal) => {
+        #[doc = concat!("Sets the group of ", $subject, ", which has a concurrency limit of its own.")]
+        ///
+        /// See [`group`](macro@crate::job#group).
+        #[doc(alias = "resource")]
+        #[doc(alias = "semaphore")]
+        pub fn group(mut self, name: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+            self.options_mut().group = Some(name.into());
+            self
+        }
 
-        #[doc = concat!("Sets how often ", $whose, " is tried once more if it fails.")]
+        #[doc = concat!("Sets the priority of ", $subject, ": 0 unless set, and the highest first.")]
+        ///
+        /// See [`priority`](macro@crate::job#priority).
+        #[doc(alias = "order")]
+        pub fn priority(mut self, priority: i32) -> Self {
+            self.options_mut().priority = Some(priority);
+            self
+        }
+    };
+    (retries of $subject:literal) => {
+        #[doc = concat!("Sets how often ", $subject, " is retried if it fails.")]
         ///
         /// See [`retries`](macro@crate::job#retries).
-        #[must_use = "it returns what it was called on, with the option set"]
+        #[doc(alias = "retry")]
+        #[doc(alias = "max_retries")]
+        #[doc(alias = "attempts")]
         pub fn retries(mut self, retries: u32) -> Self {
             self.options_mut().retries = Some(retries);
             self
         }
 
-        #[doc = concat!("Sets how long to wait before ", $whose, " is tried once more.")]
+        #[doc = concat!("Sets how long to wait before ", $subject, " is retried.")]
         ///
         /// See [`backoff`](macro@crate::job#backoff).
-        #[must_use = "it returns what it was called on, with the option set"]
+        #[doc(alias = "delay")]
         pub fn backoff(mut self, backoff: $crate::options::Backoff) -> Self {
             self.options_mut().backoff = Some(backoff);
             self
         }
 
-        #[doc = concat!("Sets for which causes ", $whose, " is tried once more: for any, unless set.")]
+        #[doc = concat!("Sets for which causes ", $subject, " is retried: for any unless set.")]
         ///
         /// Takes an array, a slice or a vector. See [`retry_on`](macro@crate::job#retry_on).
-        #[must_use = "it returns what it was called on, with the option set"]
         pub fn retry_on(mut self, causes: impl AsRef<[$crate::options::Cause]>) -> Self {
             self.options_mut().retry_on = Some(causes.as_ref().to_vec());
             self
         }
-
-        #[doc = concat!("Sets how much memory ", $whose, " may have, in bytes.")]
-        ///
-        /// See [`memory`](macro@crate::job#memory).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn memory(mut self, bytes: u64) -> Self {
-            self.options_mut().limits.memory = Some(bytes);
-            self
-        }
-
-        #[doc = concat!("Sets how much processor time ", $whose, " may use.")]
-        ///
-        /// See [`cpu_time`](macro@crate::job#cpu_time).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn cpu_time(mut self, time: std::time::Duration) -> Self {
-            self.options_mut().limits.cpu_time = Some(time);
-            self
-        }
-
-        #[doc = concat!("Sets how many files ", $whose, " may have open.")]
-        ///
-        /// See [`open_files`](macro@crate::job#open_files).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn open_files(mut self, count: u64) -> Self {
-            self.options_mut().limits.open_files = Some(count);
-            self
-        }
-
-        #[doc = concat!("Sets how many processes and threads the user of ", $whose, " may have for it to start one more.")]
-        ///
-        /// See [`processes`](macro@crate::job#processes).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn processes(mut self, count: u64) -> Self {
-            self.options_mut().limits.processes = Some(count);
-            self
-        }
-
-        #[doc = concat!("Sets how large a file that ", $whose, " writes may become, in bytes.")]
-        ///
-        /// See [`file_size`](macro@crate::job#file_size).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn file_size(mut self, bytes: u64) -> Self {
-            self.options_mut().limits.file_size = Some(bytes);
-            self
-        }
-
-        #[doc = concat!("Sets how large a core dump of ", $whose, " may become, in bytes; zero for none.")]
-        ///
-        /// See [`core_size`](macro@crate::job#core_size).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn core_size(mut self, bytes: u64) -> Self {
-            self.options_mut().limits.core_size = Some(bytes);
-            self
-        }
-
-        #[doc = concat!("Sets how willing ", $whose, " is to let others run, from -20 to 19.")]
-        ///
-        /// See [`niceness`](macro@crate::job#niceness).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn niceness(mut self, niceness: i32) -> Self {
-            self.options_mut().limits.niceness = Some(niceness);
-            self
-        }
-
-        #[doc = concat!("Sets an environment variable of ", $whose, ".")]
+    };
+    (environment of $subject:literal) => {
+        #[doc = concat!("Sets an environment variable of ", $subject, ".")]
         ///
         /// See [`env`](macro@crate::job#env).
-        #[must_use = "it returns what it was called on, with the option set"]
+        #[doc(alias = "setenv")]
         pub fn env(mut self, name: impl Into<std::ffi::OsString>, value: impl Into<std::ffi::OsString>) -> Self {
             self.options_mut().environment.changes.push((name.into(), Some(value.into())));
             self
         }
 
-        #[doc = concat!("Removes an environment variable of ", $whose, ".")]
+        #[doc = concat!("Removes an environment variable of ", $subject, ".")]
         ///
         /// See [`env`](macro@crate::job#env).
-        #[must_use = "it returns what it was called on, with the option set"]
+        #[doc(alias = "unsetenv")]
         pub fn env_remove(mut self, name: impl Into<std::ffi::OsString>) -> Self {
             self.options_mut().environment.changes.push((name.into(), None));
             self
         }
 
-        #[doc = concat!("Removes every environment variable of ", $whose, ", but those that are set after this.")]
+        #[doc = concat!("Removes every environment variable of ", $subject, ", except those that are set after this.")]
         ///
         /// See [`env`](macro@crate::job#env).
-        #[must_use = "it returns what it was called on, with the option set"]
         pub fn env_clear(mut self) -> Self {
             let environment = &mut self.options_mut().environment;
             environment.is_cleared = true;
@@ -142,65 +109,119 @@ macro_rules! option_setters {
             self
         }
 
-        #[doc = concat!("Sets the working directory of ", $whose, ".")]
+        #[doc = concat!("Sets the working directory of ", $subject, ".")]
         ///
-        /// A relative path is one from the working directory of this process.
-        ///
-        /// See [`current_dir`](macro@crate::job#current_dir).
-        #[must_use = "it returns what it was called on, with the option set"]
+        /// A relative path starts at the working directory of this process. See [`current_dir`](macro@crate::job#current_dir).
+        #[doc(alias = "chdir")]
+        #[doc(alias = "cwd")]
         pub fn current_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
             self.options_mut().environment.current_dir = Some(folder.into().into_os_string());
             self
         }
 
-        #[doc = concat!("Sets where what ", $whose, " writes to its standard output goes.")]
+        #[doc = concat!("Lets ", $subject, " inherit a descriptor, under the number that it has in this process.")]
         ///
-        /// See [`stdout`](macro@crate::job#stdout-and-stderr).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn stdout(mut self, output: $crate::options::Output) -> Self {
-            self.options_mut().stdout = Some(output);
-            self
-        }
-
-        #[doc = concat!("Sets where what ", $whose, " writes to its standard error goes.")]
-        ///
-        /// See [`stderr`](macro@crate::job#stdout-and-stderr).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn stderr(mut self, output: $crate::options::Output) -> Self {
-            self.options_mut().stderr = Some(output);
-            self
-        }
-
-        #[doc = concat!("Gives ", $whose, " a descriptor, under the number that it has here.")]
-        ///
-        /// See [`inherit_fd`](macro@crate::job#inherit_fd). It is duplicated, and the duplicate is open until nothing is left
-        /// that could give it to a job: of a call that is run, until the job is over.
+        /// See [`inherit_fd`](macro@crate::job#inherit_fd). The descriptor is duplicated; the duplicate of a call is closed when
+        /// its job has finished, and the duplicate of a scheduler when the scheduler and its lists are dropped.
         ///
         /// # Platform
         ///
         /// Unix.
+        #[doc(alias = "pass_fds")]
         #[cfg(unix)]
-        #[must_use = "it returns what it was called on, with the option set"]
         pub fn inherit_fd(mut self, descriptor: impl std::os::fd::AsFd) -> Self {
             self.options_mut().inherit(descriptor.as_fd());
             self
         }
 
-        #[doc = concat!("Sets the group of ", $whose, ", which has a concurrency of its own.")]
+        #[doc = concat!("Sets where the standard output of ", $subject, " goes.")]
         ///
-        /// See [`group`](macro@crate::job#group).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn group(mut self, name: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-            self.options_mut().group = Some(name.into());
+        /// See [`stdout`](macro@crate::job#stdout-and-stderr).
+        #[doc(alias = "capture")]
+        pub fn stdout(mut self, output: $crate::options::Output) -> Self {
+            self.options_mut().stdout = Some(output);
             self
         }
 
-        #[doc = concat!("Sets the priority of ", $whose, ": 0 unless set, and the highest first.")]
+        #[doc = concat!("Sets where the standard error of ", $subject, " goes.")]
         ///
-        /// See [`priority`](macro@crate::job#priority).
-        #[must_use = "it returns what it was called on, with the option set"]
-        pub fn priority(mut self, priority: i32) -> Self {
-            self.options_mut().priority = Some(priority);
+        /// See [`stderr`](macro@crate::job#stdout-and-stderr).
+        #[doc(alias = "capture")]
+        pub fn stderr(mut self, output: $crate::options::Output) -> Self {
+            self.options_mut().stderr = Some(output);
+            self
+        }
+    };
+    (limits of $subject:literal) => {
+        #[doc = concat!("Sets how much memory ", $subject, " may have, in bytes.")]
+        ///
+        /// See [`memory`](macro@crate::job#memory).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "rlimit")]
+        #[doc(alias = "RLIMIT_AS")]
+        pub fn memory(mut self, bytes: u64) -> Self {
+            self.options_mut().limits.memory = Some(bytes);
+            self
+        }
+
+        #[doc = concat!("Sets how much processor time ", $subject, " may use.")]
+        ///
+        /// See [`cpu_time`](macro@crate::job#cpu_time).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "RLIMIT_CPU")]
+        pub fn cpu_time(mut self, time: std::time::Duration) -> Self {
+            self.options_mut().limits.cpu_time = Some(time);
+            self
+        }
+
+        #[doc = concat!("Sets how many files ", $subject, " may have open.")]
+        ///
+        /// See [`open_files`](macro@crate::job#open_files).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "RLIMIT_NOFILE")]
+        pub fn open_files(mut self, count: u64) -> Self {
+            self.options_mut().limits.open_files = Some(count);
+            self
+        }
+
+        #[doc = concat!("Sets the number of processes and threads of the user at which ", $subject, " can start no more.")]
+        ///
+        /// See [`processes`](macro@crate::job#processes).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "RLIMIT_NPROC")]
+        pub fn processes(mut self, count: u64) -> Self {
+            self.options_mut().limits.processes = Some(count);
+            self
+        }
+
+        #[doc = concat!("Sets the largest size of a file that ", $subject, " writes, in bytes.")]
+        ///
+        /// See [`file_size`](macro@crate::job#file_size).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "RLIMIT_FSIZE")]
+        pub fn file_size(mut self, bytes: u64) -> Self {
+            self.options_mut().limits.file_size = Some(bytes);
+            self
+        }
+
+        #[doc = concat!("Sets the largest size of a core dump of ", $subject, ", in bytes; zero for none.")]
+        ///
+        /// See [`core_size`](macro@crate::job#core_size).
+        #[doc(alias = "ulimit")]
+        #[doc(alias = "RLIMIT_CORE")]
+        pub fn core_size(mut self, bytes: u64) -> Self {
+            self.options_mut().limits.core_size = Some(bytes);
+            self
+        }
+
+        #[doc = concat!("Sets the niceness of ", $subject, ", from -20 (most processor time) to 19 (least).")]
+        ///
+        /// See [`niceness`](macro@crate::job#niceness).
+        #[doc(alias = "nice")]
+        #[doc(alias = "renice")]
+        #[doc(alias = "setpriority")]
+        pub fn niceness(mut self, niceness: i32) -> Self {
+            self.options_mut().limits.niceness = Some(niceness);
             self
         }
     };

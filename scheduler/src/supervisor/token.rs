@@ -35,10 +35,7 @@ use crate::sync::lock;
 ///     let token = CancelToken::new();
 ///     let records = Scheduler::new()
 ///         .cancel_token(&token)
-///         .on_timeout(|_| {
-///             token.cancel(); // From here, or from any thread.
-///             Ok::<(), std::io::Error>(())
-///         })
+///         .on_timeout(|_| token.cancel()) // From here, or from any thread.
 ///         .run(jobs![("a", quick), ("b", hang), ("c", quick)])?;
 ///     assert_eq!(records[0].status(), Status::Ok);
 ///     assert_eq!(records[1].status(), Status::Timeout);

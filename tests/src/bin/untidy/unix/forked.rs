@@ -165,7 +165,6 @@ pub(super) fn run_in_a_follow_up(task: &Task) {
         let scheduler = Scheduler::new().start_method(task.method).concurrency(concurrency).on_timeout(|_| {
             // SAFETY: The copy does what this program is there to try out.
             fork.set(unsafe { libc::fork() });
-            Ok::<(), io::Error>(())
         });
         let records = scheduler.run(jobs![("a", hangs_briefly), ("b", fast), ("c", fast)]);
         drop(scheduler);

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use scheduler::{Handle, Outcome, Scheduler, Status, job, jobs};
+use scheduler::{AnyJob, Handle, Outcome, Scheduler, Status, job, jobs};
 use scheduler_tests::jobs::fast;
 use serde_json::json;
 
@@ -113,7 +113,7 @@ pub(super) fn run_handing_down(task: &Task) {
             call = call.inherit_fd(descriptor.as_fd());
         }
         let spawned = scheduler.spawn(call.clone()).expect("the input is fine");
-        let mut records = scheduler.run([("a".to_owned(), call.into()), ("b".to_owned(), fast::job().into())]);
+        let mut records = scheduler.run([("a", AnyJob::from(call)), ("b", fast::job().into())]);
         let outcome = Handle::wait(spawned).expect("the input is fine").outcome;
         drop(held);
         let status = records.as_mut().map(|records| records[0].error()).map_err(|error| error.to_string());
@@ -134,7 +134,7 @@ pub(super) fn run_handing_down_what_is_taken(task: &Task) {
     unsafe { libc::close(3) };
     let held = put(&writer, 3);
     let call = writes::job(vec![3]).inherit_fd(&held);
-    let records = Scheduler::new().start_method(task.method).run([("a".to_owned(), call.into())]);
+    let records = Scheduler::new().start_method(task.method).run([("a", call)]);
     task.report(&records.expect("the input is fine")[0].error());
 }
 
@@ -165,7 +165,7 @@ pub(super) fn run_letting_go(task: &Task) {
         ends(reader);
         std::fs::write(go_on, "").expect("the folder is the test's");
     });
-    let records = scheduler.run([("a".to_owned(), call.into()), ("b".to_owned(), waits.into())]);
+    let records = scheduler.run([("a", AnyJob::from(call)), ("b", waits.into())]);
     let list = records.expect("the input is fine")[1].status() == Status::Ok;
     reads.join().expect("it ends");
     task.report(&json!({ "handle": handle, "list": list }));

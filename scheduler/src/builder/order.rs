@@ -1,0 +1,65 @@
+//! How many jobs run at a time, and in which order.
+
+use super::Scheduler;
+use crate::options::option_setters;
+
+/// # Concurrency and order
+impl<F> Scheduler<F> {
+    /// Sets how many jobs run at a time: 1 unless set. Records are returned in input order in any case.
+    ///
+    /// Each job takes about five descriptors and two processes. When the system has no more of them, fewer jobs run at a
+    /// time: for a thousand, raise the limit on descriptors first. Zero is an error when the jobs are run.
+    #[doc(alias = "parallel")]
+    #[doc(alias = "workers")]
+    #[doc(alias = "max_concurrency")]
+    #[doc(alias = "jobs")]
+    #[doc(alias = "threads")]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.settings_mut().concurrency = concurrency;
+        self
+    }
+
+    /// Sets how many jobs of a [group](macro@crate::job#group) run at a time, within what [`concurrency`](Self::concurrency)
+    /// allows.
+    ///
+    /// While a group is full its jobs are passed over: the next job of another group, or of none, starts first. A second
+    /// limit for the same group replaces the first. Zero, and a group with an empty name, are errors when the jobs are run; so
+    /// is a job of a group that has no limit.
+    ///
+    /// The idea is that of the resource pools of job queues; `nextest` calls them test groups.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// #[job(group = "db")]
+    /// fn migrate(table: String) {
+    ///     # let _ = table;
+    /// }
+    ///
+    /// #[job]
+    /// fn tidy() {}
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let list = || jobs![("a", migrate("users".into())), ("b", migrate("sales".into())), ("c", tidy)];
+    ///     // "a" and "b" one after the other, "c" beside them.
+    ///     let records = Scheduler::new().concurrency(8).limit_group("db", 1).run(list())?;
+    ///     assert!(records.iter().all(|record| record.status() == Status::Ok));
+    ///
+    ///     let error = Scheduler::new().limit_group("network", 4).run(list()).unwrap_err();
+    ///     assert!(error.is_invalid_setting());
+    ///     assert!(error.to_string().ends_with("group `db` has no limit; those that have one: `network`"));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "resource")]
+    #[doc(alias = "semaphore")]
+    pub fn limit_group(mut self, name: impl Into<String>, concurrency: usize) -> Self {
+        self.settings_mut().groups.set(name.into(), concurrency);
+        self
+    }
+
+    option_setters!(order of "each job that doesn't set its own");
+}
