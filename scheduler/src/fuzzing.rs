@@ -9,19 +9,19 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::Checkpoint;
 use crate::outcome::Panic;
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameError, FrameReader, Kind, Mark, Progress};
-use crate::wire::message::{ExitReport, Report, Request};
+use crate::wire::frame::{self, FrameError, FrameKind, FrameReader, ReadStep, StreamMark};
+use crate::wire::message::{ExitReport, FailureMessage, Request};
 use crate::wire::value::Encoding;
 
 /// The version in each header.
 pub const VERSION: u8 = frame::VERSION;
 
 /// How long a mark is.
-pub const MARK: usize = Mark::LEN;
+pub const MARK: usize = StreamMark::LEN;
 
 /// Returns the bytes that stand for the kinds of frames.
 pub fn kinds() -> impl Iterator<Item = u8> {
-    Kind::ALL.into_iter().map(|kind| kind as u8)
+    FrameKind::ALL.into_iter().map(|kind| kind as u8)
 }
 
 /// What one call of [`Frames::read`] comes to.
@@ -62,13 +62,13 @@ impl Frames {
     /// Returns one that knows the mark.
     #[must_use]
     pub fn of(mark: [u8; MARK], limit: u64) -> Self {
-        Self(FrameReader::new(Mark::from_bytes(mark), limit))
+        Self(FrameReader::new(StreamMark::from_bytes(mark), limit))
     }
 
     /// Returns one that learns the mark from the first frame.
     #[must_use]
     pub fn of_any_mark(limit: u64) -> Self {
-        Self(FrameReader::learning_the_mark(limit))
+        Self(FrameReader::learning_mark(limit))
     }
 
     /// Makes one step.
@@ -78,13 +78,13 @@ impl Frames {
     /// Fails if the stream is not one of frames.
     pub fn read(&mut self, stream: &mut impl Read) -> Result<Step, Fault> {
         match self.0.read(stream) {
-            Ok(Progress::Frame(frame)) => Ok(Step::Frame(frame.kind as u8, frame.payload)),
-            Ok(Progress::Partial) => Ok(Step::Partial),
-            Ok(Progress::WouldBlock) => Ok(Step::WouldBlock),
-            Ok(Progress::End) => Ok(Step::End),
-            Err(FrameError::Mark) => Err(Fault::Mark),
+            Ok(ReadStep::Frame(frame)) => Ok(Step::Frame(frame.kind as u8, frame.payload)),
+            Ok(ReadStep::Partial) => Ok(Step::Partial),
+            Ok(ReadStep::WouldBlock) => Ok(Step::WouldBlock),
+            Ok(ReadStep::End) => Ok(Step::End),
+            Err(FrameError::Mark) => Err(Fault::StreamMark),
             Err(FrameError::Version(version)) => Err(Fault::Version(version)),
-            Err(FrameError::Kind(kind)) => Err(Fault::Kind(kind)),
+            Err(FrameError::Kind(kind)) => Err(Fault::FrameKind(kind)),
             Err(FrameError::TooLong(length)) => Err(Fault::TooLong(length)),
             Err(FrameError::Truncated) => Err(Fault::Truncated),
             Err(FrameError::Io(_)) => Err(Fault::Io),
@@ -95,7 +95,7 @@ impl Frames {
 /// What a warden is told, and its job: here in one stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Assignment {
-    mark: Mark,
+    mark: StreamMark,
     request: Request,
     checkpoint: Option<Vec<u8>>,
     arguments: Vec<u8>,
@@ -104,10 +104,10 @@ pub struct Assignment {
 impl Assignment {
     /// Reads it as they do.
     pub fn read(stream: &mut impl Read) -> Option<Self> {
-        let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-        let request = codec::decode(&frames.expect(stream, Kind::Request)?).ok()?;
-        let (checkpoint, mut payload) = frames.payload_behind(Kind::Resume, Kind::Arguments, stream)?;
-        Some(Self { mark: frames.mark()?, request, checkpoint, arguments: payload.whole()? })
+        let mut frames = FrameReader::learning_mark(frame::LIMIT);
+        let request = codec::decode(&frames.expect(stream, FrameKind::Request)?).ok()?;
+        let (checkpoint, mut payload) = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, stream)?;
+        Some(Self { mark: frames.mark()?, request, checkpoint, arguments: payload.read_to_end()? })
     }
 
     /// Writes it as it was read.
@@ -115,8 +115,8 @@ impl Assignment {
     pub fn written(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let request = encode(&self.request);
-        let checkpoint = self.checkpoint.as_ref().map(|payload| (Kind::Resume, payload));
-        let frames = [Some((Kind::Request, &request)), checkpoint, Some((Kind::Arguments, &self.arguments))];
+        let checkpoint = self.checkpoint.as_ref().map(|payload| (FrameKind::Resume, payload));
+        let frames = [Some((FrameKind::Request, &request)), checkpoint, Some((FrameKind::Arguments, &self.arguments))];
         for (kind, payload) in frames.into_iter().flatten() {
             frame::write(&mut bytes, self.mark, kind, payload).expect("a vector takes all");
         }
@@ -167,7 +167,7 @@ pub fn exit_report(bytes: &[u8]) -> Option<impl Message + use<>> {
 /// Decodes why a function gave no value.
 #[must_use]
 pub fn report(bytes: &[u8]) -> Option<impl Message + use<>> {
-    decode::<Report>(bytes)
+    decode::<FailureMessage>(bytes)
 }
 
 /// Decodes what a job has saved, as whoever resumes from it does.

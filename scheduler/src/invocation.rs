@@ -10,7 +10,7 @@ use crate::result_codec::{Output, output};
 use crate::result_kind::Explanation;
 use crate::wire::codec::CodecError;
 use crate::wire::frame;
-use crate::wire::message::Report;
+use crate::wire::message::FailureMessage;
 use crate::wire::payload::Payload;
 use crate::wire::value;
 
@@ -142,7 +142,7 @@ pub struct Completion(pub(crate) CompletionKind);
 #[derive(Debug)]
 pub(crate) enum CompletionKind {
     Value(Vec<u8>),
-    Failed(Report),
+    Failed(FailureMessage),
     Refused(String),
     /// The parent is gone; nobody will hear.
     Abandoned,
@@ -165,7 +165,7 @@ fn encoded(value: Result<Vec<u8>, CodecError>) -> Completion {
         Ok(bytes) => format!("it takes {} bytes, over the limit of {}", bytes.len(), frame::LIMIT),
         Err(error) => error.into_message(),
     };
-    Completion(CompletionKind::Failed(Report::Unserializable { message }))
+    Completion(CompletionKind::Failed(FailureMessage::Unserializable { message }))
 }
 
 /// How the body of a test tells whether what it returned is a success.
@@ -180,5 +180,5 @@ pub fn reported(returned_value: impl Termination) -> Completion {
 #[must_use]
 pub fn failed(explanation: Explanation) -> Completion {
     let Explanation { message, sources } = explanation;
-    Completion(CompletionKind::Failed(Report::Returned { message, sources }))
+    Completion(CompletionKind::Failed(FailureMessage::Returned { message, sources }))
 }

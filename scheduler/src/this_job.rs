@@ -50,14 +50,14 @@ use crate::wire::message::TEXT_LIMIT;
 /// ```
 #[must_use]
 pub fn id() -> Option<&'static str> {
-    RunContext::of_this_process().map(RunContext::id)
+    RunContext::current().map(RunContext::id)
 }
 
 /// Returns which attempt this is, from 1; more than 1 where the job is tried once more
 /// ([`retries`](macro@crate::job#retries)). 1 outside of a job.
 #[must_use]
 pub fn attempt() -> u32 {
-    RunContext::of_this_process().map_or(1, RunContext::attempt)
+    RunContext::current().map_or(1, RunContext::attempt)
 }
 
 /// Returns the moment at which the timeout of this run passes. `None` where it has no limit, and outside of a job.
@@ -107,7 +107,7 @@ pub fn remaining() -> Option<Duration> {
 }
 
 fn time() -> Option<Deadline> {
-    RunContext::of_this_process().map(RunContext::deadline)
+    RunContext::current().map(RunContext::deadline)
 }
 
 /// Says whether this job was asked to end, at its timeout or because it was cancelled. `false` outside of a job.
@@ -146,7 +146,7 @@ fn time() -> Option<Deadline> {
 /// ```
 #[must_use]
 pub fn is_cancelled() -> bool {
-    RunContext::of_this_process().is_some_and(|context| context.listener().was_asked())
+    RunContext::current().is_some_and(|context| context.cancel_source().is_cancelled())
 }
 
 /// Saves a value in the parent: what this job has done so far, as it would need it to go on from there.
@@ -200,8 +200,8 @@ pub fn is_cancelled() -> bool {
 /// and a job needs no place of its own for them.
 pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<(), Error> {
     match RunContext::process_kind() {
-        ProcessKind::Outside => Ok(()),
-        ProcessKind::Copy => {
+        ProcessKind::Other => Ok(()),
+        ProcessKind::ForkOfJob => {
             Err(Error::checkpoint("a process that the job has forked can't save for it; save in the job"))
         }
         ProcessKind::Job(context) => {
@@ -220,7 +220,7 @@ pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Resul
 /// Fails with [`is_checkpoint`](Error::is_checkpoint) if what was saved is not a `T`: that the bytes would decode as `T` is
 /// not enough.
 pub fn resume<T: DeserializeOwned + 'static>() -> Result<Option<T>, Error> {
-    RunContext::of_this_process().and_then(RunContext::checkpoint).map(Checkpoint::get).transpose()
+    RunContext::current().and_then(RunContext::checkpoint).map(Checkpoint::get).transpose()
 }
 
 /// Tells the parent that so much is done, of so much: an [`Observer`](crate::Observer) there hears of it.
@@ -262,7 +262,7 @@ pub fn resume<T: DeserializeOwned + 'static>() -> Result<Option<T>, Error> {
 /// }
 /// ```
 pub fn progress(done: u64, total: u64) {
-    if let Some(context) = RunContext::of_this_process() {
+    if let Some(context) = RunContext::current() {
         context.progress(done, total);
     }
 }
@@ -272,7 +272,7 @@ pub fn progress(done: u64, total: u64) {
 /// It is a status, and no log: as with [`progress`], one in 50 milliseconds is sent, and the last one before the function
 /// ends is always among them. A text is cut after 4 KiB.
 pub fn message(text: impl AsRef<str>) {
-    if let Some(context) = RunContext::of_this_process() {
+    if let Some(context) = RunContext::current() {
         let text = text.as_ref();
         let fits = |end: &usize| text.is_char_boundary(*end);
         let end = (0..=TEXT_LIMIT.min(text.len())).rev().find(fits).unwrap_or_default();
@@ -368,8 +368,8 @@ impl Cancelled {
 
     #[expect(clippy::unused_self, reason = "who waits has no further use for it")]
     fn wait_until(self, deadline: Deadline) -> bool {
-        if let Some(context) = RunContext::of_this_process() {
-            return context.listener().wait(deadline);
+        if let Some(context) = RunContext::current() {
+            return context.cancel_source().wait(deadline);
         }
         while !deadline.is_past() {
             thread::park_timeout(deadline.remaining().unwrap_or(Duration::MAX));
@@ -382,8 +382,8 @@ impl Future for Cancelled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match RunContext::of_this_process() {
-            Some(run) if run.listener().poll(&mut self.key, context) => Poll::Ready(()),
+        match RunContext::current() {
+            Some(run) if run.cancel_source().poll(&mut self.key, context) => Poll::Ready(()),
             _ => Poll::Pending,
         }
     }
@@ -391,8 +391,8 @@ impl Future for Cancelled {
 
 impl Drop for Cancelled {
     fn drop(&mut self) {
-        if let (Some(key), Some(context)) = (self.key, RunContext::of_this_process()) {
-            context.listener().forget(key);
+        if let (Some(key), Some(context)) = (self.key, RunContext::current()) {
+            context.cancel_source().forget(key);
         }
     }
 }

@@ -14,22 +14,22 @@ use std::time::Duration;
 use crate::clock::{Deadline, Stopwatch};
 use crate::process::Incoming;
 use crate::sync::{lock, unpoisoned};
-use crate::wire::frame::{Frame, FrameReader, Kind, Progress};
+use crate::wire::frame::{Frame, FrameKind, FrameReader, ReadStep};
 
 /// How long an answer to whether the job was asked stands until the stream is looked at again, lest a job that asks in its
 /// innermost loop does nothing else.
-const STANDS: Duration = Duration::from_millis(1);
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// How long those wait who must look themselves, as no thread could be started for them.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Hears what the parent says after the arguments.
 pub(crate) struct CancelSource {
-    was_asked: AtomicBool,
+    is_cancelled: AtomicBool,
     read_half: Mutex<ReadHalf>,
     /// Those that are to be woken, each with a key of its own.
     waiting: Mutex<Waiting>,
-    rung: Condvar,
+    wake_signal: Condvar,
     /// Whether there is a thread that listens, once one was wanted.
     has_thread: OnceLock<bool>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct CancelSource {
 struct ReadHalf {
     frames: FrameReader,
     incoming: Incoming,
-    looked: Option<Stopwatch>,
+    checked: Option<Stopwatch>,
     closed: bool,
 }
 
@@ -51,36 +51,36 @@ struct Waiting {
 impl CancelSource {
     pub(super) fn new(frames: FrameReader, incoming: Incoming) -> Self {
         Self {
-            was_asked: AtomicBool::new(false),
-            read_half: Mutex::new(ReadHalf { frames, incoming, looked: None, closed: false }),
+            is_cancelled: AtomicBool::new(false),
+            read_half: Mutex::new(ReadHalf { frames, incoming, checked: None, closed: false }),
             waiting: Mutex::default(),
-            rung: Condvar::new(),
+            wake_signal: Condvar::new(),
             has_thread: OnceLock::new(),
         }
     }
 
     /// Says whether the job was asked to end.
-    pub(crate) fn was_asked(&self) -> bool {
-        if self.was_asked.load(Ordering::Acquire) {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        if self.is_cancelled.load(Ordering::Acquire) {
             return true;
         }
         let read_half = match self.read_half.try_lock() {
             Ok(read_half) => read_half,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // Whoever has it will tell.
-            Err(TryLockError::WouldBlock) => return self.was_asked.load(Ordering::Acquire),
+            Err(TryLockError::WouldBlock) => return self.is_cancelled.load(Ordering::Acquire),
         };
-        self.look(read_half)
+        self.check_stream(read_half)
     }
 
-    fn look(&self, mut read_half: MutexGuard<'_, ReadHalf>) -> bool {
-        if read_half.looked.is_some_and(|looked| looked.elapsed() < STANDS) {
+    fn check_stream(&self, mut read_half: MutexGuard<'_, ReadHalf>) -> bool {
+        if read_half.checked.is_some_and(|checked| checked.elapsed() < CHECK_INTERVAL) {
             return false;
         }
-        read_half.looked = Some(Stopwatch::start());
-        let is_asked = read_half.poll_stop(Blocking::Glance);
+        read_half.checked = Some(Stopwatch::start());
+        let is_asked = read_half.poll_stop(ReadMode::NonBlocking);
         if is_asked {
-            self.ring();
+            self.wake_all();
         }
         is_asked
     }
@@ -89,22 +89,24 @@ impl CancelSource {
     pub(crate) fn wait(&'static self, deadline: Deadline) -> bool {
         let has_thread = self.has_thread();
         loop {
-            if self.was_asked() {
+            if self.is_cancelled() {
                 return true;
             }
             let waiting = lock(&self.waiting);
             // It may have been told while the lock was open.
-            if self.was_asked.load(Ordering::Acquire) {
+            if self.is_cancelled.load(Ordering::Acquire) {
                 return true;
             }
             let left = deadline.remaining();
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            let left = if has_thread { left } else { Some(left.map_or(LOOK, |left| left.min(LOOK))) };
+            let left = if has_thread { left } else { Some(left.map_or(POLL_INTERVAL, |left| left.min(POLL_INTERVAL))) };
             drop(match left {
-                Some(left) => self.rung.wait_timeout(waiting, left).map_or_else(|e| e.into_inner().0, |woken| woken.0),
-                None => unpoisoned(self.rung.wait(waiting)),
+                Some(left) => {
+                    self.wake_signal.wait_timeout(waiting, left).map_or_else(|e| e.into_inner().0, |woken| woken.0)
+                }
+                None => unpoisoned(self.wake_signal.wait(waiting)),
             });
         }
     }
@@ -113,11 +115,11 @@ impl CancelSource {
     /// one time to the next.
     pub(crate) fn poll(&'static self, key: &mut Option<usize>, context: &Context<'_>) -> bool {
         let has_thread = self.has_thread();
-        if self.was_asked() {
+        if self.is_cancelled() {
             return true;
         }
         let mut waiting = lock(&self.waiting);
-        if self.was_asked.load(Ordering::Acquire) {
+        if self.is_cancelled.load(Ordering::Acquire) {
             return true;
         }
         if !has_thread {
@@ -147,21 +149,21 @@ impl CancelSource {
         *self.has_thread.get_or_init(|| {
             let listen = || {
                 let mut read_half = lock(&self.read_half);
-                if read_half.poll_stop(Blocking::Wait) {
+                if read_half.poll_stop(ReadMode::Blocking) {
                     drop(read_half);
-                    self.ring();
+                    self.wake_all();
                 }
             };
             thread::Builder::new().name("scheduler".to_owned()).spawn(listen).is_ok()
         })
     }
 
-    fn ring(&self) {
+    fn wake_all(&self) {
         let mut waiting = lock(&self.waiting);
-        self.was_asked.store(true, Ordering::Release);
+        self.is_cancelled.store(true, Ordering::Release);
         let wakers = std::mem::take(&mut waiting.wakers);
         drop(waiting);
-        self.rung.notify_all();
+        self.wake_signal.notify_all();
         for (_, waker) in wakers {
             waker.wake();
         }
@@ -170,30 +172,30 @@ impl CancelSource {
 
 impl fmt::Debug for CancelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("was_asked", &self.was_asked).finish_non_exhaustive()
+        f.debug_struct("Listener").field("was_asked", &self.is_cancelled).finish_non_exhaustive()
     }
 }
 
 /// How long to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blocking {
+enum ReadMode {
     /// As long as there is something to hear.
-    Glance,
+    NonBlocking,
     /// Until the job is asked.
-    Wait,
+    Blocking,
 }
 
 impl ReadHalf {
     /// Says whether the job was asked to end.
-    fn poll_stop(&mut self, patience: Blocking) -> bool {
+    fn poll_stop(&mut self, mode: ReadMode) -> bool {
         while !self.closed {
-            let mut stream = BlockingReader(&mut self.incoming, patience);
+            let mut stream = ModeReader(&mut self.incoming, mode);
             match self.frames.read(&mut stream) {
-                Ok(Progress::Frame(Frame { kind: Kind::Stop, .. })) => return true,
-                Ok(Progress::Frame(_) | Progress::Partial) => {}
-                Ok(Progress::WouldBlock) => return false,
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Stop, .. })) => return true,
+                Ok(ReadStep::Frame(_) | ReadStep::Partial) => {}
+                Ok(ReadStep::WouldBlock) => return false,
                 // The parent is gone, and whoever watches over this process ends it; or the job has closed the stream.
-                Ok(Progress::End) | Err(_) => self.closed = true,
+                Ok(ReadStep::End) | Err(_) => self.closed = true,
             }
         }
         false
@@ -201,13 +203,13 @@ impl ReadHalf {
 }
 
 /// The stream, read with so much patience.
-struct BlockingReader<'a>(&'a mut Incoming, Blocking);
+struct ModeReader<'a>(&'a mut Incoming, ReadMode);
 
-impl Read for BlockingReader<'_> {
+impl Read for ModeReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self(incoming, patience) = self;
+        let Self(incoming, mode) = self;
         incoming.check()?;
-        if *patience == Blocking::Wait || incoming.is_ready() {
+        if *mode == ReadMode::Blocking || incoming.is_ready() {
             incoming.read(buffer)
         } else {
             Err(ErrorKind::WouldBlock.into())

@@ -7,10 +7,10 @@ use crate::process;
 pub(crate) use crate::process::ALONE as ROLE;
 
 /// Does what a copy with this role is there for, and returns if this process is none.
-pub(super) fn take_up(role: &str, _: Launcher) {
+pub(super) fn run_role(role: &str, _: Launcher) {
     let Some(assignment) = confirmed(process::take_assignment(role)) else {
         return;
     };
     let (request, frames, (stream, outgoing), milestones, prepared) = assignment.accept();
-    job::run(&request, job::Incoming { frames, stream }, outgoing, milestones, prepared)
+    job::run(&request, job::ParentStream { frames, stream }, outgoing, milestones, prepared)
 }

@@ -13,10 +13,10 @@ use crate::wire::message::{Request, StdioTarget};
 /// Arranges them, or says why that can't be done.
 ///
 /// Call it when it is the job's turn, and no earlier: what the job before it has made may be part of them.
-pub(super) fn arrange(request: &Request) -> Result<(), String> {
+pub(super) fn apply(request: &Request) -> Result<(), String> {
     // A relative path begins where the process was started.
-    lead(StandardStream::Stdout, &request.stdout)?;
-    lead(StandardStream::Stderr, &request.stderr)?;
+    redirect(StandardStream::Stdout, &request.stdout)?;
+    redirect(StandardStream::Stderr, &request.stderr)?;
     if let Some(environment) = &request.environment {
         change_variables(environment);
         environment.current_dir.as_ref().map_or(Ok(()), enter)?;
@@ -25,11 +25,11 @@ pub(super) fn arrange(request: &Request) -> Result<(), String> {
 }
 
 /// Has a stream lead where it is to lead; what came along stands in its place by now.
-fn lead(stream: StandardStream, leads: &StdioTarget) -> Result<(), String> {
+fn redirect(stream: StandardStream, leads: &StdioTarget) -> Result<(), String> {
     let (path, file) = match leads {
-        StdioTarget::Unchanged | StdioTarget::Along(_) => return Ok(()),
-        StdioTarget::Nowhere => (OsStr::new(NULL_DEVICE), File::options().write(true).open(NULL_DEVICE)),
-        StdioTarget::ToFile(path) => (path.as_os_str(), process::append_to(path.as_ref())),
+        StdioTarget::Unchanged | StdioTarget::Sent(_) => return Ok(()),
+        StdioTarget::Null => (OsStr::new(NULL_DEVICE), File::options().write(true).open(NULL_DEVICE)),
+        StdioTarget::Append(path) => (path.as_os_str(), process::append_to(path.as_ref())),
     };
     file.and_then(|file| process::redirect(stream, file)).map_err(|error| {
         let name = match stream {

@@ -7,16 +7,16 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Command;
 
-use super::{exit_unheard, give_up, unprepared, warden};
+use super::{exit_silently, give_up, setup_failure, warden};
 use crate::options::Environment;
 use crate::process::{DataChild, MARKER, Milestones, RUN_MARKER, Streams, become_job, clear_of, take_input};
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::Request;
 
 /// The role of a job that the warden executes: which of the descriptors that it inherits are what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Role {
+pub(super) struct ExecRole {
     pub(super) data: i32,
     /// The standard output, if it isn't to be the null device.
     pub(super) stdout: Option<i32>,
@@ -24,7 +24,7 @@ pub(super) struct Role {
     pub(super) inherited: Vec<i32>,
 }
 
-impl Role {
+impl ExecRole {
     const PREFIX: &str = "job:";
 
     /// Returns what to put into the marker.
@@ -72,14 +72,14 @@ pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, 
 }
 
 /// Runs a job that the warden executed.
-pub(super) fn run(role: Role) -> ! {
-    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let (data, stdout, inherited) = role.take().unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
+pub(super) fn run(role: ExecRole) -> ! {
+    let input = take_input().unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let (data, stdout, inherited) = role.take().unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let mut input = File::from(input);
-    let request = frames.expect(&mut input, Kind::Request);
+    let request = frames.expect(&mut input, FrameKind::Request);
     let Some(mut request) = request.and_then(|request| codec::decode::<Request>(&request).ok()) else {
-        exit_unheard();
+        exit_silently();
     };
     if let Some(environment) = &mut request.environment {
         environment.forget_variables();
@@ -87,8 +87,8 @@ pub(super) fn run(role: Role) -> ! {
     let taken = &request.inherited;
     let inherited = taken.iter().copied().zip(inherited).collect();
     let streams = Streams { stdout, stderr: None, inherited }.clear_of(taken);
-    let data = data.clear_of(taken).unwrap_or_else(|error| give_up(&unprepared(&error)));
-    let input = clear_of(input.into(), taken).unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let data = data.clear_of(taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let input = clear_of(input.into(), taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
     let prepared =
         streams.and_then(|streams| become_job(std::os::unix::process::parent_id(), streams, request.cgroup.as_ref()));
     warden::run_job(&request, data, Milestones::sent(input), prepared)

@@ -8,21 +8,21 @@ use std::sync::Mutex;
 use crate::process::Outgoing;
 use crate::sync::lock;
 use crate::wire::codec;
-use crate::wire::frame::{self, Kind, Mark};
+use crate::wire::frame::{self, FrameKind, StreamMark};
 
 /// The way to the parent, for the job's thread and for the panics of all others.
 ///
 /// A copy that user code forked may come by as well; it has nothing to tell.
 pub(crate) struct FrameSender {
     pub(super) job: u32,
-    mark: Mark,
-    data: Mutex<Outgoing>,
+    mark: StreamMark,
+    outgoing: Mutex<Outgoing>,
 }
 
 impl FrameSender {
     /// Returns the one of this process.
-    pub(super) fn new(mark: Mark, data: Outgoing) -> Self {
-        Self { job: process::id(), mark, data: Mutex::new(data) }
+    pub(super) fn new(mark: StreamMark, outgoing: Outgoing) -> Self {
+        Self { job: process::id(), mark, outgoing: Mutex::new(outgoing) }
     }
 
     /// Says whether this is the job's process, and no copy that the job forked.
@@ -30,11 +30,11 @@ impl FrameSender {
         process::id() == self.job
     }
 
-    pub(super) fn send(&self, kind: Kind, payload: &[u8]) -> io::Result<()> {
-        self.write(|data| frame::write(data, self.mark, kind, payload))
+    pub(super) fn send(&self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
+        self.write(|outgoing| frame::write(outgoing, self.mark, kind, payload))
     }
 
-    pub(super) fn send_encoded(&self, kind: Kind, payload: &impl serde::Serialize) -> io::Result<()> {
+    pub(super) fn send_encoded(&self, kind: FrameKind, payload: &impl serde::Serialize) -> io::Result<()> {
         self.send(kind, &codec::encode(payload).map_err(io::Error::other)?)
     }
 
@@ -42,9 +42,9 @@ impl FrameSender {
         if !self.is_own_process() {
             return Err(io::Error::other("this process was forked by the job"));
         }
-        let mut data = lock(&self.data);
-        data.check()?;
-        write(&mut data)
+        let mut outgoing = lock(&self.outgoing);
+        outgoing.check()?;
+        write(&mut outgoing)
     }
 }
 

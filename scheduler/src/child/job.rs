@@ -8,7 +8,7 @@ use super::cancellation::CancelSource;
 use super::frame_sender::FrameSender;
 use super::panic_hook;
 use super::run_context::RunContext;
-use super::{environment, exit_unheard, unprepared};
+use super::{environment, exit_silently, setup_failure};
 use crate::checkpoint::Checkpoint;
 use crate::invocation::{Completion, CompletionKind, Invocation, OnReturn};
 use crate::launcher;
@@ -17,11 +17,11 @@ use crate::panic_guard::panic_message;
 use crate::process::{self, Milestone, Milestones, Outgoing};
 use crate::registry::{self, Entry};
 use crate::wire::codec;
-use crate::wire::frame::{FrameReader, Kind};
-use crate::wire::message::{Report, Request};
+use crate::wire::frame::{FrameKind, FrameReader};
+use crate::wire::message::{FailureMessage, Request};
 
 /// What comes from the parent, and what of it has been read ahead.
-pub(super) struct Incoming {
+pub(super) struct ParentStream {
     pub(super) frames: FrameReader,
     pub(super) stream: process::Incoming,
 }
@@ -29,49 +29,49 @@ pub(super) struct Incoming {
 /// Runs the function in this process, which was `prepared` to be the job's, tells how it ended, and exits.
 pub(super) fn run(
     request: &Request,
-    incoming: Incoming,
+    incoming: ParentStream,
     outgoing: Outgoing,
     milestones: Milestones,
     prepared: io::Result<()>,
 ) -> ! {
-    let Incoming { mut frames, stream } = incoming;
-    let given = frames.payload_behind(Kind::Resume, Kind::Arguments, stream);
+    let ParentStream { mut frames, stream } = incoming;
+    let given = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, stream);
     let sender = Arc::new(FrameSender::new(request.mark, outgoing));
     if let Err(error) = prepared {
-        let _ = sender.send(Kind::Refused, unprepared(&error).as_bytes());
-        exit_unheard();
+        let _ = sender.send(FrameKind::Refused, setup_failure(&error).as_bytes());
+        exit_silently();
     }
     let Some((checkpoint, arguments)) = given else {
-        exit_unheard();
+        exit_silently();
     };
-    if let Err(reason) = environment::arrange(request) {
-        let _ = sender.send(Kind::Refused, reason.as_bytes());
-        exit_unheard();
+    if let Err(reason) = environment::apply(request) {
+        let _ = sender.send(FrameKind::Refused, reason.as_bytes());
+        exit_silently();
     }
     panic_hook::install(Arc::clone(&sender));
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
-        let listener = CancelSource::new(frames, stream);
-        let context = RunContext::establish(request, checkpoint, Arc::clone(&sender), listener, milestones);
-        context.begin().map_err(|_| Completion(CompletionKind::Abandoned))?;
+        let cancel_source = CancelSource::new(frames, stream);
+        let context = RunContext::init(request, checkpoint, Arc::clone(&sender), cancel_source, milestones);
+        context.mark_called().map_err(|_| Completion(CompletionKind::Abandoned))?;
         // Its time ends before the value is encoded, so that the parent measures the function alone.
-        Ok(Box::new(|| context.end()) as OnReturn)
+        Ok(Box::new(|| context.mark_returned()) as OnReturn)
     };
     let ended = call(request, Invocation::new(arguments, Box::new(start)));
-    if let Some(context) = RunContext::of_this_process() {
+    if let Some(context) = RunContext::current() {
         context.flush();
     }
     // What the job printed stands before its end, as in an ordinary program.
     let _ = io::stdout().flush();
-    let reach = |milestone| RunContext::of_this_process().into_iter().for_each(|context| context.reach(milestone));
+    let reach = |milestone| RunContext::current().into_iter().for_each(|context| context.reach(milestone));
     reach(Milestone::Encoded);
     let told = match ended {
-        CompletionKind::Value(bytes) => sender.send(Kind::Value, &bytes),
+        CompletionKind::Value(bytes) => sender.send(FrameKind::Value, &bytes),
         CompletionKind::Failed(report) => {
-            codec::encode(&report).map_err(io::Error::other).and_then(|bytes| sender.send(Kind::Failed, &bytes))
+            codec::encode(&report).map_err(io::Error::other).and_then(|bytes| sender.send(FrameKind::Failed, &bytes))
         }
-        CompletionKind::Refused(reason) => sender.send(Kind::Refused, reason.as_bytes()),
-        CompletionKind::Abandoned => exit_unheard(),
+        CompletionKind::Refused(reason) => sender.send(FrameKind::Refused, reason.as_bytes()),
+        CompletionKind::Abandoned => exit_silently(),
     };
     reach(Milestone::Delivered);
     exit(i32::from(told.is_err()))
@@ -87,16 +87,16 @@ fn call(request: &Request, stage: Invocation<'_>) -> CompletionKind {
         Ok(Completion(ended)) => ended,
         Err(payload) => {
             let message = panic_message(&*payload);
-            let Some(context) = RunContext::of_this_process() else {
+            let Some(context) = RunContext::current() else {
                 return CompletionKind::Refused(format!("reading its arguments panicked: {message}"));
             };
-            context.end();
+            context.mark_returned();
             // The hook saw more; where the job has put its own hook in our place, the payload is all there is.
             let unseen = || Panic { message: message.to_owned(), location: None, thread: None, backtrace: None };
             let panic = panic_hook::caught(message).unwrap_or_else(unseen);
             // Dropping a payload can panic again.
             std::mem::forget(payload);
-            CompletionKind::Failed(Report::Panicked(panic))
+            CompletionKind::Failed(FailureMessage::Panicked(panic))
         }
     }
 }

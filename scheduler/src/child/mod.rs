@@ -10,14 +10,14 @@ mod executed;
 mod frame_sender;
 mod job;
 mod panic_hook;
-mod reporter;
 mod run_context;
+mod throttle;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-use direct as post;
+use direct as entry;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-use warden as post;
+use warden as entry;
 
 use std::env;
 use std::io::{self, Write};
@@ -68,7 +68,7 @@ pub(crate) fn enter(launcher: Launcher) {
         refuse_to_be_the_application();
         return;
     };
-    forget_the_marker();
+    remove_marker();
     let role = role.to_str().unwrap_or_default();
     if launcher == Launcher::Main {
         // A job may run jobs itself.
@@ -76,7 +76,7 @@ pub(crate) fn enter(launcher: Launcher) {
     }
     // Now, and not when a job is run: a fork server stays what it is, whatever becomes of its file.
     launcher::stamp();
-    post::take_up(role, launcher);
+    entry::run_role(role, launcher);
     #[cfg(unix)]
     crate::process::forget_kept();
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
@@ -96,7 +96,7 @@ fn refuse_to_be_the_application() {
 /// Returns what stands in the marker of a copy that this process starts: the role, and the id of this process, which the copy
 /// watches.
 pub(crate) fn role() -> String {
-    format!("{}:{}", post::ROLE, std::process::id())
+    format!("{}:{}", entry::ROLE, std::process::id())
 }
 
 /// Returns whether this is a copy that is there to run a job, or for which.
@@ -107,7 +107,7 @@ fn confirmed<T>(told: io::Result<T>) -> T {
 }
 
 /// Tells why a job can't be run.
-fn unprepared(error: &io::Error) -> String {
+fn setup_failure(error: &io::Error) -> String {
     format!("its process could not be made: {error}")
 }
 
@@ -120,13 +120,13 @@ fn give_up(why: &str) -> ! {
 
 /// Ends a process that nobody waits for.
 #[expect(clippy::disallowed_methods, reason = "there is nobody to return to")]
-fn exit_unheard() -> ! {
+fn exit_silently() -> ! {
     std::process::exit(1)
 }
 
 /// Removes the marker, so that user code, and whatever it starts, never sees it.
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
-fn forget_the_marker() {
+fn remove_marker() {
     // SAFETY: `init` stands first in `main`; under libtest the other thread waits for this one.
     unsafe { env::remove_var(MARKER) };
 }

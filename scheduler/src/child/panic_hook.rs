@@ -20,13 +20,13 @@ use crate::launcher;
 use crate::outcome::{Location, Panic};
 use crate::panic_guard::panic_message;
 use crate::sync::lock;
-use crate::wire::frame::Kind;
+use crate::wire::frame::FrameKind;
 use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
 thread_local! {
     /// The last two panics of this thread, the later one last: a panic and one that a destructor raised while the first one
     /// unwound are both under way.
-    static LAST: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
+    static LAST: RefCell<Vec<CapturedPanic>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The panics that were sent, of every thread: the first ones, so that no flood of panics is one of frames.
@@ -38,7 +38,7 @@ const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
 const IN_CLEANUP: &str = "panic in a destructor during cleanup";
 
 /// A panic, and the frames of its thread, which have no names yet.
-struct Seen {
+struct CapturedPanic {
     panic: Panic,
     backtrace: Backtrace,
 }
@@ -46,10 +46,10 @@ struct Seen {
 /// A panic hook, as the standard library keeps it.
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-static PRINTING: OnceLock<Printing> = OnceLock::new();
+static OUTPUT: OnceLock<PanicOutput> = OnceLock::new();
 
 /// How a panic is printed.
-enum Printing {
+enum PanicOutput {
     /// By the hook that was there before, as in an ordinary program.
     Before { hook: Hook, is_users: bool },
     /// Message and place in the hook, and the backtrace later, if the panic ends the job: the standard library's own hook
@@ -58,39 +58,39 @@ enum Printing {
 }
 
 /// Has every panic, of any thread, sent to the parent, and printed as in an ordinary program.
-pub(super) fn install(frames: Arc<FrameSender>) {
-    let printing = PRINTING.get_or_init(|| Printing::chosen(panic::take_hook()));
-    panic::set_hook(Box::new(move |info| witness(info, &frames, printing)));
+pub(super) fn install(sender: Arc<FrameSender>) {
+    let output = OUTPUT.get_or_init(|| PanicOutput::chosen(panic::take_hook()));
+    panic::set_hook(Box::new(move |info| on_panic(info, &sender, output)));
 }
 
-fn witness(info: &PanicHookInfo<'_>, frames: &FrameSender, printing: &Printing) {
-    let seen = Seen::of(info);
-    send(&seen.panic, frames);
+fn on_panic(info: &PanicHookInfo<'_>, sender: &FrameSender, output: &PanicOutput) {
+    let captured = CapturedPanic::of(info);
+    send(&captured.panic, sender);
     if ends_the_process(info) {
-        return send_the_last(seen, info, frames, printing);
+        return send_the_last(captured, info, sender, output);
     }
-    printing.print(info, &seen.panic);
+    output.print(info, &captured.panic);
     // A thread that is being torn down has no place to keep it.
     let _ = LAST.try_with(|last| {
         let mut last = last.borrow_mut();
         if last.len() > 1 {
             last.remove(0);
         }
-        last.push(seen);
+        last.push(captured);
     });
 }
 
 /// Sends one of the first panics.
-fn send(panic: &Panic, frames: &FrameSender) {
+fn send(panic: &Panic, sender: &FrameSender) {
     // In a copy that the job forked, a thread that isn't there may have the lock.
-    if !frames.is_own_process() {
+    if !sender.is_own_process() {
         return;
     }
     let mut first = lock(&FIRST);
     if first.len() < PANIC_LIMIT {
         let sent = Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() };
         // If the parent is gone, the panic goes on all the same.
-        let _ = frames.send_encoded(Kind::Panicking, &sent);
+        let _ = sender.send_encoded(FrameKind::Panicking, &sent);
         first.push(panic.clone());
     }
 }
@@ -101,34 +101,34 @@ fn shortened(message: &str) -> &str {
 }
 
 /// Sends the cause of the end of this process. The function's time is over, whichever thread it is.
-fn send_the_last(seen: Seen, info: &PanicHookInfo<'_>, frames: &FrameSender, printing: &Printing) {
-    if frames.is_own_process()
-        && let Some(context) = RunContext::of_this_process()
+fn send_the_last(captured: CapturedPanic, info: &PanicHookInfo<'_>, sender: &FrameSender, output: &PanicOutput) {
+    if sender.is_own_process()
+        && let Some(context) = RunContext::current()
     {
-        context.end();
+        context.mark_returned();
     }
-    let own = seen.panic.clone();
-    let mut cause = cause(seen);
-    let _ = frames.send_encoded(Kind::Fatal, &cause.panic);
-    printing.print(info, &own);
+    let own = captured.panic.clone();
+    let mut cause = cause(captured);
+    let _ = sender.send_encoded(FrameKind::Fatal, &cause.panic);
+    output.print(info, &own);
     if cause.resolve() {
-        let _ = frames.send_encoded(Kind::Fatal, &cause.panic);
-        printing.print_rest(&cause.panic);
+        let _ = sender.send_encoded(FrameKind::Fatal, &cause.panic);
+        output.print_rest(&cause.panic);
     }
 }
 
 /// Returns the panic that brought this one about, where this one only says that the other must not unwind.
-fn cause(seen: Seen) -> Seen {
-    let back = match seen.panic.message.as_str() {
+fn cause(captured: CapturedPanic) -> CapturedPanic {
+    let back = match captured.panic.message.as_str() {
         CANNOT_UNWIND => 1,
         IN_CLEANUP => 2,
-        _ => return seen,
+        _ => return captured,
     };
     let taken = LAST.try_with(|last| {
         let mut last = last.borrow_mut();
-        last.len().checked_sub(back).map(|process_kind| last.swap_remove(process_kind))
+        last.len().checked_sub(back).map(|index| last.swap_remove(index))
     });
-    taken.ok().flatten().unwrap_or(seen)
+    taken.ok().flatten().unwrap_or(captured)
 }
 
 /// Says whether the process ends by this panic, whatever waits to catch it.
@@ -140,21 +140,21 @@ fn ends_the_process(info: &PanicHookInfo<'_>) -> bool {
 /// Returns the panic of which the job's thread has caught this message, with its backtrace if one is wanted, which is printed,
 /// too.
 pub(super) fn caught(message: &str) -> Option<Panic> {
-    let last = LAST.with(RefCell::take).pop().filter(|seen| seen.panic.message == message);
-    let Some(mut seen) = last else {
+    let last = LAST.with(RefCell::take).pop().filter(|captured| captured.panic.message == message);
+    let Some(mut captured) = last else {
         // Another thread's panic, raised once more in this one, has passed no hook.
         let first = lock(&FIRST);
         return first.iter().rfind(|panic| panic.message == message).cloned();
     };
-    if seen.resolve()
-        && let Some(printing) = PRINTING.get()
+    if captured.resolve()
+        && let Some(output) = OUTPUT.get()
     {
-        printing.print_rest(&seen.panic);
+        output.print_rest(&captured.panic);
     }
-    Some(seen.panic)
+    Some(captured.panic)
 }
 
-impl Printing {
+impl PanicOutput {
     /// Returns how panics are printed where this hook was there before.
     fn chosen(before: Hook) -> Self {
         let wants_backtraces = env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0");
@@ -214,8 +214,8 @@ fn without_own_frames(backtrace: &str) -> &str {
     };
     // What follows is the rest of its line, and where it is in the source, up to the next frame.
     let mut begin = own;
-    for (process_kind, _) in backtrace[own..].match_indices('\n') {
-        begin = own + process_kind + 1;
+    for (index, _) in backtrace[own..].match_indices('\n') {
+        begin = own + index + 1;
         if !backtrace[begin..].trim_start().starts_with("at ") {
             break;
         }
@@ -223,7 +223,7 @@ fn without_own_frames(backtrace: &str) -> &str {
     &backtrace[begin..]
 }
 
-impl Seen {
+impl CapturedPanic {
     fn of(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
         let message = match payload.downcast_ref::<String>() {
@@ -259,11 +259,11 @@ mod tests {
     fn a_backtrace_begins_behind_the_frames_of_the_hook() {
         let own = module_path!().strip_suffix("::tests").expect("it is a module of the hook");
         let rest = "   3: std::panicking::panic_with_hook\n             at std.rs:1:1\n   4: user::at\n";
-        let frames = format!(
+        let sender = format!(
             "   0: std::backtrace::Backtrace::create\n   1: {own}::Seen::of\n             at hook.rs:2:2\n   \
              2: {own}::install::{{{{closure}}}}\n             at hook.rs:3:3\n{rest}"
         );
-        assert_eq!(without_own_frames(&frames), rest);
+        assert_eq!(without_own_frames(&sender), rest);
         assert_eq!(without_own_frames(rest), rest);
     }
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use super::cancellation::CancelSource;
 use super::frame_sender::FrameSender;
-use super::reporter::Reporter;
+use super::throttle::Throttle;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
 use crate::process::{Milestone, Milestones};
 use crate::registry;
-use crate::wire::frame::Kind;
+use crate::wire::frame::FrameKind;
 use crate::wire::message::{Hello, Request};
 use crate::wire::value::Encoding;
 
-static PRESENT: OnceLock<RunContext> = OnceLock::new();
+static CONTEXT: OnceLock<RunContext> = OnceLock::new();
 
 /// The run that this process is there for: there is one in the life of a process.
 #[derive(Debug)]
@@ -29,14 +29,14 @@ pub(crate) struct RunContext {
     /// Runs once the function is called.
     stopwatch: OnceLock<Stopwatch>,
     /// The time of the function is over.
-    has_ended: AtomicBool,
+    has_returned: AtomicBool,
     /// What an earlier attempt has saved.
     checkpoint: Option<Checkpoint>,
     /// How values of the job are encoded.
     encoding: Encoding,
-    frames: Arc<FrameSender>,
-    reporter: Reporter,
-    listener: CancelSource,
+    sender: Arc<FrameSender>,
+    throttle: Throttle,
+    cancel_source: CancelSource,
     milestones: Milestones,
 }
 
@@ -46,69 +46,69 @@ pub(crate) enum ProcessKind {
     /// The job's process.
     Job(&'static RunContext),
     /// A copy that the job has forked.
-    Copy,
+    ForkOfJob,
     /// A process that has no run.
-    Outside,
+    Other,
 }
 
 impl RunContext {
     /// Makes this process one that has a run.
-    pub(super) fn establish(
+    pub(super) fn init(
         request: &Request,
         checkpoint: Option<Checkpoint>,
-        frames: Arc<FrameSender>,
-        listener: CancelSource,
+        sender: Arc<FrameSender>,
+        cancel_source: CancelSource,
         milestones: Milestones,
     ) -> &'static Self {
-        PRESENT.get_or_init(|| Self {
+        CONTEXT.get_or_init(|| Self {
             id: request.id.clone(),
             attempt: request.attempt,
             timeout: request.timeout,
             deadline: OnceLock::new(),
             stopwatch: OnceLock::new(),
-            has_ended: AtomicBool::new(false),
+            has_returned: AtomicBool::new(false),
             checkpoint,
             encoding: registry::exact(&request.job).map_or_else(Encoding::default, |job| job.output().encoding()),
-            frames,
-            reporter: Reporter::default(),
-            listener,
+            sender,
+            throttle: Throttle::default(),
+            cancel_source,
             milestones,
         })
     }
 
     /// Says where this process is.
     pub(crate) fn process_kind() -> ProcessKind {
-        match PRESENT.get() {
-            Some(context) if context.frames.is_own_process() => ProcessKind::Job(context),
-            Some(_) => ProcessKind::Copy,
-            None => ProcessKind::Outside,
+        match CONTEXT.get() {
+            Some(context) if context.sender.is_own_process() => ProcessKind::Job(context),
+            Some(_) => ProcessKind::ForkOfJob,
+            None => ProcessKind::Other,
         }
     }
 
     /// Returns the run of this process, if it has one. A copy that the job has forked has none.
-    pub(crate) fn of_this_process() -> Option<&'static Self> {
+    pub(crate) fn current() -> Option<&'static Self> {
         if let ProcessKind::Job(context) = Self::process_kind() { Some(context) } else { None }
     }
 
     /// Tells that the function is called now.
-    pub(super) fn begin(&self) -> io::Result<()> {
+    pub(super) fn mark_called(&self) -> io::Result<()> {
         // Before it is told, so that whoever is asked to end finds that its time is over.
         self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
         self.milestones.reach(Milestone::Called);
-        let told = self.frames.send_encoded(Kind::Started, &Hello { job: self.frames.job });
+        let told = self.sender.send_encoded(FrameKind::Started, &Hello { job: self.sender.job });
         self.stopwatch.get_or_init(Stopwatch::start);
         told
     }
 
     /// Ends the function's time, once: it has returned, or a panic ends it.
-    pub(super) fn end(&self) {
+    pub(super) fn mark_returned(&self) {
         let Some(took) = self.stopwatch.get().map(|stopwatch| stopwatch.elapsed()) else {
             return;
         };
-        if !self.has_ended.swap(true, Ordering::Relaxed) {
+        if !self.has_returned.swap(true, Ordering::Relaxed) {
             self.milestones.reach(Milestone::Returned);
             // If the parent is gone, the outcome has nowhere to go either.
-            let _ = self.frames.send_encoded(Kind::Took, &took);
+            let _ = self.sender.send_encoded(FrameKind::Elapsed, &took);
         }
     }
 
@@ -144,26 +144,26 @@ impl RunContext {
 
     /// Saves what a checkpoint is sent as.
     pub(crate) fn save(&self, encoded: &[u8]) -> io::Result<()> {
-        self.frames.send(Kind::Checkpoint, encoded)
+        self.sender.send(FrameKind::Checkpoint, encoded)
     }
 
     /// Tells how much is done, of how much.
     pub(crate) fn progress(&self, done: u64, total: u64) {
-        self.reporter.progress(&self.frames, done, total);
+        self.throttle.progress(&self.sender, done, total);
     }
 
     /// Tells what the job is at.
     pub(crate) fn message(&self, text: &str) {
-        self.reporter.message(&self.frames, text);
+        self.throttle.message(&self.sender, text);
     }
 
     /// Tells what was held back, lest there was too much of it.
     pub(super) fn flush(&self) {
-        self.reporter.flush(&self.frames);
+        self.throttle.flush(&self.sender);
     }
 
     /// Returns what hears that the job is asked to end.
-    pub(crate) fn listener(&self) -> &CancelSource {
-        &self.listener
+    pub(crate) fn cancel_source(&self) -> &CancelSource {
+        &self.cancel_source
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::executed::{self, Role};
-use super::{confirmed, give_up, job, unprepared};
+use super::executed::{self, ExecRole};
+use super::{confirmed, give_up, job, setup_failure};
 use crate::clock::Deadline;
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
@@ -14,30 +14,30 @@ use crate::process::{
     ParentWatch, Reaped, SigchldEvent, Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
 };
 use crate::wire::codec;
-use crate::wire::frame::{self, Frame, FrameReader, Kind, Progress};
-use crate::wire::message::{ExitReport, Hello, Next, Ready, Request};
+use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
+use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode};
 
 /// How long killing and reaping may take before the warden gives up and names what is left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long the warden waits for the bell until it looks by itself whether its job has ended.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many processes are collected until the warden reads what the parent has sent: a storm of orphans would keep it from
 /// that.
-const AT_A_TIME: usize = 64;
+const REAP_BATCH: usize = 64;
 
 /// What stands in the marker of a copy that is to be a warden.
 pub(super) const ROLE: &str = "warden";
 
 /// Does what a copy with this role is there for, and returns if this process is none.
-pub(super) fn take_up(role: &str, launcher: Launcher) {
+pub(super) fn run_role(role: &str, launcher: Launcher) {
     if let Some(parent) = Announced::parse(role, ROLE)
         && confirmed(process::was_started_as_copy())
     {
         run(launcher, parent);
     }
-    if let Some(role) = Role::parse(role)
+    if let Some(role) = ExecRole::parse(role)
         && confirmed(process::was_started_as_copy())
     {
         executed::run(role);
@@ -48,29 +48,29 @@ pub(super) fn take_up(role: &str, launcher: Launcher) {
 ///
 /// All that can be done before the first request is: the warden may have been started ahead of it.
 fn run(launcher: Launcher, parent: Announced) -> ! {
-    let input = take_input().unwrap_or_else(|error| give_up(&unprepared(&error)));
+    let input = take_input().unwrap_or_else(|error| give_up(&setup_failure(&error)));
     // With it goes all that there was to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
-    let frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let mut parent = Parent { control: ControlChild::new(input), frames, watch };
+    let frames = FrameReader::learning_mark(frame::LIMIT);
+    let mut parent = ParentLink { control: ControlChild::new(input), frames, watch };
     // The first request hears of it if this is in vain.
     let prepared = become_warden();
-    let method = if process::has_other_threads(expected_threads(launcher)) { Ready::ToExecute } else { Ready::ToFork };
-    let mut request = parent.next_request(method);
+    let mode = if process::has_other_threads(expected_threads(launcher)) { SpawnMode::Exec } else { SpawnMode::Fork };
+    let mut request = parent.next_request(mode);
     let sigchld = prepared.unwrap_or_else(|error| {
         parent.refuse(&error);
         exit_warden()
     });
-    let mut warden = Warden { launcher, method, parent, sigchld, milestones: Milestones::shared() };
+    let mut warden = Warden { launcher, mode, parent, sigchld, milestones: Milestones::shared() };
     loop {
         let next = request.next;
         warden = warden.serve(&request);
-        if next == Next::End {
+        if next == AfterRun::Exit {
             // The parent may wait for this core, to call the next job.
             std::thread::yield_now();
             exit_warden();
         }
-        request = warden.parent.next_request(method);
+        request = warden.parent.next_request(mode);
     }
 }
 
@@ -78,7 +78,7 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
 pub(super) fn run_job(request: &Request, data: DataChild, milestones: Milestones, prepared: io::Result<()>) -> ! {
     let (stream, outgoing) = data.split();
     let frames = FrameReader::new(request.mark, frame::LIMIT);
-    job::run(request, job::Incoming { frames, stream }, outgoing, milestones, prepared)
+    job::run(request, job::ParentStream { frames, stream }, outgoing, milestones, prepared)
 }
 
 /// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
@@ -94,8 +94,8 @@ fn expected_threads(launcher: Launcher) -> usize {
 /// A warden with all that it needs.
 struct Warden {
     launcher: Launcher,
-    method: Ready,
-    parent: Parent,
+    mode: SpawnMode,
+    parent: ParentLink,
     sigchld: SigchldEvent,
     /// Those of the job that runs.
     milestones: Milestones,
@@ -118,9 +118,9 @@ impl Warden {
                 return self;
             }
         };
-        let job = match self.method {
-            Ready::ToExecute => self.execute(request, &data, &streams),
-            Ready::ToFork => {
+        let job = match self.mode {
+            SpawnMode::Exec => self.execute(request, &data, &streams),
+            SpawnMode::Fork => {
                 self.milestones.reset();
                 let warden = std::process::id();
                 match process::fork() {
@@ -155,10 +155,10 @@ impl Warden {
         let Streams { stdout, stderr, inherited } = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
-        frame::write(&mut message, request.mark, Kind::Request, &payload)?;
+        frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;
         let (input, own) = process::input_with(message)?;
         self.milestones = Milestones::received(own);
-        let role = Role {
+        let role = ExecRole {
             data: process::inheritable(data.as_fd())?,
             stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
             inherited: inherited
@@ -179,68 +179,69 @@ impl Warden {
     fn watch(&mut self, job: ChildPid, fallback: Fallback, cgroup: Option<&Cgroup>) {
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job says it, too; and if the parent is gone, the end of its stream says so next.
-        let _ = self.parent.send(Kind::Hello, &codec::encode(&hello).expect("numbers always encode"));
-        let mut witness = Witness { job, exit: None, usage: Usage::default(), killed: 0 };
+        let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
+        let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0 };
         let over =
-            wait_for_the_end(&mut witness, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
+            wait_for_the_end(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
         let ran = self.milestones.ran();
         // By now nothing has been killed from here.
-        witness.killed = 0;
-        let unreaped = witness.exit.is_none().then_some(job);
+        status.killed = 0;
+        let unreaped = status.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
         // Where it can be removed, nothing is left in it.
         let left = cgroup.filter(|cgroup| !cgroup.remove());
         left.inspect(|cgroup| cgroup.kill());
-        let swept = process::sweep(unreaped, &self.sigchld, deadline, |reaped| witness.note(&reaped));
+        let swept = process::sweep(unreaped, &self.sigchld, deadline, |reaped| status.note(&reaped));
         let sweep = match swept {
             Ok(escaped) if !escaped.is_empty() => {
                 Sweep::escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()))
             }
-            Ok(_) if witness.killed > 0 => Sweep::Killed(witness.killed),
+            Ok(_) if status.killed > 0 => Sweep::Killed(status.killed),
             Ok(_) => Sweep::Clean,
-            Err(_) => Sweep::Unproved { killed: witness.killed },
+            Err(_) => Sweep::Unproved { killed: status.killed },
         };
         let is_contained = cgroup.is_some() && left.is_none_or(|cgroup| cgroup.end(deadline));
         let swept_by = if is_contained { SweptBy::Cgroup } else { SweptBy::Warden };
         self.parent.report(&ExitReport {
-            exit: witness.exit,
-            usage: witness.usage,
+            exit: status.exit,
+            usage: status.usage,
             sweep,
             swept_by,
             ran,
-            expired: over == Over::Expired,
+            expired: over == WaitEnd::Expired,
         });
     }
 }
 
 /// The one that the warden answers to.
-struct Parent {
+struct ParentLink {
     control: ControlChild,
     frames: FrameReader,
     watch: ParentWatch,
 }
 
-impl Parent {
+impl ParentLink {
     /// Waits for the next request, and ends the process if there is none.
-    fn next_request(&mut self, method: Ready) -> Request {
+    fn next_request(&mut self, mode: SpawnMode) -> Request {
         loop {
             match self.frames.read(&mut self.control) {
-                Ok(Progress::Frame(Frame { kind: Kind::Request, payload })) => match codec::decode(&payload) {
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Request, payload })) => match codec::decode(&payload) {
                     Ok(request) => return request,
                     Err(_) => exit_warden(),
                 },
-                Ok(Progress::Frame(Frame { kind: Kind::Ask, .. })) => {
-                    let told = self.send(Kind::Ready, &codec::encode(&method).expect("numbers always encode"));
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::ReadyQuery, .. })) => {
+                    let told = self.send(FrameKind::Ready, &codec::encode(&mode).expect("numbers always encode"));
                     told.unwrap_or_else(|_| exit_warden());
                 }
                 // A word to end a job comes here when that had just ended.
-                Ok(Progress::Frame(Frame { kind: Kind::Kill | Kind::Terminate, .. }) | Progress::Partial) => {}
-                Ok(Progress::WouldBlock) => {
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
+                }
+                Ok(ReadStep::WouldBlock) => {
                     if self.wait(None, Deadline::after(Duration::MAX)) == Woken::ByItsExit {
                         exit_warden();
                     }
                 }
-                Ok(Progress::Frame(_) | Progress::End) | Err(_) => exit_warden(),
+                Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => exit_warden(),
             }
         }
     }
@@ -251,15 +252,15 @@ impl Parent {
     }
 
     /// Says something.
-    fn send(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+    fn send(&mut self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
         let mark = self.frames.mark().expect("the parent speaks first");
         frame::write(&mut self.control, mark, kind, payload)
     }
 
     fn refuse(&mut self, error: &io::Error) {
-        let kind = if process::lacks_room(error) { Kind::NoRoom } else { Kind::Refused };
+        let kind = if process::lacks_room(error) { FrameKind::NoRoom } else { FrameKind::Refused };
         // The report that follows says as much as is needed.
-        let _ = self.send(kind, unprepared(error).as_bytes());
+        let _ = self.send(kind, setup_failure(error).as_bytes());
         // Where no process was made none is left, and the kernel says so.
         let sweep = match process::reap() {
             Ok(Reaped::NoChildren) => Sweep::Clean,
@@ -277,32 +278,32 @@ impl Parent {
 
     /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.
     fn report(&mut self, report: &ExitReport) {
-        let told = self.send(Kind::Exit, &codec::encode(report).expect("numbers always encode"));
+        let told = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
         told.unwrap_or_else(|_| exit_warden());
     }
 
     /// Reads what was said of the job that runs.
-    fn wish(&mut self) -> Wish {
+    fn next_command(&mut self) -> ParentCommand {
         match self.frames.read(&mut self.control) {
-            Ok(Progress::Partial | Progress::WouldBlock) => Wish::None,
-            Ok(Progress::Frame(Frame { kind: Kind::Terminate, .. })) => Wish::ToAsk,
+            Ok(ReadStep::Partial | ReadStep::WouldBlock) => ParentCommand::None,
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
             // There is nothing else to say after the request.
-            Ok(Progress::Frame(_) | Progress::End) | Err(_) => Wish::ToEnd,
+            Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
         }
     }
 }
 
 /// What the parent wants done about a job that runs.
-enum Wish {
+enum ParentCommand {
     None,
     /// It is to be asked to end.
-    ToAsk,
+    Terminate,
     /// It must end, because the parent says so or is gone.
-    ToEnd,
+    Kill,
 }
 
 /// What the warden has seen of its job.
-struct Witness {
+struct JobStatus {
     job: ChildPid,
     exit: Option<Exit>,
     usage: Usage,
@@ -310,7 +311,7 @@ struct Witness {
     killed: usize,
 }
 
-impl Witness {
+impl JobStatus {
     fn note(&mut self, reaped: &Reaped) {
         let Reaped::Process { pid, exit, usage } = reaped else {
             return;
@@ -326,7 +327,7 @@ impl Witness {
 
 /// Why a job is no longer waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
+enum WaitEnd {
     /// It has exited, or the parent wants it killed, or is gone.
     Otherwise,
     /// Its time is over, and the parent has not said so.
@@ -334,38 +335,43 @@ enum Over {
 }
 
 /// Returns once the job has ended, or must.
-fn wait_for_the_end(witness: &mut Witness, parent: &mut Parent, sigchld: &SigchldEvent, due: impl Fn() -> Due) -> Over {
+fn wait_for_the_end(
+    status: &mut JobStatus,
+    parent: &mut ParentLink,
+    sigchld: &SigchldEvent,
+    due: impl Fn() -> Due,
+) -> WaitEnd {
     loop {
         sigchld.hush();
-        let mut left = AT_A_TIME;
+        let mut left = REAP_BATCH;
         while left > 0 {
             match process::reap() {
-                Ok(reaped @ Reaped::Process { .. }) => witness.note(&reaped),
+                Ok(reaped @ Reaped::Process { .. }) => status.note(&reaped),
                 Ok(Reaped::Nothing) => break,
-                Ok(Reaped::NoChildren) | Err(_) => return Over::Otherwise,
+                Ok(Reaped::NoChildren) | Err(_) => return WaitEnd::Otherwise,
             }
             left -= 1;
         }
-        if witness.exit.is_some() {
-            return Over::Otherwise;
+        if status.exit.is_some() {
+            return WaitEnd::Otherwise;
         }
         let look = match due() {
-            Due::Now => return Over::Expired,
+            Due::Now => return WaitEnd::Expired,
             // Where more have ended than were collected, the bell may not ring for them.
             _ if left == 0 => Duration::ZERO,
-            Due::In(left) => left.min(LOOK),
-            Due::Never => LOOK,
+            Due::In(left) => left.min(POLL_INTERVAL),
+            Due::Never => POLL_INTERVAL,
         };
         let has_buffered = parent.frames.has_buffered();
         let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(sigchld), Deadline::after(look)) };
         match woken {
             Woken::Otherwise => {}
-            Woken::ByItsExit => return Over::Otherwise,
-            Woken::ByTheParent => match parent.wish() {
-                Wish::None => {}
+            Woken::ByItsExit => return WaitEnd::Otherwise,
+            Woken::ByTheParent => match parent.next_command() {
+                ParentCommand::None => {}
                 // It has not been reaped, so that the group is still its own. Where nobody is left there, nobody is asked.
-                Wish::ToAsk => drop(witness.job.terminate_group()),
-                Wish::ToEnd => return Over::Otherwise,
+                ParentCommand::Terminate => drop(status.job.terminate_group()),
+                ParentCommand::Kill => return WaitEnd::Otherwise,
             },
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::wire::codec;
 #[cfg(unix)]
 use crate::wire::frame::Frame;
-use crate::wire::frame::Kind;
-use crate::wire::message::{ExitReport, Hello, Ready};
+use crate::wire::frame::FrameKind;
+use crate::wire::message::{ExitReport, Hello, SpawnMode};
 
 /// What is told of a job.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub(crate) enum WorkerEvent {
     /// Its process kills itself at a deadline that the parent has not kept, after its function ran that long.
     Expired(Duration),
     /// How the processes of jobs will be made.
-    Ready(Ready),
+    Ready(SpawnMode),
     /// None of these, but a frame of this kind, or one that can't be read.
-    Unexpected(Kind),
+    Unexpected(FrameKind),
 }
 
 /// What came of listening for a word.
@@ -47,12 +47,12 @@ impl WorkerEvent {
     /// Reads it from a frame.
     pub(crate) fn from_frame(Frame { kind, payload }: Frame) -> Self {
         match kind {
-            Kind::Hello => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Hello),
-            Kind::Refused => Self::Refused(String::from_utf8_lossy(&payload).into_owned()),
-            Kind::NoRoom => Self::NoRoom(String::from_utf8_lossy(&payload).into_owned()),
-            Kind::Exit => Self::Exit(codec::decode(&payload).ok()),
-            Kind::Expired => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Expired),
-            Kind::Ready => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Ready),
+            FrameKind::Hello => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Hello),
+            FrameKind::Refused => Self::Refused(String::from_utf8_lossy(&payload).into_owned()),
+            FrameKind::NoRoom => Self::NoRoom(String::from_utf8_lossy(&payload).into_owned()),
+            FrameKind::Exit => Self::Exit(codec::decode(&payload).ok()),
+            FrameKind::Expired => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Expired),
+            FrameKind::Ready => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Ready),
             kind => Self::Unexpected(kind),
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use super::DataSocket;
-use crate::wire::frame::{FrameError, FrameReader, Progress};
+use crate::wire::frame::{FrameError, FrameReader, ReadStep};
 
 /// The stream to and from a job, which never blocks.
 #[derive(Debug)]
@@ -36,17 +36,17 @@ impl Stream {
     }
 
     /// Reads a step of what the job says.
-    pub(crate) fn read(&mut self, frames: &mut FrameReader) -> Result<Progress, FrameError> {
+    pub(crate) fn read(&mut self, frames: &mut FrameReader) -> Result<ReadStep, FrameError> {
         self.flush();
         let Some(data) = &mut self.data else {
-            return Ok(Progress::End);
+            return Ok(ReadStep::End);
         };
         let progress = match frames.read(data) {
             // It has ended with something unread, such as its arguments.
-            Err(FrameError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => Ok(Progress::End),
+            Err(FrameError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => Ok(ReadStep::End),
             progress => progress,
         };
-        if matches!(progress, Ok(Progress::End) | Err(_)) {
+        if matches!(progress, Ok(ReadStep::End) | Err(_)) {
             self.data = None;
         }
         progress

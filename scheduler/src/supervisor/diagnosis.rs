@@ -7,7 +7,7 @@ use super::state_machine::Verdict;
 use crate::options;
 use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, Panic, Sweep, SweptBy, Usage};
 use crate::process::{ExitClass, exit_class, signal_name};
-use crate::wire::message::{ExitReport, Hello, Report};
+use crate::wire::message::{ExitReport, FailureMessage, Hello};
 
 /// The least time that a process must have had to exit before it is said not to have done so.
 const BLAMED: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ pub(super) struct Observations {
 #[derive(Debug)]
 pub(super) enum Answer {
     Value(Vec<u8>),
-    Failed(Report),
+    Failed(FailureMessage),
 }
 
 /// How long things were allowed to take.
@@ -266,11 +266,11 @@ impl Observations {
     }
 }
 
-fn told(report: Report) -> Failure {
+fn told(report: FailureMessage) -> Failure {
     match report {
-        Report::Returned { message, sources } => Failure::Returned { message, sources },
-        Report::Panicked(panic) => Failure::Panicked(panic),
-        Report::Unserializable { message } => Failure::Unserializable { message },
+        FailureMessage::Returned { message, sources } => Failure::Returned { message, sources },
+        FailureMessage::Panicked(panic) => Failure::Panicked(panic),
+        FailureMessage::Unserializable { message } => Failure::Unserializable { message },
     }
 }
 

@@ -10,7 +10,7 @@ use crate::launcher;
 use crate::options::Options;
 use crate::process::{CgroupHome, ChildStdio, Orphans, RunMarker};
 use crate::registry::Entry;
-use crate::wire::message::{Next, Request};
+use crate::wire::message::{AfterRun, Request};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct JobSpec {
 
 impl JobSpec {
     /// Returns what a warden is told of it, and its job: their streams lead to these ends.
-    pub(super) fn request(&self, ends: &ChildStdio, next: Next, run_marker: &RunMarker) -> Request {
+    pub(super) fn request(&self, ends: &ChildStdio, next: AfterRun, run_marker: &RunMarker) -> Request {
         Request {
             id: self.id.to_string(),
             attempt: self.attempt,

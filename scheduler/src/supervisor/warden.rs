@@ -6,7 +6,7 @@ use std::io;
 use crate::child;
 use crate::launcher::Launcher;
 use crate::process::{ChildStdio, DefaultOutput, HAS_FORK_SERVERS, Received, RunMarker, Stream, Worker};
-use crate::wire::frame::Mark;
+use crate::wire::frame::StreamMark;
 use crate::wire::message::Request;
 
 /// A warden: a process of its own where the platform has such, else what its [`Worker`] makes of the job's process.
@@ -63,8 +63,8 @@ impl Warden {
 }
 
 /// Returns a mark that no other stream has.
-pub(super) fn new_mark() -> Mark {
-    Mark::from_bytes(random())
+pub(super) fn new_mark() -> StreamMark {
+    StreamMark::from_bytes(random())
 }
 
 /// Returns random bytes. What hashes maps against attackers is good enough against accidents.

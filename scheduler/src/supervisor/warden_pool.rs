@@ -16,7 +16,7 @@ use crate::process::{
     self, DefaultOutput, HAS_FORK_SERVERS, Interest, OomCounter, Origin, PerProcess, Ready, Received, WorkerEvent,
 };
 use crate::sync::lock;
-use crate::wire::message::{self, Next};
+use crate::wire::message::{self, AfterRun};
 
 /// Where wardens come from, and where they go.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct WardenPool {
     launcher: Launcher,
     default_output: DefaultOutput,
     /// What each of them does after a run.
-    next: Next,
+    next: AfterRun,
     /// Those that are back from a run, or have not had one yet.
     idle: Vec<Warden>,
     /// Those that were told to end, and when they must have.
@@ -52,7 +52,7 @@ impl WardenPool {
             Ok(None) | Err(_) if method == StartMethod::Auto => {}
             // If none came up in time, each job has its own time to start one, and its record says if that is too short.
             Ok(server) => {
-                pool.next = Next::Stay;
+                pool.next = AfterRun::Stay;
                 pool.idle.extend(server);
             }
             Err(error) => return Err(Error::internal("start a fork server", error)),
@@ -65,7 +65,7 @@ impl WardenPool {
         Self {
             launcher,
             default_output,
-            next: Next::End,
+            next: AfterRun::Exit,
             idle: Vec::new(),
             leaving: Vec::new(),
             memory: None,
@@ -79,7 +79,7 @@ impl WardenPool {
     }
 
     /// What a warden does after a run.
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> AfterRun {
         self.next
     }
 
@@ -101,7 +101,7 @@ impl WardenPool {
 
     /// Takes a warden back whose run is over: for another one, if it is fit for that.
     pub(super) fn release(&mut self, warden: Warden, is_fit: bool) {
-        if is_fit && self.next == Next::Stay {
+        if is_fit && self.next == AfterRun::Stay {
             self.idle.push(warden);
         } else {
             self.dismiss(warden);
@@ -215,8 +215,8 @@ fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Optio
             warden.worker.stderr().step(0);
         }
         match warden.listen() {
-            Received::Event(WorkerEvent::Ready(message::Ready::ToFork)) => return Ok(Some(warden)),
-            Received::Event(WorkerEvent::Ready(message::Ready::ToExecute)) => {
+            Received::Event(WorkerEvent::Ready(message::SpawnMode::Fork)) => return Ok(Some(warden)),
+            Received::Event(WorkerEvent::Ready(message::SpawnMode::Exec)) => {
                 return Err(io::Error::other(if process::can_count_threads() { THREADS } else { UNCOUNTED }));
             }
             Received::Partial | Received::WouldBlock => {}

@@ -1,9 +1,9 @@
-//! Bytes in one block: `serde` hands a `Vec<u8>` over byte by byte, which takes a hundred times as long.
+//! Byte lists in one block: `serde` passes a `Vec<u8>` byte by byte, which takes a hundred times as long.
 //!
-//! Nothing in `serde` says that a list is one of bytes. What does is the type: that of the iterator which
-//! [`collect_seq`](serde::Serializer::collect_seq) is given, and that of the visitor which
-//! [`deserialize_seq`](serde::Deserializer::deserialize_seq) is given. Both are compared by their `TypeId`, so that a type
-//! with an implementation of its own, which may check or change what it reads, is never taken for a plain list.
+//! `serde` doesn't mark a list as one of bytes. The types do: that of the iterator in
+//! [`collect_seq`](serde::Serializer::collect_seq), and that of the visitor in
+//! [`deserialize_seq`](serde::Deserializer::deserialize_seq). Both are compared by their `TypeId`, so that a type with its
+//! own implementation, which may check or change the bytes, is never mistaken for a plain list.
 
 use std::any::TypeId;
 use std::fmt;
@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-/// Returns the bytes that this iterates over, if it is a plain slice or vector of them.
+/// Returns the bytes of a list, if it is a plain slice or vector of bytes.
 #[inline]
-pub(super) fn of_list<I>(list: &I) -> Option<&[u8]> {
+pub(super) fn as_bytes<I>(list: &I) -> Option<&[u8]> {
     let list_type = typeid::of::<I>();
     if list_type == TypeId::of::<&Vec<u8>>() {
         let list: *const I = list;
@@ -31,19 +31,19 @@ pub(super) fn of_list<I>(list: &I) -> Option<&[u8]> {
     None
 }
 
-/// Says whether `V` makes a `Vec<u8>` of a list, byte by byte and nothing else.
+/// Returns whether `V` is the visitor of `Vec<u8>`, which collects a list byte by byte.
 #[inline]
-pub(super) fn are_wanted_by<'de, V: Visitor<'de>>() -> bool {
+pub(super) fn is_byte_visitor<'de, V: Visitor<'de>>() -> bool {
     *PLAIN_VISITOR == Some(typeid::of::<V>())
 }
 
-/// Returns the bytes as the value of a visitor that [wants](are_wanted_by) them.
+/// Returns the bytes as the value of a visitor that [collects bytes](is_byte_visitor).
 ///
 /// # Panics
 ///
 /// If the visitor's value is something else.
 pub(super) fn into_value<T>(bytes: Vec<u8>) -> T {
-    assert!(typeid::of::<T>() == TypeId::of::<Vec<u8>>(), "it is the value of a visitor that wants bytes");
+    assert!(typeid::of::<T>() == TypeId::of::<Vec<u8>>(), "it is the value of a visitor of bytes");
     let bytes = ManuallyDrop::new(bytes);
     let bytes: *const ManuallyDrop<Vec<u8>> = &raw const bytes;
     #[expect(unsafe_code, reason = "a type parameter can't be made of a type otherwise")]
@@ -53,8 +53,8 @@ pub(super) fn into_value<T>(bytes: Vec<u8>) -> T {
     }
 }
 
-/// Says whether a value of this type is bytes and nothing else, which every encoding carries in one block.
-pub(super) fn are_all_of<T: ?Sized>() -> bool {
+/// Returns whether this type is bytes and nothing else, which every encoding carries in one block.
+pub(super) fn is_byte_type<T: ?Sized>() -> bool {
     [
         TypeId::of::<Vec<u8>>(),
         TypeId::of::<Box<[u8]>>(),
@@ -64,10 +64,10 @@ pub(super) fn are_all_of<T: ?Sized>() -> bool {
     .contains(&typeid::of::<T>())
 }
 
-/// Visits bytes, and owns them.
-pub(super) struct Owned;
+/// A visitor that copies bytes.
+pub(super) struct OwnedBytes;
 
-impl Visitor<'_> for Owned {
+impl Visitor<'_> for OwnedBytes {
     type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,38 +83,38 @@ impl Visitor<'_> for Owned {
     }
 }
 
-/// The type of the visitor that `Vec<u8>` itself brings along.
-static PLAIN_VISITOR: LazyLock<Option<TypeId>> = LazyLock::new(|| Vec::<u8>::deserialize(Probe).err()?.0);
+/// The type of the visitor that `Vec<u8>` itself passes to a deserializer.
+static PLAIN_VISITOR: LazyLock<Option<TypeId>> = LazyLock::new(|| Vec::<u8>::deserialize(VisitorProbe).err()?.0);
 
-/// Asks a type which visitor it brings along for a list.
-struct Probe;
+/// A deserializer that returns the type of the visitor that a type passes for a list.
+struct VisitorProbe;
 
 #[derive(Debug)]
-struct Visited(Option<TypeId>);
+struct VisitorType(Option<TypeId>);
 
-impl fmt::Display for Visited {
+impl fmt::Display for VisitorType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("there is no value to visit")
     }
 }
 
-impl std::error::Error for Visited {}
+impl std::error::Error for VisitorType {}
 
-impl serde::de::Error for Visited {
+impl serde::de::Error for VisitorType {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self(None)
     }
 }
 
-impl<'de> Deserializer<'de> for Probe {
-    type Error = Visited;
+impl<'de> Deserializer<'de> for VisitorProbe {
+    type Error = VisitorType;
 
-    fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Visited> {
-        Err(Visited(Some(typeid::of::<V>())))
+    fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, VisitorType> {
+        Err(VisitorType(Some(typeid::of::<V>())))
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Visited> {
-        Err(Visited(None))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, VisitorType> {
+        Err(VisitorType(None))
     }
 
     serde::forward_to_deserialize_any! {
@@ -129,17 +129,17 @@ mod tests {
     use std::collections::VecDeque;
 
     #[test]
-    fn plain_lists_of_bytes_are_seen_and_no_others() {
+    fn only_plain_lists_of_bytes_are_recognized() {
         let bytes = vec![1_u8, 2, 3];
-        assert_eq!(of_list(&&bytes), Some(&[1, 2, 3][..]));
-        assert_eq!(of_list(&&bytes[1..]), Some(&[2, 3][..]));
-        assert_eq!(of_list(&bytes), None);
-        assert_eq!(of_list(&&vec![1_i8]), None);
-        assert_eq!(of_list(&&VecDeque::from([1_u8])), None);
+        assert_eq!(as_bytes(&&bytes), Some(&[1, 2, 3][..]));
+        assert_eq!(as_bytes(&&bytes[1..]), Some(&[2, 3][..]));
+        assert_eq!(as_bytes(&bytes), None);
+        assert_eq!(as_bytes(&&vec![1_i8]), None);
+        assert_eq!(as_bytes(&&VecDeque::from([1_u8])), None);
     }
 
     #[test]
-    fn the_plain_visitor_is_known_and_a_similar_one_is_not_taken_for_it() {
+    fn only_the_visitor_of_a_vector_of_bytes_is_recognized() {
         struct Reversed;
         impl Visitor<'_> for Reversed {
             type Value = Vec<u8>;
@@ -148,11 +148,11 @@ mod tests {
             }
         }
         assert!(PLAIN_VISITOR.is_some());
-        assert!(!are_wanted_by::<Reversed>());
+        assert!(!is_byte_visitor::<Reversed>());
     }
 
     #[test]
-    fn bytes_become_a_value_of_their_own_type() {
+    fn bytes_are_returned_as_the_visitor_s_value() {
         assert_eq!(into_value::<Vec<u8>>(vec![1, 2]), [1, 2]);
     }
 }

@@ -10,16 +10,16 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::bounded::Bounded;
-use super::codec::{CodecError, Growing, guarded, nothing_left};
-use super::reading::{NO_MIRROR, Reading};
+use super::codec::{CodecError, VecWriter, check_end, guarded};
+use super::decode_context::{DIFFERS, DecodeContext};
 
-/// How deep what is read may be nested: each level takes a kilobyte or so of the stack of a debug build.
-const DEEPEST: usize = 500;
+/// The deepest nesting that is decoded: each level takes about a kilobyte of stack in a debug build.
+const MAX_DEPTH: usize = 500;
 
 /// Appends the encoding of `value`.
 pub(super) fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
     guarded(|| {
-        let mut serializer = Serializer::new(Growing(bytes));
+        let mut serializer = Serializer::new(VecWriter(bytes));
         value.serialize(&mut serializer).map_err(|error| match error {
             EncodeError::Custom(message) => CodecError::new(message),
             EncodeError::Core(error) => CodecError::new(error.to_string()),
@@ -27,18 +27,18 @@ pub(super) fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(),
     })
 }
 
-/// Turns the whole of `bytes` into a value. A length in it takes memory only once the bytes are there.
+/// Decodes a value that takes all of `bytes`. A length in it takes memory only once the bytes are there.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     guarded(|| {
-        let reading = Reading::named(bytes.len());
-        let mut deserializer = Deserializer::new(Slice { bytes, levels: DEEPEST });
-        let value = Bounded::new(PhantomData, &reading).deserialize(&mut deserializer);
+        let context = DecodeContext::self_describing(bytes.len());
+        let mut deserializer = Deserializer::new(SliceReader { bytes, levels: MAX_DEPTH });
+        let value = Bounded::new(PhantomData, &context).deserialize(&mut deserializer);
         let value = value.map_err(|error| CodecError::new(message(error)))?;
-        nothing_left(deserializer.into_inner().bytes.len()).map(|()| value)
+        check_end(deserializer.into_inner().bytes.len()).map(|()| value)
     })
 }
 
-impl Write for Growing<'_> {
+impl Write for VecWriter<'_> {
     type Error = Infallible;
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
@@ -47,13 +47,13 @@ impl Write for Growing<'_> {
     }
 }
 
-/// What is read, and how many levels it may go deeper.
-struct Slice<'de> {
+/// The bytes left, and the levels of nesting left.
+struct SliceReader<'de> {
     bytes: &'de [u8],
     levels: usize,
 }
 
-impl<'de> Read<'de> for Slice<'de> {
+impl<'de> Read<'de> for SliceReader<'de> {
     type Error = Infallible;
 
     fn fill<'short>(&'short mut self, wanted: usize) -> Result<Reference<'de, 'short>, Infallible> {
@@ -75,16 +75,16 @@ impl<'de> Read<'de> for Slice<'de> {
     }
 }
 
-/// What to write where the two differ in form.
+/// The advice if the forms of `Serialize` and `Deserialize` differ.
 const AGREE: &str = "make `into` and `from` (or the two functions of `with`) agree";
 
 fn message(error: DecodeError<Infallible>) -> String {
     let fault = match error {
-        DecodeError::Custom(message) => return of_type(&message),
+        DecodeError::Custom(message) => return with_advice(&message),
         DecodeError::Core(fault) => fault,
     };
     match fault {
-        Fault::DepthOverflow { .. } => format!("it is nested more than {DEEPEST} levels deep; send it flat"),
+        Fault::DepthOverflow { .. } => format!("it is nested more than {MAX_DEPTH} levels deep; send it flat"),
         Fault::Eof { .. } => "the bytes end too early".to_owned(),
         Fault::RequireLength { .. } => "its `Deserialize` asks for another number of elements than its `Serialize` \
             writes: a tuple can't leave elements out; give its fields names"
@@ -99,15 +99,15 @@ fn message(error: DecodeError<Infallible>) -> String {
     }
 }
 
-/// Returns what a type says that can't be read, and what to write, if that is known.
-fn of_type(message: &str) -> String {
-    let is_named = ["` as i128", "` as u128"].iter().any(|integer| message.contains(integer));
-    let is_unkept = message.starts_with("invalid type: integer") && is_named;
-    if is_unkept || ["i128 is not supported", "u128 is not supported"].contains(&message) {
+/// Returns a type's own message, with advice if the cause is known.
+fn with_advice(message: &str) -> String {
+    let is_self_describing = ["` as i128", "` as u128"].iter().any(|integer| message.contains(integer));
+    let is_unsupported = message.starts_with("invalid type: integer") && is_self_describing;
+    if is_unsupported || ["i128 is not supported", "u128 is not supported"].contains(&message) {
         return format!(
             "{message}; serde keeps no 128-bit integers in `flatten`, `untagged` and internally tagged types; send it as \
              text, or in a field outside of them"
         );
     }
-    if message == NO_MIRROR { format!("{message}; {AGREE}") } else { message.to_owned() }
+    if message == DIFFERS { format!("{message}; {AGREE}") } else { message.to_owned() }
 }

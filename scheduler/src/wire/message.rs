@@ -1,4 +1,4 @@
-//! The payloads of frames.
+//! The messages in frames.
 
 use std::time::Duration;
 
@@ -8,104 +8,107 @@ use serde::{Deserialize, Serialize};
 
 use crate::options::{Environment, Limits};
 use crate::outcome::{Exit, Panic, Sweep, SweptBy, Usage};
-use crate::wire::frame::Mark;
+use crate::wire::frame::StreamMark;
 
-/// [`Kind::Request`](super::frame::Kind::Request): which job to run. With it travel the descriptors of the job's stream from
-/// and to the parent, of those standard streams that lead [along](Leads::Along), and those that the job inherits.
+/// [`FrameKind::Request`](super::frame::FrameKind::Request): the job to run. With it travel the descriptors of the job's
+/// data stream, of the standard streams that are [sent](StdioTarget::Sent), and those that the job inherits.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
-    /// What the caller calls the run.
+    /// The caller's id of the run.
     pub(crate) id: String,
-    /// Which attempt it is, from 1.
+    /// The number of the attempt, from 1.
     pub(crate) attempt: u32,
-    /// How long the function may run, by the parent's clock, if there is a limit.
+    /// The function's time limit, by the parent's clock.
     pub(crate) timeout: Option<Duration>,
-    /// How long it may go on once it was asked to stop.
+    /// The time that the function has to stop once it is asked to.
     pub(crate) grace: Duration,
-    /// How long it may take to encode what the function returned.
+    /// The time limit for encoding the result.
     pub(crate) delivery: Duration,
     /// The job's registered name.
     pub(crate) job: String,
-    /// What tells the parent's file from one that has taken its place, where the kernel doesn't keep the image.
+    /// The fingerprint of the parent's executable, where the kernel doesn't keep the image: the file may have been
+    /// replaced.
     pub(crate) stamp: Option<u64>,
-    /// What the parent takes the job's parameters and result to be; another build may differ.
+    /// The hash of the job's parameter and result types; another build may differ.
     pub(crate) signature: u64,
-    /// What the frames between parent and job bear.
-    pub(crate) mark: Mark,
-    pub(crate) next: Next,
-    /// What the job's process is held to, and whatever that starts.
+    /// The mark of the frames between parent and job.
+    pub(crate) mark: StreamMark,
+    pub(crate) next: AfterRun,
+    /// The resource limits of the job's process and its descendants.
     pub(crate) limits: Option<Limits>,
-    /// What of its environment is changed.
+    /// The changes to the job's environment.
     pub(crate) environment: Option<Environment>,
-    /// The path of the cgroup that is made for it, if it gets one.
+    /// The path of the cgroup to create for the run.
     pub(crate) cgroup: Option<OsString>,
-    /// Where its standard output leads.
+    /// The target of the job's standard output.
     pub(crate) stdout: StdioTarget,
-    /// Where its standard error leads.
+    /// The target of the job's standard error.
     pub(crate) stderr: StdioTarget,
-    /// Under which numbers the job has the descriptors that it inherits.
+    /// The numbers of the descriptors that the job inherits.
     pub(crate) inherited: Vec<i32>,
 }
 
-/// Where a job's standard stream leads.
+/// The target of a job's standard stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StdioTarget {
-    /// Where that of its process leads anyway.
+    /// The process's own, as it was started.
     Unchanged,
-    /// To what comes along with the request: by this number on Windows, by its place elsewhere.
-    Along(u64),
-    Nowhere,
-    /// To the end of the file with this path, which need not be text.
-    ToFile(OsString),
+    /// A descriptor that travels with the request: by this handle on Windows, by its position elsewhere.
+    Sent(u64),
+    /// The null device.
+    Null,
+    /// The end of the file with this path, which need not be UTF-8.
+    Append(OsString),
 }
 
-/// What a warden does after a run.
+/// A warden's next action after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Next {
-    End,
-    /// There may be another one.
+pub(crate) enum AfterRun {
+    Exit,
+    /// Wait for another request.
     Stay,
 }
 
-/// [`Kind::Ready`](super::frame::Kind::Ready): how a warden will make the processes of its jobs.
+/// [`FrameKind::Ready`](super::frame::FrameKind::Ready): how a warden will create the processes of its jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Ready {
-    /// It forks them.
-    ToFork,
-    /// It executes the binary once more for each, as it has threads.
-    ToExecute,
+pub(crate) enum SpawnMode {
+    /// By `fork`.
+    Fork,
+    /// By executing the binary once more, since the warden has other threads.
+    Exec,
 }
 
-/// [`Kind::Hello`](super::frame::Kind::Hello) and [`Kind::Started`](super::frame::Kind::Started): the job's process exists.
+/// [`FrameKind::Hello`](super::frame::FrameKind::Hello) and [`FrameKind::Started`](super::frame::FrameKind::Started): the
+/// job's process exists.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
-    /// Its process id, which is the id of its session and process group, too.
+    /// The job's process id, which is also the id of its session and process group.
     pub(crate) job: u32,
 }
 
-/// [`Kind::Exit`](super::frame::Kind::Exit): the warden's last word.
+/// [`FrameKind::Exit`](super::frame::FrameKind::Exit): the warden's report on a run.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExitReport {
-    /// How the job's process ended; `None` if the kernel would not let it go in time.
+    /// The exit status of the job's process; `None` if it could not be reaped in time.
     pub(crate) exit: Option<Exit>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     pub(crate) swept_by: SweptBy,
-    /// How long the function ran until then, where that is known.
+    /// The time that the function ran, if it is known.
     pub(crate) ran: Option<Duration>,
-    /// The job was killed at a deadline that the parent had not kept.
+    /// Whether the warden killed the job at a deadline that the parent missed.
     pub(crate) expired: bool,
 }
 
-/// How many bytes the text of a [`Kind::Message`](super::frame::Kind::Message) may take.
+/// The maximum length, in bytes, of a [`FrameKind::Message`](super::frame::FrameKind::Message).
 pub(crate) const TEXT_LIMIT: usize = 4096;
 
-/// How many panics are sent as [`Kind::Panicking`](super::frame::Kind::Panicking): the first ones.
+/// The number of panics, the first ones, that are sent as [`FrameKind::Panicking`](super::frame::FrameKind::Panicking).
 pub(crate) const PANIC_LIMIT: usize = 8;
 
-/// [`Kind::Failed`](super::frame::Kind::Failed): why the function gave no value.
+/// [`FrameKind::Failed`](super::frame::FrameKind::Failed): the reason why the function returned no value.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Report {
+pub(crate) enum FailureMessage {
     Returned { message: String, sources: Vec<String> },
     Panicked(Panic),
     Unserializable { message: String },
@@ -120,17 +123,17 @@ mod tests {
     use crate::wire::codec;
     use crate::wire::frame;
 
-    /// A fuzz target gets far only if it begins with what is read.
+    /// A fuzz target makes progress only if it begins with valid input.
     #[test]
     #[cfg_attr(miri, ignore = "it reads files")]
-    fn the_seeds_of_the_fuzzer_are_requests_of_today() {
+    fn the_fuzzer_s_seeds_are_current_requests() {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = package.join("../fuzz/seeds/request");
         if !package.join("../Cargo.toml").exists() {
-            // They are no part of the package, which is all that there is then.
+            // The published package has no seeds.
             return;
         }
-        let mark = Mark::from_bytes(*b"0123456789abcdef");
+        let mark = StreamMark::from_bytes(*b"0123456789abcdef");
         let request = Request {
             id: "a".to_owned(),
             attempt: 2,
@@ -141,20 +144,21 @@ mod tests {
             stamp: Some(7),
             signature: 7,
             mark,
-            next: Next::Stay,
+            next: AfterRun::Stay,
             limits: Some(Limits { memory: Some(1 << 20), ..Limits::default() }),
             environment: Some(Environment::default()),
-            // A path is written as its platform has it.
+            // The encoding of a path depends on the platform.
             cgroup: None,
-            stdout: StdioTarget::Along(1),
-            // A path is written as its platform has it.
-            stderr: StdioTarget::Nowhere,
+            stdout: StdioTarget::Sent(1),
+            // The encoding of a path depends on the platform.
+            stderr: StdioTarget::Null,
             inherited: vec![7],
         };
         let request = codec::encode(&request).expect("it is text and numbers");
         let length = u8::try_from(request.len()).expect("it is short");
         let mut raw = vec![0];
-        for (kind, payload) in [(frame::Kind::Request, &request[..]), (frame::Kind::Arguments, b"arguments")] {
+        for (kind, payload) in [(frame::FrameKind::Request, &request[..]), (frame::FrameKind::Arguments, b"arguments")]
+        {
             frame::write(&mut raw, mark, kind, payload).expect("a vector takes all");
         }
         let in_frames = [&[1, length], &request[..], b"arguments"].concat();
@@ -163,8 +167,8 @@ mod tests {
             if std::env::var_os("SCHEDULER_NEW_SEEDS").is_some() {
                 fs::write(&path, &seed).expect("it is a file of ours");
             }
-            let is_as_it_must_be = fs::read(&path).expect("it is a file of ours") == seed;
-            assert!(is_as_it_must_be, "{name} is older; run this once more with SCHEDULER_NEW_SEEDS=1");
+            let is_current = fs::read(&path).expect("it is a file of ours") == seed;
+            assert!(is_current, "{name} is outdated; run this once more with SCHEDULER_NEW_SEEDS=1");
         }
     }
 }

@@ -1,26 +1,37 @@
-//! What travels between parent, warden and job: frames, the messages in them, and how values become bytes.
+//! The bytes that travel between parent, warden and job: frames, the messages in them, and encoded values.
 //!
-//! Three streams join the processes of a run:
+//! Three streams connect the processes of a run:
 //!
-//! - *control*, a Unix socket on the warden's standard input: the request and the order to kill go down, the warden's
-//!   own reports come up. Its end of file is the parent's death. The job never holds it.
-//! - *data*, a pipe that begins as standard output: from the job up to the parent. The first frame may stand behind
-//!   whatever a test harness printed before `init()` was reached.
-//! - *stderr*, a pipe without frames: the text that the job wrote.
+//! - *control*, a Unix socket on the warden's standard input: requests and kill commands to the warden, its reports to the
+//!   parent. Its end of file is the parent's death. The job never holds it.
+//! - *data*, a socket between parent and job: the arguments to the job, progress and the outcome to the parent.
+//! - *stderr*, a pipe without frames: the text that the job writes.
 //!
-//! Nothing in here starts or knows a process.
+//! Nothing in here starts or knows a process. A module imports only from lines above its own:
+//!
+//! ```text
+//! payload            the payload of a frame, read as it arrives
+//! bytes              byte lists in one block                      shape            what a value is made of, hashed
+//! frame              marks, kinds, lengths                        decode_context   the schema while a value is read
+//! message            the payloads of our own frames               variant_seed     a variant found by its name
+//! bounded            the deserializer that trusts no length
+//! codec              bincode
+//! cbor               cbor4ii                                      shape_recorder   the schema while a value is written
+//! shape_serializer   the serializer that records the shape
+//! value              a user's values in either encoding
+//! ```
 
 mod bounded;
 mod bytes;
 #[cfg(feature = "cbor")]
 mod cbor;
-mod choice;
 pub(crate) mod codec;
-mod compound;
+mod decode_context;
 pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod payload;
-mod reading;
-mod recording;
 mod shape;
+mod shape_recorder;
+mod shape_serializer;
 pub(crate) mod value;
+mod variant_seed;

@@ -1,26 +1,27 @@
-//! The shape of a value: what its `Serialize` writes, so that its `Deserialize` can be compared with it.
+//! The shape of a value: the kinds and groups that its `Serialize` writes, so that its `Deserialize` can be compared with
+//! it.
 //!
-//! A compact encoding has no names and no types in its bytes. If a type reads other parts than it writes (after
+//! The compact encoding has no names and no types in its bytes. If a type reads other parts than it writes (after
 //! `skip_serializing_if`, or where the two halves of a `with` module disagree), every later part is read from the wrong
-//! place, and may still be a value. So the encoder writes two things beside the bytes:
+//! place, and may still be a valid value. So the encoder adds two things to the bytes:
 //!
-//! - before them the *labels*: for each struct the names of the fields that were written, and for each enum the name of
+//! - before them the *schema*: for each struct the names of the fields that were written, and for each enum the name of
 //!   each variant that was written. The decoder matches fields and variants by those names;
-//! - behind them a hash of the *trace*: the kinds of all values, in order, and the number of parts of each tuple, list and
-//!   struct. The decoder computes it from what the type reads.
+//! - after them a hash of the *shape*: the kinds of all values, in order, and the number of parts of each tuple, list and
+//!   struct. The decoder computes the same hash of the values that the type reads.
 
 use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of values that the encoding tells apart: two numbers of one kind have the same bytes if they are equal.
+/// A kind of value that the encoding distinguishes: two numbers of one kind have the same bytes if they are equal.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-pub(super) enum Kind {
-    Nothing,
+pub(super) enum ValueKind {
+    None,
     U8,
     I8,
-    /// From 16 bits on; small numbers take fewer bytes.
+    /// An integer of 16 bits or more, whose encoding has a variable length.
     Unsigned,
     Signed,
     F32,
@@ -33,29 +34,29 @@ pub(super) enum Kind {
     Presence,
 }
 
-/// A running hash of what was written, or read.
+/// The hash of the shape of a value, as far as the value is written or read.
 #[derive(Clone, Debug)]
-pub(super) struct Trace {
-    last: Cell<Kind>,
-    /// How many of the last kind there have been in a row.
+pub(super) struct ShapeHasher {
+    last: Cell<ValueKind>,
+    /// The number of values of the last kind in a row.
     repeated: Cell<u64>,
     hash: Cell<u64>,
 }
 
-impl Trace {
+impl ShapeHasher {
     pub(super) fn new() -> Self {
-        Self { last: Cell::new(Kind::Nothing), repeated: Cell::new(0), hash: Cell::new(FNV_START) }
+        Self { last: Cell::new(ValueKind::None), repeated: Cell::new(0), hash: Cell::new(FNV_START) }
     }
 
     /// Notes a value.
     #[inline]
-    pub(super) fn value(&self, kind: Kind) {
+    pub(super) fn value(&self, kind: ValueKind) {
         self.values(kind, 1);
     }
 
-    /// Notes so many values of one kind.
+    /// Notes several values of one kind.
     #[inline]
-    pub(super) fn values(&self, kind: Kind, count: u64) {
+    pub(super) fn values(&self, kind: ValueKind, count: u64) {
         if self.last.get() as u8 != kind as u8 {
             self.mix(self.last.replace(kind) as u64);
             self.mix(self.repeated.replace(0));
@@ -63,31 +64,31 @@ impl Trace {
         self.repeated.set(self.repeated.get().wrapping_add(count));
     }
 
-    /// Notes text or bytes, which are a list of so many `u8`.
+    /// Notes text or bytes, which have the shape of a list of `u8`.
     pub(super) fn bytes(&self, length: usize) {
-        self.value(Kind::Length);
+        self.value(ValueKind::Length);
         if length > 0 {
-            self.values(Kind::U8, length as u64);
+            self.values(ValueKind::U8, length as u64);
         }
         self.end(length);
     }
 
-    /// Notes the end of a tuple, a list or a map of so many parts. One part alone is the same as that part.
+    /// Notes the end of a tuple, a list or a map. A single part has the shape of that part alone.
     pub(super) fn end(&self, parts: usize) {
         if parts > 1 {
-            self.label(parts as u64);
+            self.number(parts as u64);
         }
     }
 
-    /// Notes a label, by its hash, or a number.
-    pub(super) fn label(&self, label: u64) {
-        self.values(Kind::Nothing, 1);
-        self.mix(label);
+    /// Notes a number of parts, or the hash of a schema entry.
+    pub(super) fn number(&self, number: u64) {
+        self.values(ValueKind::None, 1);
+        self.mix(number);
     }
 
     pub(super) fn finish(&self) -> u64 {
         let ended = self.clone();
-        ended.label(0);
+        ended.number(0);
         ended.hash.get()
     }
 
@@ -97,31 +98,31 @@ impl Trace {
     }
 }
 
-/// The labels of one struct, or of one variant of an enum, as they were written.
+/// The names of one struct's fields, or of one variant of an enum, as they were written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Labels<S> {
-    /// The struct, the enum, or the variant with named fields.
+pub(super) struct SchemaEntry<S> {
+    /// The name of the struct, of the enum, or of the variant with named fields.
     pub(super) owner: S,
-    /// Which variant of the enum it is; nothing for fields.
+    /// The index of the variant; `None` for fields.
     pub(super) index: Option<u32>,
-    /// The fields in their order, or the one variant.
+    /// The names of the fields in their order, or of the one variant.
     pub(super) names: Vec<S>,
 }
 
-impl<S: AsRef<str>> Labels<S> {
-    /// Returns what a [`Trace`] notes of them. The owner is no part of it: a type may be written as another one.
+impl<S: AsRef<str>> SchemaEntry<S> {
+    /// Returns the hash that a [`ShapeHasher`] notes. The owner is no part of it: a type may be written as another one.
     pub(super) fn hash(&self) -> u64 {
         let start = self.index.map_or(FNV_START, |index| hash(&index.to_le_bytes(), FNV_PRIME));
         self.names.iter().fold(start, |before, name| hash(name.as_ref().as_bytes(), before))
     }
 }
 
-/// What a hash begins with.
+/// The hash of no bytes.
 #[cfg(feature = "cbor")]
 pub(super) const HASH_START: u64 = FNV_START;
 
-/// Continues a hash with more bytes, wherever they are cut.
-pub(super) fn continued(bytes: &[u8], before: u64) -> u64 {
+/// Continues a hash with more bytes.
+pub(super) fn continue_hash(bytes: &[u8], before: u64) -> u64 {
     bytes.iter().fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
 }
 
@@ -129,13 +130,13 @@ const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 fn hash(bytes: &[u8], before: u64) -> u64 {
-    // No UTF-8 text has the last byte in it.
-    continued(&[0xff], continued(bytes, before))
+    // UTF-8 text contains no such byte, so that two names never hash as one.
+    continue_hash(&[0xff], continue_hash(bytes, before))
 }
 
-/// Says whether two names differ only in their style, such as `file_name` and `fileName`: `rename_all` may give one to
-/// what is written and another one to what is read.
-pub(super) fn are_alike(a: &str, b: &str) -> bool {
+/// Returns whether two names differ only in their style, such as `file_name` and `fileName`: `rename_all` may differ
+/// between `Serialize` and `Deserialize`.
+pub(super) fn differ_only_in_style(a: &str, b: &str) -> bool {
     let letters = |name: &str| {
         let letters = name.chars().filter(|letter| !matches!(letter, '_' | '-'));
         letters.flat_map(char::to_lowercase).collect::<String>()
@@ -147,60 +148,64 @@ pub(super) fn are_alike(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn traced(note: impl Fn(&Trace)) -> u64 {
-        let trace = Trace::new();
-        note(&trace);
-        trace.finish()
+    fn shape_of(note: impl Fn(&ShapeHasher)) -> u64 {
+        let shape = ShapeHasher::new();
+        note(&shape);
+        shape.finish()
     }
 
     #[test]
     fn bytes_are_a_list_of_their_bytes() {
         for length in [0, 1, 2, 300] {
-            let one_by_one = traced(|trace| {
-                trace.value(Kind::Length);
-                (0..length).for_each(|_| trace.value(Kind::U8));
-                trace.end(length);
+            let one_by_one = shape_of(|shape| {
+                shape.value(ValueKind::Length);
+                (0..length).for_each(|_| shape.value(ValueKind::U8));
+                shape.end(length);
             });
-            assert_eq!(traced(|trace| trace.bytes(length)), one_by_one, "{length}");
+            assert_eq!(shape_of(|shape| shape.bytes(length)), one_by_one, "{length}");
         }
     }
 
     #[test]
-    fn what_is_in_another_order_or_in_other_groups_is_something_else() {
-        let traces = [
-            traced(|_| ()),
-            traced(|trace| trace.value(Kind::U8)),
-            traced(|trace| trace.values(Kind::U8, 2)),
-            traced(|trace| trace.value(Kind::I8)),
-            traced(|trace| [Kind::U8, Kind::I8].iter().for_each(|kind| trace.value(*kind))),
-            traced(|trace| [Kind::I8, Kind::U8].iter().for_each(|kind| trace.value(*kind))),
-            traced(|trace| {
-                trace.values(Kind::U8, 2);
-                trace.end(2);
+    fn values_in_another_order_or_in_other_groups_have_another_shape() {
+        let shapes = [
+            shape_of(|_| ()),
+            shape_of(|shape| shape.value(ValueKind::U8)),
+            shape_of(|shape| shape.values(ValueKind::U8, 2)),
+            shape_of(|shape| shape.value(ValueKind::I8)),
+            shape_of(|shape| [ValueKind::U8, ValueKind::I8].iter().for_each(|kind| shape.value(*kind))),
+            shape_of(|shape| [ValueKind::I8, ValueKind::U8].iter().for_each(|kind| shape.value(*kind))),
+            shape_of(|shape| {
+                shape.values(ValueKind::U8, 2);
+                shape.end(2);
             }),
-            traced(|trace| {
-                trace.value(Kind::U8);
-                trace.label(2);
-                trace.value(Kind::U8);
+            shape_of(|shape| {
+                shape.value(ValueKind::U8);
+                shape.number(2);
+                shape.value(ValueKind::U8);
             }),
         ];
-        for (index, trace) in traces.iter().enumerate() {
-            assert!(!traces[..index].contains(trace), "{index}");
+        for (index, shape) in shapes.iter().enumerate() {
+            assert!(!shapes[..index].contains(shape), "{index}");
         }
     }
 
     #[test]
-    fn labels_are_told_apart_by_their_names_and_places() {
-        let labels = |index, names: &[&'static str]| Labels { owner: "S", index, names: names.to_vec() }.hash();
-        assert_ne!(labels(None, &["ab", "c"]), labels(None, &["a", "bc"]));
-        assert_ne!(labels(None, &["a"]), labels(Some(0), &["a"]));
-        assert_ne!(labels(Some(1), &["a"]), labels(Some(0), &["a"]));
-        assert_eq!(labels(Some(1), &["a"]), Labels { owner: "T", index: Some(1), names: vec!["a"] }.hash());
+    fn schema_entries_differ_by_their_names_and_indices() {
+        let hash = |index, names: &[&'static str]| SchemaEntry { owner: "S", index, names: names.to_vec() }.hash();
+        assert_ne!(hash(None, &["ab", "c"]), hash(None, &["a", "bc"]));
+        assert_ne!(hash(None, &["a"]), hash(Some(0), &["a"]));
+        assert_ne!(hash(Some(1), &["a"]), hash(Some(0), &["a"]));
+        assert_eq!(hash(Some(1), &["a"]), SchemaEntry { owner: "T", index: Some(1), names: vec!["a"] }.hash());
     }
 
     #[test]
-    fn names_in_two_styles_are_alike() {
-        assert!(are_alike("file_name", "fileName") && are_alike("FILE-NAME", "FileName") && are_alike("a", "a"));
-        assert!(!are_alike("file", "files"));
+    fn names_may_differ_in_style() {
+        assert!(
+            differ_only_in_style("file_name", "fileName")
+                && differ_only_in_style("FILE-NAME", "FileName")
+                && differ_only_in_style("a", "a")
+        );
+        assert!(!differ_only_in_style("file", "files"));
     }
 }

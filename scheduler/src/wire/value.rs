@@ -1,8 +1,8 @@
-//! A user's values, as bytes: each bears which encoding it is in.
+//! The encoding of a user's values. The first byte of each names its encoding.
 //!
-//! The compact encoding has the labels of what follows before it, and the hash of its trace behind it
-//! ([`shape`](super::shape)), so that no value is read as another one. What it can't carry goes in a self-describing one,
-//! with the feature that has it.
+//! The compact encoding is preceded by the value's schema and followed by the hash of its shape ([`shape`](super::shape)),
+//! so that no value is read as another one. A value that it can't carry is written in a self-describing encoding, if the
+//! feature for that is on.
 
 use std::io::Read;
 
@@ -11,37 +11,38 @@ use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, Impossible, SerializeTuple, Serializer};
 
 use super::bytes;
-use super::codec::{self, CodecError, Undecoded, guarded};
+use super::codec::{self, CodecError, DecodeFailure, guarded};
+use super::decode_context::{CompactFault, DIFFERS, DecodeContext};
 use super::payload::Payload;
-use super::reading::{Cannot, NO_MIRROR, Reading};
 #[cfg(feature = "cbor")]
-use super::recording::Fingerprint;
-use super::recording::{Format, Need, Recorded, Recorder};
+use super::shape_recorder::Fingerprint;
+use super::shape_recorder::{FormatStyle, ShapeRecorder, Unsupported};
+use super::shape_serializer::WithShape;
 use crate::panic_guard;
 
-/// How values are to be encoded.
+/// The encoding of a job's values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
-    /// Without names, where the value can be carried so.
+    /// Without the names of fields, if the value can be carried so.
     #[default]
     Compact,
-    /// With the names of fields, as CBOR.
+    /// CBOR, with the names of fields.
     #[cfg(feature = "cbor")]
     Cbor,
 }
 
 impl Encoding {
-    fn format(self) -> Format {
+    fn format(self) -> FormatStyle {
         match self {
-            Self::Compact => Format::Compact,
+            Self::Compact => FormatStyle::Compact,
             #[cfg(feature = "cbor")]
-            Self::Cbor => Format::Named,
+            Self::Cbor => FormatStyle::SelfDescribing,
         }
     }
 }
 
-/// What stands before a value.
+/// The first byte of a value.
 const COMPACT: u8 = 1;
 const CBOR: u8 = 2;
 
@@ -51,16 +52,16 @@ pub(crate) fn append<T: Serialize + ?Sized>(
     value: &T,
     encoding: Encoding,
 ) -> Result<(), CodecError> {
-    let write = &mut |bytes: &mut Vec<u8>, recorder: &Recorder, encoding| {
-        let recorded = Recorded { value, recorder };
+    let write = &mut |bytes: &mut Vec<u8>, recorder: &ShapeRecorder, encoding| {
+        let recorded = WithShape { value, recorder };
         match encoding {
             Encoding::Compact => codec::append(bytes, &recorded),
             #[cfg(feature = "cbor")]
             Encoding::Cbor => super::cbor::append(bytes, &recorded),
         }
     };
-    // Those are one block in any encoding.
-    append_by(bytes, if bytes::are_all_of::<T>() { Encoding::Compact } else { encoding }, write)
+    // Bytes are one block in any encoding.
+    append_by(bytes, if bytes::is_byte_type::<T>() { Encoding::Compact } else { encoding }, write)
 }
 
 /// Returns the encoding of `value`.
@@ -70,49 +71,39 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, encoding: Encoding) -> Re
     Ok(bytes)
 }
 
-/// Turns the whole of `bytes` into a value; bytes left over are an error.
-pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
-    let bytes = &mut bytes;
-    let value = match codec::take::<u8>(bytes)? {
-        COMPACT => {
-            let reading = Reading::compact(bytes.len(), codec::take(bytes)?);
-            let value = codec::take_by(bytes, &reading).map_err(|error| explained(error, &reading))?;
-            only_if(compared(&reading, codec::take(bytes)), value)?
-        }
-        CBOR => {
-            let length = u64::from_le_bytes(codec::take(bytes)?);
-            let length = usize::try_from(length).ok().filter(|length| *length <= bytes.len());
-            let (value, left) = bytes.split_at(length.ok_or_else(|| CodecError::new("the bytes end too early"))?);
-            *bytes = left;
-            named(value)?
-        }
-        other => return Err(unknown(other)),
+/// Decodes a value that takes all of `bytes`.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let mut value = None;
+    let read = &mut |input: Input<'_, _>| {
+        value = Some(match input {
+            Input::Compact(bytes, context) => codec::take_by(bytes, context)?,
+            Input::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
+        });
+        Ok(())
     };
-    only_if(codec::nothing_left(bytes.len()), value)
+    let decoded = decode_by(bytes, read);
+    value_if(decoded, value)
 }
 
-/// Takes the next value off a payload as it comes. A length in it takes no more memory than payloads can be long.
+/// Decodes the next value of a payload while it arrives. A length in it takes no more memory than payloads can be long.
 pub(crate) fn receive<T: DeserializeOwned>(payload: &mut Payload<impl Read>) -> Result<T, CodecError> {
-    match codec::receive::<u8>(payload)? {
-        COMPACT => {
-            let labels = codec::receive(payload)?;
-            let reading = Reading::compact(payload.most(), labels);
-            let value = codec::receive_by(payload, &reading).map_err(|error| explained(error, &reading))?;
-            only_if(compared(&reading, codec::receive(payload)), value)
-        }
-        CBOR => {
-            let length = u64::from_le_bytes(codec::receive(payload)?);
-            named(&payload.next(length).map_err(|error| CodecError::new(error.to_string()))?)
-        }
-        other => Err(unknown(other)),
-    }
+    let mut value = None;
+    let read = &mut |input: Input<'_, Payload<_>>| {
+        value = Some(match input {
+            Input::Compact(payload, context) => codec::receive_by(payload, context)?,
+            Input::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
+        });
+        Ok(())
+    };
+    let received = receive_by(payload, read);
+    value_if(received, value)
 }
 
-/// Returns the value if all is well with it.
-fn only_if<T>(is_well: Result<(), CodecError>, value: T) -> Result<T, CodecError> {
-    match is_well {
-        Ok(()) => Ok(value),
-        Err(error) => {
+/// Returns the value if nothing else is wrong.
+fn value_if<T>(result: Result<(), CodecError>, value: Option<T>) -> Result<T, CodecError> {
+    match (result, value) {
+        (Ok(()), value) => Ok(value.expect("a value was decoded")),
+        (Err(error), value) => {
             panic_guard::discard(value);
             Err(error)
         }
@@ -123,24 +114,68 @@ fn only_if<T>(is_well: Result<(), CodecError>, value: T) -> Result<T, CodecError
 ///
 /// # Errors
 ///
-/// Fails with the number of the part that can't be encoded.
+/// Fails with the index of the part that can't be encoded.
 pub(crate) fn append_each<T: Serialize>(
     bytes: &mut Vec<u8>,
     tuple: &T,
     encoding: Encoding,
 ) -> Result<(), (usize, CodecError)> {
     let mut done = 0;
-    let serialized = guarded(|| tuple.serialize(Each { bytes, encoding, done: &mut done }));
+    let serialized = guarded(|| tuple.serialize(ElementSerializer { bytes, encoding, done: &mut done }));
     serialized.map_err(|error| (done, error))
 }
 
-// What depends on no type stands below: code that does is made once more for every type of every job.
+// The code below depends on no user type: generic code is compiled once more for every type of every job.
 
-type Write<'a> = &'a mut dyn FnMut(&mut Vec<u8>, &Recorder, Encoding) -> Result<(), CodecError>;
+/// The encoded value that is to be decoded.
+enum Input<'a, B> {
+    Compact(&'a mut B, &'a DecodeContext),
+    SelfDescribing(&'a [u8]),
+}
 
-fn append_by(bytes: &mut Vec<u8>, encoding: Encoding, write: Write<'_>) -> Result<(), CodecError> {
+type ReadValue<'a, B> = &'a mut dyn FnMut(Input<'_, B>) -> Result<(), DecodeFailure>;
+
+fn decode_by<'de>(mut bytes: &'de [u8], read: ReadValue<'_, &'de [u8]>) -> Result<(), CodecError> {
+    match codec::take::<u8>(&mut bytes)? {
+        COMPACT => {
+            let context = DecodeContext::compact(bytes.len(), codec::take(&mut bytes)?);
+            read(Input::Compact(&mut bytes, &context)).map_err(|failure| explain(failure, &context))?;
+            check_shape(&context, codec::take(&mut bytes))?;
+        }
+        CBOR => {
+            let length = u64::from_le_bytes(codec::take(&mut bytes)?);
+            let length = usize::try_from(length).ok().filter(|length| *length <= bytes.len());
+            let (value, left) = bytes.split_at(length.ok_or_else(|| CodecError::new("the bytes end too early"))?);
+            bytes = left;
+            read(Input::SelfDescribing(value))?;
+        }
+        other => return Err(unknown(other)),
+    }
+    codec::check_end(bytes.len())
+}
+
+fn receive_by<S: Read>(payload: &mut Payload<S>, read: ReadValue<'_, Payload<S>>) -> Result<(), CodecError> {
+    match codec::receive::<u8>(payload)? {
+        COMPACT => {
+            let schema = codec::receive(payload)?;
+            let context = DecodeContext::compact(payload.left_in_memory(), schema);
+            read(Input::Compact(payload, &context)).map_err(|failure| explain(failure, &context))?;
+            check_shape(&context, codec::receive(payload))
+        }
+        CBOR => {
+            let length = u64::from_le_bytes(codec::receive(payload)?);
+            let bytes = payload.next(length).map_err(|error| CodecError::new(error.to_string()))?;
+            Ok(read(Input::SelfDescribing(&bytes))?)
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+type WriteValue<'a> = &'a mut dyn FnMut(&mut Vec<u8>, &ShapeRecorder, Encoding) -> Result<(), CodecError>;
+
+fn append_by(bytes: &mut Vec<u8>, encoding: Encoding, write: WriteValue<'_>) -> Result<(), CodecError> {
     let before = bytes.len();
-    let recorder = Recorder::new(encoding.format());
+    let recorder = ShapeRecorder::new(encoding.format());
     let appended = match encoding {
         Encoding::Compact => append_compact(bytes, recorder, write),
         #[cfg(feature = "cbor")]
@@ -152,29 +187,29 @@ fn append_by(bytes: &mut Vec<u8>, encoding: Encoding, write: Write<'_>) -> Resul
     appended
 }
 
-fn append_compact(bytes: &mut Vec<u8>, recorder: Recorder, write: Write<'_>) -> Result<(), CodecError> {
+fn append_compact(bytes: &mut Vec<u8>, recorder: ShapeRecorder, write: WriteValue<'_>) -> Result<(), CodecError> {
     let before = bytes.len();
-    // In the place of the labels, of which there are none, mostly.
+    // An empty schema, which most values have.
     bytes.extend([COMPACT, 0]);
     write(bytes, &recorder, Encoding::Compact)?;
-    if let Some(need) = recorder.need() {
-        return append_otherwise(bytes, before, (&recorder, need), write);
+    if let Some(unsupported) = recorder.unsupported() {
+        return append_self_describing(bytes, before, (&recorder, unsupported), write);
     }
     if recorder.is_ambiguous() && append_unambiguous(bytes, before, &recorder, write) {
         return Ok(());
     }
-    let (labels, hash) = recorder.finish();
-    if !labels.is_empty() {
-        bytes.splice(before + 1..before + 2, codec::encode(&labels)?);
+    let (schema, hash) = recorder.finish();
+    if !schema.is_empty() {
+        bytes.splice(before + 1..before + 2, codec::encode(&schema)?);
     }
     bytes.extend(hash.to_le_bytes());
     Ok(())
 }
 
-/// Appends, in place of what stands there from `from` on, what its type can tell apart by names alone; false if that can't
-/// be done.
+/// Replaces the bytes from `from` on by a self-describing encoding, in which structs of one name are distinguishable.
+/// Returns whether that succeeded.
 #[cfg(feature = "cbor")]
-fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, first: &Recorder, write: Write<'_>) -> bool {
+fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, first: &ShapeRecorder, write: WriteValue<'_>) -> bool {
     let mut named = Vec::new();
     let fingerprint = first.fingerprint_of(&bytes[from + 2..]);
     let appended = append_again(&mut named, &fingerprint, write);
@@ -186,17 +221,17 @@ fn append_unambiguous(bytes: &mut Vec<u8>, from: usize, first: &Recorder, write:
 }
 
 #[cfg(not(feature = "cbor"))]
-fn append_unambiguous(_: &mut Vec<u8>, _: usize, _: &Recorder, _: Write<'_>) -> bool {
+fn append_unambiguous(_: &mut Vec<u8>, _: usize, _: &ShapeRecorder, _: WriteValue<'_>) -> bool {
     false
 }
 
-/// Appends what the compact encoding can't carry, in place of what stands there from `from` on.
+/// Replaces the bytes from `from` on by a self-describing encoding of a value that the compact one can't carry.
 #[cfg(feature = "cbor")]
-fn append_otherwise(
+fn append_self_describing(
     bytes: &mut Vec<u8>,
     from: usize,
-    (first, _): (&Recorder, Need),
-    write: Write<'_>,
+    (first, _): (&ShapeRecorder, Unsupported),
+    write: WriteValue<'_>,
 ) -> Result<(), CodecError> {
     let fingerprint = first.fingerprint_of(&bytes[from + 2..]);
     bytes.truncate(from);
@@ -204,34 +239,39 @@ fn append_otherwise(
 }
 
 #[cfg(not(feature = "cbor"))]
-fn append_otherwise(_: &mut Vec<u8>, _: usize, (_, need): (&Recorder, Need), _: Write<'_>) -> Result<(), CodecError> {
-    let what = match need {
-        Need::SkippedField => "its `Serialize` leaves a field out (`skip_serializing_if`)",
-        Need::UnknownLength => {
-            "its `Serialize` doesn't say how many elements there are (as `#[serde(flatten)]` and many iterators do)"
+fn append_self_describing(
+    _: &mut Vec<u8>,
+    _: usize,
+    (_, unsupported): (&ShapeRecorder, Unsupported),
+    _: WriteValue<'_>,
+) -> Result<(), CodecError> {
+    let reason = match unsupported {
+        Unsupported::SkippedField => "its `Serialize` skips a field (`skip_serializing_if`)",
+        Unsupported::UnknownLength => {
+            "its `Serialize` doesn't announce the number of elements (as with `#[serde(flatten)]` and many iterators)"
         }
     };
     Err(CodecError::new(format!(
-        "{what}, which the compact encoding can't carry; turn on the feature `cbor` of `scheduler`, with which it is carried"
+        "{reason}, which the compact encoding can't carry; turn on the feature `cbor` of `scheduler`"
     )))
 }
 
-/// Appends a value for the second time, with names. A `Serialize` may take what it writes out of a `Cell`, say: what differs
-/// from what was written first is refused.
+/// Appends a value for the second time, with names, and refuses one that differs from the first pass: a `Serialize` may
+/// move its content out of a `Cell`, for example.
 #[cfg(feature = "cbor")]
-fn append_again(bytes: &mut Vec<u8>, first: &Fingerprint, write: Write<'_>) -> Result<(), CodecError> {
-    let recorder = Recorder::of_second_pass();
+fn append_again(bytes: &mut Vec<u8>, first: &Fingerprint, write: WriteValue<'_>) -> Result<(), CodecError> {
+    let recorder = ShapeRecorder::of_second_pass();
     append_cbor(bytes, &recorder, write)?;
     if recorder.fingerprint() == *first { Ok(()) } else { Err(CodecError::new(NOT_TWICE)) }
 }
 
 #[cfg(feature = "cbor")]
-const NOT_TWICE: &str = "its `Serialize` writes something else the second time, and what leaves fields out (`skip_serializing_if`) \
-    or doesn't say how long it is (`flatten`) is written twice; put `#[job(encoding = \"cbor\")]` above the job, which writes \
-    it once";
+const NOT_TWICE: &str = "its `Serialize` writes another value the second time, and a value that skips fields (`skip_serializing_if`) \
+    or has an unknown length (`flatten`) is written twice; put `#[job(encoding = \"cbor\")]` above the job, which writes it \
+    once";
 
 #[cfg(feature = "cbor")]
-fn append_cbor(bytes: &mut Vec<u8>, recorder: &Recorder, write: Write<'_>) -> Result<(), CodecError> {
+fn append_cbor(bytes: &mut Vec<u8>, recorder: &ShapeRecorder, write: WriteValue<'_>) -> Result<(), CodecError> {
     bytes.push(CBOR);
     let length_at = bytes.len();
     bytes.extend([0; 8]);
@@ -243,25 +283,25 @@ fn append_cbor(bytes: &mut Vec<u8>, recorder: &Recorder, write: Write<'_>) -> Re
 }
 
 #[cfg(feature = "cbor")]
-fn named<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+fn decode_self_describing<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     super::cbor::decode(bytes)
 }
 
 #[cfg(not(feature = "cbor"))]
-fn named<T: DeserializeOwned>(_: &[u8]) -> Result<T, CodecError> {
+fn decode_self_describing<T: DeserializeOwned>(_: &[u8]) -> Result<T, CodecError> {
     Err(unknown(CBOR))
 }
 
 fn unknown(encoding: u8) -> CodecError {
-    CodecError::new(format!("it is in an encoding that this build doesn't know (number {encoding})"))
+    CodecError::new(format!("its encoding is unknown to this build (number {encoding})"))
 }
 
-/// Compares what was read with what was written.
-fn compared(reading: &Reading, hash: Result<[u8; 8], CodecError>) -> Result<(), CodecError> {
-    if hash.is_ok_and(|hash| u64::from_le_bytes(hash) == reading.trace.finish()) {
+/// Compares the shape that was read with the one that was written.
+fn check_shape(context: &DecodeContext, hash: Result<[u8; 8], CodecError>) -> Result<(), CodecError> {
+    if hash.is_ok_and(|hash| u64::from_le_bytes(hash) == context.shape.finish()) {
         return Ok(());
     }
-    Err(explained(Undecoded::ByBytes(NO_MIRROR.to_owned()), reading))
+    Err(explain(DecodeFailure::Malformed(DIFFERS.to_owned()), context))
 }
 
 #[cfg(feature = "cbor")]
@@ -269,37 +309,35 @@ const WAY_OUT: &str = "put `#[job(encoding = \"cbor\")]` above the job";
 #[cfg(not(feature = "cbor"))]
 const WAY_OUT: &str = "put `#[job(encoding = \"cbor\")]` above the job, with the feature `cbor` of `scheduler`";
 
-/// Returns why a value of the compact encoding can't be read, and what to write.
-fn explained(undecoded: Undecoded, reading: &Reading) -> CodecError {
+/// Returns the reason why a value of the compact encoding can't be read, with advice.
+fn explain(decode_failure: DecodeFailure, context: &DecodeContext) -> CodecError {
     let remedy = format!(
         "if `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, {WAY_OUT}"
     );
-    CodecError::new(match (reading.cannot(), undecoded) {
-        (_, Undecoded::Panicked(message)) => message,
-        (Some(Cannot::Tell), _) => format!(
-            "its `Deserialize` skips or ignores a field, or asks the encoding what comes next (as untagged and flattened \
-             types and `serde_json::Value` do), which the compact one can't tell; {WAY_OUT}"
+    CodecError::new(match (context.fault(), decode_failure) {
+        (_, DecodeFailure::Panicked(message)) => message,
+        (_, DecodeFailure::Other(error)) => return error,
+        (Some(CompactFault::NotSelfDescribing), _) => format!(
+            "its `Deserialize` skips or ignores a field, or asks the encoding for the kind of the next value (as untagged and \
+             flattened types and `serde_json::Value` do), and the compact encoding isn't self-describing; {WAY_OUT}"
         ),
-        (Some(Cannot::Match), _) => format!("{NO_MIRROR}, and the compact encoding has no names; {remedy}"),
-        (None, Undecoded::ByBytes(message)) if message == NO_MIRROR => {
-            format!("{NO_MIRROR}, and the compact encoding has no names; {remedy}")
+        (Some(CompactFault::Differs), _) => format!("{DIFFERS}, and the compact encoding has no names; {remedy}"),
+        (None, DecodeFailure::Malformed(message)) if message == DIFFERS => {
+            format!("{DIFFERS}, and the compact encoding has no names; {remedy}")
         }
-        (None, Undecoded::ByBytes(message)) => format!("{message}; {remedy}"),
-        (None, Undecoded::ByType(message)) => format!("{message} ({remedy})"),
+        (None, DecodeFailure::Malformed(message)) => format!("{message}; {remedy}"),
+        (None, DecodeFailure::Rejected(message)) => format!("{message} ({remedy})"),
     })
 }
 
-/// Serializes a tuple part by part.
-struct Each<'a> {
+/// Serializes the elements of a tuple one by one.
+struct ElementSerializer<'a> {
     bytes: &'a mut Vec<u8>,
     encoding: Encoding,
     done: &'a mut usize,
 }
 
-/// Why a tuple could not be serialized.
-type Unable = CodecError;
-
-type Nothing = Impossible<(), Unable>;
+type NotATuple = Impossible<(), CodecError>;
 
 impl serde::ser::Error for CodecError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
@@ -307,34 +345,34 @@ impl serde::ser::Error for CodecError {
     }
 }
 
-macro_rules! no_tuple {
+macro_rules! refuse {
     ($($method:ident($($type:ty),*) -> $result:ty;)*) => {$(
-        fn $method(self, $(_: $type),*) -> Result<$result, Unable> {
-            Err(Unable::custom("it is no tuple"))
+        fn $method(self, $(_: $type),*) -> Result<$result, CodecError> {
+            Err(CodecError::custom("it is not a tuple"))
         }
     )*};
 }
 
-impl Serializer for Each<'_> {
+impl Serializer for ElementSerializer<'_> {
     type Ok = ();
-    type Error = Unable;
-    type SerializeSeq = Nothing;
+    type Error = CodecError;
+    type SerializeSeq = NotATuple;
     type SerializeTuple = Self;
-    type SerializeTupleStruct = Nothing;
-    type SerializeTupleVariant = Nothing;
-    type SerializeMap = Nothing;
-    type SerializeStruct = Nothing;
-    type SerializeStructVariant = Nothing;
+    type SerializeTupleStruct = NotATuple;
+    type SerializeTupleVariant = NotATuple;
+    type SerializeMap = NotATuple;
+    type SerializeStruct = NotATuple;
+    type SerializeStructVariant = NotATuple;
 
-    fn serialize_tuple(self, _: usize) -> Result<Self, Unable> {
+    fn serialize_tuple(self, _: usize) -> Result<Self, CodecError> {
         Ok(self)
     }
 
-    fn serialize_unit(self) -> Result<(), Unable> {
+    fn serialize_unit(self) -> Result<(), CodecError> {
         Ok(())
     }
 
-    no_tuple! {
+    refuse! {
         serialize_bool(bool) -> ();
         serialize_i8(i8) -> ();
         serialize_i16(i16) -> ();
@@ -352,20 +390,20 @@ impl Serializer for Each<'_> {
         serialize_none() -> ();
         serialize_unit_struct(&'static str) -> ();
         serialize_unit_variant(&'static str, u32, &'static str) -> ();
-        serialize_seq(Option<usize>) -> Nothing;
-        serialize_tuple_struct(&'static str, usize) -> Nothing;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Nothing;
-        serialize_map(Option<usize>) -> Nothing;
-        serialize_struct(&'static str, usize) -> Nothing;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Nothing;
+        serialize_seq(Option<usize>) -> NotATuple;
+        serialize_tuple_struct(&'static str, usize) -> NotATuple;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> NotATuple;
+        serialize_map(Option<usize>) -> NotATuple;
+        serialize_struct(&'static str, usize) -> NotATuple;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> NotATuple;
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Unable> {
-        Err(Unable::custom("it is no tuple"))
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), CodecError> {
+        Err(CodecError::custom("it is not a tuple"))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Unable> {
-        Err(Unable::custom("it is no tuple"))
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), CodecError> {
+        Err(CodecError::custom("it is not a tuple"))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -374,22 +412,22 @@ impl Serializer for Each<'_> {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<(), Unable> {
-        Err(Unable::custom("it is no tuple"))
+    ) -> Result<(), CodecError> {
+        Err(CodecError::custom("it is not a tuple"))
     }
 }
 
-impl SerializeTuple for Each<'_> {
+impl SerializeTuple for ElementSerializer<'_> {
     type Ok = ();
-    type Error = Unable;
+    type Error = CodecError;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unable> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CodecError> {
         append(self.bytes, value, self.encoding)?;
         *self.done += 1;
         Ok(())
     }
 
-    fn end(self) -> Result<(), Unable> {
+    fn end(self) -> Result<(), CodecError> {
         Ok(())
     }
 }

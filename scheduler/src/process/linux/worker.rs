@@ -14,7 +14,7 @@ use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::spawn;
 use crate::process::{DataSocket, Interest, Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, wait};
-use crate::wire::frame::{Kind, Mark};
+use crate::wire::frame::{FrameKind, StreamMark};
 use crate::wire::message::Request;
 
 /// How long a worker that is dropped may take to end everything.
@@ -40,7 +40,7 @@ impl Worker {
     pub(crate) fn spawn(
         command: &mut Command,
         run_marker: &RunMarker,
-        mark: Mark,
+        mark: StreamMark,
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
         let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;
@@ -49,7 +49,7 @@ impl Worker {
 
     /// Asks the warden how it will make processes.
     pub(crate) fn ask(&mut self) {
-        self.control.send(Kind::Ask);
+        self.control.send(FrameKind::ReadyQuery);
     }
 
     /// Has the warden start a job, and to which ends to write, and returns the stream to that.
@@ -61,12 +61,12 @@ impl Worker {
 
     /// Tells the warden to end the job and all that it started.
     pub(crate) fn request_kill(&mut self) {
-        self.control.send(Kind::Kill);
+        self.control.send(FrameKind::Kill);
     }
 
     /// Tells the warden to ask the processes of the job's group to end.
     pub(crate) fn request_terminate(&mut self) {
-        self.control.send(Kind::Terminate);
+        self.control.send(FrameKind::Terminate);
     }
 
     /// Listens for a step to what the warden says.

@@ -93,7 +93,7 @@ impl Output {
     ) -> io::Result<(Self, ChildStdio)> {
         let (stdout, jobs_stdout) = open(default_output, id, StandardStream::Stdout, told.stdout.as_ref())?;
         let (stderr, jobs_stderr) = open(default_output, id, StandardStream::Stderr, told.stderr.as_ref())?;
-        let has_own = matches!(jobs_stdout, End { leads: StdioTarget::Along(_), writer: None });
+        let has_own = matches!(jobs_stdout, End { leads: StdioTarget::Sent(_), writer: None });
         let shares = if has_own { Shares::Stdout } else { Shares::Nothing };
         Ok((
             Self { stdout, stderr, shares, lent: None, turn: 0 },
@@ -168,13 +168,13 @@ fn open(
         // Standard error goes by the pipe that the process has anyway.
         (options::Output::Inherit, _, StandardStream::Stderr) => return elsewhere(StdioTarget::Unchanged),
         (options::Output::Inherit, DefaultOutput::Own, StandardStream::Stdout) => {
-            return elsewhere(StdioTarget::Along(0));
+            return elsewhere(StdioTarget::Sent(0));
         }
         (options::Output::Inherit, DefaultOutput::Printed { .. }, StandardStream::Stdout) => {
             Relay::open(default_output.sink(stream, Unit::Byte))?
         }
-        (options::Output::Discard, ..) => return elsewhere(StdioTarget::Nowhere),
-        (options::Output::Append(path), ..) => return elsewhere(StdioTarget::ToFile(path.as_os_str().to_owned())),
+        (options::Output::Discard, ..) => return elsewhere(StdioTarget::Null),
+        (options::Output::Append(path), ..) => return elsewhere(StdioTarget::Append(path.as_os_str().to_owned())),
         (options::Output::Capture, ..) => capture(CAPTURED)?,
         (options::Output::CaptureUpTo(limit), ..) => capture(*limit)?,
         (options::Output::Lines, ..) => {
@@ -183,5 +183,5 @@ fn open(
         }
     };
     let relay = if stream == StandardStream::Stderr { relay.with_a_tail() } else { relay };
-    Ok((Some(relay), End { leads: StdioTarget::Along(0), writer: Some(writer) }))
+    Ok((Some(relay), End { leads: StdioTarget::Sent(0), writer: Some(writer) }))
 }

@@ -17,7 +17,7 @@ use crate::process::unix::{
 };
 use crate::process::{Fallback, RUN_MARKER, RunMarker};
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind, Mark};
+use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 use crate::wire::message::{Hello, Request};
 
 /// What a copy of this binary that is a job's process was given to do.
@@ -25,7 +25,7 @@ use crate::wire::message::{Hello, Request};
 pub(crate) struct Assignment {
     request: Request,
     /// What the frames on the control socket bear.
-    mark: Mark,
+    mark: StreamMark,
     data: DataChild,
     control: ControlChild,
     watch: ParentWatch,
@@ -46,14 +46,14 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     }
     let mut control = ControlChild::new(take_input()?);
     let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
-    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, Kind::Request);
+    let mut frames = FrameReader::learning_mark(frame::LIMIT);
+    let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, FrameKind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
     let (data, streams) = take_along(&mut control, &request)?;
     let mark = frames.mark().expect("a frame has come");
     let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
-    let hello = frame::write(&mut control, mark, Kind::Hello, &hello);
+    let hello = frame::write(&mut control, mark, FrameKind::Hello, &hello);
     Ok(Some(Assignment { request, mark, data, control, watch, streams, hello }))
 }
 

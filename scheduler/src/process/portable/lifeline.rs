@@ -19,7 +19,7 @@ use crate::process::unix::channel::identity;
 use crate::process::unix::{ControlChild, ParentWatch, Woken, poll};
 use crate::process::{Due, Fallback, RunMarker};
 use crate::wire::codec;
-use crate::wire::frame::{self, Kind, Mark};
+use crate::wire::frame::{self, FrameKind, StreamMark};
 
 const STACK: usize = 256 * 1024;
 
@@ -31,7 +31,7 @@ pub(super) struct Wish {
     pub(super) fallback: Fallback,
     pub(super) milestones: Milestones,
     /// What the frames on the control socket bear.
-    pub(super) mark: Mark,
+    pub(super) mark: StreamMark,
 }
 
 impl Wish {
@@ -39,7 +39,7 @@ impl Wish {
     fn tell(&self, control: &mut ControlChild) {
         let ran = self.milestones.since_call().unwrap_or_default();
         // Where it can't be told, the parent finds out that the process has ended.
-        let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, Kind::Expired, &ran));
+        let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, FrameKind::Expired, &ran));
     }
 }
 

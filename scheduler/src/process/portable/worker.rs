@@ -17,7 +17,7 @@ use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::{ControlSocket, collect, spawn};
 use crate::process::{Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, WorkerEvent};
-use crate::wire::frame::Mark;
+use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};
 
 /// How long what a job has left may take to end, before it is named.
@@ -69,7 +69,7 @@ impl Worker {
     pub(crate) fn spawn(
         command: &mut Command,
         run_marker: &RunMarker,
-        mark: Mark,
+        mark: StreamMark,
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
         let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;

@@ -104,7 +104,7 @@ impl AsFd for AlongFd<'_> {
 /// Returns the descriptor that goes along to a job for this end of one of its standard streams, if any does: this process's
 /// own stream, where nothing is done with what the job writes.
 pub(in crate::process) fn along(end: &End, stream: StandardStream) -> io::Result<Option<AlongFd<'_>>> {
-    if !matches!(end.leads, StdioTarget::Along(_)) {
+    if !matches!(end.leads, StdioTarget::Sent(_)) {
         return Ok(None);
     }
     Ok(Some(match end.writer.as_ref().map(AsFd::as_fd).or_else(|| own(stream)) {
@@ -121,7 +121,7 @@ pub(crate) fn take_along(control: &mut ControlChild, request: &Request) -> io::R
         received.and_then(|descriptor| clear_of(descriptor, taken))
     };
     let data = next()?;
-    let mut along = |leads: &StdioTarget| matches!(leads, StdioTarget::Along(_)).then(&mut next).transpose();
+    let mut along = |leads: &StdioTarget| matches!(leads, StdioTarget::Sent(_)).then(&mut next).transpose();
     let (stdout, stderr) = (along(&request.stdout)?, along(&request.stderr)?);
     let inherited = taken.iter().map(|number| Ok((*number, next()?))).collect::<io::Result<_>>()?;
     Ok((DataChild::new(&data)?.clear_of(taken)?, Streams { stdout, stderr, inherited }))

@@ -16,7 +16,7 @@ use crate::outcome::StandardStream;
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::{Received, WorkerEvent};
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind, Mark, Progress};
+use crate::wire::frame::{self, FrameKind, FrameReader, ReadStep, StreamMark};
 use crate::wire::message::Request;
 
 /// Says whether a process could not be made because of those that are there: there will be room once one has ended.
@@ -28,7 +28,7 @@ pub(crate) fn lacks_room(error: &io::Error) -> bool {
 /// Ctrl-C at the terminal doesn't reach it before the parent has decided what to do. The frames on the socket bear this mark.
 pub(in crate::process) fn spawn(
     command: &mut Command,
-    mark: Mark,
+    mark: StreamMark,
     default_output: DefaultOutput,
 ) -> io::Result<(Child, ControlSocket, Relay)> {
     // What can fail comes before there is a process.
@@ -65,7 +65,7 @@ pub(in crate::process) struct ControlSocket {
     /// The process that started the copy. A fork of it has the socket, too, and nothing to say there.
     owner: u32,
     /// What marks the frames on it.
-    mark: Mark,
+    mark: StreamMark,
     frames: FrameReader,
     /// What the socket has not taken yet.
     outgoing: VecDeque<u8>,
@@ -85,7 +85,7 @@ impl ControlSocket {
         data: BorrowedFd<'_>,
     ) -> io::Result<()> {
         let request = codec::encode(request).expect("text and numbers always encode");
-        let mut message = frame::header(self.mark, Kind::Request, request.len()).to_vec();
+        let mut message = frame::header(self.mark, FrameKind::Request, request.len()).to_vec();
         message.extend(request);
         let stdout = channel::along(&ends.stdout, StandardStream::Stdout)?;
         let stderr = channel::along(&ends.stderr, StandardStream::Stderr)?;
@@ -97,7 +97,7 @@ impl ControlSocket {
     }
 
     /// Sends a word.
-    pub(in crate::process) fn send(&mut self, kind: Kind) {
+    pub(in crate::process) fn send(&mut self, kind: FrameKind) {
         self.say(&frame::header(self.mark, kind, 0), &[]);
     }
 
@@ -140,10 +140,10 @@ impl ControlSocket {
             return Received::Closed;
         };
         match self.frames.read(socket) {
-            Ok(Progress::Frame(frame)) => Received::Event(WorkerEvent::from_frame(frame)),
-            Ok(Progress::Partial) => Received::Partial,
-            Ok(Progress::WouldBlock) => Received::WouldBlock,
-            Ok(Progress::End) | Err(_) => {
+            Ok(ReadStep::Frame(frame)) => Received::Event(WorkerEvent::from_frame(frame)),
+            Ok(ReadStep::Partial) => Received::Partial,
+            Ok(ReadStep::WouldBlock) => Received::WouldBlock,
+            Ok(ReadStep::End) | Err(_) => {
                 self.socket = None;
                 Received::Closed
             }

@@ -18,7 +18,7 @@ use super::pipe::{Inheritance, set_inheritable};
 use crate::outcome::StandardStream;
 use crate::process::ALONE;
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameReader, Kind};
+use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::{Hello, Request, StdioTarget};
 
 /// Which of the handles that a job inherits are its ends of the stream.
@@ -73,13 +73,13 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
         set_inheritable(handle.as_handle(), Inheritance::No)?;
     }
     let (mut incoming, outgoing) = (Incoming::new(source), Outgoing::new(sink));
-    let mut frames = FrameReader::learning_the_mark(frame::LIMIT);
-    let request = frames.expect(&mut incoming, Kind::Request);
+    let mut frames = FrameReader::learning_mark(frame::LIMIT);
+    let request = frames.expect(&mut incoming, FrameKind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request: Request =
         codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
     let along = |leads: &StdioTarget| match leads {
-        StdioTarget::Along(number) => usize::try_from(*number).ok().map(own),
+        StdioTarget::Sent(number) => usize::try_from(*number).ok().map(own),
         _ => None,
     };
     let (stdout, stderr) = (along(&request.stdout), along(&request.stderr));
@@ -94,7 +94,7 @@ impl Assignment {
         let prepared = prepared.and(stderr.map_or(Ok(()), |stderr| redirect(StandardStream::Stderr, stderr)));
         let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
         // If the parent is gone, the end of the stream says so next.
-        let _ = frame::write(&mut outgoing, request.mark, Kind::Hello, &hello);
+        let _ = frame::write(&mut outgoing, request.mark, FrameKind::Hello, &hello);
         (request, frames, (incoming, outgoing), Milestones::default(), prepared)
     }
 }

@@ -27,7 +27,7 @@ use crate::outcome::{Sweep, SweptBy};
 use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
 use crate::process::{MARKER, RUN_MARKER, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::codec;
-use crate::wire::frame::{self, Kind, Mark};
+use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, StdioTarget};
 
 /// How long the rest of a job may take to end once its process has, before it is named.
@@ -85,7 +85,7 @@ impl Worker {
     pub(crate) fn spawn(
         command: &mut Command,
         run_marker: &RunMarker,
-        _: Mark,
+        _: StreamMark,
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
         let object = JobObject::new()?;
@@ -116,16 +116,16 @@ impl Worker {
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
         for (leads, end) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
-            if let StdioTarget::Along(_) = leads {
+            if let StdioTarget::Sent(_) = leads {
                 let own = io::stdout();
                 let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
                 // This process may have none: one with windows, or one that gave its own up. As a handle that is copied, the
                 // number that means "none" means this process.
                 let none = [ptr::null_mut(), INVALID_HANDLE_VALUE].contains(&handle.as_raw_handle());
                 *leads = match self.give(handle) {
-                    _ if none => StdioTarget::Nowhere,
+                    _ if none => StdioTarget::Null,
                     // One that the application has closed.
-                    Err(_) if end.writer.is_none() => StdioTarget::Nowhere,
+                    Err(_) if end.writer.is_none() => StdioTarget::Null,
                     given => given?,
                 };
             }
@@ -134,7 +134,7 @@ impl Worker {
             self.object.hold(limits)?;
         }
         let payload = codec::encode(request).expect("text and numbers always encode");
-        let mut message = frame::header(request.mark, Kind::Request, payload.len()).to_vec();
+        let mut message = frame::header(request.mark, FrameKind::Request, payload.len()).to_vec();
         message.extend(payload);
         let mut stream = Stream::over(link);
         stream.send(Arc::new(message));
@@ -151,11 +151,11 @@ impl Worker {
             DuplicateHandle(own, handle.as_raw_handle(), theirs, &raw mut copy, 0, 1, DUPLICATE_SAME_ACCESS)
         };
         if given != 0 {
-            return Ok(StdioTarget::Along(copy as u64));
+            return Ok(StdioTarget::Sent(copy as u64));
         }
         match io::Error::last_os_error() {
             // We may do to our own process what we like, unless it is ending by now: how it ends is what there is to tell.
-            error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(StdioTarget::Nowhere),
+            error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(StdioTarget::Null),
             error => Err(error),
         }
     }

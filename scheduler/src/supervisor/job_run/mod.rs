@@ -19,7 +19,7 @@ use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
 use crate::process::{self, ChildPid, Interest, OomKills, Output, Ready, Search, Stream};
 use crate::record::RunReport;
-use crate::wire::frame::{self, FrameReader, Kind, Mark};
+use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 
 /// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ pub(crate) struct Run {
     /// What the job writes, if it was told of something to be done with it.
     output: Output,
     warden: Warden,
-    mark: Mark,
+    mark: StreamMark,
     frames: FrameReader,
     spec: JobSpec,
     /// The process was made ahead of its turn.
@@ -150,11 +150,11 @@ impl Run {
         self.deadline = Deadline::after(self.spec.start_limit);
         if let Some(checkpoint) = &self.spec.checkpoint {
             let bytes = checkpoint.bytes();
-            self.stream.send(Arc::new(frame::header(self.mark, Kind::Resume, bytes.len()).to_vec()));
+            self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Resume, bytes.len()).to_vec()));
             self.stream.send(Arc::clone(bytes));
         }
         let arguments = &self.spec.arguments;
-        let header = frame::header(self.mark, Kind::Arguments, arguments.len());
+        let header = frame::header(self.mark, FrameKind::Arguments, arguments.len());
         if arguments.len() <= SMALL {
             // In one piece, which wakes the job once.
             self.stream.send(Arc::new([&header[..], &arguments[..]].concat()));
@@ -351,7 +351,7 @@ impl Run {
     /// Asks the job to end: it has its grace period from here.
     fn tell_to_end(&mut self) {
         self.observations.asked = true;
-        self.stream.send(Arc::new(frame::header(self.mark, Kind::Stop, 0).to_vec()));
+        self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Stop, 0).to_vec()));
         if self.spec.options.terminate == Some(Terminate::Signal) {
             self.warden.request_terminate();
         }

@@ -10,7 +10,7 @@ use crate::supervisor::diagnosis::Answer;
 use crate::supervisor::state_machine::{Event, State};
 use crate::supervisor::updates::JobUpdate;
 use crate::wire::codec;
-use crate::wire::frame::{Frame, FrameError, Kind, Progress};
+use crate::wire::frame::{Frame, FrameError, FrameKind, ReadStep};
 use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
 
 impl Run {
@@ -18,18 +18,18 @@ impl Run {
     pub(super) fn read_data(&mut self, mut steps: usize) {
         while steps > 0 {
             match self.stream.read(&mut self.frames) {
-                Ok(Progress::Frame(frame)) => {
+                Ok(ReadStep::Frame(frame)) => {
                     self.take_data(frame);
                     // What has been read already must not wait for more to come.
                     steps -= usize::from(!self.frames.has_buffered());
                 }
-                Ok(Progress::Partial) => {
+                Ok(ReadStep::Partial) => {
                     steps -= 1;
                     self.note_what_comes();
                 }
-                Ok(Progress::WouldBlock) => return,
+                Ok(ReadStep::WouldBlock) => return,
                 // Also in the middle of a frame: how the job died, the warden will say.
-                Ok(Progress::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
+                Ok(ReadStep::End) | Err(FrameError::Truncated) => return self.feed(Event::DataEnd),
                 Err(error) => return self.broken(format!("on the job's stream: {error}")),
             }
         }
@@ -37,20 +37,20 @@ impl Run {
 
     /// Gives an outcome that keeps coming more time: a large one may take its time, and one that stops has a limit.
     fn note_what_comes(&mut self) {
-        let is_outcome = matches!(self.frames.open_kind(), Some(Kind::Value | Kind::Failed));
+        let is_outcome = matches!(self.frames.open_kind(), Some(FrameKind::Value | FrameKind::Failed));
         if is_outcome && matches!(self.state, State::Delivering(_)) {
             self.deadline = self.limit();
         }
     }
 
     fn take_data(&mut self, Frame { kind, payload }: Frame) {
-        if kind == Kind::Checkpoint && payload.len() <= checkpoint::LIMIT {
+        if kind == FrameKind::Checkpoint && payload.len() <= checkpoint::LIMIT {
             // Also that of a job which is being killed: what arrived whole is saved.
             let saved = Checkpoint::from_bytes(payload);
             self.spec.checkpoint = Some(saved.clone());
             return self.post(JobUpdate::Checkpoint(saved));
         }
-        if matches!(kind, Kind::Panicking | Kind::Fatal) {
+        if matches!(kind, FrameKind::Panicking | FrameKind::Fatal) {
             // Also after the outcome: it may be how the process ends.
             return self.take_panic(kind, &payload);
         }
@@ -60,11 +60,11 @@ impl Run {
         }
         match kind {
             // Where no warden says it, the job itself does.
-            Kind::Hello => match codec::decode(&payload) {
+            FrameKind::Hello => match codec::decode(&payload) {
                 Ok(hello) => self.observations.hello = Some(hello),
                 Err(error) => self.broken(format!("on the job's stream: a greeting can't be read: {error}")),
             },
-            Kind::Started => {
+            FrameKind::Started => {
                 // The job may be quicker than its warden, and may have killed it before that could say so.
                 if let Ok(hello) = codec::decode(&payload) {
                     self.observations.hello.get_or_insert(hello);
@@ -74,39 +74,39 @@ impl Run {
                 self.started = Some(Started { stopwatch, at: clock::wall(), deadline });
                 self.feed(Event::Started);
             }
-            Kind::Refused => self.refused(String::from_utf8_lossy(&payload).into_owned()),
-            Kind::Took => match codec::decode(&payload) {
+            FrameKind::Refused => self.refused(String::from_utf8_lossy(&payload).into_owned()),
+            FrameKind::Elapsed => match codec::decode(&payload) {
                 Ok(took) => {
                     self.took.get_or_insert(took);
                     self.feed(if self.is_late(took) { Event::ReturnedLate } else { Event::Returned });
                 }
                 Err(error) => self.broken(format!("on the job's stream: a duration can't be read: {error}")),
             },
-            Kind::Value => {
+            FrameKind::Value => {
                 self.observations.answer = Some(Answer::Value(payload));
                 self.feed(Event::Outcome);
             }
-            Kind::Failed => match codec::decode(&payload) {
+            FrameKind::Failed => match codec::decode(&payload) {
                 Ok(report) => {
                     self.observations.answer = Some(Answer::Failed(report));
                     self.feed(Event::Outcome);
                 }
                 Err(error) => self.broken(format!("on the job's stream: a failure can't be read: {error}")),
             },
-            Kind::Progress => match codec::decode(&payload) {
+            FrameKind::Progress => match codec::decode(&payload) {
                 Ok((done, total)) => self.post(JobUpdate::Progress { done, total }),
                 Err(error) => self.broken(format!("on the job's stream: its progress can't be read: {error}")),
             },
-            Kind::Message if payload.len() <= TEXT_LIMIT => {
+            FrameKind::Message if payload.len() <= TEXT_LIMIT => {
                 self.post(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
             }
             kind => self.broken(format!("on the job's stream: a frame of kind {kind:?}")),
         }
     }
 
-    fn take_panic(&mut self, kind: Kind, payload: &[u8]) {
+    fn take_panic(&mut self, kind: FrameKind, payload: &[u8]) {
         match codec::decode(payload) {
-            Ok(panic) if kind == Kind::Fatal => self.observations.fatal = Some(panic),
+            Ok(panic) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
             Ok(panic) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
             Ok(_) => {}
             Err(error) => self.broken(format!("on the job's stream: a panic can't be read: {error}")),

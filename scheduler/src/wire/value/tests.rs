@@ -1,4 +1,4 @@
-//! No value is ever read as another one.
+//! Tests of the encodings of users' values: no value is ever read as another one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::{CString, OsString};
@@ -132,7 +132,7 @@ fn tree() -> Tree {
 }
 
 #[test]
-fn values_of_every_shape_arrive_as_they_are() {
+fn values_of_every_shape_arrive_unchanged() {
     carried(());
     carried(Unit {});
     carried(New(7));
@@ -161,7 +161,7 @@ fn values_of_every_shape_arrive_as_they_are() {
 }
 
 #[test]
-fn what_is_no_number_keeps_its_bits() {
+fn nan_keeps_its_bits() {
     for bits in [f64::NAN.to_bits(), 0x7ff8_0000_0000_0123, 0xfff8_0000_0000_0000, (-0.0_f64).to_bits()] {
         for encoding in ENCODINGS {
             let sent = sent(&f64::from_bits(bits), *encoding).expect("a number is carried");
@@ -253,7 +253,7 @@ types! {
 }
 
 #[test]
-fn a_field_that_is_left_out_is_no_other_field() {
+fn a_skipped_field_is_not_read_as_another_field() {
     let [some, none] = [Some(251), None].map(|a| SkipIf { a, b: 1, c: 251 });
     carried(some.clone());
     carried_with_names_unasked(&none);
@@ -263,7 +263,7 @@ fn a_field_that_is_left_out_is_no_other_field() {
 }
 
 #[test]
-fn an_element_that_is_left_out_is_no_other_element() {
+fn a_skipped_element_is_not_read_as_another_element() {
     carried(SkipIfInTuple(Some(251), 1, 251));
     refused(&SkipIfInTuple(None, 1, 251), "reads other parts than its `Serialize` writes");
     refused(&vec![SkipIfInTuple(None, 1, 0), SkipIfInTuple(Some(1), 1, 0)], "#[job(encoding = \"cbor\")]");
@@ -275,7 +275,7 @@ fn an_element_that_is_left_out_is_no_other_element() {
 }
 
 #[test]
-fn a_field_that_goes_one_way_only_takes_no_other_fields_value() {
+fn a_field_that_is_only_written_or_only_read_takes_no_other_field_s_value() {
     let value = OneWay { secret: 7, data: vec![1, 9] };
     for encoding in ENCODINGS {
         // As the type wishes, in every format with names.
@@ -292,7 +292,7 @@ fn a_field_that_goes_one_way_only_takes_no_other_fields_value() {
 }
 
 #[test]
-fn what_asks_for_names_gets_them() {
+fn a_type_that_needs_names_gets_them() {
     carried_with_names_unasked(&Flat { a: 1, inner: Inner { b: Some(2) }, rest: HashMap::from([("c".into(), -3)]) });
     carried_with_names(&Untagged::Number(7));
     let list = Untagged::List(vec![Untagged::Text("a".to_owned()), Untagged::Nothing, Untagged::Number(u64::MAX)]);
@@ -350,7 +350,7 @@ impl From<Remote> for Duration {
 }
 
 #[test]
-fn what_is_written_by_hand_is_read_as_it_was_written_or_not_at_all() {
+fn hand_written_implementations_are_read_as_written_or_refused() {
     carried_with_names_unasked(&Endless { list: vec![1, 2], after: 3 });
     carried(Wide { a: 251, b: 7 });
     carried(OfRemote { a: Duration::new(1, 2), b: 7 });
@@ -431,12 +431,12 @@ types! {
 }
 
 #[test]
-fn what_writes_something_else_the_second_time_is_refused() {
+fn a_value_that_differs_in_the_second_pass_is_refused() {
     use std::cell::{Cell, RefCell};
     fn refused_twice<T: Serialize + DeserializeOwned + Debug>(value: &T) {
         let error = encode(value, Encoding::Compact).expect_err("it is not what it was");
         let words = if cfg!(feature = "cbor") {
-            "its `Serialize` writes something else the second time"
+            "its `Serialize` writes another value the second time"
         } else {
             "turn on the feature `cbor` of `scheduler`"
         };
@@ -463,7 +463,7 @@ fn carried_once<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: impl
 
 #[cfg(feature = "cbor")]
 #[test]
-fn two_passes_over_what_stays_the_same_agree() {
+fn two_passes_over_a_constant_value_agree() {
     types! {
         struct Everything {
             #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -489,7 +489,7 @@ fn two_passes_over_what_stays_the_same_agree() {
 }
 
 #[test]
-fn a_refusal_says_what_to_write() {
+fn an_error_says_what_to_write() {
     types! {
         struct TwoNumbers { #[serde(serialize_with = "as_pair")] a: u8 }
         struct Ignores { a: u8, #[serde(skip_deserializing)] b: u8 }
@@ -504,7 +504,7 @@ fn a_refusal_says_what_to_write() {
     refused(&WideOneWay { a: 7, b: 7, c: 7 }, agree);
     refused(
         &Ignores { a: 7, b: 7 },
-        "its `Deserialize` skips or ignores a field, or asks the encoding what comes next",
+        "its `Deserialize` skips or ignores a field, or asks the encoding for the kind of the next value",
     );
     #[cfg(feature = "cbor")]
     for error in [
@@ -550,7 +550,7 @@ types! {
 
 #[cfg(feature = "cbor")]
 #[test]
-fn a_wide_integer_that_serde_does_not_keep_is_named_as_such() {
+fn the_error_of_a_128_bit_integer_that_serde_drops_says_so() {
     for error in [
         sent(&WideUntagged::Signed(i128::MIN), Encoding::Cbor).expect_err("it is lost"),
         sent(&WideUntagged::Unsigned(u128::MAX), Encoding::Cbor).expect_err("it is lost"),
@@ -565,7 +565,7 @@ fn a_wide_integer_that_serde_does_not_keep_is_named_as_such() {
 }
 
 #[test]
-fn a_panic_in_deserialize_is_no_question_of_the_encoding() {
+fn the_error_of_a_panic_in_deserialize_advises_no_encoding() {
     #[derive(Debug, Serialize)]
     struct Panics(u8);
     impl<'de> Deserialize<'de> for Panics {
@@ -587,7 +587,7 @@ fn one_element_is_announced_in_the_singular() {
 
 #[cfg(feature = "cbor")]
 #[test]
-fn nothing_within_something_is_refused_where_it_would_become_nothing() {
+fn some_none_is_refused_where_it_would_become_none() {
     carried(Some(Some(1_u8)));
     for value in [None, Some(None), Some(Some(1_u8))] {
         assert_eq!(sent(&value, Encoding::Compact).as_ref(), Ok(&[value; 2]));
@@ -623,7 +623,7 @@ mod two {
 }
 
 #[test]
-fn two_types_of_one_name_are_not_mistaken_for_each_other() {
+fn two_types_of_one_name_are_not_confused() {
     // What is left out has a default where names are written.
     let (one, two) = (one::Same { a: 1, b: 9 }, two::Same { a: 3 });
     let there = sent(&(one.clone(), two.clone()), Encoding::Compact);
@@ -643,7 +643,7 @@ fn two_types_of_one_name_are_not_mistaken_for_each_other() {
 }
 
 #[test]
-fn bytes_are_written_as_a_list_and_as_one_block_alike() {
+fn a_list_of_bytes_and_one_block_have_the_same_encoding() {
     let bytes = vec![7_u8, 250, 251, 255];
     for value in [bytes.clone(), vec![], vec![9]] {
         let list = VecDeque::from(value.clone());
@@ -663,7 +663,7 @@ fn bytes_are_written_as_a_list_and_as_one_block_alike() {
 }
 
 #[test]
-fn a_type_that_makes_bytes_in_its_own_way_is_asked() {
+fn a_type_with_its_own_visitor_of_bytes_is_called() {
     fn reversed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         struct Reversed;
         impl<'de> serde::de::Visitor<'de> for Reversed {
@@ -689,7 +689,7 @@ fn a_type_that_makes_bytes_in_its_own_way_is_asked() {
 }
 
 #[test]
-fn a_tuple_that_is_written_part_by_part_is_its_parts() {
+fn a_tuple_that_is_appended_part_by_part_is_read_as_its_parts() {
     let value = (Some("a".to_owned()), vec![1_u8, 2], 7_u64);
     let mut whole = Vec::new();
     append_each(&mut whole, &value, Encoding::Compact).expect("its parts encode");
@@ -713,7 +713,7 @@ fn bytes_left_over_are_refused() {
 }
 
 #[test]
-fn whatever_bytes_there_are_they_are_no_panic_and_take_no_memory() {
+fn no_bytes_cause_a_panic_or_take_much_memory() {
     for encoding in ENCODINGS {
         let bytes = encode(&tree(), *encoding).expect("it encodes");
         for length in 0..bytes.len() {
@@ -736,7 +736,7 @@ types! { struct Deep { inner: Option<Box<Deep>> } }
 
 #[cfg(feature = "cbor")]
 #[test]
-fn cbor_takes_no_memory_before_its_bytes_are_there_and_no_stack_without_end() {
+fn cbor_takes_no_memory_before_its_bytes_are_there_and_bounded_stack() {
     let framed = |value: &[u8]| [&[CBOR][..], &(value.len() as u64).to_le_bytes(), value].concat();
     for start in [0x5b, 0x7b, 0x9b, 0xbb] {
         let hostile = framed(&[start, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
