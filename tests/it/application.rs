@@ -149,7 +149,7 @@ fn copies_that_never_reach_init_are_reported() {
     assert!(error.ends_with("It wrote: usage: app TIMEOUT JOB…"), "{error}");
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn an_application_that_ignores_sigchld_runs_jobs() {
     let records = run("ignores SIGCHLD", &["500", "fast", "hangs", "aborts"]);
@@ -174,7 +174,7 @@ fn jobs_of_an_application_that_ignores_and_blocks_all_signals_have_default_signa
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn an_application_whose_file_was_deleted_or_replaced_executes_itself() {
     for mode in ["is deleted", "is replaced"] {
@@ -207,10 +207,10 @@ fn a_copy_that_reaches_its_jobs_without_init_runs_none() {
 }
 
 /// A memory cgroup below this process's own, with a limit of 64 MiB; `None`, and a word why, where it can't be had.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 struct SmallMemory(PathBuf);
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 impl SmallMemory {
     fn new() -> Option<Self> {
         let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -231,14 +231,14 @@ impl SmallMemory {
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 impl Drop for SmallMemory {
     fn drop(&mut self) {
         fs::remove_dir(&self.0).expect("all that was in it has ended");
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn a_kill_for_lack_of_memory_is_distinguished_from_others() {
     let Some(cgroup) = SmallMemory::new() else { return };
@@ -266,7 +266,7 @@ fn a_panic_has_its_thread_and_on_request_its_backtrace() {
     assert!(traced.contains("scheduler_tests::jobs::panics"), "{traced}");
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn an_application_that_adopts_orphans_kills_those_without_any_other_trace() {
     let tag = new_tag();

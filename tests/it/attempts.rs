@@ -103,7 +103,7 @@ fn each_retry_cause_matches_its_own_failures() {
         (Cause::Panic, Ending::PanicsTwice),
         (Cause::Returned, Ending::Fails),
         (Cause::Exit, Ending::Exits),
-        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+        #[cfg(wardens)]
         (Cause::Internal, Ending::KillsWarden),
     ];
     let notes = Notes::new();

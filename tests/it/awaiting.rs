@@ -289,7 +289,7 @@ fn a_single_job_that_is_dropped_is_killed() {
 }
 
 /// Where there is one.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn dropping_does_not_block_even_if_the_warden_is_stopped() {
     let tag = new_tag();

@@ -6,12 +6,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 use scheduler::Output;
 use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, Sweep};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::leftovers::{Leftover, alive, leaves_for_certain, new_tag};
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 use scheduler_tests::limited::with_every_option;
 use scheduler_tests::platform::{HAS_WARDENS, swept, wine_is_in_the_way};
 
@@ -174,7 +174,7 @@ fn every_failure_is_recorded_and_no_process_survives_it() {
 }
 
 /// Runs the cases as a list, and once more, with twice the limit, those that were killed too early. Each is checked once.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Record)) {
     let tag = new_tag();
     for limit in std::iter::successors(Some(LIMIT), |limit| Some(*limit * 2)) {
@@ -201,7 +201,7 @@ fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Rec
 }
 
 /// What one job does to the wardens that stay doesn't reach the next.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
     let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
@@ -213,7 +213,7 @@ fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
 }
 
 /// What a job is told of its surroundings changes nothing of it.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn every_failure_is_recorded_with_every_option_of_the_environment() {
     for method in METHODS {

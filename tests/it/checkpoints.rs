@@ -221,7 +221,7 @@ fn a_partly_sent_checkpoint_does_not_count() {
 }
 
 /// Saves one number after the other, and writes each down once it is saved. Whoever is to kill it takes his time.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[expect(unsafe_code, reason = "signals have no safe API")]
 #[scheduler::job]
 fn counts_for_ever(file: PathBuf) {
@@ -235,7 +235,7 @@ fn counts_for_ever(file: PathBuf) {
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn a_checkpoint_in_transit_when_the_job_is_killed_counts() {
     for method in METHODS {

@@ -58,7 +58,7 @@ fn a_job_is_spawned_and_waited_for() {
 }
 
 /// Elsewhere others wait for processes and pipes.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn one_thread_supervises_all_spawned_jobs_and_exits_with_the_last() {
     for method in ["", "forks"] {
@@ -361,7 +361,7 @@ fn a_result_that_can_not_be_decoded_is_an_error_and_invalid_input_is_refused() {
     assert!(error.is_invalid_timeout());
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn fork_servers_stay_with_the_scheduler_from_one_job_to_the_next() {
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer);

@@ -6,12 +6,12 @@
     reason = "these tests look at the clock themselves, and print what they measured"
 )]
 #![cfg_attr(
-    any(not(target_os = "linux"), scheduler_portable),
+    not(wardens),
     allow(unused_imports, dead_code, reason = "what only some tests need, all of which only Linux has")
 )]
 
 // It takes namespaces, `/proc` and users of its own, and tries out wardens.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod adversity;
 mod application;
 #[cfg(feature = "tokio")]
@@ -23,7 +23,7 @@ mod calls;
 mod cancelling;
 mod checkpoints;
 // Only Linux has cgroups.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod containment;
 // Without the feature there is nothing to hear it by, but on Windows.
 #[cfg(any(feature = "ctrlc", windows))]
@@ -37,11 +37,11 @@ mod environment;
 mod exits;
 mod expansion;
 // It makes system calls fail with a filter of seccomp.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod faults;
 mod follow_ups;
 // Elsewhere there is none: see `platforms`.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod fork_server;
 mod grace;
 mod handles;
@@ -54,7 +54,7 @@ mod limits;
 mod observing;
 mod prespawn;
 // Loaders, valgrind, namespaces.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod odd_starts;
 mod order;
 mod output;
@@ -72,7 +72,7 @@ mod sweep;
 mod tidy;
 mod timeouts;
 // Without a warden only a job that runs on its process's first thread goes on, and in a test binary none does.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 mod traced;
 // The types that a self-describing encoding carries are among them.
 #[cfg(feature = "tracing")]

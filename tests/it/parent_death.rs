@@ -1,7 +1,7 @@
 //! The death of the application, at any moment: nothing of its jobs survives it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -187,7 +187,7 @@ fn nothing_survives_an_application_that_is_the_first_process_of_a_container() {
     eventually("all is gone", || alive(&tag).is_empty());
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn a_run_outlives_the_thread_that_main_ran_on() {
     let mut command = app("main thread ends", &["60000", "fast", "fast"]);
@@ -249,7 +249,7 @@ fn nothing_is_left_of_a_detached_job_once_its_application_has_become_a_daemon() 
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn no_fork_server_survives_a_killed_application_that_has_forked() {
     let tag = new_tag();
@@ -263,7 +263,7 @@ fn no_fork_server_survives_a_killed_application_that_has_forked() {
     eventually("all but the copy is gone", || alive(&tag) == [copy.0]);
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn a_fork_of_the_application_keeps_no_fork_server_alive() {
     let mut command = app("forks and drops its scheduler", &["60000", "fast", "fast"]);

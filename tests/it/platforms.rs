@@ -1,6 +1,6 @@
 //! What differs from platform to platform, told by those that differ.
 
-#![cfg(any(not(target_os = "linux"), scheduler_portable))]
+#![cfg(not(wardens))]
 
 use scheduler::{Scheduler, StartMethod, jobs};
 use scheduler_tests::jobs::fast;

@@ -44,7 +44,7 @@ fn a_prespawned_job_is_not_called_after_a_follow_up_has_failed() {
     }
 }
 
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn a_prespawned_process_that_died_before_its_turn_is_replaced() {
     for method in ["", "forks"] {

@@ -43,7 +43,7 @@ fn a_test_that_skips_itself_passes_only_without_ci_or_if_listed() {
 }
 
 /// A test that was renamed would be forbidden to skip itself, on the one machine where it has to.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 #[test]
 fn the_list_of_the_script_names_existing_tests() {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/run");

@@ -82,9 +82,17 @@ fn only_platform_modules_have_platform_conditions() {
             differ.insert(module.as_os_str().to_string_lossy().into_owned());
         }
     }
-    // The boot clock, the image and its name, descriptors that only Unix has, and huge pages.
-    let expected = ["child", "clock.rs", "huge_pages.rs", "launcher.rs", "options", "process"];
+    // The name of the image, descriptors that only Unix has, and huge pages.
+    let expected = ["child", "huge_pages.rs", "launcher.rs", "options", "process"];
     assert!(differ.iter().eq(expected), "{differ:?}");
+}
+
+#[test]
+fn two_files_choose_the_modules_for_platforms_with_and_without_wardens() {
+    let src = root().join("scheduler/src");
+    let choosing = sources(&src).into_iter().filter(|(_, text)| text.contains("scheduler_portable)"));
+    let choosing: std::collections::BTreeSet<_> = choosing.map(|(path, _)| path).collect();
+    assert!(choosing.iter().eq(&[src.join("child/mod.rs"), src.join("process/mod.rs")]), "{choosing:?}");
 }
 
 #[test]

@@ -65,9 +65,9 @@ impl Ending {
         Self::Closes,
         Self::Floods,
         // Elsewhere the parent of a job is the application.
-        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+        #[cfg(wardens)]
         Self::KillsWarden,
-        #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+        #[cfg(wardens)]
         Self::StopsWarden,
     ];
 
@@ -115,11 +115,11 @@ impl Ending {
                 jobs::prints(80 << 10);
                 jobs::hangs();
             }
-            #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+            #[cfg(wardens)]
             Self::KillsWarden => jobs::signals_its_warden(libc::SIGKILL),
-            #[cfg(all(target_os = "linux", not(scheduler_portable)))]
+            #[cfg(wardens)]
             Self::StopsWarden => jobs::signals_its_warden(libc::SIGSTOP),
-            #[cfg(any(not(target_os = "linux"), scheduler_portable))]
+            #[cfg(not(wardens))]
             ending => unreachable!("there is no {ending:?} on this platform"),
         }
         Ok(())

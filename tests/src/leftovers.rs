@@ -50,14 +50,13 @@ impl Leftover {
         Self::Bare,
         Self::Orphan,
         // It is found by a warden and by a job object, and has left no trace for anybody else.
-        #[cfg(any(all(target_os = "linux", not(scheduler_portable)), windows))]
+        #[cfg(any(wardens, windows))]
         Self::Daemon,
         Self::Chain,
     ];
 
     /// The one of these that is the hardest to find.
-    pub const HARDEST: Self =
-        if cfg!(any(all(target_os = "linux", not(scheduler_portable)), windows)) { Self::Daemon } else { Self::Orphan };
+    pub const HARDEST: Self = if cfg!(any(wardens, windows)) { Self::Daemon } else { Self::Orphan };
 
     /// Returns how many processes that is.
     #[must_use]

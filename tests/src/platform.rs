@@ -5,16 +5,16 @@ use scheduler::{StartMethod, Sweep};
 use crate::skips::skipped;
 
 /// Whether a warden stands between an application and its jobs.
-pub const HAS_WARDENS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
+pub const HAS_WARDENS: bool = cfg!(wardens);
 
 /// Whether it can be proved that a job has left nothing.
 pub const PROVES_SWEEPS: bool = HAS_WARDENS || cfg!(windows);
 
 /// The ways to make processes that this platform has, each of which promises the same.
-#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+#[cfg(wardens)]
 pub const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
 /// The way to make processes that this platform has.
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+#[cfg(not(wardens))]
 pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 
 /// Says whether so many processes were found to be left by a job, and ended, and whether nothing else is, as far as the

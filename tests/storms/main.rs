@@ -1,6 +1,6 @@
 //! Jobs that fork faster than they can be listed. They have a test binary of their own, which Cargo runs beside no other one:
 //! what they do to the machine is for no other test to bear, and the other tests would keep the sweep from its processor.
 
-#![cfg(all(target_os = "linux", not(scheduler_portable)))]
+#![cfg(wardens)]
 
 mod storms;
