@@ -11,7 +11,7 @@ use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::{Record, RunReport};
 use crate::settings::Settings;
-use crate::supervisor::{JobEvent, ListThread, Rules, SharedPool, supervise_one};
+use crate::supervisor::{JobEvent, ListThread, LoopConfig, SharedPool, supervise_one};
 use crate::typed::Run;
 
 /// Runs one job in a process of its own, for no longer than `timeout`.
@@ -99,12 +99,12 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Er
     let settings = Settings::under(ceiling);
     let spec = settings.job_spec(call)?;
     let open = settings.pool(&SharedPool::default())?;
-    let mut watch = ListThread::start(vec![spec], open, drop, Rules::of_one())?;
+    let mut thread = ListThread::start(vec![spec], open, drop, LoopConfig::for_one_job())?;
     loop {
-        match poll_fn(|context| watch.poll(context)).await.map(|told| told.event) {
-            Some(JobEvent::Over(over)) => return Ok(over),
+        match poll_fn(|context| thread.poll(context)).await.map(|event| event.event) {
+            Some(JobEvent::Finished(report)) => return Ok(report),
             Some(_) => {}
-            None => return Err(watch.failure().expect("of an order it is told that it is over, if it could be begun")),
+            None => return Err(thread.failure().expect("a list without a failure reports that its job has finished")),
         }
     }
 }

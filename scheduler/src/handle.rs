@@ -95,7 +95,7 @@ impl<T> Handle<T> {
     /// Returns whether the job has finished, so that [`wait`](Self::wait) returns at once.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !self.is_in_origin() || self.spawned.job.is_over()
+        !self.is_in_origin() || self.spawned.job.is_finished()
     }
 
     /// Cancels the job: asks it to stop, and kills it when its [grace period](macro@crate::job#grace) is over, or at once if
@@ -106,7 +106,7 @@ impl<T> Handle<T> {
     #[doc(alias = "abort")]
     #[doc(alias = "terminate")]
     pub fn cancel(&self) {
-        self.spawned.spawn_loop.end(self.spawned.key, StopMode::Graceful);
+        self.spawned.spawn_loop.cancel(self.spawned.key, StopMode::Graceful);
     }
 
     /// Kills the job, with everything that it started, without a grace period or within it. Returns at once.
@@ -115,7 +115,7 @@ impl<T> Handle<T> {
     #[doc(alias = "abort")]
     #[doc(alias = "SIGKILL")]
     pub fn kill(&self) {
-        self.spawned.spawn_loop.end(self.spawned.key, StopMode::Immediate);
+        self.spawned.spawn_loop.cancel(self.spawned.key, StopMode::Immediate);
     }
 
     /// Waits until the job has finished, and returns its run. Nothing that the job started is left then.

@@ -1,4 +1,4 @@
-//! The command that executes this binary once more, under its own `main` and under libtest.
+//! `Launcher`: the command that re-executes this binary, under its own `main` or under libtest.
 
 use std::env;
 use std::fs;
@@ -11,29 +11,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Error;
 use crate::process::{EXECUTED, MARKER, OwnImage};
 
-static INITIALISED: AtomicBool = AtomicBool::new(false);
+static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
-/// Notes that `main` comes by `init()`, so that a copy of this process would, too.
-pub(crate) fn note_initialised() {
-    INITIALISED.store(true, Ordering::Relaxed);
+/// Records that `main` reaches `init()`, as will a copy of this process.
+pub(crate) fn note_initialized() {
+    INITIALIZED.store(true, Ordering::Relaxed);
 }
 
-/// Says whether this process has a `main` that reaches `init()`, and no test harness's.
-pub(crate) fn is_initialised() -> bool {
-    INITIALISED.load(Ordering::Relaxed)
+/// Returns whether this process has a `main` that reaches `init()`, and not a test harness's.
+pub(crate) fn is_initialized() -> bool {
+    INITIALIZED.load(Ordering::Relaxed)
 }
 
-static MISLED: AtomicBool = AtomicBool::new(false);
+static HAS_STRAY_MARKER: AtomicBool = AtomicBool::new(false);
 
-/// Notes that this process has a copy's marker, and is none.
+/// Records that this process has a copy's marker, and is not a copy.
 ///
-/// It may have been started by a copy that never came to do its work, such as a test harness that starts one more process
-/// for each test. Were it to start copies itself, so would those, and so on without end.
-pub(crate) fn note_misled() {
-    MISLED.store(true, Ordering::Relaxed);
+/// It may have been started by a copy that never reached its job, such as a test harness that starts a process for each test.
+/// If it started copies itself, they would do the same, without end.
+pub(crate) fn note_stray_marker() {
+    HAS_STRAY_MARKER.store(true, Ordering::Relaxed);
 }
 
-/// A test that diverts into a job when the binary is a re-executed copy.
+/// A test that runs a job instead, when the binary is a re-executed copy.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct TestEntry {
@@ -41,13 +41,13 @@ pub struct TestEntry {
 }
 
 impl TestEntry {
-    /// Takes the path of the test function with its crate, as `module_path!` gives it.
+    /// Returns the entry for a test function's path with its crate, as `module_path!` gives it.
     #[must_use]
     pub const fn new(path: &'static str) -> Self {
         Self { path }
     }
 
-    /// Returns the name by which libtest knows the test: the path without the crate.
+    /// Returns libtest's name of the test: the path without the crate.
     fn name(self) -> &'static str {
         self.path.split_once("::").map_or(self.path, |(_, name)| name)
     }
@@ -55,36 +55,36 @@ impl TestEntry {
 
 inventory::collect!(TestEntry);
 
-/// How a copy of this process comes to the point where it sees that it is one.
+/// How a copy of this process reaches the call by which it detects that it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Launcher {
     /// `main` calls `init()` first.
     Main,
-    /// libtest runs the test of this name, which calls it.
+    /// libtest runs the test of this name, which calls `enter_test()`.
     Test(&'static str),
 }
 
 impl Launcher {
-    /// Returns how to launch copies of this process that are to run jobs.
+    /// Returns the launcher for copies of this process that run jobs.
     pub(crate) fn for_jobs() -> Result<Self, Error> {
-        refuse_if_misled()?;
+        refuse_stray_marker()?;
         Self::of_this_process()
     }
 
-    /// Returns how to launch copies of this process that are to run the body of this test.
+    /// Returns the launcher for copies of this process that run the body of this test.
     pub(crate) fn for_test(test: TestEntry) -> Result<Self, Error> {
-        refuse_if_misled()?;
+        refuse_stray_marker()?;
         Ok(Self::of_test(test))
     }
 
-    /// Returns how a process like this comes to this test.
+    /// Returns how a process like this one reaches this test.
     pub(crate) fn of_test(test: TestEntry) -> Self {
-        if is_initialised() { Self::Main } else { Self::Test(test.name()) }
+        if is_initialized() { Self::Main } else { Self::Test(test.name()) }
     }
 
-    /// Returns how this process comes to the point where it sees what it is.
+    /// Returns how this process detects that it is a copy.
     pub(crate) fn of_this_process() -> Result<Self, Error> {
-        if is_initialised() {
+        if is_initialized() {
             return Ok(Self::Main);
         }
         let tests = inventory::iter::<TestEntry>.into_iter();
@@ -92,10 +92,10 @@ impl Launcher {
         first.map(Self::Test).ok_or_else(Error::not_initialised)
     }
 
-    /// Returns the command of a copy that finds `role` in its marker.
+    /// Returns the command for a copy that finds `role` in its marker.
     pub(crate) fn command(self, role: &str) -> Command {
-        let mut command = again();
-        // Built from nothing: libtest's flags change, and an application's own have no meaning here.
+        let mut command = own_command();
+        // This process's arguments are not passed on: libtest's flags change, and an application's own mean nothing here.
         if let Self::Test(name) = self {
             command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
         }
@@ -104,32 +104,31 @@ impl Launcher {
     }
 }
 
-fn refuse_if_misled() -> Result<(), Error> {
-    // A copy that came here without having come by `init()` would start copies that do the same.
-    let is_misled = MISLED.load(Ordering::Relaxed) || env::var_os(MARKER).is_some();
+fn refuse_stray_marker() -> Result<(), Error> {
+    // A copy that got here without reaching `init()` would start copies that do the same.
+    let is_misled = HAS_STRAY_MARKER.load(Ordering::Relaxed) || env::var_os(MARKER).is_some();
     if is_misled { Err(Error::misled(MARKER)) } else { Ok(()) }
 }
 
-/// Returns the command that executes the image that runs now, without arguments. An upgrade may have put another file under
-/// its name.
-fn again() -> Command {
+/// Returns the command that executes the running image, without arguments. Its path may name another file after an upgrade.
+fn own_command() -> Command {
     let file = match OwnImage::get() {
-        // The loader's own name serves no purpose, and it gives the program its name itself.
+        // The loader sets the program's name itself.
         OwnImage::Loaded { options, file } => {
             let mut command = Command::new(EXECUTED);
             command.args(options).arg(file);
             return command;
         }
-        // The application may have changed its root since.
+        // The application may have changed its root directory.
         OwnImage::Kept if Path::new(EXECUTED).exists() => EXECUTED.into(),
         OwnImage::Interpreted { file } => file.clone(),
         OwnImage::Kept | OwnImage::Unknown => own_path(),
     };
-    by_file(file)
+    command_of(file)
 }
 
 #[cfg(unix)]
-fn by_file(file: PathBuf) -> Command {
+fn command_of(file: PathBuf) -> Command {
     let mut command = Command::new(file);
     if let Some(name) = env::args_os().next() {
         std::os::unix::process::CommandExt::arg0(&mut command, name);
@@ -138,13 +137,12 @@ fn by_file(file: PathBuf) -> Command {
 }
 
 #[cfg(not(unix))]
-fn by_file(file: PathBuf) -> Command {
+fn command_of(file: PathBuf) -> Command {
     Command::new(file)
 }
 
-/// Returns the file by which copies of the image that runs are made; `None` where the kernel keeps that, whatever stands
-/// under its path.
-fn file_of_copies() -> Option<PathBuf> {
+/// Returns the file that copies execute; `None` if the kernel keeps the running image, whatever its path names by now.
+fn file_to_execute() -> Option<PathBuf> {
     match OwnImage::get() {
         OwnImage::Kept => None,
         OwnImage::Loaded { file, .. } | OwnImage::Interpreted { file } => Some(file.clone()),
@@ -152,27 +150,27 @@ fn file_of_copies() -> Option<PathBuf> {
     }
 }
 
-/// Returns the path of this program, as far as it is known.
-#[expect(clippy::disallowed_methods, reason = "this is the module that knows better than `current_exe`, where it can")]
+/// Returns the path of this program, or the best guess.
+#[expect(clippy::disallowed_methods, reason = "this module avoids `current_exe` where it can")]
 fn own_path() -> PathBuf {
     env::current_exe().unwrap_or_else(|_| env::args_os().next().unwrap_or_default().into())
 }
 
-/// Returns what tells the file of this process from one that an upgrade has put in its place, as it was when this was first
-/// asked: its length, and when it was written. Nothing where that doesn't matter, or can't be known.
+/// Returns a hash of the length and modification time of this process's file at the first call, which differs after an upgrade.
+/// `None` if the kernel keeps the image, or the file can't be read.
 pub(crate) fn stamp() -> Option<u64> {
     static STAMP: OnceLock<Option<u64>> = OnceLock::new();
-    *STAMP.get_or_init(|| stamp_of(&file_of_copies()?))
+    *STAMP.get_or_init(|| stamp_of(&file_to_execute()?))
 }
 
-/// Says whether this process executes the file that has this stamp. Without one there is no doubt.
-pub(crate) fn is_of(stamp: Option<u64>) -> bool {
-    stamp.is_none() || stamp == self::stamp().or_else(stamp_of_kept)
+/// Returns whether this process executes the file with this stamp; `true` if there is no stamp.
+pub(crate) fn matches_stamp(stamp: Option<u64>) -> bool {
+    stamp.is_none() || stamp == self::stamp().or_else(kept_image_stamp)
 }
 
-/// Returns the stamp of the image that the kernel keeps: an application may not know its own where a copy does, such as one
-/// that runs under valgrind.
-fn stamp_of_kept() -> Option<u64> {
+/// Returns the stamp of the image that the kernel keeps. A copy may have one when the application has none, for example under
+/// valgrind.
+fn kept_image_stamp() -> Option<u64> {
     stamp_of(EXECUTED.as_ref())
 }
 
@@ -188,13 +186,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_is_named_without_its_crate() {
+    fn the_name_of_a_test_omits_its_crate() {
         assert_eq!(TestEntry::new("app::jobs::tests::entry").name(), "jobs::tests::entry");
         assert_eq!(TestEntry::new("app::entry").name(), "entry");
     }
 
     #[test]
-    fn a_copy_under_libtest_runs_one_test_and_gets_no_flag_of_the_parent() {
+    fn a_copy_under_libtest_runs_one_test_without_the_flags_of_the_parent() {
         let command = Launcher::Test("a::b").command("warden");
         let arguments: Vec<_> = command.get_args().collect();
         assert_eq!(arguments, ["a::b", "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);

@@ -136,6 +136,7 @@ mod options;
 mod outcome;
 mod panic_guard;
 mod process;
+mod random;
 mod record;
 mod recorder;
 mod registry;

@@ -1,5 +1,6 @@
-//! `Recorder`: where runs become records, and timeouts are followed up.
+//! `Recorder`: makes records of finished jobs, notifies observers, and calls the follow-up of a timeout.
 
+use std::mem;
 use std::ops::ControlFlow;
 
 use crate::call::AnyJob;
@@ -15,44 +16,45 @@ use crate::record::{Record, RunReport};
 use crate::result_codec::undecodable;
 use crate::supervisor::{JobEvent, JobUpdate, StopReason};
 
-/// The jobs of one list, and what has come of them.
+/// The jobs of one list, and their records so far.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     jobs: Vec<(String, AnyJob)>,
     records: Vec<Option<Record>>,
     error: Option<Error>,
     observers: Observers,
-    /// By what the audience tells the first job from others.
+    /// The first job's key for observers; those of the others follow.
     first_key: u64,
 }
 
 impl Recorder {
-    /// Opens it for these jobs, whose orders were given.
-    pub(crate) fn open(mut jobs: Vec<(String, AnyJob)>, observers: Observers) -> Self {
+    /// Returns a recorder for these jobs, whose specifications have been made: it drops their options.
+    pub(crate) fn new(mut jobs: Vec<(String, AnyJob)>, observers: Observers) -> Self {
         for (_, call) in &mut jobs {
             call.forget_options();
         }
         Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers }
     }
 
-    /// Takes what is told of a job. Once it is over it is recorded, and followed up if it timed out; `Break` if no further
-    /// job may start.
-    pub(crate) fn enter(&mut self, index: usize, news: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
+    /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further job
+    /// may start.
+    pub(crate) fn handle(&mut self, index: usize, event: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
         let (job_id, call) = &self.jobs[index];
         let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name() };
-        let Some(over) = announce(&mut self.observers, subject, news) else {
+        let Some(report) = notify(&mut self.observers, subject, event) else {
             return ControlFlow::Continue(());
         };
-        // What was not begun as a follow-up failed was not over before that, and has no record.
-        if self.error.is_some() && matches!(over.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
+        // A job that never started because a follow-up failed has no record.
+        if self.error.is_some() && matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
             return ControlFlow::Break(());
         }
         let (id, call) = &mut self.jobs[index];
-        let record = record(std::mem::take(id), call, over);
-        if let Err(error) = settle(&mut self.observers, self.first_key + index as u64, &record, follow_up) {
+        let record = make_record(mem::take(id), call, report);
+        if let Err(error) = record_and_follow_up(&mut self.observers, self.first_key + index as u64, &record, follow_up)
+        {
             match &self.error {
                 None => self.error = Some(error),
-                // It holds an error of the user's.
+                // It holds a value of the user's type, whose `Drop` may panic.
                 Some(_) => panic_guard::discard(error),
             }
         }
@@ -61,7 +63,7 @@ impl Recorder {
     }
 
     /// Returns every record, in the order of the jobs.
-    pub(crate) fn close(self) -> Result<Vec<Record>, Error> {
+    pub(crate) fn finish(self) -> Result<Vec<Record>, Error> {
         let records = self.records.into_iter().flatten().collect();
         match self.error {
             Some(error) => Err(error.with_records(records)),
@@ -70,7 +72,7 @@ impl Recorder {
     }
 }
 
-/// Which job something is told of.
+/// The job that an observer is notified about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) key: u64,
@@ -78,37 +80,36 @@ pub(crate) struct Subject<'a> {
     pub(crate) job: &'static str,
 }
 
-/// Tells the audience what is told of a job before it is over; returns what came of it once it is.
-pub(crate) fn announce(observers: &mut Observers, subject: Subject<'_>, news: JobEvent) -> Option<RunReport> {
+/// Notifies the observers of an event, or returns the report of a finished job.
+pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: JobEvent) -> Option<RunReport> {
     let Subject { key, job_id, job } = subject;
-    match news {
+    match event {
         JobEvent::Queued => observers.tell(|observer| observer.queued(&Queued { key, job_id, job })),
         JobEvent::Started { attempt, process } => {
             observers.tell(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
         }
-        JobEvent::Posted { attempt, board } => {
-            for note in board.take() {
-                observers.tell(|observer| pass_on(observer, &note, attempt, subject));
+        JobEvent::Updated { attempt, updates } => {
+            for update in updates.take() {
+                observers.tell(|observer| notify_update(observer, &update, attempt, subject));
             }
         }
-        JobEvent::Ended { attempt, retry_in } => {
+        JobEvent::AttemptEnded { attempt, retry_in } => {
             let (number, sweep) = (attempt.number(), attempt.sweep());
             observers.tell(|observer| {
                 observer.attempt_ended(&AttemptEnded { key, job_id, job, attempt: &attempt, retry_in });
                 observer.swept(&Swept { key, job_id, job, attempt: number, sweep });
             });
         }
-        JobEvent::Over(over) => return Some(over),
+        JobEvent::Finished(report) => return Some(report),
     }
     None
 }
 
-/// Tells an observer what an attempt has told.
-fn pass_on(observer: &dyn Observer, note: &JobUpdate, attempt: u32, subject: Subject<'_>) {
+fn notify_update(observer: &dyn Observer, update: &JobUpdate, attempt: u32, subject: Subject<'_>) {
     let Subject { key, job_id, job } = subject;
-    match note {
-        JobUpdate::Terminating(why) => {
-            let reason = match why {
+    match update {
+        JobUpdate::Terminating(reason) => {
+            let reason = match reason {
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
                 StopReason::Cancelled => "cancelled",
             };
@@ -124,8 +125,8 @@ fn pass_on(observer: &dyn Observer, note: &JobUpdate, attempt: u32, subject: Sub
     }
 }
 
-/// Tells the audience of a record, and has it followed up if it is of a timeout.
-pub(crate) fn settle(
+/// Notifies the observers of a record, and calls the follow-up if it is of a timeout.
+pub(crate) fn record_and_follow_up(
     observers: &mut Observers,
     key: u64,
     record: &Record,
@@ -141,11 +142,11 @@ pub(crate) fn settle(
     Ok(())
 }
 
-/// Returns the record of a job, whose result has been decoded once, to know that it can be read back.
+/// Returns the record of a job. Its result is decoded once, to check that it can be read back.
 ///
-/// The value that comes of it runs its `Drop`: whether its bytes are those of a `T` only the `Deserialize` of `T` knows, which
-/// makes one.
-pub(crate) fn record(job_id: String, call: &AnyJob, over: RunReport) -> Record {
+/// The decoded value is dropped, which runs its `Drop`: only the `Deserialize` of `T` knows whether bytes are those of a `T`,
+/// and it makes one.
+pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> Record {
     let output = call.entry.output();
     let checked = |bytes: Vec<u8>| match output.revive(&bytes) {
         Ok(value) => {
@@ -154,29 +155,29 @@ pub(crate) fn record(job_id: String, call: &AnyJob, over: RunReport) -> Record {
         }
         Err(error) => Err(undecodable(&error)),
     };
-    let outcome = over.outcome.and_then(checked);
+    let outcome = report.outcome.and_then(checked);
     Record {
         job_id,
         job: call.name(),
         outcome,
-        late: over.late.map(|late| late.and_then(checked)),
+        late: report.late.map(|late| late.and_then(checked)),
         output,
-        started_at: over.started_at,
-        duration: over.duration,
-        usage: over.usage,
-        sweep: over.sweep,
-        swept_by: over.swept_by,
-        stderr_tail: over.stderr_tail.into_boxed_str(),
-        exit_failure: over.exit_failure,
-        panics: over.panics,
-        captured: over.captured.map(Box::new),
-        attempts: over.attempts,
-        checkpoint: over.checkpoint,
+        started_at: report.started_at,
+        duration: report.duration,
+        usage: report.usage,
+        sweep: report.sweep,
+        swept_by: report.swept_by,
+        stderr_tail: report.stderr_tail.into_boxed_str(),
+        exit_failure: report.exit_failure,
+        panics: report.panics,
+        captured: report.captured.map(Box::new),
+        attempts: report.attempts,
+        checkpoint: report.checkpoint,
     }
 }
 
-/// Returns what came of the job of a record.
-pub(crate) fn unrecorded(record: Record) -> RunReport {
+/// Returns the report of a record.
+pub(crate) fn into_report(record: Record) -> RunReport {
     let Record {
         outcome,
         late,

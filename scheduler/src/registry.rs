@@ -1,4 +1,4 @@
-//! The registry: every job that was declared anywhere in this binary, found by its name.
+//! The registry: every job declared in this binary, found by its name.
 
 use std::any::TypeId;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::result_codec::ErasedOutput;
 #[derive(Clone, Copy)]
 pub struct Entry(Declaration);
 
-/// What `#[job]` tells of a function.
+/// A job's declaration, as `#[job]` expands to it.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "only the expansion of `#[job]` names it")]
@@ -39,9 +39,9 @@ pub struct Declaration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parameter {
-    /// The parameter's name, `_` if it has none.
+    /// The parameter's name, or `_`.
     pub name: &'static str,
-    /// The parameter's type, as it was written.
+    /// The parameter's type, as written.
     pub type_name: &'static str,
 }
 
@@ -60,14 +60,13 @@ impl Entry {
         Self(declaration)
     }
 
-    /// Returns the name under which the job is registered: its path, such as `my_crate::images::resize`, or what
-    /// `#[job(name = "…")]` says.
+    /// Returns the job's registered name: its path, such as `my_crate::images::resize`, or the one of `#[job(name = "…")]`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
     }
 
-    /// Returns the source file that declares the job, as the compiler was given it.
+    /// Returns the source file that declares the job, as passed to the compiler.
     #[must_use]
     pub fn file(&self) -> &'static str {
         self.0.file
@@ -91,7 +90,7 @@ impl Entry {
         self.0.parameters
     }
 
-    /// Returns the function's return type, as it was written.
+    /// Returns the function's return type, as written.
     #[must_use]
     pub fn result(&self) -> &'static str {
         self.0.result
@@ -103,7 +102,7 @@ impl Entry {
         self.0.timeout
     }
 
-    /// Returns what the attribute says.
+    /// Returns the options of the attribute.
     pub(crate) fn options(&self) -> Options {
         (self.0.options)(Options { timeout: self.0.timeout, ..Options::default() })
     }
@@ -120,11 +119,11 @@ impl Entry {
         (self.0.arguments)() == TypeId::of::<A>()
     }
 
-    pub(crate) fn run(&self, stage: Invocation<'_>) -> Completion {
-        (self.0.run)(stage)
+    pub(crate) fn run(&self, invocation: Invocation<'_>) -> Completion {
+        (self.0.run)(invocation)
     }
 
-    fn place(&self) -> impl fmt::Display + use<> {
+    fn location(&self) -> impl fmt::Display + use<> {
         format!("{}:{}", self.file(), self.line())
     }
 }
@@ -143,20 +142,20 @@ impl fmt::Display for Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({self}, {})", self.place())
+        write!(f, "Entry({self}, {})", self.location())
     }
 }
 
-/// What `inventory` collects.
+/// A registered job, for `inventory`.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Registered(pub &'static Entry);
 
 inventory::collect!(Registered);
 
-/// Returns every job that was declared in this binary and in the crates linked to it, sorted by name.
+/// Returns every job declared in this binary and the crates linked to it, sorted by name.
 ///
-/// A crate that no code names is not linked, and its jobs are unknown, until `use that_crate as _;` names it.
+/// The linker leaves out a crate that no code names, with its jobs, until `use that_crate as _;` names it.
 ///
 /// # Examples
 ///
@@ -189,38 +188,38 @@ fn all() -> impl Iterator<Item = &'static Entry> {
     inventory::iter::<Registered>.into_iter().map(|Registered(entry)| *entry)
 }
 
-/// Returns the registered job of this name, without sorting the others: what a job's process needs.
-pub(crate) fn exact(name: &str) -> Option<&'static Entry> {
+/// Returns the job or test body of exactly this name, without sorting the registry, which a job's process needs to be quick.
+pub(crate) fn find_exact(name: &str) -> Option<&'static Entry> {
     all().find(|entry| entry.name() == name).or_else(|| test_body(name))
 }
 
-/// The body of a test that runs in a process of its own. It isn't listed among the jobs, and its name is no path.
+/// The body of a test that runs in a process of its own. It isn't listed among the jobs, and its name is not a path.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct TestBody(pub &'static Entry);
 
 inventory::collect!(TestBody);
 
-/// Returns the body of a test by its name.
+/// Returns the test body of this name.
 pub(crate) fn test_body(name: &str) -> Option<&'static Entry> {
     inventory::iter::<TestBody>.into_iter().map(|TestBody(entry)| *entry).find(|entry| entry.name() == name)
 }
 
-/// Returns the job of this name, or of the one name that ends in it: `resize` finds `my_crate::images::resize`.
+/// Returns the job of this name, or the only one whose path ends in it: `resize` finds `my_crate::images::resize`.
 pub(crate) fn find(name: &str) -> Result<&'static Entry, Error> {
     find_among(registry(), name)
 }
 
 fn find_among(entries: &[&'static Entry], name: &str) -> Result<&'static Entry, Error> {
-    // They are sorted by it.
+    // They are sorted by name.
     if let Ok(found) = entries.binary_search_by_key(&name, |entry| entry.name()) {
         return Ok(entries[found]);
     }
-    let ends_in_it = |entry: &&&Entry| {
+    let has_suffix = |entry: &&&Entry| {
         let before = entry.name().strip_suffix(name);
         !name.is_empty() && before.is_some_and(|path| path.ends_with("::"))
     };
-    match entries.iter().filter(ends_in_it).collect::<Vec<_>>()[..] {
+    match entries.iter().filter(has_suffix).collect::<Vec<_>>()[..] {
         [entry] => Ok(entry),
         [] => Err(unknown(entries, name)),
         ref several => {
@@ -248,8 +247,7 @@ fn unknown(entries: &[&'static Entry], name: &str) -> Error {
     })
 }
 
-/// Returns the crate that a path begins with, if no job of that crate is registered: the linker leaves a crate out that no
-/// code names.
+/// Returns the crate that a path begins with, if no job of that crate is registered: it may not be linked.
 fn missing_crate<'a>(entries: &[&'static Entry], name: &'a str) -> Option<&'a str> {
     let (first, _) = name.split_once("::")?;
     let is_name = !first.is_empty() && first.chars().all(|c| c == '_' || c.is_alphanumeric());
@@ -257,9 +255,9 @@ fn missing_crate<'a>(entries: &[&'static Entry], name: &'a str) -> Option<&'a st
     (is_name && !is_linked).then_some(first)
 }
 
-/// Returns the up to three names that are most like `name`, the most alike first.
+/// Returns up to three names that are similar to `name`, the most similar first.
 fn nearest(entries: &[&'static Entry], name: &str) -> Vec<&'static str> {
-    const ALIKE: f64 = 0.6;
+    const SIMILAR: f64 = 0.6;
     let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
     let mut scored: Vec<_> = entries
         .iter()
@@ -268,7 +266,7 @@ fn nearest(entries: &[&'static Entry], name: &str) -> Vec<&'static str> {
             let short = strsim::normalized_damerau_levenshtein(&last(entry.name()), &last(name));
             (whole.max(short), entry.name())
         })
-        .filter(|(score, _)| *score >= ALIKE)
+        .filter(|(score, _)| *score >= SIMILAR)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     scored.into_iter().take(3).map(|(_, name)| name).collect()
@@ -279,7 +277,7 @@ fn quoted(names: impl IntoIterator<Item = &'static str>) -> String {
     quoted.join(", ")
 }
 
-/// Checks once that no two jobs have the same name.
+/// Checks that no two jobs have the same name, once per process.
 pub(crate) fn check() -> Result<(), Error> {
     static PROBLEM: PerProcess<OnceLock<Option<String>>> = PerProcess::new(OnceLock::new());
     let problem = PROBLEM.here().get_or_init(|| duplicate_among(registry()));
@@ -291,8 +289,8 @@ fn duplicate_among(sorted: &[&'static Entry]) -> Option<String> {
     Some(format!(
         "job `{}` is registered twice: {} and {}; give one of them another name with `#[job(name = \"…\")]`",
         pair[0].name(),
-        pair[0].place(),
-        pair[1].place(),
+        pair[0].location(),
+        pair[1].location(),
     ))
 }
 
@@ -325,7 +323,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_job_is_found_by_its_whole_name_and_by_the_end_of_its_path() {
+    fn a_job_is_found_by_its_name_and_by_the_end_of_its_path() {
         for name in ["app::images::resize", "images::resize", "resize"] {
             let found = find_among(&entries(), name).expect("it is registered");
             assert_eq!(found.name(), "app::images::resize");
@@ -336,7 +334,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_end_that_several_names_share_is_refused_with_all_of_them() {
+    fn a_suffix_of_several_names_is_refused_with_all_of_them() {
         let error = find_among(&entries(), "tidy").expect_err("there are two");
         assert_eq!(
             error.to_string(),
@@ -345,7 +343,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_the_nearest_ones() {
+    fn an_unknown_name_is_refused_with_similar_ones() {
         let error = find_among(&entries(), "app::images::resise").expect_err("it is misspelt");
         assert!(error.is_invalid_jobs());
         let advice = "did you mean `app::images::resize`?";
@@ -368,7 +366,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_name_like_no_other_is_refused_with_the_way_to_link_a_crate() {
+    fn a_name_that_resembles_no_other_is_refused_with_the_way_to_link_a_crate() {
         let error = find_among(&entries(), "zzz").expect_err("it is unknown").to_string();
         assert!(error.contains("of 4 that are known") && error.contains("use that_crate as _;"), "{error}");
         let error = find_among(&[], "zzz").expect_err("nothing is known").to_string();
@@ -376,7 +374,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn two_jobs_of_one_name_are_refused_with_both_places() {
+    fn two_jobs_of_one_name_are_refused_with_both_locations() {
         let entries = [entry("a", 1), entry("tidy", 4), entry("tidy", 9)];
         let problem = duplicate_among(&entries).expect("two are called tidy");
         assert!(problem.starts_with("job `tidy` is registered twice: src/a.rs:4 and src/a.rs:9;"), "{problem}");

@@ -1,4 +1,4 @@
-//! `Running`: a list of jobs that runs while it is awaited.
+//! `Running`: the future of a list of jobs.
 
 use std::fmt;
 use std::mem;
@@ -12,13 +12,13 @@ use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
 use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::supervisor::{ListThread, SharedPool};
+use crate::supervisor::{ListEvent, ListThread, SharedPool};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
 /// It needs no runtime, and is `Send` wherever its follow-up may be used from several threads (`Send` and `Sync`).
-/// Dropping it before its end has the jobs that run killed, and starts no more.
-#[must_use = "jobs that nobody awaits are not started"]
+/// Dropping it early kills the running jobs, and starts no more.
+#[must_use = "no job starts before the future is awaited"]
 pub struct Running<F = NoFollowUp> {
     list: List,
     follow_up: Arc<F>,
@@ -26,8 +26,8 @@ pub struct Running<F = NoFollowUp> {
 
 enum List {
     Waiting(Box<Settings>, SharedPool, Vec<(String, AnyJob)>),
-    Watched(ListThread, Recorder),
-    Over,
+    Running(ListThread, Recorder),
+    Finished,
 }
 
 impl<F> Running<F> {
@@ -46,7 +46,7 @@ impl<F: FollowUp> Future for Running<F> {
 
     /// # Panics
     ///
-    /// If it is polled once more after its end.
+    /// If it is polled again after it has returned its output.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { list, follow_up } = &mut *self;
         list.poll(context, &**follow_up)
@@ -55,27 +55,27 @@ impl<F: FollowUp> Future for Running<F> {
 
 impl List {
     fn poll(&mut self, context: &mut Context<'_>, follow_up: &dyn CallFollowUp) -> Poll<Result<Vec<Record>, Error>> {
-        // Whatever panics in here, what goes on is dropped, and with it the jobs end.
-        let (mut watch, mut recorder) = match mem::replace(self, Self::Over) {
-            Self::Waiting(settings, shared_pool, jobs) => match watch(&settings, shared_pool, &jobs) {
-                Ok(Some(watch)) => (watch, Recorder::open(jobs, settings.observers)),
+        // If anything panics in here, the thread is dropped, which kills the jobs.
+        let (mut thread, mut recorder) = match mem::replace(self, Self::Finished) {
+            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, shared_pool, &jobs) {
+                Ok(Some(thread)) => (thread, Recorder::new(jobs, settings.observers)),
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
             },
-            Self::Watched(watch, recorder) => (watch, recorder),
-            Self::Over => panic!("a `Running` that has ended was polled again"),
+            Self::Running(thread, recorder) => (thread, recorder),
+            Self::Finished => panic!("a `Running` was polled after it had finished"),
         };
         loop {
-            match watch.poll(context) {
-                Poll::Ready(Some(told)) => {
-                    if recorder.enter(told.index, told.event, follow_up).is_break() {
-                        watch.stop();
+            match thread.poll(context) {
+                Poll::Ready(Some(ListEvent { index, event, follow_up_turn })) => {
+                    if recorder.handle(index, event, follow_up).is_break() {
+                        thread.stop();
                     }
-                    drop(told.follow_up_turn);
+                    drop(follow_up_turn);
                 }
-                Poll::Ready(None) => return Poll::Ready(watch.failure().map_or_else(|| recorder.close(), Err)),
+                Poll::Ready(None) => return Poll::Ready(thread.failure().map_or_else(|| recorder.finish(), Err)),
                 Poll::Pending => {
-                    *self = Self::Watched(watch, recorder);
+                    *self = Self::Running(thread, recorder);
                     return Poll::Pending;
                 }
             }
@@ -83,22 +83,22 @@ impl List {
     }
 }
 
-/// Has the jobs run, if there are any.
-fn watch(settings: &Settings, shared_pool: SharedPool, jobs: &[(String, AnyJob)]) -> Result<Option<ListThread>, Error> {
+/// Starts the thread that runs the jobs, if there are any.
+fn start(settings: &Settings, shared_pool: SharedPool, jobs: &[(String, AnyJob)]) -> Result<Option<ListThread>, Error> {
     let specs = settings.specs(jobs)?;
     if specs.is_empty() {
         return Ok(None);
     }
     let open = settings.pool(&shared_pool)?;
-    ListThread::start(specs, open, move |pool| shared_pool.keep(pool), settings.rules()?).map(Some)
+    ListThread::start(specs, open, move |pool| shared_pool.release(pool), settings.loop_config()?).map(Some)
 }
 
 impl<F> fmt::Debug for Running<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.list {
-            List::Waiting(..) => "not yet polled",
-            List::Watched(..) => "under way",
-            List::Over => "over",
+            List::Waiting(..) => "not polled yet",
+            List::Running(..) => "running",
+            List::Finished => "finished",
         };
         f.debug_tuple("Running").field(&format_args!("{state}")).finish()
     }

@@ -1,4 +1,4 @@
-//! `Spawner`: where jobs go that are spawned one by one, and where their handles hear what becomes of them.
+//! `Spawner`: starts and feeds the loop for spawned jobs, and completes their handles.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,37 +17,38 @@ use crate::options::OnFailure;
 use crate::panic_guard::guarded;
 use crate::process::{Origin, PerProcess};
 use crate::record::RunReport;
-use crate::recorder::{Subject, announce, record, settle, unrecorded};
+use crate::recorder::{Subject, into_report, make_record, notify, record_and_follow_up};
 use crate::settings::Settings;
-use crate::supervisor::{EventDetail, JobEvent, QueueKey, Rules, SharedPool, SpawnLoop};
+use crate::supervisor::{EventDetail, JobEvent, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
 
-/// The follow-up of a scheduler, which can be called on any thread.
+/// The follow-up of a scheduler, for any thread.
 pub(crate) type SharedFollowUp = Arc<dyn crate::follow_up::CallFollowUp + Send + Sync>;
 
-/// The loop for the spawned jobs of a scheduler, while there are any. A fork of the process has one of its own.
+/// The loop for the spawned jobs of a scheduler, while there are any. Forks of the process have their own.
 #[derive(Debug, Default)]
 pub(crate) struct Spawner(PerProcess<Mutex<SpawnerState>>);
 
 #[derive(Debug, Default)]
 struct SpawnerState {
-    /// How many have been spawned.
+    /// The number of jobs spawned so far.
     spawned: usize,
-    open: Option<(SpawnLoop, SpawnedJobs)>,
+    /// The last loop, which may have exited.
+    current: Option<(SpawnLoop, SpawnedJobs)>,
 }
 
-/// What a handle needs.
+/// The parts of a handle.
 #[derive(Debug)]
 pub(crate) struct HandleParts {
     pub(crate) job: Arc<SpawnedJob>,
     pub(crate) spawn_loop: SpawnLoop,
     pub(crate) key: QueueKey,
-    /// The process that has the loop.
+    /// The process that runs the loop.
     pub(crate) origin: Origin,
 }
 
 impl Spawner {
-    /// Has a job wait for its turn among those that were spawned.
+    /// Submits a job to the loop, and starts one if there is none.
     pub(crate) fn spawn(
         &self,
         job: (String, AnyJob),
@@ -56,17 +57,17 @@ impl Spawner {
         follow_up: SharedFollowUp,
     ) -> Result<HandleParts, Error> {
         let jobs = [job];
-        let mut spec = settings.specs(&jobs)?.pop().expect("there is an order for each job");
+        let mut spec = settings.specs(&jobs)?.pop().expect("there is a specification for each job");
         let [(job_id, call)] = jobs;
         let job = Arc::new(SpawnedJob::new(job_id, call));
-        let (origin, mut desk) = (Origin::here(), lock(self.0.here()));
-        let key = spec.key(desk.spawned);
-        desk.spawned += 1;
-        if let Some((spawn_loop, jobs)) = &desk.open {
-            // Before anything can be told of it.
+        let (origin, mut state) = (Origin::here(), lock(self.0.here()));
+        let key = spec.key(state.spawned);
+        state.spawned += 1;
+        if let Some((spawn_loop, jobs)) = &state.current {
+            // Locked until the job is entered: no event of it can be handled before.
             let mut open = lock(&jobs.0);
             if !open.is_closed {
-                match spawn_loop.give(key, spec) {
+                match spawn_loop.submit(key, spec) {
                     Ok(()) => {
                         open.jobs.insert(key.number, Arc::clone(&job));
                         return Ok(HandleParts { job, spawn_loop: spawn_loop.clone(), key, origin });
@@ -75,30 +76,30 @@ impl Spawner {
                 }
             }
         }
-        // What is spawned is no list, which could fail or take too long as a whole.
-        let rules = Rules {
+        // Spawned jobs are no list, so that they neither stop at a failure nor have a total timeout.
+        let config = LoopConfig {
             on_failure: OnFailure::Continue,
             total_timeout: Duration::MAX,
             detail: EventDetail::All,
-            ..settings.rules()?
+            ..settings.loop_config()?
         };
-        let (pool, theirs) = (settings.pool(shared_pool)?()?, shared_pool.clone());
+        let (pool, shared_pool) = (settings.pool(shared_pool)?()?, shared_pool.clone());
         let jobs = SpawnedJobs::with(key.number, Arc::clone(&job));
         let listener = listener(jobs.clone(), settings.observers.clone(), follow_up)?;
-        let spawn_loop = SpawnLoop::start(pool, move |pool| theirs.keep(pool), rules, (key, spec), listener)?;
-        desk.open = Some((spawn_loop.clone(), jobs));
+        let spawn_loop = SpawnLoop::start(pool, move |pool| shared_pool.release(pool), config, (key, spec), listener)?;
+        state.current = Some((spawn_loop.clone(), jobs));
         Ok(HandleParts { job, spawn_loop, key, origin })
     }
 }
 
-/// The slots of the jobs that are not over, by their numbers.
+/// The jobs that have not finished, by their numbers.
 #[derive(Clone, Debug)]
 struct SpawnedJobs(Arc<Mutex<OpenJobs>>);
 
 #[derive(Debug)]
 struct OpenJobs {
     jobs: HashMap<usize, Arc<SpawnedJob>>,
-    /// The thread that settles them has ended: what is put here now would never be settled.
+    /// The thread that completes them has exited: a job that is entered now would never be completed.
     is_closed: bool,
 }
 
@@ -107,82 +108,91 @@ impl SpawnedJobs {
         Self(Arc::new(Mutex::new(OpenJobs { jobs: HashMap::from([(number, job)]), is_closed: false })))
     }
 
-    fn of(&self, number: usize) -> Option<Arc<SpawnedJob>> {
+    fn get(&self, number: usize) -> Option<Arc<SpawnedJob>> {
         lock(&self.0).jobs.get(&number).cloned()
     }
 
-    fn settle(&self, number: usize, over: Result<RunReport, Error>) {
+    fn complete(&self, number: usize, report: Result<RunReport, Error>) {
         let job = lock(&self.0).jobs.remove(&number);
         if let Some(job) = job {
-            job.settle(over);
+            job.complete(report);
         }
     }
 }
 
-/// Tells the slots that are left that nobody will tell them anything: the thread that would has panicked.
-struct FailOnDrop(SpawnedJobs, Origin);
+/// Completes the remaining jobs with an error when the thread that would complete them panics.
+struct FailOnDrop {
+    jobs: SpawnedJobs,
+    origin: Origin,
+}
+
+impl FailOnDrop {
+    fn new(jobs: SpawnedJobs) -> Self {
+        Self { jobs, origin: Origin::here() }
+    }
+}
 
 impl Drop for FailOnDrop {
     fn drop(&mut self) {
-        if !self.1.is_here() {
+        if !self.origin.is_here() {
             return;
         }
         let left = {
-            let mut open = lock(&self.0.0);
+            let mut open = lock(&self.jobs.0);
             open.is_closed = true;
             mem::take(&mut open.jobs)
         };
         for job in left.into_values() {
-            let ended = io::Error::other("the thread that watched over it has ended");
-            job.settle(Err(Error::internal(format_args!("run `{}`", job.call.name()), ended)));
+            let panicked = io::Error::other("the thread that supervises it has panicked");
+            job.complete(Err(Error::internal(format_args!("run `{}`", job.call.name()), panicked)));
         }
     }
 }
 
-/// Returns what the loop tells its news to.
+/// Returns the listener for the loop.
 ///
-/// It passes on what needs time, to a thread that observers and follow-ups may keep busy; results are decoded by whoever
-/// waits for them.
+/// Observers and follow-ups are called on a second thread, as they may take long. Results are decoded by the thread that waits
+/// for them.
 fn listener(
     jobs: SpawnedJobs,
     observers: Observers,
     follow_up: SharedFollowUp,
 ) -> Result<Box<dyn FnMut(usize, JobEvent) + Send>, Error> {
     if observers.is_empty() && !follow_up.does_something() {
-        let fail_on_drop = FailOnDrop(jobs, Origin::here());
-        return Ok(Box::new(move |number, news| {
-            note(&fail_on_drop.0, number, &news);
-            if let JobEvent::Over(over) = news {
-                fail_on_drop.0.settle(number, Ok(over));
+        let fail_on_drop = FailOnDrop::new(jobs);
+        return Ok(Box::new(move |number, event| {
+            set_process(&fail_on_drop.jobs, number, &event);
+            if let JobEvent::Finished(report) = event {
+                fail_on_drop.jobs.complete(number, Ok(report));
             }
         }));
     }
     let (sender, receiver) = mpsc::channel();
-    let notifier = Notifier { fail_on_drop: FailOnDrop(jobs.clone(), Origin::here()), observers, follow_up };
+    let notifier = Notifier { fail_on_drop: FailOnDrop::new(jobs.clone()), observers, follow_up };
     thread::Builder::new()
-        .name("scheduler-teller".to_owned())
-        .spawn(move || notifier.tell(&receiver))
-        .map_err(|error| Error::internal("start a thread that tells what happens to the jobs", error))?;
-    Ok(Box::new(move |number, news| {
-        note(&jobs, number, &news);
-        // The thread ends when there is nothing more to tell, and else it has settled what could be told.
-        let _ = sender.send((number, news));
+        .name("scheduler-notifier".to_owned())
+        .spawn(move || notifier.run(receiver))
+        .map_err(|error| Error::internal("start the thread that notifies observers", error))?;
+    Ok(Box::new(move |number, event| {
+        set_process(&jobs, number, &event);
+        // If the thread has panicked, it has completed all jobs.
+        let _ = sender.send((number, event));
     }))
 }
 
-/// Notes in which process a job is.
-fn note(jobs: &SpawnedJobs, number: usize, news: &JobEvent) {
-    let process = match news {
+/// Keeps the id of a job's process for its handle.
+fn set_process(jobs: &SpawnedJobs, number: usize, event: &JobEvent) {
+    let process = match event {
         JobEvent::Started { process, .. } => *process,
-        JobEvent::Ended { .. } => None,
+        JobEvent::AttemptEnded { .. } => None,
         _ => return,
     };
-    if let Some(job) = jobs.of(number) {
+    if let Some(job) = jobs.get(number) {
         lock(&job.state).process = process;
     }
 }
 
-/// Tells observers and follow-ups what happens, and the handles after them.
+/// Notifies observers, calls follow-ups, and then completes the handles.
 struct Notifier {
     fail_on_drop: FailOnDrop,
     observers: Observers,
@@ -190,38 +200,35 @@ struct Notifier {
 }
 
 impl Notifier {
-    fn tell(mut self, news: &mpsc::Receiver<(usize, JobEvent)>) {
-        for (number, news) in news {
-            let Some(job) = self.fail_on_drop.0.of(number) else {
+    fn run(mut self, events: mpsc::Receiver<(usize, JobEvent)>) {
+        for (number, event) in events {
+            let Some(job) = self.fail_on_drop.jobs.get(number) else {
                 continue;
             };
             let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
-            let over = announce(&mut self.observers, subject, news);
-            if !self.fail_on_drop.1.is_here() {
-                // An observer has forked this process: nothing more comes here.
+            let report = notify(&mut self.observers, subject, event);
+            if !self.fail_on_drop.origin.is_here() {
+                // An observer has forked this process: no more events arrive here.
                 return;
             }
-            if let Some(over) = over {
-                let record = record(job.job_id.clone(), &job.call, over);
-                let told = settle(&mut self.observers, job.key, &record, &*self.follow_up);
-                self.fail_on_drop.0.settle(
-                    number,
-                    match told {
-                        Ok(()) => Ok(unrecorded(record)),
-                        Err(error) => Err(error.with_records(vec![record])),
-                    },
-                );
+            if let Some(report) = report {
+                let record = make_record(job.job_id.clone(), &job.call, report);
+                let report = match record_and_follow_up(&mut self.observers, job.key, &record, &*self.follow_up) {
+                    Ok(()) => Ok(into_report(record)),
+                    Err(error) => Err(error.with_records(vec![record])),
+                };
+                self.fail_on_drop.jobs.complete(number, report);
             }
         }
     }
 }
 
-/// Where a handle finds what came of its job.
+/// A spawned job, as its handle sees it.
 #[derive(Debug)]
 pub(crate) struct SpawnedJob {
     pub(crate) job_id: String,
     call: AnyJob,
-    /// By what observers tell it from others.
+    /// Its key for observers.
     key: u64,
     state: Mutex<SpawnedState>,
     changed: Condvar,
@@ -230,16 +237,16 @@ pub(crate) struct SpawnedJob {
 #[derive(Debug, Default)]
 struct SpawnedState {
     process: Option<u32>,
-    over: RunState,
+    report: ReportSlot,
     waker: Option<Waker>,
 }
 
-/// What came of a job.
+/// The report of a job, for its handle.
 #[derive(Debug, Default)]
-enum RunState {
+enum ReportSlot {
     #[default]
-    NotYet,
-    There(Box<Result<RunReport, Error>>),
+    Pending,
+    Ready(Box<Result<RunReport, Error>>),
     Taken,
 }
 
@@ -249,14 +256,14 @@ impl SpawnedJob {
         Self { job_id, call, key: new_keys(1), state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn settle(&self, over: Result<RunReport, Error>) {
+    fn complete(&self, report: Result<RunReport, Error>) {
         let mut state = lock(&self.state);
         state.process = None;
-        state.over = RunState::There(Box::new(over));
+        state.report = ReportSlot::Ready(Box::new(report));
         let waker = state.waker.take();
         drop(state);
         self.changed.notify_all();
-        // What it does is the executor's own, and no lock of ours is held meanwhile; its panic must not end the thread.
+        // This runs the executor's code: no lock of ours is held, and its panic must not end the thread.
         let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
     }
 
@@ -268,16 +275,16 @@ impl SpawnedJob {
         lock(&self.state).process
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        !matches!(lock(&self.state).over, RunState::NotYet)
+    pub(crate) fn is_finished(&self) -> bool {
+        !matches!(lock(&self.state).report, ReportSlot::Pending)
     }
 
     /// Waits for the report, which is returned once; `None` after the deadline.
     pub(crate) fn wait(&self, deadline: Deadline) -> Option<Result<RunReport, Error>> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(over) = state.take() {
-                return Some(over);
+            if let Some(report) = state.take() {
+                return Some(report);
             }
             state = match deadline.remaining() {
                 None => unpoisoned(self.changed.wait(state)),
@@ -290,8 +297,8 @@ impl SpawnedJob {
     /// Returns the report, once, or wakes the task when it is there.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<RunReport, Error>> {
         let mut state = lock(&self.state);
-        if let Some(over) = state.take() {
-            return Poll::Ready(over);
+        if let Some(report) = state.take() {
+            return Poll::Ready(report);
         }
         match &mut state.waker {
             Some(before) => before.clone_from(context.waker()),
@@ -303,13 +310,13 @@ impl SpawnedJob {
 
 impl SpawnedState {
     fn take(&mut self) -> Option<Result<RunReport, Error>> {
-        match mem::replace(&mut self.over, RunState::Taken) {
-            RunState::There(over) => Some(*over),
-            RunState::NotYet => {
-                self.over = RunState::NotYet;
+        match mem::replace(&mut self.report, ReportSlot::Taken) {
+            ReportSlot::Ready(report) => Some(*report),
+            ReportSlot::Pending => {
+                self.report = ReportSlot::Pending;
                 None
             }
-            RunState::Taken => Some(Err(Error::awaited())),
+            ReportSlot::Taken => Some(Err(Error::awaited())),
         }
     }
 }

@@ -65,7 +65,7 @@ fn without_proc_a_fork_server_is_refused_with_the_actual_reason() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &["60000", "fast"]) else { return };
     let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("without `/proc` it can't be known whether other threads run"), "{text}");
+    assert!(text.contains("without `/proc` its threads can't be counted"), "{text}");
 }
 
 /// Without `/proc` the image that runs is known by its path only, and something else may stand there by now.

@@ -145,7 +145,7 @@ fn output_before_init_does_no_harm() {
 fn copies_that_never_reach_init_are_reported() {
     let records = run("exits early", &["1000", "fast"]);
     let error = records[0]["error"].as_str().expect("it has an error");
-    assert!(error.starts_with("never started: the re-executed binary ended before it reached"), "{error}");
+    assert!(error.starts_with("never started: the re-executed binary exited before it reached"), "{error}");
     assert!(error.ends_with("It wrote: usage: app TIMEOUT JOB…"), "{error}");
 }
 
@@ -170,7 +170,7 @@ fn jobs_of_an_application_that_ignores_and_blocks_all_signals_have_default_signa
     } else {
         // The kernel collects for whoever ignores the end of his children.
         let error = records[1]["error"].as_str().unwrap_or_default();
-        assert!(error.contains("somebody else has collected it"), "{error}");
+        assert!(error.contains("something else has reaped it"), "{error}");
     }
 }
 
@@ -274,6 +274,6 @@ fn an_application_that_adopts_orphans_kills_those_without_any_other_trace() {
     assert_eq!(alive(&tag), [0; 0]);
     assert!(output.status.success(), "{output:?}");
     let records = records(&output);
-    assert!(records[0]["error"].as_str().is_some_and(|error| error.contains("warden was ended")), "{records:?}");
+    assert!(records[0]["error"].as_str().is_some_and(|error| error.contains("warden was killed")), "{records:?}");
     assert_eq!(records[1]["result"], 42);
 }

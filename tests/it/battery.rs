@@ -123,7 +123,7 @@ impl Case {
             (Ending::Dies, Some(Failure::Signaled { name, .. })) => *name == "SIGKILL",
             (Ending::Dies, Some(Failure::Exited { code: 9, .. })) => cfg!(windows),
             (Ending::KillsWarden, Some(Failure::ProtocolBroken { message, .. })) => {
-                message.contains("warden was ended")
+                message.contains("warden was killed")
             }
             (_, failure) => failure.is_none(),
         };

@@ -65,7 +65,7 @@ fn a_lost_fork_server_is_replaced_and_its_run_has_a_true_record() {
         if index % 4 == 0 {
             assert_eq!(record.status(), Status::Error);
             assert!(matches!(record.sweep(), Sweep::Unproved { .. }), "{record:?}");
-            assert!(record.error().is_some_and(|error| error.contains("warden was ended")), "{record:?}");
+            assert!(record.error().is_some_and(|error| error.contains("warden was killed")), "{record:?}");
         } else {
             assert_eq!((record.status(), record.sweep()), (Status::Ok, &Sweep::Clean), "{record:?}");
         }
@@ -141,7 +141,7 @@ fn a_copy_that_never_reaches_init_is_reported_with_its_output() {
     let mut command = app("exits early", &["60000", "fast"]);
     let output = command.env("APP_METHOD", "forks").output().expect("the fixture is built");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("it ended before it reached") && text.contains("It wrote: usage: app"), "{text}");
+    assert!(text.contains("it exited before it reached") && text.contains("It wrote: usage: app"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
 const FLOORS: [&[&str]; 16] = [
-    &["clock", "escape", "huge_pages", "options", "panic_guard", "seconds", "sync"],
+    &["clock", "escape", "huge_pages", "options", "panic_guard", "random", "seconds", "sync"],
     &["outcome"],
     &["wire"],
     &["checkpoint", "result_codec"],

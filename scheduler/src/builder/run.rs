@@ -10,10 +10,10 @@ use crate::follow_up::{CallFollowUp, FollowUp};
 use crate::handle::Handle;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::Record;
-use crate::recorder::{Recorder, unrecorded};
+use crate::recorder::{Recorder, into_report};
 use crate::running::Running;
 use crate::settings::Settings;
-use crate::supervisor::{EventDetail, ListThread, SharedPool, supervise};
+use crate::supervisor::{EventDetail, ListEvent, ListThread, SharedPool, supervise};
 use crate::typed::Run;
 
 /// # Running jobs
@@ -115,7 +115,7 @@ impl<F: FollowUp> Scheduler<F> {
         let named = |(index, job): (usize, Job<T>)| (format!("{}[{index}]", job.name()), job.call);
         let jobs = jobs.into_iter().enumerate().map(named).collect();
         let records = run(&self.settings, &self.shared_pool, jobs, &*self.follow_up)?;
-        Ok(records.into_iter().zip(decoders).map(|(record, decode)| Run::of(unrecorded(record), decode)).collect())
+        Ok(records.into_iter().zip(decoders).map(|(record, decode)| Run::of(into_report(record), decode)).collect())
     }
 
     /// Runs the jobs as [`run`](Self::run) does, while the returned future is awaited, without blocking its thread.
@@ -237,25 +237,26 @@ fn run(
     if specs.is_empty() {
         return Ok(Vec::new());
     }
-    let (open, rules) = (settings.pool(shared_pool)?, settings.rules()?);
-    let mut recorder = Recorder::open(jobs, settings.observers.clone());
-    if rules.concurrency == NonZeroUsize::MIN && rules.detail == EventDetail::FinishedOnly {
+    let (open, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
+    let mut recorder = Recorder::new(jobs, settings.observers.clone());
+    if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly {
         let mut pool = open()?;
-        let supervised = supervise(specs, &mut pool, &rules, |index, event| recorder.enter(index, event, follow_up));
-        shared_pool.keep(pool);
+        let supervised = supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up));
+        shared_pool.release(pool);
         supervised?;
-        return recorder.close();
+        return recorder.finish();
     }
     // On a thread of its own, so that a slow follow-up or observer delays no deadline.
     let kept = shared_pool.clone();
-    let mut list = ListThread::start(specs, open, move |pool| kept.keep(pool), rules)?;
-    while let Some(update) = list.wait() {
-        if recorder.enter(update.index, update.event, follow_up).is_break() {
+    let mut list = ListThread::start(specs, open, move |pool| kept.release(pool), config)?;
+    while let Some(ListEvent { index, event, follow_up_turn }) = list.recv() {
+        if recorder.handle(index, event, follow_up).is_break() {
             list.stop();
         }
+        drop(follow_up_turn);
     }
     if let Some(error) = list.failure() {
         return Err(error);
     }
-    recorder.close()
+    recorder.finish()
 }

@@ -103,13 +103,13 @@ fn call(request: &Request, stage: Invocation<'_>) -> CompletionKind {
 
 /// Returns the job that is asked for, if it is the one that the parent means.
 fn known(request: &Request) -> Result<&'static Entry, String> {
-    let Some(entry) = registry::exact(&request.job) else {
+    let Some(entry) = registry::find_exact(&request.job) else {
         return Err("the re-executed binary knows no job of that name".to_owned());
     };
     if entry.signature() != request.signature {
         return Err(format!("the re-executed binary is of another build, which declares the job as `{entry}`"));
     }
-    if !launcher::is_of(request.stamp) {
+    if !launcher::matches_stamp(request.stamp) {
         return Err(
             "the file of the application was replaced while it ran, and what stands there now is of another build; start \
              the application anew"

@@ -49,7 +49,7 @@ pub(crate) use run_context::{ProcessKind, RunContext};
 /// ```
 pub fn init() {
     enter(Launcher::Main);
-    launcher::note_initialised();
+    launcher::note_initialized();
     // The sooner it is asked, the less may have happened to the file.
     launcher::stamp();
 }
@@ -72,7 +72,7 @@ pub(crate) fn enter(launcher: Launcher) {
     let role = role.to_str().unwrap_or_default();
     if launcher == Launcher::Main {
         // A job may run jobs itself.
-        launcher::note_initialised();
+        launcher::note_initialized();
     }
     // Now, and not when a job is run: a fork server stays what it is, whatever becomes of its file.
     launcher::stamp();
@@ -80,7 +80,7 @@ pub(crate) fn enter(launcher: Launcher) {
     #[cfg(unix)]
     crate::process::forget_kept();
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
-    launcher::note_misled();
+    launcher::note_stray_marker();
 }
 
 /// Ends a copy that can't know any more what it is there for. As the application it would start copies that do the same.

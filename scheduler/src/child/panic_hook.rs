@@ -198,7 +198,7 @@ fn has_panicked() -> bool {
 /// Says whether a hook is a user's, and neither the standard library's nor libtest's.
 fn is_users(hook: &Hook) -> bool {
     // Nothing stands before the copy's entry under libtest, which sets a hook of its own.
-    if !launcher::is_initialised() {
+    if !launcher::is_initialized() {
         return false;
     }
     // With no hook set, the standard library hands out its own, which has no state: two of them differ in nothing, also not in

@@ -1,10 +1,10 @@
-//! `Groups`: how many jobs of each named group run at a time.
+//! `Groups`: the concurrency limits of named groups.
 
 use std::num::NonZeroUsize;
 
 use crate::escape::OneLine;
 
-/// The groups that have a limit, and what it is; zero has not been refused yet.
+/// The groups with their limits, which are not checked yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups(Vec<(String, usize)>);
 
@@ -16,7 +16,7 @@ impl Groups {
         }
     }
 
-    /// Returns the limits, in the order of the lines, or what makes no sense.
+    /// Returns the limits, in the order of the lanes, or what is wrong with them.
     pub(crate) fn limits(&self) -> Result<Box<[NonZeroUsize]>, String> {
         let limit = |(name, limit): &(String, usize)| {
             if name.trim().is_empty() {
@@ -28,10 +28,10 @@ impl Groups {
         self.0.iter().map(limit).collect()
     }
 
-    /// Returns the line of a group: from 1, as a job without a group waits in line 0.
-    pub(crate) fn line(&self, name: &str) -> Result<usize, String> {
-        let place = self.0.iter().position(|(known, _)| known == name);
-        place.map(|place| place + 1).ok_or_else(|| {
+    /// Returns the queue's lane for a group, from 1: lane 0 is for jobs without a group.
+    pub(crate) fn lane(&self, name: &str) -> Result<usize, String> {
+        let index = self.0.iter().position(|(known, _)| known == name);
+        index.map(|index| index + 1).ok_or_else(|| {
             let known: Vec<_> = self.0.iter().map(|(known, _)| format!("`{}`", OneLine(known))).collect();
             let known = if known.is_empty() {
                 "`Scheduler::limit_group` gives it one".to_owned()
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_without_a_limit_is_refused_with_those_that_have_one() {
+    fn a_group_without_a_limit_is_refused_with_a_list_of_those_with_one() {
         let mut groups = Groups::default();
-        let refused = |groups: &Groups| groups.line("db").expect_err("it has no limit");
+        let refused = |groups: &Groups| groups.lane("db").expect_err("it has no limit");
         assert_eq!(refused(&groups), "group `db` has no limit; `Scheduler::limit_group` gives it one");
         groups.set("disk".to_owned(), 1);
         groups.set("net\n".to_owned(), 2);
         assert_eq!(refused(&groups), r"group `db` has no limit; those that have one: `disk`, `net\n`");
-        assert_eq!(groups.line("net\n"), Ok(2));
+        assert_eq!(groups.lane("net\n"), Ok(2));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `Settings`: what a scheduler was told, checked and applied to the calls that it is given.
+//! `Settings`: the configuration of a scheduler, checked and applied to calls.
 
 mod groups;
 
@@ -15,22 +15,22 @@ use crate::options::StartMethod;
 use crate::options::{Containment, OnFailure, Options};
 use crate::process::{self, CgroupHome, DefaultOutput, Orphans};
 use crate::registry;
-use crate::supervisor::{CancelToken, EventDetail, JobSpec, Rules, SharedPool, WardenPool};
+use crate::supervisor::{CancelToken, EventDetail, JobSpec, LoopConfig, SharedPool, WardenPool};
 use crate::wire::frame;
 use groups::Groups;
 
-/// How long a job may take until its function is called, unless the builder says otherwise.
+/// The default limit until a job's function is called.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long what a function has returned may take to be here, unless the builder says otherwise.
+/// The default limit from a function's return until its result has arrived.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How jobs are run, whoever waits for them.
+/// The configuration of a scheduler.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// What a job is told that neither its call nor its attribute tells.
+    /// The defaults for options that neither a job's call nor its attribute sets.
     pub(crate) options: Options,
-    /// What no job may exceed, whatever its own timeout.
+    /// The upper bound of every job's timeout.
     pub(crate) ceiling: Option<Duration>,
     pub(crate) start_timeout: Duration,
     pub(crate) delivery_timeout: Duration,
@@ -66,18 +66,18 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Returns those under which no job runs for longer than `ceiling`.
+    /// Returns the defaults with this ceiling.
     pub(crate) fn under(ceiling: Duration) -> Self {
         Self { ceiling: Some(ceiling), ..Self::default() }
     }
 
-    /// Returns what holds for the jobs of a list together.
-    pub(crate) fn rules(&self) -> Result<Rules, Error> {
+    /// Returns the settings of an event loop.
+    pub(crate) fn loop_config(&self) -> Result<LoopConfig, Error> {
         let zero = "a concurrency of 0 runs nothing; give 1 or more";
         let concurrency = NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))?;
         let group_limits = self.groups.limits().map_err(Error::invalid_setting)?;
         let detail = if self.observers.is_empty() { EventDetail::FinishedOnly } else { EventDetail::All };
-        Ok(Rules {
+        Ok(LoopConfig {
             concurrency,
             group_limits,
             on_failure: self.on_failure,
@@ -87,7 +87,7 @@ impl Settings {
         })
     }
 
-    /// Returns what is to be run for each of the jobs.
+    /// Returns the specifications of these jobs.
     pub(crate) fn specs(&self, jobs: &[(String, AnyJob)]) -> Result<Vec<JobSpec>, Error> {
         self.check()?;
         if jobs.is_empty() {
@@ -97,14 +97,14 @@ impl Settings {
         let cgroups = self.cgroups()?;
         let spec = |(id, call): &(String, AnyJob)| {
             let mut spec = self.spec(Some(id), call)?;
-            spec.line = self.line(id, &spec)?;
+            spec.lane = self.lane(id, &spec)?;
             spec.cgroups.clone_from(&cgroups);
             Ok(spec)
         };
         jobs.iter().map(spec).collect()
     }
 
-    /// Returns what is to be run for one call.
+    /// Returns the specification of one call.
     pub(crate) fn job_spec(&self, call: &AnyJob) -> Result<JobSpec, Error> {
         self.check()?;
         let mut spec = self.spec(None, call)?;
@@ -113,7 +113,7 @@ impl Settings {
         Ok(spec)
     }
 
-    /// Returns where the cgroups of runs are made, if they get any.
+    /// Returns the place for the cgroups of runs, if they get any.
     fn cgroups(&self) -> Result<Option<Arc<CgroupHome>>, Error> {
         let home = CgroupHome::find(self.containment);
         let home =
@@ -121,25 +121,24 @@ impl Settings {
         Ok(home.map(Arc::new))
     }
 
-    /// Returns what gets a crew out of its quarters, once this process has been prepared for it.
+    /// Prepares this process for wardens, and returns a function that gets a pool of them.
     pub(crate) fn pool(
         &self,
         shared_pool: &SharedPool,
     ) -> Result<impl FnOnce() -> Result<WardenPool, Error> + Send + use<>, Error> {
         let launcher = self.launcher(Launcher::for_jobs)?;
         let (shared_pool, method, start_limit) = (shared_pool.clone(), self.start_method, self.start_timeout);
-        Ok(move || shared_pool.open(launcher, method, start_limit))
+        Ok(move || shared_pool.acquire(launcher, method, start_limit))
     }
 
-    /// Returns how to launch copies of this process that will know what they are there for, and prepares it for them.
-    /// Returns the crew of a test whose body prints to this outlet.
-    pub(crate) fn crew_of_test(&self, test: TestEntry, default_output: DefaultOutput) -> Result<WardenPool, Error> {
-        Ok(WardenPool::printing_to(default_output, self.launcher(|| Launcher::for_test(test))?))
+    /// Prepares this process for wardens, and returns a pool for an isolated test with this default output.
+    pub(crate) fn test_pool(&self, test: TestEntry, default_output: DefaultOutput) -> Result<WardenPool, Error> {
+        Ok(WardenPool::with_output(default_output, self.launcher(|| Launcher::for_test(test))?))
     }
 
-    /// Returns what `find` finds, if jobs can run in this process.
+    /// Prepares this process for wardens, and returns what `find` finds.
     fn launcher(&self, find: impl FnOnce() -> Result<Launcher, Error>) -> Result<Launcher, Error> {
-        // Its copies would take no orders.
+        // Its copies would refuse every request.
         if process::makes_privileged_copies() {
             return Err(Error::privileged());
         }
@@ -164,34 +163,34 @@ impl Settings {
         if let Some(problem) = self.options.problem() {
             return Err(Error::invalid_setting(problem));
         }
-        self.rules().map(drop)
+        self.loop_config().map(drop)
     }
 
-    /// Returns the line of a job's group.
-    fn line(&self, id: &str, spec: &JobSpec) -> Result<usize, Error> {
+    /// Returns the queue's lane for a job's group.
+    fn lane(&self, id: &str, spec: &JobSpec) -> Result<usize, Error> {
         let Some(group) = &spec.options.group else {
             return Ok(0);
         };
-        let line = self.groups.line(group);
-        line.map_err(|problem| {
+        let lane = self.groups.lane(group);
+        lane.map_err(|problem| {
             Error::invalid_setting(format!("`{}` (job `{}`): {problem}", OneLine(id), spec.entry.name()))
         })
     }
 
     fn spec(&self, id: Option<&str>, call: &AnyJob) -> Result<JobSpec, Error> {
-        let whose = || {
+        let name = || {
             id.map_or_else(
                 || format!("job `{}`", call.name()),
                 |id| format!("`{}` (job `{}`)", OneLine(id), call.name()),
             )
         };
-        let said = call.options.as_deref().cloned().unwrap_or_default();
-        let options = said.over(&call.entry.options()).over(&self.options);
+        let options = call.options.as_deref().cloned().unwrap_or_default();
+        let options = options.over(&call.entry.options()).over(&self.options);
         if options.timeout == Some(Duration::ZERO) {
-            return Err(Error::invalid_timeout(&format!(" of {}", whose())));
+            return Err(Error::invalid_timeout(&format!(" of {}", name())));
         }
         if let Some(problem) = options.problem() {
-            return Err(Error::invalid_setting(format!("{}: {problem}", whose())));
+            return Err(Error::invalid_setting(format!("{}: {problem}", name())));
         }
         let arguments = match &call.arguments {
             Ok(bytes) if bytes.len() as u64 > frame::LIMIT => {
@@ -202,7 +201,7 @@ impl Settings {
         };
         let (arguments, unserializable) = match arguments {
             Ok(bytes) => (bytes, None),
-            // It costs this job its run, and no other one.
+            // Only this job fails for it, the others run.
             Err(problem) => (Arc::default(), Some(problem.into())),
         };
         Ok(JobSpec {
@@ -212,12 +211,12 @@ impl Settings {
             entry: call.entry,
             arguments,
             unserializable,
-            limit: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
+            timeout: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
             options: Arc::new(options),
-            line: 0,
-            list_limit: self.total_timeout.unwrap_or(Duration::MAX),
-            start_limit: self.start_timeout,
-            delivery_limit: self.delivery_timeout,
+            lane: 0,
+            total_timeout: self.total_timeout.unwrap_or(Duration::MAX),
+            start_timeout: self.start_timeout,
+            delivery_timeout: self.delivery_timeout,
             orphans: self.orphans,
             cgroups: None,
         })
@@ -230,7 +229,7 @@ mod tests {
     use crate::process::{MARKER, RUN_MARKER};
 
     #[test]
-    fn the_variables_that_nobody_may_change_are_those_that_are_read() {
+    fn the_reserved_variables_are_those_that_are_read() {
         assert_eq!(OWN, [RUN_MARKER, MARKER]);
     }
 }

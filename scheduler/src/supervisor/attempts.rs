@@ -1,98 +1,98 @@
-//! What comes after an attempt: another one, if the job was told so, and failed for a cause that counts.
+//! `PendingRun`: a job with the attempts so far, and the decision whether another one follows.
 
 use std::time::Duration;
 
 use super::job_spec::JobSpec;
-use super::warden::random;
 use crate::options::Cause;
 use crate::outcome::{Attempt, Failure, Outcome};
+use crate::random::random_bytes;
 use crate::record::RunReport;
 
-/// An order with the attempts that there have been at it.
+/// A job that waits or runs, with its finished attempts.
 #[derive(Debug)]
 pub(super) struct PendingRun {
     pub(super) spec: JobSpec,
-    before: Vec<Attempt>,
-    /// What came of the last of them.
+    finished: Vec<Attempt>,
+    /// The report of the last of them.
     last: Option<Box<RunReport>>,
-    /// How long the attempt that comes next, or runs, had to wait.
+    /// The delay before the current attempt, or the next one.
     waited: Duration,
 }
 
-/// What comes after an attempt.
+/// What follows an attempt.
 #[derive(Debug)]
 pub(super) enum NextStep {
-    /// One more, after this time.
-    Again(PendingRun, Duration),
-    Nothing(RunReport),
+    /// Another attempt after this delay.
+    Retry(PendingRun, Duration),
+    /// Nothing: this is the job's report.
+    Finish(RunReport),
 }
 
 impl PendingRun {
     pub(super) fn new(spec: JobSpec) -> Self {
-        Self { spec, before: Vec::new(), last: None, waited: Duration::ZERO }
+        Self { spec, finished: Vec::new(), last: None, waited: Duration::ZERO }
     }
 
-    /// Returns the attempt of which this came.
-    pub(super) fn attempt(&self, over: &RunReport) -> Attempt {
-        let outcome = match &over.outcome {
+    /// Returns the current attempt, which has finished with this report.
+    pub(super) fn attempt(&self, report: &RunReport) -> Attempt {
+        let outcome = match &report.outcome {
             Outcome::Ok(_) => Outcome::Ok(()),
             Outcome::Error(failure) => Outcome::Error(failure.clone()),
             Outcome::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
         };
-        let (started_at, duration, sweep) = (over.started_at, over.duration, over.sweep.clone());
+        let (started_at, duration, sweep) = (report.started_at, report.duration, report.sweep.clone());
         Attempt { number: self.spec.attempt, outcome, started_at, duration, waited: self.waited, sweep }
     }
 
-    /// Takes what came of an attempt after which no other follows.
-    pub(super) fn end(mut self, mut over: RunReport) -> RunReport {
-        over.checkpoint = over.checkpoint.or(self.spec.checkpoint.take());
-        if !self.before.is_empty() {
-            self.before.push(self.attempt(&over));
-            over.attempts = self.before.into_boxed_slice();
+    /// Returns the job's report, given that of its last attempt.
+    pub(super) fn finish(mut self, mut report: RunReport) -> RunReport {
+        report.checkpoint = report.checkpoint.or(self.spec.checkpoint.take());
+        if !self.finished.is_empty() {
+            self.finished.push(self.attempt(&report));
+            report.attempts = self.finished.into_boxed_slice();
         }
-        over
+        report
     }
 
-    /// Takes what came of an attempt, and returns what follows.
-    pub(super) fn go_on(mut self, over: RunReport) -> NextStep {
-        let Some(delay) = self.delay(&over.outcome) else {
-            return NextStep::Nothing(self.end(over));
+    /// Returns what follows an attempt with this report: another attempt if the options allow one for its cause.
+    pub(super) fn next_step(mut self, report: RunReport) -> NextStep {
+        let Some(delay) = self.retry_delay(&report.outcome) else {
+            return NextStep::Finish(self.finish(report));
         };
-        self.before.push(self.attempt(&over));
-        if over.checkpoint.is_some() {
-            self.spec.checkpoint.clone_from(&over.checkpoint);
+        self.finished.push(self.attempt(&report));
+        if report.checkpoint.is_some() {
+            self.spec.checkpoint.clone_from(&report.checkpoint);
         }
-        self.last = Some(Box::new(over));
+        self.last = Some(Box::new(report));
         self.waited = delay;
         self.spec.attempt += 1;
-        NextStep::Again(self, delay)
+        NextStep::Retry(self, delay)
     }
 
-    /// Returns what is to be told of an order for whose next attempt it is too late: what came of the last one, if there
-    /// was one.
-    pub(super) fn give_up(self) -> RunReport {
+    /// Returns the report of a job whose next attempt is cancelled: that of the last attempt, if there was one.
+    pub(super) fn cancel(self) -> RunReport {
         let Some(mut last) = self.last else {
             let not_begun = RunReport::not_begun(Failure::Cancelled { begun: false });
             return RunReport { checkpoint: self.spec.checkpoint, ..not_begun };
         };
-        if self.before.len() > 1 {
-            last.attempts = self.before.into_boxed_slice();
+        if self.finished.len() > 1 {
+            last.attempts = self.finished.into_boxed_slice();
         }
         *last
     }
 
-    /// Returns how long the next attempt has to wait, if there is to be one.
-    fn delay<T>(&self, outcome: &Outcome<T>) -> Option<Duration> {
+    /// Returns the delay before the next attempt, if there is to be one.
+    fn retry_delay<T>(&self, outcome: &Outcome<T>) -> Option<Duration> {
         let options = &self.spec.options;
-        let made = self.spec.attempt;
-        if made > options.retries.unwrap_or(0) {
+        let attempt = self.spec.attempt;
+        if attempt > options.retries.unwrap_or(0) {
             return None;
         }
         let cause = cause(outcome)?;
         if options.retry_on.as_ref().is_some_and(|causes| !causes.contains(&cause)) {
             return None;
         }
-        Some(options.backoff.unwrap_or_default().delay(made, chance()))
+        Some(options.backoff.unwrap_or_default().delay(attempt, jitter()))
     }
 }
 
@@ -109,7 +109,7 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
             Failure::CpuTime { .. } => Cause::CpuTime,
             // The last two are never an outcome.
             Failure::Exited { .. } | Failure::BadExit { .. } | Failure::ExitTimeout { .. } => Cause::Exit,
-            // Whoever cancelled it wants no more of it.
+            // A cancelled job is not wanted any more.
             Failure::Cancelled { .. } => return None,
             Failure::Unserializable { .. }
             | Failure::Undelivered { .. }
@@ -119,8 +119,8 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
     })
 }
 
-/// Returns a number from 0 to 1 that nobody can tell.
-fn chance() -> f64 {
-    let [first, ..] = random();
+/// Returns a random number from 0 to 1.
+fn jitter() -> f64 {
+    let [first, ..] = random_bytes();
     f64::from(first) / f64::from(u8::MAX)
 }

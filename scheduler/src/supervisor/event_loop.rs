@@ -1,123 +1,122 @@
-//! `EventLoop`: the loop that has jobs run, so many at a time, and waits for all of them.
+//! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
 use std::io;
-use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::sync::OnceLock;
-use std::thread;
 use std::time::Duration;
 
 use super::attempts::{NextStep, PendingRun};
-use super::job_run::Run;
+use super::job_event::{EventDetail, JobEvent, Listener};
+use super::job_run::JobRun;
 use super::job_spec::JobSpec;
+use super::loop_config::LoopConfig;
 use super::mailbox::{Command, Mailbox, StopMode};
+use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
 use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
-use super::{EventDetail, JobEvent, Rules};
 use crate::clock::Deadline;
 use crate::options::OnFailure;
 use crate::outcome::Status;
-use crate::process::{self, Origin, PerProcess};
+use crate::process::{self, Origin};
 use crate::record::RunReport;
 
-/// Who is told of what becomes of each order, by its number; `Break` if no further job may start.
-pub(super) type Listener<'a> = dyn FnMut(usize, JobEvent) -> ControlFlow<()> + 'a;
-
-/// The orders of a list, those of them that run, and what is known of them.
+/// The jobs that wait and run, and the state they share.
 pub(super) struct EventLoop<'a> {
-    rules: &'a Rules,
+    config: &'a LoopConfig,
     pool: &'a mut WardenPool,
     mailbox: Option<&'a Mailbox>,
     queue: Queue<PendingRun, Deadline>,
-    /// The processes of some of those that wait, which have been made ahead.
-    prepared: Vec<(QueueKey, Run)>,
-    running: Vec<Working>,
-    /// When the time of all of them is over.
-    end: Deadline,
-    /// No further job is started.
-    stopped: bool,
-    /// Nor is one, for want of room, until one of those that run has ended; or a single one, once nobody runs or leaves.
-    full: bool,
+    prespawned: Prespawned,
+    running: Vec<RunningJob>,
+    /// The end of the time that all jobs have together.
+    total_deadline: Deadline,
+    /// No further job starts.
+    is_stopped: bool,
+    /// No further job starts for lack of descriptors, processes or memory, until a running one has finished. A single one may
+    /// start once none runs and no warden is exiting.
+    has_no_room: bool,
     origin: Origin,
 }
 
-/// What follows an attempt.
+/// Whether another attempt may follow.
 #[derive(Clone, Copy, Debug)]
-enum Next {
-    /// What the job was told: another one, if that is so.
-    AsToldTo,
-    Nothing,
+enum Retry {
+    AsConfigured,
+    Never,
 }
 
-/// How many jobs are started before those that run are looked after: no deadline is to wait until a thousand have started.
-const AT_ONCE: usize = 4;
+/// The most jobs to start before the running ones are checked: no deadline waits until a thousand have started.
+const STARTS_AT_ONCE: usize = 4;
 
-/// Whether there is time to wait.
+/// Whether more jobs could start at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    Waiting,
-    /// There are more jobs to start.
-    Starting,
+enum Starts {
+    AllDone,
+    MorePending,
 }
 
-/// An order that is being carried out.
-struct Working {
+struct RunningJob {
     key: QueueKey,
-    task: PendingRun,
-    run: Run,
-    /// That its function was called has been told.
-    announced: bool,
-    /// No other attempt follows, however this one ends.
-    unwanted: bool,
-    /// There was no other process of ours when its own was made.
-    alone: bool,
+    pending: PendingRun,
+    run: JobRun,
+    /// The event that its function was called has been reported.
+    is_announced: bool,
+    /// It was cancelled: no other attempt follows.
+    is_unwanted: bool,
+    /// We had no other process when its own was started.
+    is_alone: bool,
 }
 
-impl Working {
-    fn cancel(&mut self, means: StopMode) {
-        self.unwanted = true;
-        match means {
-            StopMode::Graceful => self.run.ask(StopReason::Cancelled),
-            StopMode::Immediate => self.run.halt(StopReason::Cancelled),
+impl RunningJob {
+    fn cancel(&mut self, mode: StopMode) {
+        self.is_unwanted = true;
+        match mode {
+            StopMode::Graceful => self.run.request_stop(StopReason::Cancelled),
+            StopMode::Immediate => self.run.kill(StopReason::Cancelled),
         }
     }
 }
 
 impl<'a> EventLoop<'a> {
-    pub(super) fn new(rules: &'a Rules, pool: &'a mut WardenPool, mailbox: Option<&'a Mailbox>) -> Self {
+    pub(super) fn new(config: &'a LoopConfig, pool: &'a mut WardenPool, mailbox: Option<&'a Mailbox>) -> Self {
         Self {
-            rules,
+            config,
             pool,
             mailbox,
-            queue: Queue::new(rules.group_limits.iter().copied()),
-            prepared: Vec::new(),
+            queue: Queue::new(config.group_limits.iter().copied()),
+            prespawned: Prespawned::default(),
             running: Vec::new(),
-            end: Deadline::after(rules.total_timeout),
-            stopped: false,
-            full: false,
+            total_deadline: Deadline::after(config.total_timeout),
+            is_stopped: false,
+            has_no_room: false,
             origin: Origin::here(),
         }
     }
 
-    /// Has an order wait for its turn.
-    pub(super) fn take(&mut self, key: QueueKey, spec: JobSpec, listener: &mut Listener<'_>) {
-        if self.rules.detail == EventDetail::All {
-            self.stopped |= listener(key.number, JobEvent::Queued).is_break();
+    /// Adds a job to the queue.
+    pub(super) fn submit(&mut self, key: QueueKey, spec: JobSpec, listener: &mut Listener<'_>) {
+        if self.config.detail == EventDetail::All {
+            self.is_stopped |= listener(key.number, JobEvent::Queued).is_break();
         }
-        self.queue.join(key, PendingRun::new(spec));
+        self.queue.push(key, PendingRun::new(spec));
     }
 
-    /// Has all orders carried out, and returns once the last one is over.
+    /// Adds the jobs of a list to the queue; their indices are their numbers.
+    pub(super) fn submit_all(&mut self, specs: Vec<JobSpec>, listener: &mut Listener<'_>) {
+        for (number, spec) in specs.into_iter().enumerate() {
+            self.submit(spec.key(number), spec, listener);
+        }
+    }
+
+    /// Runs all jobs, and returns when the last one has finished.
     pub(super) fn run(mut self, listener: &mut Listener<'_>) {
-        self.work(listener);
+        self.run_jobs(listener);
         self.pool.shutdown();
     }
 
-    /// Has all orders carried out, those too that are still to come, until none is left and the inbox has been closed.
+    /// Runs all jobs, also those that are still to be submitted, until none is left and the mailbox has been closed.
     pub(super) fn run_until_closed(mut self, listener: &mut Listener<'_>) {
         loop {
-            self.work(listener);
+            self.run_jobs(listener);
             self.pool.shutdown();
             if !self.origin.is_here() || self.mailbox.is_none_or(Mailbox::close_if_empty) {
                 return;
@@ -125,290 +124,272 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn work(&mut self, listener: &mut Listener<'_>) {
+    fn run_jobs(&mut self, listener: &mut Listener<'_>) {
         loop {
-            self.obey(listener);
-            self.queue.admit(Deadline::now);
-            let pace = self.start(listener);
-            if self.stopped {
-                self.give_up_those_that_wait(listener);
-            } else if !self.full {
-                self.look_ahead();
+            self.handle_commands(listener);
+            self.queue.promote_due(Deadline::now);
+            let starts = self.start_jobs(listener);
+            if self.is_stopped {
+                self.cancel_waiting(listener);
+            } else if !self.has_no_room {
+                let up = self.running.iter().filter(|job| job.run.is_up()).count();
+                self.prespawned.refill(up, &self.queue, self.pool);
             }
             if self.running.is_empty() && self.queue.is_empty() {
                 return;
             }
-            // A ring may come so late that it was read with the one before: whoever is called away has nobody to wake him.
-            if !self.is_called_away() {
-                self.wait(pace);
+            // A wake may come so late that `reset` cleared it with the one before: a pending command then has nothing to wake us.
+            if !self.has_commands() {
+                self.wait(starts);
             }
-            self.conclude(listener);
+            self.finish_runs(listener);
             if !self.origin.is_here() {
                 return self.forget();
             }
-            if self.end.is_past() {
-                self.end_the_list();
+            if self.total_deadline.is_past() {
+                self.enforce_total_timeout();
             }
         }
     }
 
-    /// Forgets all orders, in a fork of the process that carries them out: the wardens are that process's, not the fork's.
+    /// Forgets all jobs, in a fork of the process that runs them: the wardens are that process's, not the fork's.
     fn forget(&mut self) {
         self.running.clear();
-        self.prepared.clear();
-        self.queue.clear();
+        self.prespawned.forget();
+        self.queue.drain();
     }
 
-    /// Does what was said meanwhile.
-    fn obey(&mut self, listener: &mut Listener<'_>) {
-        for command in self.mailbox.filter(|mailbox| mailbox.has_words()).map(Mailbox::take).unwrap_or_default() {
+    fn has_commands(&self) -> bool {
+        self.mailbox.is_some_and(Mailbox::has_pending)
+    }
+
+    fn handle_commands(&mut self, listener: &mut Listener<'_>) {
+        for command in self.mailbox.filter(|mailbox| mailbox.has_pending()).map(Mailbox::take).unwrap_or_default() {
             match command {
-                Command::Take(key, spec) => self.take(key, *spec, listener),
-                Command::End(key, means) => self.give_up(key, means, listener),
-                Command::Stop => self.stopped = true,
-                Command::EndAll(means) => {
-                    self.stopped = true;
-                    self.running.iter_mut().for_each(|working| working.cancel(means));
+                Command::Submit(key, spec) => self.submit(key, *spec, listener),
+                Command::Cancel(key, mode) => self.cancel(key, mode, listener),
+                Command::Stop => self.is_stopped = true,
+                Command::CancelAll(mode) => {
+                    self.is_stopped = true;
+                    self.running.iter_mut().for_each(|job| job.cancel(mode));
                 }
             }
         }
     }
 
-    /// Has the time of the whole list be over.
-    fn end_the_list(&mut self) {
-        self.end = Deadline::after(Duration::MAX);
-        self.stopped = true;
-        for working in &mut self.running {
-            working.run.ask(StopReason::TotalTimeout);
+    fn enforce_total_timeout(&mut self) {
+        self.total_deadline = Deadline::after(Duration::MAX);
+        self.is_stopped = true;
+        for job in &mut self.running {
+            job.run.request_stop(StopReason::TotalTimeout);
         }
     }
 
-    /// Gives up one order, whether it runs or waits.
-    fn give_up(&mut self, key: QueueKey, means: StopMode, listener: &mut Listener<'_>) {
-        if let Some(working) = self.running.iter_mut().find(|working| working.key == key) {
-            working.cancel(means);
-        } else if let Some(task) = self.queue.remove(key) {
-            if let Some(place) = self.prepared.iter().position(|(of, _)| *of == key) {
-                self.prepared.remove(place).1.abandon(self.pool);
+    /// Cancels a job, whether it runs or waits.
+    fn cancel(&mut self, key: QueueKey, mode: StopMode, listener: &mut Listener<'_>) {
+        if let Some(job) = self.running.iter_mut().find(|job| job.key == key) {
+            job.cancel(mode);
+        } else if let Some(pending) = self.queue.remove(key) {
+            if let Some(run) = self.prespawned.take(key) {
+                run.discard(self.pool);
             }
-            self.stopped |= listener(key.number, JobEvent::Over(task.give_up())).is_break();
+            self.is_stopped |= listener(key.number, JobEvent::Finished(pending.cancel())).is_break();
         }
     }
 
-    /// Calls the next ones, as many as may run, or as can be called before somebody must look after the others.
-    fn start(&mut self, listener: &mut Listener<'_>) -> Pace {
-        for _ in 0..AT_ONCE {
-            if self.stopped || self.running.len() >= self.rules.concurrency.get() || self.is_called_away() {
-                return Pace::Waiting;
+    /// Cancels the jobs that wait.
+    fn cancel_waiting(&mut self, listener: &mut Listener<'_>) {
+        self.prespawned.discard_all(self.pool);
+        for (key, pending) in self.queue.drain() {
+            // Nothing is left that a `Break` could stop.
+            let _ = listener(key.number, JobEvent::Finished(pending.cancel()));
+        }
+    }
+
+    /// Starts the next jobs: as many as may run, and not too many before the running ones are checked.
+    fn start_jobs(&mut self, listener: &mut Listener<'_>) -> Starts {
+        for _ in 0..STARTS_AT_ONCE {
+            if self.is_stopped || self.running.len() >= self.config.concurrency.get() || self.has_commands() {
+                return Starts::AllDone;
             }
-            if self.full && (!self.running.is_empty() || self.pool.is_draining()) {
-                return Pace::Waiting;
+            if self.has_no_room && (!self.running.is_empty() || self.pool.is_draining()) {
+                return Starts::AllDone;
             }
-            let Some((key, task)) = self.queue.next() else {
-                return Pace::Waiting;
+            let Some((key, pending)) = self.queue.pop() else {
+                return Starts::AllDone;
             };
-            if let Some(reason) = &task.spec.unserializable {
-                // Another attempt would find the same.
-                let over = RunReport::without_arguments(reason);
-                self.end(key, task, over, Next::Nothing, listener);
+            if let Some(reason) = &pending.spec.unserializable {
+                // Another attempt would fail in the same way.
+                let report = RunReport::without_arguments(reason);
+                self.finish_attempt(key, pending, report, Retry::Never, listener);
                 continue;
             }
-            let alone = !self.holds_room();
-            match self.call(key, &task.spec) {
+            let is_alone = !self.has_processes();
+            match self.call(key, &pending.spec) {
                 Ok(run) => {
-                    // Whoever is being started finds the next one beside it.
-                    self.running.iter_mut().for_each(|working| working.alone = false);
-                    self.running.push(Working { key, task, run, announced: false, unwanted: false, alone });
+                    // A run that is still starting now has another process beside it.
+                    self.running.iter_mut().for_each(|job| job.is_alone = false);
+                    self.running.push(RunningJob {
+                        key,
+                        pending,
+                        run,
+                        is_announced: false,
+                        is_unwanted: false,
+                        is_alone,
+                    });
                 }
-                Err(error) if process::lacks_room(&error) && !alone => {
-                    self.put_back(key, task);
+                Err(error) if process::lacks_room(&error) && !is_alone => {
+                    self.requeue(key, pending);
                     self.wait_for_room();
                 }
                 Err(error) => {
-                    self.end(key, task, RunReport::without_a_process(&error), Next::AsToldTo, listener);
+                    let report = RunReport::without_a_process(&error);
+                    self.finish_attempt(key, pending, report, Retry::AsConfigured, listener);
                 }
             }
         }
-        Pace::Starting
+        Starts::MorePending
     }
 
-    /// Says whether there are processes of ours that can make room.
-    fn holds_room(&self) -> bool {
-        let pool = &self.pool;
-        !self.running.is_empty() || !self.prepared.is_empty() || pool.has_idle() || pool.is_draining()
-    }
-
-    /// Starts no more until there is room: once one of those that run has ended, or where none runs, once those have left
-    /// that were kept for later.
-    fn wait_for_room(&mut self) {
-        self.full = true;
-        if self.running.is_empty() {
-            self.abandon_prepared();
-            self.pool.dismiss_idle();
-        }
-    }
-
-    fn abandon_prepared(&mut self) {
-        self.prepared.drain(..).for_each(|(_, run)| run.abandon(self.pool));
-    }
-
-    /// Has one that was to run wait for its turn once more, in its own place.
-    fn put_back(&mut self, key: QueueKey, task: PendingRun) {
-        self.queue.release(key);
-        self.queue.join(key, task);
-    }
-
-    fn is_called_away(&self) -> bool {
-        self.mailbox.is_some_and(Mailbox::has_words)
-    }
-
-    /// Has the function called, in the process that has been made for it or in a new one.
-    fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Run> {
-        let prepared = self.prepared.iter().position(|(of, _)| *of == key).map(|place| self.prepared.remove(place).1);
-        let mut run = match prepared {
-            Some(run) if run.can_be_called() => run,
-            gone => {
-                // Nothing of the function has run, so that it can be tried once more.
-                if let Some(run) = gone {
-                    run.abandon(self.pool);
+    /// Calls the function, in the process that was prespawned for it or in a new one.
+    fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<JobRun> {
+        let mut run = match self.prespawned.take(key) {
+            Some(run) if run.is_callable() => run,
+            exited => {
+                // Its function was not called, so that a new process may take its place.
+                if let Some(run) = exited {
+                    run.discard(self.pool);
                 }
-                Run::prepare(spec.clone(), self.pool)?
+                JobRun::spawn(spec.clone(), self.pool)?
             }
         };
         run.call(self.pool);
         Ok(run)
     }
 
-    /// Makes the processes of some of the next ones, so that their start is hidden behind those that run.
-    fn look_ahead(&mut self) {
-        // With one core there is nothing to hide behind.
-        let cores = Some(cores()).filter(|cores| *cores > 1).unwrap_or_default();
-        let wanted = self.running.iter().filter(|working| working.run.is_up()).take(cores).count();
-        if self.prepared.len() >= wanted {
-            return;
-        }
-        for (key, task) in self.queue.first(wanted) {
-            if self.prepared.len() >= wanted {
-                return;
-            }
-            if task.spec.unserializable.is_some() || self.prepared.iter().any(|(of, _)| *of == key) {
-                continue;
-            }
-            // What fails now may succeed when its turn has come, and if not, that is told then.
-            let Ok(mut run) = Run::prepare(task.spec.clone(), self.pool) else {
-                return;
-            };
-            run.was_prepared = true;
-            self.prepared.push((key, run));
+    /// Returns whether there are processes of ours whose exit would make room.
+    fn has_processes(&self) -> bool {
+        let pool = &self.pool;
+        !self.running.is_empty() || !self.prespawned.is_empty() || pool.has_idle() || pool.is_draining()
+    }
+
+    /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes have
+    /// exited that were kept for later jobs.
+    fn wait_for_room(&mut self) {
+        self.has_no_room = true;
+        if self.running.is_empty() {
+            self.prespawned.discard_all(self.pool);
+            self.pool.dismiss_idle();
         }
     }
 
-    /// Waits until something is to be done, if there is time for that, and does what the runs have to do.
-    fn wait(&mut self, pace: Pace) {
-        let runs = self.running.iter().map(|working| working.run.deadline());
-        let next = runs.chain(self.queue.moment()).chain([self.end]).fold(self.pool.deadline(), Deadline::earlier);
-        let next = if pace == Pace::Starting { Deadline::now() } else { next };
-        let interests = self.running.iter().map(|working| working.run.interests());
-        let ready = process::wait(interests.chain(self.pool.interests()), self.mailbox.map(Mailbox::waker), next);
-        for (working, ready) in self.running.iter_mut().zip(ready) {
-            working.run.advance(ready);
+    /// Puts a job that was to start back into its place in the queue.
+    fn requeue(&mut self, key: QueueKey, pending: PendingRun) {
+        self.queue.release(key);
+        self.queue.push(key, pending);
+    }
+
+    /// Waits until something is ready or due, unless more jobs could start, and advances the runs.
+    fn wait(&mut self, starts: Starts) {
+        let runs = self.running.iter().map(|job| job.run.deadline());
+        let due = runs.chain(self.queue.next_due()).chain([self.total_deadline]);
+        let until = due.fold(self.pool.deadline(), Deadline::earlier);
+        let until = if starts == Starts::MorePending { Deadline::now() } else { until };
+        let interests = self.running.iter().map(|job| job.run.interests());
+        let ready = process::wait(interests.chain(self.pool.interests()), self.mailbox.map(Mailbox::waker), until);
+        for (job, ready) in self.running.iter_mut().zip(ready) {
+            job.run.advance(ready);
         }
         self.pool.reap();
     }
 
-    /// Tells of those that have begun, and takes leave of those that are over.
-    fn conclude(&mut self, listener: &mut Listener<'_>) {
-        if self.rules.detail == EventDetail::All {
-            self.announce(listener);
+    /// Reports the events of the running jobs, and removes those that are done.
+    fn finish_runs(&mut self, listener: &mut Listener<'_>) {
+        if self.config.detail == EventDetail::All {
+            self.report_events(listener);
         }
-        let done: Vec<_> = self.running.extract_if(.., |working| working.run.is_done()).collect();
-        let made_room = done.iter().any(|working| !working.run.lacked_room());
-        self.full &= !made_room;
-        for Working { key, task, run, unwanted, alone, .. } in done {
-            let wanted = !self.stopped && !unwanted;
-            // It tries again, alone if need be: who finds no room then has to do without.
-            let found_none = run.lacked_room() && !alone;
-            if wanted && (found_none || run.was_gone_before_the_call()) {
-                if found_none && !made_room {
+        let done: Vec<_> = self.running.extract_if(.., |job| job.run.is_done()).collect();
+        let made_room = done.iter().any(|job| !job.run.found_no_room());
+        self.has_no_room &= !made_room;
+        for RunningJob { key, pending, run, is_unwanted, is_alone, .. } in done {
+            let is_wanted = !self.is_stopped && !is_unwanted;
+            // Without room it is tried once more, alone if need be; a job that finds no room even then fails.
+            let must_wait = run.found_no_room() && !is_alone;
+            if is_wanted && (must_wait || run.exited_before_call()) {
+                if must_wait && !made_room {
                     self.wait_for_room();
                 }
-                run.abandon(self.pool);
-                self.put_back(key, task);
+                run.discard(self.pool);
+                self.requeue(key, pending);
                 continue;
             }
-            let over = run.conclude(self.pool);
-            let next = if wanted { Next::AsToldTo } else { Next::Nothing };
-            self.end(key, task, over, next, listener);
+            let report = run.finish(self.pool);
+            let retry = if is_wanted { Retry::AsConfigured } else { Retry::Never };
+            self.finish_attempt(key, pending, report, retry, listener);
         }
     }
 
-    fn announce(&mut self, listener: &mut Listener<'_>) {
-        for working in &mut self.running {
-            let (number, attempt) = (working.key.number, working.task.spec.attempt);
-            if !working.announced && working.run.has_started() {
-                working.announced = true;
-                let event = JobEvent::Started { attempt, process: working.run.process() };
-                self.stopped |= listener(number, event).is_break();
+    fn report_events(&mut self, listener: &mut Listener<'_>) {
+        for job in &mut self.running {
+            let (number, attempt) = (job.key.number, job.pending.spec.attempt);
+            if !job.is_announced && job.run.has_started() {
+                job.is_announced = true;
+                let event = JobEvent::Started { attempt, process: job.run.process() };
+                self.is_stopped |= listener(number, event).is_break();
             }
-            if let Some(board) = working.run.posted() {
-                self.stopped |= listener(number, JobEvent::Posted { attempt, board }).is_break();
+            if let Some(updates) = job.run.take_updates() {
+                self.is_stopped |= listener(number, JobEvent::Updated { attempt, updates }).is_break();
             }
         }
     }
 
-    /// Takes what came of an attempt, tells of it, and does what follows: another one, if it is wanted.
-    fn end(&mut self, key: QueueKey, task: PendingRun, over: RunReport, next: Next, listener: &mut Listener<'_>) {
+    /// Reports an attempt, and queues the next one if there is to be one.
+    fn finish_attempt(
+        &mut self,
+        key: QueueKey,
+        pending: PendingRun,
+        report: RunReport,
+        retry: Retry,
+        listener: &mut Listener<'_>,
+    ) {
         self.queue.release(key);
-        let attempt = (self.rules.detail == EventDetail::All).then(|| task.attempt(&over));
-        let after = match next {
-            Next::AsToldTo => task.go_on(over),
-            Next::Nothing => NextStep::Nothing(task.end(over)),
+        let attempt = (self.config.detail == EventDetail::All).then(|| pending.attempt(&report));
+        let next_step = match retry {
+            Retry::AsConfigured => pending.next_step(report),
+            Retry::Never => NextStep::Finish(pending.finish(report)),
         };
-        let retry_in = if let NextStep::Again(_, delay) = &after { Some(*delay) } else { None };
-        let mut tell = |event| self.stopped |= listener(key.number, event).is_break();
+        let retry_in = if let NextStep::Retry(_, delay) = &next_step { Some(*delay) } else { None };
+        let mut report_event = |event| self.is_stopped |= listener(key.number, event).is_break();
         if let Some(attempt) = attempt {
-            tell(JobEvent::Ended { attempt, retry_in });
+            report_event(JobEvent::AttemptEnded { attempt, retry_in });
         }
-        match after {
-            NextStep::Again(task, delay) => self.queue.push_delayed(key, task, Deadline::after(delay)),
-            NextStep::Nothing(over) => {
-                let is_failure = over.outcome.status() != Status::Ok;
-                tell(JobEvent::Over(over));
-                self.stopped |= is_failure && self.rules.on_failure == OnFailure::Stop;
+        match next_step {
+            NextStep::Retry(pending, delay) => self.queue.push_delayed(key, pending, Deadline::after(delay)),
+            NextStep::Finish(report) => {
+                let is_failure = report.outcome.status() != Status::Ok;
+                report_event(JobEvent::Finished(report));
+                self.is_stopped |= is_failure && self.config.on_failure == OnFailure::Stop;
             }
         }
     }
-
-    /// Tells of those that won't be called any more.
-    fn give_up_those_that_wait(&mut self, listener: &mut Listener<'_>) {
-        self.abandon_prepared();
-        for (key, task) in self.queue.clear() {
-            // Nothing more can be stopped by what is answered.
-            let _ = listener(key.number, JobEvent::Over(task.give_up()));
-        }
-    }
-}
-
-/// How many cores this process may use: the kernel is asked once, in a dozen calls.
-fn cores() -> usize {
-    static CORES: PerProcess<OnceLock<usize>> = PerProcess::new(OnceLock::new());
-    *CORES.here().get_or_init(|| thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::sync::{Arc, mpsc};
+    use std::thread;
 
     use super::*;
     use crate::launcher::Launcher;
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
 
-    /// Whoever says something pushes it, rings, and marks the bell as rung. If the loop comes between the last two, it has
-    /// taken what was said, and finds a mark for which no ring will ever come.
+    /// A sender pushes its command, writes to the descriptor, and marks the waker as woken. If the loop takes the commands
+    /// between the last two, it then finds a mark for which no wake-up will follow.
     #[test]
-    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
-    fn a_ring_that_was_heard_with_the_one_before_keeps_no_order_waiting() {
+    #[cfg_attr(miri, ignore = "a waker is a descriptor")]
+    fn a_wake_that_was_cleared_with_the_one_before_keeps_no_job_waiting() {
         let spec = JobSpec {
             id: "a".into(),
             attempt: 1,
@@ -417,36 +398,36 @@ mod tests {
             arguments: Arc::default(),
             unserializable: None,
             options: Arc::default(),
-            line: 0,
-            limit: Duration::MAX,
-            list_limit: Duration::MAX,
-            start_limit: Duration::from_secs(60),
-            delivery_limit: Duration::from_secs(60),
+            lane: 0,
+            timeout: Duration::MAX,
+            total_timeout: Duration::MAX,
+            start_timeout: Duration::from_secs(60),
+            delivery_timeout: Duration::from_secs(60),
             orphans: Orphans::default(),
             cgroups: None,
         };
-        let (sender, told) = mpsc::channel();
-        let watch = move || {
-            let mailbox = Mailbox::new().expect("a doorbell");
-            // Its copies run none of these tests and end, without a job: that an order is carried out at all is the point.
-            let mut pool = WardenPool::printing_to(DefaultOutput::Own, Launcher::Test("no test has this name"));
-            let rules = Rules { detail: EventDetail::All, ..Rules::of_one() };
-            let shift = EventLoop::new(&rules, &mut pool, Some(&mailbox));
+        let (sender, outcomes) = mpsc::channel();
+        let run = move || {
+            let mailbox = Mailbox::new().expect("a waker");
+            // Its copies run none of these tests and exit without a job: only that the job finishes at all matters here.
+            let mut pool = WardenPool::with_output(DefaultOutput::Own, Launcher::Test("no test has this name"));
+            let config = LoopConfig { detail: EventDetail::All, ..LoopConfig::for_one_job() };
+            let event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox));
             let mut listener = |_, event| {
                 match event {
-                    // The loop has hushed the bell and taken the order, and has not started it.
-                    JobEvent::Queued => mailbox.waker().wake_unnoticed(),
-                    JobEvent::Over(over) => sender.send(over.outcome).expect("it is waited for"),
+                    // The loop has reset the waker and taken the command, and has not started the job.
+                    JobEvent::Queued => mailbox.waker().mark_woken(),
+                    JobEvent::Finished(report) => sender.send(report.outcome).expect("it is waited for"),
                     _ => {}
                 }
                 ControlFlow::Continue(())
             };
-            assert!(mailbox.say(Command::Take(spec.key(0), Box::new(spec))).is_ok());
-            shift.run(&mut listener);
+            assert!(mailbox.send(Command::Submit(spec.key(0), Box::new(spec))).is_ok());
+            event_loop.run(&mut listener);
         };
-        let watch = thread::spawn(watch);
-        let outcome = told.recv_timeout(Duration::from_secs(120)).expect("the order is carried out");
+        let thread = thread::spawn(run);
+        let outcome = outcomes.recv_timeout(Duration::from_secs(120)).expect("the job finishes");
         assert_eq!(outcome.status(), Status::Error, "{outcome:?}");
-        watch.join().expect("the loop ends with its last order");
+        thread.join().expect("the loop exits after its last job");
     }
 }

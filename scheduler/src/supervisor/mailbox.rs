@@ -1,46 +1,45 @@
-//! `Mailbox`: what others say to the loop that supervises runs, while it waits for those.
+//! `Mailbox`: the commands that other threads send to an event loop.
 
 use std::io;
 use std::mem;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use super::job_spec::JobSpec;
 use super::queue::QueueKey;
 use crate::process::{LoopWaker, Origin};
 use crate::sync::lock;
 
-/// It is read by one loop, and written to from any thread.
+/// One loop reads it, any thread may send to it.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     waker: LoopWaker,
-    words: Mutex<Words>,
+    inbox: Mutex<Inbox>,
     origin: Origin,
 }
 
 #[derive(Debug)]
-struct Words {
-    /// Nobody reads them any more.
-    closed: bool,
-    instructions: Vec<Command>,
+struct Inbox {
+    is_closed: bool,
+    commands: Vec<Command>,
 }
 
-/// What can be said to a loop.
+/// A command to an event loop.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// One more order, to be told of by the ticket's number.
-    Take(QueueKey, Box<JobSpec>),
-    /// That order is given up.
-    End(QueueKey, StopMode),
-    /// No further job is to be started; those that run go on to their ends.
+    /// Run one more job; its events bear the key's number.
+    Submit(QueueKey, Box<JobSpec>),
+    /// Cancel this job.
+    Cancel(QueueKey, StopMode),
+    /// Start no further job, and let those that run finish.
     Stop,
-    /// No further job is to be started, and those that run are ended.
-    EndAll(StopMode),
+    /// Start no further job, and cancel those that run.
+    CancelAll(StopMode),
 }
 
-/// How a job that runs is ended. One that waits is just not started.
+/// How a running job is stopped. One that waits is not started, in either mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopMode {
-    /// It is asked to, and has its grace period.
+    /// It is asked to stop, and has its grace period.
     Graceful,
     /// It is killed at once.
     Immediate,
@@ -48,61 +47,56 @@ pub(crate) enum StopMode {
 
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
-        let words = Mutex::new(Words { closed: false, instructions: Vec::new() });
-        Ok(Self { waker: LoopWaker::new()?, words, origin: Origin::here() })
+        let inbox = Mutex::new(Inbox { is_closed: false, commands: Vec::new() });
+        Ok(Self { waker: LoopWaker::new()?, inbox, origin: Origin::here() })
     }
 
-    /// Has the loop hear of it, at once if it waits.
+    /// Sends a command to the loop, and wakes it if it waits.
     ///
     /// # Errors
     ///
-    /// Gives the instruction back if there is no loop any more that could follow it, or none in this process, which is a fork
-    /// of the one that has it.
-    pub(crate) fn say(&self, command: Command) -> Result<(), Command> {
+    /// Gives the command back if the loop has exited, or if this process is a fork of the one that runs it.
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         if !self.origin.is_here() {
             return Err(command);
         }
-        let mut words = self.words();
-        if words.closed {
+        let mut inbox = lock(&self.inbox);
+        if inbox.is_closed {
             return Err(command);
         }
-        words.instructions.push(command);
-        drop(words);
-        self.waker.ring();
+        inbox.commands.push(command);
+        drop(inbox);
+        self.waker.wake();
         Ok(())
     }
 
-    /// Says whether something was said since [`take`](Self::take), for the price of a look at memory.
-    pub(super) fn has_words(&self) -> bool {
-        self.waker.is_rung()
+    /// Returns whether a command was sent since [`take`](Self::take). Costs one atomic load.
+    pub(super) fn has_pending(&self) -> bool {
+        self.waker.is_woken()
     }
 
-    /// Returns what was said.
+    /// Removes and returns the commands.
     pub(super) fn take(&self) -> Vec<Command> {
-        // Before the words are taken: who says something later rings later.
-        self.waker.hush();
-        mem::take(&mut self.words().instructions)
+        // First: the sender of a later command wakes the loop once more.
+        self.waker.reset();
+        mem::take(&mut lock(&self.inbox).commands)
     }
 
-    /// Takes no more from here on, unless something has been said that was not taken.
+    /// Refuses further commands, unless some were sent and not taken. Returns whether it is closed.
     pub(super) fn close_if_empty(&self) -> bool {
-        let mut words = self.words();
-        words.closed |= words.instructions.is_empty();
-        words.closed
+        let mut inbox = lock(&self.inbox);
+        inbox.is_closed |= inbox.commands.is_empty();
+        inbox.is_closed
     }
 
-    /// Takes no more from here on, and forgets what was said.
+    /// Refuses further commands, and drops those that were not taken.
     pub(super) fn close(&self) {
-        let mut words = self.words();
-        words.closed = true;
-        words.instructions.clear();
+        let mut inbox = lock(&self.inbox);
+        inbox.is_closed = true;
+        inbox.commands.clear();
     }
 
     pub(super) fn waker(&self) -> &LoopWaker {
         &self.waker
-    }
-
-    fn words(&self) -> MutexGuard<'_, Words> {
-        lock(&self.words)
     }
 }

@@ -1,307 +1,166 @@
-//! `Queue`: who is next among those that wait, by priority, by the room in its group, and by the moment before which it
-//! may not go.
+//! `Queue`: the jobs that wait, by priority, the free slots of their group, and the time before which they may not start.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::num::NonZeroUsize;
 
-/// Who waits, and in which line. No two have the same number.
+/// The identity of a waiting job, and its position in the queue. No two have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueKey {
     /// The highest goes first.
     pub(crate) priority: i32,
-    /// Of those with the same priority the lowest goes first.
+    /// Of jobs with the same priority the lowest goes first.
     pub(crate) number: usize,
-    /// The line of its group; 0 for none.
-    pub(crate) line: usize,
+    /// The lane of the job's group; 0 for none.
+    pub(crate) lane: usize,
 }
 
-/// Where somebody stands in a line.
-type Place = (Reverse<i32>, usize);
+/// A position in a lane.
+type Rank = (Reverse<i32>, usize);
 
 impl QueueKey {
-    fn place(self) -> Place {
+    fn rank(self) -> Rank {
         (Reverse(self.priority), self.number)
     }
 }
 
-/// Those that wait. What waits is a `T`, and moments are of type `M`.
+/// A queue of `T`, with times of type `I`.
 #[derive(Debug)]
-pub(crate) struct Queue<T, M> {
-    lines: Vec<Line<T>>,
-    /// The first of each line in which there is room.
-    heads: BTreeSet<(Place, usize)>,
-    /// Those whose moment has not come, by that and their number.
-    later: BTreeMap<(M, usize), (QueueKey, T)>,
+pub(crate) struct Queue<T, I> {
+    /// One for each group, after the one for jobs without a group.
+    lanes: Vec<Lane<T>>,
+    /// The first item of each lane that has a free slot.
+    heads: BTreeSet<(Rank, usize)>,
+    /// The items that are not due yet, by their time and number.
+    delayed: BTreeMap<(I, usize), (QueueKey, T)>,
 }
 
 #[derive(Debug)]
-struct Line<T> {
-    /// How many more may go; `None` for any number.
-    room: Option<usize>,
-    waiting: BTreeMap<Place, T>,
+struct Lane<T> {
+    /// How many more may run; `None` for any number.
+    free_slots: Option<usize>,
+    waiting: BTreeMap<Rank, T>,
 }
 
-impl<T> Line<T> {
-    fn head(&self) -> Option<Place> {
-        let first = self.waiting.first_key_value().map(|(place, _)| *place);
-        first.filter(|_| self.room != Some(0))
+impl<T> Lane<T> {
+    fn head(&self) -> Option<Rank> {
+        let first = self.waiting.first_key_value().map(|(rank, _)| *rank);
+        first.filter(|_| self.free_slots != Some(0))
     }
 }
 
-impl<T, M: Ord + Copy> Queue<T, M> {
-    /// Returns an empty one with a line without a limit, and one for each of the limits.
+impl<T, I: Ord + Copy> Queue<T, I> {
+    /// Returns an empty queue with an unlimited lane 0, and a lane for each of the limits.
     pub(crate) fn new(limits: impl IntoIterator<Item = NonZeroUsize>) -> Self {
         let limits = std::iter::once(None).chain(limits.into_iter().map(|limit| Some(limit.get())));
-        let lines = limits.map(|room| Line { room, waiting: BTreeMap::new() }).collect();
-        Self { lines, heads: BTreeSet::new(), later: BTreeMap::new() }
+        let lanes = limits.map(|free_slots| Lane { free_slots, waiting: BTreeMap::new() }).collect();
+        Self { lanes, heads: BTreeSet::new(), delayed: BTreeMap::new() }
     }
 
-    /// Has somebody wait.
-    pub(crate) fn join(&mut self, key: QueueKey, who: T) {
-        self.change(key.line, |line| drop(line.waiting.insert(key.place(), who)));
+    pub(crate) fn push(&mut self, key: QueueKey, item: T) {
+        self.update_lane(key.lane, |lane| drop(lane.waiting.insert(key.rank(), item)));
     }
 
-    /// Has somebody wait who may not go before `moment`, and holds nobody else up until then.
-    pub(crate) fn push_delayed(&mut self, key: QueueKey, who: T, moment: M) {
-        self.later.insert((moment, key.number), (key, who));
+    /// Adds an item that may not start before `due`, and delays no other one until then.
+    pub(crate) fn push_delayed(&mut self, key: QueueKey, item: T, due: I) {
+        self.delayed.insert((due, key.number), (key, item));
     }
 
-    /// Lets those go to their lines whose moment has come. What time it is, is asked only if that matters.
-    pub(crate) fn admit(&mut self, now: impl FnOnce() -> M) {
-        if self.later.is_empty() {
+    /// Moves the delayed items that are due to their lanes. Calls `now` only if there are delayed items.
+    pub(crate) fn promote_due(&mut self, now: impl FnOnce() -> I) {
+        if self.delayed.is_empty() {
             return;
         }
         let now = now();
-        while let Some(first) = self.later.first_entry().filter(|first| first.key().0 <= now) {
-            let (key, who) = first.remove();
-            self.join(key, who);
+        while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
+            let (key, item) = first.remove();
+            self.push(key, item);
         }
     }
 
-    /// Returns the moment at which [`admit`](Self::admit) is due.
-    pub(crate) fn moment(&self) -> Option<M> {
-        self.later.keys().next().map(|(moment, _)| *moment)
+    /// Returns the time at which [`promote_due`](Self::promote_due) has something to move.
+    pub(crate) fn next_due(&self) -> Option<I> {
+        self.delayed.keys().next().map(|(due, _)| *due)
     }
 
-    /// Lets the next one go, if anybody may. The room that it takes in its group is free again once it was
-    /// [seen off](Self::see_off).
-    pub(crate) fn next(&mut self) -> Option<(QueueKey, T)> {
-        let &((priority, number), line) = self.heads.first()?;
-        let who = self.change(line, |line| {
-            line.room = line.room.map(|room| room - 1);
-            line.waiting.pop_first().expect("a head is the first of those that wait").1
+    /// Removes the item that goes next, if any may, and takes a slot of its group until [`release`](Self::release).
+    pub(crate) fn pop(&mut self) -> Option<(QueueKey, T)> {
+        let &((priority, number), lane) = self.heads.first()?;
+        let item = self.update_lane(lane, |lane| {
+            lane.free_slots = lane.free_slots.map(|free| free - 1);
+            lane.waiting.pop_first().expect("a head is the first item of its lane").1
         });
-        Some((QueueKey { priority: priority.0, number, line }, who))
+        Some((QueueKey { priority: priority.0, number, lane }, item))
     }
 
-    /// Returns up to so many of those that may go next, in their order.
-    pub(crate) fn first(&self, count: usize) -> Vec<(QueueKey, &T)> {
+    /// Returns up to `count` of the items that may go next, in their order.
+    pub(crate) fn peek(&self, count: usize) -> Vec<(QueueKey, &T)> {
         let mut first: Vec<_> = self
             .heads
             .iter()
             .take(count)
-            .flat_map(|&(_, line)| {
-                let Line { room, waiting } = &self.lines[line];
-                let count = room.map_or(count, |room| room.min(count));
+            .flat_map(|&(_, lane)| {
+                let Lane { free_slots, waiting } = &self.lanes[lane];
+                let count = free_slots.map_or(count, |free| free.min(count));
                 waiting
                     .iter()
                     .take(count)
-                    .map(move |(&(priority, number), who)| (QueueKey { priority: priority.0, number, line }, who))
+                    .map(move |(&(priority, number), item)| (QueueKey { priority: priority.0, number, lane }, item))
             })
             .collect();
-        first.sort_by_key(|(key, _)| key.place());
+        first.sort_by_key(|(key, _)| key.rank());
         first.truncate(count);
         first
     }
 
-    /// Gives back the room that somebody took who had been let go.
+    /// Gives back the slot that a popped item took.
     pub(crate) fn release(&mut self, key: QueueKey) {
-        self.change(key.line, |line| line.room = line.room.map(|room| room + 1));
+        self.update_lane(key.lane, |lane| lane.free_slots = lane.free_slots.map(|free| free + 1));
     }
 
-    /// Takes somebody out who waits.
+    /// Removes a waiting or delayed item.
     pub(crate) fn remove(&mut self, key: QueueKey) -> Option<T> {
-        let waiting = self.change(key.line, |line| line.waiting.remove(&key.place()));
+        let waiting = self.update_lane(key.lane, |lane| lane.waiting.remove(&key.rank()));
         waiting.or_else(|| {
-            let key = *self.later.keys().find(|(_, number)| *number == key.number)?;
-            self.later.remove(&key).map(|(_, who)| who)
+            let key = *self.delayed.keys().find(|(_, number)| *number == key.number)?;
+            self.delayed.remove(&key).map(|(_, item)| item)
         })
     }
 
-    /// Takes everybody out, in the order of their numbers.
-    pub(crate) fn clear(&mut self) -> Vec<(QueueKey, T)> {
+    /// Removes and returns every item, in the order of their numbers.
+    pub(crate) fn drain(&mut self) -> Vec<(QueueKey, T)> {
         self.heads.clear();
-        let mut all: Vec<_> = std::mem::take(&mut self.later).into_values().collect();
-        for (index, line) in self.lines.iter_mut().enumerate() {
-            let waiting = std::mem::take(&mut line.waiting).into_iter();
+        let mut all: Vec<_> = mem::take(&mut self.delayed).into_values().collect();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let waiting = mem::take(&mut lane.waiting).into_iter();
             all.extend(
-                waiting.map(|((priority, number), who)| (QueueKey { priority: priority.0, number, line: index }, who)),
+                waiting
+                    .map(|((priority, number), item)| (QueueKey { priority: priority.0, number, lane: index }, item)),
             );
         }
         all.sort_by_key(|(key, _)| key.number);
         all
     }
 
-    /// Says whether nobody waits.
+    /// Returns `true` if nothing waits, also not for its time.
     pub(crate) fn is_empty(&self) -> bool {
-        self.later.is_empty() && self.lines.iter().all(|line| line.waiting.is_empty())
+        self.delayed.is_empty() && self.lanes.iter().all(|lane| lane.waiting.is_empty())
     }
 
-    /// Changes a line, and keeps its head among the heads.
-    fn change<R>(&mut self, index: usize, change: impl FnOnce(&mut Line<T>) -> R) -> R {
-        let line = &mut self.lines[index];
-        let before = line.head();
-        let result = change(line);
-        let after = line.head();
+    /// Changes a lane, and updates its entry in `heads`.
+    fn update_lane<R>(&mut self, index: usize, change: impl FnOnce(&mut Lane<T>) -> R) -> R {
+        let lane = &mut self.lanes[index];
+        let before = lane.head();
+        let result = change(lane);
+        let after = lane.head();
         if before != after {
-            before.map(|place| self.heads.remove(&(place, index)));
-            after.map(|place| self.heads.insert((place, index)));
+            before.map(|rank| self.heads.remove(&(rank, index)));
+            after.map(|rank| self.heads.insert((rank, index)));
         }
         result
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn key(number: usize, priority: i32, line: usize) -> QueueKey {
-        QueueKey { priority, number, line }
-    }
-
-    /// Returns an empty queue whose groups have these limits. What waits is its own number, and moments are numbers, too.
-    fn queue(limits: &[usize]) -> Queue<usize, u32> {
-        Queue::new(limits.iter().map(|limit| NonZeroUsize::new(*limit).expect("a limit is not zero")))
-    }
-
-    fn of(keys: &[QueueKey], limits: &[usize]) -> Queue<usize, u32> {
-        let mut queue = queue(limits);
-        for key in keys {
-            queue.join(*key, key.number);
-        }
-        queue
-    }
-
-    /// Lets all go who may, and returns their numbers.
-    fn all(queue: &mut Queue<usize, u32>) -> Vec<usize> {
-        std::iter::from_fn(|| queue.next()).map(|(_, who)| who).collect()
-    }
-
-    #[test]
-    fn the_highest_priority_goes_first_and_then_the_lowest_number() {
-        let keys = [key(0, 0, 0), key(1, 5, 0), key(2, -1, 0), key(3, 5, 0), key(4, i32::MIN, 0)];
-        assert_eq!(all(&mut of(&keys, &[])), [1, 3, 0, 2, 4]);
-    }
-
-    #[test]
-    fn a_full_group_is_passed_over_until_there_is_room_again() {
-        let keys = [key(0, 9, 1), key(1, 9, 1), key(2, 9, 1), key(3, 0, 0), key(4, 0, 2)];
-        let mut queue = of(&keys, &[2, 1]);
-        assert_eq!(all(&mut queue), [0, 1, 3, 4]);
-        queue.release(keys[4]);
-        assert_eq!(all(&mut queue), [0; 0]);
-        queue.release(keys[1]);
-        assert_eq!(all(&mut queue), [2]);
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn who_may_go_later_holds_nobody_up_and_has_its_own_place_then() {
-        let mut queue = of(&[key(1, 0, 0), key(2, 0, 0)], &[]);
-        queue.push_delayed(key(0, 0, 0), 0, 10);
-        queue.push_delayed(key(3, 0, 0), 3, 10);
-        queue.push_delayed(key(4, 7, 0), 4, 20);
-        queue.admit(|| 9);
-        assert_eq!((queue.moment(), queue.next().map(|(_, who)| who)), (Some(10), Some(1)));
-        queue.admit(|| 10);
-        assert_eq!((queue.moment(), all(&mut queue)), (Some(20), vec![0, 2, 3]));
-        assert!(!queue.is_empty());
-        queue.admit(|| u32::MAX);
-        assert_eq!((queue.moment(), all(&mut queue)), (None, vec![4]));
-    }
-
-    #[test]
-    fn everybody_is_taken_out_in_the_order_of_their_numbers() {
-        let mut queue = of(&[key(3, 0, 0), key(1, 8, 1), key(2, 9, 0)], &[1]);
-        queue.push_delayed(key(0, 0, 1), 0, 10);
-        assert_eq!(queue.clear().into_iter().map(|(_, who)| who).collect::<Vec<_>>(), [0, 1, 2, 3]);
-        assert!(queue.is_empty() && queue.next().is_none());
-    }
-
-    #[test]
-    fn who_is_taken_out_leaves_its_place_to_the_next() {
-        let keys = [key(0, 3, 1), key(1, 2, 1), key(2, 0, 0)];
-        let mut queue = of(&keys, &[1]);
-        queue.push_delayed(key(3, 9, 0), 3, 10);
-        assert_eq!((queue.remove(keys[0]), queue.remove(keys[0])), (Some(0), None));
-        assert_eq!((queue.remove(key(3, 9, 0)), queue.moment()), (Some(3), None));
-        assert_eq!(all(&mut queue), [1, 2]);
-    }
-
-    /// What can happen to a queue: somebody joins with this priority and line, the next one goes, the first that went is
-    /// seen off, or it becomes later.
-    #[derive(Clone, Debug)]
-    enum Step {
-        Join(i32, usize),
-        JoinLater(i32, usize, u32),
-        Next,
-        SeeOff,
-        Wait(u32),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            (-2..3, 0_usize..4).prop_map(|(priority, line)| Step::Join(priority, line)),
-            (-2..3, 0_usize..4, 0_u32..9).prop_map(|(priority, line, time)| Step::JoinLater(priority, line, time)),
-            Just(Step::Next),
-            Just(Step::SeeOff),
-            (0_u32..5).prop_map(Step::Wait),
-        ];
-        proptest::collection::vec(step, 0..80)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 500 }) })]
-
-        /// Against the plainest queue that there is: a list, looked through each time.
-        #[test]
-        fn it_does_what_a_list_does_that_is_looked_through(steps in steps()) {
-            let limits = [1, 2, 3];
-            let mut queue = queue(&limits);
-            let mut waiting: Vec<(u32, QueueKey)> = Vec::new();
-            let (mut gone, mut now) = (Vec::<QueueKey>::new(), 0);
-            for (number, step) in steps.into_iter().enumerate() {
-                match step {
-                    Step::Join(priority, line) => {
-                        waiting.push((0, key(number, priority, line)));
-                        queue.join(key(number, priority, line), number);
-                    }
-                    Step::JoinLater(priority, line, time) => {
-                        waiting.push((now + time, key(number, priority, line)));
-                        queue.push_delayed(key(number, priority, line), number, now + time);
-                    }
-                    Step::SeeOff if gone.is_empty() => {}
-                    Step::SeeOff => queue.release(gone.remove(0)),
-                    Step::Wait(time) => now += time,
-                    Step::Next => {
-                        queue.admit(|| now);
-                        let has_room = |line: usize| {
-                            line == 0 || gone.iter().filter(|of| of.line == line).count() < limits[line - 1]
-                        };
-                        let ready = waiting.iter().filter(|(from, of)| *from <= now && has_room(of.line));
-                        let expected = ready.map(|(_, of)| *of).min_by_key(|of| of.place());
-                        let first: Vec<_> = queue.first(1).into_iter().map(|(of, _)| of).collect();
-                        prop_assert_eq!(first.first().copied(), expected);
-                        prop_assert_eq!(queue.next(), expected.map(|of| (of, of.number)));
-                        waiting.retain(|(_, of)| Some(*of) != expected);
-                        gone.extend(expected);
-                    }
-                }
-                prop_assert_eq!(queue.is_empty(), waiting.is_empty());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,69 +1,65 @@
-//! `SpawnLoop`: a loop that takes orders as they come, on a thread of its own, and ends when there are none.
+//! `SpawnLoop`: an event loop on a thread of its own, for jobs that are submitted one by one. It exits when none is left.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 
 use super::event_loop::EventLoop;
+use super::job_event::JobEvent;
 use super::job_spec::JobSpec;
+use super::loop_config::LoopConfig;
+use super::loop_thread::start_loop_thread;
 use super::mailbox::{Command, Mailbox, StopMode};
 use super::queue::QueueKey;
-use super::{JobEvent, Rules, WardenPool};
+use super::warden_pool::WardenPool;
 use crate::error::Error;
 
-/// The way to a loop that may have ended.
+/// A handle to a loop that may have exited.
 #[derive(Clone, Debug)]
 pub(crate) struct SpawnLoop(Arc<Mailbox>);
 
 impl SpawnLoop {
-    /// Starts the thread, which gives its crew to `keep` in the end.
+    /// Starts the thread, which passes its pool to `keep` before it exits.
     pub(crate) fn start(
         mut pool: WardenPool,
         keep: impl FnOnce(WardenPool) + Send + 'static,
-        rules: Rules,
+        config: LoopConfig,
         first: (QueueKey, JobSpec),
         mut listener: impl FnMut(usize, JobEvent) + Send + 'static,
     ) -> Result<Self, Error> {
-        let unwatched = |error| Error::internal("start a thread that watches over the jobs", error);
-        let mailbox = Arc::new(Mailbox::new().map_err(unwatched)?);
-        if let Some(token) = &rules.token {
-            token.tell(&mailbox);
-        }
-        let theirs = Arc::clone(&mailbox);
-        let live = move || {
-            // Whatever happens to the thread, nobody may rely on it afterwards.
-            let closed = ClosedAtTheEnd(theirs);
-            let mut shift = EventLoop::new(&rules, &mut pool, Some(&closed.0));
+        let token = config.token.clone();
+        let run = move |mailbox| {
+            // Also if the thread panics, no job may be submitted to it afterwards.
+            let mailbox = CloseOnDrop(mailbox);
+            let mut event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox.0));
             let mut listener = |number, event| {
                 listener(number, event);
                 ControlFlow::Continue(())
             };
-            shift.take(first.0, first.1, &mut listener);
-            shift.run_until_closed(&mut listener);
+            event_loop.submit(first.0, first.1, &mut listener);
+            event_loop.run_until_closed(&mut listener);
             keep(pool);
         };
-        thread::Builder::new().name("scheduler".to_owned()).spawn(live).map_err(unwatched)?;
-        Ok(Self(mailbox))
+        start_loop_thread(token.as_ref(), run).map(|(mailbox, _)| Self(mailbox))
     }
 
-    /// Gives it one more order, or gives that back if there is no loop any more.
-    pub(crate) fn give(&self, key: QueueKey, spec: JobSpec) -> Result<(), Box<JobSpec>> {
-        match self.0.say(Command::Take(key, Box::new(spec))) {
-            Err(Command::Take(_, spec)) => Err(spec),
+    /// Submits one more job, or gives it back if the loop has exited.
+    pub(crate) fn submit(&self, key: QueueKey, spec: JobSpec) -> Result<(), Box<JobSpec>> {
+        match self.0.send(Command::Submit(key, Box::new(spec))) {
+            Err(Command::Submit(_, spec)) => Err(spec),
             _ => Ok(()),
         }
     }
 
-    /// Has it give up an order.
-    pub(crate) fn end(&self, key: QueueKey, means: StopMode) {
-        // Where there is no loop any more, it has been carried out.
-        let _ = self.0.say(Command::End(key, means));
+    /// Cancels a job.
+    pub(crate) fn cancel(&self, key: QueueKey, mode: StopMode) {
+        // If the loop has exited, the job has finished.
+        let _ = self.0.send(Command::Cancel(key, mode));
     }
 }
 
-struct ClosedAtTheEnd(Arc<Mailbox>);
+struct CloseOnDrop(Arc<Mailbox>);
 
-impl Drop for ClosedAtTheEnd {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
     }

@@ -1,163 +1,162 @@
-//! The one place where a run is decided: a pure function from a state and an event to the next state.
+//! The decisions of a run: a pure function from a state and an event to the next state and an action.
 //!
 //! ```text
-//! Starting ───▶ Running ───▶ Silent ───▶ Asked ───▶ Delivering    what the job does, and that it was asked to end
-//!     └────────────┴────────────┴───────────┴───────────┤
-//!                                ┌──────────────────────┘
+//! Starting ───▶ Running ───▶ StreamClosed ───▶ Terminating ───▶ Delivering    no verdict yet
+//!     └────────────┴──────────────┴───────────────┴────────────────┤
+//!                                ┌─────────────────────────────────┘
 //!                                ▼
-//!               Leaving ───▶ Killing ──────┐      what is done about it: it is left alone, or it must end
-//!                  └────────────┤          │
-//!                               ▼          │
-//!               Reaping ───▶ Forcing ──────┤      a warden that is lost: its own end, and what its job left
-//!                  └────────────┤          │
-//!                               ▼          ▼
-//!                           Searching ▶ Draining ───▶ Done
+//!               Exiting ───▶ Killing ────────────┐      the job exits by itself, or is killed
+//!                  └────────────┤                │
+//!                               ▼                │
+//!               Reaping ───▶ KillingWarden ──────┤      the warden is lost
+//!                  └────────────┤                │
+//!                               ▼                ▼
+//!                           Searching ───▶ Draining ───▶ Done
 //! ```
 //!
-//! A run goes to the right and down, and may leave out any state on its way. Every state but `Done` has a limit and no
-//! transition leads back, so that every run ends. A job is asked once, and why it was is how its run is recorded, whatever
-//! it does with the time that it is left. The verdict is set once, on the way out of the first row, and no later event
-//! changes it.
+//! A run moves right and down only, and may skip any state. Every state but `Done` has a limit, so that every run ends. A job is
+//! asked to stop at most once, and the reason for that decides its verdict, whatever the job does in its grace period. The
+//! verdict is set once, on leaving the first row, and no later event changes it.
 
-/// What the supervisor is waiting for.
+/// The state of a run: what the supervisor waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum RunState {
     /// The warden, and then the job, to come up.
     Starting,
-    /// The function.
+    /// The function to return.
     Running,
-    /// The function, or the news of its death: its stream has ended, and what it may yet return can't be told.
+    /// The function to return, or the report that its process died: its stream is closed, so that no result can arrive.
     StreamClosed,
-    /// The function, which was asked to end, and is in its grace period.
+    /// The function to return within its grace period: it was asked to stop, for this reason.
     Terminating(StopReason),
-    /// The outcome of a function that has returned, and was asked to end before that for this reason, if it was. The function's
-    /// time is over: what is being encoded has a limit of its own.
+    /// The outcome of a function that has returned; if it was asked to stop before that, with the reason. The function's time
+    /// is over: encoding its result has a limit of its own.
     Delivering(Option<StopReason>),
-    /// The job's process to exit, and the warden to report: the verdict is there.
+    /// The job's process to exit, and the warden's report.
     Exiting(Verdict),
     /// The warden to kill everything and report.
     Killing(Verdict),
-    /// The warden's process to end; its stream ended without a report.
+    /// The warden's process to exit, after its stream ended without a report.
     Reaping(Verdict),
-    /// The warden's process to end, which was killed.
+    /// The warden's process to exit, after it was killed.
     KillingWarden(Verdict),
-    /// The search for what the job has left, whose warden ended without a report.
+    /// The search for the leftovers of a job whose warden exited without a report.
     Searching(Verdict),
-    /// Whoever reads our standard error, to take the last of what the job wrote there.
+    /// Our own standard error to accept the last output of the job.
     Draining(Verdict),
     Done(Verdict),
 }
 
-/// Why a job is to end before it has come to an end of its own.
+/// The reason for stopping a job before it has finished by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// Its deadline has passed.
+    /// The job's timeout.
     Timeout,
-    /// The time of the whole list is over.
+    /// The timeout of the whole list.
     TotalTimeout,
-    /// Nobody wants it any more.
+    /// A cancellation.
     Cancelled,
 }
 
-/// How the run is to be recorded.
+/// How the run is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The job told its outcome in full.
+    /// The job sent its outcome in full.
     Completed,
-    /// The deadline was acted on.
+    /// The job's timeout was enforced.
     Timeout,
-    /// The end of the time of the whole list was acted on.
+    /// The timeout of the whole list was enforced.
     TotalTimeout,
-    /// It was cancelled before it had ended.
+    /// The job was cancelled before it finished.
     Cancelled,
-    /// The job ended without an outcome.
+    /// The job's process exited without an outcome.
     Crashed,
-    /// The function returned, and what it returned could not be had in time.
+    /// The function returned, and its result did not arrive in time.
     Undelivered,
     /// The function was never called.
     NeverStarted,
-    /// What came was not the protocol.
+    /// The job or its warden violated the protocol.
     ProtocolBroken,
-    /// The warden ended, and its job with it.
+    /// The warden exited, and its job with it.
     WardenLost,
 }
 
-/// What can happen to a run.
+/// An event in the life of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The function is being called.
     Started,
     /// The function can't be called.
     Refused,
-    /// The function has returned, or a panic has ended it: what comes of it follows.
+    /// The function has returned or panicked; its outcome follows.
     Returned,
-    /// The function has returned, or a panic has ended it, but only after its time was over: the parent was stopped.
+    /// The function has returned or panicked after its deadline, which the parent did not enforce because it was stopped.
     ReturnedLate,
-    /// A complete outcome is there.
+    /// A complete outcome has arrived.
     Outcome,
     /// The job's stream has ended.
-    DataEnd,
-    /// The job's stream is not one of frames.
+    DataClosed,
+    /// The bytes on the job's or the warden's stream are not the protocol.
     ProtocolBroken,
-    /// The warden reports that all is over.
+    /// The warden reports that the job and all of its processes are gone.
     Exit,
-    /// The warden reports that all is over, and that it has killed the job at a deadline that was not kept here.
+    /// As [`Exit`](Self::Exit), after the warden killed the job at a deadline that the parent did not enforce.
     Expired,
-    /// The warden's stream has ended, or is not one of frames.
-    ControlEnd,
-    /// The warden's process has been collected, and had not reported.
-    Lost,
-    /// Nothing is found any more of what the job has left.
-    Found,
-    /// Nothing of the job's standard error is left to pass on.
+    /// The warden's stream has ended.
+    ControlClosed,
+    /// The warden's process was reaped, and had not reported.
+    WardenReaped,
+    /// The search for leftovers finds nothing more.
+    SearchDone,
+    /// The job's output has been passed on completely.
     Drained,
-    /// The job is to be asked to end, for it has a grace period.
+    /// A request to stop a job that has a grace period.
     Terminate(StopReason),
-    /// The job is to be ended at once.
+    /// A request to kill the job at once.
     Kill(StopReason),
-    /// The limit of the state has passed.
-    Limit,
-    /// The limit of the start has passed, and the warden has not said a word: it is not there to be told anything.
+    /// The limit of the current state has passed.
+    Deadline,
+    /// The limit of the start has passed, and the warden has sent nothing: it can't be told to kill.
     Unanswered,
 }
 
-/// What the supervisor does next.
+/// The action that goes with a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Nothing,
-    /// Ask the job to end.
+    /// Ask the job to stop.
     Terminate,
-    /// Tell the warden to end everything.
+    /// Make the warden kill the job and everything it started.
     Kill,
-    /// End the warden itself.
+    /// Kill the warden itself.
     KillWarden,
 }
 
-impl State {
-    /// Returns the state after `event`, and what to do on the way there.
+impl RunState {
+    /// Returns the state after `event`, and the action to take on the way.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
-        use State::{
+        use RunState::{
             Delivering, Done, Draining, Exiting, Killing, KillingWarden, Reaping, Running, Searching, Starting,
             StreamClosed, Terminating,
         };
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
-            (Starting, Event::Limit) => (Killing(Verdict::NeverStarted), Action::Kill),
+            (Starting, Event::Deadline) => (Killing(Verdict::NeverStarted), Action::Kill),
             (Starting, Event::Unanswered) => (KillingWarden(Verdict::NeverStarted), Action::KillWarden),
-            (Starting, Event::Refused | Event::DataEnd) => (Exiting(Verdict::NeverStarted), Action::Nothing),
+            (Starting, Event::Refused | Event::DataClosed) => (Exiting(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::Exit | Event::Expired) => (Draining(Verdict::NeverStarted), Action::Nothing),
-            (Starting, Event::ControlEnd) => (Reaping(Verdict::NeverStarted), Action::Nothing),
+            (Starting, Event::ControlClosed) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
-            (Running, Event::DataEnd) => (StreamClosed, Action::Nothing),
+            (Running, Event::DataClosed) => (StreamClosed, Action::Nothing),
             (Running, Event::Returned) => (Delivering(None), Action::Nothing),
             (Running, Event::ReturnedLate) => (Delivering(Some(StopReason::Timeout)), Action::Nothing),
             (Running | StreamClosed, Event::Expired) => (Draining(Verdict::Timeout), Action::Nothing),
             (Delivering(None), Event::Expired) => (Draining(Verdict::Undelivered), Action::Nothing),
             (Running | Delivering(None), Event::Outcome) => (Exiting(Verdict::Completed), Action::Nothing),
-            (Running | StreamClosed, Event::Limit) => (Killing(Verdict::Timeout), Action::Kill),
-            (Delivering(None), Event::Limit) => (Killing(Verdict::Undelivered), Action::Kill),
+            (Running | StreamClosed, Event::Deadline) => (Killing(Verdict::Timeout), Action::Kill),
+            (Delivering(None), Event::Deadline) => (Killing(Verdict::Undelivered), Action::Kill),
             (Running | StreamClosed | Delivering(None), Event::Exit) => (Draining(Verdict::Crashed), Action::Nothing),
-            (Running | StreamClosed | Delivering(None), Event::ControlEnd) => {
+            (Running | StreamClosed | Delivering(None), Event::ControlClosed) => {
                 (Reaping(Verdict::WardenLost), Action::Nothing)
             }
 
@@ -167,41 +166,42 @@ impl State {
             (Terminating(why) | Delivering(Some(why)), Event::Exit | Event::Expired) => {
                 (Draining(why.verdict()), Action::Nothing)
             }
-            (Terminating(why) | Delivering(Some(why)), Event::ControlEnd) => (Reaping(why.verdict()), Action::Nothing),
+            (Terminating(why) | Delivering(Some(why)), Event::ControlClosed) => {
+                (Reaping(why.verdict()), Action::Nothing)
+            }
 
-            // A function that has not been called can't be asked; and what one that was asked says is nonsense when its time
-            // is over already.
+            // A function that was not called can't be asked to stop. One that was asked to stop keeps that verdict, even if it then
+            // breaks the protocol.
             (Starting, Event::Terminate(why))
             | (Starting | Running | StreamClosed | Delivering(None), Event::Kill(why))
             | (
                 Terminating(why) | Delivering(Some(why)),
-                Event::Limit | Event::Kill(_) | Event::ProtocolBroken | Event::Started | Event::Refused,
+                Event::Deadline | Event::Kill(_) | Event::ProtocolBroken | Event::Started | Event::Refused,
             ) => (Killing(why.verdict()), Action::Kill),
 
-            // Nonsense, or sense at the wrong time.
+            // An invalid message, or a valid one at the wrong time.
             (Starting, Event::ProtocolBroken | Event::Outcome | Event::Returned | Event::ReturnedLate)
             | (Running | Delivering(None), Event::ProtocolBroken | Event::Started | Event::Refused) => {
                 (Killing(Verdict::ProtocolBroken), Action::Kill)
             }
 
-            (Exiting(verdict), Event::Limit | Event::Kill(_)) => (Killing(verdict), Action::Kill),
+            (Exiting(verdict), Event::Deadline | Event::Kill(_)) => (Killing(verdict), Action::Kill),
             (Exiting(verdict) | Killing(verdict) | KillingWarden(verdict), Event::Exit | Event::Expired)
-            | (Searching(verdict), Event::Found | Event::Limit) => (Draining(verdict), Action::Nothing),
-            (Exiting(verdict) | Killing(verdict), Event::ControlEnd) => (Reaping(verdict), Action::Nothing),
-            (Killing(verdict) | Reaping(verdict), Event::Limit) => (KillingWarden(verdict), Action::KillWarden),
+            | (Searching(verdict), Event::SearchDone | Event::Deadline) => (Draining(verdict), Action::Nothing),
+            (Exiting(verdict) | Killing(verdict), Event::ControlClosed) => (Reaping(verdict), Action::Nothing),
+            (Killing(verdict) | Reaping(verdict), Event::Deadline) => (KillingWarden(verdict), Action::KillWarden),
 
-            // Its end was collected: nothing is signalled from here on.
-            (Reaping(verdict) | KillingWarden(verdict), Event::Lost) | (KillingWarden(verdict), Event::Limit) => {
-                (Searching(verdict), Action::Nothing)
-            }
-            (Draining(verdict), Event::Drained | Event::Limit) => (Done(verdict), Action::Nothing),
+            // The warden may have been reaped: its process id must not be signaled from here on.
+            (Reaping(verdict) | KillingWarden(verdict), Event::WardenReaped)
+            | (KillingWarden(verdict), Event::Deadline) => (Searching(verdict), Action::Nothing),
+            (Draining(verdict), Event::Drained | Event::Deadline) => (Done(verdict), Action::Nothing),
 
-            // What comes late changes nothing: the verdict stands.
+            // A late event changes nothing: the verdict stands.
             (state, _) => (state, Action::Nothing),
         }
     }
 
-    /// Returns how the run is to be recorded, once that is decided.
+    /// Returns the verdict, once it is set.
     pub(crate) fn verdict(self) -> Option<Verdict> {
         match self {
             Self::Starting | Self::Running | Self::StreamClosed | Self::Terminating(_) | Self::Delivering(_) => None,
@@ -217,7 +217,7 @@ impl State {
 }
 
 impl StopReason {
-    /// Returns how a run is recorded that was ended for this reason.
+    /// Returns the verdict of a run that is stopped for this reason.
     fn verdict(self) -> Verdict {
         match self {
             Self::Timeout => Verdict::Timeout,
@@ -228,212 +228,4 @@ impl StopReason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
-    const EVENTS: [Event; 21] = [
-        Event::Started,
-        Event::Refused,
-        Event::Returned,
-        Event::ReturnedLate,
-        Event::Outcome,
-        Event::DataEnd,
-        Event::ProtocolBroken,
-        Event::Exit,
-        Event::Expired,
-        Event::ControlEnd,
-        Event::Lost,
-        Event::Found,
-        Event::Drained,
-        Event::Terminate(StopReason::Timeout),
-        Event::Terminate(StopReason::TotalTimeout),
-        Event::Terminate(StopReason::Cancelled),
-        Event::Kill(StopReason::Timeout),
-        Event::Kill(StopReason::TotalTimeout),
-        Event::Kill(StopReason::Cancelled),
-        Event::Limit,
-        Event::Unanswered,
-    ];
-
-    /// Where a state stands on the way from the first to the last.
-    fn rank(state: State) -> u32 {
-        match state {
-            State::Starting => 0,
-            State::Running => 1,
-            State::StreamClosed => 2,
-            State::Terminating(_) => 3,
-            State::Delivering(_) => 4,
-            State::Exiting(_) => 5,
-            State::Killing(_) => 6,
-            State::Reaping(_) => 7,
-            State::KillingWarden(_) => 8,
-            State::Searching(_) => 9,
-            State::Draining(_) => 10,
-            State::Done(_) => 11,
-        }
-    }
-
-    /// Returns every transition that any sequence of events, however long, can make: the next state depends on nothing
-    /// but the state and the event, so that each reachable state needs to be looked at only once.
-    fn transitions() -> Vec<(State, Event, State, Action)> {
-        let mut seen = BTreeMap::new();
-        let mut reached = vec![State::Starting];
-        let mut transitions = Vec::new();
-        while let Some(state) = reached.pop() {
-            if seen.insert(format!("{state:?}"), state).is_some() {
-                continue;
-            }
-            for event in EVENTS {
-                let (next, action) = state.step(event);
-                transitions.push((state, event, next, action));
-                reached.push(next);
-            }
-        }
-        // Ten states without a verdict; one for each of nine verdicts in seven rows, less those that can't be.
-        assert!(seen.len() > 44, "{} states were reached", seen.len());
-        transitions
-    }
-
-    #[test]
-    fn no_event_leads_back() {
-        for (before, event, after, _) in transitions() {
-            assert!(after == before || rank(after) > rank(before), "{before:?} {event:?} {after:?}");
-        }
-    }
-
-    #[test]
-    fn a_limit_always_leads_on() {
-        for (before, event, after, _) in transitions() {
-            if event == Event::Limit && rank(before) < 11 {
-                assert!(rank(after) > rank(before), "{before:?} {after:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_verdict_is_given_once_and_no_run_is_done_without_one() {
-        for (before, event, after, _) in transitions() {
-            if let Some(verdict) = before.verdict() {
-                assert_eq!(after.verdict(), Some(verdict), "{before:?} {event:?}");
-            }
-            assert_eq!(after.verdict().is_some(), rank(after) > 4, "{after:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_signalled_after_the_warden_was_collected() {
-        for (before, event, after, action) in transitions() {
-            if rank(before) > 8 || event == Event::Lost {
-                assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
-            }
-            let expected = match rank(after) {
-                3 if after != before => Action::Terminate,
-                6 if after != before => Action::Kill,
-                8 if after != before => Action::KillWarden,
-                _ => Action::Nothing,
-            };
-            assert_eq!(action, expected, "{before:?} {event:?} {after:?}");
-        }
-    }
-
-    #[test]
-    fn a_job_is_asked_once_and_why_it_was_is_its_verdict() {
-        for (before, event, after, action) in transitions() {
-            if let State::Terminating(why) = before {
-                assert_ne!(action, Action::Terminate, "{event:?}");
-                let stays = after == before;
-                let delivers = after == State::Delivering(Some(why));
-                assert!(stays || delivers || after.verdict() == Some(why.verdict()), "{why:?} {event:?} {after:?}");
-            }
-            if let State::Delivering(asked) = before {
-                // It has returned: there is nothing left to ask for, and its time can't run out any more.
-                assert_ne!(action, Action::Terminate, "{event:?}");
-                let is_late =
-                    matches!(after.verdict(), Some(Verdict::Timeout)) && event != Event::Kill(StopReason::Timeout);
-                assert!(!is_late || asked == Some(StopReason::Timeout), "{asked:?} {event:?} {after:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn whatever_is_done_about_a_job_it_can_be_ended_at_once() {
-        for (before, event, after, _) in transitions() {
-            if matches!(event, Event::Kill(_)) {
-                assert!(rank(after) >= 6, "{before:?} {after:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn each_ending_has_its_verdict() {
-        use Event::{
-            ControlEnd, DataEnd, Drained, Exit, Expired, Found, Kill, Limit, Lost, Outcome, ProtocolBroken, Refused,
-            Returned, ReturnedLate, Started, Terminate, Unanswered,
-        };
-        let cases: [(&[Event], Verdict); 54] = [
-            (&[Started, Outcome, DataEnd, Exit, ControlEnd, Drained], Verdict::Completed),
-            (&[Started, Limit, Exit, Drained], Verdict::Timeout),
-            (&[Started, Limit, Outcome, Exit, Drained], Verdict::Timeout),
-            (&[Started, Outcome, Limit, Exit, Drained], Verdict::Completed),
-            (&[Started, Limit, Limit, Lost, Found, Drained], Verdict::Timeout),
-            (&[Started, Limit, Limit, Limit, Limit, Limit], Verdict::Timeout),
-            (&[Started, DataEnd, Exit, Drained], Verdict::Crashed),
-            (&[Started, DataEnd, Limit, Exit, Drained], Verdict::Timeout),
-            (&[Started, Exit, Drained], Verdict::Crashed),
-            (&[Started, ControlEnd, Lost, Found, Drained], Verdict::WardenLost),
-            (&[Started, DataEnd, ControlEnd, Lost, Limit, Drained], Verdict::WardenLost),
-            (&[Started, ProtocolBroken, Exit, Drained], Verdict::ProtocolBroken),
-            (&[Refused, DataEnd, Exit, Drained], Verdict::NeverStarted),
-            (&[Limit, Exit, Drained], Verdict::NeverStarted),
-            (&[ControlEnd, Lost, Found, Limit], Verdict::NeverStarted),
-            (&[Unanswered, Lost, Found, Drained], Verdict::NeverStarted),
-            (&[Unanswered, Exit, Drained], Verdict::NeverStarted),
-            (&[Started, Unanswered, Limit, Unanswered, Exit, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::Timeout), Outcome, Exit, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::Timeout), DataEnd, Exit, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::Timeout), Limit, Exit, Drained], Verdict::Timeout),
-            (
-                &[Started, Terminate(StopReason::Timeout), Terminate(StopReason::Cancelled), Limit, Exit, Drained],
-                Verdict::Timeout,
-            ),
-            (&[Started, Terminate(StopReason::Timeout), ControlEnd, Lost, Found, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::TotalTimeout), Outcome, Exit, Drained], Verdict::TotalTimeout),
-            (&[Started, Terminate(StopReason::Cancelled), Outcome, Limit, Exit, Drained], Verdict::Cancelled),
-            (&[Started, Terminate(StopReason::Cancelled), ProtocolBroken, Exit, Drained], Verdict::Cancelled),
-            (&[Started, DataEnd, Kill(StopReason::Cancelled), Exit, Drained], Verdict::Cancelled),
-            (&[Terminate(StopReason::Cancelled), Started, Exit, Drained], Verdict::Cancelled),
-            (&[Started, Outcome, Kill(StopReason::Cancelled), Exit, Drained], Verdict::Completed),
-            (&[Started, Returned, Outcome, DataEnd, Exit, Drained], Verdict::Completed),
-            (&[Started, Returned, Returned, Outcome, Limit, Exit, Drained], Verdict::Completed),
-            (&[Started, Returned, Limit, Exit, Drained], Verdict::Undelivered),
-            (&[Started, Returned, Limit, Outcome, Exit, Drained], Verdict::Undelivered),
-            (&[Started, Returned, DataEnd, Exit, Drained], Verdict::Crashed),
-            (&[Started, Returned, ControlEnd, Lost, Found, Drained], Verdict::WardenLost),
-            (&[Started, Returned, Terminate(StopReason::Cancelled), Outcome, Exit, Drained], Verdict::Completed),
-            (&[Started, Returned, Kill(StopReason::Cancelled), Outcome, Exit, Drained], Verdict::Cancelled),
-            (&[Started, Terminate(StopReason::Timeout), Returned, Outcome, Exit, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::Timeout), Returned, Limit, Exit, Drained], Verdict::Timeout),
-            (&[Returned, Exit, Drained], Verdict::ProtocolBroken),
-            // An application that was stopped, and goes on: its own deadline is past, and others have kept it.
-            (&[Started, Expired, Drained], Verdict::Timeout),
-            (&[Started, DataEnd, Expired, Drained], Verdict::Timeout),
-            (&[Started, Limit, Expired, Drained], Verdict::Timeout),
-            (&[Started, Returned, Outcome, Limit, Expired, Drained], Verdict::Completed),
-            (&[Started, Returned, Outcome, Exit, Limit, Drained], Verdict::Completed),
-            (&[Started, ReturnedLate, Outcome, DataEnd, Exit, Drained], Verdict::Timeout),
-            (&[Started, ReturnedLate, Limit, Exit, Drained], Verdict::Timeout),
-            (&[Started, ReturnedLate, DataEnd, Expired, Drained], Verdict::Timeout),
-            (&[Started, Returned, Expired, Drained], Verdict::Undelivered),
-            (&[Started, Terminate(StopReason::Timeout), Expired, Drained], Verdict::Timeout),
-            (&[Started, Terminate(StopReason::Cancelled), Expired, Drained], Verdict::Cancelled),
-            (&[Started, Terminate(StopReason::Cancelled), ReturnedLate, Outcome, Exit, Drained], Verdict::Cancelled),
-            (&[Expired, Drained], Verdict::NeverStarted),
-            (&[ReturnedLate, Exit, Drained], Verdict::ProtocolBroken),
-        ];
-        for (events, verdict) in cases {
-            let end = events.iter().fold(State::Starting, |state, event| state.step(*event).0);
-            assert_eq!(end, State::Done(verdict), "{events:?}");
-        }
-    }
-}
+mod tests;

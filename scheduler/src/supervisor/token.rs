@@ -1,6 +1,7 @@
-//! `CancelToken`: ends all that was started under it, from anywhere.
+//! `CancelToken`: cancels the jobs of every scheduler that has it.
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -8,16 +9,16 @@ use super::mailbox::{Command, Mailbox, StopMode};
 use crate::process::PerProcess;
 use crate::sync::lock;
 
-/// Ends the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
+/// Cancels the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
 ///
-/// Its clones are the same token. What it has cancelled stays so: a scheduler with it starts nothing any more.
+/// Clones are the same token. Cancelling can't be undone: a scheduler with a cancelled token starts nothing more.
 ///
-/// Where it is cancelled, no further job is started, and those that run are ended. A list returns all its records, in its
-/// order, as soon as the last one is over: a job that was ended, or was not begun, has
-/// [`Failure::Cancelled`](crate::Failure::Cancelled) in it, and one that had come to an end of its own, that. A job that
-/// waited for its next attempt has what came of the last one. No follow-up is called for what was cancelled.
+/// When it is cancelled, no further job starts, and the running ones are stopped. A list still returns all its records, in its
+/// order, as soon as the last job has stopped. A job that was stopped or not started fails with
+/// [`Failure::Cancelled`](crate::Failure::Cancelled); a job that had finished before keeps its outcome, and one that waited for
+/// its next attempt that of its last one. No follow-up is called for a cancelled job.
 ///
-/// The idea is that of the tokens of .NET, which Tokio's utilities have, too.
+/// The idea comes from .NET's cancellation tokens, by way of `tokio-util`.
 ///
 /// # Examples
 ///
@@ -45,68 +46,75 @@ use crate::sync::lock;
 /// }
 /// ```
 #[derive(Clone, Default)]
-pub struct CancelToken(Arc<Shared>);
+pub struct CancelToken(Arc<TokenState>);
 
 #[derive(Default)]
-struct Shared {
-    /// How far it went: nobody has asked for anything, the jobs are asked, or killed.
+struct TokenState {
+    /// 0, [`CANCELLED`] or [`KILLED`]; it never goes back.
     stage: AtomicU8,
-    /// Whom to tell.
-    inboxes: PerProcess<Mutex<Vec<Weak<Mailbox>>>>,
+    /// The loops that run jobs under this token.
+    mailboxes: PerProcess<Mutex<Vec<Weak<Mailbox>>>>,
 }
 
-const ASKED: u8 = 1;
+const CANCELLED: u8 = 1;
 const KILLED: u8 = 2;
 
+/// Returns a new mailbox, to which `token` sends its cancellation.
+pub(super) fn subscribed_mailbox(token: Option<&CancelToken>) -> io::Result<Arc<Mailbox>> {
+    let mailbox = Arc::new(Mailbox::new()?);
+    token.into_iter().for_each(|token| token.subscribe(&mailbox));
+    Ok(mailbox)
+}
+
 impl CancelToken {
-    /// Returns a token that nobody has cancelled.
+    /// Returns a token that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Has the jobs ended: each is asked to, and killed once its [grace period](macro@crate::job#grace) is over; at once,
-    /// if it has none. Returns at once.
+    /// Stops the jobs: each is asked to stop, and killed after its [grace period](macro@crate::job#grace); at once if it has
+    /// none. Doesn't wait for that.
     pub fn cancel(&self) {
-        self.go_to(ASKED);
+        self.advance_to(CANCELLED);
     }
 
-    /// Has the jobs killed, without a grace period or within it. Returns at once.
+    /// Kills the jobs, without a grace period or within it. Doesn't wait for that.
     pub fn kill(&self) {
-        self.go_to(KILLED);
+        self.advance_to(KILLED);
     }
 
-    /// Says whether [`cancel`](Self::cancel) or [`kill`](Self::kill) has been called.
+    /// Returns whether [`cancel`](Self::cancel) or [`kill`](Self::kill) has been called.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.stage.load(Ordering::Acquire) >= ASKED
+        self.0.stage.load(Ordering::Acquire) >= CANCELLED
     }
 
-    fn go_to(&self, stage: u8) {
-        let inboxes = lock(self.0.inboxes.here());
+    fn advance_to(&self, stage: u8) {
+        let mailboxes = lock(self.0.mailboxes.here());
         if self.0.stage.fetch_max(stage, Ordering::AcqRel) < stage {
-            inboxes.iter().filter_map(Weak::upgrade).for_each(|mailbox| tell(&mailbox, stage));
+            mailboxes.iter().filter_map(Weak::upgrade).for_each(|mailbox| send_stage(&mailbox, stage));
         }
     }
 
-    /// Has the loop that reads this inbox hear of it, now or later.
-    pub(super) fn tell(&self, mailbox: &Arc<Mailbox>) {
-        let mut inboxes = lock(self.0.inboxes.here());
-        inboxes.retain(|mailbox| mailbox.strong_count() > 0);
-        inboxes.push(Arc::downgrade(mailbox));
-        // Under the lock, so that it is told by one of the two, and of no earlier stage after a later one.
-        tell(mailbox, self.0.stage.load(Ordering::Acquire));
+    /// Cancels the loop that reads this mailbox when the token is cancelled, or now if it is.
+    fn subscribe(&self, mailbox: &Arc<Mailbox>) {
+        let mut mailboxes = lock(self.0.mailboxes.here());
+        mailboxes.retain(|mailbox| mailbox.strong_count() > 0);
+        mailboxes.push(Arc::downgrade(mailbox));
+        // Under the lock: either this call or `advance_to` sends a stage, and no earlier one after a later one.
+        send_stage(mailbox, self.0.stage.load(Ordering::Acquire));
     }
 }
 
-fn tell(mailbox: &Mailbox, stage: u8) {
-    let means = match stage {
-        ASKED => StopMode::Graceful,
+fn send_stage(mailbox: &Mailbox, stage: u8) {
+    let mode = match stage {
+        CANCELLED => StopMode::Graceful,
         KILLED => StopMode::Immediate,
         _ => return,
     };
-    // Where nobody reads it nothing runs.
-    let _ = mailbox.say(Command::EndAll(means));
+    // If the loop has exited, no job of its runs.
+    let _ = mailbox.send(Command::CancelAll(mode));
 }
 
 impl fmt::Debug for CancelToken {
@@ -119,38 +127,38 @@ impl fmt::Debug for CancelToken {
 mod tests {
     use super::*;
 
-    fn said(mailbox: &Mailbox) -> Vec<StopMode> {
-        let means = |command| match command {
-            Command::EndAll(means) => means,
+    fn sent(mailbox: &Mailbox) -> Vec<StopMode> {
+        let mode = |command| match command {
+            Command::CancelAll(mode) => mode,
             other => panic!("{other:?}"),
         };
-        mailbox.take().into_iter().map(means).collect()
+        mailbox.take().into_iter().map(mode).collect()
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
-    fn each_loop_hears_of_each_stage_once_whenever_it_comes() {
-        let [early, late] = [Mailbox::new(), Mailbox::new()].map(|mailbox| Arc::new(mailbox.expect("a doorbell")));
+    #[cfg_attr(miri, ignore = "a waker is a descriptor")]
+    fn each_loop_is_sent_each_stage_once_whenever_it_subscribes() {
+        let [early, late] = [Mailbox::new(), Mailbox::new()].map(|mailbox| Arc::new(mailbox.expect("a waker")));
         let token = CancelToken::new();
-        token.tell(&early);
-        assert!(!token.is_cancelled() && said(&early).is_empty());
+        token.subscribe(&early);
+        assert!(!token.is_cancelled() && sent(&early).is_empty());
         token.clone().cancel();
         token.cancel();
-        token.tell(&late);
+        token.subscribe(&late);
         assert!(token.is_cancelled());
-        assert_eq!((said(&early), said(&late)), (vec![StopMode::Graceful], vec![StopMode::Graceful]));
+        assert_eq!((sent(&early), sent(&late)), (vec![StopMode::Graceful], vec![StopMode::Graceful]));
         token.kill();
         token.cancel();
-        assert_eq!((said(&early), said(&late)), (vec![StopMode::Immediate], vec![StopMode::Immediate]));
+        assert_eq!((sent(&early), sent(&late)), (vec![StopMode::Immediate], vec![StopMode::Immediate]));
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a doorbell is the kernel's")]
-    fn a_loop_that_is_gone_is_forgotten() {
+    #[cfg_attr(miri, ignore = "a waker is a descriptor")]
+    fn a_loop_that_has_exited_is_forgotten() {
         let token = CancelToken::new();
         for _ in 0..100 {
-            token.tell(&Arc::new(Mailbox::new().expect("a doorbell")));
+            token.subscribe(&Arc::new(Mailbox::new().expect("a waker")));
         }
-        assert!(token.0.inboxes.here().lock().expect("nobody panics with it").len() <= 1);
+        assert!(token.0.mailboxes.here().lock().expect("nobody panics with it").len() <= 1);
     }
 }

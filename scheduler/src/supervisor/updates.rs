@@ -1,4 +1,4 @@
-//! `JobUpdate`: what a run has to tell while it goes on, and the board where notes wait for whoever wants to know.
+//! `LatestUpdates`: the progress, message and checkpoint that a running job sent last, until an observer is notified.
 
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -7,58 +7,59 @@ use super::state_machine::StopReason;
 use crate::checkpoint::Checkpoint;
 use crate::sync::lock;
 
-/// What a run tells before it is over.
+/// Something that a run reports before it finishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JobUpdate {
-    /// The job was asked to end.
+    /// The job was asked to stop.
     Terminating(StopReason),
-    /// The job has done so much, of so much.
+    /// The work done so far, and all of it.
     Progress { done: u64, total: u64 },
-    /// What the job is at.
+    /// A text of the job's own.
     Message(String),
-    /// The job has saved this.
+    /// A saved checkpoint.
     Checkpoint(Checkpoint),
 }
 
-/// Where notes wait: the last of each kind, however much a job says, and however long nobody looks.
+/// The latest update of each kind. Later ones replace earlier ones, so that its size doesn't depend on how much a job sends, or
+/// on how long an observer takes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LatestUpdates(Arc<Mutex<Notes>>);
+pub(crate) struct LatestUpdates(Arc<Mutex<UpdateSlots>>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Notes {
-    asked: Option<StopReason>,
+struct UpdateSlots {
+    terminating: Option<StopReason>,
     progress: Option<(u64, u64)>,
     message: Option<String>,
     checkpoint: Option<Checkpoint>,
 }
 
-/// Whether somebody is to be told to look at a board.
+/// Whether an update has to be announced with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Posted {
+pub(super) enum Stored {
     First,
-    /// Others wait there, of which somebody has been told.
-    Beside,
+    /// Earlier ones have not been taken yet, and were announced.
+    Coalesced,
 }
 
 impl LatestUpdates {
-    pub(super) fn post(&self, note: JobUpdate) -> Posted {
-        let mut notes = lock(&self.0);
-        let posted = if *notes == Notes::default() { Posted::First } else { Posted::Beside };
-        match note {
-            JobUpdate::Terminating(why) => notes.asked = Some(why),
-            JobUpdate::Progress { done, total } => notes.progress = Some((done, total)),
-            JobUpdate::Message(text) => notes.message = Some(text),
-            JobUpdate::Checkpoint(checkpoint) => notes.checkpoint = Some(checkpoint),
+    pub(super) fn store(&self, update: JobUpdate) -> Stored {
+        let mut slots = lock(&self.0);
+        let stored = if *slots == UpdateSlots::default() { Stored::First } else { Stored::Coalesced };
+        match update {
+            JobUpdate::Terminating(why) => slots.terminating = Some(why),
+            JobUpdate::Progress { done, total } => slots.progress = Some((done, total)),
+            JobUpdate::Message(text) => slots.message = Some(text),
+            JobUpdate::Checkpoint(checkpoint) => slots.checkpoint = Some(checkpoint),
         }
-        posted
+        stored
     }
 
-    /// Takes what there is.
+    /// Removes and returns the updates.
     pub(crate) fn take(&self) -> impl Iterator<Item = JobUpdate> + use<> {
-        let Notes { asked, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
+        let UpdateSlots { terminating, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
         let progress = progress.map(|(done, total)| JobUpdate::Progress { done, total });
         let (message, checkpoint) = (message.map(JobUpdate::Message), checkpoint.map(JobUpdate::Checkpoint));
-        [message, progress, checkpoint, asked.map(JobUpdate::Terminating)].into_iter().flatten()
+        [message, progress, checkpoint, terminating.map(JobUpdate::Terminating)].into_iter().flatten()
     }
 }
 
@@ -67,17 +68,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_board_holds_the_last_of_each_kind_and_is_told_of_once() {
-        let board = LatestUpdates::default();
+    fn the_latest_update_of_each_kind_is_kept_and_the_first_one_is_announced() {
+        let updates = LatestUpdates::default();
         let progress = |done| JobUpdate::Progress { done, total: 9 };
-        assert_eq!(board.post(progress(1)), Posted::First);
+        assert_eq!(updates.store(progress(1)), Stored::First);
         for done in 2..5 {
-            assert_eq!(board.post(progress(done)), Posted::Beside);
+            assert_eq!(updates.store(progress(done)), Stored::Coalesced);
         }
-        assert_eq!(board.post(JobUpdate::Message("at work".to_owned())), Posted::Beside);
-        let taken: Vec<_> = board.take().collect();
+        assert_eq!(updates.store(JobUpdate::Message("at work".to_owned())), Stored::Coalesced);
+        let taken: Vec<_> = updates.take().collect();
         assert_eq!(taken, [JobUpdate::Message("at work".to_owned()), progress(4)]);
-        assert_eq!(board.take().count(), 0);
-        assert_eq!(board.post(JobUpdate::Terminating(StopReason::Timeout)), Posted::First);
+        assert_eq!(updates.take().count(), 0);
+        assert_eq!(updates.store(JobUpdate::Terminating(StopReason::Timeout)), Stored::First);
     }
 }

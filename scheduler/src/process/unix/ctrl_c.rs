@@ -51,7 +51,7 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
 impl Presses {
     fn add(&self) {
         self.unseen.fetch_add(1, Ordering::AcqRel);
-        self.waker.ring();
+        self.waker.wake();
     }
 
     fn wait(&self) {
@@ -60,7 +60,7 @@ impl Presses {
 
     fn take(&self) -> usize {
         // Before the count is read: a press that comes later rings once more.
-        self.waker.hush();
+        self.waker.reset();
         self.unseen.swap(0, Ordering::AcqRel)
     }
 }

@@ -85,8 +85,8 @@ pub(crate) fn wait<'a>(
     loop {
         let seen = iocp::changes();
         let ready: Vec<_> = interests.iter().map(Interest::ready).collect();
-        let is_rung = waker.is_some_and(LoopWaker::is_rung);
-        if is_rung || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
+        let is_woken = waker.is_some_and(LoopWaker::is_woken);
+        if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
         let glance = interests.iter().any(|interests| interests.worker.must_be_glanced_at());
@@ -105,23 +105,23 @@ impl LoopWaker {
     }
 
     /// Has [`wait()`] return, now or when it is called next.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn wake(&self) {
         self.0.store(true, Ordering::Release);
         iocp::change();
     }
 
     /// Leaves the bell as a ring does that was heard together with the one before it.
     #[cfg(test)]
-    pub(crate) fn wake_unnoticed(&self) {
+    pub(crate) fn mark_woken(&self) {
         self.0.store(true, Ordering::Release);
     }
 
     /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
-    pub(crate) fn hush(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(false, Ordering::Release);
     }
 
-    pub(crate) fn is_rung(&self) -> bool {
+    pub(crate) fn is_woken(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
@@ -136,11 +136,11 @@ mod tests {
     fn a_ring_ends_a_wait_that_has_begun_and_one_that_has_not() {
         let waker = LoopWaker::new().expect("it takes nothing");
         thread::scope(|scope| {
-            scope.spawn(|| waker.ring());
+            scope.spawn(|| waker.wake());
             for _ in 0..2 {
                 wait(std::iter::empty(), Some(&waker), Deadline::after(Duration::MAX));
             }
         });
-        assert!(waker.is_rung());
+        assert!(waker.is_woken());
     }
 }

@@ -1,4 +1,4 @@
-//! One run: what [`step`](super::step) decides, carried out on a real process.
+//! `JobRun`: one attempt at a job. It turns what arrives into events of the state machine, and carries its actions out.
 
 mod receive;
 
@@ -7,13 +7,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::REAP_LIMIT;
-use super::diagnosis::{Limits, Observations, remove_the_cause};
+use super::diagnosis::{Observations, RunLimits, remove_cause};
 use super::job_spec::JobSpec;
-use super::state_machine::{Action, Event, State, StopReason, Verdict};
-use super::updates::{JobUpdate, LatestUpdates, Posted};
-use super::warden::Warden;
-use super::warden_pool::WardenPool;
+use super::state_machine::{Action, Event, RunState, StopReason, Verdict};
+use super::updates::{JobUpdate, LatestUpdates, Stored};
+use super::warden_pool::{Fitness, REAP_LIMIT, WardenHandle, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
 use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
@@ -21,76 +19,74 @@ use crate::process::{self, ChildPid, Interest, OomKills, Output, Ready, Search, 
 use crate::record::RunReport;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 
-/// How long a job's process may take to exit once its outcome is there, if its own deadline leaves it that.
-const LEAVE_LIMIT: Duration = Duration::from_secs(2);
-/// What it gets at the least.
-const LEAVE_LEAST: Duration = Duration::from_millis(10);
-/// How long the warden may take to kill and sweep; longer than it allows itself.
+/// How long a job's process may take to exit after its outcome has arrived, within its own deadline.
+const EXIT_LIMIT: Duration = Duration::from_secs(2);
+/// How long it may take at least, even if that deadline is closer.
+const MIN_EXIT_LIMIT: Duration = Duration::from_millis(10);
+/// How long the warden may take to kill and sweep: longer than its own limit.
 const KILL_LIMIT: Duration = Duration::from_secs(3);
-/// How long the search for what a lost warden's job has left may take.
+/// How long the search for the leftovers of a lost warden's job may take.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
-/// How long the search waits until it looks again.
-const ROUND: Duration = Duration::from_millis(2);
-/// How long whoever reads our standard error may take for the last that the job wrote there.
+/// The time between two rounds of the search.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(2);
+/// How long the reader of our own standard streams may take to accept the last output of the job.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// How many bytes of arguments are copied to be sent with what stands before them.
-const SMALL: usize = 16 * 1024;
-/// How many steps of reading the deadline waits for, lest a complete outcome is missed.
-const LAST_LOOK: usize = 4;
-/// How much later than its deadline a run is acted on at the most, unless this process was stopped, or is starved.
-const LATE: Duration = Duration::from_millis(50);
-/// How many steps of reading empty a stream that is full, of a job that is gone or as good as gone.
-const LAST_SAVED: usize = 64;
-/// How many steps of passing on what was written are taken at a time, lest what writes for ever holds up other jobs.
-const LAST_WORDS: usize = 64;
+/// The most bytes of arguments that are copied, to send them in one piece with their header.
+const COPIED_ARGUMENTS: usize = 16 * 1024;
+/// How many reads precede acting on a deadline, so that a complete outcome isn't missed.
+const FINAL_READS: usize = 4;
+/// The largest delay between a deadline and its enforcement, unless this process was stopped or starved.
+const LATE_TOLERANCE: Duration = Duration::from_millis(50);
+/// How many reads empty a full stream whose job has died, or is about to.
+const DRAINING_READS: usize = 64;
+/// How many steps of passing output on are taken at a time, so that endless output doesn't hold up other jobs.
+const RELAY_STEPS: usize = 64;
 
-/// A run that is under way.
+/// An attempt that is being made.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct JobRun {
     stream: Stream,
-    /// What the job writes, if it was told of something to be done with it.
+    /// What the job writes, if its options say what to do with that.
     output: Output,
-    warden: Warden,
+    warden: WardenHandle,
     mark: StreamMark,
     frames: FrameReader,
     spec: JobSpec,
-    /// The process was made ahead of its turn.
-    pub(super) was_prepared: bool,
-    state: State,
+    /// The process was started before the job's turn.
+    pub(super) is_prespawned: bool,
+    state: RunState,
     deadline: Deadline,
-    begun: Stopwatch,
-    started: Option<Started>,
-    /// How long the function took, by the account of its process or its warden.
-    took: Option<Duration>,
-    /// Runs once the function has returned.
-    returned: Option<Stopwatch>,
-    /// Runs once the outcome is there.
-    left: Option<Stopwatch>,
+    since_call: Stopwatch,
+    started: Option<CallStart>,
+    /// How long the function took, as reported by its process or its warden.
+    function_time: Option<Duration>,
+    since_return: Option<Stopwatch>,
+    since_outcome: Option<Stopwatch>,
     duration: Duration,
     memory_kills: OomKills,
     observations: Observations,
     search: Option<Search>,
-    /// Where what the job says while it runs waits for whoever wants to know.
-    board: LatestUpdates,
-    /// Something has been put there, and nobody was told of it yet.
-    has_posted: bool,
+    updates: LatestUpdates,
+    /// No event has announced `updates` yet.
+    has_new_updates: bool,
 }
 
+/// The start of the function.
 #[derive(Clone, Copy, Debug)]
-struct Started {
+struct CallStart {
     stopwatch: Stopwatch,
     /// By the wall clock.
     at: SystemTime,
     deadline: Deadline,
 }
 
-impl Run {
-    /// Has a warden of the crew make the job's process, which waits there for its arguments.
-    pub(super) fn prepare(spec: JobSpec, pool: &mut WardenPool) -> io::Result<Self> {
-        let (output, ends) = Output::open(pool.default_output(), &spec.id, &spec.options)?;
-        let mut warden = pool.take()?;
-        let mut request = spec.request(&ends, pool.next(), &warden.run_marker);
-        let stream = match warden.assign(&mut request, &ends) {
+impl JobRun {
+    /// Makes a warden start the job's process, which then waits for its arguments.
+    pub(super) fn spawn(spec: JobSpec, pool: &mut WardenPool) -> io::Result<Self> {
+        let (output, stdio) = Output::open(pool.default_output(), &spec.id, &spec.options)?;
+        let mut warden = pool.acquire()?;
+        let mut request = spec.request(&stdio, pool.next(), &warden.run_marker);
+        let stream = match warden.worker.assign(&mut request, &stdio) {
             Ok(stream) => stream,
             Err(error) => {
                 pool.dismiss(warden);
@@ -105,49 +101,48 @@ impl Run {
             frames: FrameReader::new(request.mark, frame::LIMIT),
             deadline: Deadline::after(Duration::MAX),
             spec,
-            was_prepared: false,
-            state: State::Starting,
-            begun: Stopwatch::start(),
+            is_prespawned: false,
+            state: RunState::Starting,
+            since_call: Stopwatch::start(),
             started: None,
-            took: None,
-            returned: None,
-            left: None,
+            function_time: None,
+            since_return: None,
+            since_outcome: None,
             duration: Duration::ZERO,
             memory_kills: OomKills::default(),
             observations: Observations::default(),
             search: None,
-            board: LatestUpdates::default(),
-            has_posted: false,
+            updates: LatestUpdates::default(),
+            has_new_updates: false,
         })
     }
 
-    /// Says whether the process that waits for its arguments is there, as far as is known.
-    pub(super) fn can_be_called(&self) -> bool {
+    /// Returns whether the process still waits for its arguments, as far as is known.
+    pub(super) fn is_callable(&self) -> bool {
         !self.is_done() && !self.stream.has_ended()
     }
 
-    /// Says whether the process was made ahead of its turn, and has ended while nobody looked: its function was not
-    /// called.
-    pub(super) fn was_gone_before_the_call(&self) -> bool {
+    /// Returns whether the process was started before its turn, and exited before its function was called.
+    pub(super) fn exited_before_call(&self) -> bool {
         let was_refused = self.observations.start_expired || self.observations.refusal.is_some();
-        self.was_prepared && self.never_started() && !was_refused
+        self.is_prespawned && self.never_started() && !was_refused
     }
 
-    /// Says whether there was no room for the process: its function was not called.
-    pub(super) fn lacked_room(&self) -> bool {
-        self.never_started() && self.observations.lacked_room
+    /// Returns whether the process could not be started for lack of descriptors, processes or memory.
+    pub(super) fn found_no_room(&self) -> bool {
+        self.never_started() && self.observations.no_room
     }
 
     fn never_started(&self) -> bool {
         self.state.verdict() == Some(Verdict::NeverStarted)
     }
 
-    /// Sends the arguments, at which the function is called.
+    /// Sends the arguments, so that the function is called.
     pub(super) fn call(&mut self, pool: &mut WardenPool) {
         self.output.lend();
         self.memory_kills = pool.memory().kills();
-        self.begun = Stopwatch::start();
-        self.deadline = Deadline::after(self.spec.start_limit);
+        self.since_call = Stopwatch::start();
+        self.deadline = Deadline::after(self.spec.start_timeout);
         if let Some(checkpoint) = &self.spec.checkpoint {
             let bytes = checkpoint.bytes();
             self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Resume, bytes.len()).to_vec()));
@@ -155,8 +150,8 @@ impl Run {
         }
         let arguments = &self.spec.arguments;
         let header = frame::header(self.mark, FrameKind::Arguments, arguments.len());
-        if arguments.len() <= SMALL {
-            // In one piece, which wakes the job once.
+        if arguments.len() <= COPIED_ARGUMENTS {
+            // One piece wakes the job once.
             self.stream.send(Arc::new([&header[..], &arguments[..]].concat()));
         } else {
             self.stream.send(Arc::new(header.to_vec()));
@@ -164,8 +159,8 @@ impl Run {
         }
     }
 
-    /// Gives up on a process that has not been called.
-    pub(super) fn abandon(self, pool: &mut WardenPool) {
+    /// Discards a run whose function has not been called.
+    pub(super) fn discard(self, pool: &mut WardenPool) {
         pool.dismiss(self.warden);
     }
 
@@ -178,17 +173,17 @@ impl Run {
         self.observations.hello.as_ref().map(|hello| hello.job)
     }
 
-    /// Says whether the job's process is there, so that it isn't kept waiting by the start of another one.
+    /// Returns whether the start of another process no longer delays this one.
     pub(super) fn is_up(&self) -> bool {
-        self.state != State::Starting || self.was_prepared
+        self.state != RunState::Starting || self.is_prespawned
     }
 
-    /// Returns what is waited for.
+    /// Returns what to wait for.
     pub(super) fn interests(&self) -> Interest<'_> {
         let (worker, stream) = (&self.warden.worker, &self.stream);
         let interests = match self.state {
-            State::Starting => Interest::starting(worker, stream),
-            State::Running | State::StreamClosed | State::Terminating(_) | State::Delivering(_) => {
+            RunState::Starting => Interest::starting(worker, stream),
+            RunState::Running | RunState::StreamClosed | RunState::Terminating(_) | RunState::Delivering(_) => {
                 Interest::running(worker, stream)
             }
             _ => Interest::report(worker),
@@ -196,46 +191,46 @@ impl Run {
         interests.and_output(&self.output)
     }
 
-    /// Returns the moment at which [`advance`](Self::advance) is due, even if nothing is ready.
+    /// Returns the time at which [`advance`](Self::advance) is due, even if nothing is ready.
     pub(super) fn deadline(&self) -> Deadline {
         match self.state {
-            State::Searching(_) => self.deadline.earlier(Deadline::after(ROUND)),
+            RunState::Searching(_) => self.deadline.earlier(Deadline::after(SEARCH_INTERVAL)),
             _ => self.deadline,
         }
     }
 
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.state, State::Done(_))
+        matches!(self.state, RunState::Done(_))
     }
 
-    /// Asks the job to end, and has it ended once its grace period is over; at once if it has none, or was not called.
-    pub(super) fn ask(&mut self, why: StopReason) {
-        self.take_what_has_come();
-        self.feed(if self.spec.grace().is_zero() { Event::Kill(why) } else { Event::Terminate(why) });
+    /// Asks the job to stop, and kills it after its grace period; at once if it has none, or was not called.
+    pub(super) fn request_stop(&mut self, reason: StopReason) {
+        self.read_pending();
+        self.handle_event(if self.spec.grace().is_zero() { Event::Kill(reason) } else { Event::Terminate(reason) });
     }
 
-    /// Has the job ended at once.
-    pub(super) fn halt(&mut self, why: StopReason) {
-        self.take_what_has_come();
-        self.feed(Event::Kill(why));
+    /// Kills the job.
+    pub(super) fn kill(&mut self, reason: StopReason) {
+        self.read_pending();
+        self.handle_event(Event::Kill(reason));
     }
 
-    /// Has an outcome that is complete by now win, and an end that is known.
-    fn take_what_has_come(&mut self) {
-        self.read_data(LAST_LOOK);
+    /// Reads what has arrived: an outcome that is complete by now counts, and so does an exit.
+    fn read_pending(&mut self) {
+        self.read_data(FINAL_READS);
         self.read_control();
     }
 
-    /// Returns the board if there is something on it that nobody was told of.
-    pub(super) fn posted(&mut self) -> Option<LatestUpdates> {
-        mem::take(&mut self.has_posted).then(|| self.board.clone())
+    /// Returns the updates, if there are some that no event has announced.
+    pub(super) fn take_updates(&mut self) -> Option<LatestUpdates> {
+        mem::take(&mut self.has_new_updates).then(|| self.updates.clone())
     }
 
-    fn post(&mut self, note: JobUpdate) {
-        self.has_posted |= self.board.post(note) == Posted::First;
+    fn store_update(&mut self, update: JobUpdate) {
+        self.has_new_updates |= self.updates.store(update) == Stored::First;
     }
 
-    /// Takes what is ready, and acts on the deadline if it has passed.
+    /// Handles what is ready, and the deadline if it has passed.
     pub(super) fn advance(&mut self, ready: Ready) {
         if ready.output {
             self.relay();
@@ -247,50 +242,50 @@ impl Run {
             self.read_control();
         }
         if ready.exited && self.warden.worker.reap() {
-            // What the job of a lost warden has saved is in the stream.
-            self.read_data(LAST_SAVED);
-            self.feed(Event::Lost);
+            // The last checkpoint of a lost warden's job is still in the stream.
+            self.read_data(DRAINING_READS);
+            self.handle_event(Event::WardenReaped);
         }
-        if matches!(self.state, State::Searching(_)) {
+        if matches!(self.state, RunState::Searching(_)) {
             self.search();
         }
-        if matches!(self.state, State::Draining(_)) {
-            // All that the job wrote is in the pipe by now.
-            let is_dry = (0..LAST_WORDS).any(|_| !self.relay());
-            if is_dry && self.output.complete() && self.warden.worker.stderr().is_through() {
-                self.feed(Event::Drained);
+        if matches!(self.state, RunState::Draining(_)) {
+            // All output of the job is in the pipe by now.
+            let is_empty = (0..RELAY_STEPS).any(|_| !self.relay());
+            if is_empty && self.output.complete() && self.warden.worker.stderr().is_through() {
+                self.handle_event(Event::Drained);
             }
         }
         if self.deadline.is_past() {
-            // An outcome that is complete by now, or an end, wins over the deadline that is about to be acted on. An application
-            // that was stopped may find a lot of both.
-            self.read_data(if self.deadline.plus(LATE).is_past() { LAST_SAVED } else { LAST_LOOK });
+            // An outcome that is complete by now, or an exit, wins over the deadline. After the application was stopped, there may
+            // be much to read.
+            self.read_data(if self.deadline.plus(LATE_TOLERANCE).is_past() { DRAINING_READS } else { FINAL_READS });
             self.read_control();
         }
         if self.deadline.is_past() && !self.is_done() {
-            let is_starting = self.state == State::Starting;
+            let is_starting = self.state == RunState::Starting;
             self.observations.start_expired |= is_starting;
-            if matches!(self.state, State::Exiting(_)) {
-                self.observations.lingered = self.left.map(Stopwatch::elapsed);
+            if matches!(self.state, RunState::Exiting(_)) {
+                self.observations.lingered = self.since_outcome.map(Stopwatch::elapsed);
             }
             let can_be_asked =
-                matches!(self.state, State::Running | State::StreamClosed) && !self.spec.grace().is_zero();
-            self.feed(match can_be_asked {
+                matches!(self.state, RunState::Running | RunState::StreamClosed) && !self.spec.grace().is_zero();
+            self.handle_event(match can_be_asked {
                 true => Event::Terminate(StopReason::Timeout),
-                false if is_starting && self.warden.is_mute() => Event::Unanswered,
-                false => Event::Limit,
+                false if is_starting && self.warden.never_answered() => Event::Unanswered,
+                false => Event::Deadline,
             });
         }
     }
 
-    /// Passes a step on of what was written; false if nothing is there.
+    /// Passes on one step of output. Returns `false` if there is none.
     fn relay(&mut self) -> bool {
-        // Of what came at the same time, an error message most likely tells the end.
+        // Standard error comes last: of output written at the same time, an error message is more likely the end.
         let has_moved = self.output.relay();
         self.warden.worker.stderr().step(0) || has_moved
     }
 
-    /// Looks once for what the job of a lost warden has left.
+    /// Makes one round of the search for the leftovers of a lost warden's job.
     fn search(&mut self) {
         let job = self.observations.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
         let search =
@@ -299,121 +294,124 @@ impl Run {
             process::end_cgroup(&home.group(&self.warden.run_marker));
         }
         let is_over = search.round(self.deadline);
-        self.observations.found = search.killed();
+        self.observations.search_killed = search.killed();
         if is_over {
-            self.feed(Event::Found);
+            self.handle_event(Event::SearchDone);
         }
     }
 
-    fn feed(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         let before = self.state;
         let (after, action) = before.step(event);
         self.state = after;
         match action {
             Action::Nothing => {}
-            Action::Terminate => self.tell_to_end(),
+            Action::Terminate => self.send_stop(),
             Action::Kill => {
-                self.observations.kill_sent = true;
-                self.warden.request_kill();
+                self.observations.kill_requested = true;
+                self.warden.worker.request_kill();
             }
             Action::KillWarden => {
-                self.observations.forced = true;
+                self.observations.warden_killed = true;
                 self.warden.worker.kill();
             }
         }
         if before == after {
             return;
         }
-        if matches!(after, State::Delivering(_)) {
-            self.returned = Some(Stopwatch::start());
+        if matches!(after, RunState::Delivering(_)) {
+            self.since_return = Some(Stopwatch::start());
         }
-        if let (Some(returned), Some(started), State::Exiting(_)) = (self.returned, &mut self.started, after) {
-            // What its delivery took is not taken from the time that it has to exit.
-            started.deadline = started.deadline.plus(returned.elapsed());
+        if let (Some(since_return), Some(started), RunState::Exiting(_)) = (self.since_return, &mut self.started, after)
+        {
+            // The delivery doesn't shorten the time that it has to exit.
+            started.deadline = started.deadline.plus(since_return.elapsed());
         }
-        if matches!(after, State::Exiting(_)) {
-            self.left = Some(Stopwatch::start());
+        if matches!(after, RunState::Exiting(_)) {
+            self.since_outcome = Some(Stopwatch::start());
         }
         if let (None, Some(_), Some(started)) = (before.verdict(), after.verdict(), self.started) {
-            // The job's own account is the better one: what it says may wait here to be read.
-            let took = self.took.map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.begun.elapsed()));
+            // The time that the job measured is more exact: its message may have waited here to be read.
+            let took = self
+                .function_time
+                .map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.since_call.elapsed()));
             self.duration = match after.verdict() {
-                // A result counts that came within the moment in which the limit is acted on.
-                Some(Verdict::Completed) => took.min(self.spec.limit),
-                // The job's process starts its stopwatch a moment after its limit has begun.
-                Some(Verdict::Timeout) => took.max(self.spec.limit),
+                // A result that arrives just before the limit is enforced counts, and is not reported as over the limit.
+                Some(Verdict::Completed) => took.min(self.spec.timeout),
+                // The job's stopwatch starts a moment after its limit.
+                Some(Verdict::Timeout) => took.max(self.spec.timeout),
                 _ => took,
             };
         }
-        self.deadline = self.limit();
+        self.deadline = self.state_deadline();
     }
 
-    /// Asks the job to end: it has its grace period from here.
-    fn tell_to_end(&mut self) {
-        self.observations.asked = true;
+    /// Asks the job to stop, at which its grace period begins.
+    fn send_stop(&mut self) {
+        self.observations.stop_requested = true;
         self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Stop, 0).to_vec()));
         if self.spec.options.terminate == Some(Terminate::Signal) {
-            self.warden.request_terminate();
+            self.warden.worker.request_terminate();
         }
         let grace = self.spec.grace();
-        if let (State::Terminating(why), Some(started)) = (self.state, &mut self.started) {
-            // A deadline that was acted on late takes nothing off the grace period's end.
-            started.deadline = match why {
+        if let (RunState::Terminating(reason), Some(started)) = (self.state, &mut self.started) {
+            // After a timeout the grace period ends at a fixed time, even if the deadline was enforced late.
+            started.deadline = match reason {
                 StopReason::Timeout => started.deadline.plus(grace),
                 StopReason::TotalTimeout | StopReason::Cancelled => Deadline::after(grace),
             };
-            self.post(JobUpdate::Terminating(why));
+            self.store_update(JobUpdate::Terminating(reason));
         }
     }
 
-    /// Returns the limit of the state that has just been entered.
-    fn limit(&self) -> Deadline {
-        // A job that was not called has what is left of the time for its start.
+    /// Returns the deadline of the state that has just been entered.
+    fn state_deadline(&self) -> Deadline {
+        // A job that was not called has the rest of its time to start.
         let job = self.started.map_or(self.deadline, |started| started.deadline);
         match self.state {
-            State::Starting => self.deadline,
-            State::Running | State::StreamClosed | State::Terminating(_) => job,
-            State::Delivering(_) => Deadline::after(self.spec.delivery_limit),
-            State::Exiting(_) => job.later(Deadline::after(LEAVE_LEAST)).earlier(Deadline::after(LEAVE_LIMIT)),
-            State::Killing(_) => Deadline::after(KILL_LIMIT),
-            State::Reaping(_) | State::KillingWarden(_) => Deadline::after(REAP_LIMIT),
-            State::Searching(_) => Deadline::after(SEARCH_LIMIT),
-            State::Draining(_) => Deadline::after(DRAIN_LIMIT),
-            State::Done(_) => Deadline::after(Duration::MAX),
+            RunState::Starting => self.deadline,
+            RunState::Running | RunState::StreamClosed | RunState::Terminating(_) => job,
+            RunState::Delivering(_) => Deadline::after(self.spec.delivery_timeout),
+            RunState::Exiting(_) => job.later(Deadline::after(MIN_EXIT_LIMIT)).earlier(Deadline::after(EXIT_LIMIT)),
+            RunState::Killing(_) => Deadline::after(KILL_LIMIT),
+            RunState::Reaping(_) | RunState::KillingWarden(_) => Deadline::after(REAP_LIMIT),
+            RunState::Searching(_) => Deadline::after(SEARCH_LIMIT),
+            RunState::Draining(_) => Deadline::after(DRAIN_LIMIT),
+            RunState::Done(_) => Deadline::after(Duration::MAX),
         }
     }
 
-    /// Tells what came of it, and gives the warden back.
-    pub(super) fn conclude(mut self, pool: &mut WardenPool) -> RunReport {
+    /// Returns the report, and gives the warden back to the pool.
+    pub(super) fn finish(mut self, pool: &mut WardenPool) -> RunReport {
         let (mut stderr_tail, captured) = self.output.finish();
-        let last_words = self.warden.worker.stderr().finish(0);
+        let warden_stderr = self.warden.worker.stderr().finish(0);
         if stderr_tail.is_empty() {
-            stderr_tail = last_words;
+            stderr_tail = warden_stderr;
         }
         let unsent = self.warden.worker.unsent().or(self.stream.unsent());
         self.observations.unsent = unsent.map(io::Error::to_string);
         self.observations.out_of_memory =
             self.observations.was_killed() && pool.memory().has_seen_more_than(&self.memory_kills);
-        let (usage, sweep, swept_by) = self.observations.witnessed();
-        // What has escaped it once would be taken for the next job's.
-        let is_fit = !self.observations.forced && matches!(sweep, Sweep::Clean | Sweep::Killed(_));
-        pool.release(self.warden, is_fit);
-        // A run is concluded once it is done, and a run that is done has its verdict.
+        let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
+        // Leftovers that escaped the sweep would be taken for the next job's.
+        let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed(_));
+        pool.release(self.warden, if is_reusable { Fitness::Reusable } else { Fitness::Unfit });
+        // A run finishes once it is done, and then it has a verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::WardenLost);
-        let limits = Limits {
-            job: self.spec.limit,
-            list: self.spec.list_limit,
+        let limits = RunLimits {
+            job: self.spec.timeout,
+            list: self.spec.total_timeout,
             grace: self.spec.grace(),
-            start: self.spec.start_limit,
-            delivery: self.spec.delivery_limit,
+            start: self.spec.start_timeout,
+            delivery: self.spec.delivery_timeout,
             process: self.spec.options.limits,
         };
         let exit_failure = self.observations.exit_failure(limits.process, &stderr_tail).map(Box::new);
         let mut panics = self.observations.panics.clone();
-        let (outcome, late) = self.observations.conclude(verdict, limits, &stderr_tail);
-        remove_the_cause(&mut panics, &outcome, late.as_ref());
-        let went_well = matches!(outcome, Outcome::Ok(_)) && exit_failure.is_none();
-        let stderr_tail = if went_well { String::new() } else { stderr_tail };
+        let (outcome, late) = self.observations.outcome_and_late(verdict, limits, &stderr_tail);
+        remove_cause(&mut panics, &outcome, late.as_ref());
+        let is_success = matches!(outcome, Outcome::Ok(_)) && exit_failure.is_none();
+        let stderr_tail = if is_success { String::new() } else { stderr_tail };
         RunReport {
             outcome,
             late,

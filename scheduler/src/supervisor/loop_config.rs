@@ -1,0 +1,36 @@
+//! `LoopConfig`: the settings of an event loop.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::job_event::EventDetail;
+use super::token::CancelToken;
+use crate::options::OnFailure;
+
+/// The settings that hold for all jobs of an event loop.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopConfig {
+    /// How many jobs run at a time.
+    pub(crate) concurrency: NonZeroUsize,
+    /// How many jobs of each group run at a time.
+    pub(crate) group_limits: Box<[NonZeroUsize]>,
+    pub(crate) on_failure: OnFailure,
+    /// How long all jobs may take together.
+    pub(crate) total_timeout: Duration,
+    pub(crate) token: Option<CancelToken>,
+    pub(crate) detail: EventDetail,
+}
+
+impl LoopConfig {
+    /// Returns the settings for a single job.
+    pub(crate) fn for_one_job() -> Self {
+        Self {
+            concurrency: NonZeroUsize::MIN,
+            group_limits: Box::default(),
+            on_failure: OnFailure::Continue,
+            total_timeout: Duration::MAX,
+            token: None,
+            detail: EventDetail::FinishedOnly,
+        }
+    }
+}
