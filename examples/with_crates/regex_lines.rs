@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fancy_regex::RegexBuilder;
-use scheduler::{AnyJob, Scheduler, Status, job};
+use scheduler::{Scheduler, Status, job};
 
 /// A phrase, `and`, and the same phrase again.
 const PATTERN: &str = r"^((\w+\s?)+) and \1$";
@@ -31,10 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = arguments.next().map_or(own, PathBuf::from);
     let text = fs::read_to_string(&file)?;
 
-    let jobs = text.lines().enumerate().map(|(index, line)| {
-        let call = matches::job(pattern.clone(), line.to_owned());
-        (format!("{}", index + 1), AnyJob::from(call))
-    });
+    let jobs = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (format!("{}", index + 1), matches::job(pattern.clone(), line.to_owned())));
     let records = Scheduler::new().concurrency(2).run(jobs)?;
 
     for (record, line) in records.iter().zip(text.lines()) {

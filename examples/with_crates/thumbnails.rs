@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::{ImageError, ImageReader};
-use scheduler::{AnyJob, Scheduler, default_follow_up_logger, job};
+use scheduler::{Scheduler, default_follow_up_logger, job};
 use serde::{Deserialize, Serialize};
 
 const LARGEST: u32 = 96;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for image in images(&folder)? {
         let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let thumbnail = thumbnails.path().join(&name).with_extension("png");
-        jobs.push((name, AnyJob::from(shrink::job(image, thumbnail))));
+        jobs.push((name, shrink::job(image, thumbnail)));
     }
 
     let log_file = thumbnails.path().join("job_followups.log");

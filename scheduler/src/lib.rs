@@ -46,6 +46,7 @@
 //! | to run | call | it returns |
 //! |---|---|---|
 //! | a list | [`Scheduler::run`], [`Scheduler::run_async`] | a [`Record`] for each job, in input order |
+//! | one job for each input | [`Scheduler::map`] | a typed [`Run<T>`](Run) for each, in input order |
 //! | one job, in the background | [`Scheduler::spawn`] | a [`Handle<T>`](Handle), which returns a typed [`Run<T>`](Run) |
 //! | one job | [`run_job_with_timeout`], [`run_job_async`] | a typed [`Run<T>`](Run) |
 //! | a list, with a log of timeouts | [`schedule_jobs`] | a [`Record`] for each job |
