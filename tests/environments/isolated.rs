@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use scheduler_tests::profile::sample;
+
 use crate::try_cargo;
 
 /// Runs the tests, and returns what libtest has said of them.
@@ -72,7 +74,7 @@ fn a_panic_and_the_output_are_shown_as_those_of_any_test() {
 
 #[test]
 fn whatever_libtest_is_told() {
-    for flags in ["-- --test-threads=1", "-- --test-threads=16", "-- --format=terse"] {
+    for flags in sample(["-- --test-threads=1", "-- --test-threads=16", "-- --format=terse"], 3) {
         tried(&format!("--test isolated {flags}"), ALL);
     }
     let told = tried("--test isolated -- --nocapture --test-threads=1", ALL);

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use scheduler_tests::profile::sample;
 use scheduler_tests::skips::skipped;
 
 /// Runs Cargo in the workspace, and returns what it and all that it ran have printed.
@@ -54,7 +55,7 @@ fn assert_told(arguments: &str, variables: &[(&str, &str)], expected: &[&str]) {
 #[test]
 fn unit_tests_of_a_library_whatever_libtest_is_told() {
     let all = &["7 passed; 0 failed; 1 ignored"][..];
-    for (flags, variables, expected) in [
+    let cases = [
         ("", &[][..], all),
         ("-- --test-threads=1", &[], all),
         ("-- --test-threads=16", &[], all),
@@ -74,14 +75,15 @@ fn unit_tests_of_a_library_whatever_libtest_is_told() {
         ("-- --skip scheduler_runs_jobs_here", &[], &["6 passed; 0 failed; 1 ignored; 0 measured; 1 filtered out"]),
         ("-- nothing_has_this_name", &[], &["0 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out"]),
         ("-- --list", &[], &["tests::scheduler_runs_jobs_here: test", "8 tests, 0 benchmarks"]),
-    ] {
+    ];
+    for (flags, variables, expected) in sample(cases, 4) {
         assert_told(format!("test --locked -p library --lib {flags}").trim_end(), variables, expected);
     }
 }
 
 #[test]
 fn every_other_kind_of_target() {
-    for (arguments, expected) in [
+    let cases = [
         ("test --locked -p library --test integration", &["2 passed; 0 failed; 1 ignored"][..]),
         // Its name is made of raw identifiers.
         ("test --locked -p library --test integration -- --ignored", &["1 passed; 0 failed"]),
@@ -97,20 +99,22 @@ fn every_other_kind_of_target() {
         ("test --locked -p library --example example", &["1 passed; 0 failed"]),
         ("test --locked -p library --bench with_tests", &["2 passed; 0 failed"]),
         ("test --locked -p library --bench own_main_bench", &["1 passed of a benchmark"]),
-    ] {
+    ];
+    for (arguments, expected) in sample(cases, 2) {
         assert_told(arguments, &[], expected);
     }
 }
 
 #[test]
 fn optimised_and_without_unwinding() {
-    assert_told("test --locked --release -p library --lib", &[], &["7 passed; 0 failed; 1 ignored"]);
-    assert_told("run --locked --release -p binary", &[], &["panics abort: as it must"]);
-    assert_told(
-        "bench --locked -p library --bench own_main_bench",
-        &[],
-        &["1 passed of a benchmark, called with [\"--bench\"]"],
-    );
+    let cases = [
+        ("run --locked --release -p binary", &["panics abort: as it must"]),
+        ("test --locked --release -p library --lib", &["7 passed; 0 failed; 1 ignored"]),
+        ("bench --locked -p library --bench own_main_bench", &["1 passed of a benchmark, called with [\"--bench\"]"]),
+    ];
+    for (arguments, expected) in sample(cases, 3) {
+        assert_told(arguments, &[], expected);
+    }
 }
 
 /// A `main` of its own has no libtest to come by the entry: its copies would run what it runs, and so on without end.

@@ -10,6 +10,7 @@ use std::{fs, io};
 
 use scheduler::Sweep;
 use scheduler_tests::leftovers::{alive, new_tag};
+use scheduler_tests::profile::quick_or_full;
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
@@ -284,14 +285,18 @@ fn an_application_with_other_rights_than_its_caller_runs_no_job() {
 }
 
 #[test]
-fn thousands_of_runs_leak_nothing_in_the_application() {
-    let output = app("soaks", &["5", "fast", "hangs", "aborts", "fast", "fast", "fast", "fast", "fast"]).output();
-    let output = output.expect("the fixture is built");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let held: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("two maps");
-    for what in ["descriptors", "threads", "children"] {
-        assert_eq!(held[0][what], held[1][what], "{what}: {held}");
+fn many_runs_leak_nothing_in_the_application() {
+    let list = ["5", "fast", "hangs", "aborts", "fast", "fast", "fast", "fast", "fast"];
+    for (mode, jobs, rounds) in
+        [("soaks", &list[..], quick_or_full("40", "300")), ("soaks in single runs", &["5"], "100")]
+    {
+        let output = app(mode, jobs).env("APP_ROUNDS", rounds).output().expect("the fixture is built");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let held: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("two maps");
+        for what in ["descriptors", "threads", "children"] {
+            assert_eq!(held[0][what], held[1][what], "{mode}: {what}: {held}");
+        }
+        let [before, after] = [0, 1].map(|index| held[index]["pages"].as_u64().expect("a number"));
+        assert!(after < before + 256, "{mode}: memory grew by more than a MiB: {held}");
     }
-    let [before, after] = [0, 1].map(|index| held[index]["pages"].as_u64().expect("a number"));
-    assert!(after < before + 256, "memory grew by more than a MiB: {held}");
 }

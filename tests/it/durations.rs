@@ -10,6 +10,7 @@ use scheduler::{
     run_job_with_timeout, schedule_jobs, this_job,
 };
 use scheduler_tests::jobs::{fails, fast, hangs};
+use scheduler_tests::profile::{quick_or_full, sample};
 
 use crate::{PLENTY, WAIT_LIMIT};
 
@@ -64,11 +65,11 @@ fn a_list_takes_any_duration_in_any_setting_or_refuses_it() {
         ("cap", |scheduler, cap| scheduler.backoff(Backoff::exponential(Duration::ZERO, cap)), [false; 3]),
         ("both", |scheduler, both| scheduler.backoff(Backoff::exponential(both, both)), [false, false, true]),
     ];
-    for (what, set, refused) in settings {
+    for (what, set, refused) in sample(settings, 2) {
         for (duration, refused) in DURATIONS.into_iter().zip(refused) {
             let what = format!("{what} of {duration:?}");
             let clock = Instant::now();
-            for concurrency in [1, 2] {
+            for concurrency in quick_or_full(2..=2, 1..=2) {
                 let scheduler = set(Scheduler::new().concurrency(concurrency), duration);
                 let list = jobs![("a", fast), ("b", { retried() })];
                 assert_eq!(is_refused(&what, scheduler.run(list), two), refused, "{what}");

@@ -33,7 +33,9 @@ fn a_process_that_fails_after_its_outcome_keeps_the_outcome() {
     ] {
         for method in METHODS {
             let list = jobs![("a", returns_and_then(at_exit, false)), ("b", returns_and_then(at_exit, true))];
-            let records = Scheduler::new().timeout(PLENTY).start_method(method).run(list).expect("the input is fine");
+            // They mostly wait.
+            let scheduler = Scheduler::new().timeout(PLENTY).start_method(method).concurrency(2);
+            let records = scheduler.run(list).expect("the input is fine");
             let [value, error] = <[Record; 2]>::try_from(records).expect("two jobs, two records");
             assert_eq!(value.result::<i32>().expect("it returned"), 7);
             assert!(matches!(error.failure(), Some(Failure::Returned { .. })), "{error:?}");

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use scheduler::{Scheduler, jobs, run_job_with_timeout};
-use scheduler_tests::jobs::{fast, hangs};
+use scheduler::{Scheduler, jobs};
 use scheduler_tests::platform::HAS_WARDENS;
-use scheduler_tests::process_state::{ProcessState, descriptors, inspects_its_process};
+use scheduler_tests::process_state::{ProcessState, inspects_its_process};
 
-use crate::{METHODS, PLENTY};
+use crate::METHODS;
 
 /// Returns what jobs find, by every start method, the first ones and later ones of a list.
-fn process_state() -> impl Iterator<Item = ProcessState> {
+fn process_states() -> impl Iterator<Item = ProcessState> {
     METHODS.into_iter().flat_map(|method| {
         let list = jobs![("a", inspects_its_process), ("b", inspects_its_process), ("c", inspects_its_process)];
         let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
@@ -21,7 +20,7 @@ fn process_state() -> impl Iterator<Item = ProcessState> {
 
 #[test]
 fn a_job_sees_no_marker_and_neither_do_its_children() {
-    for found in process_state() {
+    for found in process_states() {
         assert_eq!(found.markers, [""; 0]);
         assert_eq!(found.markers_of_children, "");
     }
@@ -29,7 +28,7 @@ fn a_job_sees_no_marker_and_neither_do_its_children() {
 
 #[test]
 fn a_job_has_empty_standard_input_and_leads_its_own_session_or_group() {
-    for found in process_state() {
+    for found in process_states() {
         assert_eq!(found.stdin, 0);
         assert_eq!(found.descriptors[&0], "/dev/null");
         let [process, session, group] = found.ids;
@@ -39,7 +38,7 @@ fn a_job_has_empty_standard_input_and_leads_its_own_session_or_group() {
 
 #[test]
 fn a_job_starts_with_default_signals() {
-    for found in process_state() {
+    for found in process_states() {
         let handled = assert_plain_signals(&found);
         assert_eq!(handled, [libc::SIGBUS, libc::SIGSEGV], "the standard library's own");
     }
@@ -61,7 +60,7 @@ pub(crate) fn assert_plain_signals(found: &ProcessState) -> Vec<i32> {
 
 #[test]
 fn a_job_and_its_children_inherit_no_descriptors() {
-    for found in process_state() {
+    for found in process_states() {
         // The one through which the job tells its outcome is closed when it executes something.
         let unexpected: BTreeMap<_, _> = found.descriptors.iter().filter(|(number, _)| **number > 2).collect();
         // Without a warden there is one more, by which the job's process notices that the application is gone.
@@ -76,7 +75,7 @@ fn a_job_and_its_children_inherit_no_descriptors() {
 
 #[test]
 fn a_copy_gets_only_the_arguments_that_libtest_needs() {
-    let arguments = process_state().next().expect("there are several").arguments;
+    let arguments = process_states().next().expect("there are several").arguments;
     let (entry, flags) = arguments.split_first().expect("the name of a test stands first");
     // Any test will do that runs jobs; which of them it is, nobody needs to know.
     let entries = [
@@ -86,19 +85,4 @@ fn a_copy_gets_only_the_arguments_that_libtest_needs() {
     ];
     assert!(entries.contains(&entry.as_str()), "{entry}");
     assert_eq!(flags, ["--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
-}
-
-#[test]
-fn many_runs_leak_no_descriptors() {
-    let run = || {
-        run_job_with_timeout(fast::job(), PLENTY).expect("the input is fine");
-        let late = hangs::job().timeout(std::time::Duration::from_millis(5));
-        run_job_with_timeout(late, PLENTY).expect("the input is fine");
-    };
-    run();
-    // Other tests of this process run jobs meanwhile; what grows with the number of runs stands out all the same.
-    let before = descriptors().expect("/proc is mounted").len();
-    (0..100).for_each(|_| run());
-    let after = descriptors().expect("/proc is mounted").len();
-    assert!(after < before + 100, "{before} descriptors before, {after} after 200 runs");
 }

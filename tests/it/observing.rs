@@ -13,6 +13,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
 use scheduler_tests::platform::{HAS_WARDENS, swept};
+use scheduler_tests::profile::quick_or_full;
 
 use crate::{METHODS, PLENTY};
 
@@ -201,10 +202,11 @@ impl Observer for HearsOfTheFirst {
 #[test]
 fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let heard = Arc::new(HearsOfTheFirst::default());
-    let list: Vec<_> = (0..200).map(|id| (id.to_string(), begins::job())).collect();
-    let scheduler = Scheduler::new().concurrency(200).timeout(PLENTY).observer(Arc::clone(&heard));
+    let count = quick_or_full(100, 200);
+    let list: Vec<_> = (0..count).map(|id| (id.to_string(), begins::job())).collect();
+    let scheduler = Scheduler::new().concurrency(count).timeout(PLENTY).observer(Arc::clone(&heard));
     let records = scheduler.run(list).expect("the input is fine");
     let heard = heard.0.lock().expect("nobody panicked with it").expect("the first one was called");
-    let began: SystemTime = records[150].result().expect("it ran");
+    let began: SystemTime = records[count / 4 * 3].result().expect("it ran");
     assert!(heard < began, "the first one was heard of {:?} later", heard.duration_since(began));
 }

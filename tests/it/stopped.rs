@@ -12,7 +12,8 @@ use crate::parent_death::Ready;
 use crate::wait_until;
 
 /// The limits of the jobs that are tried: enough for all of them to begin, on a busy machine as well.
-const LIMITS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
+const LIMITS: [Duration; 4] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
 /// How long the application is stopped after that: much longer than any time that it may measure wrongly.
 const AFTERWARDS: Duration = Duration::from_secs(4);
 /// How much later than its limit a job may be killed, on a busy machine.

@@ -1,6 +1,6 @@
 //! Stress: jobs of every kind from several threads at once, for as long as one likes.
 //!
-//! Ten seconds, unless `SCHEDULER_STRESS_SECONDS` says otherwise. Limits are so short that most jobs are stopped in the
+//! That is three seconds in the quick profile and ten in the full one, or what `SCHEDULER_STRESS_SECONDS` sets. Limits are so short that most jobs are stopped in the
 //! middle of something, and what must hold is what always must: each call has a record, and nothing survives.
 
 use std::hash::{BuildHasher, RandomState};
@@ -12,6 +12,7 @@ use scheduler::{Scheduler, Status, Sweep, jobs};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{big, echo, fast};
 use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
+use scheduler_tests::profile::quick_or_full;
 
 use crate::METHODS;
 
@@ -78,7 +79,8 @@ fn one_batch(dice: &mut Dice) {
 
 #[test]
 fn no_record_is_lost_and_no_process_survives() {
-    let seconds = std::env::var("SCHEDULER_STRESS_SECONDS").map_or(10, |seconds| seconds.parse().expect("a number"));
+    let seconds = std::env::var("SCHEDULER_STRESS_SECONDS")
+        .map_or(quick_or_full(3, 10), |seconds| seconds.parse().expect("a number"));
     let clock = Instant::now();
     let batches = AtomicUsize::new(0);
     thread::scope(|scope| {

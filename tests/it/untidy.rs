@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use scheduler_tests::leftovers::{FAMILY, alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
+use scheduler_tests::profile::sample;
 use serde_json::{Value, json};
 
 use crate::application::methods;
@@ -43,22 +44,52 @@ fn report_after(early: &str, what: &str, method: &str, rest: &[&str]) -> Value {
 
 const SUBSETS: [&str; 7] = ["0", "1", "2", "01", "02", "12", "012"];
 
+/// Returns the start methods, each with every set of closed standard streams; in the quick profile, a sample of them.
+fn closed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    sample(methods().flat_map(|method| SUBSETS.map(|closed| (method, closed))), 3)
+}
+
+/// Asserts that every job has run of an application that closes standard streams.
+#[track_caller]
+fn assert_all_ran(what: &str, report: &Value) {
+    for (index, record) in report["records"].as_array().expect("there are records").iter().enumerate() {
+        match index % 5 {
+            2 => assert_eq!(record["status"], "timeout", "{what}: {record}"),
+            4 => assert_eq!(record["status"], "ok", "{what}: {record}"),
+            _ => assert_eq!(record["result"], true, "{what}: {record}"),
+        }
+    }
+    assert_eq!(report["captured"], "printed\n", "{what}");
+    assert_eq!(report["spawned"], json!(vec![true; 6]), "{what}");
+}
+
 #[test]
 fn jobs_run_whichever_standard_streams_the_application_has_closed() {
-    for method in methods() {
-        for closed in SUBSETS {
-            let report = report("closes", method, &[closed]);
-            let records = report["records"].as_array().expect("there are records");
-            for (index, record) in records.iter().enumerate() {
-                match index % 5 {
-                    2 => assert_eq!(record["status"], "timeout", "{closed}: {record}"),
-                    4 => assert_eq!(record["status"], "ok", "{closed}: {record}"),
-                    _ => assert_eq!(record["result"], true, "{closed}: {record}"),
-                }
-            }
-            assert_eq!(report["captured"], "printed\n", "{closed}");
-            assert_eq!(report["spawned"], json!(vec![true; 6]), "{closed}");
+    for (method, closed) in closed() {
+        let report = report("closes", method, &[closed]);
+        assert_all_ran(closed, &report);
+        if cfg!(target_os = "linux") {
+            assert_numbers_stay_closed(closed, &report);
         }
+    }
+}
+
+/// Asserts that the standard streams that the application has closed stay closed: no descriptor of the scheduler takes one
+/// of their numbers.
+#[track_caller]
+fn assert_numbers_stay_closed(closed: &str, report: &Value) {
+    let was_closed = |number: usize| closed.contains(&number.to_string());
+    let meanwhile = report["meanwhile"][0].as_array().expect("a job was killed");
+    for (number, stream) in meanwhile.iter().enumerate() {
+        assert_eq!(stream.is_null(), was_closed(number), "{closed}: {meanwhile:?}");
+    }
+    for inspects in [4, 9] {
+        let streams = &report["records"][inspects]["result"];
+        assert_eq!(streams[0], "/dev/null", "{closed}: {streams}");
+        let stdout = streams[1].as_str().expect("it is open");
+        assert_eq!(stdout == "/dev/null", was_closed(1), "{closed}: {streams}");
+        let stderr = streams[2].as_str().expect("it is open");
+        assert!(stderr.starts_with("pipe:"), "{closed}: {streams}");
     }
 }
 
@@ -66,21 +97,10 @@ fn jobs_run_whichever_standard_streams_the_application_has_closed() {
 #[test]
 fn jobs_run_whatever_main_does_to_the_standard_streams() {
     let steps = ["closes 0", "closes 1", "closes 2", "closes 012", "replaces 0", "replaces 012"];
-    for (thread, method) in methods().map(|method| ("", method)).chain([("starts_a_thread,", "")]) {
-        for step in steps {
-            let early = format!("{thread}{step}");
-            let report = report_after(&early, "closes", method, &[""]);
-            let records = report["records"].as_array().expect("there are records");
-            for (index, record) in records.iter().enumerate() {
-                match index % 5 {
-                    2 => assert_eq!(record["status"], "timeout", "{early}: {record}"),
-                    4 => assert_eq!(record["status"], "ok", "{early}: {record}"),
-                    _ => assert_eq!(record["result"], true, "{early}: {record}"),
-                }
-            }
-            assert_eq!(report["captured"], "printed\n", "{early}");
-            assert_eq!(report["spawned"], json!(vec![true; 6]), "{early}");
-        }
+    let starts = methods().map(|method| ("", method)).chain([("starts_a_thread,", "")]);
+    let cases = starts.flat_map(|(thread, method)| steps.map(|step| (format!("{thread}{step}"), method)));
+    for (early, method) in sample(cases, 5) {
+        assert_all_ran(&early, &report_after(&early, "closes", method, &[""]));
     }
 }
 
@@ -105,52 +125,32 @@ fn a_copy_that_can_no_longer_do_its_work_at_init_says_so_and_ends() {
 #[test]
 fn a_copy_that_hangs_before_init_takes_only_its_start_timeout() {
     for method in methods() {
-        let report = report_after("hangs_as_a_copy", "starts in vain", method, &[]);
-        let took = report["took"].as_f64().expect("seconds");
         // Of three jobs, or of one fork server.
         let expected = if method == "forks" { 0.3 } else { 0.9 };
-        assert!((expected..expected + 2.0).contains(&took), "{method}: {report}");
-        assert!(report.to_string().contains("not reach `scheduler::init()`"), "{report}");
-    }
-}
-
-/// What the application has closed stays closed: none of its numbers is taken by a descriptor of ours.
-#[cfg(target_os = "linux")]
-#[test]
-fn no_descriptor_takes_the_number_of_a_standard_stream() {
-    for method in methods() {
-        for closed in SUBSETS {
-            let report = report("closes", method, &[closed]);
-            let was_closed = |number: usize| closed.contains(&number.to_string());
-            let meanwhile = report["meanwhile"][0].as_array().expect("a job was killed");
-            for (number, stream) in meanwhile.iter().enumerate() {
-                assert_eq!(stream.is_null(), was_closed(number), "{closed}: {meanwhile:?}");
-            }
-            for looks in [4, 9] {
-                let streams = &report["records"][looks]["result"];
-                assert_eq!(streams[0], "/dev/null", "{closed}: {streams}");
-                let stdout = streams[1].as_str().expect("it is open");
-                assert_eq!(stdout == "/dev/null", was_closed(1), "{closed}: {streams}");
-                let stderr = streams[2].as_str().expect("it is open");
-                assert!(stderr.starts_with("pipe:"), "{closed}: {streams}");
-            }
-        }
+        // A machine that is busy with other tests may take longer, though not each time.
+        let mut reports =
+            std::iter::repeat_with(|| report_after("hangs_as_a_copy", "starts in vain", method, &[])).take(5);
+        let is_in_time = |report: &Value| {
+            let took = report["took"].as_f64().expect("seconds");
+            assert!(took >= expected, "{method}: {report}");
+            assert!(report.to_string().contains("not reach `scheduler::init()`"), "{report}");
+            took < expected + 2.0
+        };
+        assert!(reports.any(|report| is_in_time(&report)), "{method}: it took longer each time");
     }
 }
 
 #[test]
 fn nothing_survives_an_application_without_standard_streams() {
-    for method in methods() {
-        for closed in SUBSETS {
-            let (folder, tag) = (tempfile::tempdir().expect("a temporary folder"), new_tag());
-            let (mut command, _) = untidy("closes", method, folder.path());
-            let mut app = command.args([closed, &tag]).env(FAMILY, &tag).spawn().expect("it is built");
-            // The application, a warden if there are such, a job and its daemon.
-            wait_until("the job has left its daemon", || alive(&tag).len() == if HAS_WARDENS { 4 } else { 3 });
-            app.kill().expect("it is ours");
-            app.wait().expect("it is ours");
-            wait_until("all is gone", || alive(&tag).is_empty());
-        }
+    for (method, closed) in closed() {
+        let (folder, tag) = (tempfile::tempdir().expect("a temporary folder"), new_tag());
+        let (mut command, _) = untidy("closes", method, folder.path());
+        let mut app = command.args([closed, &tag]).env(FAMILY, &tag).spawn().expect("it is built");
+        // The application, its warden if there is one, a job and its daemon.
+        wait_until("the job has left its daemon", || alive(&tag).len() == if HAS_WARDENS { 4 } else { 3 });
+        app.kill().expect("it is ours");
+        app.wait().expect("it is ours");
+        wait_until("all is gone", || alive(&tag).is_empty());
     }
 }
 

@@ -22,7 +22,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Containment, Handle, Outcome, Record, Scheduler, StartMethod};
+use scheduler::{AnyJob, Containment, Handle, Outcome, Record, Scheduler, StartMethod, run_job_with_timeout};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leftovers::{FAMILY, Leftover, alive};
@@ -105,9 +105,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         }
-        "soaks" => {
-            let rounds = std::iter::repeat_n(jobs, 300).map(|jobs| scheduler.run(jobs));
-            println!("{}", serde_json::to_string(&oddity::held_before_and_after(rounds)?)?);
+        "soaks" | "soaks in single runs" => {
+            let round = || {
+                if mode == "soaks" {
+                    scheduler.run(jobs.clone()).map(drop)
+                } else {
+                    run_job_with_timeout(fast::job(), Duration::MAX)?;
+                    run_job_with_timeout(hangs::job(), timeout).map(drop)
+                }
+            };
+            round()?;
+            let before = oddity::held()?;
+            for _ in 1..std::env::var("APP_ROUNDS")?.parse()? {
+                round()?;
+            }
+            println!("{}", serde_json::to_string(&[before, oddity::held()?])?);
             Ok(())
         }
         _ if std::env::var("APP_CALLS").as_deref() == Ok("spawn") => {

@@ -1,10 +1,7 @@
 //! What can be odd about the application anywhere.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io;
-
-use scheduler::Record;
 
 /// What the application has done to itself by the time it runs jobs: most of that is Linux's own.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {
@@ -35,13 +32,7 @@ fn at_a_console(mode: &str) -> io::Result<()> {
     std::process::exit(0)
 }
 
-/// What an application holds only Linux tells.
+/// Fails: only on Linux a process can list what it holds.
 pub(crate) fn held() -> io::Result<BTreeMap<&'static str, usize>> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn held_before_and_after(
-    _: impl Iterator<Item = Result<Vec<Record>, scheduler::Error>>,
-) -> Result<[BTreeMap<&'static str, usize>; 2], Box<dyn Error>> {
-    Err("what an application holds only Linux tells".into())
 }

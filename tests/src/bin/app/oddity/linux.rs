@@ -1,11 +1,8 @@
 //! What is odd about the application on Linux.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs;
 use std::io;
-
-use scheduler::Record;
 
 /// What the application has done to itself by the time it runs jobs.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {
@@ -103,18 +100,6 @@ fn deny_pidfds() -> io::Result<()> {
 
 fn done(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Returns what this process held after the first of the rounds, and after the last.
-pub(crate) fn held_before_and_after(
-    mut rounds: impl Iterator<Item = Result<Vec<Record>, scheduler::Error>>,
-) -> Result<[BTreeMap<&'static str, usize>; 2], Box<dyn Error>> {
-    rounds.next().transpose()?;
-    let before = held()?;
-    for records in rounds {
-        records?;
-    }
-    Ok([before, held()?])
 }
 
 /// Returns what this process holds.
