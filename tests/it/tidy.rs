@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use paths::{Modules, without_tests};
+use paths::Modules;
 
 /// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
 const FLOORS: [&[&str]; 16] = [
@@ -45,6 +45,12 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     files(folder, &["rs"])
 }
 
+/// Returns the sources without their tests, of which large ones stand in a file of their own.
+fn code(folder: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+    let files = sources(folder).into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
+    files.map(|(path, text)| (path, text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()))
+}
+
 /// Returns the files with these extensions in a folder, but not those that Cargo or Git has made.
 fn files(folder: &Path, extensions: &[&str]) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
@@ -66,7 +72,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<(PathBuf, String)> {
 fn modules() -> &'static Modules {
     static MODULES: LazyLock<Modules> = LazyLock::new(|| {
         let src = root().join("scheduler/src");
-        Modules::new(&src, &sources(&src))
+        Modules::new(&src, code(&src))
     });
     &MODULES
 }
@@ -140,8 +146,7 @@ fn the_files_of_a_folder_import_in_no_circle() {
 fn only_platform_modules_have_platform_conditions() {
     let src = root().join("scheduler/src");
     let mut differ = BTreeSet::new();
-    for (path, text) in sources(&src) {
-        let code = without_tests(&text);
+    for (path, code) in code(&src) {
         let code = code.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
         let mut conditions = code.filter(|line| line.contains("cfg(") || line.contains("cfg!("));
         if conditions
@@ -217,9 +222,9 @@ const PLATFORMS: [&[&str]; 3] =
 fn no_two_types_have_the_same_name() {
     let src = root().join("scheduler/src");
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, text) in sources(&src).iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+    for (path, code) in code(&src) {
         let file = path.strip_prefix(&src).expect("it was found there").display().to_string();
-        for line in without_tests(text).lines() {
+        for line in code.lines() {
             let line = line.strip_prefix("pub(in crate::process) ").unwrap_or(line);
             let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub(super) ")).unwrap_or(line);
             let line = line.strip_prefix("pub ").unwrap_or(line);
@@ -286,11 +291,9 @@ fn every_file_begins_with_its_subject() {
 fn no_file_has_more_than_450_lines_of_code() {
     for package in ["scheduler/src", "scheduler-macros/src", "tests/src", "tests/it", "tests/environments", "examples"]
     {
-        for (path, text) in sources(&root().join(package)) {
-            let code = without_tests(&text).lines().count();
-            // The tests of a module may stand in a file of their own.
-            let code = if path.ends_with("tests.rs") { 0 } else { code };
-            assert!(code <= 450, "{} has {code} lines", path.display());
+        for (path, code) in code(&root().join(package)) {
+            let lines = code.lines().count();
+            assert!(lines <= 450, "{} has {lines} lines", path.display());
         }
     }
 }

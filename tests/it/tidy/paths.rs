@@ -1,7 +1,7 @@
 //! The modules of a crate and the paths that their code names, as far as the rules need them: no macro is expanded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A path from the root of the crate, such as `["wire", "frame", "Frame"]`.
 pub(super) type Names = Vec<String>;
@@ -16,7 +16,7 @@ pub(super) struct Modules {
 
 impl Modules {
     /// Reads them from the files of `src`.
-    pub(super) fn new<'a>(src: &Path, files: impl IntoIterator<Item = &'a (std::path::PathBuf, String)>) -> Self {
+    pub(super) fn new(src: &Path, files: impl Iterator<Item = (PathBuf, String)>) -> Self {
         let mut code = BTreeMap::new();
         for (path, text) in files {
             let relative = path.strip_prefix(src).expect("it was found there").with_extension("");
@@ -24,9 +24,7 @@ impl Modules {
             if module.last().is_some_and(|last| last == "mod" || last == "lib") {
                 module.pop();
             }
-            if module.last().is_none_or(|last| last != "tests") {
-                code.insert(module, tokens(without_tests(text)));
-            }
+            code.insert(module, tokens(&text));
         }
         let imports = code.iter().map(|(module, tokens)| (module.clone(), imports(module, tokens))).collect();
         Self { code, imports }
@@ -73,11 +71,6 @@ impl Modules {
         is_declared
             || imports().any(|(import, target)| import == name || (import == "*" && self.declares(target, name)))
     }
-}
-
-/// Returns the code of a file before the tests in it.
-pub(super) fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
 }
 
 /// Splits code into names and other characters, without comments and texts.
