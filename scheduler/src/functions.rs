@@ -9,10 +9,9 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
-use crate::record::{Record, RunReport};
+use crate::record::{Record, Run, RunReport};
 use crate::settings::Settings;
 use crate::supervisor::{JobEvent, ListThread, LoopConfig, SharedPool, supervise_one};
-use crate::typed::Run;
 
 /// Runs one job in a process of its own, for no longer than `timeout`.
 ///

@@ -7,10 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::Checkpoint;
-use crate::outcome::Panic;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameError, FrameKind, FrameReader, ReadStep, StreamMark};
-use crate::wire::message::{ExitReport, FailureMessage, Request};
+use crate::wire::message::{ExitReport, FailureMessage, Raised, Request};
 use crate::wire::value::Encoding;
 
 /// The version in each header.
@@ -184,5 +183,5 @@ pub fn saved(message: &impl Message) -> Vec<u8> {
 /// Decodes a panic.
 #[must_use]
 pub fn panic(bytes: &[u8]) -> Option<impl Message + use<>> {
-    decode::<Panic>(bytes)
+    decode::<Raised>(bytes)
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::error::Error;
-use crate::record::RunReport;
+use crate::record::{Run, RunReport};
 use crate::spawner::HandleParts;
 use crate::supervisor::StopMode;
-use crate::typed::Run;
 use crate::wire::codec::CodecError;
 
 /// A handle to a job that [`Scheduler::spawn`](crate::Scheduler::spawn) has queued: waits for it, cancels it or kills it.

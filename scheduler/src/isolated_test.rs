@@ -55,11 +55,8 @@ enum TestResult {
 }
 
 fn evaluate(report: RunReport) -> TestResult {
-    let left = leftovers(&report.sweep).or_else(|| {
-        report
-            .exit_failure
-            .as_ref()
-            .map(|failure| format!("the test's process failed after the test had ended: {failure}"))
+    let left = leftovers(report.sweep()).or_else(|| {
+        report.exit_failure().map(|failure| format!("the test's process failed after the test had ended: {failure}"))
     });
     match (report.outcome, left) {
         (Outcome::Timeout(overrun), _) => TestResult::Failed(format!("the test was {overrun}")),
@@ -78,7 +75,7 @@ fn evaluate(report: RunReport) -> TestResult {
 /// Returns a description of the processes that the test left running.
 fn leftovers(sweep: &Sweep) -> Option<String> {
     // Where completeness can't be verified, the leftovers that were found count.
-    let has_leftovers = matches!(sweep, Sweep::Killed(_) | Sweep::Escaped(_) | Sweep::Unproved { killed: 1.. });
+    let has_leftovers = matches!(sweep, Sweep::Killed { .. } | Sweep::Escaped { .. } | Sweep::Unproved { killed: 1.. });
     has_leftovers.then(|| format!("the test left something running: {sweep}"))
 }
 
@@ -99,8 +96,14 @@ mod tests {
     use super::*;
     use crate::outcome::{Overrun, Panic};
 
+    fn report(outcome: Outcome<Vec<u8>>) -> RunReport {
+        RunReport { outcome, ..RunReport::not_begun(Failure::Exited { code: 0 }) }
+    }
+
     fn judged(outcome: Outcome<Vec<u8>>, sweep: Sweep) -> TestResult {
-        evaluate(RunReport { outcome, sweep, ..RunReport::not_begun(Failure::Exited { code: 0 }) })
+        let mut report = report(outcome);
+        report.details.sweep = sweep;
+        evaluate(report)
     }
 
     fn returned(passed: bool) -> Outcome<Vec<u8>> {
@@ -116,8 +119,8 @@ mod tests {
         assert_eq!(judged(returned(true), Sweep::Clean), TestResult::Passed);
         assert_eq!(judged(returned(false), Sweep::Clean), failed("the test returned what indicates a failure"));
         let line = "the test left something running: 2 processes were left behind and killed";
-        assert_eq!(judged(returned(true), Sweep::Killed(2)), failed(line));
-        assert!(matches!(judged(returned(true), Sweep::Escaped(vec![7])), TestResult::Failed(_)));
+        assert_eq!(judged(returned(true), Sweep::Killed { count: 2 }), failed(line));
+        assert!(matches!(judged(returned(true), Sweep::Escaped { pids: vec![7] }), TestResult::Failed(_)));
         assert!(matches!(judged(returned(true), Sweep::Unproved { killed: 1 }), TestResult::Failed(_)));
         // A test that kills its own warden fails for that; one whose warden was killed from outside does not.
         assert_eq!(judged(returned(true), Sweep::Unproved { killed: 0 }), TestResult::Passed);
@@ -126,8 +129,9 @@ mod tests {
     #[test]
     fn a_test_fails_whose_process_fails_after_it() {
         let finished = |outcome| {
-            let exit_failure = Some(Box::new(Failure::BadExit { code: 3 }));
-            RunReport { outcome, exit_failure, ..RunReport::not_begun(Failure::Exited { code: 0 }) }
+            let mut report = report(outcome);
+            report.details.exit_failure = Some(Box::new(Failure::BadExit { code: 3 }));
+            report
         };
         let line = "the test's process failed after the test had ended: exited with code 3 after its outcome";
         assert_eq!(evaluate(finished(returned(true))), failed(line));
@@ -143,13 +147,13 @@ mod tests {
             Outcome::Error(Failure::Panicked(Panic { message, location, thread, backtrace }))
         };
         assert_eq!(judged(panic(), Sweep::Clean), TestResult::Panicked("oh".to_owned()));
-        assert!(matches!(judged(panic(), Sweep::Killed(1)), TestResult::Failed(_)));
+        assert!(matches!(judged(panic(), Sweep::Killed { count: 1 }), TestResult::Failed(_)));
     }
 
     #[test]
     fn a_test_that_is_stopped_or_exits_fails_with_the_reason() {
         let overran = Outcome::Timeout(Overrun::new(Duration::from_secs(5), Duration::ZERO, None));
-        assert_eq!(judged(overran, Sweep::Killed(3)), failed("the test was stopped at its timeout of 5s"));
+        assert_eq!(judged(overran, Sweep::Killed { count: 3 }), failed("the test was stopped at its timeout of 5s"));
         let exited = Outcome::Error(Failure::Exited { code: 0 });
         let TestResult::Failed(line) = judged(exited, Sweep::Clean) else { panic!("an exit is no success") };
         assert!(line.starts_with("the test ended without a verdict: "), "{line}");

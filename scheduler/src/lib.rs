@@ -152,7 +152,7 @@ mod spawner;
 mod supervisor;
 mod sync;
 pub mod this_job;
-mod typed;
+mod typed_results;
 mod wire;
 
 #[doc(hidden)]
@@ -178,14 +178,14 @@ pub use crate::observer::Observer;
 pub use crate::observer::Tracing;
 pub use crate::options::{Backoff, Cause, Containment, OnFailure, Output, StartMethod, Terminate};
 pub use crate::outcome::{
-    Attempt, Captured, Failure, Location, Outcome, Overrun, Panic, Piece, StandardStream, Status, Sweep, SweptBy, Usage,
+    Attempt, Captured, Failure, Location, Outcome, Overrun, Panic, ParseStatusError, Piece, StandardStream, Status,
+    Sweep, SweptBy, Usage,
 };
-pub use crate::record::Record;
+pub use crate::record::{Record, Run};
 pub use crate::registry::{Entry, Parameter, registry};
 pub use crate::result_codec::JobResult;
 pub use crate::running::Running;
 pub use crate::supervisor::CancelToken;
-pub use crate::typed::Run;
 
 #[doc = include_str!("docs/job.md")]
 ///

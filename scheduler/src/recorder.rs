@@ -134,7 +134,7 @@ pub(crate) fn record_and_follow_up(
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
     observers.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
-    if let Outcome::Timeout(overrun) = &record.outcome {
+    if let Outcome::Timeout(overrun) = &record.run.outcome {
         let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
         let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
         return followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source));
@@ -148,66 +148,13 @@ pub(crate) fn record_and_follow_up(
 /// and it makes one.
 pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> Record {
     let output = call.entry.output();
-    let checked = |bytes: Vec<u8>| match output.revive(&bytes) {
+    let run = report.and_then(|mut bytes| match output.revive(&bytes) {
         Ok(value) => {
             panic_guard::discard(value);
-            Ok(bytes.into_boxed_slice())
+            bytes.shrink_to_fit();
+            Ok(bytes)
         }
         Err(error) => Err(undecodable(&error)),
-    };
-    let outcome = report.outcome.and_then(checked);
-    Record {
-        job_id,
-        job: call.name(),
-        outcome,
-        late: report.late.map(|late| late.and_then(checked)),
-        output,
-        started_at: report.started_at,
-        duration: report.duration,
-        usage: report.usage,
-        sweep: report.sweep,
-        swept_by: report.swept_by,
-        stderr_tail: report.stderr_tail.into_boxed_str(),
-        exit_failure: report.exit_failure,
-        panics: report.panics,
-        captured: report.captured.map(Box::new),
-        attempts: report.attempts,
-        checkpoint: report.checkpoint,
-    }
-}
-
-/// Returns the report of a record.
-pub(crate) fn into_report(record: Record) -> RunReport {
-    let Record {
-        outcome,
-        late,
-        started_at,
-        duration,
-        usage,
-        sweep,
-        swept_by,
-        stderr_tail,
-        exit_failure,
-        panics,
-        captured,
-        attempts,
-        checkpoint,
-        ..
-    } = record;
-    let outcome = outcome.and_then(|bytes| Ok(bytes.into_vec()));
-    RunReport {
-        outcome,
-        late: late.map(|late| late.and_then(|bytes| Ok(bytes.into_vec()))),
-        started_at,
-        duration,
-        usage,
-        sweep,
-        swept_by,
-        stderr_tail: stderr_tail.into_string(),
-        exit_failure,
-        panics,
-        captured: captured.map(|captured| *captured),
-        attempts,
-        checkpoint,
-    }
+    });
+    Record { job_id, job: call.name(), output, run }
 }

@@ -17,7 +17,7 @@ use crate::options::OnFailure;
 use crate::panic_guard::guarded;
 use crate::process::{Origin, PerProcess};
 use crate::record::RunReport;
-use crate::recorder::{Subject, into_report, make_record, notify, record_and_follow_up};
+use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
 use crate::settings::Settings;
 use crate::supervisor::{EventDetail, JobEvent, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
@@ -214,7 +214,7 @@ impl Notifier {
             if let Some(report) = report {
                 let record = make_record(job.job_id.clone(), &job.call, report);
                 let report = match record_and_follow_up(&mut self.observers, job.key, &record, &*self.follow_up) {
-                    Ok(()) => Ok(into_report(record)),
+                    Ok(()) => Ok(record.run),
                     Err(error) => Err(error.with_records(vec![record])),
                 };
                 self.fail_on_drop.jobs.complete(number, report);

@@ -32,10 +32,10 @@ fn each_fails_alone_and_says_how() {
     for (name, expected) in [
         ("returns_an_error", "Error: Custom { kind: Other, error: \"there is no such thing\" }\n"),
         ("hangs", "began to hang\nthe test was stopped at its timeout of 100ms\n"),
-        ("aborts", "the test ended without a verdict: ended by signal 6 (SIGABRT)\n"),
+        ("aborts", "the test ended without a verdict: killed by signal 6 (SIGABRT)\n"),
         (
             "aborts_as_its_process_exits",
-            "the test's process failed after the test had ended: ended by signal 6 (SIGABRT)\n",
+            "the test's process failed after the test had ended: killed by signal 6 (SIGABRT)\n",
         ),
         ("overflows", "the test ended without a verdict: stack overflow: "),
         ("exits", "the test ended without a verdict: exited with code 0 before it gave a result\n"),

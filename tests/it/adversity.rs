@@ -8,11 +8,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use scheduler::Sweep;
 use scheduler_tests::leftovers::{alive, new_tag};
 use scheduler_tests::profile::quick_or_full;
 use scheduler_tests::skips::skipped;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::application::{APP, app, app_at, copy_to, records, run, sweeps};
 
@@ -54,11 +53,12 @@ fn without_proc_jobs_run_and_nothing_survives_them() {
     let Some(mut command) = unshared(WITHOUT_PROC, "", &jobs) else { return };
     let output = command.output().expect("the fixture is built");
     // The end of the first process of a namespace ends the others, too: what the records say is what counts.
-    assert_eq!(sweeps(&output), [Sweep::Clean, Sweep::Killed(1), Sweep::Clean]);
+    let killed = json!({"kind": "killed", "killed": 1});
+    assert_eq!(sweeps(&output), [json!({"kind": "clean"}), killed, json!({"kind": "clean"})]);
     let records = records(&output);
     assert_eq!(records[0]["result"], 42);
     assert_eq!(records[1]["status"], "timeout");
-    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+    assert_eq!(records[2]["error"], "killed by signal 6 (SIGABRT)");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn where_other_users_processes_are_hidden_jobs_run_and_nothing_survives_them() {
         return;
     };
     let output = command.output().expect("the fixture is built");
-    assert_eq!(sweeps(&output), [Sweep::Clean, Sweep::Killed(1)]);
+    assert_eq!(sweeps(&output), [json!({"kind": "clean"}), json!({"kind": "killed", "killed": 1})]);
     let records = records(&output);
     assert_eq!((&records[0]["result"], &records[1]["status"]), (&42.into(), &"timeout".into()));
 }
@@ -154,7 +154,7 @@ fn on_a_kernel_without_pidfds_jobs_run_and_nothing_survives_them() {
     let records = run("without pidfds", &jobs);
     assert_eq!(alive(&tag), [0; 0]);
     assert_eq!((&records[0]["result"], &records[1]["status"]), (&42.into(), &"timeout".into()));
-    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+    assert_eq!(records[2]["error"], "killed by signal 6 (SIGABRT)");
     assert!(records[3..].iter().all(|record| record["result"] == 42), "{records:?}");
     // If each waited for the limit of a second that the end of a warden has, it would be twenty.
     assert!(clock.elapsed() < Duration::from_secs(15), "{:?}", clock.elapsed());

@@ -155,7 +155,7 @@ fn an_application_that_ignores_sigchld_runs_jobs() {
     let records = run("ignores SIGCHLD", &["500", "fast", "hangs", "aborts"]);
     assert_eq!(records[0]["result"], 42);
     assert_eq!(records[1]["status"], "timeout");
-    assert_eq!(records[2]["error"], "ended by signal 6 (SIGABRT)");
+    assert_eq!(records[2]["error"], "killed by signal 6 (SIGABRT)");
 }
 
 #[cfg(target_os = "linux")]
@@ -166,7 +166,7 @@ fn jobs_of_an_application_that_ignores_and_blocks_all_signals_have_default_signa
     assert_plain_signals(&found);
     if HAS_WARDENS {
         // The warden hears of the job's end, too.
-        assert_eq!(records[1]["error"], "ended by signal 6 (SIGABRT)");
+        assert_eq!(records[1]["error"], "killed by signal 6 (SIGABRT)");
     } else {
         // The kernel collects for whoever ignores the end of his children.
         let error = records[1]["error"].as_str().unwrap_or_default();
@@ -246,9 +246,9 @@ fn a_kill_for_lack_of_memory_is_distinguished_from_others() {
     let script = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", cgroup.0.display());
     command.args(["-c", &script, APP, "60000", "kills_itself", "eats_memory 1000", "kills_itself", "fast"]);
     let records = records(&command.output().expect("`sh` is everywhere"));
-    let killed = "ended by signal 9 (SIGKILL)";
+    let killed = "killed by signal 9 (SIGKILL)";
     assert_eq!(records[0]["error"], killed);
-    assert_eq!(records[1]["error"], "ended by the kernel: out of memory");
+    assert_eq!(records[1]["error"], "killed by the kernel: out of memory");
     assert_eq!(records[2]["error"], killed);
     assert_eq!(records[3]["result"], 42);
 }

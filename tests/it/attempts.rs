@@ -126,7 +126,7 @@ fn each_retry_cause_matches_its_own_failures() {
 fn a_result_that_could_not_be_encoded_is_an_internal_failure() {
     let retried = |causes: Vec<Cause>| {
         let run = run_job_with_timeout(returns_the_unwritable::job().retries(1).retry_on(causes), PLENTY);
-        run.expect("the input is fine").attempts.len()
+        run.expect("the input is fine").attempts().len()
     };
     assert_eq!((retried(vec![Cause::Internal]), retried(vec![Cause::Returned])), (2, 0));
 }
@@ -161,7 +161,7 @@ fn a_backoff_grows_and_delays_the_next_attempt() {
     let clock = Instant::now();
     let run = run_job_with_timeout(job, PLENTY).expect("the input is fine");
     assert_eq!(run.outcome, Outcome::Ok(5));
-    let waited: Vec<_> = run.attempts.iter().map(|attempt| attempt.waited().as_millis()).collect();
+    let waited: Vec<_> = run.attempts().iter().map(|attempt| attempt.waited().as_millis()).collect();
     assert_eq!(waited, [0, 50, 100, 150, 150]);
     assert!(clock.elapsed() >= Duration::from_millis(450));
 }

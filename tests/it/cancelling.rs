@@ -246,7 +246,7 @@ fn at_the_time_limit_of_a_list_a_job_has_its_grace_period() {
         .remove(0);
     assert_eq!(record.status(), Status::Timeout);
     let error = record.error().unwrap_or_default();
-    assert!(error.starts_with("ended in order, asked to at the whole list's timeout of 3s"), "{error}");
+    assert!(error.starts_with("asked to stop at the whole list's timeout of 3s, and returned"), "{error}");
     assert!(ended.exists());
 }
 

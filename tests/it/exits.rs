@@ -15,7 +15,7 @@ fn a_process_that_fails_after_its_outcome_keeps_the_outcome() {
         (
             AtExit::Aborts,
             (|failure| matches!(failure, Failure::Signaled { name: "SIGABRT", .. })) as fn(&Failure) -> bool,
-            "ended by signal 6 (SIGABRT)",
+            "killed by signal 6 (SIGABRT)",
             "signaled",
         ),
         (
@@ -67,7 +67,7 @@ fn a_panic_at_exit_is_the_cause_of_that_failure() {
 fn a_process_that_does_not_exit_is_killed_and_its_record_has_the_limit() {
     let run = run_job_with_timeout(hangs_at_exit::job(), PLENTY).expect("the input is fine");
     assert_eq!(run.outcome, Outcome::Ok(7));
-    let Some(Failure::ExitTimeout { limit, .. }) = run.exit_failure.as_deref() else { panic!("{run:?}") };
+    let Some(Failure::ExitTimeout { limit, .. }) = run.exit_failure() else { panic!("{run:?}") };
     assert!(*limit >= Duration::from_secs(2) && *limit < PLENTY, "{limit:?}");
 }
 

@@ -103,7 +103,10 @@ fn a_job_that_returns_in_its_grace_period_is_a_timeout_with_a_value() {
             assert_eq!(record.late_result::<String>().expect("it returned"), format!("asked: {ear:?}"));
             assert!(record.result::<String>().expect_err("not in time").is_no_result());
             assert!(record.duration() >= LIMIT && record.duration() < PLENTY, "{record:?}");
-            assert_eq!(record.error().as_deref(), Some("ended in order, asked to at its timeout of 200ms"));
+            assert_eq!(
+                record.error().as_deref(),
+                Some("asked to stop at its timeout of 200ms, and returned within its grace period")
+            );
             assert!(swept(record.sweep(), |count| count == 0), "nothing had to be killed: {record:?}");
             let json = serde_json::to_value(&record).expect("it serialises");
             assert_eq!((&json["status"], &json["late_result"]), (&"timeout".into(), &format!("asked: {ear:?}").into()));
@@ -167,7 +170,7 @@ fn a_failure_in_the_grace_period_is_kept_beside_the_timeout() {
     let returned = late(fails_late::job(false));
     assert!(returned.ended_in_order(), "{returned:?}");
     assert!(matches!(returned.failure(), Some(Failure::Returned { message, .. }) if message == "given up"));
-    assert_eq!(returned.to_string(), "asked to end at its timeout of 200ms: returned an error: given up");
+    assert_eq!(returned.to_string(), "asked to stop at its timeout of 200ms: returned an error: given up");
     let panicked = late(fails_late::job(true));
     assert!(!panicked.ended_in_order(), "{panicked:?}");
     assert!(matches!(panicked.failure(), Some(Failure::Panicked(panic)) if panic.message == "in its grace period"));
@@ -203,7 +206,7 @@ fn sigterm_reaches_the_children_of_a_job_and_its_death_by_it_is_a_timeout() {
         assert_eq!(record.status(), Status::Timeout);
         assert_eq!(
             record.error().as_deref(),
-            Some("asked to end at its timeout of 3s: ended by signal 15 (SIGTERM)"),
+            Some("asked to stop at its timeout of 3s: killed by signal 15 (SIGTERM)"),
             "{record:?}"
         );
     }

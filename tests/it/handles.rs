@@ -256,7 +256,7 @@ fn a_spawned_job_is_retried_unless_it_was_cancelled() {
     };
     let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY);
     let run = waited(spawn(&scheduler, job("a", &[Ending::Dies, Ending::Fails])));
-    assert_eq!((run.outcome, run.attempts.len()), (Outcome::Ok(3), 3));
+    assert_eq!((&run.outcome, run.attempts().len()), (&Outcome::Ok(3), 3));
     let waits = spawn(&scheduler, job("b", &[Ending::Fails]).backoff(Backoff::fixed(PLENTY)));
     let written = || std::fs::read_to_string(folder.path().join("notes")).is_ok_and(|text| text.contains('b'));
     wait_until("it has failed", || written() && waits.pid().is_none());

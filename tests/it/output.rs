@@ -53,7 +53,7 @@ fn a_single_job_has_its_output_too() {
     let run = run_job_with_timeout(counts::job(0).stderr(Output::Capture), PLENTY).expect("the input is fine");
     assert_eq!((run.stdout(), run.stderr().as_deref()), (None, Some("")));
     let run = run_job_with_timeout(fast::job(), PLENTY).expect("the input is fine");
-    assert_eq!(run.output, None);
+    assert_eq!(run.output(), None);
 }
 
 #[test]
@@ -120,8 +120,10 @@ fn the_last_output_explains_a_failure_wherever_the_parent_reads_it() {
 #[test]
 fn a_process_that_holds_a_stream_open_delays_no_run() {
     for record in captured(leaves_a_speaker::job()) {
-        let is_swept =
-            matches!(record.sweep(), scheduler::Sweep::Killed(1) | scheduler::Sweep::Unproved { killed: 1, .. });
+        let is_swept = matches!(
+            record.sweep(),
+            scheduler::Sweep::Killed { count: 1, .. } | scheduler::Sweep::Unproved { killed: 1, .. }
+        );
         assert!(is_swept && record.status() == Status::Ok, "{record:?}");
         assert_eq!((record.stdout().as_deref(), record.stderr().as_deref()), (Some("out\n"), Some("err\n")));
     }

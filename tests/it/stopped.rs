@@ -113,7 +113,7 @@ impl Application {
         assert_eq!(exceeds, None, "{what}");
         assert_eq!(
             (&aborts["status"], &aborts["error"]),
-            (&"error".into(), &"ended by signal 6 (SIGABRT)".into()),
+            (&"error".into(), &"killed by signal 6 (SIGABRT)".into()),
             "{what}"
         );
         if HAS_WARDENS {

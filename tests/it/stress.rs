@@ -63,7 +63,7 @@ fn one_batch(dice: &mut Dice) {
     let ids: Vec<_> = records.iter().map(scheduler::Record::job_id).collect();
     assert_eq!(ids, ["0", "1", "2", "3", "4", "5"]);
     for record in &records {
-        assert!(!matches!(record.sweep(), Sweep::Escaped(_)), "{record:?}");
+        assert!(!matches!(record.sweep(), Sweep::Escaped { .. }), "{record:?}");
         let never_too_early = record.status() != Status::Timeout || record.duration() >= limit;
         assert!(never_too_early, "{record:?}");
     }

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 16] = [
     &["checkpoint", "result_codec"],
     &["record"],
     &["error", "observer", "process", "result_kind"],
-    &["invocation", "launcher", "typed"],
+    &["invocation", "launcher", "typed_results"],
     &["registry", "runtime"],
     &["call", "child"],
     &["into_job", "supervisor", "this_job"],

@@ -121,7 +121,7 @@ fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
     let swept = if PROVES_SWEEPS {
         "2: DEBUG message=swept sweep=nothing was left behind"
     } else {
-        "2: DEBUG message=swept sweep=what was left behind could not be proved"
+        "2: DEBUG message=swept sweep=it can't be verified that nothing was left behind"
     };
     let expected = [
         r#"0: job 1 job_id="J1" job="scheduler_tests::attempts::comes_to""#,

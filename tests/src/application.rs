@@ -2,18 +2,18 @@
 
 use std::process::Output;
 
-use scheduler::{StartMethod, Sweep};
+use scheduler::StartMethod;
 use serde_json::Value;
 
 use crate::platform::METHODS;
 
-/// Returns what the application printed as what was swept after each job, the line before the last.
+/// Returns the sweeps that the application printed, one for each job, on the line before the last.
 ///
 /// # Panics
 ///
 /// Panics if that line is something else.
 #[must_use]
-pub fn sweeps(output: &Output) -> Vec<Sweep> {
+pub fn sweeps(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().rev().nth(1).unwrap_or_default();
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}"))

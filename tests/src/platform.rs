@@ -23,7 +23,7 @@ pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
     match sweep {
         Sweep::Clean => PROVES_SWEEPS && count(0),
-        Sweep::Killed(killed) => PROVES_SWEEPS && count(*killed),
+        Sweep::Killed { count: killed, .. } => PROVES_SWEEPS && count(*killed),
         // A Unix without wardens finds what it can, and proves nothing.
         Sweep::Unproved { killed, .. } => !PROVES_SWEEPS && count(*killed),
         _ => false,

@@ -9,12 +9,11 @@ use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp};
 use crate::handle::Handle;
 use crate::into_job::{IntoJob, ListedJob};
-use crate::record::Record;
-use crate::recorder::{Recorder, into_report};
+use crate::record::{Record, Run};
+use crate::recorder::Recorder;
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::supervisor::{EventDetail, ListEvent, ListThread, SharedPool, supervise};
-use crate::typed::Run;
 
 /// # Running jobs
 impl<F: FollowUp> Scheduler<F> {
@@ -115,7 +114,7 @@ impl<F: FollowUp> Scheduler<F> {
         let named = |(index, job): (usize, Job<T>)| (format!("{}[{index}]", job.name()), job.call);
         let jobs = jobs.into_iter().enumerate().map(named).collect();
         let records = run(&self.settings, &self.shared_pool, jobs, &*self.follow_up)?;
-        Ok(records.into_iter().zip(decoders).map(|(record, decode)| Run::of(into_report(record), decode)).collect())
+        Ok(records.into_iter().zip(decoders).map(|(record, decode)| Run::of(record.run, decode)).collect())
     }
 
     /// Runs the jobs as [`run`](Self::run) does, while the returned future is awaited, without blocking its thread.

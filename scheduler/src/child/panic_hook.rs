@@ -21,7 +21,7 @@ use crate::outcome::{Location, Panic};
 use crate::panic_guard::panic_message;
 use crate::sync::lock;
 use crate::wire::frame::FrameKind;
-use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
+use crate::wire::message::{PANIC_LIMIT, Raised, TEXT_LIMIT};
 
 thread_local! {
     /// The last two panics of this thread, the later one last: a panic and one that a destructor raised while the first one
@@ -88,7 +88,7 @@ fn send(panic: &Panic, sender: &FrameSender) {
     }
     let mut first = lock(&FIRST);
     if first.len() < PANIC_LIMIT {
-        let sent = Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() };
+        let sent = Raised(Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() });
         // If the parent is gone, the panic goes on all the same.
         let _ = sender.send_encoded(FrameKind::Panicking, &sent);
         first.push(panic.clone());
@@ -109,10 +109,10 @@ fn send_the_last(captured: CapturedPanic, info: &PanicHookInfo<'_>, sender: &Fra
     }
     let own = captured.panic.clone();
     let mut cause = cause(captured);
-    let _ = sender.send_encoded(FrameKind::Fatal, &cause.panic);
+    let _ = sender.send_encoded(FrameKind::Fatal, &Raised(cause.panic.clone()));
     output.print(info, &own);
     if cause.resolve() {
-        let _ = sender.send_encoded(FrameKind::Fatal, &cause.panic);
+        let _ = sender.send_encoded(FrameKind::Fatal, &Raised(cause.panic.clone()));
         output.print_rest(&cause.panic);
     }
 }

@@ -196,7 +196,7 @@ impl Warden {
             Ok(escaped) if !escaped.is_empty() => {
                 Sweep::escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()))
             }
-            Ok(_) if status.killed > 0 => Sweep::Killed(status.killed),
+            Ok(_) if status.killed > 0 => Sweep::Killed { count: status.killed },
             Ok(_) => Sweep::Clean,
             Err(_) => Sweep::Unproved { killed: status.killed },
         };

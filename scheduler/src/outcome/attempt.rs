@@ -1,14 +1,14 @@
-//! `Attempt`: one of several runs that a job was given, as it failed or, in the end, did not.
+//! `Attempt`: one of several runs of a job.
 
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{Failure, Outcome, Status, Sweep};
 
-/// One attempt at a job, of those that [`retries`](macro@crate::job#retries) allow.
+/// One attempt to run a job that has [`retries`](macro@crate::job#retries).
 ///
 /// Serializes as `{"attempt": 1, "status": "error", "started_at": "…", "duration_sec": 0.0012, "waited_sec": 0.0, "error": "…",
-/// "failure": {…}, "sweep": {…}}`, without `"error"` and `"failure"` if it gave a result; [`Record`](crate::Record#json) says what
-/// each of them is.
+/// "failure": {…}, "sweep": {…}}`, without `"error"` and `"failure"` if there is a result; [`Record`](crate::Record#json) describes
+/// each field.
 ///
 /// # Examples
 ///
@@ -29,6 +29,8 @@ use crate::outcome::{Failure, Outcome, Status, Sweep};
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "retry")]
+#[doc(alias = "try")]
 pub struct Attempt {
     pub(crate) number: u32,
     pub(crate) outcome: Outcome<()>,
@@ -39,50 +41,50 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Returns which attempt it was, from 1.
+    /// Returns the number of the attempt, from 1.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// Returns how it ended, in one word.
+    /// Returns the kind of its outcome.
     #[must_use]
     pub fn status(&self) -> Status {
         self.outcome.status()
     }
 
-    /// Returns the death certificate of an attempt whose status is `error`, and `None` for every other.
+    /// Returns the reason for the status [`Error`](Status::Error), and `None` for every other status.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.outcome.failure()
     }
 
-    /// Returns one line that says why it gave no result, and `None` if it gave one.
+    /// Returns one line with the reason why there is no result, and `None` if there is one.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         self.outcome.error()
     }
 
-    /// Returns when the function was called, by the wall clock; `None` if it never was.
+    /// Returns when the function was called, by the wall clock; `None` if it was not called.
     #[must_use]
     pub fn started_at(&self) -> Option<SystemTime> {
         self.started_at
     }
 
-    /// Returns how long the function ran, by the parent's monotonic clock; zero if it never started.
+    /// Returns how long the function ran, by the parent's monotonic clock; zero if it was not called.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// Returns how long its [`backoff`](macro@crate::job#backoff) was: the time between the end of the attempt before it
-    /// and the moment from which on it could begin. Zero for the first.
+    /// Returns the [`backoff`](macro@crate::job#backoff) before it: the time from the end of the previous attempt to the
+    /// earliest moment at which it could begin. Zero for the first.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// Returns what was found after it: the processes that it left running.
+    /// Returns the processes that it left running.
     #[must_use]
     pub fn sweep(&self) -> &Sweep {
         &self.sweep

@@ -1,12 +1,10 @@
-//! `Captured`: what a job wrote to its standard streams, as far as it was kept.
+//! `Captured`: the output of a job that was kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// One of the two streams that a process writes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StandardStream {
     /// Standard output.
     Stdout,
@@ -14,11 +12,11 @@ pub enum StandardStream {
     Stderr,
 }
 
-/// What a job wrote to its standard streams, as far as it was [captured](crate::Output::Capture).
+/// The [captured](crate::Output::Capture) output of a job.
 ///
-/// Of a stream to which more was written than was to be kept, the beginning and the end are there. Where both are captured,
-/// the pieces come in the order in which they arrived, which is the order in which they were written where the job wrote
-/// to one stream after the other with some time in between.
+/// If a job writes more to a stream than is kept, the beginning and the end are kept. If both streams are captured, the pieces are
+/// in the order in which they arrived. That is the order in which they were written, unless the job wrote to both streams at nearly
+/// the same time.
 ///
 /// # Examples
 ///
@@ -43,21 +41,21 @@ pub enum StandardStream {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Captured {
     pieces: Box<[Piece]>,
-    /// Which of the streams were captured, whether or not anything was written there.
+    /// The streams that were captured, with or without anything written to them.
     streams: Box<[StandardStream]>,
 }
 
-/// Some of what a job wrote to one stream, in one piece.
+/// A piece of the output that a job wrote to one stream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Piece {
     pub(crate) stream: StandardStream,
     pub(crate) bytes: Vec<u8>,
-    /// How many bytes of the stream were left out before it.
+    /// The number of bytes of the stream that were left out before it.
     pub(crate) left_out: u64,
 }
 
 impl Captured {
-    /// Returns what is made of these pieces of these streams.
+    /// Joins consecutive pieces of the same stream.
     pub(crate) fn of(streams: impl Into<Box<[StandardStream]>>, pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut joined: Vec<Piece> = Vec::new();
         for piece in pieces {
@@ -75,15 +73,19 @@ impl Captured {
         self.pieces.iter()
     }
 
-    /// Returns what was kept of a stream, the beginning and the end without anything in between; `None` if it wasn't
-    /// captured.
+    /// Returns the bytes of a stream that were kept, without a mark where some were left out; `None` if it wasn't captured.
+    ///
+    /// They are borrowed if they are in one piece, as they are if one stream was captured and nothing was left out.
     #[must_use]
-    pub fn bytes(&self, stream: StandardStream) -> Option<Vec<u8>> {
-        let of = || self.of_stream(stream).flat_map(|piece| &piece.bytes).copied().collect();
-        self.streams.contains(&stream).then(of)
+    pub fn bytes(&self, stream: StandardStream) -> Option<Cow<'_, [u8]>> {
+        self.streams.contains(&stream).then(|| match &self.of_stream(stream).collect::<Vec<_>>()[..] {
+            [] => Cow::default(),
+            [piece] => Cow::Borrowed(&piece.bytes[..]),
+            pieces => pieces.iter().flat_map(|piece| &piece.bytes).copied().collect(),
+        })
     }
 
-    /// Returns how many bytes of a stream were left out; none of one that wasn't captured.
+    /// Returns the number of bytes of a stream that were left out, zero for one that wasn't captured.
     #[must_use]
     pub fn left_out(&self, stream: StandardStream) -> u64 {
         self.of_stream(stream).map(|piece| piece.left_out).sum()
@@ -91,10 +93,10 @@ impl Captured {
 
     /// Returns a stream as text; `None` if it wasn't captured.
     ///
-    /// A line says where bytes were left out, and how many. Bytes that are no UTF-8 are replaced, control characters are left
-    /// as they are.
+    /// Where bytes were left out, a line says how many. Bytes that aren't UTF-8 are replaced; control characters are kept. The text
+    /// is borrowed if it is in one piece and UTF-8.
     #[must_use]
-    pub fn text(&self, stream: StandardStream) -> Option<String> {
+    pub fn text(&self, stream: StandardStream) -> Option<Cow<'_, str>> {
         self.streams.contains(&stream).then(|| text(self.of_stream(stream)))
     }
 
@@ -103,7 +105,11 @@ impl Captured {
     }
 }
 
-fn text<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
+fn text<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Cow<'a, str> {
+    let pieces: Vec<_> = pieces.collect();
+    if let [Piece { bytes, left_out: 0, .. }] = pieces[..] {
+        return String::from_utf8_lossy(bytes);
+    }
     let mut bytes = Vec::new();
     for piece in pieces {
         let mut piece_bytes = piece.bytes.as_slice();
@@ -118,11 +124,11 @@ fn text<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
         }
         bytes.extend_from_slice(piece_bytes);
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl fmt::Display for Captured {
-    /// Writes all streams as text, one piece after the other, as they would stand on a terminal.
+    /// Writes all streams as text, one piece after the other, as a terminal would show them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text(self.pieces.iter()))
     }
@@ -141,13 +147,13 @@ impl Piece {
         self.stream
     }
 
-    /// Returns the bytes. Text may be cut at their ends, also within a character.
+    /// Returns the bytes. Text may be cut at either end, even within a character.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Returns how many bytes of the same stream were left out before these.
+    /// Returns the number of bytes of the same stream that were left out before these.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out
@@ -172,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_what_was_written_to_it_whatever_stood_between() {
+    fn a_stream_has_all_that_was_written_to_it_in_order() {
         let pieces = [piece(Stdout, "a", 0), piece(Stdout, "b", 0), piece(Stderr, "x\n", 0), piece(Stdout, "c\n", 0)];
         let captured = Captured::of([Stdout, Stderr], pieces);
         assert_eq!(captured.pieces().len(), 3);
@@ -182,14 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_captured_is_none_and_what_was_not_written_is_empty() {
+    fn a_stream_that_is_not_captured_is_none_and_one_without_output_is_empty() {
         let captured = Captured::of([Stderr], []);
         assert_eq!((captured.text(Stdout), captured.bytes(Stdout)), (None, None));
         assert_eq!(captured.text(Stderr).as_deref(), Some(""));
     }
 
     #[test]
-    fn a_line_tells_what_was_left_out() {
+    fn output_in_one_piece_is_borrowed() {
+        let captured = Captured::of([Stdout], [piece(Stdout, "a", 0), piece(Stdout, "b", 0)]);
+        assert!(matches!(captured.text(Stdout), Some(Cow::Borrowed("ab"))));
+        assert!(matches!(captured.bytes(Stdout), Some(Cow::Borrowed(b"ab"))));
+    }
+
+    #[test]
+    fn a_line_says_how_many_bytes_were_left_out() {
         let end = Piece { stream: Stdout, bytes: "ü end".as_bytes()[1..].into(), left_out: 12 };
         let captured = Captured::of([Stdout], [piece(Stdout, "begin", 0), end]);
         assert_eq!(captured.text(Stdout).as_deref(), Some("begin\n[… 12 bytes left out …]\n end"));

@@ -1,16 +1,39 @@
-//! `Failure`: the death certificate of a job that gave no result.
+//! `Failure`: why a job gave no result.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::escape::OneLine;
+use crate::outcome::overrun::{self, Overrun};
 use crate::seconds;
 
-/// How a job failed, told from evidence and never guessed.
+/// Why a job gave no result: what was observed, never a guess.
 ///
-/// Its `Display` is one line, whatever the job's own message holds.
+/// | What happened | Variant |
+/// |---|---|
+/// | The function returned `Err` | [`Returned`](Self::Returned) |
+/// | The function panicked | [`Panicked`](Self::Panicked) |
+/// | It returned a value that `serde` can't write or read back, or that is over the size limit | [`Unserializable`](Self::Unserializable) |
+/// | It returned, and its outcome did not arrive within the delivery timeout | [`Undelivered`](Self::Undelivered) |
+/// | A signal killed its process: a segmentation fault, `abort()`, a `kill` from elsewhere | [`Signaled`](Self::Signaled) |
+/// | A thread overflowed its stack | [`StackOverflow`](Self::StackOverflow) |
+/// | It reached its `memory` limit, or the kernel ran out of memory | [`OutOfMemory`](Self::OutOfMemory) |
+/// | It reached its `cpu_time` limit | [`CpuTime`](Self::CpuTime) |
+/// | It reached its `file_size` limit | [`FileSize`](Self::FileSize) |
+/// | It called `exit`, or crashed on Windows | [`Exited`](Self::Exited) |
+/// | Its process could not be made, or did not call the function in time | [`NeverStarted`](Self::NeverStarted) |
+/// | It was cancelled: by its handle, a token, a failed job of its list or the list's timeout | [`Cancelled`](Self::Cancelled) |
+/// | Its process sent something else than an outcome | [`ProtocolBroken`](Self::ProtocolBroken) |
+/// | It ran into its timeout, and [`Outcome::into_result`](crate::Outcome::into_result) was called | [`Timeout`](Self::Timeout) |
+/// | Its process exited with another code than 0 after its outcome | [`BadExit`](Self::BadExit), an [`exit_failure`] |
+/// | Its process did not exit after its outcome | [`ExitTimeout`](Self::ExitTimeout), an [`exit_failure`] |
+///
+/// [`exit_failure`]: crate::Record::exit_failure
+///
+/// `Display` writes one line, whatever the job's own message contains.
 ///
 /// # Examples
 ///
@@ -34,6 +57,9 @@ use crate::seconds;
 /// }
 /// ```
 ///
+/// As an [`Error`], it has no [`source`](Error::source): the job's process sent its error and the sources of that as text,
+/// and the message contains them all.
+///
 /// Serializes with its fields beside a `"kind"`, in any format: `{"kind": "signaled", "signal": 11, "name": "SIGSEGV",
 /// "core_dumped": false}`. [`Record`](crate::Record#json) has the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,14 +69,15 @@ pub enum Failure {
     /// The function returned `Err`.
     #[non_exhaustive]
     Returned {
-        /// What the error's `Display` wrote.
+        /// The error's `Display`.
         message: String,
-        /// What `Display` of each [`source`](std::error::Error::source) wrote, the nearest cause first.
+        /// The `Display` of each [`source`](Error::source), the nearest cause first.
         sources: Vec<String>,
     },
-    /// The function panicked, or a panic could not be unwound and aborted its process.
+    /// The function panicked, or a panic that could not unwind aborted its process.
+    #[doc(alias = "panic")]
     Panicked(Panic),
-    /// A signal that the scheduler did not send ended the job's process.
+    /// A signal that the scheduler did not send killed the job's process.
     ///
     /// # Platform
     ///
@@ -61,36 +88,35 @@ pub enum Failure {
         signal: i32,
         /// The signal's name, such as `SIGSEGV`.
         name: &'static str,
-        /// Whether the kernel wrote a core dump.
+        /// `true` if the kernel wrote a core dump.
         core_dumped: bool,
     },
     /// A thread of the job overflowed its stack.
     #[non_exhaustive]
     StackOverflow {
-        /// The line in which the runtime of the standard library said so, with the thread's name.
+        /// The line that the standard library's runtime printed, with the thread's name.
         message: String,
     },
-    /// The job ran out of memory: its own limit's, or the machine's. Its arguments are in its memory, too.
+    /// The job ran out of memory: it reached its own limit, or the machine had no more. Its arguments count as its memory.
     ///
-    /// Told from evidence, and nowhere guessed. That the job's [`memory`](macro@crate::job#memory) limit was in its way, a
-    /// process says that aborts with the last words of an allocation that failed (`memory allocation of 64 bytes failed`,
-    /// or C++'s `std::bad_alloc`) on its standard error, where the parent sees that. An allocation may also fail otherwise,
-    /// as an `Err` or a panic of the job's own, which is told as such.
+    /// That the job reached its [`memory`](macro@crate::job#memory) limit is recognized by its standard error, where the parent
+    /// sees that: the process aborted after the message of a failed allocation (`memory allocation of 64 bytes failed`, or C++'s
+    /// `std::bad_alloc`). A failed allocation that the job handles itself, as an `Err` or a panic, is reported as that.
     ///
     /// # Platform
     ///
-    /// That the machine, or a cgroup, had no more, is told on Linux by the count of such ends in the job's cgroup, which rose
-    /// while the job ran: another process of the same cgroup may have been meant, if one was ended at the same time.
+    /// That the machine or a cgroup ran out of memory is recognized on Linux only, by the cgroup's counter of such kills, which rose
+    /// while the job ran. If another process of the same cgroup was killed for the same reason at the same time, the counter may
+    /// have risen for that one.
     #[non_exhaustive]
     OutOfMemory {
-        /// The job's limit in bytes, if that was in its way; `None` if the kernel ended it.
+        /// The job's limit in bytes, if it reached that; `None` if the kernel killed it.
         #[serde(rename = "limit_bytes")]
         limit: Option<u64>,
     },
     /// The job used up its processor time ([`cpu_time`](macro@crate::job#cpu_time)).
     ///
-    /// Told from the signal `SIGXCPU`, or, of a job that didn't heed that, from the kill that follows where its [`Usage`]
-    /// is over the limit.
+    /// Recognized by the signal `SIGXCPU` or, if the job ignored that, by the kill that follows and a [`Usage`] over the limit.
     ///
     /// [`Usage`]: crate::Usage
     #[non_exhaustive]
@@ -99,25 +125,25 @@ pub enum Failure {
         #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
         limit: Duration,
     },
-    /// The job was ended as it wrote more to a file than its limit allows ([`file_size`](macro@crate::job#file_size)).
+    /// The job was killed as it wrote more to a file than its limit allows ([`file_size`](macro@crate::job#file_size)).
     #[non_exhaustive]
     FileSize {
         /// The limit, in bytes.
         #[serde(rename = "limit_bytes")]
         limit: u64,
     },
-    /// The job's process exited before it gave a result; with code 0, too.
+    /// The job's process exited before it gave a result, with any code, including 0.
     ///
     /// # Platform
     ///
-    /// On Windows a crash is an exit, too: the code is that of the exception that nobody handled, such as 0xC0000005 as an
-    /// `i32`, which `Display` names. A process that exits with such a code of its own accord looks the same.
+    /// On Windows a crash is an exit, too: the code is that of the unhandled exception, such as 0xC0000005 as an `i32`, which
+    /// `Display` names. A process that passes such a code to `exit` looks the same.
     #[non_exhaustive]
     Exited {
         /// The exit code.
         code: i32,
     },
-    /// The process exited with a code other than 0, after the job's outcome was complete: in a destructor of a static, say.
+    /// The process exited with a code other than 0 after the job's outcome was complete, for example in a destructor of a static.
     ///
     /// Only as [`Record::exit_failure`](crate::Record::exit_failure).
     #[non_exhaustive]
@@ -130,17 +156,17 @@ pub enum Failure {
     /// Only as [`Record::exit_failure`](crate::Record::exit_failure).
     #[non_exhaustive]
     ExitTimeout {
-        /// How long it was left to exit: the rest of its timeout, and never more than 2 seconds.
+        /// The time that it had to exit: the rest of its timeout, 2 seconds at most.
         #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
         limit: Duration,
     },
-    /// The function returned a value, and the value could not be brought to the parent.
+    /// The function returned a value that could not be sent to the parent.
     #[non_exhaustive]
     Unserializable {
-        /// What the value's `Serialize` or `Deserialize`, or a limit on its size, had against it.
+        /// The error of the value's `Serialize` or `Deserialize`, or the size limit that it exceeds.
         message: String,
     },
-    /// The function returned, and its outcome, a value or an error, did not reach the parent within the
+    /// The function returned, but its outcome, a value or an error, did not reach the parent within the
     /// [delivery timeout](crate::Scheduler::delivery_timeout).
     #[non_exhaustive]
     Undelivered {
@@ -148,50 +174,60 @@ pub enum Failure {
         #[serde(rename = "limit_sec", serialize_with = "seconds::serialize")]
         limit: Duration,
     },
-    /// The function never began. Where its process died of a limit before that, that is told instead.
+    /// The function was never called. If the job's process reached one of its limits before the call, that is the failure instead.
+    #[doc(alias = "spawn")]
     #[non_exhaustive]
     NeverStarted {
-        /// What stood in its way.
+        /// The reason.
         reason: String,
     },
-    /// The job was not to go on, or not to begin, for a reason that was not its own: its [handle](crate::Handle) or a
+    /// The job was stopped, or not started, for a reason that was not its own: its [handle](crate::Handle) or a
     /// [token](crate::CancelToken) was cancelled, another job of the list [failed](crate::Scheduler::on_failure), or the
-    /// time of the whole list [was over](crate::Scheduler::total_timeout).
+    /// [timeout of the whole list](crate::Scheduler::total_timeout) passed before it started.
     ///
-    /// What the function returned in its [grace period](macro@crate::job#grace) is kept beside it:
+    /// A value that the function returned in its [grace period](macro@crate::job#grace) is kept beside the failure:
     /// [`Record::late_result`](crate::Record::late_result), [`Run::late_result`](crate::Run::late_result).
+    #[doc(alias = "canceled")]
+    #[doc(alias = "aborted")]
     #[non_exhaustive]
     Cancelled {
-        /// Whether the function was called.
+        /// `true` if the function was called.
         begun: bool,
     },
-    /// What came from the job's process was no outcome that the scheduler could trust.
+    /// The job's process sent something else than an outcome.
     #[non_exhaustive]
     ProtocolBroken {
-        /// Where it broke.
+        /// The rule of the protocol that was broken.
         message: String,
     },
+    /// The function was still running at its timeout. Never the failure of an [`Outcome::Error`](crate::Outcome::Error): a timeout
+    /// becomes one in [`Outcome::into_result`](crate::Outcome::into_result) only.
+    #[doc(alias = "elapsed")]
+    #[serde(serialize_with = "overrun::serialize")]
+    Timeout(Overrun),
 }
 
-/// A panic, as the job's process saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A panic in the job's process.
+///
+/// `Display` writes one line, with the location and without the thread and the backtrace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Panic {
-    /// The panic's message; a payload that is no string is described instead.
+    /// The panic's message, or a description of a payload that isn't a string.
     pub message: String,
-    /// Where the panic was raised. `None` if the job replaced the panic hook.
+    /// The place of the panic. `None` if the job replaced the panic hook.
     pub location: Option<Location>,
     /// The name of the thread that panicked, if it has one.
     pub thread: Option<String>,
-    /// The backtrace, if `RUST_BACKTRACE` asked for one.
+    /// The backtrace, if `RUST_BACKTRACE` enables it.
     pub backtrace: Option<String>,
 }
 
-/// A place in the source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A place in the source code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Location {
-    /// The file, as the compiler was given it.
+    /// The path of the file, as it was passed to the compiler.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -204,17 +240,17 @@ impl fmt::Display for Failure {
         match self {
             Self::Returned { message, sources } => {
                 write!(f, "returned an error: {}", OneLine(message))?;
-                // Many errors write their source themselves; saying it twice helps nobody.
-                let unsaid = sources.iter().filter(|source| !message.contains(*source));
-                unsaid.into_iter().try_for_each(|source| write!(f, ": {}", OneLine(source)))
+                // The message of many errors contains that of their source.
+                let mut others = sources.iter().filter(|source| !message.contains(*source));
+                others.try_for_each(|source| write!(f, ": {}", OneLine(source)))
             }
             Self::Panicked(panic) => write!(f, "{panic}"),
             Self::Signaled { signal, name, core_dumped } => {
-                write!(f, "ended by signal {signal} ({name})")?;
+                write!(f, "killed by signal {signal} ({name})")?;
                 f.write_str(if *core_dumped { ", core dumped" } else { "" })
             }
             Self::StackOverflow { message } => write!(f, "stack overflow: {}", OneLine(message)),
-            Self::OutOfMemory { limit: None } => f.write_str("ended by the kernel: out of memory"),
+            Self::OutOfMemory { limit: None } => f.write_str("killed by the kernel: out of memory"),
             Self::OutOfMemory { limit: Some(limit) } => write!(f, "out of memory: its limit is {limit} bytes"),
             Self::CpuTime { limit } => write!(f, "used up its processor time: its limit is {limit:?}"),
             Self::FileSize { limit } => write!(f, "wrote too large a file: its limit is {limit} bytes"),
@@ -231,11 +267,14 @@ impl fmt::Display for Failure {
             Self::Cancelled { begun: true } => f.write_str("cancelled while it ran"),
             Self::Cancelled { begun: false } => f.write_str("cancelled before it began"),
             Self::ProtocolBroken { message } => write!(f, "gave no outcome: {}", OneLine(message)),
+            Self::Timeout(overrun) => overrun.fmt(f),
         }
     }
 }
 
-/// An exit code, with the name that it has as a status of the Windows kernel. No other system has codes like those.
+impl Error for Failure {}
+
+/// An exit code, with its name if it is a status of the Windows kernel. No other system has codes like those.
 struct ExitCode(i32);
 
 impl fmt::Display for ExitCode {
@@ -284,6 +323,8 @@ impl fmt::Display for Panic {
     }
 }
 
+impl Error for Panic {}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", OneLine(&self.file), self.line, self.column)
@@ -295,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_said_once_even_if_the_message_says_it_already() {
+    fn a_source_that_is_a_part_of_the_message_is_written_once() {
         let failure = Failure::Returned {
             message: "can't read a.toml: no such file".into(),
             sources: vec!["no such file".into(), "os error 2".into()],
@@ -327,14 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn a_code_and_a_signal_are_told_apart() {
+    fn an_exit_code_and_a_signal_are_distinguished() {
         assert_eq!(Failure::Exited { code: 137 }.to_string(), "exited with code 137 before it gave a result");
         let killed = Failure::Signaled { signal: 9, name: "SIGKILL", core_dumped: false };
-        assert_eq!(killed.to_string(), "ended by signal 9 (SIGKILL)");
+        assert_eq!(killed.to_string(), "killed by signal 9 (SIGKILL)");
     }
 
     #[test]
-    fn a_status_of_windows_has_its_name() {
+    fn a_windows_status_has_its_name() {
         let line = |code: u32| Failure::Exited { code: code.cast_signed() }.to_string();
         assert_eq!(line(0xC000_0005), "exited with code 0xC0000005 (STATUS_ACCESS_VIOLATION) before it gave a result");
         assert_eq!(line(0xC000_1234), "exited with code 0xC0001234 before it gave a result");

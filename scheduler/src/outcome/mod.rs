@@ -1,20 +1,22 @@
-//! `Outcome` and `Status`: how a run ended, in full and in one word.
+//! `Outcome`: how a run ended.
 
 mod attempt;
 mod captured;
 mod failure;
+mod overrun;
+mod status;
+mod sweep;
 mod usage;
-
-use std::fmt;
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 pub use attempt::Attempt;
 pub use captured::{Captured, Piece, StandardStream};
 pub use failure::{Failure, Location, Panic};
+pub(crate) use overrun::Late;
+pub use overrun::Overrun;
+pub use status::{ParseStatusError, Status};
+pub use sweep::{Sweep, SweptBy};
 pub(crate) use usage::Exit;
-pub use usage::{Sweep, SweptBy, Usage};
+pub use usage::Usage;
 
 /// How a run ended.
 ///
@@ -43,15 +45,18 @@ pub use usage::{Sweep, SweptBy, Usage};
 #[non_exhaustive]
 pub enum Outcome<T> {
     /// The function returned this value.
+    #[doc(alias = "success")]
     Ok(T),
-    /// The function gave no value, for the reason told.
+    /// The function gave no value, for this reason.
     Error(Failure),
-    /// The function was still running at its deadline. It was killed, or asked to end where it has a grace period.
+    /// The function was still running at its deadline. It was killed or, if it has a grace period, asked to stop first.
+    #[doc(alias = "elapsed")]
+    #[doc(alias = "deadline")]
     Timeout(Overrun<T>),
 }
 
 impl<T> Outcome<T> {
-    /// Returns the outcome in one word.
+    /// Returns the kind of the outcome, without its data.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -61,16 +66,79 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Returns the death certificate of what failed.
-    pub(crate) fn failure(&self) -> Option<&Failure> {
+    /// Returns the value if the function returned one in time, as [`Result::ok`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, run_job_with_timeout};
+    ///
+    /// #[job]
+    /// fn answer() -> i32 { 42 }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let run = run_job_with_timeout(answer::job(), Duration::from_secs(10))?;
+    ///     assert_eq!(run.outcome.ok(), Some(42));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn ok(self) -> Option<T> {
+        if let Self::Ok(value) = self { Some(value) } else { None }
+    }
+
+    /// Returns the value, or why there is none, so that `?` passes it on.
+    ///
+    /// A timeout becomes [`Failure::Timeout`], which has the limit and what the function did in its grace period, but not the value
+    /// that it may have returned there: match on [`Outcome::Timeout`] for that.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the [`Failure`] of a run whose status is not [`Ok`](Status::Ok).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use std::time::Duration;
+    /// use scheduler::{job, run_job_with_timeout, Failure};
+    ///
+    /// #[job]
+    /// fn halve(n: u32) -> u32 { n / 2 }
+    ///
+    /// #[job(timeout = "50ms")]
+    /// fn hang() -> u32 { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), Box<dyn Error>> {
+    ///     let half = run_job_with_timeout(halve::job(8), Duration::from_secs(10))?.outcome.into_result()?;
+    ///     assert_eq!(half, 4);
+    ///
+    ///     let failure = run_job_with_timeout(hang::job(), Duration::from_secs(10))?.outcome.into_result().unwrap_err();
+    ///     assert!(matches!(failure, Failure::Timeout(_)));
+    ///     assert_eq!(failure.to_string(), "stopped at its timeout of 50ms");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn into_result(self) -> Result<T, Failure> {
         match self {
-            Self::Error(failure) => Some(failure),
-            _ => None,
+            Self::Ok(value) => Ok(value),
+            Self::Error(failure) => Err(failure),
+            Self::Timeout(overrun) => Err(Failure::Timeout(overrun.without_value())),
         }
     }
 
-    /// Returns one line that says why there is no value, if there is none.
-    pub(crate) fn error(&self) -> Option<String> {
+    /// Returns the reason for the status [`Error`](Status::Error), and `None` for every other status.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        if let Self::Error(failure) = self { Some(failure) } else { None }
+    }
+
+    /// Returns one line with the reason why there is no value, and `None` if there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
         match self {
             Self::Ok(_) => None,
             Self::Error(failure) => Some(failure.to_string()),
@@ -78,215 +146,56 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Returns what timed out.
+    /// Returns the details of a timeout.
     pub(crate) fn overrun(&self) -> Option<&Overrun<T>> {
         if let Self::Timeout(overrun) = self { Some(overrun) } else { None }
     }
 
-    /// Turns the value into another one, or into the failure to do so.
-    pub(crate) fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Outcome<U> {
-        match self {
-            Self::Ok(value) => turn(value).map_or_else(Outcome::Error, Outcome::Ok),
-            Self::Error(failure) => Outcome::Error(failure),
-            Self::Timeout(overrun) => Outcome::Timeout(overrun.and_then(turn)),
-        }
-    }
-}
-
-/// A run whose time was over before its function had come to an end.
-///
-/// Without a [grace period](macro@crate::job#grace) it was killed at its timeout. With one it was asked to end first, and
-/// what the function then told is kept here.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
-///
-/// /// Counts until it is asked to end.
-/// #[job(grace = "10s")]
-/// fn count() -> u64 {
-///     let mut counted = 0;
-///     while !this_job::is_cancelled() {
-///         counted += 1;
-///     }
-///     counted
-/// }
-///
-/// #[scheduler::main]
-/// fn main() -> Result<(), scheduler::Error> {
-///     let run = run_job_with_timeout(count::job(), Duration::from_millis(50))?;
-///     let Outcome::Timeout(overrun) = run.outcome else { panic!("{:?}", run.outcome) };
-///     assert!(overrun.ended_in_order());
-///     assert!(overrun.into_value().is_some_and(|counted| counted > 0));
-///     Ok(())
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overrun<T> {
-    limit: Duration,
-    whose: Whose,
-    grace: Duration,
-    late: Option<Late<T>>,
-}
-
-/// Whose limit it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    Jobs,
-    Lists,
-}
-
-/// How the function ended in its grace period.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Late<T> {
-    Value(T),
-    Failure(Box<Failure>),
-}
-
-impl<T> Late<T> {
-    pub(crate) fn value(&self) -> Option<&T> {
-        if let Self::Value(value) = self { Some(value) } else { None }
-    }
-
-    pub(crate) fn into_value(self) -> Option<T> {
-        if let Self::Value(value) = self { Some(value) } else { None }
-    }
-
-    pub(crate) fn failure(&self) -> Option<&Failure> {
-        if let Self::Failure(failure) = self { Some(failure) } else { None }
-    }
-
-    /// Turns the value into another one, or into the failure to do so.
-    pub(crate) fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Late<U> {
-        match self {
-            Self::Value(value) => turn(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
-            Self::Failure(failure) => Late::Failure(failure),
-        }
-    }
-}
-
-impl<T> Overrun<T> {
-    pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
-        Self { limit, whose: Whose::Jobs, grace, late }
-    }
-
-    /// Returns one that was stopped as the time of its whole list was over.
-    pub(crate) fn of_list(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
-        Self { limit, whose: Whose::Lists, grace, late }
-    }
-
-    /// Returns the timeout that applied to this run: its own, or that of the [whole list](Self::is_of_list).
-    #[must_use]
-    pub fn limit(&self) -> Duration {
-        self.limit
-    }
-
-    /// Says whether it was the [timeout of the whole list](crate::Scheduler::total_timeout) that had passed, and not the
-    /// job's own.
-    #[must_use]
-    pub fn is_of_list(&self) -> bool {
-        self.whose == Whose::Lists
-    }
-
-    /// Returns the grace period that the job had after its timeout, zero if it had none.
-    #[must_use]
-    pub fn grace(&self) -> Duration {
-        self.grace
-    }
-
-    /// Says whether the function, asked to end, returned within its grace period: a value, or an error.
-    #[must_use]
-    pub fn ended_in_order(&self) -> bool {
-        matches!(&self.late, Some(Late::Value(_))) || matches!(self.failure(), Some(Failure::Returned { .. }))
-    }
-
-    /// Returns the value that the function returned within its grace period.
-    #[must_use]
-    pub fn value(&self) -> Option<&T> {
-        self.late.as_ref().and_then(Late::value)
-    }
-
-    /// Returns the value that the function returned within its grace period.
-    #[must_use]
-    pub fn into_value(self) -> Option<T> {
-        self.late.and_then(Late::into_value)
-    }
-
-    /// Returns how the function failed within its grace period, if it did: it returned `Err`, panicked, or its process
-    /// ended, by SIGTERM say.
-    #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
-        self.late.as_ref().and_then(Late::failure)
-    }
-
     /// Returns the same without the value.
-    pub(crate) fn without_value(&self) -> Overrun<()> {
-        let late = self.late.as_ref().map(|late| match late {
-            Late::Value(_) => Late::Value(()),
-            Late::Failure(failure) => Late::Failure(failure.clone()),
-        });
-        Overrun { limit: self.limit, whose: self.whose, grace: self.grace, late }
-    }
-
-    fn and_then<U>(self, turn: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
-        let late = self.late.map(|late| late.and_then(turn));
-        Overrun { limit: self.limit, whose: self.whose, grace: self.grace, late }
-    }
-}
-
-impl<T> fmt::Display for Overrun<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, whose, grace, late } = self;
-        let its = if *whose == Whose::Lists { "the whole list's" } else { "its" };
-        match late {
-            Some(Late::Value(_)) => write!(f, "ended in order, asked to at {its} timeout of {limit:?}"),
-            Some(Late::Failure(failure)) => write!(f, "asked to end at {its} timeout of {limit:?}: {failure}"),
-            None if grace.is_zero() => write!(f, "stopped at {its} timeout of {limit:?}"),
-            None => write!(f, "stopped at {its} timeout of {limit:?}, with a grace period of {grace:?}"),
-        }
-    }
-}
-
-/// How a run ended, in one word.
-///
-/// Serialised, and displayed, as `ok`, `timeout` or `error`.
-///
-/// # Examples
-///
-/// ```
-/// use scheduler::Status;
-///
-/// assert_eq!(Status::Timeout.to_string(), "timeout");
-/// assert_eq!(serde_json::to_string(&Status::Ok)?, r#""ok""#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The function returned a value.
-    Ok,
-    /// The function was still running at its deadline.
-    Timeout,
-    /// The function gave no value.
-    Error,
-}
-
-impl Status {
-    /// Returns `"ok"`, `"timeout"` or `"error"`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn without_value(&self) -> Outcome<()> {
         match self {
-            Self::Ok => "ok",
-            Self::Timeout => "timeout",
-            Self::Error => "error",
+            Self::Ok(_) => Outcome::Ok(()),
+            Self::Error(failure) => Outcome::Error(failure.clone()),
+            Self::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
+        }
+    }
+
+    /// Converts the value, in time or late.
+    pub(crate) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Outcome<U> {
+        match self {
+            Self::Ok(value) => convert(value).map_or_else(Outcome::Error, Outcome::Ok),
+            Self::Error(failure) => Outcome::Error(failure),
+            Self::Timeout(overrun) => Outcome::Timeout(overrun.and_then(convert)),
         }
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn outcomes() -> [Outcome<u8>; 3] {
+        let late = Some(Late::Value(7));
+        let overrun = Overrun::new(Duration::from_secs(1), Duration::from_secs(2), late);
+        [Outcome::Ok(7), Outcome::Error(Failure::Exited { code: 3 }), Outcome::Timeout(overrun)]
+    }
+
+    #[test]
+    fn only_a_value_that_came_in_time_is_ok() {
+        assert_eq!(outcomes().map(Outcome::ok), [Some(7), None, None]);
+        let [ok, error, timeout] = outcomes().map(Outcome::into_result);
+        assert_eq!((ok, error), (Ok(7), Err(Failure::Exited { code: 3 })));
+        let Err(Failure::Timeout(overrun)) = timeout else { panic!("{timeout:?}") };
+        assert_eq!((overrun.limit(), overrun.value()), (Duration::from_secs(1), Some(&())));
+    }
+
+    #[test]
+    fn every_outcome_but_a_value_has_an_error_and_only_an_error_has_a_failure() {
+        assert_eq!(outcomes().map(|outcome| outcome.failure().is_some()), [false, true, false]);
+        let results = outcomes().map(Outcome::into_result);
+        let errors = results.map(|result| result.err().map(|failure| failure.to_string()));
+        assert_eq!(outcomes().map(|outcome| outcome.error()), errors);
     }
 }

@@ -1,28 +1,32 @@
-//! `Record`: what is kept of one finished run, and how it is serialised.
+//! `Record`: one finished run with its id and the name of its job, and how it is serialized.
 
 mod json;
-mod run_report;
+mod run;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
-use crate::outcome::{Attempt, Captured, Failure, Late, Outcome, Panic, StandardStream, Status, Sweep, SweptBy, Usage};
+use crate::outcome::{Attempt, Captured, Failure, Outcome, Panic, Status, Sweep, SweptBy, Usage};
 use crate::result_codec::ErasedOutput;
-pub(crate) use run_report::RunReport;
+pub use run::Run;
+pub(crate) use run::{RunDetails, RunReport};
 
-/// One finished run: its id, how it ended, how long it took, and its result or error.
+/// One finished run: its id, its outcome, its duration, and its result or error.
+///
+/// [`Run`] answers the same questions by the same names, for a job whose result type is known. `Display` writes one line for a
+/// record, and [`Record::table`] several records as a table.
 ///
 /// Serializes, to any `serde` format, as [below](#json).
 ///
 /// # The result's own code
 ///
-/// A record keeps the result's bytes. They are decoded in the application when the record is made, as only the `Deserialize`
-/// of the result's type can tell whether they are a value, and again for each call of [`result`](Self::result) and each time
-/// that the record is serialized. Each decoded value runs its `Drop`, also one that nobody asked for: a type whose `Drop` deletes
-/// a file is no type for a result. A `Deserialize` or `Serialize` that panics costs this record its result, a `Drop` that
-/// panics costs nothing, and no other record is lost.
+/// A record keeps the result's bytes. The application decodes them when the record is made, because only the `Deserialize` of the
+/// result's type knows whether they are valid, and again for each call of [`result`](Self::result) and each serialization of the
+/// record. Each decoded value is dropped, so a type whose `Drop` deletes a file is unsuitable as a result. If a `Deserialize` or
+/// `Serialize` panics, this record has no result; if a `Drop` panics, nothing is lost. Other records aren't affected.
 ///
 /// # Examples
 ///
@@ -59,7 +63,7 @@ pub(crate) use run_report::RunReport;
 ///   "started_at": "2026-11-23T17:09:00.123456+01:00",
 ///   "duration_sec": 0.001234567,
 ///   "total_duration_sec": 0.0023,
-///   "error": "ended by signal 11 (SIGSEGV)",
+///   "error": "killed by signal 11 (SIGSEGV)",
 ///   "failure": {"kind": "signaled", "signal": 11, "name": "SIGSEGV", "core_dumped": false},
 ///   "usage": {"user_sec": 0.001, "system_sec": 0.0, "peak_memory_bytes": 4194304},
 ///   "sweep": {"kind": "clean"},
@@ -69,22 +73,22 @@ pub(crate) use run_report::RunReport;
 ///
 /// - Durations are seconds, in decimals without an exponent; times under ten microseconds are rounded.
 /// - `started_at`: when the function was called, by the wall clock, in local time with its offset from UTC (RFC 3339); `null` if
-///   it never was.
+///   it was not called.
 /// - `duration_sec` is that of the last attempt, `total_duration_sec` that of all attempts.
 /// - `result`, where the status is `ok`: the value itself. A value that can't be written (in JSON a map whose keys are tuples, or
 ///   an integer of more than 64 bits) is left out, and `result_error` says why; the record, and all others, are written.
-/// - `error` and `failure`, for every other status: one line for people, and an object by its `kind`.
+/// - `error` and `failure`, for every other status: one line for people, and an object with a `kind`.
 /// - `late_result`, or `late_result_error`: what the job returned in its grace period, after a timeout or a cancellation.
 /// - `sweep`, by its `kind`: `clean`, `killed` (with `killed`, a number), `escaped` (with `pids`), `unproved` (with `killed`).
-/// - `exit_failure`: how the process [failed after its outcome](Self::exit_failure), as a `failure` is written.
-/// - `panics`, where there were [others than the failure](Self::panics): each has `message`, `location`, `thread` and `backtrace`.
-/// - `swept_by`, where a process was made: `warden`, `cgroup`, `job_object` or `search`.
-/// - `stdout` and `stderr`, where they are captured; `stderr_tail`, where there is no result, or an `exit_failure`, and something was
-///   written.
-/// - `flaky` and `attempts`, where there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
+/// - `exit_failure`: how the process [failed after its outcome](Self::exit_failure), in the form of a `failure`.
+/// - `panics`, if there were [others than the failure](Self::panics): each has `message`, `location`, `thread` and `backtrace`.
+/// - `swept_by`, if a process was made: `warden`, `cgroup`, `job_object` or `search`.
+/// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
+///   something.
+/// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `sweep`, and without a result `error` and `failure`.
 ///
-/// | `kind` of a `failure` | beside it |
+/// | `kind` of a `failure` | Fields beside it |
 /// |---|---|
 /// | `returned` | `message`, `sources` |
 /// | `panicked` | `message`, `location` (`file`, `line`, `column`, or `null`), `thread`, `backtrace` |
@@ -103,22 +107,8 @@ pub(crate) use run_report::RunReport;
 pub struct Record {
     pub(crate) job_id: String,
     pub(crate) job: &'static str,
-    pub(crate) outcome: Outcome<Box<[u8]>>,
-    /// How the function ended in its grace period, where it was cancelled.
-    pub(crate) late: Option<Late<Box<[u8]>>>,
     pub(crate) output: ErasedOutput,
-    pub(crate) started_at: Option<SystemTime>,
-    pub(crate) duration: Duration,
-    pub(crate) usage: Usage,
-    pub(crate) sweep: Sweep,
-    pub(crate) swept_by: Option<SweptBy>,
-    pub(crate) stderr_tail: Box<str>,
-    pub(crate) exit_failure: Option<Box<Failure>>,
-    pub(crate) panics: Box<[Panic]>,
-    pub(crate) captured: Option<Box<Captured>>,
-    /// All of them, where there was more than one.
-    pub(crate) attempts: Box<[Attempt]>,
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) run: RunReport,
 }
 
 impl Record {
@@ -134,82 +124,82 @@ impl Record {
         self.job
     }
 
-    /// Returns how the run ended, in one word.
+    /// Returns the kind of the outcome.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.outcome.status()
+        self.run.status()
     }
 
-    /// Returns how long the function ran, by the parent's monotonic clock: from its start until its outcome was
-    /// complete or it was stopped. Zero if it never started.
+    /// Returns how long the function ran, by the parent's monotonic clock: from its call until its outcome was complete or it was
+    /// stopped. Zero if it was not called.
     ///
     /// # Platform
     ///
     /// The clock stands still while a Linux or macOS machine is suspended.
     #[must_use]
+    #[doc(alias = "elapsed")]
     pub fn duration(&self) -> Duration {
-        self.duration
+        self.run.duration
     }
 
-    /// Returns when the function was called, by the wall clock: in the last attempt, where there was more than one. `None` if it
-    /// never was.
+    /// Returns when the function was called, by the wall clock, in the last attempt; `None` if it was not called.
     ///
-    /// It is for people and logs: the clock may have been set meanwhile, and [`duration`](Self::duration) doesn't come of it.
+    /// It is for people and logs: the wall clock may be set at any time, and [`duration`](Self::duration) doesn't depend on it.
     #[must_use]
     pub fn started_at(&self) -> Option<SystemTime> {
-        self.started_at
+        self.run.started_at()
     }
 
     /// Returns how long the function ran in all [attempts](Self::attempts) together, without the times between them.
     #[must_use]
     pub fn total_duration(&self) -> Duration {
-        total_duration(&self.attempts, self.duration)
+        self.run.total_duration()
     }
 
-    /// Returns the death certificate of a job whose status is `error`, and `None` for every other.
+    /// Returns the reason for the status [`Error`](Status::Error), and `None` for every other status.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        self.outcome.failure()
+        self.run.failure()
     }
 
-    /// Returns one line that says why there is no result, and `None` if there is one.
+    /// Returns one line with the reason why there is no result, and `None` if there is one.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        self.outcome.error()
+        self.run.error()
     }
 
     /// Returns the processor time and memory that the job used.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.usage
+        self.run.usage()
     }
 
-    /// Returns what was found after the job: the processes that it left running.
+    /// Returns the processes that the job left running.
     #[must_use]
+    #[doc(alias = "leaked")]
     pub fn sweep(&self) -> &Sweep {
-        &self.sweep
+        self.run.sweep()
     }
 
-    /// Returns by which means that was found out, of the last attempt; `None` where no process was made.
+    /// Returns the means by which those were found and killed, in the last attempt; `None` if no process was made.
     #[must_use]
     pub fn swept_by(&self) -> Option<SweptBy> {
-        self.swept_by
+        self.run.swept_by()
     }
 
     /// Returns the last text, up to 8 KiB, that a job without a result wrote to its standard error.
     ///
-    /// Bytes that are no UTF-8 are replaced, control characters are left as they are. Empty if there is a
-    /// result and no [failure after it](Self::exit_failure).
+    /// Bytes that aren't UTF-8 are replaced; control characters are kept. Empty if there is a result and no [failure after
+    /// it](Self::exit_failure).
     #[must_use]
     pub fn stderr_tail(&self) -> &str {
-        &self.stderr_tail
+        self.run.stderr_tail()
     }
 
-    /// Returns how the job's process failed after its outcome was complete, if it did: it crashed in what it had registered for
-    /// its exit, exited with a code other than 0, or did not exit.
+    /// Returns how the job's process failed after its outcome was complete, if it did: it crashed in an exit handler, exited with
+    /// a code other than 0, or did not exit.
     ///
-    /// The outcome stands, whatever comes after it. A process that was killed before it had a tenth of a second to exit is not
-    /// said to have failed.
+    /// The outcome doesn't change. A process that was killed before it had a tenth of a second to exit has not failed.
     ///
     /// # Examples
     ///
@@ -238,14 +228,14 @@ impl Record {
     /// ```
     #[must_use]
     pub fn exit_failure(&self) -> Option<&Failure> {
-        self.exit_failure.as_deref()
+        self.run.exit_failure()
     }
 
     /// Returns the first panics of the job's threads and tasks, up to 8, in the order in which they were raised: caught ones,
     /// too, but not the one that is the [failure](Self::failure).
     ///
-    /// Each is also printed on the job's standard error, as in an ordinary program. They have no backtraces, and up to 4 KiB of
-    /// each message.
+    /// Each is also printed to the job's standard error, as in an ordinary program. They have no backtraces, and messages are cut
+    /// after 4 KiB.
     ///
     /// # Examples
     ///
@@ -253,7 +243,7 @@ impl Record {
     /// use std::time::Duration;
     /// use scheduler::{job, jobs, Scheduler, Status};
     ///
-    /// /// Waits for what never comes, as the thread that was to send it has panicked.
+    /// /// Waits forever, because the thread that would wake it has panicked.
     /// #[job(timeout = "1s")]
     /// fn waits() {
     ///     std::thread::spawn(|| panic!("the cause"));
@@ -270,71 +260,53 @@ impl Record {
     /// ```
     #[must_use]
     pub fn panics(&self) -> &[Panic] {
-        &self.panics
+        self.run.panics()
     }
 
-    /// Returns what was [captured](macro@crate::job#stdout-and-stderr) of what the job wrote, in its last attempt; `None` if
-    /// nothing was to be captured.
+    /// Returns the [captured](macro@crate::job#stdout-and-stderr) output of the last attempt; `None` if nothing was captured.
     #[must_use]
     pub fn output(&self) -> Option<&Captured> {
-        self.captured.as_deref()
+        self.run.output()
     }
 
-    /// Returns the text that the job wrote to its standard output, if that was captured, as [`Captured::text`] does.
+    /// Returns the captured standard output as text, as [`Captured::text`] does.
     #[must_use]
-    pub fn stdout(&self) -> Option<String> {
-        self.output()?.text(StandardStream::Stdout)
+    pub fn stdout(&self) -> Option<Cow<'_, str>> {
+        self.run.stdout()
     }
 
-    /// Returns the text that the job wrote to its standard error, if that was captured, as [`Captured::text`] does.
+    /// Returns the captured standard error as text, as [`Captured::text`] does.
     #[must_use]
-    pub fn stderr(&self) -> Option<String> {
-        self.output()?.text(StandardStream::Stderr)
+    pub fn stderr(&self) -> Option<Cow<'_, str>> {
+        self.run.stderr()
     }
 
-    /// Returns every attempt at the job, where it was [tried more than once](macro@crate::job#retries); nothing for a job
-    /// that was run once. The last of them is the one that the rest of the record tells of.
+    /// Returns every attempt at a job that was [tried more than once](macro@crate::job#retries), and nothing for a job that ran
+    /// once. The rest of the record is about the last of them.
     #[must_use]
+    #[doc(alias = "retries")]
     pub fn attempts(&self) -> &[Attempt] {
-        &self.attempts
+        self.run.attempts()
     }
 
-    /// Says whether the job gave a result after an attempt that had not.
+    /// Returns `true` if the job gave a result after an attempt that had not.
     ///
-    /// The word is that of test runners: it is the same job with the same arguments, so that something else must have been
-    /// different.
+    /// Test runners call such a test flaky: the job and its arguments are the same, so something else must differ.
     #[must_use]
     pub fn is_flaky(&self) -> bool {
-        !self.attempts.is_empty() && self.status() == Status::Ok
+        self.run.is_flaky()
     }
-}
 
-impl Record {
-    /// Returns how the function failed in its grace period, if it did: it returned `Err`, panicked, or its process ended.
+    /// Returns how the function failed in its grace period, if it did: it returned `Err`, it panicked, or its process exited.
     #[must_use]
     pub fn late_failure(&self) -> Option<&Failure> {
-        let late = self.late.as_ref().and_then(Late::failure);
-        late.or_else(|| self.outcome.overrun()?.failure())
-    }
-
-    /// Returns the value that the function returned in its grace period.
-    pub(crate) fn late_bytes(&self) -> Option<&[u8]> {
-        let late = self.late.as_ref().and_then(Late::value);
-        late.or_else(|| self.outcome.overrun()?.value()).map(|bytes| &**bytes)
-    }
-}
-
-/// Returns how long the function ran in all attempts, or in the only one.
-pub(crate) fn total_duration(attempts: &[Attempt], only: Duration) -> Duration {
-    match attempts {
-        [] => only,
-        attempts => attempts.iter().fold(Duration::ZERO, |sum, attempt| sum.saturating_add(attempt.duration)),
+        self.run.late_failure()
     }
 }
 
 impl HoldsCheckpoint for Record {
     fn held(&self) -> Option<&Checkpoint> {
-        self.checkpoint.as_ref()
+        self.run.held()
     }
 }
 
@@ -345,12 +317,12 @@ impl fmt::Debug for Record {
             .field("job_id", &self.job_id)
             .field("job", &self.job)
             .field("status", &self.status())
-            .field("duration", &self.duration);
-        match &self.outcome {
+            .field("duration", &self.duration());
+        match &self.run.outcome {
             Outcome::Ok(bytes) => record.field("result", &format_args!("{:?} of {} bytes", self.output, bytes.len())),
             Outcome::Error(failure) => record.field("failure", failure),
             Outcome::Timeout(overrun) => record.field("overrun", overrun),
         };
-        record.field("sweep", &self.sweep).finish_non_exhaustive()
+        record.field("sweep", self.sweep()).finish_non_exhaustive()
     }
 }

@@ -35,21 +35,22 @@ impl PendingRun {
 
     /// Returns the current attempt, which has finished with this report.
     pub(super) fn attempt(&self, report: &RunReport) -> Attempt {
-        let outcome = match &report.outcome {
-            Outcome::Ok(_) => Outcome::Ok(()),
-            Outcome::Error(failure) => Outcome::Error(failure.clone()),
-            Outcome::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
-        };
-        let (started_at, duration, sweep) = (report.started_at, report.duration, report.sweep.clone());
-        Attempt { number: self.spec.attempt, outcome, started_at, duration, waited: self.waited, sweep }
+        Attempt {
+            number: self.spec.attempt,
+            outcome: report.outcome.without_value(),
+            started_at: report.started_at(),
+            duration: report.duration,
+            waited: self.waited,
+            sweep: report.sweep().clone(),
+        }
     }
 
     /// Returns the job's report, given that of its last attempt.
     pub(super) fn finish(mut self, mut report: RunReport) -> RunReport {
-        report.checkpoint = report.checkpoint.or(self.spec.checkpoint.take());
+        report.details.checkpoint = report.details.checkpoint.or(self.spec.checkpoint.take());
         if !self.finished.is_empty() {
             self.finished.push(self.attempt(&report));
-            report.attempts = self.finished.into_boxed_slice();
+            report.details.attempts = self.finished.into_boxed_slice();
         }
         report
     }
@@ -60,8 +61,8 @@ impl PendingRun {
             return NextStep::Finish(self.finish(report));
         };
         self.finished.push(self.attempt(&report));
-        if report.checkpoint.is_some() {
-            self.spec.checkpoint.clone_from(&report.checkpoint);
+        if report.details.checkpoint.is_some() {
+            self.spec.checkpoint.clone_from(&report.details.checkpoint);
         }
         self.last = Some(Box::new(report));
         self.waited = delay;
@@ -72,11 +73,12 @@ impl PendingRun {
     /// Returns the report of a job whose next attempt is cancelled: that of the last attempt, if there was one.
     pub(super) fn cancel(self) -> RunReport {
         let Some(mut last) = self.last else {
-            let not_begun = RunReport::not_begun(Failure::Cancelled { begun: false });
-            return RunReport { checkpoint: self.spec.checkpoint, ..not_begun };
+            let mut not_begun = RunReport::not_begun(Failure::Cancelled { begun: false });
+            not_begun.details.checkpoint = self.spec.checkpoint;
+            return not_begun;
         };
         if self.finished.len() > 1 {
-            last.attempts = self.finished.into_boxed_slice();
+            last.details.attempts = self.finished.into_boxed_slice();
         }
         *last
     }
@@ -102,6 +104,8 @@ fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
         Outcome::Ok(_) => return None,
         Outcome::Timeout(_) => Cause::Timeout,
         Outcome::Error(failure) => match failure {
+            // Never an outcome.
+            Failure::Timeout(_) => Cause::Timeout,
             Failure::Returned { .. } => Cause::Returned,
             Failure::Panicked(_) => Cause::Panic,
             Failure::Signaled { .. } | Failure::StackOverflow { .. } | Failure::FileSize { .. } => Cause::Signal,

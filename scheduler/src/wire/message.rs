@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use std::ffi::OsString;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::options::{Environment, Limits};
-use crate::outcome::{Exit, Panic, Sweep, SweptBy, Usage};
+use crate::outcome::{Exit, Location, Panic, Sweep, SweptBy, Usage};
 use crate::wire::frame::StreamMark;
 
 /// [`FrameKind::Request`](super::frame::FrameKind::Request): the job to run. With it travel the descriptors of the job's
@@ -91,8 +91,11 @@ pub(crate) struct Hello {
 pub(crate) struct ExitReport {
     /// The exit status of the job's process; `None` if it could not be reaped in time.
     pub(crate) exit: Option<Exit>,
+    #[serde(with = "UsageOnWire")]
     pub(crate) usage: Usage,
+    #[serde(with = "SweepOnWire")]
     pub(crate) sweep: Sweep,
+    #[serde(with = "SweptByOnWire")]
     pub(crate) swept_by: SweptBy,
     /// The time that the function ran, if it is known.
     pub(crate) ran: Option<Duration>,
@@ -110,8 +113,63 @@ pub(crate) const PANIC_LIMIT: usize = 8;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FailureMessage {
     Returned { message: String, sources: Vec<String> },
-    Panicked(Panic),
+    Panicked(#[serde(with = "PanicOnWire")] Panic),
     Unserializable { message: String },
+}
+
+/// [`Kind::Panicking`](super::frame::Kind::Panicking) and [`Kind::Fatal`](super::frame::Kind::Fatal): a panic of any thread.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Raised(#[serde(with = "PanicOnWire")] pub(crate) Panic);
+
+// The fields of public types, whose own `Serialize` is for records: what a message bears may change with each version.
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Usage")]
+struct UsageOnWire {
+    user: Duration,
+    system: Duration,
+    peak_memory: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Sweep")]
+enum SweepOnWire {
+    Clean,
+    Killed { count: usize },
+    Escaped { pids: Vec<u32> },
+    Unproved { killed: usize },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SweptBy")]
+enum SweptByOnWire {
+    Warden,
+    Cgroup,
+    JobObject,
+    Search,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Panic")]
+struct PanicOnWire {
+    message: String,
+    #[serde(with = "location")]
+    location: Option<Location>,
+    thread: Option<String>,
+    backtrace: Option<String>,
+}
+
+mod location {
+    use super::{Deserialize, Deserializer, Location, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(location: &Option<Location>, serializer: S) -> Result<S::Ok, S::Error> {
+        location.as_ref().map(|Location { file, line, column }| (file, line, column)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
+        let location = Option::deserialize(deserializer)?;
+        Ok(location.map(|(file, line, column)| Location { file, line, column }))
+    }
 }
 
 #[cfg(test)]

@@ -111,9 +111,9 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let call: Job<i32> = fast_job::job();
     let run: Run<i32> = run_job_with_timeout(call.timeout(PLENTY), PLENTY)?;
     assert_eq!((run.status(), &run.outcome), (Status::Ok, &Outcome::Ok(42)));
-    assert_eq!(run.sweep, Sweep::Clean);
-    let Usage { peak_memory, .. } = run.usage;
-    assert!(peak_memory > 0 && run.duration < PLENTY && run.stderr_tail.is_empty());
+    assert_eq!(run.sweep(), &Sweep::Clean);
+    let Usage { peak_memory, .. } = run.usage();
+    assert!(peak_memory > 0 && run.duration < PLENTY && run.stderr_tail().is_empty());
 
     let late = |late: &TimedOut<'_>| -> Result<(), String> { Err(format!("{} {:?}", late.job_id(), late.limit())) };
     let call: AnyJob = slow_job::job().into();

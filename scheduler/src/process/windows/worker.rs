@@ -195,7 +195,7 @@ impl Worker {
                 let sweep = match (left.is_empty(), self.ended) {
                     (false, _) => Sweep::escaped(left),
                     (true, 0) => Sweep::Clean,
-                    (true, ended) => Sweep::Killed(ended),
+                    (true, count) => Sweep::Killed { count },
                 };
                 self.state = State::Told;
                 let usage = usage(self.process.as_handle(), &self.object);

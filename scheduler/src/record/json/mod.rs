@@ -1,6 +1,6 @@
-//! How records are serialized, for other programs to read: stable names, plain numbers, and one record's trouble its own.
+//! How records are serialized: stable names, plain numbers, and no record that makes another one fail.
 //!
-//! What a record gains becomes one more line in [`Record::fields`](crate::Record).
+//! A new field of a record is one more line in [`Record::fields`](crate::Record).
 
 mod value;
 
@@ -10,13 +10,13 @@ use jiff::ZonedDateTime;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::outcome::{Attempt, Failure, Outcome, Overrun, Sweep, Usage};
+use crate::outcome::{Attempt, Failure, Outcome};
 use crate::record::Record;
 use crate::result_codec::ErasedOutput;
 use crate::seconds::Seconds;
 use value::{Rules, Value};
 
-/// The fields of something, in the order in which they are written.
+/// The fields of a struct, in the order in which they are written.
 #[derive(Default)]
 struct Fields<'a>(Vec<(&'static str, Box<dyn erased_serde::Serialize + 'a>)>);
 
@@ -31,7 +31,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Adds a job's result, or under the other name why it can't be written.
+    /// Adds a job's result or, under the second name, the reason why it can't be written.
     fn add_result(&mut self, names: [&'static str; 2], output: ErasedOutput, bytes: &'a [u8], rules: Rules) {
         match Value::of(output, bytes, rules) {
             Ok(value) => self.add(names[0], value),
@@ -61,28 +61,28 @@ impl Record {
         fields.add("job_id", &self.job_id);
         fields.add("job", self.job);
         fields.add("status", self.status());
-        fields.add("started_at", self.started_at.and_then(rfc_3339));
-        fields.add("duration_sec", Seconds(self.duration));
+        fields.add("started_at", self.started_at().and_then(rfc_3339));
+        fields.add("duration_sec", Seconds(self.duration()));
         fields.add("total_duration_sec", Seconds(self.total_duration()));
-        if let Outcome::Ok(bytes) = &self.outcome {
+        if let Outcome::Ok(bytes) = &self.run.outcome {
             fields.add_result(["result", "result_error"], self.output, bytes, rules);
         }
         fields.add_if("error", self.error());
-        fields.add_if("failure", Cause::of(&self.outcome));
-        if let Some(bytes) = self.late_bytes() {
+        fields.add_if("failure", failure(&self.run.outcome));
+        if let Some(bytes) = self.run.late_result() {
             fields.add_result(["late_result", "late_result_error"], self.output, bytes, rules);
         }
-        fields.add("usage", Used(self.usage));
-        fields.add("sweep", Swept(&self.sweep));
-        fields.add_if("swept_by", self.swept_by);
+        fields.add("usage", self.usage());
+        fields.add("sweep", self.sweep());
+        fields.add_if("swept_by", self.swept_by());
         fields.add_if("exit_failure", self.exit_failure());
         fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
         fields.add_if("stdout", self.stdout());
         fields.add_if("stderr", self.stderr());
         fields.add_if("stderr_tail", Some(self.stderr_tail()).filter(|tail| !tail.is_empty()));
-        if !self.attempts.is_empty() {
+        if !self.attempts().is_empty() {
             fields.add("flaky", self.is_flaky());
-            fields.add("attempts", &self.attempts);
+            fields.add("attempts", self.attempts());
         }
         fields
     }
@@ -97,82 +97,18 @@ impl Serialize for Attempt {
         fields.add("duration_sec", Seconds(self.duration));
         fields.add("waited_sec", Seconds(self.waited));
         fields.add_if("error", self.error());
-        fields.add_if("failure", Cause::of(&self.outcome));
-        fields.add("sweep", Swept(&self.sweep));
+        fields.add_if("failure", failure(&self.outcome));
+        fields.add("sweep", &self.sweep);
         fields.serialize("Attempt", serializer)
     }
 }
 
-/// Why there is no result.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Cause<'a, T> {
-    Failure(&'a Failure),
-    Overrun(&'a Overrun<T>),
+/// Returns the reason why there is no result, a timeout's too.
+fn failure<T>(outcome: &Outcome<T>) -> Option<Failure> {
+    outcome.without_value().into_result().err()
 }
 
-impl<'a, T> Cause<'a, T> {
-    fn of(outcome: &'a Outcome<T>) -> Option<Self> {
-        match outcome {
-            Outcome::Ok(_) => None,
-            Outcome::Error(failure) => Some(Self::Failure(failure)),
-            Outcome::Timeout(overrun) => Some(Self::Overrun(overrun)),
-        }
-    }
-}
-
-/// As a [`Failure`] is serialized, with the kind `timeout`; without the value that may have come late.
-impl<T> Serialize for Overrun<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = Fields::default();
-        fields.add("kind", "timeout");
-        fields.add("limit_sec", Seconds(self.limit()));
-        fields.add("whose", if self.is_of_list() { "list" } else { "job" });
-        fields.add("grace_sec", Seconds(self.grace()));
-        fields.add("ended_in_order", self.ended_in_order());
-        fields.add_if("late_failure", self.failure());
-        fields.serialize("Overrun", serializer)
-    }
-}
-
-struct Used(Usage);
-
-impl Serialize for Used {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Usage { user, system, peak_memory } = self.0;
-        let mut fields = Fields::default();
-        fields.add("user_sec", Seconds(user));
-        fields.add("system_sec", Seconds(system));
-        fields.add("peak_memory_bytes", peak_memory);
-        fields.serialize("Usage", serializer)
-    }
-}
-
-struct Swept<'a>(&'a Sweep);
-
-impl Serialize for Swept<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = Fields::default();
-        match self.0 {
-            Sweep::Clean => fields.add("kind", "clean"),
-            Sweep::Killed(count) => {
-                fields.add("kind", "killed");
-                fields.add("killed", count);
-            }
-            Sweep::Escaped(pids) => {
-                fields.add("kind", "escaped");
-                fields.add("pids", pids);
-            }
-            Sweep::Unproved { killed } => {
-                fields.add("kind", "unproved");
-                fields.add("killed", killed);
-            }
-        }
-        fields.serialize("Sweep", serializer)
-    }
-}
-
-/// Returns a moment in local time with its offset from UTC, unless no calendar has it.
+/// Returns a moment in local time with its offset from UTC, or `None` if it is beyond the calendar.
 fn rfc_3339(moment: SystemTime) -> Option<String> {
     let moment = ZonedDateTime::try_from(moment).ok()?;
     Some(moment.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string())
@@ -185,7 +121,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::outcome::{Location, Panic};
+    use crate::outcome::{Late, Location, Overrun, Panic};
 
     fn written(failure: &Failure) -> Json {
         serde_json::to_value(failure).expect("it is written")
@@ -237,22 +173,13 @@ mod tests {
 
     #[test]
     fn a_timeout_is_written_as_a_failure_is() {
-        let late = crate::outcome::Late::<()>::Failure(Box::new(Failure::Exited { code: 3 }));
+        let late = Late::Failure(Box::new(Failure::Exited { code: 3 }));
         let overrun = Overrun::of_list(Duration::from_millis(1500), Duration::from_secs(2), Some(late));
         let expected = json!({
             "kind": "timeout", "limit_sec": 1.5, "whose": "list", "grace_sec": 2.0, "ended_in_order": false,
             "late_failure": {"kind": "exited", "code": 3},
         });
-        assert_eq!(serde_json::to_value(overrun).expect("it is written"), expected);
-    }
-
-    #[test]
-    fn every_sweep_has_its_kind() {
-        let written = |sweep: Sweep| serde_json::to_value(Swept(&sweep)).expect("it is written");
-        assert_eq!(written(Sweep::Clean), json!({"kind": "clean"}));
-        assert_eq!(written(Sweep::Killed(2)), json!({"kind": "killed", "killed": 2}));
-        assert_eq!(written(Sweep::Escaped(vec![7])), json!({"kind": "escaped", "pids": [7]}));
-        assert_eq!(written(Sweep::Unproved { killed: 0 }), json!({"kind": "unproved", "killed": 0}));
+        assert_eq!(written(&Failure::Timeout(overrun)), expected);
     }
 
     #[test]

@@ -45,9 +45,9 @@ fn an_abort_is_a_stack_overflow_only_if_the_runtime_reports_one() {
     let abort = || exited(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
     let stderr = "\nthread 'main' (7) has overflowed its stack\nfatal runtime error: stack overflow\n";
     assert_eq!(line(abort(), Verdict::Crashed, stderr), "stack overflow: thread 'main' (7) has overflowed its stack");
-    assert_eq!(line(abort(), Verdict::Crashed, "assertion failed\n"), "ended by signal 6 (SIGABRT)");
+    assert_eq!(line(abort(), Verdict::Crashed, "assertion failed\n"), "killed by signal 6 (SIGABRT)");
     let fault = exited(Some(Exit::Signal { number: 11, core_dumped: true }));
-    assert_eq!(line(fault, Verdict::Crashed, stderr), "ended by signal 11 (SIGSEGV), core dumped");
+    assert_eq!(line(fault, Verdict::Crashed, stderr), "killed by signal 11 (SIGSEGV), core dumped");
 }
 
 fn raised(message: &str) -> Panic {
@@ -62,7 +62,7 @@ fn an_abort_is_a_panic_only_if_that_could_not_be_caught() {
         let panics = vec![raised("first"), raised("last")];
         line(Observations { panics, fatal: fatal.map(raised), ..abort }, Verdict::Crashed, stderr_tail)
     };
-    assert_eq!(aborted(None, "thread 'a' panicked at a.rs:1:2:\nlast\n"), "ended by signal 6 (SIGABRT)");
+    assert_eq!(aborted(None, "thread 'a' panicked at a.rs:1:2:\nlast\n"), "killed by signal 6 (SIGABRT)");
     assert_eq!(aborted(Some("the cause"), ""), "panicked: the cause");
     let overflow = "\nthread 'main' has overflowed its stack\n";
     assert_eq!(aborted(None, overflow), "stack overflow: thread 'main' has overflowed its stack");
@@ -76,7 +76,7 @@ fn an_abort_is_a_panic_only_if_that_could_not_be_caught() {
     }
     let killed = exited(Some(Exit::Signal { number: libc::SIGSEGV, core_dumped: false }));
     let killed = Observations { panics: vec![raised("caught")], ..killed };
-    assert_eq!(line(killed, Verdict::Crashed, ""), "ended by signal 11 (SIGSEGV)");
+    assert_eq!(line(killed, Verdict::Crashed, ""), "killed by signal 11 (SIGSEGV)");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_failure_after_the_outcome_is_reported_only_if_it_was_observed() {
     #[cfg(unix)]
     {
         let abort = || answered(Some(Exit::Signal { number: libc::SIGABRT, core_dumped: false }));
-        assert_eq!(failed(abort()).as_deref(), Some("ended by signal 6 (SIGABRT)"));
+        assert_eq!(failed(abort()).as_deref(), Some("killed by signal 6 (SIGABRT)"));
         let fatal = Some(raised("the cause"));
         assert_eq!(failed(Observations { fatal, ..abort() }).as_deref(), Some("panicked: the cause"));
     }
@@ -141,9 +141,9 @@ fn a_kill_is_for_lack_of_memory_only_if_the_kernel_counted_one() {
         let exit = Exit::Signal { number, core_dumped: false };
         line(Observations { out_of_memory, ..exited(Some(exit)) }, Verdict::Crashed, "")
     };
-    assert_eq!(killed(libc::SIGKILL, true), "ended by the kernel: out of memory");
-    assert_eq!(killed(libc::SIGKILL, false), "ended by signal 9 (SIGKILL)");
-    assert_eq!(killed(15, true), "ended by signal 15 (SIGTERM)");
+    assert_eq!(killed(libc::SIGKILL, true), "killed by the kernel: out of memory");
+    assert_eq!(killed(libc::SIGKILL, false), "killed by signal 9 (SIGKILL)");
+    assert_eq!(killed(15, true), "killed by signal 15 (SIGTERM)");
 }
 
 #[cfg(unix)]

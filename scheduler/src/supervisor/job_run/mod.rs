@@ -16,7 +16,7 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
 use crate::process::{self, ChildPid, Interest, OomKills, Output, Ready, Search, Stream};
-use crate::record::RunReport;
+use crate::record::{RunDetails, RunReport};
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 
 /// How long a job's process may take to exit after its outcome has arrived, within its own deadline.
@@ -394,7 +394,7 @@ impl JobRun {
             self.observations.was_killed() && pool.memory().has_seen_more_than(&self.memory_kills);
         let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
         // Leftovers that escaped the sweep would be taken for the next job's.
-        let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed(_));
+        let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
         pool.release(self.warden, if is_reusable { Fitness::Reusable } else { Fitness::Unfit });
         // A run finishes once it is done, and then it has a verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::WardenLost);
@@ -412,11 +412,8 @@ impl JobRun {
         remove_cause(&mut panics, &outcome, late.as_ref());
         let is_success = matches!(outcome, Outcome::Ok(_)) && exit_failure.is_none();
         let stderr_tail = if is_success { String::new() } else { stderr_tail };
-        RunReport {
-            outcome,
-            late,
+        let details = RunDetails {
             started_at: self.started.map(|started| started.at),
-            duration: self.duration,
             usage,
             sweep,
             swept_by: Some(swept_by),
@@ -426,6 +423,7 @@ impl JobRun {
             captured,
             attempts: Box::default(),
             checkpoint: self.spec.checkpoint,
-        }
+        };
+        RunReport { outcome, duration: self.duration, late, details }
     }
 }

@@ -11,7 +11,7 @@ use crate::supervisor::state_machine::{Event, RunState};
 use crate::supervisor::updates::JobUpdate;
 use crate::wire::codec;
 use crate::wire::frame::{Frame, FrameError, FrameKind, ReadStep};
-use crate::wire::message::{PANIC_LIMIT, TEXT_LIMIT};
+use crate::wire::message::{PANIC_LIMIT, Raised, TEXT_LIMIT};
 
 impl JobRun {
     /// Reads the job's frames, until `steps` reads have left no buffered one.
@@ -110,8 +110,8 @@ impl JobRun {
 
     fn record_panic(&mut self, kind: FrameKind, payload: &[u8]) {
         match codec::decode(payload) {
-            Ok(panic) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
-            Ok(panic) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
+            Ok(Raised(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
+            Ok(Raised(panic)) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
             Ok(_) => {}
             Err(error) => self.protocol_violation(format!("on the job's stream: a panic can't be read: {error}")),
         }

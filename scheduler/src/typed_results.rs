@@ -1,4 +1,6 @@
-//! `Record::result` and its kin: the typed ways back to what a job has returned, or saved.
+//! `Record::result` and its variants: decode the results and checkpoints of finished runs.
+//!
+//! They return an `Error`, and so stand above it, apart from the types in `record`.
 
 use serde::de::DeserializeOwned;
 
@@ -6,17 +8,17 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::outcome::Outcome;
-use crate::record::Record;
+use crate::record::{Record, Run};
 use crate::result_codec::JobResult;
 use crate::wire::value;
 
 impl Record {
-    /// Returns the value that the function returned; of a `Result` the value within.
+    /// Returns the value that the function returned; of a `Result`, the value in its `Ok`.
     ///
     /// # Errors
     ///
-    /// Fails if the run gave no result, or if `T` is not the job's own result type: that the bytes would decode as `T`
-    /// is not enough.
+    /// Fails with [`is_no_result`](Error::is_no_result) if there is no result, or if `T` isn't the job's own result type, even if
+    /// its bytes would decode as a `T`.
     ///
     /// # Examples
     ///
@@ -35,21 +37,21 @@ impl Record {
     /// }
     /// ```
     pub fn result<T: JobResult>(&self) -> Result<T, Error> {
-        let Outcome::Ok(bytes) = &self.outcome else {
+        let Outcome::Ok(bytes) = &self.run.outcome else {
             let why = self.error().unwrap_or_default();
-            return Err(Error::no_result(format!("{} has no result: {why}", self.run())));
+            return Err(Error::no_result(format!("{} has no result: {why}", self.title())));
         };
         self.decoded(bytes)
     }
 
-    /// Returns the value that the function returned in its grace period, after it was asked to end: at its timeout, or as it was
-    /// [cancelled](crate::Failure::Cancelled).
+    /// Returns the value that the function returned in its grace period, after it was asked to stop: at its timeout, or because it
+    /// was [cancelled](crate::Failure::Cancelled).
     ///
-    /// The status of such a run is `timeout` or `error`, and what it returned may be less than the whole.
+    /// The status of such a run is `timeout` or `error`, and the value may be incomplete.
     ///
     /// # Errors
     ///
-    /// Fails if the run gave no such value, or if `T` is not the job's own result type.
+    /// Fails with [`is_no_result`](Error::is_no_result) if there is no such value, or if `T` isn't the job's own result type.
     ///
     /// # Examples
     ///
@@ -73,20 +75,20 @@ impl Record {
     /// }
     /// ```
     pub fn late_result<T: JobResult>(&self) -> Result<T, Error> {
-        let Some(bytes) = self.late_bytes() else {
+        let Some(bytes) = self.run.late_result() else {
             let why = self.error().unwrap_or_else(|| "it returned in time".to_owned());
-            return Err(Error::no_result(format!("{} has no late result: {why}", self.run())));
+            return Err(Error::no_result(format!("{} has no late result: {why}", self.title())));
         };
         self.decoded(bytes)
     }
 
-    /// Returns what the job has [saved](crate::this_job::checkpoint) last of its work, in this attempt or an earlier one;
-    /// `None` if it has saved nothing.
+    /// Returns the last [checkpoint](crate::this_job::checkpoint) that the job saved, in this attempt or an earlier one; `None` if
+    /// it saved none.
     ///
     /// # Errors
     ///
-    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if what was saved is not a `T`: that the bytes would decode as `T`
-    /// is not enough.
+    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if a value of another type was saved, even if its bytes would decode as a
+    /// `T`.
     ///
     /// # Examples
     ///
@@ -99,7 +101,7 @@ impl Record {
     ///     for n in 1..=3_u64 {
     ///         this_job::checkpoint(&n)?;
     ///     }
-    ///     loop { std::thread::park() } // What was saved survives that.
+    ///     loop { std::thread::park() } // The checkpoint survives the kill.
     /// }
     ///
     /// #[scheduler::main]
@@ -111,11 +113,11 @@ impl Record {
     /// }
     /// ```
     pub fn checkpoint<T: DeserializeOwned + 'static>(&self) -> Result<Option<T>, Error> {
-        self.checkpoint.as_ref().map(Checkpoint::get).transpose()
+        self.run.checkpoint()
     }
 
     fn decoded<T: JobResult>(&self, bytes: &[u8]) -> Result<T, Error> {
-        let run = self.run();
+        let run = self.title();
         if !self.output.is::<T>() {
             return Err(Error::no_result(format!(
                 "the result of {run} is of type `{}`, not `{}`",
@@ -127,9 +129,20 @@ impl Record {
             .map_err(|error| Error::no_result(format!("the result of {run} can't be decoded")).caused_by(error))
     }
 
-    /// Names the run in a message.
-    fn run(&self) -> String {
+    /// Returns the name of the run for messages.
+    fn title(&self) -> String {
         format!("`{}` (job `{}`)", OneLine(&self.job_id), self.job)
+    }
+}
+
+impl<T> Run<T> {
+    /// Returns the last [checkpoint](crate::this_job::checkpoint) that the job saved, if it saved one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::checkpoint`].
+    pub fn checkpoint<U: DeserializeOwned + 'static>(&self) -> Result<Option<U>, Error> {
+        self.details.checkpoint.as_ref().map(Checkpoint::get).transpose()
     }
 }
 
@@ -138,7 +151,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if it is not a `T`.
+    /// Fails with [`is_checkpoint`](Error::is_checkpoint) if a value of another type was saved.
     pub fn get<T: DeserializeOwned + 'static>(&self) -> Result<T, Error> {
         self.decoded().map_err(Error::checkpoint)
     }

@@ -1,0 +1,284 @@
+//! `Run`: one finished run of a job, with its value.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
+use crate::outcome::{Attempt, Captured, Failure, Late, Outcome, Panic, StandardStream, Status, Sweep, SweptBy, Usage};
+use crate::result_codec::undecodable;
+use crate::wire::codec::CodecError;
+
+/// One finished run of a job whose result is a `T`.
+///
+/// Its accessors are those of a [`Record`](crate::Record), by the same names.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Outcome};
+///
+/// #[job(stdout = "capture")]
+/// fn add(a: u32, b: u32) -> u32 {
+///     println!("{a} + {b}");
+///     a + b
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(add::job(1, 2), Duration::from_secs(10))?;
+///     assert_eq!(run.outcome, Outcome::Ok(3));
+///     assert_eq!(run.stdout().as_deref(), Some("1 + 2\n"));
+///     assert!(run.duration < Duration::from_secs(10) && run.started_at().is_some());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Run<T> {
+    /// How it ended.
+    pub outcome: Outcome<T>,
+    /// How long the function ran, by the parent's monotonic clock; zero if it was not called.
+    #[doc(alias = "elapsed")]
+    pub duration: Duration,
+    /// The end of the function in its grace period, if it was cancelled.
+    pub(crate) late: Option<Late<T>>,
+    pub(crate) details: RunDetails,
+}
+
+/// A finished run, before its result is decoded.
+pub(crate) type RunReport = Run<Vec<u8>>;
+
+/// What is known about a finished run apart from its outcome.
+#[derive(Clone, Debug)]
+pub(crate) struct RunDetails {
+    /// When the function was called, by the wall clock.
+    pub(crate) started_at: Option<SystemTime>,
+    pub(crate) usage: Usage,
+    pub(crate) sweep: Sweep,
+    /// `None` if no process was made.
+    pub(crate) swept_by: Option<SweptBy>,
+    pub(crate) stderr_tail: String,
+    /// How the process failed after the outcome was complete, if it did.
+    pub(crate) exit_failure: Option<Box<Failure>>,
+    /// The first panics of any thread, without the one that is the outcome.
+    pub(crate) panics: Box<[Panic]>,
+    pub(crate) captured: Option<Captured>,
+    /// Every attempt, if there was more than one.
+    pub(crate) attempts: Box<[Attempt]>,
+    /// The last checkpoint of this attempt or of an earlier one.
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+impl<T> Run<T> {
+    /// Returns the kind of the outcome.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.outcome.status()
+    }
+
+    /// Returns how long the function ran: the field `duration`, under the name that a [`Record`](crate::Record::duration) has for it.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Returns how long the function ran in all [attempts](Self::attempts) together, without the times between them.
+    #[must_use]
+    pub fn total_duration(&self) -> Duration {
+        match self.attempts() {
+            [] => self.duration,
+            attempts => attempts.iter().fold(Duration::ZERO, |sum, attempt| sum.saturating_add(attempt.duration)),
+        }
+    }
+
+    /// Returns when the function was called, by the wall clock, in the last attempt; `None` if it was not called.
+    #[must_use]
+    pub fn started_at(&self) -> Option<SystemTime> {
+        self.details.started_at
+    }
+
+    /// Returns the reason for the status [`Error`](Status::Error), and `None` for every other status.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.outcome.failure()
+    }
+
+    /// Returns one line with the reason why there is no value, and `None` if there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        self.outcome.error()
+    }
+
+    /// Returns the processor time and memory that the job used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.details.usage
+    }
+
+    /// Returns the processes that the job left running.
+    #[must_use]
+    pub fn sweep(&self) -> &Sweep {
+        &self.details.sweep
+    }
+
+    /// Returns the means by which those were found and killed, in the last attempt; `None` if no process was made.
+    #[must_use]
+    pub fn swept_by(&self) -> Option<SweptBy> {
+        self.details.swept_by
+    }
+
+    /// Returns the last text, up to 8 KiB, that a job without a result, or with an [`exit_failure`](Self::exit_failure), wrote to its
+    /// standard error.
+    #[must_use]
+    pub fn stderr_tail(&self) -> &str {
+        &self.details.stderr_tail
+    }
+
+    /// Returns how the job's process failed after its outcome was complete, if it did. The outcome doesn't change.
+    #[must_use]
+    pub fn exit_failure(&self) -> Option<&Failure> {
+        self.details.exit_failure.as_deref()
+    }
+
+    /// Returns the first panics of the job's threads and tasks, up to 8, as [`Record::panics`](crate::Record::panics) does.
+    #[must_use]
+    pub fn panics(&self) -> &[Panic] {
+        &self.details.panics
+    }
+
+    /// Returns the [captured](macro@crate::job#stdout-and-stderr) output of the last attempt; `None` if nothing was captured.
+    #[must_use]
+    pub fn output(&self) -> Option<&Captured> {
+        self.details.captured.as_ref()
+    }
+
+    /// Returns the captured standard output as text, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stdout(&self) -> Option<Cow<'_, str>> {
+        self.output()?.text(StandardStream::Stdout)
+    }
+
+    /// Returns the captured standard error as text, as [`Captured::text`] does.
+    #[must_use]
+    pub fn stderr(&self) -> Option<Cow<'_, str>> {
+        self.output()?.text(StandardStream::Stderr)
+    }
+
+    /// Returns every attempt at a job that was [tried more than once](macro@crate::job#retries), and nothing for a job that ran
+    /// once. The rest of the run is about the last of them.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.details.attempts
+    }
+
+    /// Returns `true` if the job gave a result after an attempt that had not.
+    #[must_use]
+    pub fn is_flaky(&self) -> bool {
+        !self.attempts().is_empty() && self.status().is_ok()
+    }
+
+    /// Returns the value that the function returned in its grace period, after it was asked to stop: at its timeout
+    /// ([`Overrun::value`](crate::Overrun::value)), or because it was [cancelled](crate::Failure::Cancelled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, observer, this_job, CancelToken, Failure, Observer, Outcome, Scheduler};
+    ///
+    /// #[job(grace = "10s")]
+    /// fn wait_for_the_end() -> String {
+    ///     this_job::cancelled().wait();
+    ///     "put away".to_owned()
+    /// }
+    ///
+    /// /// Cancels each job that starts.
+    /// struct Impatient(CancelToken);
+    ///
+    /// impl Observer for Impatient {
+    ///     fn started(&self, _: &observer::Started<'_>) {
+    ///         self.0.cancel();
+    ///     }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let token = CancelToken::new();
+    ///     let scheduler = Scheduler::new().cancel_token(&token).observer(Impatient(token.clone()));
+    ///     let run = scheduler.spawn(wait_for_the_end::job())?.wait()?;
+    ///     assert!(matches!(run.outcome, Outcome::Error(Failure::Cancelled { begun: true, .. })));
+    ///     assert_eq!(run.late_result().map(String::as_str), Some("put away"));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn late_result(&self) -> Option<&T> {
+        let late = self.late.as_ref().and_then(Late::value);
+        late.or_else(|| self.outcome.overrun()?.value())
+    }
+
+    /// Returns the value that the function returned in its grace period, as [`late_result`](Self::late_result) does.
+    #[must_use]
+    pub fn into_late_result(self) -> Option<T> {
+        match self.outcome {
+            Outcome::Timeout(overrun) => overrun.into_value(),
+            _ => self.late?.into_value(),
+        }
+    }
+
+    /// Returns how the function failed in its grace period, if it did: it returned `Err`, it panicked, or its process exited.
+    #[must_use]
+    pub fn late_failure(&self) -> Option<&Failure> {
+        let late = self.late.as_ref().and_then(Late::failure);
+        late.or_else(|| self.outcome.overrun()?.failure())
+    }
+
+    /// Decodes the value of a report.
+    pub(crate) fn of(report: RunReport, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
+        report.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)))
+    }
+
+    /// Converts the value, in time or late.
+    pub(crate) fn and_then<U>(self, convert: impl Fn(T) -> Result<U, Failure>) -> Run<U> {
+        let Self { outcome, duration, late, details } = self;
+        Run { outcome: outcome.and_then(&convert), duration, late: late.map(|late| late.and_then(&convert)), details }
+    }
+}
+
+impl RunReport {
+    /// Returns the report of a job whose process could not be made.
+    pub(crate) fn without_a_process(error: &io::Error) -> Self {
+        let reason = format!("its process could not be made: {error}");
+        Self::not_begun(Failure::NeverStarted { reason })
+    }
+
+    /// Returns the report of a job whose arguments can't be sent.
+    pub(crate) fn without_arguments(reason: &str) -> Self {
+        Self::not_begun(Failure::NeverStarted { reason: reason.to_owned() })
+    }
+
+    /// Returns the report of a job for which no process was made, for this reason.
+    pub(crate) fn not_begun(failure: Failure) -> Self {
+        let details = RunDetails {
+            started_at: None,
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            swept_by: None,
+            stderr_tail: String::new(),
+            exit_failure: None,
+            panics: Box::default(),
+            captured: None,
+            attempts: Box::default(),
+            checkpoint: None,
+        };
+        Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }
+    }
+}
+
+impl<T> HoldsCheckpoint for Run<T> {
+    fn held(&self) -> Option<&Checkpoint> {
+        self.details.checkpoint.as_ref()
+    }
+}
