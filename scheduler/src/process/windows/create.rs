@@ -1,9 +1,9 @@
-//! How a process is made that is in a job object from its first moment, inherits exactly what it is to inherit, and doesn't
-//! run before it is told to.
+//! `SuspendedProcess`: a process that is in a job object from its creation, inherits exactly the given handles, and doesn't run
+//! until it is resumed.
 
 #![expect(
     unsafe_code,
-    reason = "the standard library starts processes at once, with every handle that can be inherited"
+    reason = "the standard library starts processes immediately, with every inheritable handle"
 )]
 
 use std::collections::BTreeMap;
@@ -24,28 +24,32 @@ use windows_sys::Win32::System::Threading::{
     STARTF_USESTDHANDLES, STARTUPINFOEXW, UpdateProcThreadAttribute,
 };
 
-/// A process that has not begun to run.
+/// A process that has not started to run.
 #[derive(Debug)]
-pub(super) struct Suspended {
+pub(super) struct SuspendedProcess {
     pub(super) process: OwnedHandle,
     thread: OwnedHandle,
     pub(super) id: u32,
 }
 
-/// What a process inherits, each handle once: they were made inheritable.
+/// The handles that a process inherits. Each is inheritable, and listed once.
 #[derive(Debug)]
-pub(super) struct Inherited<'a> {
-    /// Its standard input, output and error. Each is closed for itself, so that no two are the same handle.
+pub(super) struct InheritedHandles<'a> {
+    /// Standard input, output and error. The process may close each of them, so no two are the same handle.
     pub(super) standard: [BorrowedHandle<'a>; 3],
     pub(super) others: [BorrowedHandle<'a>; 2],
 }
 
-impl Suspended {
-    /// Makes the process of `command`, of which the program, the arguments, the environment and the folder count.
+impl SuspendedProcess {
+    /// Creates the process of `command`. Only its program, arguments, environment and working directory are used.
     ///
-    /// It is in the job object as soon as there is a process: one that was put there afterwards would outlive a parent that is
-    /// killed in between.
-    pub(super) fn create(command: &Command, object: BorrowedHandle<'_>, inherited: &Inherited<'_>) -> io::Result<Self> {
+    /// The process is created in the job object: if it were assigned afterwards, it would outlive a parent that is killed in
+    /// between.
+    pub(super) fn create(
+        command: &Command,
+        object: BorrowedHandle<'_>,
+        inherited: &InheritedHandles<'_>,
+    ) -> io::Result<Self> {
         let program = wide(command.get_program())?;
         let mut line = command_line(command)?;
         let environment = environment(command)?;
@@ -53,7 +57,7 @@ impl Suspended {
         let [stdin, stdout, stderr] = inherited.standard.map(|handle| handle.as_raw_handle());
         let [a, b] = inherited.others.map(|handle| handle.as_raw_handle());
         let (handles, objects) = ([stdin, stdout, stderr, a, b], [object.as_raw_handle()]);
-        let mut attributes = Attributes::new(2)?;
+        let mut attributes = AttributeList::new(2)?;
         attributes.add(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &handles)?;
         attributes.add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &objects)?;
         let mut startup = STARTUPINFOEXW::default();
@@ -63,10 +67,10 @@ impl Suspended {
         startup.StartupInfo.hStdOutput = stdout;
         startup.StartupInfo.hStdError = stderr;
         startup.lpAttributeList = attributes.list();
-        // In a group of its own a Ctrl-C at the console doesn't reach it before the parent has decided what to do.
+        // In a process group of its own it doesn't receive a Ctrl-C at the console: the parent decides what to do.
         let flags = CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT;
         let mut made = PROCESS_INFORMATION::default();
-        // SAFETY: The texts end with zeros, the line may be written to, and the structures live through the call.
+        // SAFETY: The strings are NUL-terminated, the command line is writable, and the structures outlive the call.
         let created = unsafe {
             CreateProcessW(
                 program.as_ptr(),
@@ -84,12 +88,12 @@ impl Suspended {
         if created == 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: The handles are new, and nobody else has them.
+        // SAFETY: The handles are new, and owned by nothing else.
         let own = |handle: HANDLE| unsafe { OwnedHandle::from_raw_handle(handle) };
         Ok(Self { process: own(made.hProcess), thread: own(made.hThread), id: made.dwProcessId })
     }
 
-    /// Lets it run.
+    /// Starts its thread.
     pub(super) fn resume(self) -> io::Result<OwnedHandle> {
         // SAFETY: The thread's handle is open.
         match unsafe { ResumeThread(self.thread.as_raw_handle()) } {
@@ -99,26 +103,27 @@ impl Suspended {
     }
 }
 
-/// Returns the flag by which no window flashes up. With the console of the parent, if there is one, a job can print there.
+/// Returns the flag that prevents a console window from being shown. A job shares the parent's console, if there is one, and
+/// can print there.
 fn window() -> u32 {
     // SAFETY: The call has no preconditions. Without a console there is no code page.
     if unsafe { GetConsoleCP() } == 0 { CREATE_NO_WINDOW } else { 0 }
 }
 
-/// What a process is given in which only handles are named.
-struct Attributes<'a> {
+/// A list of process attributes whose values are handles.
+struct AttributeList<'a> {
     list: Vec<usize>,
     handles: PhantomData<&'a [HANDLE]>,
 }
 
-impl<'a> Attributes<'a> {
-    /// Makes an empty list, with room for so many.
+impl<'a> AttributeList<'a> {
+    /// Returns an empty list with room for `count` attributes.
     fn new(count: u32) -> io::Result<Self> {
         let mut size = 0;
-        // SAFETY: Without a list the call says how large one is.
+        // SAFETY: Without a list, the call returns the size that one needs.
         unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), count, 0, &raw mut size) };
         let mut list = vec![0_usize; size.div_ceil(size_of::<usize>()).max(1)];
-        // SAFETY: The list has the size that was asked for.
+        // SAFETY: The list has the required size.
         if unsafe { InitializeProcThreadAttributeList(list.as_mut_ptr().cast(), count, 0, &raw mut size) } == 0 {
             return Err(io::Error::last_os_error());
         }
@@ -127,7 +132,7 @@ impl<'a> Attributes<'a> {
 
     fn add(&mut self, attribute: u32, handles: &'a [HANDLE]) -> io::Result<()> {
         let (attribute, size) = (attribute as usize, size_of_val(handles));
-        // SAFETY: The list was initialised, and borrows the handles for as long as it is there.
+        // SAFETY: The list is initialized, and borrows the handles for its whole life.
         let updated = unsafe {
             let value = handles.as_ptr().cast();
             UpdateProcThreadAttribute(self.list(), 0, attribute, value, size, ptr::null_mut(), ptr::null())
@@ -140,9 +145,9 @@ impl<'a> Attributes<'a> {
     }
 }
 
-impl Drop for Attributes<'_> {
+impl Drop for AttributeList<'_> {
     fn drop(&mut self) {
-        // SAFETY: The list was initialised.
+        // SAFETY: The list is initialized.
         unsafe { DeleteProcThreadAttributeList(self.list.as_mut_ptr().cast()) };
     }
 }
@@ -150,13 +155,13 @@ impl Drop for Attributes<'_> {
 fn wide(text: &OsStr) -> io::Result<Vec<u16>> {
     let mut wide: Vec<u16> = text.encode_wide().collect();
     if wide.contains(&0) {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "a text for a process holds a NUL character"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "the command contains a NUL character"));
     }
     wide.push(0);
     Ok(wide)
 }
 
-/// Returns the line that the C runtime of the new process splits into these arguments again.
+/// Returns a command line that the C runtime of the new process splits into the same arguments.
 fn command_line(command: &Command) -> io::Result<Vec<u16>> {
     let mut line = Vec::new();
     for text in std::iter::once(command.get_program()).chain(command.get_args()) {
@@ -166,13 +171,13 @@ fn command_line(command: &Command) -> io::Result<Vec<u16>> {
         quote(text, &mut line);
     }
     if line.contains(&0) {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "an argument of a process holds a NUL character"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "an argument of the command contains a NUL character"));
     }
     line.push(0);
     Ok(line)
 }
 
-/// Backslashes count as such unless a quotation mark follows.
+/// Appends a quoted argument. A backslash is literal unless a quotation mark follows.
 fn quote(text: &OsStr, line: &mut Vec<u16>) {
     const QUOTE: u16 = b'"' as u16;
     const BACKSLASH: u16 = b'\\' as u16;
@@ -189,9 +194,9 @@ fn quote(text: &OsStr, line: &mut Vec<u16>) {
     line.push(QUOTE);
 }
 
-/// Returns the environment of this process with the changes of `command`, sorted as the kernel wants it.
+/// Returns the environment of this process with the changes of `command`, sorted as the kernel requires.
 fn environment(command: &Command) -> io::Result<Vec<u16>> {
-    // Names differ by more than their case only.
+    // Names are case-insensitive.
     let key = |name: &OsStr| name.to_string_lossy().to_uppercase();
     let mut variables: BTreeMap<String, (OsString, OsString)> =
         std::env::vars_os().map(|(name, value)| (key(&name), (name, value))).collect();
@@ -207,7 +212,7 @@ fn environment(command: &Command) -> io::Result<Vec<u16>> {
         block.push(u16::from(b'='));
         block.extend(wide(value)?);
     }
-    // An empty block ends with two zeros, too.
+    // An empty block ends with two NULs as well.
     block.extend(if block.is_empty() { &[0, 0][..] } else { &[0] });
     Ok(block)
 }
@@ -222,30 +227,30 @@ mod tests {
     use crate::clock::Deadline;
     use crate::process::windows::job_object::JobObject;
     use crate::process::windows::pipe::inheritable;
-    use crate::process::windows::process_query::has_ended;
+    use crate::process::windows::process_query::has_exited;
 
     #[test]
-    fn a_process_is_in_its_job_object_before_it_runs_and_ends_with_it() {
+    fn a_suspended_process_is_in_its_job_object_and_is_killed_with_it() {
         let object = JobObject::new().expect("one can be made");
         let null = File::open("NUL").expect("it is everywhere");
         let null = || inheritable(null.as_handle()).expect("it is open");
         let nulls: [OwnedHandle; 5] = std::array::from_fn(|_| null());
         let [stdin, stdout, stderr, a, b] = nulls.each_ref().map(AsHandle::as_handle);
-        let inherited = Inherited { standard: [stdin, stdout, stderr], others: [a, b] };
+        let inherited = InheritedHandles { standard: [stdin, stdout, stderr], others: [a, b] };
         let shell = Command::new(std::env::var_os("ComSpec").expect("Windows says where its shell is"));
-        let made = Suspended::create(&shell, object.as_handle(), &inherited).expect("the shell can be started");
+        let made = SuspendedProcess::create(&shell, object.as_handle(), &inherited).expect("the shell can be started");
         assert_eq!(object.processes().expect("they can be listed"), [made.id]);
-        assert!(!has_ended(made.id));
+        assert!(!has_exited(made.id));
         drop(object);
         let deadline = Deadline::after(Duration::from_secs(30));
-        while !has_ended(made.id) {
-            assert!(!deadline.is_past(), "it goes on without its job object");
+        while !has_exited(made.id) {
+            assert!(!deadline.is_past(), "it outlives its job object");
             std::thread::yield_now();
         }
     }
 
     #[test]
-    fn an_argument_is_quoted_as_the_runtime_reads_it() {
+    fn an_argument_is_quoted_as_the_c_runtime_parses_it() {
         let quoted = |text: &str| {
             let mut line = Vec::new();
             quote(OsStr::new(text), &mut line);
@@ -259,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_is_changed_whatever_the_case_of_a_name() {
+    fn names_of_environment_variables_are_case_insensitive() {
         let mut command = Command::new("program");
         command.env("path", "here").env_remove("NO_SUCH_VARIABLE").env("__A", "1");
         let block = String::from_utf16(&environment(&command).expect("no NUL is in it")).expect("it was text");

@@ -1,4 +1,4 @@
-//! Ctrl-C at a console: something is called each time that it is pressed, and no other event of the console is handled.
+//! A handler for Ctrl-C at the console. No other console event is handled.
 
 #![expect(unsafe_code, reason = "console handlers have no safe API")]
 
@@ -11,12 +11,12 @@ use windows_sys::core::BOOL;
 
 type Pressed = Arc<dyn Fn() + Send + Sync>;
 
-/// What the handler calls.
+/// The callback of the handler.
 static PRESSED: Mutex<Option<Pressed>> = Mutex::new(None);
 
-/// Has `pressed` called each time that somebody presses Ctrl-C, until the process exits, on a thread that the system makes.
+/// Calls `pressed` each time Ctrl-C is pressed, until the process exits, on a thread that the system creates.
 ///
-/// Where Ctrl-C is ignored the system calls no handler.
+/// If the process ignores Ctrl-C, the system calls no handler.
 pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     *lock(&PRESSED) = Some(Arc::new(pressed));
     // SAFETY: The handler lives as long as the process.
@@ -26,7 +26,7 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + Sync + 'static) -> io::Resul
     }
 }
 
-/// Returns whether the event was handled; of others the next handler decides, which ends the process if nobody else does.
+/// Returns whether the event was handled. Other events go to the next handler; the last one exits the process.
 unsafe extern "system" fn handle(event: u32) -> BOOL {
     if event != CTRL_C_EVENT {
         return 0;

@@ -1,7 +1,7 @@
-//! `JobObject`: the kernel's own account of a job's process and all that it starts, and the way to end them together.
+//! `JobObject`: the kernel object that contains a job's process and its descendants, and kills them together.
 //!
-//! Whatever a process in a job object starts is in it, too, and can't leave it. It is closed with the last handle to it,
-//! which the application holds: when that dies, however it dies, the kernel ends everything in it.
+//! A process that is started in a job object is in it as well, and can't leave it. The application holds the only handle to the
+//! object: when the application exits, for whatever reason, the kernel closes the handle and kills everything in the object.
 
 #![expect(unsafe_code, reason = "job objects have no safe API")]
 
@@ -18,36 +18,37 @@ use windows_sys::Win32::System::JobObjects::{
     TerminateJobObject,
 };
 
-use super::limits::add;
+use super::limits::apply;
 use crate::options::Limits;
 
-/// The exit code of what we end.
-const ENDED: u32 = 1;
+/// The exit code of processes that are killed.
+const KILL_EXIT_CODE: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct JobObject(OwnedHandle);
 
 impl JobObject {
-    /// Makes one that ends with its last handle. What crashes in it ends at once, without a window that asks what to do.
+    /// Creates a job object whose processes are killed when its last handle is closed. A process that crashes in it exits at
+    /// once, without a dialog.
     pub(super) fn new() -> io::Result<Self> {
-        // SAFETY: The call makes a new object, without a name.
+        // SAFETY: The call creates a new object, without a name.
         let raw = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
         if raw.is_null() {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: The handle is new, and nobody else has it.
+        // SAFETY: The handle is new, and owned by nothing else.
         let object = Self(unsafe { OwnedHandle::from_raw_handle(raw) });
-        object.hold(&Limits::default())?;
+        object.set_limits(&Limits::default())?;
         Ok(object)
     }
 
-    /// Holds what is in it to these limits, each process or all together.
-    pub(super) fn hold(&self, held: &Limits) -> io::Result<()> {
+    /// Sets limits, some of which apply to each process in the object, others to all of them together.
+    pub(super) fn set_limits(&self, held: &Limits) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags =
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
-        add(held, &mut limits);
-        // SAFETY: The pointer and the length are those of a structure of the class.
+        apply(held, &mut limits);
+        // SAFETY: The pointer and the length are those of a structure that the class requires.
         let set = unsafe {
             SetInformationJobObject(
                 self.0.as_raw_handle(),
@@ -59,17 +60,17 @@ impl JobObject {
         if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Ends all that is in it.
+    /// Kills every process in the object.
     pub(super) fn terminate(&self) {
-        // SAFETY: The handle is open. That nothing is in it is as good.
-        unsafe { TerminateJobObject(self.0.as_raw_handle(), ENDED) };
+        // SAFETY: The handle is open. An empty object is no error.
+        unsafe { TerminateJobObject(self.0.as_raw_handle(), KILL_EXIT_CODE) };
     }
 
-    /// Returns the ids of what is in it and has not ended.
+    /// Returns the ids of the processes in the object that have not exited.
     ///
-    /// The count of active processes would say less, and is zero in Wine.
+    /// The kernel's count of active processes is less useful, and zero under Wine.
     pub(super) fn processes(&self) -> io::Result<Vec<u32>> {
-        // Two counts of 32 bits, then the ids, each as wide as a pointer.
+        // Two 32-bit counts, then the ids, each as wide as a pointer.
         let mut list = vec![0_usize; 64];
         loop {
             let bytes = u32::try_from(size_of_val(&list[..])).unwrap_or(u32::MAX);
@@ -84,7 +85,7 @@ impl JobObject {
                 )
             };
             if queried != 0 {
-                // SAFETY: A list of words is as well one of halves of words.
+                // SAFETY: The list holds at least 8 initialized bytes, aligned for `u32`.
                 let counts = unsafe { list.as_ptr().cast::<[u32; 2]>().read() };
                 let ids = &list[HEAD..];
                 let count = (counts[1] as usize).min(ids.len());
@@ -98,10 +99,10 @@ impl JobObject {
         }
     }
 
-    /// Returns the processor time that everything in it has used, in user code and in the kernel.
+    /// Returns the processor time that all processes of the object have used, in user mode and in the kernel.
     pub(super) fn times(&self) -> (Duration, Duration) {
         let mut accounts = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
-        // SAFETY: The pointer and the length are those of a structure of the class. Where it fails, zeros are left.
+        // SAFETY: The pointer and the length are those of a structure that the class requires. It stays zero if the call fails.
         unsafe {
             QueryInformationJobObject(
                 self.0.as_raw_handle(),
@@ -111,7 +112,7 @@ impl JobObject {
                 ptr::null_mut(),
             )
         };
-        (ticks(accounts.TotalUserTime), ticks(accounts.TotalKernelTime))
+        (from_ticks(accounts.TotalUserTime), from_ticks(accounts.TotalKernelTime))
     }
 }
 
@@ -121,15 +122,15 @@ impl AsHandle for JobObject {
     }
 }
 
-/// How many words stand before the ids.
+/// The number of pointer-sized words before the ids.
 const HEAD: usize = 8 / size_of::<usize>();
 
 fn size<T>() -> u32 {
     u32::try_from(size_of::<T>()).expect("a structure is small")
 }
 
-/// Turns what the kernel counts, in tenths of a microsecond, into a duration.
-pub(super) fn ticks(ticks: i64) -> Duration {
-    let ticks = u64::try_from(ticks).unwrap_or_default();
-    Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or_default() * 100)
+/// Converts the kernel's unit, 100 ns, into a duration.
+pub(super) fn from_ticks(from_ticks: i64) -> Duration {
+    let from_ticks = u64::try_from(from_ticks).unwrap_or_default();
+    Duration::new(from_ticks / 10_000_000, u32::try_from(from_ticks % 10_000_000).unwrap_or_default() * 100)
 }

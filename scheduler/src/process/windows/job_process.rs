@@ -23,15 +23,15 @@ use crate::wire::message::{Hello, Request, StdioTarget};
 
 /// Which of the handles that a job inherits are its ends of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Role([usize; 2]);
+pub(super) struct PipeHandles([usize; 2]);
 
-impl Role {
+impl PipeHandles {
     pub(super) fn of(handles: [&OwnedHandle; 2]) -> Self {
         Self(handles.map(|handle| handle.as_raw_handle() as usize))
     }
 
     /// Returns what to put into the marker.
-    pub(super) fn written(self) -> String {
+    pub(super) fn to_marker(self) -> String {
         let Self([source, sink]) = self;
         format!("{ALONE}:{source},{sink}")
     }
@@ -60,7 +60,7 @@ pub(crate) struct Assignment {
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
 /// a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
-    let Some(Role([source, sink])) = Role::parse(role) else {
+    let Some(PipeHandles([source, sink])) = PipeHandles::parse(role) else {
         return Ok(None);
     };
     if !is_pipe(source) || !is_pipe(sink) {
@@ -192,8 +192,8 @@ impl Write for Outgoing {
 }
 
 /// Fails if the job closed a stream behind our back: its number may by now be something of the job's own.
-fn check(handle: BorrowedHandle<'_>, its_server: Option<u32>) -> io::Result<()> {
-    if is_pipe(handle.as_raw_handle() as usize) && server(handle) == its_server {
+fn check(handle: BorrowedHandle<'_>, expected_server: Option<u32>) -> io::Result<()> {
+    if is_pipe(handle.as_raw_handle() as usize) && server(handle) == expected_server {
         return Ok(());
     }
     Err(io::Error::other("the stream's handle is another one by now"))
@@ -208,8 +208,8 @@ fn is_pipe(handle: usize) -> bool {
 fn server(pipe: BorrowedHandle<'_>) -> Option<u32> {
     let mut id = 0;
     // SAFETY: The pointer is to a variable of ours, and the handle is only looked at.
-    let told = unsafe { GetNamedPipeServerProcessId(pipe.as_raw_handle(), &raw mut id) };
-    (told != 0).then_some(id)
+    let queried = unsafe { GetNamedPipeServerProcessId(pipe.as_raw_handle(), &raw mut id) };
+    (queried != 0).then_some(id)
 }
 
 /// Says whether a copy of this process would find that it has other rights than whoever started it: here it has the same.
@@ -223,10 +223,10 @@ mod tests {
 
     #[test]
     fn a_role_is_read_as_it_was_written() {
-        let role = Role([4, 9000]);
-        assert_eq!(Role::parse(&role.written()), Some(role));
+        let role = PipeHandles([4, 9000]);
+        assert_eq!(PipeHandles::parse(&role.to_marker()), Some(role));
         for other in ["", "job:", "job:1", "job:1,x", "warden"] {
-            assert_eq!(Role::parse(other), None, "{other}");
+            assert_eq!(PipeHandles::parse(other), None, "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Limits: the parent has the job object hold them, and the job's process refuses those that a job object doesn't know.
+//! Limits: the job object enforces them, and the job's process refuses those that job objects don't support.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Threading::{
 
 use crate::options::Limits;
 
-/// Says why this process can't be held to these limits.
+/// Returns an error message if these limits include one that Windows doesn't enforce.
 pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
     let unknown = |what: &str| Err(format!("a limit on {what} is not held by this system; leave it out"));
     match limits {
@@ -24,8 +24,8 @@ pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
     }
 }
 
-/// Adds these limits to what a job object is told.
-pub(super) fn add(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION) {
+/// Adds these limits to the limits of a job object.
+pub(super) fn apply(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION) {
     let basic = &mut to.BasicLimitInformation;
     if let Some(bytes) = limits.memory {
         basic.LimitFlags |= JOB_OBJECT_LIMIT_PROCESS_MEMORY;
@@ -33,7 +33,7 @@ pub(super) fn add(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION
     }
     if let Some(time) = limits.cpu_time {
         basic.LimitFlags |= JOB_OBJECT_LIMIT_JOB_TIME;
-        basic.PerJobUserTimeLimit = ticks(time);
+        basic.PerJobUserTimeLimit = to_ticks(time);
     }
     if let Some(count) = limits.processes {
         basic.LimitFlags |= JOB_OBJECT_LIMIT_ACTIVE_PROCESS;
@@ -51,8 +51,8 @@ pub(super) fn add(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION
     }
 }
 
-/// Returns what the kernel counts in: tenths of a microsecond.
-fn ticks(time: Duration) -> i64 {
+/// Converts a duration into the kernel's unit, 100 ns.
+fn to_ticks(time: Duration) -> i64 {
     i64::try_from(time.as_nanos().div_ceil(100)).unwrap_or(i64::MAX)
 }
 
@@ -61,15 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_told_in_the_kernels_units() {
+    fn limits_are_converted_to_the_kernels_units() {
         let cpu_time = Some(Duration::from_millis(1500));
         let limits =
             Limits { memory: Some(1 << 30), cpu_time, processes: Some(3), niceness: Some(5), ..Limits::default() };
-        let mut told = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-        add(&limits, &mut told);
-        let basic = told.BasicLimitInformation;
+        let mut information = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        apply(&limits, &mut information);
+        let basic = information.BasicLimitInformation;
         assert_eq!(
-            (told.ProcessMemoryLimit, basic.PerJobUserTimeLimit, basic.ActiveProcessLimit),
+            (information.ProcessMemoryLimit, basic.PerJobUserTimeLimit, basic.ActiveProcessLimit),
             (1 << 30, 15_000_000, 3)
         );
         assert_eq!(basic.PriorityClass, BELOW_NORMAL_PRIORITY_CLASS);

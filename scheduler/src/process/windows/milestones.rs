@@ -1,4 +1,4 @@
-//! `Milestones`: nobody looks here how far a job has come.
+//! `Milestones`: a no-op, as no process but the parent enforces deadlines on Windows.
 
 use crate::process::Milestone;
 
@@ -6,7 +6,7 @@ use crate::process::Milestone;
 pub(crate) struct Milestones(());
 
 impl Milestones {
-    /// There is nobody to take note.
-    #[expect(clippy::unused_self, reason = "on a Unix there is")]
+    /// Does nothing.
+    #[expect(clippy::unused_self, reason = "on Unix it stores the time")]
     pub(crate) fn reach(&self, _: Milestone) {}
 }

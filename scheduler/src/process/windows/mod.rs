@@ -1,4 +1,4 @@
-//! Windows: a job's process is in a job object, which the parent holds, and speaks with the parent through two pipes.
+//! Windows: the parent holds a job object around each job's process, and exchanges data with the process through two pipes.
 
 mod append;
 mod create;

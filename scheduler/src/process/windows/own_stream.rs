@@ -10,20 +10,20 @@ use crate::process::output::Printer;
 use crate::sync::{lock, unpoisoned};
 
 /// How much the thread is given at a time.
-const PIECE: usize = 16 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// What the threads have been given and not yet written: there is one of each for all jobs, as there is one stream.
-static CHANNELS: [Channel; 2] = [Channel::new(), Channel::new()];
+static WRITER_QUEUES: [WriterQueue; 2] = [WriterQueue::new(), WriterQueue::new()];
 
-struct Channel {
-    given: Mutex<Given>,
-    is_given: Condvar,
+struct WriterQueue {
+    given: Mutex<QueuedBytes>,
+    is_queued: Condvar,
 }
 
-struct Given {
+struct QueuedBytes {
     bytes: Vec<u8>,
     /// The thread is there.
-    has_begun: bool,
+    has_thread: bool,
 }
 
 /// It lives as long as the process.
@@ -41,22 +41,22 @@ impl OwnStream {
         if !given.bytes.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        if !given.has_begun {
+        if !given.has_thread {
             let stream = self.0;
             let write = move || match stream {
-                StandardStream::Stdout => write_what_is_given(stream, io::stdout(), |text| {
+                StandardStream::Stdout => run_writer(stream, io::stdout(), |text| {
                     drop(io::stdout().write_all(text.as_bytes()));
                 }),
-                StandardStream::Stderr => write_what_is_given(stream, io::stderr(), |text| {
+                StandardStream::Stderr => run_writer(stream, io::stderr(), |text| {
                     drop(io::stderr().write_all(text.as_bytes()));
                 }),
             };
             thread::Builder::new().name("scheduler-output".to_owned()).spawn(write)?;
-            given.has_begun = true;
+            given.has_thread = true;
         }
-        let count = bytes.len().min(PIECE);
+        let count = bytes.len().min(CHUNK);
         given.bytes.extend(&bytes[..count]);
-        self.channel().is_given.notify_one();
+        self.channel().is_queued.notify_one();
         Ok(count)
     }
 
@@ -70,8 +70,8 @@ impl OwnStream {
         self.channel().lock().bytes.is_empty()
     }
 
-    fn channel(&self) -> &'static Channel {
-        &CHANNELS[self.0 as usize]
+    fn channel(&self) -> &'static WriterQueue {
+        &WRITER_QUEUES[self.0 as usize]
     }
 }
 
@@ -85,24 +85,24 @@ impl LentStdout {
     }
 }
 
-impl Channel {
+impl WriterQueue {
     const fn new() -> Self {
-        Self { given: Mutex::new(Given { bytes: Vec::new(), has_begun: false }), is_given: Condvar::new() }
+        Self { given: Mutex::new(QueuedBytes { bytes: Vec::new(), has_thread: false }), is_queued: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Given> {
+    fn lock(&self) -> MutexGuard<'_, QueuedBytes> {
         lock(&self.given)
     }
 }
 
-fn write_what_is_given(stream: StandardStream, mut own: impl Write + IsTerminal, print: fn(&str)) {
-    let channel = &CHANNELS[stream as usize];
+fn run_writer(stream: StandardStream, mut own: impl Write + IsTerminal, print: fn(&str)) {
+    let channel = &WRITER_QUEUES[stream as usize];
     // A console takes text only, and whole characters.
     let mut console = own.is_terminal().then(|| Printer::new(print));
     loop {
         let mut given = channel.lock();
         while given.bytes.is_empty() {
-            given = unpoisoned(channel.is_given.wait(given));
+            given = unpoisoned(channel.is_queued.wait(given));
         }
         let bytes = given.bytes.clone();
         drop(given);
@@ -112,6 +112,6 @@ fn write_what_is_given(stream: StandardStream, mut own: impl Write + IsTerminal,
             None => drop(own.write_all(&bytes).and_then(|()| own.flush())),
         }
         channel.lock().bytes.clear();
-        iocp::change();
+        iocp::notify_waiters();
     }
 }

@@ -20,7 +20,7 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use super::iocp;
-use super::overlapped::Operation;
+use super::overlapped::OverlappedIo;
 
 /// How much a pipe holds.
 const CAPACITY: u32 = 64 * 1024;
@@ -29,7 +29,7 @@ const CAPACITY: u32 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Source {
     pipe: OwnedHandle,
-    operation: Operation,
+    overlapped_io: OverlappedIo,
     /// What was read from the pipe, and not yet from here.
     unread: Range<usize>,
     has_ended: bool,
@@ -41,12 +41,15 @@ pub(crate) type SourceWriter = File;
 impl Source {
     pub(in crate::process) fn open() -> io::Result<(Self, SourceWriter)> {
         let (pipe, writer) = pair(Direction::In)?;
-        Ok((Self { pipe, operation: Operation::new(), unread: 0..0, has_ended: false }, writer))
+        Ok((Self { pipe, overlapped_io: OverlappedIo::new(), unread: 0..0, has_ended: false }, writer))
     }
 
     /// Says whether reading comes to something, or must be begun.
     pub(super) fn is_ready(&self) -> bool {
-        !self.unread.is_empty() || self.has_ended || !self.operation.is_pending() || self.operation.is_complete()
+        !self.unread.is_empty()
+            || self.has_ended
+            || !self.overlapped_io.is_pending()
+            || self.overlapped_io.is_complete()
     }
 
     /// Says whether the other end is closed, if nothing has been said there.
@@ -61,10 +64,10 @@ impl Source {
     }
 
     fn step(&mut self) -> io::Result<usize> {
-        if !self.operation.is_pending() {
-            self.operation.read(self.pipe.as_handle())?;
+        if !self.overlapped_io.is_pending() {
+            self.overlapped_io.read(self.pipe.as_handle())?;
         }
-        self.operation.take(self.pipe.as_handle())?.ok_or_else(|| ErrorKind::WouldBlock.into())
+        self.overlapped_io.take(self.pipe.as_handle())?.ok_or_else(|| ErrorKind::WouldBlock.into())
     }
 }
 
@@ -81,7 +84,7 @@ impl Read for Source {
         }
         let count = self.unread.len().min(buffer.len());
         if count > 0 {
-            buffer[..count].copy_from_slice(self.operation.buffer(self.unread.start..self.unread.start + count));
+            buffer[..count].copy_from_slice(self.overlapped_io.buffer(self.unread.start..self.unread.start + count));
             self.unread.start += count;
         }
         Ok(count)
@@ -90,38 +93,38 @@ impl Read for Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.operation.end(self.pipe.as_handle());
+        self.overlapped_io.cancel(self.pipe.as_handle());
     }
 }
 
 /// The end to which the parent writes.
 #[derive(Debug)]
-struct Sink {
+struct WritePipe {
     pipe: OwnedHandle,
-    operation: Operation,
+    overlapped_io: OverlappedIo,
 }
 
-impl Sink {
+impl WritePipe {
     fn open() -> io::Result<(Self, File)> {
         let (pipe, reader) = pair(Direction::Out)?;
-        Ok((Self { pipe, operation: Operation::new() }, reader))
+        Ok((Self { pipe, overlapped_io: OverlappedIo::new() }, reader))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.operation.is_pending() && self.operation.take(self.pipe.as_handle())?.is_none() {
+        if self.overlapped_io.is_pending() && self.overlapped_io.take(self.pipe.as_handle())?.is_none() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.operation.write(self.pipe.as_handle(), bytes)
+        self.overlapped_io.write(self.pipe.as_handle(), bytes)
     }
 
     fn is_ready(&self) -> bool {
-        !self.operation.is_pending() || self.operation.is_complete()
+        !self.overlapped_io.is_pending() || self.overlapped_io.is_complete()
     }
 }
 
-impl Drop for Sink {
+impl Drop for WritePipe {
     fn drop(&mut self) {
-        self.operation.end(self.pipe.as_handle());
+        self.overlapped_io.cancel(self.pipe.as_handle());
     }
 }
 
@@ -129,14 +132,14 @@ impl Drop for Sink {
 #[derive(Debug)]
 pub(crate) struct DataSocket {
     source: Source,
-    sink: Option<Sink>,
+    sink: Option<WritePipe>,
 }
 
 impl DataSocket {
     /// Opens one, and returns it with the job's ends: the one to read from, and the one to write to.
     pub(super) fn open() -> io::Result<(Self, [File; 2])> {
         let (source, jobs_sink) = Source::open()?;
-        let (sink, jobs_source) = Sink::open()?;
+        let (sink, jobs_source) = WritePipe::open()?;
         Ok((Self { source, sink: Some(sink) }, [jobs_source, jobs_sink]))
     }
 
@@ -161,7 +164,7 @@ impl DataSocket {
 
     /// Says whether something more can be sent.
     pub(super) fn has_room(&self) -> bool {
-        self.sink.as_ref().is_none_or(Sink::is_ready)
+        self.sink.as_ref().is_none_or(WritePipe::is_ready)
     }
 }
 
@@ -208,7 +211,7 @@ fn pair(direction: Direction) -> io::Result<(OwnedHandle, File)> {
     }
     // SAFETY: The handle is new, and nobody else has it.
     let ours = unsafe { OwnedHandle::from_raw_handle(raw) };
-    iocp::attach(ours.as_handle())?;
+    iocp::associate(ours.as_handle())?;
     let theirs = OpenOptions::new().read(direction == Direction::Out).write(direction == Direction::In).open(name)?;
     Ok((ours, theirs))
 }
@@ -255,7 +258,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(60));
         let (mut all, mut chunk) = (Vec::new(), vec![0; 100_000]);
         loop {
-            let seen = iocp::changes();
+            let seen = iocp::change_count();
             match source.read(&mut chunk) {
                 Ok(0) => return all,
                 Ok(count) => all.extend(&chunk[..count]),
@@ -294,7 +297,7 @@ mod tests {
         assert!(link.has_ended());
         let deadline = Deadline::after(Duration::from_secs(60));
         let error = loop {
-            let seen = iocp::changes();
+            let seen = iocp::change_count();
             match link.send(&chunk) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => iocp::wait_for_change(seen, deadline),
                 Err(error) => break error,

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Threading::{
 
 /// Says whether a process has ended, or is there no more: it may be listed for a while yet. One whose maker was ended before
 /// it had a thread is listed for ever, in Wine.
-pub(super) fn has_ended(id: u32) -> bool {
+pub(super) fn has_exited(id: u32) -> bool {
     match open(id, PROCESS_SYNCHRONIZE) {
         // SAFETY: The handle is open. With no time to wait the call only looks.
         Ok(process) => unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_OBJECT_0 },
@@ -56,14 +56,14 @@ mod tests {
 
     #[test]
     fn a_process_has_ended_when_it_has_and_while_its_handle_is_held() {
-        assert!(!has_ended(std::process::id()));
+        assert!(!has_exited(std::process::id()));
         // It waits for a line.
         let mut child = Command::new("cmd");
         let child = child.args(["/c", "set /p line="]);
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("`cmd` is everywhere");
-        assert!(!has_ended(child.id()));
+        assert!(!has_exited(child.id()));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        assert!(has_ended(child.id()));
+        assert!(has_exited(child.id()));
     }
 }

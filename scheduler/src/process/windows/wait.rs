@@ -18,12 +18,12 @@ pub(crate) struct Interest<'a> {
     worker: &'a Worker,
     stream: Option<&'a Stream>,
     written: Option<&'a Output>,
-    word: Word,
+    awaited: WorkerInterest,
 }
 
 /// What counts of whoever watches over a job's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
+enum WorkerInterest {
     /// What he has to say, and what the job prints.
     Any,
     /// The end of the process.
@@ -33,7 +33,7 @@ enum Word {
 impl<'a> Interest<'a> {
     /// How a job's process ends: nothing else of it counts any more.
     pub(crate) fn report(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, written: None, word: Word::Any }
+        Self { worker, stream: None, written: None, awaited: WorkerInterest::Any }
     }
 
     /// A job that is coming up.
@@ -53,12 +53,12 @@ impl<'a> Interest<'a> {
 
     /// The end of a process that is of no use any more.
     pub(crate) fn exit(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, written: None, word: Word::Last }
+        Self { worker, stream: None, written: None, awaited: WorkerInterest::Last }
     }
 
     fn ready(&self) -> Ready {
-        if self.word == Word::Last {
-            return Ready { exited: self.worker.has_ended(), ..Ready::default() };
+        if self.awaited == WorkerInterest::Last {
+            return Ready { exited: self.worker.has_exited(), ..Ready::default() };
         }
         let written = self.written.into_iter().flat_map(Output::awaited);
         let output = std::iter::once(self.worker.stderr_awaited()).chain(written).any(|awaited| match awaited {
@@ -83,7 +83,7 @@ pub(crate) fn wait<'a>(
 ) -> Vec<Ready> {
     let interests: Vec<_> = interests.collect();
     loop {
-        let seen = iocp::changes();
+        let seen = iocp::change_count();
         let ready: Vec<_> = interests.iter().map(Interest::ready).collect();
         let is_woken = waker.is_some_and(LoopWaker::is_woken);
         if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
@@ -107,7 +107,7 @@ impl LoopWaker {
     /// Has [`wait()`] return, now or when it is called next.
     pub(crate) fn wake(&self) {
         self.0.store(true, Ordering::Release);
-        iocp::change();
+        iocp::notify_waiters();
     }
 
     /// Leaves the bell as a ring does that was heard together with the one before it.

@@ -15,12 +15,12 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::create::{Inherited, Suspended};
-use super::exit_wait::{ProcessEnd, exit, usage};
+use super::create::{InheritedHandles, SuspendedProcess};
+use super::exit_wait::{ExitWait, exit, usage};
 use super::job_object::JobObject;
-use super::job_process::Role;
+use super::job_process::PipeHandles;
 use super::pipe::{DataSocket, inheritable};
-use super::process_query::{has_ended, is_console_host};
+use super::process_query::{has_exited, is_console_host};
 use super::wait::{Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy};
@@ -31,10 +31,10 @@ use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, StdioTarget};
 
 /// How long the rest of a job may take to end once its process has, before it is named.
-const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a worker that is dropped may take to end everything.
-const ABANDON: Duration = Duration::from_secs(3);
+const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Says whether a process could not be made because of those that are there: there will be room once one has ended.
 pub(crate) fn lacks_room(error: &io::Error) -> bool {
@@ -58,26 +58,26 @@ pub(crate) struct Worker {
     object: JobObject,
     process: OwnedHandle,
     id: u32,
-    end: ProcessEnd,
+    exit_wait: ExitWait,
     /// The stream to it, until it is assigned a job.
     link: Option<DataSocket>,
     /// What it writes to standard error, if it isn't told anything else.
     stderr: Relay,
     /// How many others were in the job object when it was ended.
-    ended: usize,
-    state: State,
+    killed: usize,
+    phase: ExitPhase,
 }
 
 /// How far the parent has witnessed the end.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ExitPhase {
     Running,
     /// The process has ended; what it had started is being ended, too.
     Sweeping {
         deadline: Deadline,
     },
     /// All has been told.
-    Told,
+    Reported,
 }
 
 impl Worker {
@@ -95,17 +95,17 @@ impl Worker {
         let (null_in, null_out) = (inheritable(null.as_handle())?, inheritable(null.as_handle())?);
         let jobs_stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
-        let role = Role::of([&source, &sink]);
-        command.env(MARKER, role.written()).env(RUN_MARKER, run_marker.value());
+        let handles = PipeHandles::of([&source, &sink]);
+        command.env(MARKER, handles.to_marker()).env(RUN_MARKER, run_marker.value());
         let others = [source.as_handle(), sink.as_handle()];
         let standard = [null_in.as_handle(), null_out.as_handle(), jobs_stderr.as_handle()];
-        let inherited = Inherited { standard, others };
-        let made = Suspended::create(command, object.as_handle(), &inherited)?;
+        let inherited = InheritedHandles { standard, others };
+        let made = SuspendedProcess::create(command, object.as_handle(), &inherited)?;
         let id = made.id;
         // What fails from here on leaves a process that has not run, and that ends with the job object.
-        let end = ProcessEnd::watch(made.process.as_handle())?;
+        let exit_wait = ExitWait::register(made.process.as_handle())?;
         let process = made.resume()?;
-        Ok(Self { object, process, id, end, link: Some(link), stderr, ended: 0, state: State::Running })
+        Ok(Self { object, process, id, exit_wait, link: Some(link), stderr, killed: 0, phase: ExitPhase::Running })
     }
 
     /// Here no process makes others.
@@ -115,23 +115,23 @@ impl Worker {
     /// Tells the process which job it is to run and to which ends to write, and returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
-        for (leads, end) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
-            if let StdioTarget::Sent(_) = leads {
+        for (target, stream) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
+            if let StdioTarget::Sent(_) = target {
                 let own = io::stdout();
-                let handle = end.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
+                let handle = stream.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
                 // This process may have none: one with windows, or one that gave its own up. As a handle that is copied, the
                 // number that means "none" means this process.
                 let none = [ptr::null_mut(), INVALID_HANDLE_VALUE].contains(&handle.as_raw_handle());
-                *leads = match self.give(handle) {
+                *target = match self.give(handle) {
                     _ if none => StdioTarget::Null,
                     // One that the application has closed.
-                    Err(_) if end.writer.is_none() => StdioTarget::Null,
+                    Err(_) if stream.writer.is_none() => StdioTarget::Null,
                     given => given?,
                 };
             }
         }
         if let Some(limits) = &request.limits {
-            self.object.hold(limits)?;
+            self.object.set_limits(limits)?;
         }
         let payload = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(request.mark, FrameKind::Request, payload.len()).to_vec();
@@ -162,13 +162,13 @@ impl Worker {
 
     /// Ends the process and all that it started.
     pub(crate) fn request_kill(&mut self) {
-        self.count_others();
+        self.count_descendants();
         self.object.terminate();
     }
 
     /// Counts what is about to be ended with the process.
-    fn count_others(&mut self) {
-        self.ended += self.others().into_iter().filter(|id| !is_console_host(*id)).count();
+    fn count_descendants(&mut self) {
+        self.killed += self.descendants().into_iter().filter(|id| !is_console_host(*id)).count();
     }
 
     /// There is no signal that would ask the processes of a job: it is asked by word.
@@ -177,27 +177,27 @@ impl Worker {
 
     /// Tells what there is to tell of the end.
     pub(crate) fn listen(&mut self) -> Received {
-        match self.state {
-            State::Running if !self.has_ended() => Received::WouldBlock,
-            State::Running => {
-                if self.ended == 0 {
-                    self.count_others();
+        match self.phase {
+            ExitPhase::Running if !self.has_exited() => Received::WouldBlock,
+            ExitPhase::Running => {
+                if self.killed == 0 {
+                    self.count_descendants();
                 }
                 self.object.terminate();
-                self.state = State::Sweeping { deadline: Deadline::after(SWEEP_LIMIT) };
+                self.phase = ExitPhase::Sweeping { deadline: Deadline::after(SWEEP_TIMEOUT) };
                 Received::Partial
             }
-            State::Sweeping { deadline } => {
-                let left = self.others();
+            ExitPhase::Sweeping { deadline } => {
+                let left = self.descendants();
                 if !left.is_empty() && !deadline.is_past() {
                     return Received::WouldBlock;
                 }
-                let sweep = match (left.is_empty(), self.ended) {
+                let sweep = match (left.is_empty(), self.killed) {
                     (false, _) => Sweep::escaped(left),
                     (true, 0) => Sweep::Clean,
                     (true, count) => Sweep::Killed { count },
                 };
-                self.state = State::Told;
+                self.phase = ExitPhase::Reported;
                 let usage = usage(self.process.as_handle(), &self.object);
                 Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     exit: exit(self.process.as_handle()),
@@ -208,27 +208,27 @@ impl Worker {
                     expired: false,
                 })))
             }
-            State::Told => Received::WouldBlock,
+            ExitPhase::Reported => Received::WouldBlock,
         }
     }
 
     /// Says whether there is something to [hear](Self::listen) now.
     pub(super) fn has_news(&self) -> bool {
-        match self.state {
-            State::Running => self.has_ended(),
-            State::Sweeping { deadline } => self.is_swept() || deadline.is_past(),
-            State::Told => false,
+        match self.phase {
+            ExitPhase::Running => self.has_exited(),
+            ExitPhase::Sweeping { deadline } => self.is_swept() || deadline.is_past(),
+            ExitPhase::Reported => false,
         }
     }
 
     /// The kernel doesn't tell when the last process of several has ended.
     pub(super) fn must_be_glanced_at(&self) -> bool {
-        matches!(self.state, State::Sweeping { .. })
+        matches!(self.phase, ExitPhase::Sweeping { .. })
     }
 
     /// Says whether nothing is left of what is being ended.
     fn is_swept(&self) -> bool {
-        let is_swept = self.others().is_empty();
+        let is_swept = self.descendants().is_empty();
         if !is_swept {
             // What was being made while the rest was ended may be new there.
             self.object.terminate();
@@ -237,9 +237,9 @@ impl Worker {
     }
 
     /// Returns what lives in the job object beside the process itself.
-    fn others(&self) -> Vec<u32> {
+    fn descendants(&self) -> Vec<u32> {
         let mut processes = self.object.processes().unwrap_or_default();
-        processes.retain(|id| *id != self.id && !has_ended(*id));
+        processes.retain(|id| *id != self.id && !has_exited(*id));
         processes
     }
 
@@ -257,11 +257,11 @@ impl Worker {
 
     /// Returns true once the process has ended.
     pub(crate) fn reap(&mut self) -> bool {
-        self.has_ended()
+        self.has_exited()
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.end.has_come(self.process.as_handle())
+    pub(super) fn has_exited(&self) -> bool {
+        self.exit_wait.has_exited(self.process.as_handle())
     }
 
     /// Returns why something could not be sent: what is sent goes by the job's stream.
@@ -283,8 +283,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.dismiss();
-        let deadline = Deadline::after(ABANDON);
-        while !self.has_ended() && !deadline.is_past() {
+        let deadline = Deadline::after(DROP_TIMEOUT);
+        while !self.has_exited() && !deadline.is_past() {
             wait(std::iter::once(Interest::exit(self)), None, deadline);
         }
     }
