@@ -1,10 +1,7 @@
 //! `SuspendedProcess`: a process that is in a job object from its creation, inherits exactly the given handles, and doesn't run
 //! until it is resumed.
 
-#![expect(
-    unsafe_code,
-    reason = "the standard library starts processes immediately, with every inheritable handle"
-)]
+#![expect(unsafe_code, reason = "the standard library starts processes immediately, with every inheritable handle")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

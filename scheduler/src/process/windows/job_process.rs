@@ -1,6 +1,6 @@
-//! What a process does on its way to the job: it takes the handles that it inherited, and stands in its place.
+//! `Assignment`: how a copy of this binary becomes a job's process, from the handles that it inherited.
 
-#![expect(unsafe_code, reason = "a handle that was inherited is known by its number only")]
+#![expect(unsafe_code, reason = "an inherited handle is only a number")]
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::{Hello, Request, StdioTarget};
 
-/// Which of the handles that a job inherits are its ends of the stream.
+/// The job's ends of its two pipes, as numbers of inherited handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PipeHandles([usize; 2]);
 
@@ -30,13 +30,13 @@ impl PipeHandles {
         Self(handles.map(|handle| handle.as_raw_handle() as usize))
     }
 
-    /// Returns what to put into the marker.
+    /// Returns the value of the role variable.
     pub(super) fn to_marker(self) -> String {
         let Self([source, sink]) = self;
         format!("{ALONE}:{source},{sink}")
     }
 
-    /// Reads it from the marker.
+    /// Parses the value of the role variable.
     fn parse(marker: &str) -> Option<Self> {
         let mut numbers = marker.strip_prefix(ALONE)?.strip_prefix(':')?.split(',').map(str::parse);
         let mut next = || numbers.next()?.ok();
@@ -44,7 +44,7 @@ impl PipeHandles {
     }
 }
 
-/// What a copy of this binary that is a job's process was given to do.
+/// The request that a job's process has received, with its handles.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     request: Request,
@@ -55,10 +55,10 @@ pub(crate) struct Assignment {
     stderr: Option<OwnedHandle>,
 }
 
-/// Takes what the parent gave to this process, if it did.
+/// Takes the handles that the parent has passed, and reads the request. Returns `None` if this process is no copy: a role
+/// variable that was left in the environment by accident doesn't make a job of an ordinary program.
 ///
-/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
-/// a job's process, and its request can't be read.
+/// Fails if this is a job's process whose request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let Some(PipeHandles([source, sink])) = PipeHandles::parse(role) else {
         return Ok(None);
@@ -66,7 +66,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     if !is_pipe(source) || !is_pipe(sink) {
         return Ok(None);
     }
-    // SAFETY: The parent left these handles open for us, or put them here, under these numbers, and nothing else knows them.
+    // SAFETY: The parent has passed these handles to this process under these numbers, and nothing else owns them.
     let own = |number: usize| unsafe { OwnedHandle::from_raw_handle(number as RawHandle) };
     let (source, sink) = (own(source), own(sink));
     for handle in [&source, &sink] {
@@ -87,45 +87,45 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
 }
 
 impl Assignment {
-    /// Makes this process the job's, and returns what it was given.
+    /// Makes this process the job's: redirects its standard streams and reports it to the parent. Returns the request and the
+    /// ends of its pipes.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
         let Self { request, frames, incoming, mut outgoing, stdout, stderr } = self;
         let prepared = stdout.map_or(Ok(()), |stdout| redirect(StandardStream::Stdout, stdout));
         let prepared = prepared.and(stderr.map_or(Ok(()), |stderr| redirect(StandardStream::Stderr, stderr)));
         let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
-        // If the parent is gone, the end of the stream says so next.
+        // If the parent has exited, the next read returns the end of the stream.
         let _ = frame::write(&mut outgoing, request.mark, FrameKind::Hello, &hello);
         (request, frames, (incoming, outgoing), Milestones::default(), prepared)
     }
 }
 
-/// Puts a file in the place of one of this process's standard streams. What libtest has printed so far went to the null
-/// device.
+/// Replaces one of this process's standard streams. The output of libtest so far went to the null device.
 pub(crate) fn redirect(stream: StandardStream, to: impl IntoRawHandle) -> io::Result<()> {
-    // The number by which the C runtime knows it stands behind the name.
+    // The name for Windows, and the number in the C runtime.
     let (name, number) = match stream {
         StandardStream::Stdout => (STD_OUTPUT_HANDLE, 1),
         StandardStream::Stderr => (STD_ERROR_HANDLE, 2),
     };
-    // It may be a copy of a stream that is gone by now.
+    // The stream may be closed already.
     let _ = io::stdout().flush();
     let raw = to.into_raw_handle();
-    // SAFETY: The handle is open, and stays so for as long as the process lives: the runtime's number takes it over. The
-    // runtime may refuse a handle of a kind that it doesn't know, and only C code notices.
+    // SAFETY: The handle is open, and stays open until the process exits, as the runtime's number owns it. If the runtime
+    // refuses a handle of an unknown kind, only C code is affected.
     unsafe {
         if SetStdHandle(name, raw) == 0 {
             return Err(io::Error::last_os_error());
         }
         let opened = libc::open_osfhandle(raw as libc::intptr_t, 0);
         if opened >= 0 && libc::dup2(opened, number) == 0 {
-            // The runtime has made a copy of the handle, and the number's own is kept: the standard library may use it.
+            // The runtime has duplicated the handle for its number. The original is kept, as the standard library may use it.
             SetStdHandle(name, raw);
         }
     }
     Ok(())
 }
 
-/// What comes to the job.
+/// The pipe from the parent to the job.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pipe: File,
@@ -137,15 +137,15 @@ impl Incoming {
         Self { server: server(pipe.as_handle()), pipe: pipe.into() }
     }
 
-    /// Fails if it is no longer ours to read.
+    /// Fails if user code has closed the pipe.
     pub(crate) fn check(&self) -> io::Result<()> {
         check(self.pipe.as_handle(), self.server)
     }
 
-    /// Says whether there is something to read, or the end.
+    /// Returns whether a read would return bytes, or the end of the stream.
     pub(crate) fn is_ready(&self) -> bool {
         let mut available = 0;
-        // SAFETY: The pipe is open, and nothing but the count is asked for.
+        // SAFETY: The pipe is open, and only the count is requested.
         let peeked = unsafe {
             let nowhere = ptr::null_mut();
             PeekNamedPipe(self.pipe.as_raw_handle(), nowhere, 0, ptr::null_mut(), &raw mut available, ptr::null_mut())
@@ -163,7 +163,7 @@ impl Read for Incoming {
     }
 }
 
-/// What goes from the job to the parent.
+/// The pipe from the job to the parent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pipe: File,
@@ -175,7 +175,7 @@ impl Outgoing {
         Self { server: server(pipe.as_handle()), pipe: pipe.into() }
     }
 
-    /// Fails if it is no longer ours to write: an outcome would destroy what is there now.
+    /// Fails if user code has closed the pipe: an outcome would be written into another file.
     pub(crate) fn check(&self) -> io::Result<()> {
         check(self.pipe.as_handle(), self.server)
     }
@@ -191,28 +191,28 @@ impl Write for Outgoing {
     }
 }
 
-/// Fails if the job closed a stream behind our back: its number may by now be something of the job's own.
+/// Fails if user code has closed the pipe: its number may refer to another file now.
 fn check(handle: BorrowedHandle<'_>, expected_server: Option<u32>) -> io::Result<()> {
     if is_pipe(handle.as_raw_handle() as usize) && server(handle) == expected_server {
         return Ok(());
     }
-    Err(io::Error::other("the stream's handle is another one by now"))
+    Err(io::Error::other("the job's process has closed the handle of its stream"))
 }
 
 fn is_pipe(handle: usize) -> bool {
-    // SAFETY: Whatever the number is, the call only looks at it.
+    // SAFETY: The call validates the number, and changes nothing.
     unsafe { GetFileType(handle as RawHandle) == FILE_TYPE_PIPE }
 }
 
-/// Returns the id of the process that made a pipe.
+/// Returns the id of the process that created a pipe.
 fn server(pipe: BorrowedHandle<'_>) -> Option<u32> {
     let mut id = 0;
-    // SAFETY: The pointer is to a variable of ours, and the handle is only looked at.
+    // SAFETY: The pointer is to a local variable, and the call changes nothing.
     let queried = unsafe { GetNamedPipeServerProcessId(pipe.as_raw_handle(), &raw mut id) };
     (queried != 0).then_some(id)
 }
 
-/// Says whether a copy of this process would find that it has other rights than whoever started it: here it has the same.
+/// Returns whether copies of this process would have more rights than this process: never on Windows.
 pub(crate) fn makes_privileged_copies() -> bool {
     false
 }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_read_as_it_was_written() {
+    fn pipe_handles_survive_the_role_variable() {
         let role = PipeHandles([4, 9000]);
         assert_eq!(PipeHandles::parse(&role.to_marker()), Some(role));
         for other in ["", "job:", "job:1", "job:1,x", "warden"] {

@@ -1,4 +1,4 @@
-//! `OwnStream`: this process's standard output or standard error, written to by a thread, as a handle of any kind may block.
+//! `OwnStream`: this process's standard output or standard error. A thread writes to it, as any kind of handle may block.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -9,10 +9,10 @@ use crate::outcome::StandardStream;
 use crate::process::output::Printer;
 use crate::sync::{lock, unpoisoned};
 
-/// How much the thread is given at a time.
+/// The most bytes that are queued at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// What the threads have been given and not yet written: there is one of each for all jobs, as there is one stream.
+/// The queues of the two writer threads, which all jobs share.
 static WRITER_QUEUES: [WriterQueue; 2] = [WriterQueue::new(), WriterQueue::new()];
 
 struct WriterQueue {
@@ -22,11 +22,11 @@ struct WriterQueue {
 
 struct QueuedBytes {
     bytes: Vec<u8>,
-    /// The thread is there.
+    /// Whether the thread was started.
     has_thread: bool,
 }
 
-/// It lives as long as the process.
+/// A standard stream of this process. Its thread runs until the process exits.
 #[derive(Debug)]
 pub(crate) struct OwnStream(StandardStream);
 
@@ -35,7 +35,7 @@ impl OwnStream {
         Self(stream)
     }
 
-    /// Gives bytes to the thread, if it has written what it had; none, to hear whether it has.
+    /// Queues bytes, and returns their number. Fails with `WouldBlock` while the thread is writing. With no bytes it only checks.
     pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut given = self.channel().lock();
         if !given.bytes.is_empty() {
@@ -60,12 +60,12 @@ impl OwnStream {
         Ok(count)
     }
 
-    /// Says whether what was given is where it goes: this process may end as soon as it is.
+    /// Returns whether all queued bytes are written, so that this process may exit.
     pub(in crate::process) fn is_through(&self) -> bool {
         self.has_room()
     }
 
-    /// Says whether all that was given has been written.
+    /// Returns whether bytes can be queued: all earlier ones are written.
     pub(in crate::process) fn has_room(&self) -> bool {
         self.channel().lock().bytes.is_empty()
     }
@@ -75,7 +75,7 @@ impl OwnStream {
     }
 }
 
-/// This process's standard output while a job writes there. What a job changes of a console stays changed.
+/// Guards standard output while a job uses it. It does nothing on Windows: a job's changes to a console stay.
 #[derive(Debug)]
 pub(crate) struct LentStdout(());
 
@@ -97,7 +97,7 @@ impl WriterQueue {
 
 fn run_writer(stream: StandardStream, mut own: impl Write + IsTerminal, print: fn(&str)) {
     let channel = &WRITER_QUEUES[stream as usize];
-    // A console takes text only, and whole characters.
+    // A console accepts only text, in complete characters.
     let mut console = own.is_terminal().then(|| Printer::new(print));
     loop {
         let mut given = channel.lock();
@@ -108,7 +108,7 @@ fn run_writer(stream: StandardStream, mut own: impl Write + IsTerminal, print: f
         drop(given);
         match &mut console {
             Some(console) => drop(console.print(&bytes)),
-            // Nobody may listen any more. What is kept is kept all the same.
+            // The reader may be gone. The output is captured all the same.
             None => drop(own.write_all(&bytes).and_then(|()| own.flush())),
         }
         channel.lock().bytes.clear();

@@ -1,6 +1,6 @@
 //! Pipes of which the parent's end never blocks: `Source`, `DataSocket`, and the two directions that these are made of.
 
-#![expect(unsafe_code, reason = "a named pipe, the only kind that doesn't block, has no safe API")]
+#![expect(unsafe_code, reason = "named pipes, the only kind with asynchronous operations, have no safe API")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -22,20 +22,20 @@ use windows_sys::Win32::System::Pipes::{
 use super::iocp;
 use super::overlapped::OverlappedIo;
 
-/// How much a pipe holds.
+/// The size of a pipe's buffer.
 const CAPACITY: u32 = 64 * 1024;
 
-/// The end from which the parent reads.
+/// The parent's end of a pipe from a job.
 #[derive(Debug)]
 pub(crate) struct Source {
     pipe: OwnedHandle,
     overlapped_io: OverlappedIo,
-    /// What was read from the pipe, and not yet from here.
+    /// The part of the buffer that `read` has not returned yet.
     unread: Range<usize>,
     has_ended: bool,
 }
 
-/// The job's end of it.
+/// The job's end of such a pipe.
 pub(crate) type SourceWriter = File;
 
 impl Source {
@@ -44,7 +44,7 @@ impl Source {
         Ok((Self { pipe, overlapped_io: OverlappedIo::new(), unread: 0..0, has_ended: false }, writer))
     }
 
-    /// Says whether reading comes to something, or must be begun.
+    /// Returns whether to call `read`: it has a result, or an operation must be started.
     pub(super) fn is_ready(&self) -> bool {
         !self.unread.is_empty()
             || self.has_ended
@@ -52,10 +52,10 @@ impl Source {
             || self.overlapped_io.is_complete()
     }
 
-    /// Says whether the other end is closed, if nothing has been said there.
+    /// Returns whether the other end is closed, of a pipe that nothing was written to.
     fn is_closed(&self) -> bool {
         let mut available = 0;
-        // SAFETY: The pipe is open, and nothing but the count is asked for.
+        // SAFETY: The pipe is open, and only the count is requested.
         let peeked = unsafe {
             let nowhere = ptr::null_mut();
             PeekNamedPipe(self.pipe.as_raw_handle(), nowhere, 0, ptr::null_mut(), &raw mut available, ptr::null_mut())
@@ -75,7 +75,7 @@ impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.unread.is_empty() && !self.has_ended {
             match self.step() {
-                // Somebody wrote nothing, which is no end.
+                // A write of zero bytes is not the end of the stream.
                 Ok(0) => return Err(ErrorKind::WouldBlock.into()),
                 Ok(count) => self.unread = 0..count,
                 Err(error) if is_end(&error) => self.has_ended = true,
@@ -97,7 +97,7 @@ impl Drop for Source {
     }
 }
 
-/// The end to which the parent writes.
+/// The parent's end of a pipe to a job.
 #[derive(Debug)]
 struct WritePipe {
     pipe: OwnedHandle,
@@ -128,7 +128,7 @@ impl Drop for WritePipe {
     }
 }
 
-/// The parent's ends of the two pipes that make a stream to and from a job.
+/// The parent's ends of the two pipes to and from a job.
 #[derive(Debug)]
 pub(crate) struct DataSocket {
     source: Source,
@@ -136,7 +136,7 @@ pub(crate) struct DataSocket {
 }
 
 impl DataSocket {
-    /// Opens one, and returns it with the job's ends: the one to read from, and the one to write to.
+    /// Opens the pipes, and returns the job's ends as well: the one to read from, and the one to write to.
     pub(super) fn open() -> io::Result<(Self, [File; 2])> {
         let (source, jobs_sink) = Source::open()?;
         let (sink, jobs_source) = WritePipe::open()?;
@@ -147,22 +147,22 @@ impl DataSocket {
         self.source.is_closed()
     }
 
-    /// Sends as much as is taken now.
+    /// Sends as many bytes as possible without waiting, and returns their number.
     pub(in crate::process) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.sink.as_mut().map_or_else(|| Err(ErrorKind::BrokenPipe.into()), |sink| sink.write(bytes))
     }
 
-    /// Sends nothing more.
+    /// Closes the pipe to the job.
     pub(in crate::process) fn hang_up(&mut self) {
         self.sink = None;
     }
 
-    /// Says whether there is something to read.
+    /// Returns whether there is something to read.
     pub(super) fn is_ready(&self) -> bool {
         self.source.is_ready()
     }
 
-    /// Says whether something more can be sent.
+    /// Returns whether more can be sent.
     pub(super) fn has_room(&self) -> bool {
         self.sink.as_ref().is_none_or(WritePipe::is_ready)
     }
@@ -181,19 +181,19 @@ enum Direction {
     Out,
 }
 
-/// Opens a pipe: the parent's end, and the other one, which blocks.
+/// Opens a pipe: the parent's end, which is asynchronous, and the job's end, which blocks.
 fn pair(direction: Direction) -> io::Result<(OwnedHandle, File)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!(
         r"\\.\pipe\scheduler-{}-{}-{:016x}",
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed),
-        // Whoever takes the name first makes the opening fail, and nothing worse.
+        // If another process has taken the name, opening the pipe fails, and nothing worse happens.
         std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
     );
     let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
     let access = if direction == Direction::In { PIPE_ACCESS_INBOUND } else { PIPE_ACCESS_OUTBOUND };
-    // SAFETY: The name ends with a zero.
+    // SAFETY: The name is NUL-terminated.
     let raw = unsafe {
         CreateNamedPipeW(
             wide.as_ptr(),
@@ -209,27 +209,27 @@ fn pair(direction: Direction) -> io::Result<(OwnedHandle, File)> {
     if raw == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: The handle is new, and nobody else has it.
+    // SAFETY: The handle is new, and owned by nothing else.
     let ours = unsafe { OwnedHandle::from_raw_handle(raw) };
     iocp::associate(ours.as_handle())?;
     let theirs = OpenOptions::new().read(direction == Direction::Out).write(direction == Direction::In).open(name)?;
     Ok((ours, theirs))
 }
 
-/// Says whether this is how the end of a pipe is told.
+/// Returns whether an error means that the other end is closed.
 fn is_end(error: &io::Error) -> bool {
     const ENDS: [u32; 4] = [ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_PIPE_NOT_CONNECTED, ERROR_OPERATION_ABORTED];
     error.raw_os_error().is_some_and(|code| ENDS.contains(&code.cast_unsigned()))
 }
 
-/// Returns a copy of a handle that a process to be started can inherit.
+/// Returns an inheritable duplicate of a handle.
 pub(super) fn inheritable(handle: BorrowedHandle<'_>) -> io::Result<OwnedHandle> {
     let copy = handle.try_clone_to_owned()?;
     set_inheritable(copy.as_handle(), Inheritance::Yes)?;
     Ok(copy)
 }
 
-/// Whether what a process starts has a handle, too.
+/// Whether child processes inherit a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inheritance {
     Yes,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_up_to_the_end() {
+    fn everything_written_is_read_until_the_end_of_the_stream() {
         let (mut source, mut writer) = Source::open().expect("a pipe");
         assert_eq!(source.read(&mut [0; 9]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
         let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_slow_makes_a_writer_wait_and_one_that_is_gone_ends_it() {
+    fn a_send_would_block_while_the_reader_is_slow_and_fails_once_it_is_gone() {
         let (mut link, [mut reader, writer]) = DataSocket::open().expect("two pipes");
         let mut sent = 0;
         let chunk = [7; 10_000];

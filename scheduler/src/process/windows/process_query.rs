@@ -1,6 +1,6 @@
-//! Processes that a job object lists, of which only the ids are known.
+//! Queries about the processes that a job object lists, by their ids.
 
-#![expect(unsafe_code, reason = "what is asked of another process has no safe API")]
+#![expect(unsafe_code, reason = "queries about another process have no safe API")]
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -11,25 +11,25 @@ use windows_sys::Win32::System::Threading::{
     QueryFullProcessImageNameW, WaitForSingleObject,
 };
 
-/// Says whether a process has ended, or is there no more: it may be listed for a while yet. One whose maker was ended before
-/// it had a thread is listed for ever, in Wine.
+/// Returns whether a process has exited, or doesn't exist any more: it may still be listed for a while. Under Wine, a process
+/// whose creator was killed before the process had a thread is listed forever.
 pub(super) fn has_exited(id: u32) -> bool {
     match open(id, PROCESS_SYNCHRONIZE) {
-        // SAFETY: The handle is open. With no time to wait the call only looks.
+        // SAFETY: The handle is open. With a timeout of zero the call doesn't block.
         Ok(process) => unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_OBJECT_0 },
-        // One that may not be opened is there.
+        // Any other error, such as a denied access, means that the process exists.
         Err(error) => error.raw_os_error() == Some(ERROR_INVALID_PARAMETER.cast_signed()),
     }
 }
 
-/// Says whether a process is the one that the kernel starts for the console of another: it comes and goes with that.
+/// Returns whether a process is a console host, which the kernel starts and stops together with another process.
 pub(super) fn is_console_host(id: u32) -> bool {
     let Ok(process) = open(id, PROCESS_QUERY_LIMITED_INFORMATION) else {
         return false;
     };
     let mut name = [0_u16; 1024];
     let mut length = 1024;
-    // SAFETY: The pointer and the length are those of a variable of ours.
+    // SAFETY: The pointer and the length are those of a local variable.
     let queried = unsafe {
         let name = name.as_mut_ptr();
         QueryFullProcessImageNameW(process.as_raw_handle(), PROCESS_NAME_WIN32, name, &raw mut length)
@@ -44,7 +44,7 @@ fn open(id: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
     if raw.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: The handle is new, and nobody else has it.
+    // SAFETY: The handle is new, and owned by nothing else.
     Ok(unsafe { OwnedHandle::from_raw_handle(raw) })
 }
 
@@ -55,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_has_ended_when_it_has_and_while_its_handle_is_held() {
+    fn a_process_that_was_killed_has_exited_even_while_its_handle_is_held() {
         assert!(!has_exited(std::process::id()));
-        // It waits for a line.
+        // It blocks until it reads a line.
         let mut child = Command::new("cmd");
         let child = child.args(["/c", "set /p line="]);
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("`cmd` is everywhere");

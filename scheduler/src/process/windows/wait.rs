@@ -9,10 +9,10 @@ use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
 use crate::process::{Ready, Stream, Worker};
 
-/// How long to wait where the kernel doesn't tell when something has happened.
+/// The interval at which to check what causes no event.
 const GLANCE: Duration = Duration::from_millis(2);
 
-/// What is waited for, of one job.
+/// What to wait for of one job.
 #[derive(Debug)]
 pub(crate) struct Interest<'a> {
     worker: &'a Worker,
@@ -21,43 +21,43 @@ pub(crate) struct Interest<'a> {
     awaited: WorkerInterest,
 }
 
-/// What counts of whoever watches over a job's process.
+/// What to wait for of the job's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WorkerInterest {
-    /// What he has to say, and what the job prints.
-    Any,
-    /// The end of the process.
-    Last,
+    /// Its report, and its output.
+    Report,
+    /// Its exit.
+    Exit,
 }
 
 impl<'a> Interest<'a> {
-    /// How a job's process ends: nothing else of it counts any more.
+    /// Waits for the report and the output of a job's process.
     pub(crate) fn report(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, written: None, awaited: WorkerInterest::Any }
+        Self { worker, stream: None, written: None, awaited: WorkerInterest::Report }
     }
 
-    /// A job that is coming up.
+    /// Waits for a job that is starting.
     pub(crate) fn starting(worker: &'a Worker, stream: &'a Stream) -> Self {
         Self::running(worker, stream)
     }
 
-    /// A job that runs.
+    /// Waits for a running job.
     pub(crate) fn running(worker: &'a Worker, stream: &'a Stream) -> Self {
         Self { stream: Some(stream), ..Self::report(worker) }
     }
 
-    /// And what the job writes.
+    /// Waits for the job's output as well.
     pub(crate) fn and_output(self, written: &'a Output) -> Self {
         Self { written: Some(written), ..self }
     }
 
-    /// The end of a process that is of no use any more.
+    /// Waits for the exit of a process that has no job any more.
     pub(crate) fn exit(worker: &'a Worker) -> Self {
-        Self { worker, stream: None, written: None, awaited: WorkerInterest::Last }
+        Self { worker, stream: None, written: None, awaited: WorkerInterest::Exit }
     }
 
     fn ready(&self) -> Ready {
-        if self.awaited == WorkerInterest::Last {
+        if self.awaited == WorkerInterest::Exit {
             return Ready { exited: self.worker.has_exited(), ..Ready::default() };
         }
         let written = self.written.into_iter().flat_map(Output::awaited);
@@ -74,8 +74,8 @@ impl<'a> Interest<'a> {
     }
 }
 
-/// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the
-/// interests.
+/// Waits until something is ready, the waker wakes the loop, or the deadline has passed. Returns what is ready, in the order of
+/// the interests.
 pub(crate) fn wait<'a>(
     interests: impl Iterator<Item = Interest<'a>>,
     waker: Option<&LoopWaker>,
@@ -94,7 +94,7 @@ pub(crate) fn wait<'a>(
     }
 }
 
-/// Calls whoever waits for jobs away from that, from another thread. It goes on ringing until it is hushed.
+/// Wakes a thread in [`wait()`] from another thread, and stays woken until it is reset.
 #[derive(Debug)]
 pub(crate) struct LoopWaker(AtomicBool);
 
@@ -104,19 +104,19 @@ impl LoopWaker {
         Ok(Self(AtomicBool::new(false)))
     }
 
-    /// Has [`wait()`] return, now or when it is called next.
+    /// Makes [`wait()`] return, now or at its next call.
     pub(crate) fn wake(&self) {
         self.0.store(true, Ordering::Release);
         iocp::notify_waiters();
     }
 
-    /// Leaves the bell as a ring does that was heard together with the one before it.
+    /// Marks it as woken without waking a thread, as a second wake-up that coincides with the first.
     #[cfg(test)]
     pub(crate) fn mark_woken(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    /// Resets it. The cause of the wake-up must be handled after this call, not before.
     pub(crate) fn reset(&self) {
         self.0.store(false, Ordering::Release);
     }

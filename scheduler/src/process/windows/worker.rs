@@ -30,13 +30,13 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, StdioTarget};
 
-/// How long the rest of a job may take to end once its process has, before it is named.
+/// How long a job's descendants may take to exit after its process, before they are reported as escaped.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a worker that is dropped may take to end everything.
+/// How long dropping a worker may wait for the exit of its process.
 const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Says whether a process could not be made because of those that are there: there will be room once one has ended.
+/// Returns whether a process could not be created for lack of resources, which are free once another process has exited.
 pub(crate) fn lacks_room(error: &io::Error) -> bool {
     const ERRORS: [u32; 7] = [
         ERROR_COMMITMENT_LIMIT,
@@ -50,38 +50,38 @@ pub(crate) fn lacks_room(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| ERRORS.contains(&code.cast_unsigned()))
 }
 
-/// A job's process, from before it is told which job it is to run.
+/// A job's process, which is created before a job is assigned to it.
 ///
-/// Dropping it ends the process and all that it started, and waits for that.
+/// Dropping it kills the process and its descendants, and waits for their exit.
 #[derive(Debug)]
 pub(crate) struct Worker {
     object: JobObject,
     process: OwnedHandle,
     id: u32,
     exit_wait: ExitWait,
-    /// The stream to it, until it is assigned a job.
+    /// The pipes to it, until it is assigned a job.
     link: Option<DataSocket>,
-    /// What it writes to standard error, if it isn't told anything else.
+    /// Its standard error, unless the job's options redirect that.
     stderr: Relay,
-    /// How many others were in the job object when it was ended.
+    /// The number of descendants that were killed.
     killed: usize,
     phase: ExitPhase,
 }
 
-/// How far the parent has witnessed the end.
+/// The phases of the exit of a job's process.
 #[derive(Clone, Copy, Debug)]
 enum ExitPhase {
     Running,
-    /// The process has ended; what it had started is being ended, too.
+    /// The process has exited, and its descendants are being killed.
     Sweeping {
         deadline: Deadline,
     },
-    /// All has been told.
+    /// The exit is reported.
     Reported,
 }
 
 impl Worker {
-    /// Starts `command` in a job object, with its end of a stream, and of its standard error.
+    /// Starts `command` in a job object, with its ends of two pipes for data and one for standard error.
     pub(crate) fn spawn(
         command: &mut Command,
         run_marker: &RunMarker,
@@ -102,7 +102,7 @@ impl Worker {
         let inherited = InheritedHandles { standard, others };
         let made = SuspendedProcess::create(command, object.as_handle(), &inherited)?;
         let id = made.id;
-        // What fails from here on leaves a process that has not run, and that ends with the job object.
+        // If a later step fails, the process is killed with the job object before it has run.
         let exit_wait = ExitWait::register(made.process.as_handle())?;
         let process = made.resume()?;
         Ok(Self { object, process, id, exit_wait, link: Some(link), stderr, killed: 0, phase: ExitPhase::Running })
@@ -112,19 +112,19 @@ impl Worker {
     #[expect(clippy::unused_self, reason = "a warden is asked")]
     pub(crate) fn ask(&mut self) {}
 
-    /// Tells the process which job it is to run and to which ends to write, and returns the stream to it.
+    /// Sends the process its job and its standard streams. Returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
         for (target, stream) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
             if let StdioTarget::Sent(_) = target {
                 let own = io::stdout();
                 let handle = stream.writer.as_ref().map_or_else(|| own.as_handle(), AsHandle::as_handle);
-                // This process may have none: one with windows, or one that gave its own up. As a handle that is copied, the
-                // number that means "none" means this process.
+                // This process may have no standard output: a GUI program, or one that has closed it. `DuplicateHandle`
+                // would take the number that means "none" for this process.
                 let none = [ptr::null_mut(), INVALID_HANDLE_VALUE].contains(&handle.as_raw_handle());
                 *target = match self.give(handle) {
                     _ if none => StdioTarget::Null,
-                    // One that the application has closed.
+                    // The application has closed the handle.
                     Err(_) if stream.writer.is_none() => StdioTarget::Null,
                     given => given?,
                 };
@@ -141,11 +141,11 @@ impl Worker {
         Ok(stream)
     }
 
-    /// Gives the process a copy of a handle, and returns the number by which it knows that.
+    /// Duplicates a handle into the process, and returns its number there.
     #[expect(unsafe_code, reason = "another process's handles have no safe API")]
     fn give(&self, handle: BorrowedHandle<'_>) -> io::Result<StdioTarget> {
         let mut copy = ptr::null_mut();
-        // SAFETY: All three handles are open, and the pointer is to a variable of ours.
+        // SAFETY: All three handles are open, and the pointer is to a local variable.
         let given = unsafe {
             let (own, theirs) = (GetCurrentProcess(), self.process.as_raw_handle());
             DuplicateHandle(own, handle.as_raw_handle(), theirs, &raw mut copy, 0, 1, DUPLICATE_SAME_ACCESS)
@@ -154,28 +154,28 @@ impl Worker {
             return Ok(StdioTarget::Sent(copy as u64));
         }
         match io::Error::last_os_error() {
-            // We may do to our own process what we like, unless it is ending by now: how it ends is what there is to tell.
+            // Access to a process of our own is denied only while it is exiting. Its exit is reported then.
             error if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => Ok(StdioTarget::Null),
             error => Err(error),
         }
     }
 
-    /// Ends the process and all that it started.
+    /// Kills the process and its descendants.
     pub(crate) fn request_kill(&mut self) {
         self.count_descendants();
         self.object.terminate();
     }
 
-    /// Counts what is about to be ended with the process.
+    /// Counts the descendants that are about to be killed with the process.
     fn count_descendants(&mut self) {
         self.killed += self.descendants().into_iter().filter(|id| !is_console_host(*id)).count();
     }
 
-    /// There is no signal that would ask the processes of a job: it is asked by word.
+    /// Does nothing: Windows has no signal that asks processes to exit. The job receives a message instead.
     #[expect(clippy::unused_self, reason = "a warden sends a signal")]
     pub(crate) fn request_terminate(&mut self) {}
 
-    /// Tells what there is to tell of the end.
+    /// Returns the next event of the process's exit.
     pub(crate) fn listen(&mut self) -> Received {
         match self.phase {
             ExitPhase::Running if !self.has_exited() => Received::WouldBlock,
@@ -212,7 +212,7 @@ impl Worker {
         }
     }
 
-    /// Says whether there is something to [hear](Self::listen) now.
+    /// Returns whether an event can be received now.
     pub(super) fn has_news(&self) -> bool {
         match self.phase {
             ExitPhase::Running => self.has_exited(),
@@ -221,41 +221,41 @@ impl Worker {
         }
     }
 
-    /// The kernel doesn't tell when the last process of several has ended.
+    /// Returns whether to check at intervals: the exit of the last descendant causes no event.
     pub(super) fn must_be_glanced_at(&self) -> bool {
         matches!(self.phase, ExitPhase::Sweeping { .. })
     }
 
-    /// Says whether nothing is left of what is being ended.
+    /// Returns whether all descendants have exited.
     fn is_swept(&self) -> bool {
         let is_swept = self.descendants().is_empty();
         if !is_swept {
-            // What was being made while the rest was ended may be new there.
+            // A process that was being created during the kill may have been added since.
             self.object.terminate();
         }
         is_swept
     }
 
-    /// Returns what lives in the job object beside the process itself.
+    /// Returns the ids of the running processes in the job object, except for the job's own.
     fn descendants(&self) -> Vec<u32> {
         let mut processes = self.object.processes().unwrap_or_default();
         processes.retain(|id| *id != self.id && !has_exited(*id));
         processes
     }
 
-    /// Ends the process, which has nothing to do any more.
+    /// Kills the process, which is not needed any more, and closes its pipes.
     pub(crate) fn dismiss(&mut self) {
         self.object.terminate();
         self.link = None;
         self.stderr.close();
     }
 
-    /// Ends the process.
+    /// Kills the process and its descendants.
     pub(crate) fn kill(&mut self) {
         self.object.terminate();
     }
 
-    /// Returns true once the process has ended.
+    /// Returns whether the process has exited.
     pub(crate) fn reap(&mut self) -> bool {
         self.has_exited()
     }
@@ -264,13 +264,13 @@ impl Worker {
         self.exit_wait.has_exited(self.process.as_handle())
     }
 
-    /// Returns why something could not be sent: what is sent goes by the job's stream.
-    #[expect(clippy::unused_self, reason = "a warden is told by a stream of its own")]
+    /// Returns `None`: everything is sent through the job's stream, which keeps its errors.
+    #[expect(clippy::unused_self, reason = "a warden has a stream of its own")]
     pub(crate) fn unsent(&self) -> Option<&io::Error> {
         None
     }
 
-    /// Returns what passes on what is written to its standard error.
+    /// Returns the relay of its standard error.
     pub(crate) fn stderr(&mut self) -> &mut Relay {
         &mut self.stderr
     }
