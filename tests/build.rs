@@ -1,5 +1,5 @@
-//! Sets `cfg(wardens)` where the platform of the tests has wardens. `scheduler` itself has no build script: each of its users
-//! would pay for it (`scheduler/src/process/mod.rs`).
+//! Sets `cfg(wardens)` where the platform of the tests has wardens. `scheduler` itself has no build script: each of its
+//! users would pay for it (`scheduler/src/process/mod.rs`).
 
 use std::env;
 

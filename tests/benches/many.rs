@@ -1,5 +1,5 @@
-//! Many jobs at a time, each of which waits for two seconds: how long that takes, what the parent works for it, and how late
-//! one of them is stopped at its timeout: `cargo bench --bench many`.
+//! Many jobs at a time, each of which waits for two seconds: how long that takes, what the parent works for it, and how
+//! late one of them is stopped at its timeout: `cargo bench --bench many`.
 //!
 //! 1,000 jobs, unless `BENCH_JOBS` says otherwise.
 

@@ -6,29 +6,29 @@ use scheduler_tests::profile::sample;
 
 use crate::try_cargo;
 
-/// Runs the tests, and returns what libtest has said of them.
+/// Runs the tests, and returns libtest's output.
 #[track_caller]
 fn tried(arguments: &str, result: &str) -> String {
     let arguments = format!("test --locked -p trials {arguments}");
-    let (success, told) = try_cargo(arguments.trim_end(), &[]);
-    assert!(!success, "some of these tests fail: {told}");
-    assert!(told.contains(result), "no `{result}` in {told}");
-    told
+    let (success, reported) = try_cargo(arguments.trim_end(), &[]);
+    assert!(!success, "some of these tests fail: {reported}");
+    assert!(reported.contains(result), "no `{result}` in {reported}");
+    reported
 }
 
 const ALL: &str = "test result: FAILED. 5 passed; 12 failed; 1 ignored";
 
 /// Returns what stands under the name of each test that failed.
-fn sections(told: &str) -> HashMap<&str, &str> {
-    let told = told.rsplit_once("\nfailures:\n").expect("the names of those that failed come last").0;
-    let parts = told.split("\n---- ").skip(1);
+fn sections(reported: &str) -> HashMap<&str, &str> {
+    let reported = reported.rsplit_once("\nfailures:\n").expect("the names of those that failed come last").0;
+    let parts = reported.split("\n---- ").skip(1);
     parts.map(|part| part.split_once(" stdout ----\n").expect("each begins with its name")).collect()
 }
 
 #[test]
 fn each_fails_alone_and_says_how() {
-    let told = tried("--test isolated", ALL);
-    let sections = sections(&told);
+    let reported = tried("--test isolated", ALL);
+    let sections = sections(&reported);
     for (name, expected) in [
         ("returns_an_error", "Error: Custom { kind: Other, error: \"there is no such thing\" }\n"),
         ("hangs", "began to hang\nthe test was stopped at its timeout of 100ms\n"),
@@ -48,16 +48,16 @@ fn each_fails_alone_and_says_how() {
         ),
         ("panics_with_a_value", "panicked at trials/tests/isolated.rs:"),
     ] {
-        let section = sections.get(name).unwrap_or_else(|| panic!("no section of `{name}` in {told}"));
+        let section = sections.get(name).unwrap_or_else(|| panic!("no section of `{name}` in {reported}"));
         assert!(section.contains(expected), "{name}: {section}");
     }
-    assert_eq!(sections.len(), 12, "{told}");
+    assert_eq!(sections.len(), 12, "{reported}");
 }
 
 #[test]
 fn a_panic_and_the_output_are_shown_as_those_of_any_test() {
-    let told = tried("--test isolated panics", "test result: FAILED. 1 passed; 3 failed");
-    let shown = sections(&told)["panics"];
+    let reported = tried("--test isolated panics", "test result: FAILED. 1 passed; 3 failed");
+    let shown = sections(&reported)["panics"];
     let (printed, panic) = shown.split_once("\nthread 'panics' (").expect("the thread has the test's name");
     let printed: Vec<_> = printed.lines().collect();
     // Standard error has a way of its own.
@@ -73,16 +73,16 @@ fn a_panic_and_the_output_are_shown_as_those_of_any_test() {
 }
 
 #[test]
-fn whatever_libtest_is_told() {
+fn every_option_of_libtest() {
     for flags in sample(["-- --test-threads=1", "-- --test-threads=16", "-- --format=terse"], 3) {
         tried(&format!("--test isolated {flags}"), ALL);
     }
-    let told = tried("--test isolated -- --nocapture --test-threads=1", ALL);
-    assert!(told.contains("nobody reads this") && told.contains("one two\n"), "{told}");
+    let reported = tried("--test isolated -- --nocapture --test-threads=1", ALL);
+    assert!(reported.contains("nobody reads this") && reported.contains("one two\n"), "{reported}");
     tried(
         "--test isolated -- --ignored",
         "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 17 filtered out",
     );
-    let told = tried("--lib", "test result: FAILED. 1 passed; 1 failed");
-    assert!(told.contains("test tests::is_none_the_worse_for_it ... ok"), "{told}");
+    let reported = tried("--lib", "test result: FAILED. 1 passed; 1 failed");
+    assert!(reported.contains("test tests::is_none_the_worse_for_it ... ok"), "{reported}");
 }

@@ -12,12 +12,12 @@ use std::process::Command;
 use scheduler_tests::profile::sample;
 use scheduler_tests::skips::skipped;
 
-/// Runs Cargo in the workspace, and returns what it and all that it ran have printed.
+/// Runs Cargo in the workspace, and returns the output of it and all that it ran.
 #[track_caller]
 fn cargo(arguments: &str, variables: &[(&str, &str)]) -> String {
-    let (success, told) = try_cargo(arguments, variables);
-    assert!(success, "cargo {arguments}: {told}");
-    told
+    let (success, reported) = try_cargo(arguments, variables);
+    assert!(success, "cargo {arguments}: {reported}");
+    reported
 }
 
 /// Returns as well whether it succeeded.
@@ -29,7 +29,7 @@ fn try_cargo(arguments: &str, variables: &[(&str, &str)]) -> (bool, String) {
         .args(arguments.split(' '))
         .env("CARGO_TARGET_DIR", target("environments"))
         .env("CARGO_TERM_COLOR", "never");
-    // What this test was started with is not for those.
+    // These tests are not configured as this one is.
     let ours = |name: &str| name.starts_with("RUST_TEST_") || name.starts_with("NEXTEST") || name == "RUST_BACKTRACE";
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         cargo.env_remove(name);
@@ -45,15 +45,15 @@ fn target(name: &str) -> PathBuf {
 }
 
 #[track_caller]
-fn assert_told(arguments: &str, variables: &[(&str, &str)], expected: &[&str]) {
-    let told = cargo(arguments, variables);
+fn assert_prints(arguments: &str, variables: &[(&str, &str)], expected: &[&str]) {
+    let reported = cargo(arguments, variables);
     for text in expected {
-        assert!(told.contains(text), "cargo {arguments}: no `{text}` in {told}");
+        assert!(reported.contains(text), "cargo {arguments}: no `{text}` in {reported}");
     }
 }
 
 #[test]
-fn unit_tests_of_a_library_whatever_libtest_is_told() {
+fn unit_tests_of_a_library_with_every_option_of_libtest() {
     let all = &["7 passed; 0 failed; 1 ignored"][..];
     let cases = [
         ("", &[][..], all),
@@ -77,7 +77,7 @@ fn unit_tests_of_a_library_whatever_libtest_is_told() {
         ("-- --list", &[], &["tests::scheduler_runs_jobs_here: test", "8 tests, 0 benchmarks"]),
     ];
     for (flags, variables, expected) in sample(cases, 4) {
-        assert_told(format!("test --locked -p library --lib {flags}").trim_end(), variables, expected);
+        assert_prints(format!("test --locked -p library --lib {flags}").trim_end(), variables, expected);
     }
 }
 
@@ -101,26 +101,26 @@ fn every_other_kind_of_target() {
         ("test --locked -p library --bench own_main_bench", &["1 passed of a benchmark"]),
     ];
     for (arguments, expected) in sample(cases, 2) {
-        assert_told(arguments, &[], expected);
+        assert_prints(arguments, &[], expected);
     }
 }
 
 #[test]
-fn optimised_and_without_unwinding() {
+fn optimized_and_without_unwinding() {
     let cases = [
         ("run --locked --release -p binary", &["panics abort: as it must"]),
         ("test --locked --release -p library --lib", &["7 passed; 0 failed; 1 ignored"]),
         ("bench --locked -p library --bench own_main_bench", &["1 passed of a benchmark, called with [\"--bench\"]"]),
     ];
     for (arguments, expected) in sample(cases, 3) {
-        assert_told(arguments, &[], expected);
+        assert_prints(arguments, &[], expected);
     }
 }
 
-/// A `main` of its own has no libtest to come by the entry: its copies would run what it runs, and so on without end.
+/// An own `main` has no libtest that reaches the entry: its copies would run what it runs, and start copies endlessly.
 #[test]
-fn a_main_that_forgets_to_say_where_jobs_begin_is_told_so() {
-    assert_told("test --locked -p library --test forgetful", &[], &["refused: jobs can't run in this process"]);
+fn a_main_without_init_is_refused() {
+    assert_prints("test --locked -p library --test forgetful", &[], &["refused: jobs can't run in this process"]);
 }
 
 #[test]
@@ -130,12 +130,16 @@ fn nextest() {
         skipped("cargo nextest is not installed");
         return;
     }
-    assert_told("nextest run --locked -p library --lib --test integration", &[], &["9 tests run: 9 passed, 2 skipped"]);
-    let (_, told) = try_cargo("nextest run --locked -p trials --no-fail-fast", &[]);
-    assert!(told.contains("19 tests run: 6 passed, 13 failed, 1 skipped"), "{told}");
+    assert_prints(
+        "nextest run --locked -p library --lib --test integration",
+        &[],
+        &["9 tests run: 9 passed, 2 skipped"],
+    );
+    let (_, reported) = try_cargo("nextest run --locked -p trials --no-fail-fast", &[]);
+    assert!(reported.contains("19 tests run: 6 passed, 13 failed, 1 skipped"), "{reported}");
 }
 
-/// What `cargo llvm-cov` counts: each process writes its counters to a file when it ends as a program ends.
+/// What `cargo llvm-cov` counts: each process writes its counters to a file when it exits normally.
 #[test]
 fn code_that_ran_in_a_job_is_covered() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -143,7 +147,7 @@ fn code_that_ran_in_a_job_is_covered() {
     let target = target("environments-coverage").display().to_string();
     let variables =
         [("RUSTFLAGS", "-Cinstrument-coverage"), ("LLVM_PROFILE_FILE", &*profile), ("CARGO_TARGET_DIR", &*target)];
-    assert_told("test --locked -p library --test coverage -- a_job_is_counted", &variables, &["1 passed"]);
+    assert_prints("test --locked -p library --test coverage -- a_job_is_counted", &variables, &["1 passed"]);
     let counter = 1_234_567_u64.to_le_bytes();
     let was_in = |path: &Path| fs::read(path).expect("it was written").windows(8).any(|bytes| bytes == counter);
     let files = fs::read_dir(folder.path()).expect("it is a folder").map(|entry| entry.expect("an entry").path());

@@ -1,4 +1,4 @@
-//! Applications in surroundings that lack what others have.
+//! Applications in environments where something is missing: `/proc`, descriptors, processes, privileges.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::application::{APP, app, app_at, copy_to, records, run, sweeps};
 
-/// Returns a command that runs the script in namespaces of its own, with the application as `$0` and its arguments;
-/// `None`, and a word why, where that can't be had.
+/// Returns a command that runs the script in new namespaces, with the application as `$0` and its arguments; `None`, after
+/// reporting why, if none can be made.
 pub(crate) fn unshared(script: &str, mode: &str, arguments: &[&str]) -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");
@@ -34,16 +34,16 @@ pub(crate) fn unshared(script: &str, mode: &str, arguments: &[&str]) -> Option<C
 
 const WITHOUT_PROC: &str = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
 
-/// Asserts what holds whatever is lacking: each record has a value, was a timeout as it should be, or says clearly why
-/// there is none.
-fn assert_told(records: &[Value], reason: &str) {
+/// Asserts what holds whatever is missing: each record has a value, is the expected timeout, or has an error that
+/// begins with this reason.
+fn assert_valid(records: &[Value], reason: &str) {
     for record in records {
-        let told = match record["status"].as_str() {
+        let reported = match record["status"].as_str() {
             Some("ok") => record["result"] == 42,
             Some("timeout") => true,
             _ => record["error"].as_str().is_some_and(|error| error.starts_with(reason)),
         };
-        assert!(told, "{record}");
+        assert!(reported, "{record}");
     }
 }
 
@@ -52,7 +52,7 @@ fn without_proc_jobs_run_and_nothing_survives_them() {
     let jobs = ["600", "fast", &format!("leaves {}", new_tag()), "aborts"];
     let Some(mut command) = unshared(WITHOUT_PROC, "", &jobs) else { return };
     let output = command.output().expect("the fixture is built");
-    // The end of the first process of a namespace ends the others, too: what the records say is what counts.
+    // When the first process of a namespace exits, the kernel kills the others: only the records count.
     let killed = json!({"kind": "killed", "killed": 1});
     assert_eq!(sweeps(&output), [json!({"kind": "clean"}), killed, json!({"kind": "clean"})]);
     let records = records(&output);
@@ -69,7 +69,7 @@ fn without_proc_a_fork_server_is_refused_with_the_actual_reason() {
     assert!(text.contains("without `/proc` its threads can't be counted"), "{text}");
 }
 
-/// Without `/proc` the image that runs is known by its path only, and something else may stand there by now.
+/// Without `/proc` the running image is known only by its path, where another file may be by now.
 #[test]
 fn a_copy_of_another_build_refuses_the_job() {
     let other = env!("CARGO_BIN_EXE_other_build");
@@ -136,9 +136,9 @@ fn in_a_chroot_without_the_binary_a_job_never_starts_and_has_the_reason() {
         }
         let records = records(&output);
         let error = records[0]["error"].as_str().unwrap_or_default();
-        let told = format!("never started: its process could not be made: {missing}: No such file or directory");
-        assert!(error.starts_with(&told), "{error}");
-        // It serves as well as the device does, as nothing is written there.
+        let reported = format!("never started: its process could not be made: {missing}: No such file or directory");
+        assert!(error.starts_with(&reported), "{error}");
+        // A plain file serves as well as the device, as nothing is written to it.
         fs::create_dir_all(folder.path().join("dev")).expect("the folder is ours");
         fs::write(folder.path().join("dev/null"), "").expect("the folder is ours");
     }
@@ -156,7 +156,7 @@ fn on_a_kernel_without_pidfds_jobs_run_and_nothing_survives_them() {
     assert_eq!((&records[0]["result"], &records[1]["status"]), (&42.into(), &"timeout".into()));
     assert_eq!(records[2]["error"], "killed by signal 6 (SIGABRT)");
     assert!(records[3..].iter().all(|record| record["result"] == 42), "{records:?}");
-    // If each waited for the limit of a second that the end of a warden has, it would be twenty.
+    // Twenty waits of a second each, the limit for the exit of a warden, would take longer.
     assert!(clock.elapsed() < Duration::from_secs(15), "{:?}", clock.elapsed());
 }
 
@@ -169,9 +169,9 @@ fn with_too_few_descriptors_a_job_runs_or_has_the_reason() {
         let output = app(&mode, &["500", "fast", &format!("leaves {tag}"), "fast"]).output();
         let records = records(&output.expect("the fixture is built"));
         assert_eq!(alive(&tag), [0; 0]);
-        // A job that can't start a program panics, and says so.
-        assert_told(&records[..1], "never started: its process could not be made");
-        assert_told(&records[2..], "never started: its process could not be made");
+        // A job that can't start a program panics.
+        assert_valid(&records[..1], "never started: its process could not be made");
+        assert_valid(&records[2..], "never started: its process could not be made");
         endings[usize::from(records[0]["status"] == "ok")] += 1;
     }
     assert!(endings[0] > 3 && endings[1] > 3, "{endings:?}");
@@ -223,18 +223,18 @@ fn with_too_few_processes_a_job_runs_or_has_the_reason() {
         return;
     }
     let denied = records(&output);
-    assert_told(&denied, "never started: its process could not be made: Resource temporarily unavailable");
+    assert_valid(&denied, "never started: its process could not be made: Resource temporarily unavailable");
     assert_eq!(denied[0]["status"], "error");
     for number in 1..6 {
-        assert_told(
+        assert_valid(
             &run(&format!("processes {number}"), &["500", "fast"]),
             "never started: its process could not be made",
         );
     }
 }
 
-/// Starts the application with a warden's marker, and with a socket as a warden has; true if it took itself for one,
-/// saw that nobody is at the other end, and went away without a word.
+/// Starts the application with a warden's marker and a socket on its standard input; returns whether it became a warden,
+/// found the other end closed, and exited silently.
 fn becomes_a_warden(program: &std::path::Path) -> bool {
     let (ours, wardens) = UnixStream::pair().expect("a socket pair");
     drop(ours);

@@ -1,4 +1,4 @@
-//! Jobs in an application with a `main` of its own, also in an odd one.
+//! Jobs in an application with its own `main`, also an unusual one.
 
 use std::fs;
 use std::io::Read;
@@ -33,7 +33,7 @@ pub(crate) fn app_at(path: &Path, mode: &str, arguments: &[&str]) -> Command {
 /// Copies the application to a folder.
 ///
 /// Where there is one, another program does it: a descriptor for writing that another thread's child inherits for a moment
-/// would keep the copy from being executed ("text file busy").
+/// would make its execution fail ("text file busy").
 pub(crate) fn copy_to(folder: &Path) -> PathBuf {
     let copy = folder.join(if cfg!(windows) { "app.exe" } else { "app" });
     if cfg!(unix) {
@@ -165,10 +165,10 @@ fn jobs_of_an_application_that_ignores_and_blocks_all_signals_have_default_signa
     let found: ProcessState = serde_json::from_value(records[0]["result"].clone()).expect("it looked around");
     assert_plain_signals(&found);
     if HAS_WARDENS {
-        // The warden hears of the job's end, too.
+        // The warden is notified of the job's exit, too.
         assert_eq!(records[1]["error"], "killed by signal 6 (SIGABRT)");
     } else {
-        // The kernel collects for whoever ignores the end of his children.
+        // The kernel reaps the children of a process that ignores SIGCHLD.
         let error = records[1]["error"].as_str().unwrap_or_default();
         assert!(error.contains("something else has reaped it"), "{error}");
     }
@@ -197,7 +197,7 @@ fn a_stale_marker_in_the_environment_neither_makes_an_application_a_job_nor_copi
     }
 }
 
-/// It would start copies that do the same.
+/// It would start copies that start copies in turn.
 #[test]
 fn a_copy_that_reaches_its_jobs_without_init_runs_none() {
     let mut command = app("uninitialised", &["60000", "fast"]);
@@ -206,7 +206,7 @@ fn a_copy_that_reaches_its_jobs_without_init_runs_none() {
     assert!(error.contains("`__SCHEDULER_CHILD` was in its environment"), "{error}");
 }
 
-/// A memory cgroup below this process's own, with a limit of 64 MiB; `None`, and a word why, where it can't be had.
+/// A memory cgroup below this process's own, with a limit of 64 MiB.
 #[cfg(wardens)]
 struct SmallMemory(PathBuf);
 
@@ -255,14 +255,14 @@ fn a_kill_for_lack_of_memory_is_distinguished_from_others() {
 
 #[test]
 fn a_panic_has_its_thread_and_on_request_its_backtrace() {
-    let told = |backtrace: &str| {
-        let output = app("tells failures", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output();
+    let reported = |backtrace: &str| {
+        let output = app("prints failures", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output();
         String::from_utf8_lossy(&output.expect("the fixture is built").stdout).into_owned()
     };
-    let plain = told("0");
+    let plain = reported("0");
     assert!(plain.contains(r#"message: "plain text""#) && plain.contains(r#"thread: Some("main")"#), "{plain}");
     assert!(plain.contains("backtrace: None"), "{plain}");
-    let traced = told("1");
+    let traced = reported("1");
     assert!(traced.contains("scheduler_tests::jobs::panics"), "{traced}");
 }
 

@@ -37,7 +37,7 @@ impl Notes {
     }
 }
 
-/// How the death of a job that killed itself is told.
+/// How the death of a job that killed itself is reported.
 const KILLED: &str = if cfg!(windows) { "code 9" } else { "SIGKILL" };
 
 fn numbers(record: &Record) -> Vec<(u32, Status)> {
@@ -57,7 +57,7 @@ fn a_job_is_retried_until_it_has_a_result_and_every_attempt_is_listed() {
         let (error, timeout) = (Status::Error, Status::Timeout);
         assert_eq!(numbers(&record), [(1, error), (2, error), (3, error), (4, timeout), (5, error), (6, Status::Ok)]);
         let errors: Vec<_> = record.attempts().iter().map(|attempt| attempt.error().unwrap_or_default()).collect();
-        for (error, part) in errors.iter().zip(["as it was told", KILLED, "panicked", "timeout of 2s", "code 3"]) {
+        for (error, part) in errors.iter().zip(["as requested", KILLED, "panicked", "timeout of 2s", "code 3"]) {
             assert!(error.contains(part), "{errors:?}");
         }
         assert!(record.attempts()[3].duration() >= Duration::from_secs(2), "{record:?}");
@@ -87,7 +87,7 @@ fn only_the_configured_causes_are_retried() {
     let record = Scheduler::new().run(jobs![("a", by_attribute(notes.file(), endings))]);
     let record = record.expect("the input is fine").remove(0);
     assert_eq!(numbers(&record), [(1, Status::Error), (2, Status::Error)]);
-    assert!(record.error().is_some_and(|error| error.contains("as it was told")), "{record:?}");
+    assert!(record.error().is_some_and(|error| error.contains("as requested")), "{record:?}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn each_retry_cause_matches_its_own_failures() {
     let notes = Notes::new();
     let mut list = Vec::new();
     for (index, (cause, ending)) in cases.into_iter().enumerate() {
-        // What is to end by itself has the time for it on a busy machine, too.
+        // Jobs that exit by themselves have time for it on a busy machine, too.
         let timeout = if cause == Cause::Timeout { short } else { PLENTY };
         let other = if cause == Cause::Exit { Cause::Panic } else { Cause::Exit };
         for (causes, counts) in [([cause], "counts"), ([other], "doesn't")] {
@@ -176,11 +176,11 @@ fn only_the_timeout_of_the_last_attempt_is_followed_up() {
         };
         let list = jobs![("passes", { hangs("passes", 1) }), ("hangs", { hangs("hangs", 2) })];
         let scheduler = Scheduler::new().concurrency(concurrency).on_timeout(|timed_out| {
-            let mut late = late.lock().expect("nobody panics with it");
+            let mut late = late.lock().expect("the lock is not poisoned");
             late.push((timed_out.job_id().to_owned(), timed_out.record().attempts().len()));
         });
         scheduler.run(list).expect("the input is fine");
-        assert_eq!(*late.lock().expect("nobody panicked with it"), [("hangs".to_owned(), 2)]);
+        assert_eq!(*late.lock().expect("the lock is not poisoned"), [("hangs".to_owned(), 2)]);
     }
 }
 
@@ -199,8 +199,8 @@ fn attempts_are_serialized_if_there_was_more_than_one() {
     let duration = records[0].attempts()[0].duration().as_secs_f64();
     let first = json!({
         "attempt": 1, "status": "error", "started_at": attempts[0]["started_at"], "duration_sec": duration,
-        "waited_sec": 0.0, "error": "returned an error: as it was told",
-        "failure": {"kind": "returned", "message": "as it was told", "sources": []}, "sweep": attempts[0]["sweep"],
+        "waited_sec": 0.0, "error": "returned an error: as requested",
+        "failure": {"kind": "returned", "message": "as requested", "sources": []}, "sweep": attempts[0]["sweep"],
     });
     assert_eq!((&attempts[0], &attempts[1]["status"]), (&first, &json!("ok")));
     assert!(attempts[0]["started_at"].as_str() < attempts[1]["started_at"].as_str(), "{attempts}");

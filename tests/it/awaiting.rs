@@ -1,4 +1,4 @@
-//! Lists that are awaited: nobody is blocked, and what nobody awaits any more is ended.
+//! Lists that are awaited: no thread is blocked, and a list whose future is dropped is killed.
 
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ use crate::{PLENTY, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// How a job waits for ever that heeds nothing.
+/// How long a job waits that ignores its cancellation.
 const DEAF: Ending = if cfg!(unix) { Ending::Ignores } else { Ending::Spins };
 
 /// The smallest executor: a thread that sleeps until it is woken, and counts how often.
@@ -90,7 +90,7 @@ fn an_awaited_list_has_the_records_of_a_blocking_one() {
     for concurrency in [1, 3] {
         let late = Mutex::new(Vec::new());
         let scheduler = Scheduler::new().timeout(PLENTY).concurrency(concurrency).on_timeout(|timed_out| {
-            late.lock().expect("nobody panics with it").push(timed_out.job_id().to_owned());
+            late.lock().expect("the lock is not poisoned").push(timed_out.job_id().to_owned());
         });
         let list = || {
             let slow = hangs::job().timeout(SHORT);
@@ -102,7 +102,7 @@ fn an_awaited_list_has_the_records_of_a_blocking_one() {
         assert_eq!(statuses(&records), expected);
         assert_eq!(records[0].result::<i32>().expect("it returned"), 42);
         assert_eq!(records[4].result::<String>().expect("it returned"), "é");
-        assert_eq!(*late.lock().expect("nobody panicked with it"), ["b"]);
+        assert_eq!(*late.lock().expect("the lock is not poisoned"), ["b"]);
         let blocked = scheduler.run(list()).expect("nothing fails");
         let errors = |records: &[Record]| records.iter().map(Record::error).collect::<Vec<_>>();
         assert_eq!(errors(&records), errors(&blocked));
@@ -149,7 +149,7 @@ fn a_poll_returns_while_a_job_runs() {
     let sleeper = Sleeper::new();
     assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
     assert_eq!(format!("{running:?}"), "Running(under way)");
-    // Were the poll to wait for the job, nobody would let it go on.
+    // If the poll waited for the job, this line would not be reached, and the job would wait forever.
     make(&go);
     let records = block_on(running).expect("nothing fails");
     assert_eq!(records[0].status(), Status::Ok);
@@ -244,7 +244,7 @@ fn concurrent_jobs_are_recorded_when_a_follow_up_fails() {
     let error = block_on(scheduler.run_async(list)).expect_err("the follow-up of `a` fails");
     assert_eq!(error.to_string(), "the follow-up of `a` failed");
     let records = error.into_records();
-    // `c` runs if `b` was over before it was known that the follow-up had failed.
+    // `c` runs if `b` had finished before the follow-up was known to have failed.
     assert!(records.len() == 2 || records.len() == 3, "{records:?}");
     assert_eq!(statuses(&records)[..2], [("a", Status::Timeout), ("b", Status::Timeout)]);
     assert!(!file.exists());
@@ -313,7 +313,7 @@ fn a_list_dropped_before_a_follow_up_starts_no_further_job() {
     let mut running = Box::pin(Scheduler::new().run_async(jobs![("a", { slow }), ("b", makes(file.clone()))]));
     let sleeper = Sleeper::new();
     assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
-    wait_until("the timeout is told", || sleeper.woken() > 0);
+    wait_until("the timeout is reported", || sleeper.woken() > 0);
     // Time enough for a job that would not wait.
     thread::sleep(SHORT);
     drop(running);
@@ -321,7 +321,7 @@ fn a_list_dropped_before_a_follow_up_starts_no_further_job() {
     assert_eq!(run.outcome, Outcome::Ok(false));
 }
 
-/// Makes a file, and goes on for an hour though it was asked to end.
+/// Makes a file, and runs on for an hour although it is cancelled.
 #[scheduler::job(grace = "1h")]
 fn ignores_requests(begun: PathBuf, tag: String) -> Result<(), String> {
     make(&begun);

@@ -1,5 +1,5 @@
-//! The fault battery: a job that leaves every kind of process behind and ends in every way, each case under a watchdog.
-//! When its record is there, nothing of it is alive, and the record says what happened.
+//! The fault battery: a job that leaves every kind of process behind and exits or hangs in every way, each case under a
+//! watchdog. When the record is there, no process of the job is alive, and the record has the actual cause.
 
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -20,10 +20,10 @@ use crate::{METHODS, PLENTY};
 
 /// When a job is killed that is to be: once all that it leaves is there, which takes ten processes a while on Windows.
 const LIMIT: Duration = Duration::from_millis(if cfg!(windows) { 3000 } else { 400 });
-/// The bound of a case beyond its limit; the longest that the scheduler ever waits here is 4.4 seconds, for a warden that
+/// The bound of a case beyond its limit; the longest wait of the scheduler here is 4.4 seconds, for a warden that
 /// doesn't answer.
 const BOUND: Duration = Duration::from_secs(40);
-/// What a write to the null page ends in.
+/// The signal at a write to the null page.
 const FAULT: &str = if cfg!(target_vendor = "apple") { "SIGBUS" } else { "SIGSEGV" };
 /// How many cases run at a time.
 const AT_A_TIME: usize = 4;
@@ -37,7 +37,8 @@ struct Case {
     ending: Ending,
 }
 
-/// Every leaving with every ending, by every start method. A warden that doesn't answer takes its time, whatever is left, and is tried twice.
+/// Every leftover with every ending, with every start method. A warden that doesn't answer takes seconds, and is tried
+/// twice.
 fn cases() -> Vec<Case> {
     let all = METHODS.into_iter().flat_map(|method| {
         let endings = Ending::ALL.iter();
@@ -45,7 +46,7 @@ fn cases() -> Vec<Case> {
             Leftover::ALL.iter().map(move |leftover| Case { method, leftover: *leftover, ending: *ending })
         })
     });
-    let is_wine = wine_is_in_the_way("a stack that overflows on another thread than the first hangs for ever");
+    let is_wine = wine_is_in_the_way("a stack overflow on another thread than the first hangs forever");
     let all = all.filter(|case| case.ending != Ending::Overflows || !is_wine);
     let slow = |case: &Case| case.ending == Ending::StopsWarden;
     let chosen = |case: &Case| matches!(case.leftover, Leftover::Nothing | Leftover::Orphan);
@@ -61,11 +62,11 @@ impl Case {
                 return self.check(&record);
             }
         }
-        panic!("{self:?} doesn't come to its end within {PLENTY:?}");
+        panic!("{self:?} doesn't finish within {PLENTY:?}");
     }
 
-    /// Says whether all that the job leaves was there when it was killed. Otherwise it is no case: the machine has other things
-    /// to do, or is slow.
+    /// Returns whether all leftovers of the job existed when it was killed. Otherwise the case doesn't count: the machine
+    /// is busy or slow.
     fn was_complete(self, record: &Record) -> bool {
         !self.ending.is_a_timeout() || matches!(record.checkpoint(), Ok(Some(())))
     }
@@ -76,7 +77,7 @@ impl Case {
         let (sender, receiver) = mpsc::channel();
         let case = thread::spawn(move || {
             let run = Scheduler::new().start_method(self.method).run([(format!("{self:?}"), call)]);
-            // Nobody listens any more if the watchdog has barked.
+            // The receiver is gone if the watchdog has fired.
             let _ = sender.send(run);
         });
         let bound = limit + BOUND;
@@ -96,7 +97,7 @@ impl Case {
         AnyJob::from(leaves_for_certain::job(self.leftover, self.ending, tag.to_owned())).timeout(limit)
     }
 
-    /// It can't be found by any means, and the record says so: see `check`.
+    /// Returns whether its leftover can't be found by any means, which its record admits: see `check`.
     fn leaves_what_nobody_finds(self) -> bool {
         self.ending == Ending::KillsWarden && self.leftover == Leftover::Daemon
     }
@@ -109,9 +110,9 @@ impl Case {
             _ => Status::Error,
         };
         assert_eq!(record.status(), expected, "{what}");
-        let told = match (self.ending, record.failure()) {
-            (Ending::Fails, Some(Failure::Returned { message, .. })) => message == "as it was told",
-            (Ending::Panics, Some(Failure::Panicked(panic))) => panic.message == "as it was told",
+        let reported = match (self.ending, record.failure()) {
+            (Ending::Fails, Some(Failure::Returned { message, .. })) => message == "as requested",
+            (Ending::Panics, Some(Failure::Panicked(panic))) => panic.message == "as requested",
             (Ending::PanicsTwice, Some(Failure::Panicked(_)))
             | (Ending::Overflows, Some(Failure::StackOverflow { .. }))
             | (Ending::Exits, Some(Failure::Exited { code: 3, .. })) => true,
@@ -130,7 +131,7 @@ impl Case {
             }
             (_, failure) => failure.is_none(),
         };
-        assert!(told, "{what}");
+        assert!(reported, "{what}");
         let count = self.leftover.count();
         let swept = match (self.ending, record.sweep()) {
             (Ending::KillsWarden | Ending::StopsWarden, Sweep::Unproved { killed, .. }) => {
@@ -151,9 +152,9 @@ impl Case {
     }
 }
 
-/// Ends a process that a case has left, and that only a test may end.
+/// Kills a process that a case has left and that the scheduler can't find.
 #[cfg(unix)]
-#[expect(unsafe_code, reason = "a process of another's is ended by its number")]
+#[expect(unsafe_code, reason = "a process is killed by its number")]
 fn end(pid: u32) {
     // SAFETY: `kill` has no preconditions. The process was found by a tag that no other has.
     unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
@@ -182,7 +183,7 @@ fn every_failure_is_recorded_and_no_process_survives_it() {
 fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Record)) {
     let tag = new_tag();
     for limit in std::iter::successors(Some(LIMIT), |limit| Some(*limit * 2)) {
-        assert!(limit < PLENTY, "these don't come to their ends within {PLENTY:?}: {cases:?}");
+        assert!(limit < PLENTY, "these don't finish within {PLENTY:?}: {cases:?}");
         let list = cases.iter().map(|case| (format!("{case:?}"), case.call(&tag, limit)));
         let records = scheduler.run(list);
         assert_eq!(alive(&tag), [0; 0]);
@@ -204,19 +205,19 @@ fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Rec
     }
 }
 
-/// What one job does to the wardens that stay doesn't reach the next.
+/// What one job does to a warden that stays doesn't affect the next job.
 #[cfg(wardens)]
 #[test]
 fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
     let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
     let cases = sample(cases.filter(|case| !case.leaves_what_nobody_finds()), STEP).collect();
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer).concurrency(AT_A_TIME);
-    // No job does as it is asked.
+    // No job obeys its cancellation.
     let scheduler = scheduler.grace(Duration::from_millis(100));
     run_as_lists(cases, &scheduler, |_| {});
 }
 
-/// What a job is told of its surroundings changes nothing of it.
+/// The options of a job's environment change nothing of it.
 #[cfg(wardens)]
 #[test]
 fn every_failure_is_recorded_with_every_option_of_the_environment() {

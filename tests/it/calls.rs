@@ -86,7 +86,7 @@ fn a_job_is_mapped_over_inputs_in_their_order() -> Result<(), Error> {
     for concurrency in [1, 3] {
         let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).concurrency(concurrency);
         let scheduler = scheduler.on_timeout(|timed_out| {
-            late.lock().expect("nobody panics with it").push(timed_out.job_id().to_owned());
+            late.lock().expect("the lock is not poisoned").push(timed_out.job_id().to_owned());
         });
         let runs = scheduler.map(|()| hangs::job(), [(); 2])?;
         assert_eq!(runs.iter().map(Run::status).collect::<Vec<_>>(), [Status::Timeout; 2]);
@@ -96,10 +96,10 @@ fn a_job_is_mapped_over_inputs_in_their_order() -> Result<(), Error> {
         }
     }
     let ids = ["[0]", "[1]"].map(|index| format!("scheduler_tests::jobs::hangs{index}"));
-    let mut late = late.into_inner().expect("nobody panicked with it");
+    let mut late = late.into_inner().expect("the lock is not poisoned");
     late.sort();
     assert!(late.iter().eq([&ids[0], &ids[0], &ids[1], &ids[1]]), "{late:?}");
-    // An error has the records, as that of a list.
+    // An error has the records, as in a list.
     let error = Scheduler::new().timeout(Duration::from_millis(300)).on_timeout(|_| Err("no"));
     let error = error.map(|()| hangs::job(), [(); 2]).expect_err("the follow-up fails");
     assert!(error.is_follow_up());
@@ -108,19 +108,19 @@ fn a_job_is_mapped_over_inputs_in_their_order() -> Result<(), Error> {
     Ok(())
 }
 
-/// Counts how many run, and how many did at the most.
+/// Counts how many jobs run, and the maximum so far.
 #[derive(Default)]
 struct AtATime(Mutex<(usize, usize)>);
 
 impl Observer for AtATime {
     fn started(&self, _: &Started<'_>) {
-        let (running, most) = &mut *self.0.lock().expect("nobody panics with it");
+        let (running, most) = &mut *self.0.lock().expect("the lock is not poisoned");
         *running += 1;
         *most = (*running).max(*most);
     }
 
     fn attempt_ended(&self, _: &AttemptEnded<'_>) {
-        self.0.lock().expect("nobody panics with it").0 -= 1;
+        self.0.lock().expect("the lock is not poisoned").0 -= 1;
     }
 }
 
@@ -136,7 +136,7 @@ fn as_many_jobs_run_at_a_time_as_configured() -> Result<(), Error> {
             // So many have met.
             assert_eq!(record.status(), Status::Ok, "{record:?}");
         }
-        let (running, most) = *observed.0.lock().expect("nobody panicked with it");
+        let (running, most) = *observed.0.lock().expect("the lock is not poisoned");
         assert!(running == 0 && most <= concurrency, "{running} run, {most} did");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Lists that are cancelled, and those whose time is over: what runs is ended, the rest is recorded, and nothing is lost.
+//! Lists that are cancelled or reach their time limit: running jobs are stopped, the rest is recorded, and nothing is lost.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -34,7 +34,7 @@ fn cancelled(record: &Record) -> Option<bool> {
     }
 }
 
-/// Makes a file, waits until it is asked to end, and makes another one.
+/// Makes a file, waits until it is cancelled, and makes another one.
 #[scheduler::job(grace = "30s")]
 fn ends_in_order(begun: PathBuf, ended: PathBuf) -> String {
     std::fs::write(begun, "").expect("the folder is the test's");
@@ -58,20 +58,20 @@ fn a_token_stops_running_jobs_and_starts_no_others() {
             let scheduler = scheduler.cancel_token(&token).observer(CancelsAtTheStartOf("b", token.clone()));
             let late = Mutex::new(0);
             let scheduler = scheduler.on_timeout(|_| {
-                *late.lock().expect("nobody panics with it") += 1;
+                *late.lock().expect("the lock is not poisoned") += 1;
             });
             let records = scheduler.run(list).expect("nothing fails");
             let ids: Vec<_> = records.iter().map(Record::job_id).collect();
             assert_eq!(ids, ["a", "b", "c", "d"]);
             assert_eq!(cancelled(&records[1]), Some(true), "{records:?}");
-            // "b" has told that it began; what else there was, may have been over.
+            // "b" has reported that it began; the other one may have finished.
             if concurrency == 1 {
                 assert_eq!((records[0].status(), cancelled(&records[2])), (Status::Ok, Some(false)), "{records:?}");
                 assert_eq!(cancelled(&records[3]), Some(false));
                 assert_eq!(records[3].error().as_deref(), Some("cancelled before it began"));
             }
             assert!(cancelled(&records[2]).is_some(), "{records:?}");
-            assert_eq!(*late.lock().expect("nobody panicked with it"), 0);
+            assert_eq!(*late.lock().expect("the lock is not poisoned"), 0);
             assert_eq!(alive(&tag), [0; 0]);
         }
     }
@@ -129,7 +129,7 @@ fn a_job_is_stopped_cooperatively_or_killed_as_configured() {
                 while !ended.exists() {
                     thread::sleep(Duration::from_millis(1));
                 }
-                // One of them does as it was asked. The other one has a minute left.
+                // One of them obeys its cancellation. The other one has a minute left.
                 token.kill();
             });
             let list = if kills {
@@ -164,7 +164,7 @@ fn a_job_cancelled_between_attempts_has_the_outcome_of_the_last_one() {
     let scheduler =
         Scheduler::new().timeout(PLENTY).cancel_token(&token).observer(CancelsAfterAnAttempt(token.clone()));
     let records = scheduler.run(jobs![("a", { fails }), ("b", hangs)]).expect("nothing fails");
-    assert_eq!(records[0].error().as_deref(), Some("returned an error: as it was told"));
+    assert_eq!(records[0].error().as_deref(), Some("returned an error: as requested"));
     assert!(records[0].attempts().is_empty());
     assert!(cancelled(&records[1]).is_some(), "{records:?}");
 }
@@ -217,7 +217,7 @@ fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled(
         ];
         let scheduler =
             Scheduler::new().start_method(method).concurrency(2).total_timeout(total).on_timeout(|timed_out| {
-                late.lock().expect("nobody panics with it").push((timed_out.job_id().to_owned(), timed_out.limit()));
+                late.lock().expect("the lock is not poisoned").push((timed_out.job_id().to_owned(), timed_out.limit()));
             });
         let clock = Instant::now();
         let records = scheduler.run(list).expect("nothing fails");
@@ -228,7 +228,7 @@ fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled(
             assert!(record.duration() < PLENTY && record.attempts().is_empty(), "{record:?}");
         }
         assert_eq!(records[3..].iter().map(cancelled).collect::<Vec<_>>(), [Some(false); 2]);
-        let mut late = late.into_inner().expect("nobody panicked with it");
+        let mut late = late.into_inner().expect("the lock is not poisoned");
         late.sort();
         assert_eq!(late, [("b".to_owned(), total), ("c".to_owned(), total)]);
         assert_eq!(alive(&tag), [0; 0]);
@@ -250,7 +250,7 @@ fn at_the_time_limit_of_a_list_a_job_has_its_grace_period() {
     assert!(ended.exists());
 }
 
-/// Makes a file, waits until it is asked to end, and ends in one of several ways.
+/// Makes a file, waits until it is cancelled, and exits in one of several ways.
 #[scheduler::job(grace = "30s")]
 fn ends_as_told(begun: PathBuf, ending: Ending) -> Result<String, String> {
     std::fs::write(begun, "").expect("the folder is the test's");

@@ -1,4 +1,4 @@
-//! Checkpoints: what a job saves survives it, and the next one goes on from there.
+//! Checkpoints: what a job saves survives it, and the next attempt resumes from there.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl Work {
     }
 }
 
-/// Saves its work three times, and comes to an end.
+/// Saves its work three times, and comes to this ending.
 #[scheduler::job]
 fn works(ending: Ending) -> Result<(), String> {
     for round in 1..=3 {
@@ -83,7 +83,7 @@ fn a_job_that_saves_nothing_has_no_checkpoint() {
 #[scheduler::job]
 fn goes_on(rounds: u32) -> Result<(u32, u32), String> {
     let work: Option<Work> = this_job::resume().map_err(|error| error.to_string())?;
-    // Whoever asks once more is told the same.
+    // A second call returns the same.
     assert_eq!(this_job::resume::<Work>().expect("it is the same"), work);
     let round = work.map_or(0, |work| {
         assert_eq!(work, Work::after(work.round));
@@ -109,7 +109,7 @@ fn the_next_attempt_resumes_from_the_checkpoint() {
     }
 }
 
-/// Fails without a word of its own.
+/// Fails without saving anything.
 #[scheduler::job]
 fn saves_nothing() -> Result<(), String> {
     Err("at once".to_owned())
@@ -193,10 +193,10 @@ fn outside_of_a_job_nothing_is_saved_and_nothing_is_resumed() {
     assert!(this_job::checkpoint(&7_u8).is_ok());
     assert_eq!(this_job::resume::<u8>().expect("there is nothing"), None);
     this_job::progress(1, 2);
-    this_job::message("nobody hears it");
+    this_job::message("no one receives it");
 }
 
-/// Saves large values on one thread until another one ends the process.
+/// Saves large values on one thread until another one kills the process.
 #[scheduler::job]
 fn dies_while_it_saves(size: usize) {
     let (sender, saved) = std::sync::mpsc::channel();
@@ -206,7 +206,7 @@ fn dies_while_it_saves(size: usize) {
             let _ = sender.send(round);
         }
     });
-    while saved.recv().expect("it saves for ever") < 3 {}
+    while saved.recv().expect("it saves forever") < 3 {}
     scheduler_tests::jobs::kills_itself();
 }
 
@@ -220,7 +220,8 @@ fn a_partly_sent_checkpoint_does_not_count() {
     }
 }
 
-/// Saves one number after the other, and writes each down once it is saved. Whoever is to kill it takes his time.
+/// Saves one number after the other, and writes each to a file once it is saved. Its warden is stopped, so that the kill is
+/// late.
 #[cfg(wardens)]
 #[expect(unsafe_code, reason = "signals have no safe API")]
 #[scheduler::job]
@@ -263,7 +264,7 @@ fn a_call_cancelled_before_it_began_keeps_its_first_checkpoint() {
     assert_eq!(record.checkpoint::<Work>().expect("its type is that"), Some(Work::after(3)));
 }
 
-/// Saves once it is asked to end.
+/// Saves once it is cancelled.
 #[scheduler::job(timeout = "200ms", grace = "1m")]
 fn saves_at_the_end() -> Result<(), String> {
     this_job::cancelled().wait();
@@ -278,7 +279,7 @@ fn a_checkpoint_saved_in_the_grace_period_counts() {
     assert_eq!(record.checkpoint::<String>().expect("its type is that").as_deref(), Some("saved"));
 }
 
-/// Forks a copy that saves, and says what that was told.
+/// Forks a process that saves, and returns the error that this gets.
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "a fork has no safe API")]
 #[scheduler::job]
@@ -287,10 +288,10 @@ fn forks_a_copy_that_saves(file: PathBuf) -> String {
     // SAFETY: This process has one thread.
     let copy = unsafe { libc::fork() };
     if copy == 0 {
-        let told = this_job::checkpoint(&2_u8).map_err(|error| error.to_string());
+        let reported = this_job::checkpoint(&2_u8).map_err(|error| error.to_string());
         this_job::progress(1, 2);
-        std::fs::write(&file, format!("{told:?} {:?}", this_job::resume::<u8>())).expect("the folder is there");
-        // SAFETY: It ends the copy at once.
+        std::fs::write(&file, format!("{reported:?} {:?}", this_job::resume::<u8>())).expect("the folder is there");
+        // SAFETY: It exits at once, without running any code of this process.
         unsafe { libc::_exit(0) };
     }
     // SAFETY: The child is ours.
@@ -305,9 +306,9 @@ fn a_fork_of_a_job_can_not_save_for_it() {
     let call = forks_a_copy_that_saves::job(folder.path().join("told"));
     let run = run_job_with_timeout(call, PLENTY).expect("the input is fine");
     assert_eq!(run.checkpoint::<u8>().expect("its type is that"), Some(1));
-    let Outcome::Ok(told) = run.outcome else { panic!("{run:?}") };
+    let Outcome::Ok(reported) = run.outcome else { panic!("{run:?}") };
     assert!(
-        told.contains("a process that the job has forked can't save for it") && told.ends_with("Ok(None)"),
-        "{told}"
+        reported.contains("a process that the job has forked can't save for it") && reported.ends_with("Ok(None)"),
+        "{reported}"
     );
 }

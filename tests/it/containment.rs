@@ -21,7 +21,7 @@ use crate::wait_until;
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Makes one; `None`, and a line that says why, where that can't be had.
+    /// Makes one; `None`, after reporting why, if that is impossible.
     fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("containment-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -72,7 +72,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// Says whether the job of this record, which returned its own cgroup, was in one for its run.
+/// Returns whether the job of this record, which returned its own cgroup, ran in one of its own.
 fn was_contained(record: &Value) -> bool {
     let cgroup = record["result"].as_str().unwrap_or_else(|| panic!("{record}"));
     cgroup.contains("/scheduler-")

@@ -79,7 +79,7 @@ fn ctrl_c_stops_cooperatively_and_a_second_one_kills() {
     }
 }
 
-/// A script that runs an application in the background has Ctrl-C ignored, which is no failure of the application's.
+/// A shell ignores Ctrl-C for the applications that it runs in the background, which is no failure of theirs.
 #[cfg(feature = "ctrlc")]
 #[test]
 fn an_ignored_ctrl_c_stays_ignored() {
@@ -125,7 +125,7 @@ mod others {
         assert!(application.wait().expect("it is ours").success());
     }
 
-    /// A fork has the handler of its application, and must not speak for it.
+    /// A fork has the handler of its application, and must not cancel its jobs.
     #[test]
     fn ctrl_c_that_reaches_a_fork_of_the_application_cancels_nothing() {
         let mut application = begin(CtrlC::Heard, app("listens, and has a fork", &["60000", "fast"]));
@@ -135,10 +135,10 @@ mod others {
     }
 }
 
-/// Presses Ctrl-C while a job runs that asks to hear it, and while one runs that doesn't.
+/// Presses Ctrl-C while a job runs that receives it, and while one runs that doesn't.
 ///
-/// The one that asks comes first. If it were made ahead while another runs, the first press could still be on its way to it when
-/// it stops ignoring it.
+/// The one that asks comes first. If it were made ahead while another runs, the first press could still be on its way to it
+/// when it stops ignoring it.
 #[cfg(windows)]
 #[track_caller]
 fn press_at_jobs(ctrl_c: CtrlC, mode: &str, others: &[&str]) {
@@ -161,7 +161,7 @@ fn press_at_jobs(ctrl_c: CtrlC, mode: &str, others: &[&str]) {
     assert_eq!((&records[0]["result"], &records[1]["result"]), (&1.into(), &0.into()), "{records:?}");
 }
 
-/// The jobs share the console, or the one that asks to would not hear it, and a child that is no job hears it each time.
+/// The jobs share the console, or the one that receives Ctrl-C would not, and a child that is no job receives it each time.
 #[cfg(windows)]
 #[test]
 fn ctrl_c_reaches_all_at_the_console_but_jobs_that_do_not_ask_for_it() {
@@ -221,7 +221,8 @@ mod terminal {
     use super::CtrlC;
     use crate::application::app;
 
-    /// Starts a program at a console of its own, with or without Ctrl-C ignored; the tests may have been started where it is.
+    /// Starts a program at a console of its own, with or without Ctrl-C ignored; the tests may have been started where it
+    /// is.
     pub(super) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
         stop_ignoring().expect("it can be done always");
         let group = match ctrl_c {

@@ -1,4 +1,4 @@
-//! From the return of a function to its outcome: a time that is not the function's, and has a limit of its own.
+//! From the return of a function to its outcome: this time is not the function's, and has its own limit.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{METHODS, PLENTY};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Returns what becomes of a call with each start method; in the quick profile, with one of them.
+/// Returns the record of a call with each start method; in the quick profile, with one of them.
 fn ended(call: impl Into<AnyJob>, scheduler: impl Fn() -> Scheduler) -> impl Iterator<Item = Record> {
     let call = call.into();
     let ended = METHODS.into_iter().map(move |method| {

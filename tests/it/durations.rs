@@ -1,4 +1,5 @@
-//! The shortest and the longest duration, and none, in every setting that takes one: a run, or a refusal, and never a panic.
+//! The shortest and the longest duration, and none, in every setting that takes one: a run, or a refusal, and never a
+//! panic.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

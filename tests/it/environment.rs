@@ -1,4 +1,4 @@
-//! The environment: variables and working directory are what a job was told, by every start method.
+//! The environment: a job has the configured variables and working directory, with every start method.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ fn found(record: &Record) -> Environment {
     record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"))
 }
 
-/// Returns what each of the jobs finds, by every start method.
+/// Returns what each of the jobs finds, with every start method.
 fn environments(calls: &[AnyJob]) -> Vec<Vec<Environment>> {
     let list = |calls: &[AnyJob]| calls.iter().cloned().map(|call| ("id".to_owned(), call)).collect::<Vec<_>>();
     let records = scheduler().map(|scheduler| scheduler.run(list(calls)).expect("the input is fine"));

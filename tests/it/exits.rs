@@ -1,4 +1,4 @@
-//! What a job's process does after its outcome: the outcome counts, and a failure of the process is kept beside it.
+//! The exit of a job's process after its outcome: the outcome counts, and a failure of the process is kept beside it.
 
 use std::time::Duration;
 

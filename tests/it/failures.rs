@@ -1,4 +1,4 @@
-//! Every way to end without a value, and what the record says of it.
+//! Every way to fail without a value, and its record.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ fn a_value_with_a_forged_length_takes_no_memory_in_the_application() {
 fn an_exit_has_its_code() {
     for code in [0, 3, 137] {
         let failure = failure_of(jobs::exits::job(code));
-        assert!(matches!(failure, Failure::Exited { code: told, .. } if told == code), "{failure:?}");
+        assert!(matches!(failure, Failure::Exited { code: reported, .. } if reported == code), "{failure:?}");
     }
 }
 
@@ -185,8 +185,7 @@ fn a_fork_of_a_job_reports_nothing() {
 
 #[test]
 fn the_resource_usage_of_a_job_is_recorded() {
-    if wine_is_in_the_way("it tells what the asking process has used, and nothing of the memory of one that has ended")
-    {
+    if wine_is_in_the_way("it reports the usage of the calling process, and no memory of one that has exited") {
         return;
     }
     let run = Scheduler::new().timeout(Duration::from_millis(300)).run(scheduler::jobs![("a", jobs::spins)]);

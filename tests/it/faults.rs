@@ -1,8 +1,9 @@
-//! Faults: every system call that a run makes is made to fail, and the run ends all the same, in time and with the truth.
+//! Faults: every system call of a run is made to fail, and the run finishes all the same, in time and with true records.
 //!
-//! Nothing here is a list of calls: the first runs of each kind record which calls there are and how often they are made, and
-//! each of them then fails in its own run. The quick profile tries a sample of them. `SCHEDULER_FAULTS=all` tries every error
-//! of each call, once and permanently, in some minutes; any other value does so for the faults whose name contains it.
+//! Nothing here is a list of calls: the first runs of each kind record which calls there are and how often they are made,
+//! and each of them then fails in its own run. The quick profile tries a sample of them. `SCHEDULER_FAULTS=all` tries every
+//! error of each call, once and permanently, in some minutes; any other value does so for the faults whose name contains
+//! it.
 
 mod errors;
 
@@ -24,7 +25,7 @@ use serde::Deserialize;
 /// How often each call is made by each kind of process.
 type Counts = BTreeMap<(Role, c_long), usize>;
 
-/// How many runs in which nothing fails tell which calls there are.
+/// How many runs in which nothing fails record which calls there are.
 const SURVEYS: usize = 3;
 
 /// How many runs go on at a time: they mostly wait.
@@ -33,18 +34,18 @@ const AT_A_TIME: usize = 8;
 /// The quick profile tries one fault of so many.
 const STEP: usize = 9;
 
-/// The kinds of runs, and whose calls fail in them. The first is looked at more closely than the others.
+/// The kinds of runs, and the roles whose calls fail in them. The first is tried more thoroughly than the others.
 const KINDS: [(&str, &[Role]); 8] = [
     ("plain", &[Role::Parent, Role::Warden, Role::Job]),
     // The warden executes its job, as it can't fork.
     ("threaded", &[Role::Warden, Role::Job]),
     // Wardens stay, and fork one job after the other.
     ("forking", &[Role::Parent, Role::Warden]),
-    // Each job is told of limits, of its environment and of where its streams lead.
+    // Each job has limits, its own environment and redirected streams.
     ("configured", &[Role::Parent, Role::Warden, Role::Job]),
-    // Jobs that save, tell and are asked to end.
+    // Jobs that save, report progress and are cancelled.
     ("reporting", &[Role::Parent, Role::Warden, Role::Job]),
-    // The parent watches over its jobs on another thread.
+    // The parent supervises its jobs on another thread.
     ("concurrent", &[Role::Parent]),
     // The second job kills its warden, and what is left is searched for.
     ("lost", &[Role::Parent]),
@@ -56,8 +57,8 @@ const KINDS: [(&str, &[Role]); 8] = [
 /// jobs, and less than the limit of a job that is never to reach it.
 const RUN_LIMIT: f64 = 12.0;
 
-/// What the standard library says where it ends a process of its own accord: the stack of a signal handler, and memory,
-/// must be had.
+/// What the standard library prints where it aborts a process of its own accord, for lack of a stack for signal handlers or
+/// of memory.
 const LIBRARY_GIVES_UP: [&str; 2] = ["alternative stack", "memory allocation of"];
 
 #[derive(Clone, Debug)]
@@ -192,7 +193,7 @@ fn last_line(report: &Report) -> &str {
 
 /// What the application printed of its jobs.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct Printed {
     error: Option<String>,
     records: Vec<Record>,
 }
@@ -205,7 +206,7 @@ struct Record {
     sweep: String,
 }
 
-/// Returns what must not be.
+/// Returns the violations of what must hold.
 fn problems(case: &Case, report: &Report) -> Vec<String> {
     let mut problems = Vec::new();
     if !report.bystander {
@@ -223,18 +224,18 @@ fn problems(case: &Case, report: &Report) -> Vec<String> {
     if !exited && !gave_up {
         problems.push(format!("the application ended with status {status:#x}"));
     }
-    let told = serde_json::from_str::<Told>(last_line(report)).ok();
-    if told.is_none() && !gave_up {
-        problems.push("the application said nothing".to_owned());
+    let reported = serde_json::from_str::<Printed>(last_line(report)).ok();
+    if reported.is_none() && !gave_up {
+        problems.push("the application printed nothing".to_owned());
     }
-    problems.extend(told.iter().flat_map(|told| untruths(case, told)));
+    problems.extend(reported.iter().flat_map(|reported| untruths(case, reported)));
     if [&report.stdout, &report.stderr].iter().any(|text| text.lines().filter(|line| *line == RAN).count() > 1) {
         problems.push("a job ran more than once".to_owned());
     }
-    // Where nobody knows what is left, or nobody could end it, the record says so.
+    // If the leftovers are unknown or could not be killed, the record admits that.
     let admits = |record: &Record| record.sweep.starts_with("Unproved") || record.sweep.starts_with("Escaped");
-    if !told.is_some_and(|told| told.records.iter().any(admits)) {
-        // What an application leaves that is no more, its wardens see to.
+    if !reported.is_some_and(|reported| reported.records.iter().any(admits)) {
+        // The wardens kill the leftovers of an application that is gone.
         let left = if gave_up { &report.stayed } else { &report.left };
         problems.extend(left.iter().map(|survivor| format!("it left `{}`", survivor.command.replace('\0', " "))));
     }
@@ -244,13 +245,15 @@ fn problems(case: &Case, report: &Report) -> Vec<String> {
     problems
 }
 
-/// Returns what the records say that can't be true.
-fn untruths(case: &Case, told: &Told) -> Vec<String> {
+/// Returns the statements of the records that can't be true.
+fn untruths(case: &Case, reported: &Printed) -> Vec<String> {
     let mut untruths = Vec::new();
-    if told.error.as_ref().is_some_and(String::is_empty) || (told.error.is_none() && told.records.len() != 3) {
+    if reported.error.as_ref().is_some_and(String::is_empty)
+        || (reported.error.is_none() && reported.records.len() != 3)
+    {
         untruths.push("a record is missing".to_owned());
     }
-    for (record, expected) in told.records.iter().zip(["returns", "leaves", "aborts"]) {
+    for (record, expected) in reported.records.iter().zip(["returns", "leaves", "aborts"]) {
         let statuses: &[&str] = match expected {
             "returns" => &["ok", "error"],
             // Its own limit is the only one that a job may reach.
@@ -264,9 +267,9 @@ fn untruths(case: &Case, told: &Told) -> Vec<String> {
         if record.error.as_ref().is_some_and(|error| error.contains(UNPREPARED)) {
             untruths.push(format!("`{expected}` was called in vain: {UNPREPARED}"));
         }
-        // Nobody sends that but the scheduler itself.
+        // Only the scheduler itself sends that signal.
         if record.error.as_ref().is_some_and(|error| error.contains("SIGKILL")) {
-            untruths.push(format!("`{expected}` is said to have been killed by somebody else"));
+            untruths.push(format!("`{expected}` is recorded as killed by another process"));
         }
     }
     untruths
@@ -274,7 +277,7 @@ fn untruths(case: &Case, told: &Told) -> Vec<String> {
 
 /// Prints a line, although the test passes.
 fn say(line: &str) {
-    // What goes through `eprintln!` the harness keeps to itself.
+    // The harness captures `eprintln!`.
     let _ = writeln!(std::io::stderr(), "faults: {line}");
 }
 
@@ -301,13 +304,13 @@ fn whichever_system_call_fails_a_run_finishes_in_time_with_true_records_and_no_l
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let report = case.run();
-                    done.lock().expect("nobody panics with it").push((case, report));
+                    done.lock().expect("the lock is not poisoned").push((case, report));
                 }
             });
         }
     });
 
-    let done = done.into_inner().expect("nobody panicked with it");
+    let done = done.into_inner().expect("the lock is not poisoned");
     let mut failures = Vec::new();
     let (mut reached, mut slowest) = (0, (0.0, ""));
     for (case, report) in &done {

@@ -82,7 +82,7 @@ fn a_log_that_is_a_fifo_without_a_reader_fails_at_once_and_loses_no_record() {
     assert!(std::process::Command::new("mkfifo").arg(&log).status().expect("every Unix has it").success());
     let clock = std::time::Instant::now();
     let error = schedule_jobs(jobs![("a", fast), ("b", hangs)], SHORT, default_follow_up_logger, &log);
-    let error = error.expect_err("nobody reads it");
+    let error = error.expect_err("it has no reader");
     assert!(clock.elapsed() < crate::WAIT_LIMIT, "{:?}", clock.elapsed());
     assert!(error.is_follow_up(), "{error}");
     let source = error.source().expect("the logger's own").to_string();
@@ -109,7 +109,7 @@ fn a_log_may_be_a_device_or_a_fifo_with_a_reader() {
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("every Unix has it").success());
     let path = fifo.clone();
     let reader = std::thread::spawn(move || std::fs::read_to_string(path).expect("it is written to"));
-    // The reader may be on its way yet.
+    // The reader may not have opened it yet.
     crate::wait_until("the FIFO is read", || default_follow_up_logger("J1", "timeout", SHORT, &fifo).is_ok());
     let read = reader.join().expect("it doesn't panic");
     assert!(read.ends_with(" - Job ID: J1, Reason: timeout, Elapsed Time: 0.300000 seconds\n"), "{read}");
@@ -164,7 +164,7 @@ fn concurrent_jobs_are_recorded_when_a_follow_up_fails() {
         .timeout(SHORT)
         .concurrency(2)
         .on_timeout(|late| if late.job_id() == "a" { Err("no") } else { Ok(()) })
-        // `c` may begin before it is known that the follow-up has failed, and lasts until then.
+        // `c` may begin before the follow-up is known to have failed, and lasts until then.
         .run(jobs![("a", hangs), ("b", { long() }), ("c", { long() }), ("d", fast)])
         .expect_err("the follow-up of `a` fails");
     let records = error.into_records();

@@ -74,7 +74,7 @@ fn a_lost_fork_server_is_replaced_and_its_run_has_a_true_record() {
 
 #[test]
 fn nothing_of_a_past_job_is_found_in_the_memory_of_the_next() {
-    let secret = "a secret that is told nobody else";
+    let secret = "a secret of one job";
     let shifted: Vec<u8> = secret.bytes().map(|byte| byte + 1).collect();
     // By turns, so that each server has had both.
     let list: Vec<_> = (0..6)
@@ -124,15 +124,15 @@ fn fork_servers_exit_with_their_scheduler() {
 
 #[test]
 fn a_copy_with_threads_is_refused_before_any_job_and_auto_uses_exec() {
-    let told = |method: &str| {
+    let reported = |method: &str| {
         let mut command = app("threaded", &["60000", "fast", "fast"]);
         command.env("APP_METHOD", method).output().expect("the fixture is built")
     };
-    let refused = told("forks");
+    let refused = reported("forks");
     assert!(!refused.status.success());
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(text.contains("failed to start a fork server") && text.contains("other threads"), "{text}");
-    let done = records(&told("forks if it can"));
+    let done = records(&reported("forks if it can"));
     assert_eq!((&done[0]["result"], &done[1]["result"]), (&42.into(), &42.into()));
 }
 
@@ -157,6 +157,6 @@ fn a_late_fork_server_fails_the_start_of_its_jobs_and_loses_no_record() {
     let [first, second] = &records[..] else { panic!("{records:?}") };
     let never_started = |record: &Record| matches!(record.failure(), Some(Failure::NeverStarted { .. }));
     assert!(never_started(first), "{first:?}");
-    // Its process was made while the first one's was, and may be there when its turn has come.
+    // Its process was made while the first job's was, and may exist when its turn comes.
     assert!(never_started(second) || second.status() == Status::Ok, "{second:?}");
 }

@@ -1,4 +1,4 @@
-//! The grace period: a job whose time is over is asked to end, and what it does then is kept.
+//! The grace period: a job at its timeout is cancelled first, and what it returns then is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::{METHODS, PLENTY};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// How a job finds out that it is asked to end.
+/// How a job detects its cancellation.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 enum Ear {
     Asks,
@@ -49,7 +49,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Ear {
-    /// Returns once the job was asked.
+    /// Returns once the job is cancelled.
     fn listen(self) {
         match self {
             Self::Asks => {
@@ -75,13 +75,13 @@ impl Ear {
     }
 }
 
-/// Ends in order once it is asked to.
+/// Returns normally once it is cancelled.
 #[scheduler::job]
 fn listens(ear: Ear) -> String {
     ear.listen();
     assert!(this_job::is_cancelled());
     assert_eq!(this_job::remaining(), Some(Duration::ZERO));
-    // Whoever asks once more has the same answer, at once.
+    // A second call returns the same, at once.
     this_job::cancelled().wait();
     block_on(this_job::cancelled());
     format!("asked: {ear:?}")
@@ -108,7 +108,7 @@ fn a_job_that_returns_in_its_grace_period_is_a_timeout_with_a_value() {
                 Some("asked to stop at its timeout of 200ms, and returned within its grace period")
             );
             assert!(swept(record.sweep(), |count| count == 0), "nothing had to be killed: {record:?}");
-            let json = serde_json::to_value(&record).expect("it serialises");
+            let json = serde_json::to_value(&record).expect("it serializes");
             assert_eq!((&json["status"], &json["late_result"]), (&"timeout".into(), &format!("asked: {ear:?}").into()));
             assert!(json.get("result").is_none());
         }
@@ -146,7 +146,7 @@ fn a_job_without_a_grace_period_is_not_stopped_cooperatively() {
     }
 }
 
-/// Ends as it is told once it is asked to.
+/// Comes to this ending once it is cancelled.
 #[scheduler::job(grace = "1m")]
 fn fails_late(panics: bool) -> Result<(), String> {
     this_job::cancelled().wait();
@@ -154,7 +154,7 @@ fn fails_late(panics: bool) -> Result<(), String> {
     Err("given up".to_owned())
 }
 
-/// Exits once it is asked to.
+/// Exits once it is cancelled.
 #[scheduler::job(grace = "1m")]
 fn exits_late() {
     this_job::cancelled().wait();
@@ -178,7 +178,7 @@ fn a_failure_in_the_grace_period_is_kept_beside_the_timeout() {
     assert!(matches!(exited.failure(), Some(Failure::Exited { code: 3, .. })), "{exited:?}");
 }
 
-/// Waits for a shell that tells when it is asked to end, and never returns by itself.
+/// Waits for a shell that reports a SIGTERM, and never returns by itself.
 #[scheduler::job(grace = "1m")]
 fn waits_for_a_shell(folder: PathBuf) {
     let script = "trap 'touch asked; exit' TERM; touch ready; while :; do sleep 0.01; done";
@@ -212,7 +212,7 @@ fn sigterm_reaches_the_children_of_a_job_and_its_death_by_it_is_a_timeout() {
     }
 }
 
-/// Lets the shell end by itself, as nothing but the word comes to it.
+/// The shell exits by itself, as only the cancellation is sent, and no signal.
 #[cfg(unix)]
 #[scheduler::job(grace = "1m")]
 fn says_whether_a_signal_came(folder: PathBuf, tells: bool) -> bool {
@@ -269,10 +269,10 @@ fn a_job_knows_its_id_its_attempt_and_its_time() {
         let list = jobs![("first", { knows_itself::job().timeout(PLENTY) }), ("second", knows_itself)];
         let records = Scheduler::new().start_method(method).run(list).expect("the input is fine");
         let known = |index: usize| records[index].result::<(Option<String>, u32, Option<Duration>, bool)>();
-        let (id, attempt, left, cancelled) = known(0).expect("it tells");
+        let (id, attempt, left, cancelled) = known(0).expect("it returned");
         assert_eq!((id.as_deref(), attempt, cancelled), (Some("first"), 1, false));
         assert!(left.is_some_and(|left| left <= PLENTY && left > PLENTY / 2), "{left:?}");
-        let (id, _, left, _) = known(1).expect("it tells");
+        let (id, _, left, _) = known(1).expect("it returned");
         assert_eq!((id.as_deref(), left), (Some("second"), None));
     }
     let run = run_job_with_timeout(knows_itself::job(), Duration::MAX).expect("the input is fine");
@@ -288,7 +288,8 @@ fn outside_of_a_job_there_is_no_limit_and_no_cancellation() {
     assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-/// Forks a copy that looks for a word to end, and says whether it met what is to be met outside of a job; then waits itself.
+/// Forks a process that looks for a cancellation, and returns whether that found what there is outside of a job; then
+/// waits.
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "a fork has no safe API")]
 #[scheduler::job(grace = "1m")]
@@ -301,7 +302,7 @@ fn forks_a_copy() -> bool {
             is_outside &= !this_job::is_cancelled();
             thread::sleep(Duration::from_millis(1));
         }
-        // SAFETY: It ends the copy at once.
+        // SAFETY: It exits at once, without running any code of this process.
         unsafe { libc::_exit(i32::from(!is_outside)) };
     }
     this_job::cancelled().wait();
@@ -317,7 +318,7 @@ fn a_fork_of_a_job_does_not_consume_its_cancellation() {
     assert!(matches!(&run.outcome, Outcome::Timeout(overrun) if overrun.value() == Some(&true)), "{run:?}");
 }
 
-/// Puts a file of its own where the stream to its parent was, and says whether that is left alone.
+/// Puts a file where the stream to its parent was, and returns whether that is left alone.
 #[cfg(unix)]
 #[scheduler::job]
 fn closes_its_stream(folder: PathBuf) {

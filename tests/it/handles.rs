@@ -62,7 +62,7 @@ fn a_job_is_spawned_and_waited_for() {
 #[test]
 fn one_thread_supervises_all_spawned_jobs_and_exits_with_the_last() {
     for method in ["", "forks"] {
-        // In a process of its own, which has no other threads.
+        // In its own process, which has no other threads.
         let mut command = app("spawns", &["60000"]);
         let output =
             command.env("APP_METHOD", method).env("APP_CONCURRENCY", "2").output().expect("the fixture is built");
@@ -118,7 +118,7 @@ fn a_running_job_is_cancelled_and_a_queued_one_is_not_started() {
     }
 }
 
-/// Ends when it is asked to, and not before.
+/// Returns when it is cancelled, and not before.
 #[scheduler::job(grace = "60s")]
 fn ends_when_asked(file: PathBuf) {
     this_job::cancelled().wait();
@@ -286,17 +286,17 @@ fn a_token_cancels_jobs_spawned_before_and_after() {
     assert_eq!(cancelled(&waited(spawn(&scheduler, fast::job()))), Some(false));
 }
 
-/// Writes down what it is told.
+/// Records the events that it receives.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     fn note(&self, line: String) {
-        self.0.lock().expect("nobody panics with it").push(line);
+        self.0.lock().expect("the lock is not poisoned").push(line);
     }
 
     fn lines(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panicked with it").clone()
+        self.0.lock().expect("the lock is not poisoned").clone()
     }
 }
 
@@ -339,7 +339,7 @@ fn a_follow_up_that_panics_stops_no_other_job() {
     let counted = Arc::clone(&calls);
     let scheduler = Scheduler::new().concurrency(2).on_timeout(move |_| -> Result<(), String> {
         counted.fetch_add(1, Ordering::SeqCst);
-        std::panic::resume_unwind(Box::new("as it was told"));
+        std::panic::resume_unwind(Box::new("as requested"));
     });
     for _ in 0..2 {
         let late = scheduler.spawn(hangs::job().timeout(SHORT)).expect("the input is fine");

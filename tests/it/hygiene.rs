@@ -1,4 +1,4 @@
-//! What a job finds around it, and what the caller finds after it.
+//! What a job's process inherits: markers, signals, descriptors, arguments.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use scheduler_tests::process_state::{ProcessState, inspects_its_process};
 
 use crate::METHODS;
 
-/// Returns what jobs find, by every start method, the first ones and later ones of a list.
+/// Returns what the first and later jobs of a list find, with every start method.
 fn process_states() -> impl Iterator<Item = ProcessState> {
     METHODS.into_iter().flat_map(|method| {
         let list = jobs![("a", inspects_its_process), ("b", inspects_its_process), ("c", inspects_its_process)];
@@ -61,9 +61,9 @@ pub(crate) fn assert_plain_signals(found: &ProcessState) -> Vec<i32> {
 #[test]
 fn a_job_and_its_children_inherit_no_descriptors() {
     for found in process_states() {
-        // The one through which the job tells its outcome is closed when it executes something.
+        // The one through which the job sends its outcome is closed when it executes a program.
         let unexpected: BTreeMap<_, _> = found.descriptors.iter().filter(|(number, _)| **number > 2).collect();
-        // Without a warden there is one more, by which the job's process notices that the application is gone.
+        // Without a warden there is one more, by which the job's process detects that the application is gone.
         assert!(unexpected.len() <= if HAS_WARDENS { 1 } else { 2 }, "{unexpected:?}");
         assert!(unexpected.values().all(|target| target.starts_with("socket:")), "{unexpected:?}");
         for number in found.descriptors_of_children {
@@ -77,7 +77,7 @@ fn a_job_and_its_children_inherit_no_descriptors() {
 fn a_copy_gets_only_the_arguments_that_libtest_needs() {
     let arguments = process_states().next().expect("there are several").arguments;
     let (entry, flags) = arguments.split_first().expect("the name of a test stands first");
-    // Any test will do that runs jobs; which of them it is, nobody needs to know.
+    // Any test that runs jobs will do.
     let entries = [
         "scheduler_runs_jobs_here",
         "expansion::a_scheduler_test_may_panic",

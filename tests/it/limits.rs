@@ -1,4 +1,4 @@
-//! Limits: each holds the job's process and what that starts, and a breach is told as what it was.
+//! Limits: each applies to the job's process and its children, and exceeding one is reported as its own failure kind.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -80,7 +80,7 @@ fn exceeding_the_processor_time_is_reported_even_within_a_second() {
     let limit = Duration::from_millis(200);
     for record in runs(spins::job().cpu_time(limit)) {
         let failure = record.failure().expect("it has failed");
-        assert!(matches!(failure, Failure::CpuTime { limit: told, .. } if *told == limit), "{failure:?}");
+        assert!(matches!(failure, Failure::CpuTime { limit: reported, .. } if *reported == limit), "{failure:?}");
         assert_eq!(failure.to_string(), "used up its processor time: its limit is 200ms");
         let used = record.usage().user + record.usage().system;
         // Without wardens it is a whole second, which is what every kernel knows.
@@ -134,7 +134,7 @@ fn a_job_with_a_core_limit_of_zero_dumps_no_core() {
     let dumps = |call: scheduler::Job<()>| {
         runs(call.current_dir(folder.path())).any(|record| match record.failure() {
             Some(Failure::Signaled { name: "SIGABRT", core_dumped, .. }) => *core_dumped,
-            // Who may not raise the limit is not told what a core would be.
+            // A user who may not raise the limit never sees a core dump.
             Some(Failure::NeverStarted { .. }) => false,
             failure => panic!("{failure:?}"),
         })
@@ -165,7 +165,8 @@ fn limits_apply_to_one_job_and_not_to_the_next() {
         assert_eq!((memory, cpu_time, files, file_size, core_size), (ROOM, 8, 30, MIB, 1));
         assert_eq!(processes, held[0].limits[3]);
         assert_eq!(held[1].niceness, 7);
-        // The kernel takes no more than some in a second from those who aren't root, and only a warden's job is a session's.
+        // The kernel takes no more than some in a second from those who aren't root, and only a warden's job is a
+        // session's.
         let autogroup = held[1].autogroup.as_deref().filter(|_| is_root() && HAS_WARDENS);
         assert!(autogroup.is_none_or(|niceness| niceness == "7"), "{held:?}");
     }
@@ -189,7 +190,7 @@ fn a_limit_that_can_not_be_set_is_reported() {
     }
 }
 
-/// Runs the application as a user without rights, if this one may do so or is such a one, and returns the records.
+/// Runs the application as an unprivileged user and returns the records; this user is one, or may become one.
 fn without_rights(jobs: &[&str], method: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = app_at(&copy_to(folder.path()), "", &[&["60000"], jobs].concat());

@@ -1,4 +1,4 @@
-//! The integration tests: jobs on real processes, under libtest and in applications of their own.
+//! The integration tests: jobs in real processes, under libtest and in applications with their own `main`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,7 +10,7 @@
     allow(unused_imports, dead_code, reason = "what only some tests need, all of which only Linux has")
 )]
 
-// It takes namespaces, `/proc` and users of its own, and tries out wardens.
+// It needs namespaces, `/proc` and its own users, and tests wardens.
 #[cfg(wardens)]
 mod adversity;
 mod application;
@@ -25,13 +25,13 @@ mod checkpoints;
 // Only Linux has cgroups.
 #[cfg(wardens)]
 mod containment;
-// Without the feature there is nothing to hear it by, but on Windows.
+// Without the feature only Windows can receive it.
 #[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;
 mod delivery;
 mod durations;
 mod failures;
-// It asks `/usr/bin/env`; what of it is Windows' own, `platforms` tells.
+// It runs `/usr/bin/env`; `platforms` has the tests for Windows.
 #[cfg(unix)]
 mod environment;
 mod exits;
@@ -45,10 +45,10 @@ mod follow_ups;
 mod fork_server;
 mod grace;
 mod handles;
-// It looks around in `/proc`.
+// It reads `/proc`.
 #[cfg(target_os = "linux")]
 mod hygiene;
-// They are the kernel's, and tried out as Linux holds them; those of a job object are in `platforms`.
+// Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
 mod observing;
@@ -71,7 +71,7 @@ mod stress;
 mod sweep;
 mod tidy;
 mod timeouts;
-// Without a warden only a job that runs on its process's first thread goes on, and in a test binary none does.
+// Without a warden only a job on the first thread of its process continues, and in a test binary none runs there.
 #[cfg(wardens)]
 mod traced;
 // The types that a self-describing encoding carries are among them.
@@ -92,5 +92,5 @@ use scheduler_tests::wait_until::{WAIT_LIMIT, wait_until};
 
 scheduler::enable_tests!();
 
-/// Longer than any job takes that ends by itself, on however busy a machine.
+/// Longer than any job takes that exits by itself, on a busy machine, too.
 const PLENTY: Duration = Duration::from_secs(60);

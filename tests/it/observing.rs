@@ -1,4 +1,4 @@
-//! Observers: what they are told, when, and that they can do no harm.
+//! Observers: which events they receive, when, and that they can do no harm.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -17,7 +17,7 @@ use scheduler_tests::profile::quick_or_full;
 
 use crate::{METHODS, PLENTY};
 
-/// Writes down what it is told.
+/// Records the events that it receives.
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
@@ -26,12 +26,12 @@ struct Log {
 
 impl Log {
     fn note(&self, key: u64, line: String) {
-        self.lines.lock().expect("nobody panics with it").push(line);
-        self.keys.lock().expect("nobody panics with it").push(key);
+        self.lines.lock().expect("the lock is not poisoned").push(line);
+        self.keys.lock().expect("the lock is not poisoned").push(key);
     }
 
     fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("nobody panicked with it").clone()
+        self.lines.lock().expect("the lock is not poisoned").clone()
     }
 }
 
@@ -61,7 +61,7 @@ impl Observer for Log {
     }
 }
 
-/// Panics whatever it is told, without a message that would stand among the tests' own.
+/// Panics at every event, without a message that would stand among the tests' own.
 struct Panics;
 
 impl Observer for Panics {
@@ -74,7 +74,7 @@ impl Observer for Panics {
     }
 }
 
-/// How the platform says that nothing was left.
+/// How the platform reports that nothing was left.
 const NOTHING_LEFT: &str = if HAS_WARDENS || cfg!(windows) { "Clean" } else { "Unproved { killed: 0 }" };
 
 const OF_THREE: [&str; 14] = [
@@ -125,7 +125,7 @@ fn all_events_of_a_job_are_reported_in_order() {
         let expected = ["b queued", "b started 1", "b ended 1: ok", &format!("b swept 1: {left}"), "b recorded: ok"];
         assert_eq!(of("b "), expected);
         assert_eq!(lines[..3], OF_THREE[..3]);
-        let keys = log.keys.lock().expect("nobody panicked with it");
+        let keys = log.keys.lock().expect("the lock is not poisoned");
         assert_eq!(keys[..3], [keys[0], keys[0] + 1, keys[0] + 2]);
     }
 }
@@ -137,15 +137,15 @@ fn keys_distinguish_lists() {
     for _ in 0..2 {
         scheduler.run(jobs![("a", fast)]).expect("the input is fine");
     }
-    let mut keys = log.keys.lock().expect("nobody panicked with it").clone();
+    let mut keys = log.keys.lock().expect("the lock is not poisoned").clone();
     keys.dedup();
     assert_eq!(keys.len(), 2, "{keys:?}");
 }
 
-/// Lets a job go on that waits, once it is told that the job runs.
-struct LetsGo(std::path::PathBuf);
+/// Releases a waiting job once its start is reported.
+struct Releases(std::path::PathBuf);
 
-impl Observer for LetsGo {
+impl Observer for Releases {
     fn started(&self, _: &Started<'_>) {
         std::fs::write(&self.0, "").expect("the folder is the test's");
     }
@@ -155,12 +155,12 @@ impl Observer for LetsGo {
 fn a_start_is_reported_while_the_job_runs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
-    let scheduler = Scheduler::new().timeout(PLENTY).observer(LetsGo(go.clone()));
+    let scheduler = Scheduler::new().timeout(PLENTY).observer(Releases(go.clone()));
     let records = scheduler.run(jobs![("a", waits_for(go))]).expect("the input is fine");
     assert_eq!(records[0].status(), Status::Ok);
 }
 
-/// When it hears of a start, waits until the process is gone.
+/// At a start, waits until the process is gone.
 struct WaitsForTheEnd;
 
 impl Observer for WaitsForTheEnd {
@@ -186,19 +186,19 @@ fn begins() -> SystemTime {
     SystemTime::now()
 }
 
-/// Notes when it hears that the first one was called.
+/// Records when the start of the first job was reported.
 #[derive(Default)]
 struct HearsOfTheFirst(Mutex<Option<SystemTime>>);
 
 impl Observer for HearsOfTheFirst {
     fn started(&self, event: &Started<'_>) {
         if event.job_id == "0" {
-            *self.0.lock().expect("nobody panics with it") = Some(SystemTime::now());
+            *self.0.lock().expect("the lock is not poisoned") = Some(SystemTime::now());
         }
     }
 }
 
-/// Their deadlines would wait as long as this does.
+/// Their deadlines would be delayed as long as this event.
 #[test]
 fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let heard = Arc::new(HearsOfTheFirst::default());
@@ -206,7 +206,7 @@ fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let list: Vec<_> = (0..count).map(|id| (id.to_string(), begins::job())).collect();
     let scheduler = Scheduler::new().concurrency(count).timeout(PLENTY).observer(Arc::clone(&heard));
     let records = scheduler.run(list).expect("the input is fine");
-    let heard = heard.0.lock().expect("nobody panicked with it").expect("the first one was called");
+    let heard = heard.0.lock().expect("the lock is not poisoned").expect("the first one was called");
     let began: SystemTime = records[count / 4 * 3].result().expect("it ran");
     assert!(heard < began, "the first one was heard of {:?} later", heard.duration_since(began));
 }

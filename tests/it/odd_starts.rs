@@ -1,5 +1,5 @@
-//! Applications that were started in an odd way, or where something is missing: their jobs run, or their records name the
-//! reason.
+//! Applications that were started in an unusual way, or where something is missing: their jobs run, or their records name
+//! the reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::adversity::unshared;
 use crate::application::{APP, methods, records};
 
-/// Runs an application that is odd in this way by each start method, and its jobs as a list and spawned.
+/// Runs an application in this mode with each start method, and its jobs as a list and spawned.
 fn each_way(mode: &str, start: impl Fn() -> Command) -> impl Iterator<Item = Output> {
     // With threads there is no fork server.
     let methods = methods().filter(move |method| mode != "threaded" || method.is_empty());
@@ -122,11 +122,11 @@ fn an_application_with_an_empty_dev_gets_the_name_of_the_missing_file() {
     }
     let outputs =
         each_way("", || unshared(script, "", &["60000", "fast", "fast"]).expect("it was to be had a moment ago"));
-    let mut told = 0;
+    let mut reported = 0;
     for output in outputs {
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(text.contains("`/dev/null` can't be opened: No such file or directory"), "{text}");
-        told += 1;
+        reported += 1;
     }
-    assert_eq!(told, 4);
+    assert_eq!(reported, 4);
 }

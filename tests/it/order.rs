@@ -1,4 +1,4 @@
-//! Which job runs when: priorities, groups, and what becomes of the others when one has failed.
+//! The order of jobs: priorities, groups, and the effect of a failure on the others.
 
 use std::fs;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ fn a_group_runs_no_more_jobs_at_a_time_than_its_limit() {
 fn a_full_group_delays_no_other_job() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
-    // "a" ends only if "c" runs, which stands behind "b", which waits for "a".
+    // "a" returns only if "c" runs, which is queued after "b", which waits for "a".
     let list = jobs![
         ("a", { waits_for::job(go.clone()).group("db") }),
         ("b", { fast::job().group("db") }),
@@ -141,7 +141,7 @@ fn a_list_that_stops_at_failures_starts_no_further_job() {
 fn running_jobs_finish_when_another_one_fails() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let go = folder.path().join("go");
-    // "a" can only end once the failure of "b" has been recorded.
+    // "a" can only return once the failure of "b" has been recorded.
     let list = jobs![
         ("a", waits_for(go.clone())),
         ("b", { comes_to::job(folder.path().join("n"), "b".into(), vec![Ending::Fails]) }),

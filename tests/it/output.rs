@@ -1,4 +1,4 @@
-//! Output: what a job writes goes where it was told, by every start method, and keeps nobody waiting.
+//! Output: what a job writes goes to its configured target with every start method, and no reader can delay a run.
 
 use std::fs;
 use std::io::Read;
@@ -194,7 +194,7 @@ fn capturing_up_to_zero_bytes_is_refused() {
     assert!(error.is_invalid_setting() && error.to_string().ends_with("discard it instead"), "{error}");
 }
 
-/// Returns the values of `APP_MODE` and `APP_METHOD` for each way in which jobs come to be.
+/// Returns the values of `APP_MODE` and `APP_METHOD` for each way to start jobs.
 fn ways() -> impl Iterator<Item = (&'static str, &'static str)> {
     methods().map(|method| ("", method)).chain([("threaded", "")])
 }
@@ -232,16 +232,16 @@ fn lines_stay_whole_if_they_are_read_in_parts() {
         app("", &["60000", "writes_many_lines 20000", "writes_many_lines 19999", "writes_many_lines 19998"]);
     let command = command.env("APP_CONCURRENCY", "3").stderr(writer).stdout(std::process::Stdio::null());
     let mut child = command.spawn().expect("the fixture is built");
-    // It keeps what it was given.
+    // It keeps its target.
     command.stderr(std::process::Stdio::null());
     let mut text = Vec::new();
-    // The end of a terminal is told as an error.
+    // A closed terminal is reported as an error.
     let _ = reader.read_to_end(&mut text);
     assert!(child.wait().expect("it is ours").success());
     assert_lines_are_whole(&String::from_utf8_lossy(&text));
 }
 
-/// Returns the two ends of a terminal that changes nothing of what is written to it.
+/// Returns the two ends of a terminal in raw mode.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "a terminal has no safe API")]
 fn terminal() -> (fs::File, std::os::fd::OwnedFd) {

@@ -1,4 +1,4 @@
-//! Panics: which one is the cause of an end, which are kept beside it, and what is printed of them.
+//! Panics: which one is the cause of a failure, which are kept beside it, and what is printed of them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn messages(panics: &[Panic]) -> Vec<&str> {
     panics.iter().map(|panic| panic.message.as_str()).collect()
 }
 
-/// Asserts that this panic is the cause of a job's end, and that these were raised beside it.
+/// Asserts that this panic is the cause of a job's failure, and that these were raised beside it.
 #[track_caller]
 fn assert_caused_by(call: impl Into<AnyJob>, message: &str, file: &str, beside: &[&str]) {
     for record in ended(call, PLENTY) {
@@ -157,10 +157,10 @@ fn a_job_that_did_not_panic_has_no_panics() {
 fn a_job_prints_its_panics_as_an_ordinary_program_does() {
     for backtrace in ["0", "1"] {
         let output = app("", &["60000", "panics"]).env("RUST_BACKTRACE", backtrace).output().expect("it is built");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("\nthread 'main'") && told.contains(":\nplain text\n"), "{told}");
-        assert_eq!(told.matches("plain text").count(), 1, "{told}");
-        assert_eq!(told.contains("stack backtrace:\n"), backtrace == "1", "{told}");
+        let reported = String::from_utf8_lossy(&output.stderr);
+        assert!(reported.contains("\nthread 'main'") && reported.contains(":\nplain text\n"), "{reported}");
+        assert_eq!(reported.matches("plain text").count(), 1, "{reported}");
+        assert_eq!(reported.contains("stack backtrace:\n"), backtrace == "1", "{reported}");
     }
 }
 
@@ -183,7 +183,7 @@ fn traced(jobs: &[&str]) -> Vec<Value> {
 
 #[test]
 fn resolving_a_backtrace_does_not_count_against_the_timeout() {
-    // The best of three, on a machine that does something else as well.
+    // The best of three, as the machine may be busy.
     let tried = (0..3).map(|_| {
         let [resolves, panics, ..] = &traced(&["resolves_a_backtrace", "panics"])[..] else { panic!("two records") };
         let took: Duration = serde_json::from_value(resolves["result"].clone()).expect("it is a duration");

@@ -21,7 +21,7 @@ use crate::application::{APP, app, methods, records};
 /// What is promised is a second; a busy machine may take longer.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// The variable that makes an application of a test, whose job leaves something that can be found by its value.
+/// The variable that turns a test into an application, whose job leaves a process that can be found by its value.
 #[cfg(unix)]
 const UNDER_LIBTEST: &str = "UNDER_LIBTEST";
 
@@ -32,7 +32,7 @@ const FORKS: &str = if HAS_WARDENS { "forks" } else { "" };
 pub(crate) struct Ready {
     child: Child,
     stdin: ChildStdin,
-    /// Open, and not read, as long as the application is to believe that somebody reads.
+    /// Open, and not read, while the application is to find a reader there.
     stdout: BufReader<ChildStdout>,
 }
 
@@ -51,11 +51,11 @@ impl Ready {
 
     /// Has it run its jobs.
     fn go(&mut self) {
-        // In a mode that doesn't wait for it, nobody reads it.
+        // In a mode that doesn't wait for it, it is not read.
         let _ = self.stdin.write_all(b"x");
     }
 
-    /// Has it fork, and returns the id of the copy, which does nothing.
+    /// Makes it fork, and returns the id of the fork, which does nothing.
     #[cfg(unix)]
     fn fork(&mut self) -> Copy {
         self.go();
@@ -109,12 +109,12 @@ struct Copy(u32);
 impl Drop for Copy {
     #[expect(unsafe_code, reason = "to end a process by its id has no safe API")]
     fn drop(&mut self) {
-        // SAFETY: It has no preconditions. The copy lives until somebody ends it, or for minutes.
+        // SAFETY: It has no preconditions. The fork lives until it is killed, or for minutes.
         unsafe { libc::kill(self.0.cast_signed(), libc::SIGKILL) };
     }
 }
 
-/// Has an application make the processes of its jobs by this method.
+/// Makes an application use this start method.
 fn with(mut command: Command, method: &str) -> Command {
     command.env("APP_METHOD", method);
     command
@@ -149,8 +149,8 @@ fn nothing_survives_an_application_that_is_killed_at_any_moment() {
     let mut longest = Duration::ZERO;
     for moment in 0..60_u64 {
         let tag = new_tag();
-        // Without a warden nobody goes on with what an application had begun to end: what has left the job's group while
-        // the job itself is dead.
+        // Without a warden nothing continues a sweep that the application had begun: leftovers outside of the job's group
+        // stay if the job itself is dead already.
         let [first, third] = if HAS_WARDENS || cfg!(windows) { ["leaves", "storms"] } else { ["keeps", "keeps"] };
         let jobs = ["15", &format!("{first} {tag}"), "big 200000000", &format!("{third} {tag}"), "fast"];
         let mut command = app("waits", &jobs);
@@ -191,13 +191,13 @@ fn nothing_survives_an_application_that_is_the_first_process_of_a_container() {
 #[test]
 fn a_run_outlives_the_thread_that_main_ran_on() {
     let mut command = app("main thread ends", &["60000", "fast", "fast"]);
-    // Nor may its name be needed to find the image that runs.
+    // Nor may the name of the image be needed to find it.
     let output = command.arg0("no such file").output().expect("the fixture is built");
     let records = records(&output);
     assert_eq!((&records[0]["result"], &records[1]["result"]), (&42.into(), &42.into()));
 }
 
-/// The end of file of a socket is no sign, as the copy has every descriptor that the application had.
+/// A socket has no end of file then, as the fork has every descriptor of the application.
 #[cfg(unix)]
 #[test]
 fn nothing_survives_a_killed_application_that_has_forked() {
@@ -213,7 +213,7 @@ fn nothing_survives_a_killed_application_that_has_forked() {
         }
         command.env(FAMILY, &tag).env(forks::FORKS, "");
         let mut app = Ready::new(with(command, method));
-        // The application, a warden if there are such, a job and its daemon.
+        // The application, its warden if there is one, a job and its daemon.
         eventually("the job has left its daemon", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
         let copy = app.fork();
         app.kill();

@@ -1,4 +1,4 @@
-//! What differs from platform to platform, told by those that differ.
+//! What platforms do differently, one by one.
 
 #![cfg(not(wardens))]
 

@@ -1,4 +1,4 @@
-//! Look-ahead: the next job's process is made while the current job runs, and nothing of the job itself comes early.
+//! Prespawning: the next job's process is made while the current job runs, and its function is not called early.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Progress: what a job tells while it runs, as an observer in the parent hears it.
+//! Progress: what a job reports while it runs, as an observer in the parent receives it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use scheduler::{Observer, Scheduler, Status, jobs, observer, run_job_with_timeou
 
 use crate::{METHODS, PLENTY};
 
-/// Writes down what it hears.
+/// Records the updates that it receives.
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
-    /// A file that is made when something is heard that a job has told.
+    /// A file that is made when an update arrives.
     makes: Option<PathBuf>,
-    /// A file that is waited for when progress is heard.
+    /// A file that is waited for when progress arrives.
     awaits: Option<PathBuf>,
 }
 
@@ -25,7 +25,7 @@ impl Log {
         self.lines.lock().expect("nothing panics here").push(line);
     }
 
-    /// Notes what the job has told itself.
+    /// Records an update of the job's own.
     fn note_told(&self, line: String) {
         self.note(line);
         if let Some(file) = &self.makes {
@@ -81,7 +81,7 @@ fn await_file(file: &Path) {
     }
 }
 
-/// Tells something, and goes on once it was heard.
+/// Reports an update, and continues once that was received.
 #[scheduler::job]
 fn goes_on_when_it_is_heard(folder: PathBuf, kind: String) {
     match kind.as_str() {
@@ -107,7 +107,7 @@ fn progress_is_observed_while_the_job_runs() {
     }
 }
 
-/// Tells more than anybody wants to hear.
+/// Reports more than can be observed.
 #[scheduler::job]
 fn floods(count: u64) -> f64 {
     let clock = Instant::now();
@@ -126,7 +126,7 @@ fn a_flood_is_thinned_out_and_its_last_update_always_arrives() {
     let (progress, messages) = (log.of("progress"), log.of("message"));
     assert_eq!(progress.last().map(String::as_str), Some("300000 of 300000"));
     assert_eq!(messages.last().map(String::as_str), Some("at 300000"));
-    let took: f64 = records[0].result().expect("it tells");
+    let took: f64 = records[0].result().expect("it returned");
     let most = Duration::from_secs_f64(took).as_millis() / 50 + 3;
     assert!(progress.len().max(messages.len()) as u128 <= most, "{progress:?} in {took} s");
     let done: Vec<u64> = progress.iter().filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
@@ -141,7 +141,7 @@ fn a_flood_without_an_observer_does_no_harm() {
     }
 }
 
-/// Saves many values while nobody listens, and says so.
+/// Saves many values without an observer, and returns how long that took.
 #[scheduler::job]
 fn saves_much(file: PathBuf, count: u32) {
     this_job::progress(0, 1);
@@ -156,7 +156,7 @@ fn a_slow_observer_delays_no_job_and_gets_the_last_update() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("done");
     let log = Arc::new(Log { awaits: Some(file.clone()), ..Log::default() });
-    // More than what a stream takes that nobody reads.
+    // More than a stream holds that is not read.
     let list = jobs![("a", saves_much(file, 20_000))];
     let records = Scheduler::new().observer(Arc::clone(&log)).run(list).expect("the input is fine");
     assert_eq!(records[0].status(), Status::Ok, "{records:?}");
@@ -203,7 +203,7 @@ fn a_text_is_cut_at_a_character_boundary() {
     assert_eq!(log.of("message"), ["ü".repeat(2048)]);
 }
 
-/// Ends when it is asked to.
+/// Returns when it is cancelled.
 #[scheduler::job(timeout = "200ms", grace = "1m")]
 fn ends_when_asked() {
     this_job::cancelled().wait();

@@ -1,4 +1,4 @@
-//! Records: what they hold, and how they are serialised.
+//! Records: what they contain, and how they are serialized.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ fn this_test_skips_itself() {
 }
 
 /// Runs a copy of this binary.
-#[expect(clippy::disallowed_methods, reason = "nobody replaces the binary while its tests run")]
+#[expect(clippy::disallowed_methods, reason = "the binary is not replaced while its tests run")]
 fn itself(arguments: &[&str], prepare: impl Fn(&mut Command)) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("the binary of these tests runs"));
     prepare(command.args(arguments));
@@ -37,19 +37,23 @@ fn a_test_that_skips_itself_passes_only_without_ci_or_if_listed() {
         assert_eq!(output.status.success(), passes, "CI={ci} {list}: {output:?}");
         let said =
             if passes { format!("skipped: {SKIPS_ITSELF}: it was made to") } else { format!("`{SKIPS_ITSELF}: why`") };
-        let told = [output.stdout, output.stderr].concat();
-        assert!(String::from_utf8_lossy(&told).contains(&said), "CI={ci} {list}: {}", String::from_utf8_lossy(&told));
+        let reported = [output.stdout, output.stderr].concat();
+        assert!(
+            String::from_utf8_lossy(&reported).contains(&said),
+            "CI={ci} {list}: {}",
+            String::from_utf8_lossy(&reported)
+        );
     }
 }
 
-/// A test that was renamed would be forbidden to skip itself, on the one machine where it has to.
+/// Otherwise a renamed test would fail on the one machine where it must skip itself.
 #[cfg(wardens)]
 #[test]
 fn the_list_of_the_script_names_existing_tests() {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/run");
     let script = std::fs::read_to_string(script).expect("it is part of the repository");
     let listed = script.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once(": "));
-    // Those of Windows are compiled there, and the storms have a binary of their own.
+    // Those of Windows are compiled there, and the storms have their own binary.
     let is_here = |name: &&str| name.contains("::") && !name.contains("::windows::") && !name.starts_with("storms::");
     let listed = listed.map(|(name, _)| name).filter(is_here);
     let listed: Vec<_> = listed.collect();

@@ -1,5 +1,5 @@
-//! A stopped application (Ctrl-Z, a debugger, a frozen container): its jobs' limits hold, and once it goes on, its records are
-//! true.
+//! A stopped application (Ctrl-Z, a debugger, a frozen container): its jobs' limits hold, and once it continues, its
+//! records are true.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ fn is_stopped(process: u32) -> bool {
     listed.is_ok_and(|listed| listed.stdout.starts_with(b"T"))
 }
 
-/// Kills what has this tag.
+/// Kills the processes with this tag.
 fn release(tag: &str) {
     for process in alive(tag) {
         signal(process, libc::SIGKILL);
@@ -54,7 +54,7 @@ fn sleep_until(moment: Instant) {
     std::thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
-/// An application with a job that spins, ones that come to an end in time, and one that does so late.
+/// An application with a job that spins, jobs that finish in time, and one that finishes late.
 struct Application {
     app: Ready,
     tags: [String; 5],
@@ -81,7 +81,7 @@ impl Application {
         Self { app, tags, limit, begun: Instant::now() }
     }
 
-    /// Stops it while all of its jobs run, and returns when their time is over at the latest; `None` if it is over by now.
+    /// Stops it while all of its jobs run, and returns their latest deadline; `None` if that has passed.
     fn stop(&self) -> Option<Instant> {
         let is_over = || self.begun.elapsed() >= self.limit;
         wait_until("all jobs run", || is_over() || self.tags.iter().all(|tag| !alive(tag).is_empty()));
@@ -94,7 +94,7 @@ impl Application {
         (!is_over()).then_some(called + self.limit)
     }
 
-    /// Has it go on, and looks at its records.
+    /// Continues it, and checks its records.
     fn go_on(mut self, what: &str) {
         let limit = self.limit;
         signal(self.app.id(), libc::SIGCONT);
@@ -140,7 +140,7 @@ fn limits_hold_while_an_application_is_stopped_and_its_records_are_true_once_it_
         wait_until("the job that spins is killed", || alive(spins).is_empty());
         assert!(is_stopped(app.id()));
         assert!(Instant::now() < end + LATE, "it has run for too long");
-        // It has a grace period, though nobody has asked it to stop.
+        // It has a grace period, although no cancellation was sent.
         release(returns_late);
     }
     sleep_until(end + AFTERWARDS);
@@ -155,7 +155,7 @@ fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
     let mut command = app("spawns a job that overruns", &["1000"]);
     command.env(FAMILY, &tag);
     let mut app = Ready::new(command);
-    // The application, a warden if there are such, a job and what that leaves.
+    // The application, its warden if there is one, a job and its leftover.
     wait_until("the job runs", || alive(&tag).len() > if HAS_WARDENS { 3 } else { 2 });
     stop(app.id());
     let clock = Instant::now();
@@ -172,7 +172,7 @@ fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
     app.kill();
 }
 
-/// The variable that has the test below overrun.
+/// The variable that makes the test below overrun.
 const OVERRUNS: &str = "BODY_OVERRUNS";
 
 /// What the next test starts, if this is its copy.

@@ -1,7 +1,8 @@
-//! Stress: jobs of every kind from several threads at once, for as long as one likes.
+//! Stress: jobs of every kind from several threads at once, for as long as configured.
 //!
-//! That is three seconds in the quick profile and ten in the full one, or what `SCHEDULER_STRESS_SECONDS` sets. Limits are so short that most jobs are stopped in the
-//! middle of something, and what must hold is what always must: each call has a record, and nothing survives.
+//! That is three seconds in the quick profile and ten in the full one, or what `SCHEDULER_STRESS_SECONDS` sets. Limits are
+//! so short that most jobs are stopped in the middle of something, and what must hold is what always must: each call has a
+//! record, and nothing survives.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,8 +38,8 @@ fn one_batch(dice: &mut Dice) {
     let tag = new_tag();
     let mut leftover = || {
         let leftover = dice.one_of(Leftover::ALL);
-        // A warden that is stopped takes seconds, a daemon whose warden was killed can't be found, and whoever looks on
-        // wants to see more than what a job prints.
+        // A warden that is stopped takes seconds, a daemon whose warden was killed can't be found, and the output of a
+        // flood would hide everything else.
         let ending = match dice.one_of(Ending::ALL) {
             Ending::StopsWarden => Ending::Stops,
             Ending::Floods => Ending::Hangs,

@@ -1,4 +1,4 @@
-//! The sweep: what it says, and that it is faster than a storm.
+//! The sweep: its report, and that it is faster than a storm.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rules of this house that no compiler checks.
+//! The rules of this repository that no compiler checks.
 
 mod paths;
 
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use paths::Modules;
 
-/// The modules of `scheduler`, floor by floor: each imports only from floors below its own.
+/// The modules of `scheduler`, floor by floor: each imports only from lower floors.
 const FLOORS: [&[&str]; 16] = [
     &["clock", "escape", "huge_pages", "options", "panic_guard", "random", "seconds", "sync"],
     &["outcome"],
@@ -45,7 +45,7 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     files(folder, &["rs"])
 }
 
-/// Returns the sources without their tests, of which large ones stand in a file of their own.
+/// Returns the sources without their tests, of which large ones have their own file.
 fn code(folder: &Path) -> impl Iterator<Item = (PathBuf, String)> {
     let files = sources(folder).into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
     files.map(|(path, text)| (path, text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()))
@@ -206,7 +206,7 @@ fn every_option_is_in_the_table_and_has_a_section() {
             let title = line.trim_start_matches("///").trim_start().strip_prefix("# ");
             title.is_some_and(|title| title.replace('`', "").replace(' ', "-") == anchor)
         });
-        assert!(has_section, "`{option}` is told to stand under `{anchor}`, and nothing does");
+        assert!(has_section, "`{option}` links to `{anchor}`, which no section has");
     }
 }
 

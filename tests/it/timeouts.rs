@@ -1,4 +1,4 @@
-//! Deadlines: what overruns is stopped, and nothing keeps the caller.
+//! Deadlines: a job that overruns is killed, and nothing delays the caller.
 
 use std::time::{Duration, Instant};
 

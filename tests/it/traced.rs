@@ -1,4 +1,4 @@
-//! A stop of a traced process is no end: signals reach the job as if it were not traced.
+//! A stop of a traced process is no exit: signals reach the job as if it were not traced.
 
 use std::time::Duration;
 

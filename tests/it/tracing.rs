@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` hears of jobs.
+//! What a subscriber of `tracing` receives of jobs.
 
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use scheduler_tests::attempts::comes_to;
 use scheduler_tests::ending::Ending;
 use scheduler_tests::platform::PROVES_SWEEPS;
 
-/// Writes down every span and event, each with the span in which it is.
+/// Records every span and event, each with its parent span.
 #[derive(Clone, Default)]
 struct Book(Arc<Pages>);
 
@@ -24,7 +24,7 @@ struct Pages {
 
 impl Book {
     fn write(&self, line: String) {
-        self.0.lines.lock().expect("nobody panics with it").push(line);
+        self.0.lines.lock().expect("the lock is not poisoned").push(line);
     }
 }
 
@@ -72,19 +72,19 @@ impl Subscriber for Book {
 }
 
 /// Without what a span's clones say when they are dropped, of which there may be any number.
-fn told(book: &Book) -> Vec<String> {
-    let lines = book.0.lines.lock().expect("nobody panicked with it");
-    let mut told: Vec<String> = Vec::new();
+fn reported(book: &Book) -> Vec<String> {
+    let lines = book.0.lines.lock().expect("the lock is not poisoned");
+    let mut reported: Vec<String> = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         let is_last = !lines[index + 1..].contains(line);
         if !line.ends_with(" closed") || is_last {
-            told.push(line.clone());
+            reported.push(line.clone());
         }
     }
-    told
+    reported
 }
 
-/// Tells of itself, and waits until it is asked to end.
+/// Reports progress, and waits until it is cancelled.
 #[scheduler::job(timeout = "300ms", grace = "30s")]
 fn talks() {
     this_job::message("at work");
@@ -99,14 +99,14 @@ fn progress_is_logged_in_the_span_of_its_attempt() {
     ::tracing::subscriber::with_default(book.clone(), || {
         Scheduler::new().observer(Tracing::new()).run(jobs![("J1", talks)]).expect("the input is fine");
     });
-    let told = told(&book);
+    let reported = reported(&book);
     for line in [
         "2: DEBUG message=message text=\"at work\"",
         "2: DEBUG message=progress done=1 total=2",
         "2: DEBUG message=saved bytes=",
         "2: WARN message=asked to end reason=\"timeout\"",
     ] {
-        assert!(told.iter().any(|told| told.starts_with(line)), "{line}: {told:#?}");
+        assert!(reported.iter().any(|reported| reported.starts_with(line)), "{line}: {reported:#?}");
     }
 }
 
@@ -128,7 +128,7 @@ fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
         "1: DEBUG message=queued",
         "1: attempt 2 attempt=1",
         "2: INFO message=started",
-        r#"2: WARN message=attempt ended status="error" error="returned an error: as it was told" retry_in_sec=0.0"#,
+        r#"2: WARN message=attempt ended status="error" error="returned an error: as requested" retry_in_sec=0.0"#,
         swept,
         "2 closed",
         "1: attempt 3 attempt=2",
@@ -139,11 +139,11 @@ fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
         r#"1: INFO message=recorded status="ok" attempts=2"#,
         "1 closed",
     ];
-    let told = told(&book);
-    assert_eq!(told, expected, "{told:#?}");
+    let reported = reported(&book);
+    assert_eq!(reported, expected, "{reported:#?}");
 }
 
-/// Tells all that a job can, and ends when it is asked to.
+/// Reports everything that a job can, and returns when it is cancelled.
 #[scheduler::job(timeout = "300ms", grace = "1m")]
 fn tells_all() {
     this_job::progress(1, 2);
@@ -158,13 +158,13 @@ fn what_a_job_tells_is_told_in_the_span_of_its_attempt() {
     ::tracing::subscriber::with_default(book.clone(), || {
         Scheduler::new().observer(Tracing::new()).run(jobs![("J1", tells_all)]).expect("the input is fine");
     });
-    let told = told(&book);
+    let reported = reported(&book);
     for line in [
         "2: DEBUG message=progress done=1 total=2",
         r#"2: DEBUG message=message text="at work""#,
         "2: DEBUG message=saved bytes=14",
         r#"2: WARN message=asked to end reason="timeout""#,
     ] {
-        assert!(told.iter().any(|other| other == line), "{line}: {told:#?}");
+        assert!(reported.iter().any(|other| other == line), "{line}: {reported:#?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the compiler says of a job that can't be one.
+//! The compiler's messages for functions that can't be jobs.
 
 #[test]
 fn compile_errors_point_at_the_mistake() {

@@ -1,4 +1,4 @@
-//! Applications that are less tidy than most: with closed standard streams, with forks, with descriptors that everything
+//! Applications that are less tidy than most: with closed standard streams, with forks, with descriptors that every process
 //! inherits, with a terminal that their jobs change.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::application::methods;
 use crate::wait_until;
 
-/// The application that does as it is asked to, by this method, and where its report will be.
+/// The application in this mode, with this start method, and the path of its report.
 fn untidy(what: &str, method: &str, folder: &Path) -> (Command, PathBuf) {
     let report = folder.join("report");
     let mut command = Command::new(env!("CARGO_BIN_EXE_untidy"));
@@ -93,7 +93,7 @@ fn assert_numbers_stay_closed(closed: &str, report: &Value) {
     }
 }
 
-/// What becomes of the standard streams before `init()`, in the application and in each copy.
+/// The standard streams change before `init()`, in the application and in each copy.
 #[test]
 fn jobs_run_whatever_main_does_to_the_standard_streams() {
     let steps = ["closes 0", "closes 1", "closes 2", "closes 012", "replaces 0", "replaces 012"];
@@ -104,7 +104,7 @@ fn jobs_run_whatever_main_does_to_the_standard_streams() {
     }
 }
 
-/// The application's own code would run in it, and start copies that do the same.
+/// The application's own code would run in it, and start copies in turn.
 #[test]
 fn a_copy_that_can_no_longer_do_its_work_at_init_says_so_and_ends() {
     let cases = [
@@ -112,16 +112,16 @@ fn a_copy_that_can_no_longer_do_its_work_at_init_says_so_and_ends() {
         ("replaces 0,closes_the_rest", "closed or replaced standard input before `scheduler::init()`"),
         ("clears_the_environment", "removed `__SCHEDULER_CHILD` from the environment before `scheduler::init()`"),
     ];
-    for (early, told) in cases {
+    for (early, reported) in cases {
         let report = report_after(early, "closes", "", &[""]);
         for record in report["records"].as_array().expect("there are records") {
             let error = record["error"].as_str().unwrap_or_default();
-            assert!(error.contains(told), "{early}: {record}");
+            assert!(error.contains(reported), "{early}: {record}");
         }
     }
 }
 
-/// Nobody in it could sweep, and it has nothing to sweep: it is killed at once.
+/// Nothing in it could sweep, and there is nothing to sweep: it is killed at once.
 #[test]
 fn a_copy_that_hangs_before_init_takes_only_its_start_timeout() {
     for method in methods() {
@@ -162,7 +162,7 @@ fn a_fork_runs_its_own_jobs_and_does_not_affect_those_of_its_parent() {
             assert_eq!(worker[0], 0, "{worker}");
             assert_eq!(worker[1]["results"]["Ok"], json!([42, 42, 42]), "{worker}");
             assert_eq!(worker[1]["spawned"]["Ok"], true, "{worker}");
-            // What the parent runs is none of its business, and it doesn't wait for it.
+            // It is not affected by the jobs of its parent, and doesn't wait for them.
             assert_eq!((&worker[1]["is_finished"], &worker[1]["pid"]), (&true.into(), &Value::Null), "{worker}");
             let error = worker[1]["waited"]["Err"].as_str().expect("there is nothing to wait for");
             assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
@@ -191,7 +191,7 @@ fn a_list_that_is_under_way_belongs_to_one_of_two_processes() {
     }
 }
 
-/// The ways in which a job's process comes to be, and what the application does before it reaches `init()`: with threads there
+/// The ways to start a job's process, and what the application does before it reaches `init()`: if it has threads there,
 /// a warden executes the binary once more for the job.
 fn starts() -> impl Iterator<Item = (&'static str, &'static str)> {
     methods().map(|method| ("opens files", method)).chain([("starts a thread", "")])
@@ -213,18 +213,18 @@ fn no_job_and_no_idle_fork_server_holds_what_it_was_not_given() {
 #[test]
 fn a_job_and_its_children_have_the_descriptors_that_they_are_given_under_their_numbers() {
     for (early, method) in starts() {
-        for told in report_after(early, "hands down", method, &[]).as_array().expect("one for each set") {
-            let numbers = told["numbers"].as_array().expect("numbers").iter().filter_map(Value::as_i64);
+        for reported in report_after(early, "hands down", method, &[]).as_array().expect("one for each set") {
+            let numbers = reported["numbers"].as_array().expect("numbers").iter().filter_map(Value::as_i64);
             let written: Vec<_> =
                 numbers.flat_map(|number| [format!("job {number}"), format!("child {number}")]).collect();
-            assert_eq!(told["status"]["Ok"], Value::Null, "{early}, {method}: {told}");
-            assert_eq!(told["is_ok"], true, "{early}, {method}: {told}");
-            // By a list, and by a spawned job, in any order.
+            assert_eq!(reported["status"]["Ok"], Value::Null, "{early}, {method}: {reported}");
+            assert_eq!(reported["is_ok"], true, "{early}, {method}: {reported}");
+            // From a list, and from a spawned job, in any order.
             let mut expected = [written.as_slice(), &written].concat();
-            let mut lines: Vec<_> = told["text"].as_str().expect("text").lines().map(str::to_owned).collect();
+            let mut lines: Vec<_> = reported["text"].as_str().expect("text").lines().map(str::to_owned).collect();
             expected.sort();
             lines.sort();
-            assert_eq!(lines, expected, "{early}, {method}: {told}");
+            assert_eq!(lines, expected, "{early}, {method}: {reported}");
         }
     }
 }
@@ -248,7 +248,7 @@ fn a_descriptor_under_a_number_that_main_has_taken_is_refused() {
     }
 }
 
-/// Opens a terminal, and returns the end that is looked at, and the one that programs have.
+/// Opens a terminal, and returns its outer end, and the one that programs have.
 #[expect(unsafe_code, reason = "terminals have no safe API")]
 fn terminal() -> (OwnedFd, File) {
     // SAFETY: The calls have no preconditions, and the name is copied before another call could change it.

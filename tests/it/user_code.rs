@@ -1,4 +1,4 @@
-//! The user's own code that the library calls in the application: what panics there costs its own record or call.
+//! User code that the library calls in the application: a panic there affects only its own record or call.
 
 use std::error::Error as _;
 use std::panic::panic_any;
@@ -20,7 +20,7 @@ use crate::{PLENTY, WAIT_LIMIT, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Says whether this process is the application, by a variable that its jobs have.
+/// Returns whether this process is the application, by a variable that its jobs have.
 fn is_application() -> bool {
     std::env::var_os("SCHEDULER_RUN").is_none()
 }
@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for Trapped {
     }
 }
 
-/// Returns what is a trap in the application alone.
+/// Returns a value that panics only in the application.
 #[scheduler::job]
 fn returns(trap: String) -> Trapped {
     let traps = [Trap::Nothing, Trap::Drop, Trap::Deserialize, Trap::Serialize, Trap::DeserializeTwice];

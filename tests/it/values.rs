@@ -8,7 +8,7 @@ use scheduler_tests::values::{self, Fate, returns_bytes, returns_text, takes_byt
 
 use crate::PLENTY;
 
-/// What must be there of what has arrived, or why nothing has.
+/// Checks what has arrived of a value, or the error instead of it.
 #[track_caller]
 fn check(what: &str, sent: &str, fate: Fate, arrived: &Result<String, String>) {
     match (fate, arrived) {
@@ -51,7 +51,7 @@ fn time<T: PartialEq + std::fmt::Debug>(call: &Job<T>, expected: impl Fn(&T) -> 
     Ok(shortest)
 }
 
-/// The promise is twice the time; byte by byte it is fifty times as much.
+/// The documented factor is 2; byte by byte it would be fifty.
 const SLACK: u32 = 5;
 
 #[test]

@@ -124,7 +124,8 @@ pub fn press(process: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Wine keeps an event that a process generates within that process's group, and hands a key to all that are at the console.
+/// Wine keeps an event that a process generates within that process's group, and hands a key to all that are at the
+/// console.
 fn press_key() -> io::Result<()> {
     let input = OpenOptions::new().read(true).write(true).open("CONIN$")?;
     let key = KEY_EVENT_RECORD {
@@ -142,8 +143,8 @@ fn press_key() -> io::Result<()> {
     done(unsafe { WriteConsoleInputW(input.as_raw_handle(), &raw const record, 1, &raw mut written) })
 }
 
-/// Stops ignoring Ctrl-C and waits until it has heard it. Returns, once there is a file `go on` in the test's folder, how often
-/// that was.
+/// Stops ignoring Ctrl-C and waits until it has heard it. Returns, once there is a file `go on` in the test's folder, how
+/// often that was.
 ///
 /// # Errors
 ///

@@ -92,8 +92,8 @@ impl Ending {
     pub fn come(self) -> Result<(), String> {
         match self {
             Self::Returns => {}
-            Self::Fails => return Err("as it was told".to_owned()),
-            Self::Panics => panic!("as it was told"),
+            Self::Fails => return Err("as requested".to_owned()),
+            Self::Panics => panic!("as requested"),
             Self::PanicsTwice => jobs::panics_twice(),
             Self::Aborts => jobs::aborts(),
             Self::Exits => drop(jobs::exits(3)),

@@ -15,7 +15,8 @@ use crate::attempts::note;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
-/// Returns its process, its parent process (0 where that isn't to be known), and how many calls this one is that its process has seen.
+/// Returns its process, its parent process (0 where that isn't to be known), and how many calls this one is that its
+/// process has seen.
 #[job]
 #[must_use]
 pub fn introduces_itself() -> (u32, u32, u32) {

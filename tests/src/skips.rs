@@ -10,8 +10,8 @@ pub const ALLOWED: &str = "SCHEDULER_SKIPS";
 
 /// Reports that the test of this thread, or a part of it, is skipped, and why.
 ///
-/// A test that can't be run passes without having tried anything. That is right on a developer's machine; where `CI` is set it
-/// hides what nobody tests, so it fails there unless [`ALLOWED`] names the test.
+/// A test that can't be run passes without having tried anything. That is right on a developer's machine; where `CI` is set
+/// it hides what nobody tests, so it fails there unless [`ALLOWED`] names the test.
 ///
 /// # Panics
 ///

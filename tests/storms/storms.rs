@@ -1,5 +1,5 @@
 //! Storms: jobs that fork faster than they can be listed. Each runs in a cgroup that limits the number of processes, and in
-//! a namespace whose end is the end of all that is in it.
+//! a namespace that dies with its first process.
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +24,7 @@ const CAP: u32 = 1500;
 struct Capped(PathBuf);
 
 impl Capped {
-    /// Makes one; `None`, and a line that says why, where that can't be had.
+    /// Makes one; `None`, after reporting why, if that is impossible.
     fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("storm-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -70,18 +70,19 @@ fn last_processor() -> String {
     list.trim().rsplit([',', '-']).next().unwrap_or_default().to_owned()
 }
 
-/// What came of a storm: how long the call took, and how many processes were alive after it and in the end.
-fn told(output: &Output) -> (f64, usize, usize) {
+/// The result of a storm: how long the call took, and how many processes were alive after it and some seconds later.
+fn result(output: &Output) -> (f64, usize, usize) {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().rev().nth(2).unwrap_or_default();
     let errors = String::from_utf8_lossy(&output.stderr);
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
 }
 
-/// How often a storm is tried: on a machine that is busy with other tests a sweep may run out of time, and must say so.
+/// How often a storm is tried: on a machine that is busy with other tests a sweep may run out of time, and must report
+/// that.
 const TRIES: usize = 3;
 
-/// Asserts that a call whose job storms returns in time, with a record that is true, and that a sweep ends the storm.
+/// Asserts that a call whose job storms returns in time with a true record, and that a sweep kills the storm.
 fn a_storm_ends(storm: &str, containment: &str) {
     // The other tests need what is left of the machine.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -95,14 +96,14 @@ fn a_storm_ends(storm: &str, containment: &str) {
                 break;
             }
         }
-        assert!(was_ended, "{storm}, {method:?}: no sweep of {TRIES} ended it");
+        assert!(was_ended, "{storm}, {method:?}: no sweep of {TRIES} killed it");
     }
 }
 
 /// Asserts that the call returned in time with true records, and returns whether they say that nothing is left.
 #[expect(clippy::print_stdout, reason = "a test that fails shows what the tries before came to")]
 fn is_ended_by_its_sweep(storm: &str, output: &Output) -> bool {
-    let (seconds, alive, stayed) = told(output);
+    let (seconds, alive, stayed) = result(output);
     let (records, sweeps): (Vec<Value>, _) = (records(output), sweeps(output));
     println!("{storm}: {seconds} s, {sweeps:?}, {alive} alive, {stayed} later");
     assert_eq!(records[0]["status"], "timeout", "{records:?}");
@@ -117,7 +118,7 @@ fn is_ended_by_its_sweep(storm: &str, output: &Output) -> bool {
         kind => {
             let pids = sweep["pids"].as_array().map_or(0, Vec::len);
             assert!(kind == Some("unproved") || (1..=32).contains(&pids), "{sweep}");
-            // What is left may take all the room that there is.
+            // The leftovers may use up all processes.
             let next = &records[1];
             assert!(next["result"] == 42 || next["failure"]["kind"] == "never_started", "{records:?}");
             false
@@ -142,7 +143,7 @@ fn processes_that_change_their_session_at_each_fork_are_killed_in_time() {
 
 #[test]
 fn a_storm_in_a_cgroup_is_killed_by_one_write() {
-    // Where one can't be had, that is an error: see `containment`.
+    // If none can be made, that is an error: see `containment`.
     let cgroups = ["/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"];
     if !cgroups.iter().any(|path| fs::OpenOptions::new().write(true).open(path).is_ok()) {
         skipped("no cgroup can be made here");

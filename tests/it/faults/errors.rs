@@ -15,7 +15,7 @@ macro_rules! rows {
     };
 }
 
-/// Those that fail, each with the most telling error first.
+/// The calls that can fail, each with its most typical error first.
 const ROWS: &[Row] = rows! {
     SYS_brk: ENOMEM;
     SYS_chdir: ENOENT EACCES;
@@ -109,11 +109,11 @@ const NEVER: [c_long; 18] = [
     libc::SYS_set_robust_list,
     libc::SYS_set_tid_address,
     libc::SYS_sigaltstack,
-    // They do what they are there for, whatever they say. A call that a saboteur refuses does not.
+    // They take effect whatever they return. A call that a saboteur refuses does not.
     libc::SYS_close,
     libc::SYS_munmap,
     libc::SYS_futex,
-    // It is the job itself that ends by it.
+    // The job itself dies of it.
     libc::SYS_tgkill,
 ];
 
@@ -126,7 +126,7 @@ const NEVER_BY_WIDTH: &[c_long] = &[libc::SYS_getegid32, libc::SYS_geteuid32, li
 /// What any call can fail with: a sandbox may forbid it.
 const FORBIDDEN: &[Named] = &[("EPERM", libc::EPERM)];
 
-/// Returns the name of a call, and what it can fail with.
+/// Returns the name of a call, and the errors that it can fail with.
 pub(super) fn of(role: Role, call: c_long) -> (String, Vec<Named>) {
     let row = ROWS.iter().chain(OLDER).chain(BY_WIDTH).find(|(_, number, _)| *number == call);
     let name = row.map_or_else(|| format!("call {call}"), |(name, ..)| name.trim_start_matches("SYS_").to_owned());
@@ -134,12 +134,12 @@ pub(super) fn of(role: Role, call: c_long) -> (String, Vec<Named>) {
         return (name, Vec::new());
     }
     let errors = row.map_or(FORBIDDEN, |(.., errors)| errors);
-    // To the warden it is no error but the kernel's word, which its proof rests on: no child is left.
+    // To the warden this is no error but the proof that no child is left.
     let is_proof = |error: &Named| role != Role::Parent && call == libc::SYS_wait4 && error.1 == libc::ECHILD;
     (name, errors.iter().filter(|error| !is_proof(error)).copied().collect())
 }
 
-/// Says whether a machine, or a sandbox, may be in a state in which a call fails with this again and again.
+/// Returns whether a call may fail with this error permanently, on some machine or in some sandbox.
 pub(super) fn can_last(error: Named) -> bool {
     [libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOSYS, libc::EPERM, libc::EINVAL]
         .contains(&error.1)

@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "forks and drops its scheduler" => forking::fork_and_drop(scheduler, jobs),
         #[cfg(target_os = "linux")]
         "counts what is left" => count_what_is_left(scheduler, jobs),
-        "tells failures" => {
+        "prints failures" => {
             for record in scheduler.run(jobs)? {
                 println!("{:?}", record.failure());
             }

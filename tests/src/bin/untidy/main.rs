@@ -1,8 +1,8 @@
 //! An application that is less tidy than most: it closes its standard streams, forks, and holds descriptors that
 //! everything inherits.
 //!
-//! Its first argument says what it does, the second how the processes of its jobs are made, the third to which file it writes
-//! its report, as it may have no standard output.
+//! Its first argument says what it does, the second how the processes of its jobs are made, the third to which file it
+//! writes its report, as it may have no standard output.
 
 #[cfg(not(unix))]
 fn main() {

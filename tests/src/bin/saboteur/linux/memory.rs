@@ -1,5 +1,5 @@
-//! An allocator without locks: a thread that stands still at one of its system calls would hold them, and stop whoever is to
-//! answer it.
+//! An allocator without locks: a thread that stands still at one of its system calls would hold them, and stop whoever is
+//! to answer it.
 //!
 //! What is given back is not used again. This program lives for a minute at the most.
 

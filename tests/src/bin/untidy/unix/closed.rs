@@ -52,7 +52,7 @@ pub(super) fn run(task: &Task) {
     // Looked at while a job is being ended.
     let meanwhile = Mutex::new(Vec::new());
     let scheduler = Scheduler::new().start_method(task.method).on_timeout(|_| {
-        meanwhile.lock().expect("nobody panics with it").push((0..3).map(stream).collect::<Vec<_>>());
+        meanwhile.lock().expect("the lock is not poisoned").push((0..3).map(stream).collect::<Vec<_>>());
     });
     let list = || {
         jobs![
@@ -70,6 +70,6 @@ pub(super) fn run(task: &Task) {
     let spawned: Vec<_> =
         handles.into_iter().map(|handle| handle.wait().expect("it runs").outcome == Outcome::Ok(true)).collect();
     let captured = records[1].output().map(|output| output.text(StandardStream::Stdout));
-    let meanwhile = meanwhile.lock().expect("nobody panics with it").clone();
+    let meanwhile = meanwhile.lock().expect("the lock is not poisoned").clone();
     task.report(&json!({ "records": records, "spawned": spawned, "captured": captured, "meanwhile": meanwhile }));
 }

@@ -92,16 +92,16 @@ pub(super) fn run(task: &Task) {
     let states = Mutex::new(Vec::new());
     for list in [jobs![("a", changes_and_hangs)], jobs![("a", changes)], jobs![("a", changes_and_panics)]] {
         Scheduler::new().start_method(task.method).run(list).expect("the input is fine");
-        states.lock().expect("nobody panics with it").push(state());
+        states.lock().expect("the lock is not poisoned").push(state());
     }
     // As soon as one job is over, though another goes on.
     let go_on = task.report.with_extension("go_on");
     let scheduler = Scheduler::new().start_method(task.method).concurrency(2).on_timeout(|_| {
-        states.lock().expect("nobody panics with it").push(state());
+        states.lock().expect("the lock is not poisoned").push(state());
         touch(&go_on);
     });
     scheduler.run(jobs![("a", waits_for(go_on.clone())), ("b", changes_and_hangs)]).expect("the input is fine");
-    let after = states.lock().expect("nobody panics with it").clone();
+    let after = states.lock().expect("the lock is not poisoned").clone();
     task.report(&json!({ "before": before, "after": after }));
     if let Some(mut other) = other {
         other.kill().and_then(|()| other.wait()).expect("it is ours");
