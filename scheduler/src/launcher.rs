@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
-use crate::process::{EXECUTED, MARKER, OwnImage};
+use crate::process::{EXECUTED, OwnImage, ROLE_VARIABLE, own_image};
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
@@ -99,20 +99,20 @@ impl Launcher {
         if let Self::Test(name) = self {
             command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
         }
-        command.env(MARKER, role);
+        command.env(ROLE_VARIABLE, role);
         command
     }
 }
 
 fn refuse_stray_marker() -> Result<(), Error> {
     // A copy that got here without reaching `init()` would start copies that do the same.
-    let is_misled = HAS_STRAY_MARKER.load(Ordering::Relaxed) || env::var_os(MARKER).is_some();
-    if is_misled { Err(Error::misled(MARKER)) } else { Ok(()) }
+    let is_misled = HAS_STRAY_MARKER.load(Ordering::Relaxed) || env::var_os(ROLE_VARIABLE).is_some();
+    if is_misled { Err(Error::misled(ROLE_VARIABLE)) } else { Ok(()) }
 }
 
 /// Returns the command that executes the running image, without arguments. Its path may name another file after an upgrade.
 fn own_command() -> Command {
-    let file = match OwnImage::get() {
+    let file = match own_image() {
         // The loader sets the program's name itself.
         OwnImage::Loaded { options, file } => {
             let mut command = Command::new(EXECUTED);
@@ -143,7 +143,7 @@ fn command_of(file: PathBuf) -> Command {
 
 /// Returns the file that copies execute; `None` if the kernel keeps the running image, whatever its path names by now.
 fn file_to_execute() -> Option<PathBuf> {
-    match OwnImage::get() {
+    match own_image() {
         OwnImage::Kept => None,
         OwnImage::Loaded { file, .. } | OwnImage::Interpreted { file } => Some(file.clone()),
         OwnImage::Unknown => Some(own_path()),

@@ -232,6 +232,6 @@ fn a_limit_on_processes_counts_those_of_the_user_and_exempts_root() {
     }
     for record in runs(scheduler_tests::limited::starts_a_thread::job()) {
         let error = record.error().expect("it has failed");
-        assert!(error.starts_with("never started: a limit on processes does not hold this user; "), "{error}");
+        assert!(error.starts_with("never started: a limit on processes is not enforced for this user; "), "{error}");
     }
 }

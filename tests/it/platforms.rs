@@ -106,7 +106,7 @@ mod windows {
         let limited = fast().memory(1 << 30).cpu_time(std::time::Duration::from_secs(9)).processes(9).niceness(1);
         assert_eq!(run(limited), None);
         let refused = run(fast().open_files(100)).expect("Windows has no such limit");
-        assert_eq!(refused, "never started: a limit on open files is not held by this system; leave it out");
+        assert_eq!(refused, "never started: a limit on open files is not enforced by this system; leave it out");
         if !wine_is_in_the_way("it takes limits and holds none") {
             let killed = run(AnyJob::from(jobs::spins::job()).cpu_time(std::time::Duration::from_millis(200)));
             assert!(killed.is_some_and(|error| error.contains("processor time")), "it is held to its limit");

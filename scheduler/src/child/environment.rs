@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::options::Environment;
 use crate::outcome::StandardStream;
-use crate::process::{self, RUN_MARKER};
+use crate::process::{self, RUN_VARIABLE};
 use crate::wire::message::{Request, StdioTarget};
 
 /// Arranges them, or says why that can't be done.
@@ -55,7 +55,7 @@ fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
         // By that one a job is found, and what it has started, should its warden be lost.
         // One whose name begins with `=` is no variable that could be removed.
-        let is_changed = |name: &OsStr| name != RUN_MARKER && !name.as_encoded_bytes().contains(&b'=');
+        let is_changed = |name: &OsStr| name != RUN_VARIABLE && !name.as_encoded_bytes().contains(&b'=');
         for (name, _) in env::vars_os().filter(|(name, _)| is_changed(name)) {
             // SAFETY: This process was forked, and has no thread but this one, or it was started and came by `init`, which
             // stands first in `main`; under libtest the other thread waits for this one, and what watches over the parent

@@ -9,7 +9,9 @@ use std::process::Command;
 
 use super::{exit_silently, give_up, setup_failure, warden};
 use crate::options::Environment;
-use crate::process::{DataChild, MARKER, Milestones, RUN_MARKER, Streams, become_job, clear_of, take_input};
+use crate::process::{
+    DataChild, JobDescriptors, Milestones, ROLE_VARIABLE, RUN_VARIABLE, become_job, clear_of, take_stdin,
+};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::Request;
@@ -56,8 +58,8 @@ impl ExecRole {
 /// changed any more.
 pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
-        let marker = command.get_envs().find(|(name, _)| *name == MARKER).and_then(|(_, value)| value);
-        let kept = [(MARKER, marker.map(OsStr::to_owned)), (RUN_MARKER, env::var_os(RUN_MARKER))];
+        let marker = command.get_envs().find(|(name, _)| *name == ROLE_VARIABLE).and_then(|(_, value)| value);
+        let kept = [(ROLE_VARIABLE, marker.map(OsStr::to_owned)), (RUN_VARIABLE, env::var_os(RUN_VARIABLE))];
         command.env_clear();
         for (name, value) in kept {
             value.map(|value| command.env(name, value));
@@ -73,7 +75,7 @@ pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, 
 
 /// Runs a job that the warden executed.
 pub(super) fn run(role: ExecRole) -> ! {
-    let input = take_input().unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let input = take_stdin().unwrap_or_else(|error| give_up(&setup_failure(&error)));
     let (data, stdout, inherited) = role.take().unwrap_or_else(|error| give_up(&setup_failure(&error)));
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let mut input = File::from(input);
@@ -86,7 +88,7 @@ pub(super) fn run(role: ExecRole) -> ! {
     }
     let taken = &request.inherited;
     let inherited = taken.iter().copied().zip(inherited).collect();
-    let streams = Streams { stdout, stderr: None, inherited }.clear_of(taken);
+    let streams = JobDescriptors { stdout, stderr: None, inherited }.clear_of(taken);
     let data = data.clear_of(taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
     let input = clear_of(input.into(), taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
     let prepared =

@@ -23,7 +23,7 @@ use std::env;
 use std::io::{self, Write};
 
 use crate::launcher::{self, Launcher};
-use crate::process::MARKER;
+use crate::process::ROLE_VARIABLE;
 
 pub(crate) use run_context::{ProcessKind, RunContext};
 
@@ -64,7 +64,7 @@ pub fn enter_test() {
 
 /// Does the same wherever `launcher` leads a copy.
 pub(crate) fn enter(launcher: Launcher) {
-    let Some(role) = env::var_os(MARKER) else {
+    let Some(role) = env::var_os(ROLE_VARIABLE) else {
         refuse_to_be_the_application();
         return;
     };
@@ -78,7 +78,7 @@ pub(crate) fn enter(launcher: Launcher) {
     launcher::stamp();
     entry::run_role(role, launcher);
     #[cfg(unix)]
-    crate::process::forget_kept();
+    crate::process::discard_saved_stdio();
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
     launcher::note_stray_marker();
 }
@@ -86,9 +86,9 @@ pub(crate) fn enter(launcher: Launcher) {
 /// Ends a copy that can't know any more what it is there for. As the application it would start copies that do the same.
 fn refuse_to_be_the_application() {
     #[cfg(unix)]
-    if crate::process::is_kept() {
+    if crate::process::has_saved_stdio() {
         give_up(&format!(
-            "`main` removed `{MARKER}` from the environment before `scheduler::init()`; call `init()` first"
+            "`main` removed `{ROLE_VARIABLE}` from the environment before `scheduler::init()`; call `init()` first"
         ));
     }
 }
@@ -128,5 +128,5 @@ fn exit_silently() -> ! {
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
 fn remove_marker() {
     // SAFETY: `init` stands first in `main`; under libtest the other thread waits for this one.
-    unsafe { env::remove_var(MARKER) };
+    unsafe { env::remove_var(ROLE_VARIABLE) };
 }

@@ -10,8 +10,8 @@ use crate::clock::Deadline;
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
-    self, Announced, Cgroup, ChildPid, ControlChild, DataChild, Due, Fallback, Fork, KILL_SIGNAL, Milestones,
-    ParentWatch, Reaped, SigchldEvent, Streams, Woken, become_job, become_warden, exit_warden, take_along, take_input,
+    self, Announced, Cgroup, ChildPid, ControlChild, DataChild, Due, Fallback, Fork, JobDescriptors, KILL_SIGNAL,
+    Milestones, ParentWatch, Reaped, SigchldEvent, Woken, become_job, become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
@@ -48,7 +48,7 @@ pub(super) fn run_role(role: &str, launcher: Launcher) {
 ///
 /// All that can be done before the first request is: the warden may have been started ahead of it.
 fn run(launcher: Launcher, parent: Announced) -> ! {
-    let input = take_input().unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let input = take_stdin().unwrap_or_else(|error| give_up(&setup_failure(&error)));
     // With it goes all that there was to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
     let frames = FrameReader::learning_mark(frame::LIMIT);
@@ -104,7 +104,7 @@ struct Warden {
 impl Warden {
     /// Serves one run. On the job's side of the fork the warden is given up.
     fn serve(mut self, request: &Request) -> Self {
-        let (data, streams) = match take_along(&mut self.parent.control, request) {
+        let (data, streams) = match JobDescriptors::receive(&mut self.parent.control, request) {
             Ok(descriptors) => descriptors,
             Err(error) => {
                 self.parent.refuse(&error);
@@ -151,8 +151,8 @@ impl Warden {
     }
 
     /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
-    fn execute(&mut self, request: &Request, data: &DataChild, streams: &Streams) -> io::Result<ChildPid> {
-        let Streams { stdout, stderr, inherited } = streams;
+    fn execute(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> io::Result<ChildPid> {
+        let JobDescriptors { stdout, stderr, inherited } = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
         frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;

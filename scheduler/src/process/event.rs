@@ -1,4 +1,4 @@
-//! `WorkerEvent`: what is told of a job by whoever watches over its process.
+//! `WorkerEvent`: a worker's report about its job.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use crate::wire::frame::Frame;
 use crate::wire::frame::FrameKind;
 use crate::wire::message::{ExitReport, Hello, SpawnMode};
 
-/// What is told of a job.
+/// A report about a job.
 #[derive(Debug)]
-#[cfg_attr(windows, expect(dead_code, reason = "only a warden says all of it"))]
+#[cfg_attr(windows, expect(dead_code, reason = "only a warden sends all of them"))]
 pub(crate) enum WorkerEvent {
-    /// Its process exists.
+    /// The job's process exists.
     Hello(Hello),
-    /// Its process could not be made, and why.
+    /// The process could not be started, for this reason.
     Refused(String),
-    /// There was no room for its process, and why.
+    /// The process could not be started for lack of resources. The text is the error.
     NoRoom(String),
-    /// Its process has ended, and all that it started. The last word; without a report if that can't be read.
+    /// The process and all that it started have exited. This is the last event. `None` if the report can't be decoded.
     Exit(Option<ExitReport>),
-    /// Its process kills itself at a deadline that the parent has not kept, after its function ran that long.
+    /// The process kills itself at a deadline that the parent has missed, after its function ran for this long.
     Expired(Duration),
-    /// How the processes of jobs will be made.
+    /// How the worker will start the processes of jobs.
     Ready(SpawnMode),
-    /// None of these, but a frame of this kind, or one that can't be read.
+    /// Another kind of frame, or one that can't be decoded.
     Unexpected(FrameKind),
 }
 
-/// What came of listening for a word.
+/// The result of reading once from a worker.
 #[derive(Debug)]
-#[cfg_attr(windows, expect(dead_code, reason = "only a warden says all of it"))]
+#[cfg_attr(windows, expect(dead_code, reason = "only a warden sends all of them"))]
 pub(crate) enum Received {
     Event(WorkerEvent),
-    /// Something was heard, and more may be to come.
+    /// Something was read, and more may be available.
     Partial,
-    /// Nothing, so far.
+    /// Nothing is available.
     WouldBlock,
-    /// Nothing, and nothing will come any more.
+    /// The stream has ended.
     Closed,
 }
 
 #[cfg(unix)]
 impl WorkerEvent {
-    /// Reads it from a frame.
+    /// Decodes a frame.
     pub(crate) fn from_frame(Frame { kind, payload }: Frame) -> Self {
         match kind {
             FrameKind::Hello => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Hello),

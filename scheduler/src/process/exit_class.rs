@@ -1,21 +1,21 @@
-//! `ExitClass`: what the way in which a process ended says of the cause, as far as that is the platform's own.
+//! `ExitClass`: the cause of a process's exit, as far as its exit status shows it.
 
-/// What ended a process.
+/// The cause of an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitClass {
-    /// What can't be refused, whoever did it.
+    /// SIGKILL, or `TerminateProcess`: sent by any process, or by the kernel.
     Killed,
-    /// `abort`, at which a panic ends that can't be unwound; on Unix an overflow of the stack, too.
+    /// `abort`, with which a panic ends that can't be unwound. On Unix also a stack overflow.
     Aborted,
-    /// An overflow of the stack.
-    #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be told from an abort"))]
+    /// A stack overflow.
+    #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be distinguished from an abort"))]
     OutOfStack,
-    /// It has used up its processor time.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    /// The limit on processor time.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix the exit status shows it"))]
     OutOfCpuTime,
-    /// A file would have become larger than is allowed.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only a Unix says so by the way in which a process ends"))]
+    /// The limit on the size of a file.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix the exit status shows it"))]
     OutOfFileSize,
-    /// Something else, or itself.
+    /// Any other cause, or an ordinary exit.
     Otherwise,
 }

@@ -1,21 +1,30 @@
-//! Processes as the platform knows them: started, waited for, killed, swept. Nothing in here knows what a job is.
+//! Processes as the platform provides them: started, waited for, killed, swept. No module in here knows what a job is.
 //!
-//! Each platform's module exports the same names. For the parent: [`Worker`], a re-executed copy of this binary, what is
-//! said to it and told of its job ([`WorkerEvent`]), its streams ([`Stream`], [`Output`]), and [`wait`], which
-//! waits for any of several. For what `child` does on that platform: the descriptors that it begins with, the fork, the
-//! reaping and the sweep.
+//! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data ([`Stream`])
+//! and its output ([`Output`]), and [`wait`], which waits for any of several workers. `child` uses the rest: the descriptors that
+//! a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
-//! `--cfg scheduler_portable` makes Linux do as a Unix does that has no wardens, so that the tests can run there what macOS
-//! and the BSDs do: `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
+//! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
+//! missing item. `unix` and `windows` provide the first list; `linux`, `portable` (Unix without wardens) and `windows` the second;
+//! `linux` and `no_warden` the third. Whether a platform has wardens is decided here and in `child`, by the choice of modules, and
+//! nowhere else. (A `cfg(wardens)` from a build script would cost every user 0.1 s of processor time, over 1% of a build.)
 //!
-//! Whether a platform has wardens is decided here and in `child`, by the choice of modules, and nowhere else: what only one
-//! platform needs is in that platform's module. A `cfg(wardens)` from a build script would cost every user 0.1 s of processor
-//! time, over 1% of a build.
+//! The floors, from the ground up; a file imports from floors below its own:
+//!
+//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `origin`, `orphans`, `own_image`,
+//!    `readiness`, `run_marker`
+//! 2. the system's descriptors, sockets, pipes and signals: most of `unix`, and `windows/{iocp, pipe, own_stream, …}`
+//! 3. `stream` and `output`, which use those
+//! 4. the worker's socket and `wait`: `unix/{control_socket, wait, ctrl_c}`, and `windows/wait`
+//! 5. the worker, and what a copy does: `linux`, `portable`, and the rest of `windows`
+//!
+//! `--cfg scheduler_portable` selects `portable` on Linux, to test there what macOS and the BSDs do:
+//! `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
 
 mod event;
 mod exit_class;
 #[cfg_attr(windows, allow(dead_code, reason = "there a job's process keeps no deadline of its own"))]
-mod fallback;
+mod fallback_deadlines;
 mod origin;
 mod orphans;
 mod output;
@@ -26,15 +35,15 @@ mod stream;
 
 pub(crate) use event::{Received, WorkerEvent};
 pub(crate) use exit_class::ExitClass;
-pub(crate) use fallback::Milestone;
+pub(crate) use fallback_deadlines::Milestone;
 #[cfg(unix)]
-pub(crate) use fallback::{Due, Fallback};
+pub(crate) use fallback_deadlines::{Due, Fallback};
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, Output};
 pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::Ready;
-pub(crate) use run_marker::{MARKER, RUN_MARKER, RunMarker};
+pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
 pub(crate) use stream::Stream;
 
 #[cfg(unix)]
@@ -43,27 +52,62 @@ pub(crate) use stream::Stream;
     allow(dead_code, unused_imports, reason = "only wardens use all of it")
 )]
 mod unix;
-#[cfg(all(unix, feature = "ctrlc"))]
-pub(crate) use unix::on_ctrl_c;
 #[cfg(unix)]
-pub(crate) use unix::{append_line, append_to};
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(feature = "ctrlc")]
+pub(crate) use system::on_ctrl_c;
+pub(crate) use system::{
+    ChildPid, DataSocket, Incoming, Interest, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
+    append_line, append_to, exit_class, lacks_room, makes_privileged_copies, redirect, signal_name, wait,
+};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
-pub(crate) use linux::*;
-
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
-mod no_warden;
-#[cfg(any(not(target_os = "linux"), scheduler_portable))]
-pub(crate) use no_warden::*;
-
+use linux as platform;
 #[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
 mod portable;
 #[cfg(all(unix, any(not(target_os = "linux"), scheduler_portable)))]
-pub(crate) use portable::*;
-
+use portable as platform;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::*;
+use windows as platform;
+
+pub(crate) use platform::{Milestones, Worker, limit};
+
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+use linux as warden;
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+mod no_warden;
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+use no_warden as warden;
+
+pub(crate) use warden::{
+    CgroupHome, EXECUTED, HAS_FORK_SERVERS, OomCounter, OomKills, Search, adopt_orphans, can_count_threads, end_cgroup,
+    own_image,
+};
+
+// What only a copy that becomes a warden uses, or a job that it starts.
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub(crate) use linux::{
+    Cgroup, Fork, KILL_SIGNAL, Reaped, SigchldEvent, become_job, become_warden, execute, exit_warden, fork,
+    has_other_threads, inheritable, input_with, reap, sweep,
+};
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+pub(crate) use unix::{
+    Announced, ControlChild, DataChild, JobDescriptors, ParentWatch, Woken, clear_of, take_stdin, was_started_as_copy,
+};
+
+// What only a copy that is a job's process without a warden uses.
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+pub(crate) use no_warden::ALONE;
+#[cfg(any(not(target_os = "linux"), scheduler_portable))]
+pub(crate) use platform::take_assignment;
+
+// What every copy on Unix uses.
+#[cfg(unix)]
+pub(crate) use unix::{discard_saved_stdio, has_saved_stdio};

@@ -1,4 +1,4 @@
-//! What the platforms have in place of wardens, and of what only Linux has.
+//! The substitutes for wardens, cgroups and counters, where only Linux has them.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,31 +7,31 @@ use super::{ChildPid, Orphans, OwnImage, RunMarker};
 use crate::clock::Deadline;
 use crate::options::Containment;
 
-/// What stands in the marker of a copy that is to be a job's process.
+/// The role of a copy that is a job's process.
 pub(crate) const ALONE: &str = "job";
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
-/// There is no fork server that would have to.
+/// Returns whether a process can count its threads, which only a fork server has to.
 pub(crate) fn can_count_threads() -> bool {
     true
 }
 
-/// Has orphans become children of this process: no other kernel gives them to whoever asks.
+/// Fails: no other kernel has subreapers.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))
 }
 
-/// No file: only Linux has a link to what a process executes.
+/// The link to the executed image. There is none.
 pub(crate) const EXECUTED: &str = "";
 
-/// No other kernel tells what executes a program.
-pub(crate) fn find_own_image() -> OwnImage {
-    OwnImage::Unknown
+/// Returns that the image is unknown: only Linux has the means to find it.
+pub(crate) fn own_image() -> &'static OwnImage {
+    &OwnImage::Unknown
 }
 
-/// The search for what the job of a lost warden has left: there is no warden, and what witnesses the end sweeps.
+/// The search for the processes of a lost warden's job. There is no warden, and the worker itself sweeps.
 #[derive(Debug)]
 pub(crate) struct Search(());
 
@@ -40,7 +40,7 @@ impl Search {
         Self(())
     }
 
-    /// There is nothing to look for.
+    /// Returns that the search is complete.
     #[expect(clippy::unused_self, reason = "on Linux there is a search")]
     pub(crate) fn round(&mut self, _: Deadline) -> bool {
         true
@@ -52,7 +52,7 @@ impl Search {
     }
 }
 
-/// Where the cgroups of runs are made: nowhere.
+/// The parent of the cgroups of runs. There is none.
 #[derive(Clone, Debug)]
 pub(crate) enum CgroupHome {}
 
@@ -69,10 +69,10 @@ impl CgroupHome {
     }
 }
 
-/// There is none.
+/// Does nothing: there are no cgroups.
 pub(crate) fn end_cgroup(_: &OsString) {}
 
-/// Who knows of ends for want of memory: nobody.
+/// The counters of processes that the kernel has killed for lack of memory. There are none.
 #[derive(Debug)]
 pub(crate) struct OomCounter(());
 
@@ -84,12 +84,12 @@ impl OomCounter {
         Self(())
     }
 
-    #[expect(clippy::unused_self, reason = "on Linux there are counts")]
+    #[expect(clippy::unused_self, reason = "on Linux there are counters")]
     pub(crate) fn kills(&self) -> OomKills {
         OomKills(())
     }
 
-    #[expect(clippy::unused_self, reason = "on Linux there are counts")]
+    #[expect(clippy::unused_self, reason = "on Linux there are counters")]
     pub(crate) fn has_seen_more_than(&self, _: &OomKills) -> bool {
         false
     }

@@ -1,41 +1,42 @@
-//! `Origin`: the process in which something was made. `PerProcess`: a value of which each fork of a process has its own.
+//! `Origin`: the process that created a value. `PerProcess`: a static of which each fork of a process has its own.
 //!
-//! An application may fork without executing anything. The copy finds all that the original has: sockets to wardens, jobs that
-//! run, locks that other threads hold; but no thread beside the one that forked. Nothing of that is the copy's to use, to end
-//! or to wait for.
+//! An application may fork without executing anything. The fork has a copy of everything: sockets to wardens, running jobs, locks
+//! that other threads hold; but only the thread that forked. It must not use, kill or wait for any of that.
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The process in which something was made.
+/// The process that created a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin(u32);
 
 impl Origin {
-    /// Returns the one of what is made now.
+    /// Returns the current process.
     pub(crate) fn here() -> Self {
         Self(std::process::id())
     }
 
-    /// Says whether this is the process, and no fork of it.
+    /// Returns whether this is the same process, and not a fork of it.
     pub(crate) fn is_here(self) -> bool {
         self == Self::here()
     }
 }
 
-/// A value of which each fork of a process has its own, which begins as the default. That of the original is left as it is,
-/// its locks included: the thread that holds one, or that was about to fill a [`OnceLock`], doesn't exist in the fork.
+/// A value of which each fork of a process has its own, which starts as the default.
+///
+/// The fork never touches the value of the original process, and so none of its locks: the thread that holds one, or that was
+/// initializing a [`OnceLock`], doesn't exist in the fork.
 pub(crate) struct PerProcess<T> {
-    /// The id of the process that has this value; 0 until one has asked for it.
+    /// The id of the process that has this value; 0 until one has claimed it.
     owner: AtomicU32,
     value: T,
-    /// That of a fork.
+    /// The value of a fork.
     next: OnceLock<Box<Self>>,
 }
 
 impl<T> PerProcess<T> {
-    /// Returns one that has this value in the first process that asks for it.
+    /// Returns a static that has this value in the first process that uses it.
     pub(crate) const fn new(value: T) -> Self {
         Self { owner: AtomicU32::new(0), value, next: OnceLock::new() }
     }
@@ -51,7 +52,7 @@ impl<T: Default> PerProcess<T> {
         let mut link = self;
         while link.owner.load(Ordering::Acquire) != process {
             let claimed = link.owner.compare_exchange(0, process, Ordering::AcqRel, Ordering::Acquire);
-            // Another thread of this process may have claimed it at the same moment.
+            // `Err(process)`: another thread of this process has claimed it at the same time.
             if claimed.is_ok() || claimed == Err(process) {
                 break;
             }
@@ -80,13 +81,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_here_is_of_this_process_and_of_no_other() {
+    fn a_value_belongs_to_the_process_that_created_it() {
         assert!(Origin::here().is_here());
         assert!(!Origin(std::process::id() + 1).is_here());
     }
 
     #[test]
-    fn each_process_has_a_value_of_its_own_whoever_holds_the_lock_of_another() {
+    fn each_process_has_its_own_value_although_another_ones_lock_is_held() {
         let values = PerProcess::new(Mutex::new(1));
         let held = values.of(7).lock().expect("nobody panics with it");
         assert_eq!(*values.of(8).lock().expect("it is another lock"), 0);

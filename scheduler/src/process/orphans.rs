@@ -1,25 +1,11 @@
-//! `Orphans`: where a process goes whose parent has ended.
-
-use std::io;
-
-use super::adopt_orphans;
+//! `Orphans`: whether the orphans among this process's descendants become its children.
 
 /// Whether orphans become children of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Orphans {
-    /// They go to whoever takes them.
+    /// They become children of `init`, or of another subreaper.
     #[default]
     Elsewhere,
-    /// They come here, and this process starts none but wardens.
+    /// They become children of this process, which starts no processes but wardens.
     Adopted,
-}
-
-impl Orphans {
-    /// Makes it so.
-    pub(crate) fn arrange(self) -> io::Result<()> {
-        match self {
-            Self::Elsewhere => Ok(()),
-            Self::Adopted => adopt_orphans(),
-        }
-    }
 }

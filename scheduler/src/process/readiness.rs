@@ -1,15 +1,15 @@
-//! `Ready`: what a wait tells of one job and whoever watches over its process.
+//! `Readiness`: the result of waiting for one worker and its job.
 
-/// What of a job, and of whoever watches over its process, can be heard, read or collected without waiting.
+/// What of a worker and its job is ready, and will not block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
 pub(crate) struct Ready {
-    /// What is said of the job's process.
+    /// A report of the worker.
     pub(crate) control: bool,
-    /// The job's own stream.
+    /// The job's data.
     pub(crate) data: bool,
-    /// What is written to a standard stream.
+    /// A standard stream that is passed on.
     pub(crate) output: bool,
-    /// The end of the process.
+    /// The exit of the worker's process.
     pub(crate) exited: bool,
 }

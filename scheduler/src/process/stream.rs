@@ -1,4 +1,4 @@
-//! `Stream`: the parent's end of what joins it to one job.
+//! `Stream`: the parent's connection to one job, with frames in and bytes out.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -7,42 +7,42 @@ use std::sync::Arc;
 use super::DataSocket;
 use crate::wire::frame::{FrameError, FrameReader, ReadStep};
 
-/// The stream to and from a job, which never blocks.
+/// The parent's connection to a job. It never blocks.
 #[derive(Debug)]
 pub(crate) struct Stream {
     data: Option<DataSocket>,
-    /// What the job has not taken yet.
+    /// Messages that are not sent completely yet.
     outgoing: VecDeque<Arc<Vec<u8>>>,
-    /// How much of the first of them has been sent.
+    /// The number of bytes of the first one that are sent.
     sent: usize,
     unsent: Option<io::Error>,
 }
 
 impl Stream {
-    /// Returns one over this link.
+    /// Returns a stream over this socket.
     pub(super) fn over(link: DataSocket) -> Self {
         Self { data: Some(link), outgoing: VecDeque::new(), sent: 0, unsent: None }
     }
 
-    /// Says whether the job's end is closed, of a job that has not been called yet.
+    /// Returns whether the job's end is closed. Call it before the job is called: it has sent nothing then.
     pub(crate) fn has_ended(&self) -> bool {
         self.data.as_ref().is_none_or(DataSocket::has_ended)
     }
 
-    /// Sends the job these bytes, now as far as the stream takes them, and the rest when it is ready.
+    /// Sends bytes: now, as many as there is room for, and the rest when the socket is ready.
     pub(crate) fn send(&mut self, bytes: Arc<Vec<u8>>) {
         self.outgoing.push_back(bytes);
         self.flush();
     }
 
-    /// Reads a step of what the job says.
+    /// Reads once from the job, without waiting.
     pub(crate) fn read(&mut self, frames: &mut FrameReader) -> Result<ReadStep, FrameError> {
         self.flush();
         let Some(data) = &mut self.data else {
             return Ok(ReadStep::End);
         };
         let progress = match frames.read(data) {
-            // It has ended with something unread, such as its arguments.
+            // The job has exited with something unread, such as its arguments.
             Err(FrameError::Io(error)) if error.kind() == ErrorKind::ConnectionReset => Ok(ReadStep::End),
             progress => progress,
         };
@@ -52,18 +52,18 @@ impl Stream {
         progress
     }
 
-    /// Returns why something could not be sent to the job, unless it had gone.
+    /// Returns the error that a send has failed with, unless it was that the job has closed its end.
     pub(crate) fn unsent(&self) -> Option<&io::Error> {
-        let has_gone = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
-        self.unsent.as_ref().filter(|error| !has_gone(error))
+        let is_closed = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        self.unsent.as_ref().filter(|error| !is_closed(error))
     }
 
-    /// Returns the link, while it is open.
+    /// Returns the socket, while it is open.
     pub(super) fn link(&self) -> Option<&DataSocket> {
         self.data.as_ref()
     }
 
-    /// Says whether the job has not taken everything yet.
+    /// Returns whether something is still to be sent.
     pub(super) fn has_outgoing(&self) -> bool {
         !self.outgoing.is_empty()
     }
@@ -78,7 +78,7 @@ impl Stream {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // Whether it has gone or just can't be told, it must not wait for the rest of a message.
+                    // If the job is still there, it must not wait for the rest of a message: send the end of the stream.
                     data.hang_up();
                     self.outgoing.clear();
                     self.unsent.get_or_insert(error);

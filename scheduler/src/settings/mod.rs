@@ -143,7 +143,9 @@ impl Settings {
             return Err(Error::privileged());
         }
         let launcher = find()?;
-        self.orphans.arrange().map_err(|error| Error::internal("make this process a subreaper", error))?;
+        if self.orphans == Orphans::Adopted {
+            process::adopt_orphans().map_err(|error| Error::internal("make this process a subreaper", error))?;
+        }
         Ok(launcher)
     }
 
@@ -226,10 +228,10 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use crate::options::OWN;
-    use crate::process::{MARKER, RUN_MARKER};
+    use crate::process::{ROLE_VARIABLE, RUN_VARIABLE};
 
     #[test]
     fn the_reserved_variables_are_those_that_are_read() {
-        assert_eq!(OWN, [RUN_MARKER, MARKER]);
+        assert_eq!(OWN, [RUN_VARIABLE, ROLE_VARIABLE]);
     }
 }

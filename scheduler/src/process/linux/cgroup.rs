@@ -1,8 +1,8 @@
-//! `Cgroup`: the group of a run's processes, which the kernel kills at one write; `CgroupHome`: where such groups are made.
+//! `Cgroup`: the cgroup of a run, whose processes the kernel kills at one write; `CgroupHome`: the parent of such cgroups.
 //!
-//! The parent looks for the place, once for all runs. The warden makes the run's own group there, the job enters it before any
-//! user code runs, and the warden kills what is in it and removes it. If the warden is lost, the parent does. If both are, the
-//! next scheduler in that place does: the name of a group says whose it is.
+//! The application finds the home, once for all runs. The warden makes the run's cgroup in it, the job joins that before any
+//! user code runs, and the warden kills its processes and removes it. If the warden is lost, the application does. If both are
+//! lost, the next scheduler with the same home does: the name of a cgroup identifies the application.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,52 +12,53 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::RunMarker;
-use super::poll;
 use super::search::Stat;
 use crate::clock::Deadline;
 use crate::options::Containment;
+use crate::process::RunMarker;
+use crate::process::unix::poll;
 
 /// Where a cgroup hierarchy of version 2 is mounted, alone or beside version 1.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
-/// What the name of a run's group begins with.
+/// The prefix of the name of a run's cgroup.
 const PREFIX: &str = "scheduler-";
 
 /// The number of the first cgroup namespace (`PROC_CGROUP_INIT_INO`).
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFB;
 
-/// What marks a cgroup that its manager leaves to those in it.
+/// The extended attributes of a cgroup that its manager has delegated.
 const DELEGATED: [&str; 2] = ["user.delegate", "trusted.delegate"];
 
-/// The cgroup of this process, below which runs get theirs.
+/// The cgroup of this process, in which runs get theirs.
 #[derive(Clone, Debug)]
 pub(crate) struct CgroupHome {
     folder: PathBuf,
-    /// What the names of this process's groups begin with.
+    /// The prefix of the names of this process's cgroups.
     prefix: String,
 }
 
 impl CgroupHome {
-    /// Returns the place for the groups of runs, if they are to have any.
+    /// Returns the home, if runs are to have cgroups.
     ///
     /// # Errors
     ///
-    /// Fails with the reason where a group is asked for, and can't be had.
+    /// Fails if cgroups are required and can't be made.
     pub(crate) fn find(containment: Containment) -> io::Result<Option<Self>> {
         let is_required = match containment {
             Containment::None => return Ok(None),
             Containment::Auto => false,
             Containment::Cgroup => true,
         };
-        let found = Self::of_this_process(is_required).and_then(|home| home.map(Self::tried).transpose());
+        let found = Self::of_this_process(is_required).and_then(|home| home.map(Self::tested).transpose());
         match found {
             Err(_) if !is_required => Ok(None),
             found => found,
         }
     }
 
-    fn of_this_process(whoever_manages_it: bool) -> io::Result<Option<Self>> {
+    /// Returns the cgroup of this process; if it is not required, only one that was delegated to this process.
+    fn of_this_process(is_required: bool) -> io::Result<Option<Self>> {
         let cgroups = fs::read_to_string("/proc/self/cgroup")?;
         let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
         let path = path.ok_or_else(|| io::Error::other("this process is in no cgroup of version 2"))?;
@@ -68,7 +69,7 @@ impl CgroupHome {
             .find(|folder| folder.join("cgroup.subtree_control").exists())
             .ok_or_else(|| io::Error::other(format!("the cgroup `{path}` is not mounted below /sys/fs/cgroup")))?;
         let is_own = || is_delegated(&folder) || (path == "/" && is_in_namespace());
-        if !whoever_manages_it && !is_own() {
+        if !is_required && !is_own() {
             return Ok(None);
         }
         let me = std::process::id();
@@ -77,8 +78,8 @@ impl CgroupHome {
         Ok(Some(Self { folder, prefix: format!("{PREFIX}{namespace}-{me}-{started}-") }))
     }
 
-    /// Makes a group and removes it, to see whether that is allowed and what it can do; and removes those that were left.
-    fn tried(self) -> io::Result<Self> {
+    /// Makes and removes a cgroup, to test whether that is permitted and whether it can be killed. Removes stale cgroups.
+    fn tested(self) -> io::Result<Self> {
         static TRIALS: AtomicU32 = AtomicU32::new(0);
         let group = self.folder.join(format!("{}trial{}", self.prefix, TRIALS.fetch_add(1, Ordering::Relaxed)));
         let within = |what: &str, error: io::Error| {
@@ -88,7 +89,7 @@ impl CgroupHome {
         let kind = fs::read_to_string(group.join("cgroup.type"));
         let has_kill = group.join("cgroup.kill").exists();
         let _ = fs::remove_dir(&group);
-        let kind = kind.map_err(|error| within("nothing can be read of the cgroup", error))?;
+        let kind = kind.map_err(|error| within("the type can't be read of the cgroup", error))?;
         if kind.trim() != "domain" {
             let problem = format!("a cgroup here is `{}`, which takes threads only, or no process", kind.trim());
             return Err(io::Error::other(problem));
@@ -103,37 +104,37 @@ impl CgroupHome {
             let problem = format!("the application's own cgroup passes on controllers (`{}`)", subtree.trim());
             return Err(io::Error::other(problem));
         }
-        self.remove_what_was_left();
+        self.remove_stale();
         Ok(self)
     }
 
-    /// Returns the path of the group of a run with this cookie.
+    /// Returns the path of the cgroup of the run with this marker.
     pub(crate) fn group(&self, run_marker: &RunMarker) -> OsString {
         self.folder.join(format!("{}{}", self.prefix, run_marker.0)).into()
     }
 
-    /// Removes the groups of applications that were killed together with their wardens.
-    fn remove_what_was_left(&self) {
+    /// Removes the cgroups of applications that were killed together with their wardens.
+    fn remove_stale(&self) {
         let Ok(groups) = fs::read_dir(&self.folder) else { return };
         let namespace = self.prefix.split('-').nth(1);
         for group in groups.filter_map(Result::ok) {
             let name = group.file_name();
             let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
             let mut parts = name.split('-');
-            // A number means a process in its own namespace only, and another one once that has ended.
-            let is_of_here = parts.next() == namespace;
+            // A process id is valid in its own pid namespace only, and can be reused after the process has exited.
+            let is_in_namespace = parts.next() == namespace;
             let (Some(owner), Some(start)) = (parts.next().and_then(|id| id.parse().ok()), parts.next()) else {
                 continue;
             };
-            let lives = started(owner).is_some_and(|started| started.to_string() == start);
-            if is_of_here && !lives {
+            let is_alive = started(owner).is_some_and(|started| started.to_string() == start);
+            if is_in_namespace && !is_alive {
                 Cgroup(group.path()).end(Deadline::after(Duration::from_millis(100)));
             }
         }
     }
 }
 
-/// Says whether the manager of this cgroup has marked it as left to those in it.
+/// Returns whether the manager of this cgroup has marked it as delegated.
 fn is_delegated(folder: &Path) -> bool {
     DELEGATED.iter().any(|name| {
         let mut value = [0; 8];
@@ -142,17 +143,17 @@ fn is_delegated(folder: &Path) -> bool {
     })
 }
 
-/// Says whether this process has a view of cgroups of its own, as in a container.
+/// Returns whether this process is in a cgroup namespace of its own, as in a container.
 fn is_in_namespace() -> bool {
     fs::metadata("/proc/self/ns/cgroup").is_ok_and(|namespace| namespace.ino() != FIRST_NAMESPACE)
 }
 
-/// Returns when a process was started, if there is one of that number.
+/// Returns when the process with this id was started, if it exists.
 fn started(process: u32) -> Option<u64> {
     Stat::parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?).map(|stat| stat.started())
 }
 
-/// Removes a group with those that the job has made below it; true once it is gone. One in which a process lives stays.
+/// Removes a cgroup, and those that the job has made below it. Returns whether it is gone. One with a live process stays.
 fn remove(folder: &Path) -> bool {
     match fs::remove_dir(folder) {
         Ok(()) => return true,
@@ -161,12 +162,12 @@ fn remove(folder: &Path) -> bool {
     }
     let below = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    // All of them, and not only the first that can't be removed.
+    // `count`, so that one that can't be removed doesn't end the loop.
     let removed = below.filter(|entry| remove(&entry.path())).count();
     removed > 0 && fs::remove_dir(folder).is_ok()
 }
 
-/// The group of a run.
+/// The cgroup of a run.
 #[derive(Debug)]
 pub(crate) struct Cgroup(PathBuf);
 
@@ -181,27 +182,27 @@ impl Cgroup {
         }
     }
 
-    /// Puts this process into it, and all that this process starts from now on.
+    /// Moves this process into it, and so all processes that it starts from now on.
     pub(crate) fn enter(path: &OsString) -> io::Result<()> {
         fs::write(Path::new(path).join("cgroup.procs"), "0")
             .map_err(|error| io::Error::new(error.kind(), format!("its cgroup could not be entered: {error}")))
     }
 
-    /// Kills all that is in it, whatever forks meanwhile.
+    /// Kills all processes in it, including those that are forked meanwhile.
     pub(crate) fn kill(&self) {
-        // It may be gone by now.
+        // It may be removed already.
         let _ = fs::OpenOptions::new()
             .write(true)
             .open(self.0.join("cgroup.kill"))
             .and_then(|mut kill| kill.write_all(b"1"));
     }
 
-    /// Removes it, if nothing is left in it; true once it is gone.
+    /// Removes it if it has no process. Returns whether it is gone.
     pub(crate) fn remove(&self) -> bool {
         remove(&self.0)
     }
 
-    /// Kills what is in it and removes it, as long as there is time; true once it is gone.
+    /// Kills its processes and removes it, within the deadline. Returns whether it is gone.
     pub(crate) fn end(&self, deadline: Deadline) -> bool {
         loop {
             if self.remove() {
@@ -216,7 +217,7 @@ impl Cgroup {
     }
 }
 
-/// Kills what the job of a lost warden has left in its group, and removes that, if it is empty by then.
+/// Kills the processes that a lost warden's job has left in its cgroup, or removes the cgroup if it is empty.
 pub(crate) fn end_cgroup(path: &OsString) {
     let group = Cgroup(path.into());
     if !group.remove() {

@@ -1,4 +1,4 @@
-//! The children of this process: those that are there, and the next one that has ended.
+//! The children of this process: those that are alive, and the next one that has exited.
 
 use std::fs;
 use std::io;
@@ -7,23 +7,23 @@ use std::ops::RangeInclusive;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-use super::ChildPid;
 use super::search::Stat;
 use crate::clock::Deadline;
+use crate::process::unix::ChildPid;
 
-/// The highest number that Linux gives to a process unless told otherwise, and the highest that it ever gives.
+/// The highest process id by default, and the highest that can be configured.
 const LAST_PIDS: [i32; 2] = [1 << 15, 1 << 22];
 
-/// How many numbers below the newest one are tried first.
+/// The number of ids below the newest one that are queried first.
 const NEWEST: i32 = 32;
 
 /// Calls `found` with each child that is alive, until the deadline has passed.
 ///
-/// What forks and exits all the time has a new number by the time at which a long list is read, so that the newest numbers
-/// come first, and each child is passed on as soon as it is found.
+/// A process that keeps forking and exiting has a new id before a long list is read to its end. So the newest ids come first, and
+/// `found` is called as soon as a child is found.
 pub(super) fn each_alive(deadline: Deadline, mut found: impl FnMut(ChildPid)) {
     let mut found = |child: ChildPid| {
-        if ask(child) == Some(Condition::Alive) {
+        if query(child) == Some(ChildState::Alive) {
             found(child);
         }
     };
@@ -32,47 +32,47 @@ pub(super) fn each_alive(deadline: Deadline, mut found: impl FnMut(ChildPid)) {
     }
     // A kernel may be built without the lists, and a chroot may have no `/proc`.
     let listed = by_list(&mut found).or_else(|_| by_parent(deadline, &mut found));
-    listed.unwrap_or_else(|_| by_asking(deadline, &mut found));
+    listed.unwrap_or_else(|_| by_query(deadline, &mut found));
 }
 
-/// What has become of a child.
+/// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Condition {
+enum ChildState {
     Alive,
-    Ended,
+    Exited,
 }
 
-/// Returns what has become of the child of this number; `None` if there is none.
-fn ask(child: ChildPid) -> Option<Condition> {
+/// Returns the state of the child with this id. Returns `None` if there is no such child.
+fn query(child: ChildPid) -> Option<ChildState> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | all_children();
     match rustix::process::waitid(WaitId::Pid(Pid::from_raw(child.get())?), options) {
-        Ok(None) => Some(Condition::Alive),
-        // A traced one that has stopped is reported, too.
-        Ok(Some(status)) if status.trapped() || status.stopped() => Some(Condition::Alive),
-        Ok(Some(_)) => Some(Condition::Ended),
+        Ok(None) => Some(ChildState::Alive),
+        // A traced child that has stopped is reported as well.
+        Ok(Some(status)) if status.trapped() || status.stopped() => Some(ChildState::Alive),
+        Ok(Some(_)) => Some(ChildState::Exited),
         Err(_) => None,
     }
 }
 
-/// Those included that were made with `clone`, and send no SIGCHLD.
+/// Includes the children that were made by `clone` and send no SIGCHLD.
 fn all_children() -> WaitIdOptions {
     WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned())
 }
 
-/// Returns a child that has ended, or stopped as it is traced, and leaves it uncollected: until then its number, and that
-/// of its group, is its own. `None` if there is none so far.
+/// Returns a child that has exited, or is traced and has stopped, and doesn't reap it: until it is reaped, its id and that of its
+/// group can't be reused. Returns `None` if no child has exited.
 ///
 /// # Errors
 ///
 /// Fails with `ECHILD` if there is no child at all.
-#[expect(unsafe_code, reason = "`waitid` with the number of the child has no safe API")]
-pub(super) fn next_ended() -> io::Result<Option<ChildPid>> {
+#[expect(unsafe_code, reason = "rustix's `waitid` doesn't return the id of the child")]
+pub(super) fn next_exited() -> io::Result<Option<ChildPid>> {
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-        // SAFETY: The call writes no more than a `siginfo_t`.
+        // SAFETY: The call writes at most a `siginfo_t`.
         if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
-            // SAFETY: All-zero is a valid `siginfo_t`, and its number is zero where no child has ended.
+            // SAFETY: All-zero is a valid `siginfo_t`, and its id stays zero if no child has exited.
             return Ok(ChildPid::new(unsafe { info.assume_init().si_pid() }));
         }
         let error = io::Error::last_os_error();
@@ -90,7 +90,7 @@ fn newest_pid() -> Option<i32> {
 fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
     let mut has_list = false;
     for task in fs::read_dir("/proc/self/task")? {
-        // A thread may have ended meanwhile; its children are another one's by then, and the next pass finds them.
+        // The thread may have exited meanwhile. Then its children are another thread's, and the next pass finds them.
         let Ok(list) = fs::read_to_string(task?.path().join("children")) else {
             continue;
         };
@@ -101,7 +101,7 @@ fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
 }
 
 fn by_parent(deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
-    // A folder of that name proves nothing.
+    // `/proc` may be an empty directory.
     fs::metadata("/proc/self/stat")?;
     let me = std::process::id().cast_signed();
     for process in fs::read_dir("/proc")? {
@@ -111,7 +111,7 @@ fn by_parent(deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result
         let Some(pid) = process?.file_name().to_str().and_then(child) else {
             continue;
         };
-        // A process that ended meanwhile has no `stat` any more.
+        // A process that has exited meanwhile has no `stat`.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         if Stat::parse(&stat).is_some_and(|stat| stat.parent == me) {
             found(pid);
@@ -120,14 +120,13 @@ fn by_parent(deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result
     Ok(())
 }
 
-/// Asks the kernel of every number whether that is a child, where nothing quicker is left: some milliseconds for the
-/// numbers that most machines use, and a second for all.
-fn by_asking(deadline: Deadline, found: &mut impl FnMut(ChildPid)) {
+/// Queries every process id, which takes some milliseconds for the default range, and a second for all: the last resort.
+fn by_query(deadline: Deadline, found: &mut impl FnMut(ChildPid)) {
     let in_time = |raw: &i32| raw % 4096 != 0 || !deadline.is_past();
     let mut has_found = false;
     let mut try_all = |numbers: RangeInclusive<i32>| {
         for child in numbers.take_while(in_time).filter_map(ChildPid::new) {
-            if ask(child).is_some() {
+            if query(child).is_some() {
                 has_found = true;
                 found(child);
             }
@@ -149,7 +148,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn every_way_to_list_children_finds_a_child_until_it_has_ended() {
+    fn every_way_to_list_children_finds_a_child_until_it_has_exited() {
         let never = Deadline::after(Duration::MAX);
         let mut sleep = Command::new("sleep").arg("1000").spawn().expect("`sleep` is everywhere");
         let raw = i32::try_from(sleep.id()).expect("a process id is positive");
@@ -157,7 +156,7 @@ mod tests {
         // A kernel may have no lists.
         let has_lists = by_list(&mut |child| lists[0].push(child.get())).is_ok();
         by_parent(never, &mut |child| lists[1].push(child.get())).expect("/proc is mounted");
-        by_asking(never, &mut |child| lists[2].push(child.get()));
+        by_query(never, &mut |child| lists[2].push(child.get()));
         for list in &lists[usize::from(!has_lists)..] {
             assert!(list.contains(&raw), "{lists:?}");
         }
@@ -168,7 +167,7 @@ mod tests {
         };
         assert!(is_alive());
         sleep.kill().expect("it is ours");
-        while next_ended().expect("there is a child").map(ChildPid::get) != Some(raw) {
+        while next_exited().expect("there is a child").map(ChildPid::get) != Some(raw) {
             std::thread::yield_now();
         }
         assert!(!is_alive());

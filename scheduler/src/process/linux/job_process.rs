@@ -1,29 +1,34 @@
-//! What a process does on its way from the warden's copy to the job: a session, a death wish, plain signals, its own
-//! standard streams.
+//! What a process does between the fork and the job: it joins its cgroup, leads a session, and gets the job's signals and
+//! descriptors.
 
 use std::ffi::OsString;
 use std::io;
 
 use rustix::process::Signal;
 
-use super::{Cgroup, sigchld};
-use crate::process::unix::channel::{Streams, take_streams};
+use super::cgroup::Cgroup;
+use super::warden_signals;
+use crate::process::unix::JobDescriptors;
 
-/// Makes this process a job's: after it nothing but its stream to the parent tells it from a program that was started plainly.
+/// Makes this process a job's. After that, only its data socket distinguishes it from an ordinary program.
 ///
-/// `warden` is the process id of the warden; a job whose warden is gone by now gets an error. `cgroup` is
-/// the path of the group that it is to enter.
-pub(crate) fn become_job(warden: u32, streams: Streams, cgroup: Option<&OsString>) -> io::Result<()> {
-    sigchld::unshield();
-    // First, so that all that it starts is in there, too.
+/// `warden` is the process id of the warden, and `cgroup` the path of the cgroup to join.
+///
+/// # Errors
+///
+/// Fails if the warden has exited, or if the process can't be set up.
+pub(crate) fn become_job(warden: u32, descriptors: JobDescriptors, cgroup: Option<&OsString>) -> io::Result<()> {
+    warden_signals::restore_defaults();
+    // First, so that every process that the job starts is in there as well.
     cgroup.map_or(Ok(()), Cgroup::enter)?;
     rustix::process::setsid()?;
-    // It fires when the thread that forked ends; the warden's is the one that it lives by.
+    // The kernel sends it when the thread that forked exits, which is the one that runs the warden.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The warden may have died before that was set. Under a subreaper or in a container the new parent is anybody.
+    // If the warden exited before that call, no signal will come: the request applies to the parent of that moment. Then the
+    // parent is another process by now: `init`, or a subreaper, whatever its id.
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent.map(i32::cast_unsigned) != Some(warden) {
-        return Err(io::Error::other("the warden is gone"));
+        return Err(io::Error::other("the warden has exited"));
     }
-    take_streams(streams)
+    descriptors.install()
 }

@@ -1,6 +1,6 @@
-//! What limits are on Linux alone: of memory, of processor time to the nanosecond, and niceness among sessions.
+//! Limits that only Linux has: writable memory, processor time to the nanosecond, and niceness among sessions.
 
-#![expect(unsafe_code, reason = "a timer of processor time, and a mapping that is tried out, have no safe API")]
+#![expect(unsafe_code, reason = "rustix has no timers of processor time")]
 
 use std::fs;
 use std::io;
@@ -8,41 +8,33 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::Duration;
 
+use rustix::mm::MapFlags;
 use rustix::process::Resource;
 
-use crate::process::unix::limits::hold;
+use crate::options::Limits;
+use crate::process::unix::limits::{PlatformLimits, apply_limits, can_map, set_limit};
 
-/// Holds the memory of this process, and of each that it starts, to so many bytes.
+/// Sets the limits of this process. Returns a message if one can't be set.
+pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
+    let (cpu_timer, session_niceness) = (set_cpu_timer, set_session_niceness);
+    apply_limits(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
+}
+
+/// Limits the memory of this process, and of each that it starts, to so many bytes.
 ///
-/// What counts is what a process may write to and shares with nobody (`RLIMIT_DATA`), as that has to be kept somewhere:
-/// the heap, and the stacks of threads. Address space alone costs nothing, and every thread's heap reserves much of it.
-pub(crate) fn hold_memory(bytes: u64) -> Result<(), String> {
-    hold(Resource::Data, bytes, bytes, "bytes of memory")?;
-    if can_map(bytes) {
-        // An old kernel, or one that was told not to, doesn't count so. Each counts address space.
-        hold(Resource::As, bytes, bytes, "bytes of memory")?;
+/// Private writable memory counts (`RLIMIT_DATA`), which needs memory or swap behind it: the heap, and the stacks of threads.
+/// Address space alone costs nothing, and every thread's heap reserves much of it.
+fn limit_memory(bytes: u64) -> Result<(), String> {
+    set_limit(Resource::Data, bytes, bytes, "bytes of memory")?;
+    if can_map(bytes, MapFlags::PRIVATE | MapFlags::NORESERVE) {
+        // An old kernel, or one that is configured so, doesn't enforce that limit. Every kernel limits address space.
+        set_limit(Resource::As, bytes, bytes, "bytes of memory")?;
     }
     Ok(())
 }
 
-/// Says whether so many bytes more can be had, without touching any of them.
-fn can_map(bytes: u64) -> bool {
-    let Ok(length) = usize::try_from(bytes) else {
-        return false;
-    };
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: The kernel chooses a place where nothing is.
-    let mapped = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags | libc::MAP_NORESERVE, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        return false;
-    }
-    // SAFETY: It was just mapped, and nothing points there.
-    unsafe { libc::munmap(mapped, length) };
-    true
-}
-
-/// Has this process, and none that it starts, get SIGXCPU once it has used so much more processor time.
-pub(crate) fn time_out(limit: Duration) -> io::Result<()> {
+/// Makes the kernel send SIGXCPU to this process, and to none that it starts, after this much more processor time.
+fn set_cpu_timer(limit: Duration) -> io::Result<()> {
     // SAFETY: All-zero is a valid `sigevent`.
     let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
     event.sigev_notify = libc::SIGEV_SIGNAL;
@@ -66,16 +58,16 @@ pub(crate) fn time_out(limit: Duration) -> io::Result<()> {
     }
 }
 
-/// The most seconds that a timer takes where seconds have 32 bits: 68 years.
+/// The maximum number of seconds of a timer where `time_t` has 32 bits: 68 years.
 const LONGEST: u64 = i32::MAX.unsigned_abs() as u64;
 
-/// Converts a number to the platform's type, which has 32 or 64 bits. The number fits into either.
+/// Converts a number to the platform's type, which has 32 or 64 bits. The number fits into both.
 fn fitting<From, To: TryFrom<From> + Default>(number: From) -> To {
     To::try_from(number).unwrap_or_default()
 }
 
-/// Has niceness count among all sessions, where the kernel shares the processor among those first: each job leads one.
-pub(crate) fn share_by_niceness(niceness: i32) {
-    // Only where the kernel does so there is such a file, and it takes a few words in a second only.
+/// Sets the niceness of the session, which each job leads, where the kernel divides the processor among sessions first.
+fn set_session_niceness(niceness: i32) {
+    // The file exists only where the kernel does so, and it takes only a few writes in a second.
     let _ = fs::write("/proc/self/autogroup", niceness.to_string());
 }

@@ -1,44 +1,36 @@
-//! Linux: the warden is a subreaper on a Unix socket, and processes are named by pidfds where there are any.
+//! Linux: a warden, which is a subreaper, starts jobs and sweeps what they leave; pidfds name processes where the kernel has them.
 
 mod cgroup;
 mod children;
 mod job_process;
 mod limits;
-mod memory;
-mod milestones;
+mod milestone_times;
+mod oom_counter;
 mod own_image;
 mod priority;
 mod search;
 mod sigchld;
 mod sweep;
 mod warden_process;
+mod warden_signals;
 mod worker;
 
 use std::time::Duration;
 
 use rustix::time::ClockId;
 
-use super::RunMarker;
-pub(crate) use super::unix::channel::{Streams, take_along};
-pub(crate) use super::unix::descriptor::clear_of;
-use super::unix::{ControlSocket, channel, poll, signals};
-
-pub(crate) use super::unix::{
-    Announced, ChildPid, ControlChild, DataChild, DataSocket, Incoming, Interest, LentStdout, LoopWaker, Outgoing,
-    OwnStream, ParentWatch, Source, SourceWriter, Woken, exit_class, forget_kept, is_kept, lacks_room, limit,
-    makes_privileged_copies, redirect, signal_name, take_input, wait, was_started_as_copy,
-};
 pub(crate) use cgroup::{Cgroup, CgroupHome, end_cgroup};
 pub(crate) use job_process::become_job;
-pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
-pub(crate) use memory::{OomCounter, OomKills};
-pub(crate) use milestones::Milestones;
-pub(crate) use own_image::{EXECUTED, find_own_image};
+pub(crate) use limits::limit;
+pub(crate) use milestone_times::Milestones;
+pub(crate) use oom_counter::{OomCounter, OomKills};
+pub(crate) use own_image::{EXECUTED, own_image};
 pub(crate) use search::{Search, adopt_orphans};
+pub(crate) use sigchld::SigchldEvent;
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Fork, Reaped, SigchldEvent, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads,
-    inheritable, input_with, reap,
+    Fork, Reaped, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads, inheritable,
+    input_with, reap,
 };
 pub(crate) use worker::Worker;
 
@@ -60,5 +52,5 @@ fn kernel_clock(id: ClockId) -> Duration {
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = true;
 
-/// The signal that ends every process.
+/// The number of SIGKILL.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -1,12 +1,14 @@
-//! The search for what a job has left whose warden was lost: the second best after the sweep.
+//! `Search`: finds and kills the processes of a job whose warden was lost: the second best after the sweep.
 //!
-//! Without the warden nothing proves that all is gone, but much can be found: by the cookie, a variable that a job's
-//! processes inherit; by the job's session, which they are in unless they left it; and, where the application has become
-//! a subreaper, among its own children. What was found is stopped before it is killed, until a look at all processes
-//! finds none that wasn't stopped yet: a process that forks can't outrun that.
+//! Without the warden no one can verify that no process is left. But most can be found: by the run marker, a variable that a
+//! job's processes inherit; by the job's session, which they are in unless they left it; and, if the application has become a
+//! subreaper, among its own children. A process that was found is stopped, so that it can't fork any more, and killed once a scan
+//! of all processes finds no further one. To kill each at once would leave those that it forked between the listing and the
+//! signal, which would have to be found again.
 //!
-//! Every signal goes through a pidfd that was opened before the process was recognised, so that it can't hit another one
-//! that has got the same number.
+//! A process id can be reused between the moment at which the process is recognized and the moment at which it is signaled. So
+//! every signal goes through a pidfd, which was opened before the process was recognized (once more): if the id was reused before
+//! `pidfd_open`, the second look sees an unrelated process; if after, the pidfd refers to the exited one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,59 +18,60 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::{ChildPid, RunMarker, since_boot};
+use super::since_boot;
 use crate::clock::Deadline;
-use crate::process::Orphans;
+use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::above_standard;
+use crate::process::{Orphans, RunMarker};
 
-/// Has orphans become children of this process.
+/// Makes this process a subreaper: the orphans among its descendants become its children.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// A search that is under way.
+/// The state of a search.
 #[derive(Debug)]
 pub(crate) struct Search {
     run_marker: RunMarker,
-    /// The session that the job led, if it came so far.
+    /// The session that the job led, if its process existed.
     session: Option<ChildPid>,
     orphans: Orphans,
-    /// When the warden was lost, in clock ticks since the machine was started.
+    /// When the warden was lost, in clock ticks since boot.
     lost: u64,
-    /// What has been stopped and not yet killed.
+    /// The processes that were stopped, and not yet killed.
     stopped: BTreeMap<i32, OwnedFd>,
     killed: BTreeSet<i32>,
-    /// How many looks in a row found nothing.
+    /// The number of consecutive scans that found nothing.
     empty: u32,
-    under_way: Look,
+    scan: Scan,
 }
 
-/// A look at all processes that is under way: it is taken in slices, as others wait for who takes it.
+/// A scan of all processes. It is made in slices, as the other jobs wait for the thread that makes it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Look {
-    /// The highest number that was looked at.
-    reached: i32,
+struct Scan {
+    /// The highest id that was checked.
+    last: i32,
     has_found: bool,
-    has_found_more: bool,
+    has_found_new: bool,
 }
 
-/// How long a slice of a look may take.
+/// The time limit of a slice.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// How many looks must find nothing.
-const EMPTY_LOOKS: u32 = 3;
+/// The number of consecutive scans that must find nothing.
+const EMPTY_SCANS: u32 = 3;
 
-/// What a look at a process tells.
+/// Whether a process belongs to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    OfTheRun,
+enum Membership {
+    Member,
     Other,
-    /// It is being executed, and can't be told for a moment: its old environment is gone, and the new one isn't there.
-    InBetween,
+    /// Not known for a moment: the process is in `execve`, its old environment is gone and the new one not there yet.
+    MidExec,
 }
 
 impl Search {
-    /// Begins a search, at the moment at which the warden is known to be lost.
+    /// Begins a search, when the loss of the warden is detected.
     pub(crate) fn new(run_marker: RunMarker, session: Option<ChildPid>, orphans: Orphans) -> Self {
         let ticks = rustix::param::clock_ticks_per_second();
         let lost = since_boot();
@@ -81,82 +84,83 @@ impl Search {
             stopped: BTreeMap::new(),
             killed: BTreeSet::new(),
             empty: 0,
-            under_way: Look::default(),
+            scan: Scan::default(),
         }
     }
 
-    /// Looks at all processes once, or goes on with that where there are many, and stops or kills what is found; true once
-    /// some looks in a row found nothing. Let some time pass between them.
+    /// Makes one slice of a scan, and stops or kills the processes that it finds. Returns `true` once enough consecutive scans have
+    /// found nothing. Let some time pass between calls.
     ///
-    /// Once `deadline` has passed all that was found is killed.
+    /// Once `deadline` has passed, all processes that were found are killed.
     pub(crate) fn round(&mut self, deadline: Deadline) -> bool {
-        let is_complete = self.look_around(deadline.earlier(Deadline::after(SLICE)));
+        let is_complete = self.scan_slice(deadline.earlier(Deadline::after(SLICE)));
         if deadline.is_past() {
-            self.kill_what_is_stopped();
+            self.kill_stopped();
         }
         if self.orphans == Orphans::Adopted {
-            bury(deadline);
+            reap_orphans(deadline);
         }
         if !is_complete {
             return false;
         }
-        let Look { has_found, has_found_more, .. } = std::mem::take(&mut self.under_way);
-        if !has_found_more {
-            self.kill_what_is_stopped();
+        let Scan { has_found, has_found_new, .. } = std::mem::take(&mut self.scan);
+        if !has_found_new {
+            self.kill_stopped();
         }
         self.empty = if has_found { 0 } else { self.empty + 1 };
-        self.empty >= EMPTY_LOOKS
+        self.empty >= EMPTY_SCANS
     }
 
-    /// Looks at processes until the deadline has passed; true once it has seen all.
-    fn look_around(&mut self, deadline: Deadline) -> bool {
+    /// Continues the scan until the deadline has passed. Returns whether it is complete.
+    fn scan_slice(&mut self, deadline: Deadline) -> bool {
         let Ok(processes) = fs::read_dir("/proc") else {
-            // There may be no such folder, or no descriptor to be had for a moment.
+            // There is no `/proc`, or no descriptor available for a moment.
             return true;
         };
         let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
-        let mut pids: Vec<_> = pids.filter(|pid| pid.get() > self.under_way.reached).collect();
+        let mut pids: Vec<_> = pids.filter(|pid| pid.get() > self.scan.last).collect();
         pids.sort_unstable_by_key(|pid| pid.get());
         for pid in pids {
             if deadline.is_past() {
                 return false;
             }
-            self.under_way.reached = pid.get();
-            match self.look(pid) {
-                Seen::Other => continue,
-                Seen::InBetween => self.under_way.has_found_more = true,
-                Seen::OfTheRun => {
+            self.scan.last = pid.get();
+            match self.membership(pid) {
+                Membership::Other => continue,
+                Membership::MidExec => self.scan.has_found_new = true,
+                Membership::Member => {
                     if !self.stopped.contains_key(&pid.get()) && !self.killed.contains(&pid.get()) {
-                        self.under_way.has_found_more |= self.stop(pid);
+                        self.scan.has_found_new |= self.stop(pid);
                     }
                 }
             }
-            self.under_way.has_found = true;
+            self.scan.has_found = true;
         }
         true
     }
 
-    fn kill_what_is_stopped(&mut self) {
+    fn kill_stopped(&mut self) {
         for (pid, pidfd) in std::mem::take(&mut self.stopped) {
-            // If it has not ended meanwhile, the next look finds it once more.
+            // If this fails and it has not exited, the next scan finds it again.
             if rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
                 self.killed.insert(pid);
             }
         }
     }
 
-    /// Returns how many processes beside the job were found and killed.
+    /// Returns the number of processes that were killed, without the job.
     pub(crate) fn killed(&self) -> usize {
         let job = self.session.map(ChildPid::get);
         self.killed.iter().filter(|pid| Some(**pid) != job).count()
     }
 
+    /// Stops a process, if it still belongs to the run. Returns whether it is stopped.
     fn stop(&mut self, pid: ChildPid) -> bool {
-        // An old kernel has no pidfds, and without one a signal might hit another process.
+        // Without a pidfd, on an old kernel, a signal might hit an unrelated process.
         let Some(pidfd) = Pid::from_raw(pid.get())
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
             .and_then(|pidfd| above_standard(pidfd).ok())
-            .filter(|_| self.look(pid) == Seen::OfTheRun)
+            .filter(|_| self.membership(pid) == Membership::Member)
         else {
             return false;
         };
@@ -165,30 +169,33 @@ impl Search {
         stopped
     }
 
-    fn look(&self, pid: ChildPid) -> Seen {
+    fn membership(&self, pid: ChildPid) -> Membership {
         let file = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let Some(stat) = Stat::parse(&String::from_utf8_lossy(&file("stat"))).filter(Stat::is_alive) else {
-            return Seen::Other;
+            return Membership::Other;
         };
         let environment = file("environ");
         let is_of_the_run = self.run_marker.is_in(&environment).unwrap_or_else(|| {
-            // Until the warden was lost the session's number was the job's; later it may be anybody's.
+            // As long as the warden lived, it kept the session's id, the job's, from being reused. A process that was started later
+            // may be in another session with the same id.
             let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
             let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
             is_in_session || is_adopted
         });
         match is_of_the_run {
-            true => Seen::OfTheRun,
-            // A program has a name, if nothing else.
-            false if environment.is_empty() && !stat.has_no_memory() && file("cmdline").is_empty() => Seen::InBetween,
-            false => Seen::Other,
+            true => Membership::Member,
+            // A program that was executed has a command line, if only its name.
+            false if environment.is_empty() && !stat.has_no_memory() && file("cmdline").is_empty() => {
+                Membership::MidExec
+            }
+            false => Membership::Other,
         }
     }
 }
 
-/// Collects every child that has ended. There are none but wardens and what was adopted, and whoever waits for a warden
-/// takes one that is missing for one that has ended.
-fn bury(deadline: Deadline) {
+/// Reaps every child that has exited. All children are wardens or adopted orphans, as the application has promised. The owner of
+/// a warden that is reaped here takes it for exited.
+fn reap_orphans(deadline: Deadline) {
     while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {
         if deadline.is_past() {
             return;
@@ -196,19 +203,19 @@ fn bury(deadline: Deadline) {
     }
 }
 
-/// What `/proc/PID/stat` says of a process.
+/// The fields of `/proc/PID/stat` that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     state: u8,
     pub(super) parent: i32,
     session: i32,
     flags: u32,
-    /// In clock ticks since the machine was started.
+    /// In clock ticks since boot.
     started: u64,
 }
 
 impl Stat {
-    /// Parses the line. The name in parentheses may hold anything.
+    /// Parses the line. The name in parentheses may contain any characters.
     pub(super) fn parse(stat: &str) -> Option<Self> {
         let (_, after_name) = stat.rsplit_once(')')?;
         let field = |index: usize| after_name.split_ascii_whitespace().nth(index);
@@ -221,7 +228,7 @@ impl Stat {
         })
     }
 
-    /// Returns when it was started, in clock ticks since the machine was.
+    /// Returns when the process was started, in clock ticks since boot.
     pub(super) fn started(&self) -> u64 {
         self.started
     }
@@ -230,7 +237,7 @@ impl Stat {
         !matches!(self.state, b'Z' | b'X')
     }
 
-    /// Says whether it is a thread of the kernel (`PF_KTHREAD`), or ending by now (`PF_EXITING`).
+    /// Returns whether it is a kernel thread (`PF_KTHREAD`), or is exiting (`PF_EXITING`).
     fn has_no_memory(&self) -> bool {
         self.flags & (0x0020_0000 | 0x4) != 0
     }
@@ -239,7 +246,7 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::RUN_MARKER;
+    use crate::process::RUN_VARIABLE;
     use std::process::{Child, Command};
 
     #[test]
@@ -256,8 +263,8 @@ mod tests {
         Search::new(run_marker.clone(), session, Orphans::Elsewhere)
     }
 
-    /// Goes on to the end of a search, which other processes of this machine that are just being executed put off.
-    fn end(mut search: Search) -> usize {
+    /// Completes a search, which other processes of this machine that are in `execve` delay. Returns the number killed.
+    fn complete(mut search: Search) -> usize {
         let deadline = Deadline::after(Duration::from_secs(30));
         while !search.round(Deadline::after(Duration::MAX)) {
             assert!(!deadline.is_past(), "{search:?}");
@@ -265,7 +272,7 @@ mod tests {
         search.killed()
     }
 
-    /// A process that sleeps, and is ended with the test.
+    /// A process that sleeps, and is killed at the end of the test.
     struct Sleeper(Child);
 
     impl Sleeper {
@@ -279,8 +286,8 @@ mod tests {
             sleeper
         }
 
-        /// Says whether it is ended within some time. One that is being ended is found no more a moment earlier.
-        fn ends(&mut self, time: Duration) -> bool {
+        /// Returns whether it exits within this time. A killed process is not found any more before it has exited.
+        fn exits(&mut self, time: Duration) -> bool {
             let deadline = Deadline::after(time);
             loop {
                 let has_ended = self.0.try_wait().expect("it is ours").is_some();
@@ -294,38 +301,38 @@ mod tests {
 
     impl Drop for Sleeper {
         fn drop(&mut self) {
-            // It may have ended by now.
+            // It may have exited already.
             let _ = self.0.kill();
             let _ = self.0.wait();
         }
     }
 
     #[test]
-    fn what_has_the_cookie_is_ended_and_nothing_else() {
+    fn processes_with_the_run_marker_are_killed_and_no_others() {
         let run_marker = RunMarker::new([9; 16]);
-        let sleep = |value: String| Sleeper::new(Command::new("sleep").arg("1000").env(RUN_MARKER, value));
+        let sleep = |value: String| Sleeper::new(Command::new("sleep").arg("1000").env(RUN_VARIABLE, value));
         let mut ours = sleep(run_marker.value());
         let mut others = sleep(RunMarker::new([8; 16]).value());
-        assert_eq!(end(search(&run_marker, None)), 1);
-        assert!(ours.ends(Duration::from_secs(30)));
-        assert!(!others.ends(Duration::ZERO));
+        assert_eq!(complete(search(&run_marker, None)), 1);
+        assert!(ours.exits(Duration::from_secs(30)));
+        assert!(!others.exits(Duration::ZERO));
     }
 
     #[test]
-    fn what_is_stopped_is_killed_when_the_time_is_over_although_more_may_come() {
+    fn stopped_processes_are_killed_at_the_deadline_of_an_incomplete_search() {
         let run_marker = RunMarker::new([5; 16]);
-        let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(RUN_MARKER, run_marker.value()));
+        let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(RUN_VARIABLE, run_marker.value()));
         let mut search = search(&run_marker, None);
         while search.stopped.is_empty() {
             search.round(Deadline::after(Duration::MAX));
         }
-        assert!(!search.round(Deadline::now()), "it has not seen all");
+        assert!(!search.round(Deadline::now()), "the scan is not complete");
         assert_eq!(search.killed(), 1);
-        assert!(ours.ends(Duration::from_secs(30)));
+        assert!(ours.exits(Duration::from_secs(30)));
     }
 
     #[test]
-    fn what_is_in_the_jobs_session_is_ended_unless_it_came_later() {
+    fn processes_in_the_jobs_session_are_killed_unless_they_were_started_later() {
         let mut leader = Sleeper::new(Command::new("setsid").args(["sleep", "1000"]));
         // `setsid` executes the program once it leads a session.
         let id = ChildPid::new(leader.0.id().cast_signed()).expect("a process id");
@@ -334,10 +341,10 @@ mod tests {
             std::thread::yield_now();
         }
         let before = search(&RunMarker::new([6; 16]), Some(id));
-        // Then the session's number would be somebody else's.
-        end(Search { lost: 0, ..before });
-        assert!(!leader.ends(Duration::ZERO));
-        assert_eq!(end(search(&RunMarker::new([6; 16]), Some(id))), 0, "the job itself doesn't count");
-        assert!(leader.ends(Duration::from_secs(30)));
+        // As if the session's id had been reused.
+        complete(Search { lost: 0, ..before });
+        assert!(!leader.exits(Duration::ZERO));
+        assert_eq!(complete(search(&RunMarker::new([6; 16]), Some(id))), 0, "the job itself doesn't count");
+        assert!(leader.exits(Duration::from_secs(30)));
     }
 }

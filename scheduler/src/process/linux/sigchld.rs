@@ -1,74 +1,76 @@
-//! What signals do in the warden: none that is meant for a whole group ends it, and the end of a child rings a bell.
+//! `SigchldEvent`: a descriptor that becomes readable when a child of this process has exited or stopped.
 
-#![expect(unsafe_code, reason = "signal dispositions have no safe API")]
+#![expect(unsafe_code, reason = "rustix has no stable API for signal handlers")]
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::c_int;
+use rustix::event::{EventfdFlags, PollFd, PollFlags};
 
-use super::signals::{set, unblock};
+use crate::clock::Deadline;
+use crate::process::unix::descriptor::above_standard;
+use crate::process::unix::poll;
 
-/// What must not end the warden before it has swept: a service manager sends these to a whole group.
-const SHIELDED: [c_int; 9] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGALRM,
-    libc::SIGTSTP,
-    libc::SIGTTOU,
-];
+/// The eventfd that [`on_sigchld`] writes to.
+static EVENTFD: AtomicI32 = AtomicI32::new(-1);
 
-/// Makes the warden deaf to what would end or stop it.
-pub(in crate::process) fn shield() {
-    for signal in SHIELDED {
-        set(signal, libc::SIG_IGN);
+/// An eventfd that a handler of SIGCHLD writes to.
+#[derive(Debug)]
+pub(crate) struct SigchldEvent(OwnedFd);
+
+impl SigchldEvent {
+    /// Installs the handler.
+    ///
+    /// A handler, and neither a signalfd nor a blocked signal: under libtest the harness's own thread has the signal
+    /// unblocked, and with the default disposition the kernel would discard it there.
+    pub(super) fn install() -> io::Result<Self> {
+        let eventfd = above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?;
+        EVENTFD.store(eventfd.as_raw_fd(), Ordering::Relaxed);
+        // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = on_sigchld as *const () as usize;
+        // Stops are reported as well (no `SA_NOCLDSTOP`): a job that asked to be traced waits for the warden at each.
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: `action` is initialized, and `on_sigchld` makes only calls that are allowed in a handler.
+        match unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) } {
+            0 => Ok(Self(eventfd)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Makes it unreadable again. Call it before the children are reaped: one that exits later makes it readable once more.
+    pub(crate) fn hush(&self) {
+        // There is nothing to read if no signal has come.
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+
+    /// Returns once it is readable or the deadline has passed.
+    pub(super) fn wait(&self, deadline: Deadline) {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        if poll::poll(&mut fds, deadline).is_err() {
+            poll::pause();
+        }
     }
 }
 
-/// Gives the job, which the warden forked, the dispositions and the mask that a program starts with.
-pub(in crate::process) fn unshield() {
-    for signal in SHIELDED {
-        set(signal, libc::SIG_DFL);
-    }
-    set(libc::SIGCHLD, libc::SIG_DFL);
-    unblock();
-}
-
-/// The descriptor that [`on_child`] writes to.
-static BELL: AtomicI32 = AtomicI32::new(-1);
-
-/// Writes to `eventfd` whenever a child has ended.
-///
-/// A handler, and neither a signalfd nor a blocked signal: under libtest the harness's own thread has the signal
-/// unblocked, and with the default disposition the kernel would drop it there.
-pub(in crate::process) fn ring_on_child(eventfd: RawFd) -> io::Result<()> {
-    BELL.store(eventfd, Ordering::Relaxed);
-    // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    action.sa_sigaction = on_child as *const () as usize;
-    // It rings for stops, too (no `SA_NOCLDSTOP`): a job that asked to be traced waits for the warden at each.
-    action.sa_flags = libc::SA_RESTART;
-    // SAFETY: `action` is initialised, and `on_child` does only what is allowed in a handler.
-    match unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+impl AsFd for SigchldEvent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
-extern "C" fn on_child(_: c_int) {
+extern "C" fn on_sigchld(_: c_int) {
     let one = 1_u64.to_ne_bytes();
-    // SAFETY: `write` and the place of `errno` may be used in a handler; the eventfd doesn't block. What was
-    // interrupted must find its `errno` unchanged.
+    // libc, as a handler may call `write`, which is async-signal-safe, and must not change the `errno` of the code that it
+    // interrupts.
+    // SAFETY: `write` and the address of `errno` may be used in a handler, and the eventfd doesn't block.
     unsafe {
         let errno = *libc::__errno_location();
-        libc::write(BELL.load(Ordering::Relaxed), one.as_ptr().cast(), one.len());
+        libc::write(EVENTFD.load(Ordering::Relaxed), one.as_ptr().cast(), one.len());
         *libc::__errno_location() = errno;
     }
 }

@@ -1,19 +1,22 @@
-//! The sweep: kills everything below the warden until the kernel says that nothing is left.
+//! `sweep`: kills all descendants of the warden, until the kernel reports that no child is left.
 //!
-//! The warden is a subreaper, so that whatever a job leaves becomes its child sooner or later: a session of its own or
-//! a double fork changes nothing. Only direct children are ever found. Their numbers are the warden's until it reaps
-//! them, while a grandchild's may belong to somebody else by the time a signal is sent. The death of a child brings its
-//! own children up, and the next round finds them.
+//! The warden is a subreaper: when a process exits, its children become the warden's, also those that called `setsid` or were
+//! double-forked. So every process that a job leaves becomes a direct child sooner or later, and only direct children are
+//! signaled. The id of a child cannot be reused before the warden reaps it. The id of a grandchild can, between the moment at
+//! which it is read and the moment at which a signal is sent, and the signal would hit an unrelated process. When a child is
+//! killed, its own children become the warden's, and the next round finds them.
 //!
-//! A process that forks and exits all the time has another number at each look. Its group's number stays: a signal to a
-//! group reaches all of it at once, and no fork outruns that. So wherever a child is in a session that began below the
-//! warden, its whole group is stopped; and a child that has ended shows, until it is collected, in which group those are
-//! that go on. What changes its session, too, is stopped one by one: a pass stops all that it finds, and is repeated until
-//! it finds nothing new. Then the children are killed, so that each is collected here, and counted. In a storm, where
-//! children end faster than they are collected, whole groups are killed.
+//! A process that keeps forking and exiting has a new id each time that the children are listed, and would never be signaled.
+//! The id of its process group stays, and a signal to a group reaches all of its members at once: a fork either happens
+//! before it, and the new process gets the signal, or doesn't happen. So if a child is in a session that began below the warden,
+//! its whole group is stopped. A zombie counts: until it is reaped, its id tells the group in which its successors run.
 //!
-//! Each round is bounded, in time and in number, whatever comes up meanwhile, and no more than half of the time goes into
-//! looking.
+//! A process that also keeps changing its session is stopped by its own id: a pass stops all children that it finds, and is
+//! repeated until it finds no new one. A stopped process can't fork. Only then the children are killed, one by one, so that each
+//! is reaped here and counted. In a storm, in which children exit faster than they are reaped, whole groups are killed.
+//!
+//! The time and the number of children of each round are limited, whatever happens meanwhile, and listing takes at most half of
+//! the time.
 
 use std::collections::HashSet;
 use std::io;
@@ -21,158 +24,153 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::ChildPid;
-use super::children::{each_alive, next_ended};
-use super::priority::Urgency;
-use super::warden_process::{Reaped, SigchldEvent, wait_for};
+use super::children::{each_alive, next_exited};
+use super::priority::RealtimePriority;
+use super::sigchld::SigchldEvent;
+use super::warden_process::Reaped;
 use crate::clock::{Deadline, Stopwatch};
 use crate::outcome::Sweep;
-use crate::process::unix::{Collected, collect};
+use crate::process::unix::{ChildPid, ExitedChild, reap_child};
 
-/// A round that killed nothing new is repeated after this long, should the list have missed a child.
-const ROUND: Duration = Duration::from_millis(5);
+/// The maximum time between two rounds without a signal, in case the list of children missed one.
+const ROUND_INTERVAL: Duration = Duration::from_millis(5);
 
-/// After so many looks that did not suffice the sweep is urgent, as long as more are found.
-const PATIENCE: u32 = 3;
+/// The number of rounds after which the sweep raises its priority, as long as it finds more children.
+const ORDINARY_ROUNDS: u32 = 3;
 
-/// After this long whole groups are killed, and where so many children are found at a time.
-const LONG: Duration = Duration::from_millis(500);
-const MANY: usize = 64;
+/// The time after which, and the number of children in a round above which, whole groups are killed.
+const STORM_TIME: Duration = Duration::from_millis(500);
+const STORM_SIZE: usize = 64;
 
-/// How many processes are collected until it is time to look at the clock, and to kill.
-const AT_A_TIME: usize = 64;
+/// The maximum number of children that are reaped before the clock is read and more are killed.
+const REAP_BATCH: usize = 64;
 
-/// How often a round looks for more to be stopped.
+/// The maximum number of passes in a round that look for children to stop.
 const PASSES: usize = 8;
 
-/// How long it may take to find their names.
-const NAMING: Duration = Duration::from_millis(200);
+/// The time limit of listing the children that escaped.
+const NAMING_LIMIT: Duration = Duration::from_millis(200);
 
-/// Kills and reaps until there is no child any more; returns some of those that the kernel would not let go in time, each
-/// of which was alive when it was looked at last.
+/// Kills and reaps children until there is none. Returns some of those that the kernel would not let go in time, each of which
+/// was alive when it was last listed.
 ///
-/// Fails if children are left, and can't be named.
+/// `job` is killed even if the children can't be listed. `on_reaped` is called with every child that was reaped.
 ///
-/// `first` is killed even where the children can't be listed. `on_reaped` is called with every process that was reaped.
+/// # Errors
+///
+/// Fails if children are left, and can't be listed.
 pub(crate) fn sweep(
-    first: Option<ChildPid>,
+    job: Option<ChildPid>,
     sigchld: &SigchldEvent,
     deadline: Deadline,
     mut on_reaped: impl FnMut(Reaped),
 ) -> io::Result<Vec<ChildPid>> {
-    let mut sweep = Sweeping {
-        first,
+    let mut sweep = Sweeper {
+        job,
         session: session(None),
-        groups: Signal::STOP,
+        group_signal: Signal::STOP,
         killed: HashSet::new(),
         begun: Stopwatch::start(),
         deadline,
     };
-    let mut looks = 0;
-    let mut next_look = Deadline::now();
-    let mut urgency = None;
+    let mut rounds = 0;
+    let mut next_round = Deadline::now();
+    let mut priority = None;
     loop {
         sigchld.hush();
-        let left = sweep.reap(&mut on_reaped)?;
-        if left == Left::Nothing {
+        let children = sweep.reap(&mut on_reaped)?;
+        if children == Children::None {
             return Ok(Vec::new());
         }
         if deadline.is_past() {
             break;
         }
-        if left == Left::More || sweep.begun.elapsed() > LONG {
-            sweep.groups = Signal::KILL;
+        if children == Children::Exited || sweep.begun.elapsed() > STORM_TIME {
+            sweep.group_signal = Signal::KILL;
         }
-        if next_look.is_past() {
+        if next_round.is_past() {
             let stopwatch = Stopwatch::start();
-            // In the first one the job's group alone is what most jobs are.
-            let found = match sweep.first.filter(|_| looks == 0) {
+            // Most jobs have no process outside of their group, so the first round doesn't list the children.
+            let killed = match sweep.job.filter(|_| rounds == 0) {
                 Some(job) => sweep.kill_leader(job),
                 None => sweep.stop_and_kill(),
             };
-            looks += 1;
-            match found {
-                Found::More if looks > PATIENCE => drop(urgency.get_or_insert_with(Urgency::begin)),
-                Found::More => {}
-                // What is killed needs the processor to end.
-                Found::Nothing => urgency = None,
+            rounds += 1;
+            match killed {
+                // A killed process needs the processor to exit.
+                0 => priority = None,
+                _ if rounds > ORDINARY_ROUNDS => drop(priority.get_or_insert_with(RealtimePriority::raise)),
+                _ => {}
             }
-            next_look = Deadline::after(stopwatch.elapsed());
+            next_round = Deadline::after(stopwatch.elapsed());
         }
-        if left == Left::Some {
-            wait_for(sigchld, deadline.earlier(Deadline::after(ROUND)));
+        if children == Children::Running {
+            sigchld.wait(deadline.earlier(Deadline::after(ROUND_INTERVAL)));
         }
     }
-    let escaped = named();
+    let escaped = escaped();
     if escaped.is_empty() { Err(io::Error::other("children are left that can't be listed")) } else { Ok(escaped) }
 }
 
-/// What a look at the children has found, beside those that were killed before.
+/// The children that are left after some were reaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    Nothing,
-    More,
+enum Children {
+    None,
+    /// None of them has exited.
+    Running,
+    /// Some of them may have exited.
+    Exited,
 }
 
-/// What is left after some children were collected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Nothing,
-    /// Children, none of which has ended.
-    Some,
-    /// More to be collected.
-    More,
-}
-
-/// A sweep that is under way.
-struct Sweeping {
-    /// The job, as long as it isn't collected.
-    first: Option<ChildPid>,
+/// The state of a sweep.
+struct Sweeper {
+    /// The job, as long as it isn't reaped.
+    job: Option<ChildPid>,
     /// The session of this process.
     session: i32,
-    /// What the groups of children get.
-    groups: Signal,
-    /// The children that were killed, and not collected yet.
+    /// The signal for the groups of children.
+    group_signal: Signal,
+    /// The children that were killed, and not reaped yet.
     killed: HashSet<ChildPid>,
     begun: Stopwatch,
     deadline: Deadline,
 }
 
-impl Sweeping {
-    /// Collects some of those that have ended.
-    fn reap(&mut self, on_reaped: &mut impl FnMut(Reaped)) -> io::Result<Left> {
-        for _ in 0..AT_A_TIME {
-            let child = match next_ended() {
+impl Sweeper {
+    /// Reaps some of the children that have exited.
+    fn reap(&mut self, on_reaped: &mut impl FnMut(Reaped)) -> io::Result<Children> {
+        for _ in 0..REAP_BATCH {
+            let child = match next_exited() {
                 Ok(Some(child)) => Some(child),
-                Ok(None) => return Ok(Left::Some),
-                // An error that can't be is still an error: that nothing is left, two calls must say.
+                Ok(None) => return Ok(Children::Running),
+                // That no child is left counts only if `waitid` and `wait4` both report it.
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => None,
                 Err(error) => return Err(error),
             };
             if let Some(child) = child {
-                // What it has left in its group is its number's, as long as it isn't collected.
+                // Its group may have other members. As long as it isn't reaped, the group's id can't be reused.
                 self.signal_group(child);
             }
-            match collect(child, libc::__WALL) {
-                Ok(Some(Collected { pid, exit, usage })) => {
-                    self.first = self.first.filter(|first| *first != pid);
+            match reap_child(child, libc::__WALL) {
+                Ok(Some(ExitedChild { pid, exit, usage })) => {
+                    self.job = self.job.filter(|job| *job != pid);
                     self.killed.remove(&pid);
                     on_reaped(Reaped::Process { pid, exit, usage });
                 }
-                Ok(None) if child.is_none() => return Ok(Left::Some),
+                Ok(None) if child.is_none() => return Ok(Children::Running),
                 Ok(None) => {}
                 Err(error) if child.is_none() && error.raw_os_error() == Some(libc::ECHILD) => {
-                    return Ok(Left::Nothing);
+                    return Ok(Children::None);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Left::More)
+        Ok(Children::Exited)
     }
 
-    /// Stops what is found, until nothing new is, and kills it.
-    fn stop_and_kill(&mut self) -> Found {
-        let mut stopped: HashSet<ChildPid> = self.first.into_iter().collect();
+    /// Stops children until a pass finds no new one, and kills them. Returns the number of those that were not killed before.
+    fn stop_and_kill(&mut self) -> usize {
+        let mut stopped: HashSet<ChildPid> = self.job.into_iter().collect();
         for _ in 0..PASSES {
             let before = stopped.len();
             each_alive(self.deadline, |child| {
@@ -185,34 +183,32 @@ impl Sweeping {
                 break;
             }
         }
-        if stopped.len() > MANY {
-            self.groups = Signal::KILL;
+        if stopped.len() > STORM_SIZE {
+            self.group_signal = Signal::KILL;
         }
-        let mut found = Found::Nothing;
+        let mut new = 0;
         for child in stopped {
-            if self.groups == Signal::KILL {
+            if self.group_signal == Signal::KILL {
                 self.signal_group(child);
             }
-            // One that may not be signalled, a program with more rights, is found until the deadline.
+            // A program with more rights can't be signaled. It is found again until the deadline.
             let _ = child.kill();
-            if self.killed.insert(child) {
-                found = Found::More;
-            }
+            new += usize::from(self.killed.insert(child));
         }
-        found
+        new
     }
 
-    /// Kills a job that was not collected, and stops the rest of the group that it leads, if it came so far: its children are
-    /// children of this process once it has ended, and counted.
-    fn kill_leader(&mut self, job: ChildPid) -> Found {
+    /// Kills the job, which is not reaped, and stops the rest of the group that it leads, if it leads one already. When it has
+    /// exited, its children are this process's, which kills and counts them.
+    fn kill_leader(&mut self, job: ChildPid) -> usize {
         let _ = job.kill();
         let _ = job.send_to_group(Signal::STOP);
         self.killed.insert(job);
-        Found::More
+        1
     }
 
-    /// Stops, or kills, the group of a child, if all of that is below this process: a session that began there, and so
-    /// each of its groups, has no other members.
+    /// Stops or kills the group of a child, if all its members are descendants of this process. They are if the session is
+    /// another one than this process's: it began below this process then, and a group never spans two sessions.
     fn signal_group(&self, child: ChildPid) {
         let (own, session) = (self.session, session(Some(child)));
         if own >= 0
@@ -220,33 +216,33 @@ impl Sweeping {
             && own != session
             && let Some(group) = group(child)
         {
-            let _ = group.send_to_group(self.groups);
+            let _ = group.send_to_group(self.group_signal);
         }
     }
 }
 
-/// Returns the session of a child, or of this process: 0 if that began outside of this namespace, and -1 if there is no such
+/// Returns the session of a child, or of this process: 0 if it began outside of this pid namespace, and -1 if there is no such
 /// process.
-#[expect(unsafe_code, reason = "the safe call takes a session of 0 for none that can be")]
+#[expect(unsafe_code, reason = "rustix's `getsid` takes it for granted that a session's id is never 0")]
 fn session(child: Option<ChildPid>) -> i32 {
     // SAFETY: The call has no preconditions.
     unsafe { libc::getsid(child.map_or(0, ChildPid::get)) }
 }
 
 /// Returns the process group of a child.
-#[expect(unsafe_code, reason = "the safe call takes a group of 0 for none that can be")]
+#[expect(unsafe_code, reason = "rustix's `getpgid` takes it for granted that a group's id is never 0")]
 fn group(child: ChildPid) -> Option<ChildPid> {
     // SAFETY: The call has no preconditions.
     ChildPid::new(unsafe { libc::getpgid(child.get()) })
 }
 
 /// Returns some of the children that are alive.
-fn named() -> Vec<ChildPid> {
-    let mut named = Vec::new();
-    each_alive(Deadline::after(NAMING), |child| {
-        if named.len() < Sweep::NAMED && !named.contains(&child) {
-            named.push(child);
+fn escaped() -> Vec<ChildPid> {
+    let mut escaped = Vec::new();
+    each_alive(Deadline::after(NAMING_LIMIT), |child| {
+        if escaped.len() < Sweep::NAMED && !escaped.contains(&child) {
+            escaped.push(child);
         }
     });
-    named
+    escaped
 }

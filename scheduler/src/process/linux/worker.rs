@@ -1,4 +1,4 @@
-//! `Worker`: the parent's side of a warden, a re-executed copy of this binary that is there to start jobs.
+//! `Worker`: the parent's handle to a warden, a re-executed copy of this binary that starts jobs.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,73 +8,72 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{ControlSocket, poll};
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
+use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::descriptor::above_standard;
-use crate::process::unix::spawn;
-use crate::process::{DataSocket, Interest, Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, wait};
+use crate::process::unix::{ControlSocket, DataSocket, Interest, PollWorker, output_interest, poll, spawn, wait};
+use crate::process::{Origin, RUN_VARIABLE, Ready, Received, RunMarker, Stream};
 use crate::wire::frame::{FrameKind, StreamMark};
 use crate::wire::message::Request;
 
-/// How long a worker that is dropped may take to end everything.
-const ABANDON: Duration = Duration::from_secs(3);
+/// The time that a dropped worker has to sweep and exit, before and after it is killed.
+const DROP_LIMIT: Duration = Duration::from_secs(3);
 
-/// A warden, as the parent holds it: the process, and the socket by which it is told what to do.
+/// The parent's handle to a warden: its process and its control socket.
 ///
-/// Dropping it closes the socket, at which the warden sweeps and ends, and waits for that. In a fork of the process that
-/// started the warden nothing of that happens: the warden isn't its child, and works for somebody else.
+/// Dropping it closes the socket, which makes the warden sweep and exit, and waits for that. In a fork of the process that
+/// started the warden, dropping does nothing of that: the warden is the child of the original process, and serves that one.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: ControlSocket,
-    /// What it writes to standard error itself, and its jobs, one after the other, that are told nothing else.
+    /// The standard error of the warden, and of those of its jobs that have no other.
     stderr: Relay,
     reaped: bool,
     origin: Origin,
 }
 
 impl Worker {
-    /// Starts `command` as a warden, whose processes bear the cookie and its frames the mark.
+    /// Starts `command` as a warden. Its processes carry the run marker, and its frames the mark.
     pub(crate) fn spawn(
         command: &mut Command,
         run_marker: &RunMarker,
         mark: StreamMark,
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
-        let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;
+        let (child, control, stderr) = spawn(command.env(RUN_VARIABLE, run_marker.value()), mark, default_output)?;
         Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
     }
 
-    /// Asks the warden how it will make processes.
+    /// Asks the warden whether it will fork its jobs or execute them. The reply is [`WorkerEvent::Ready`](crate::process::WorkerEvent).
     pub(crate) fn ask(&mut self) {
         self.control.send(FrameKind::ReadyQuery);
     }
 
-    /// Has the warden start a job, and to which ends to write, and returns the stream to that.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
-        let (link, jobs_data) = DataSocket::open()?;
-        self.control.request(request, ends, jobs_data.as_fd())?;
-        Ok(Stream::over(link))
+    /// Makes the warden start a job with these standard streams, and returns the stream to that job.
+    pub(crate) fn assign(&mut self, request: &mut Request, stdio: &ChildStdio) -> io::Result<Stream> {
+        let (socket, jobs_socket) = DataSocket::open()?;
+        self.control.send_request(request, stdio, jobs_socket.as_fd())?;
+        Ok(Stream::over(socket))
     }
 
-    /// Tells the warden to end the job and all that it started.
+    /// Tells the warden to kill the job and all processes that it started.
     pub(crate) fn request_kill(&mut self) {
         self.control.send(FrameKind::Kill);
     }
 
-    /// Tells the warden to ask the processes of the job's group to end.
+    /// Tells the warden to send SIGTERM to the job's process group.
     pub(crate) fn request_terminate(&mut self) {
         self.control.send(FrameKind::Terminate);
     }
 
-    /// Listens for a step to what the warden says.
+    /// Reads once from the warden, without waiting.
     pub(crate) fn listen(&mut self) -> Received {
-        self.control.listen()
+        self.control.receive()
     }
 
-    /// Tells the warden to end, which has nothing to do any more.
+    /// Makes the warden sweep and exit, by closing its control socket.
     pub(crate) fn dismiss(&mut self) {
         if self.origin.is_here() {
             self.control.hang_up();
@@ -83,57 +82,37 @@ impl Worker {
         self.stderr.close();
     }
 
-    /// Ends the warden itself; its job dies with it.
+    /// Kills the warden itself. The kernel kills its job with it.
     pub(crate) fn kill(&mut self) {
         if self.reaped || !self.origin.is_here() {
             return;
         }
-        // It may have ended by now, which is as good.
+        // It may have exited already.
         let _ = match &self.pidfd {
             Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, Signal::KILL).map_err(io::Error::from),
             None => self.child.kill(),
         };
     }
 
-    /// Collects the warden if it has ended; true once that is done.
+    /// Reaps the warden if it has exited. Returns whether it is reaped.
     pub(crate) fn reap(&mut self) -> bool {
         self.reaped = self.reaped
             || match self.child.try_wait() {
                 Ok(exited) => exited.is_some(),
-                // The application ignores SIGCHLD, or somebody else waits for every child.
-                Err(_) => self.pidfd.as_ref().is_none_or(has_ended),
+                // Either the application ignores SIGCHLD, or other code of it reaps every child.
+                Err(_) => self.pidfd.as_ref().is_none_or(has_exited),
             };
         self.reaped
     }
 
-    /// Returns why something could not be sent to the warden, unless it had gone.
+    /// Returns the error that a send to the warden has failed with, unless it was that the warden has exited.
     pub(crate) fn unsent(&self) -> Option<&io::Error> {
-        self.control.unsent()
+        self.control.send_error()
     }
 
-    /// Returns what passes on what is written to its standard error.
+    /// Returns the relay of its standard error.
     pub(crate) fn stderr(&mut self) -> &mut Relay {
         &mut self.stderr
-    }
-
-    /// Returns what is waited for: in `word` the warden's next word, else no more than its end.
-    pub(in crate::process) fn word_interests(&self, word: PollFlags) -> [Option<PollFd<'_>>; 2] {
-        [self.control.interest(word), None]
-    }
-
-    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
-        self.stderr.awaited()
-    }
-
-    pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {
-        // A warden ends after it has closed its socket.
-        let exit = self.pidfd.as_ref().filter(|_| self.control.is_closed() && !self.reaped);
-        exit.map(|pidfd| PollFd::new(pidfd, PollFlags::IN))
-    }
-
-    /// Returns what must be polled for: without a pidfd the warden's exit, once its socket has closed.
-    pub(in crate::process) fn unsignaled(&self) -> Ready {
-        Ready { exited: self.pidfd.is_none() && self.control.is_closed() && !self.reaped, ..Ready::default() }
     }
 
     fn reap_until(&mut self, deadline: Deadline) {
@@ -143,28 +122,48 @@ impl Worker {
     }
 }
 
+impl PollWorker for Worker {
+    fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
+        [self.control.interest(events), None]
+    }
+
+    fn stderr_interest(&self) -> Option<PollFd<'_>> {
+        output_interest(self.stderr.awaited())
+    }
+
+    fn exit_interest(&self) -> Option<PollFd<'_>> {
+        // A warden closes its socket before it exits.
+        let exit = self.pidfd.as_ref().filter(|_| self.control.is_closed() && !self.reaped);
+        exit.map(|pidfd| PollFd::new(pidfd, PollFlags::IN))
+    }
+
+    /// Without a pidfd the warden's exit is polled for, once its socket has closed.
+    fn unsignaled(&self) -> Ready {
+        Ready { exited: self.pidfd.is_none() && self.control.is_closed() && !self.reaped, ..Ready::default() }
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         self.dismiss();
         if !self.origin.is_here() {
             return;
         }
-        self.reap_until(Deadline::after(ABANDON));
+        self.reap_until(Deadline::after(DROP_LIMIT));
         self.kill();
-        // A process that was sent SIGKILL ends, unless the kernel holds on to it; to wait for it is what keeps a zombie
-        // from being left.
-        self.reap_until(Deadline::after(ABANDON));
+        // A killed process exits, unless the kernel blocks it. Without this wait it would be left as a zombie.
+        self.reap_until(Deadline::after(DROP_LIMIT));
     }
 }
 
-/// Says whether the process has ended, whoever has collected it. What can't be told counts as ended.
-fn has_ended(pidfd: &OwnedFd) -> bool {
+/// Returns whether the process has exited, also if other code has reaped it. Returns `true` if `poll` fails.
+fn has_exited(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
     poll::poll(&mut fds, Deadline::after(Duration::ZERO)).is_err() || !fds[0].revents().is_empty()
 }
 
 fn pidfd(child: &Child) -> Option<OwnedFd> {
     let pid = Pid::from_raw(child.id().cast_signed())?;
-    // An old kernel, or a sandbox, has none.
+    // The kernel may be too old, or a sandbox may forbid it.
     above_standard(rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?).ok()
 }

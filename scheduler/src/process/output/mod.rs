@@ -13,7 +13,7 @@ use head_tail::HeadTail;
 use line_prefixer::LinePrefixer;
 use sink::{Sink, Unit};
 
-use super::{LentStdout, SourceWriter};
+use super::{OutputWriter, StdoutGuard};
 use crate::options::{self, InheritedFds};
 use crate::outcome::{Captured, StandardStream};
 use crate::wire::message::StdioTarget;
@@ -36,7 +36,7 @@ pub(crate) enum DefaultOutput {
 impl DefaultOutput {
     /// Returns what passes on what is written to standard error by the copies of this binary, and by those of their jobs
     /// that are told nothing about it; and the end to write to.
-    pub(in crate::process) fn relay(self) -> io::Result<(Relay, SourceWriter)> {
+    pub(in crate::process) fn relay(self) -> io::Result<(Relay, OutputWriter)> {
         let (relay, writer) = Relay::open(self.sink(StandardStream::Stderr, Unit::Byte))?;
         Ok((relay.with_a_tail(), writer))
     }
@@ -57,7 +57,7 @@ pub(crate) struct Output {
     stderr: Option<Relay>,
     shares: Shares,
     /// Held from the call of the job to its end, if it has this process's standard output.
-    lent: Option<LentStdout>,
+    lent: Option<StdoutGuard>,
     /// Goes up with each look, so that what is kept can be put in its order.
     turn: u64,
 }
@@ -81,7 +81,7 @@ pub(crate) struct ChildStdio {
 pub(crate) struct End {
     pub(crate) leads: StdioTarget,
     /// What goes along to the job, if that isn't this process's own stream.
-    pub(crate) writer: Option<SourceWriter>,
+    pub(crate) writer: Option<OutputWriter>,
 }
 
 impl Output {
@@ -103,7 +103,7 @@ impl Output {
 
     /// Takes note of what the job may change, before it is called.
     pub(crate) fn lend(&mut self) {
-        self.lent = (self.shares == Shares::Stdout).then(LentStdout::lend);
+        self.lent = (self.shares == Shares::Stdout).then(StdoutGuard::acquire);
     }
 
     /// Passes a step on; false if nothing is there.

@@ -10,7 +10,7 @@ use super::head_tail::HeadTail;
 use super::line_prefixer::LinePrefixer;
 use super::sink::Sink;
 use super::tail::Tail;
-use crate::process::{OwnStream, Source, SourceWriter};
+use crate::process::{OutputReader, OutputWriter, OwnStream};
 
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -19,7 +19,7 @@ const REST: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Relay {
-    source: Option<Source>,
+    source: Option<OutputReader>,
     sink: Sink,
     /// What makes whole lines of it.
     line_prefixer: Option<LinePrefixer>,
@@ -31,8 +31,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Returns one that passes on to this sink, and the end of its pipe to write to.
-    pub(super) fn open(sink: Sink) -> io::Result<(Self, SourceWriter)> {
-        let (source, writer) = Source::open()?;
+    pub(super) fn open(sink: Sink) -> io::Result<(Self, OutputWriter)> {
+        let (source, writer) = OutputReader::open()?;
         let pending = VecDeque::new();
         Ok((Self { source: Some(source), sink, line_prefixer: None, pending, tail: None, head_tail: None }, writer))
     }
@@ -180,7 +180,7 @@ enum Read {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::process) enum Awaited<'a> {
     /// That something is written.
-    Text(&'a Source),
+    Text(&'a OutputReader),
     /// That what was written can be passed on.
     Room(&'a OwnStream),
     Nothing,

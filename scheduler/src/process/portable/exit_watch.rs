@@ -11,9 +11,9 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-use super::ChildPid;
-use crate::process::unix::collect;
+use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::above_standard;
+use crate::process::unix::reap_child;
 
 /// How large the stack of the thread is, which does next to nothing.
 const STACK: usize = 64 * 1024;
@@ -40,7 +40,7 @@ impl ExitWatch {
             Ok(Seen::Ended) => true,
             Ok(Seen::Trapped) => {
                 // It has not ended, so that this collects its stop and nothing else.
-                let _ = collect(Some(self.child), 0);
+                let _ = reap_child(Some(self.child), 0);
                 self.end = watch(self.child).ok();
                 false
             }

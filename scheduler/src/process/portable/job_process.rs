@@ -6,16 +6,14 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::lifeline::{self, Wish};
-use super::milestones::Milestones;
+use super::milestone_times::Milestones;
 use crate::clock::Deadline;
-use crate::process::unix::channel::private;
-use crate::process::unix::channel::{Streams, take_along, take_streams};
-use crate::process::unix::descriptor::clear_of;
+use crate::process::unix::descriptor::{clear_of, private};
 use crate::process::unix::{
-    Announced, ControlChild, DataChild, Incoming, Outgoing, ParentWatch, Woken, signals, take_input,
+    Announced, ControlChild, DataChild, Incoming, JobDescriptors, Outgoing, ParentWatch, Woken, signals, take_stdin,
     was_started_as_copy,
 };
-use crate::process::{Fallback, RUN_MARKER, RunMarker};
+use crate::process::{Fallback, RUN_VARIABLE, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 use crate::wire::message::{Hello, Request};
@@ -29,7 +27,7 @@ pub(crate) struct Assignment {
     data: DataChild,
     control: ControlChild,
     watch: ParentWatch,
-    streams: Streams,
+    descriptors: JobDescriptors,
     hello: io::Result<()>,
 }
 
@@ -44,17 +42,17 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     if !was_started_as_copy()? {
         return Ok(None);
     }
-    let mut control = ControlChild::new(take_input()?);
+    let mut control = ControlChild::new(take_stdin()?);
     let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, FrameKind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
-    let (data, streams) = take_along(&mut control, &request)?;
+    let (data, descriptors) = JobDescriptors::receive(&mut control, &request)?;
     let mark = frames.mark().expect("a frame has come");
     let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
     let hello = frame::write(&mut control, mark, FrameKind::Hello, &hello);
-    Ok(Some(Assignment { request, mark, data, control, watch, streams, hello }))
+    Ok(Some(Assignment { request, mark, data, control, watch, descriptors, hello }))
 }
 
 /// Why there is nothing to do for a copy.
@@ -83,11 +81,11 @@ impl Read for Waiting<'_> {
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
-        let Self { request, mark, data, control, watch, streams, hello } = self;
+        let Self { request, mark, data, control, watch, descriptors, hello } = self;
         let milestones = Milestones::default();
         let wish = Wish { fallback: Fallback::of(&request), milestones: milestones.clone(), mark };
         let taken = &request.inherited;
-        let prepared = hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), wish, streams));
+        let prepared = hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), wish, descriptors));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
         (request, frames, data.split(), milestones, prepared)
     }
@@ -95,19 +93,19 @@ impl Assignment {
 
 /// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: ControlChild, watch: ParentWatch, wish: Wish, streams: Streams) -> io::Result<()> {
+fn prepare(control: ControlChild, watch: ParentWatch, wish: Wish, descriptors: JobDescriptors) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
-    take_streams(streams)?;
+    descriptors.install()?;
     lifeline::hold(control, watch, wish, own_run_marker())
 }
 
 /// Returns the marker of the run that this process belongs to: the innermost one.
 fn own_run_marker() -> Option<RunMarker> {
-    let all = env::var(RUN_MARKER).ok()?;
+    let all = env::var(RUN_VARIABLE).ok()?;
     all.rsplit(':').next().map(|own| RunMarker(own.to_owned()))
 }
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::ChildPid;
 use super::listing::{self, EMPTY_LOOKS, Kin};
-use super::milestones::Milestones;
+use super::milestone_times::Milestones;
 use crate::clock::Deadline;
-use crate::process::unix::channel::identity;
+use crate::process::unix::ChildPid;
+use crate::process::unix::descriptor::identity;
 use crate::process::unix::{ControlChild, ParentWatch, Woken, poll};
 use crate::process::{Due, Fallback, RunMarker};
 use crate::wire::codec;

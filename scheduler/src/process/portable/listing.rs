@@ -4,8 +4,8 @@
 //! left the group and has another environment can't be told from any other process; neither can, where the kernel keeps
 //! environments to itself, what has left the group. So nothing is proved by finding none.
 
-use super::ChildPid;
 use crate::process::RunMarker;
+use crate::process::unix::ChildPid;
 
 /// A process that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,9 @@ pub(super) fn kin(job: ChildPid, run_marker: &RunMarker) -> Kin {
 mod system {
     use std::fs;
 
-    use super::{ChildPid, Process};
+    use crate::process::unix::ChildPid;
+
+    use super::Process;
 
     pub(super) fn processes() -> Vec<Process> {
         let Ok(entries) = fs::read_dir("/proc") else {
@@ -84,7 +86,9 @@ mod system {
     use std::mem::MaybeUninit;
     use std::ptr;
 
-    use super::{ChildPid, Process};
+    use crate::process::unix::ChildPid;
+
+    use super::Process;
 
     pub(super) fn processes() -> Vec<Process> {
         let mut ids = vec![0_i32; 4096];
@@ -133,7 +137,9 @@ mod system {
     use std::mem::MaybeUninit;
     use std::ptr;
 
-    use super::{ChildPid, Process};
+    use crate::process::unix::ChildPid;
+
+    use super::Process;
 
     pub(super) fn processes() -> Vec<Process> {
         let bytes = ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PROC, 0]).unwrap_or_default();
@@ -178,7 +184,9 @@ mod system {
 /// Nothing is known of others: the group is ended, and that is all.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
 mod system {
-    use super::{ChildPid, Process};
+    use crate::process::unix::ChildPid;
+
+    use super::Process;
 
     pub(super) fn processes() -> Vec<Process> {
         Vec::new()
@@ -195,7 +203,7 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::*;
-    use crate::process::RUN_MARKER;
+    use crate::process::RUN_VARIABLE;
 
     struct Sleeper(Child);
 
@@ -222,7 +230,7 @@ mod tests {
         let (_member, member) = Sleeper::new(Command::new("sleep").arg("1000").process_group(job.get()));
         let mut bearer = Command::new("sleep");
         let (mut bearer, bearer_id) =
-            Sleeper::new(bearer.arg("1000").process_group(0).env(RUN_MARKER, run_marker.value()));
+            Sleeper::new(bearer.arg("1000").process_group(0).env(RUN_VARIABLE, run_marker.value()));
         let (_other, other) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
         // The environment of a process is there a moment after it was executed.
         while !kin(job, &run_marker).found.contains(&bearer_id) {

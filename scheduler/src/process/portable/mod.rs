@@ -8,14 +8,10 @@ mod job_process;
 mod lifeline;
 mod limits;
 mod listing;
-mod milestones;
+mod milestone_times;
 mod worker;
 
-pub(crate) use super::unix::{
-    ChildPid, DataSocket, Incoming, Interest, LentStdout, LoopWaker, Outgoing, OwnStream, Source, SourceWriter,
-    exit_class, forget_kept, is_kept, lacks_room, limit, makes_privileged_copies, redirect, signal_name, wait,
-};
 pub(crate) use job_process::take_assignment;
-pub(crate) use limits::{hold_memory, share_by_niceness, time_out};
-pub(crate) use milestones::Milestones;
+pub(crate) use limits::limit;
+pub(crate) use milestone_times::Milestones;
 pub(crate) use worker::Worker;

@@ -11,12 +11,13 @@ use rustix::process::Signal;
 
 use super::exit_watch::ExitWatch;
 use super::listing::{self, EMPTY_LOOKS, Kin};
-use super::{ChildPid, DataSocket, Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy, Usage};
-use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
-use crate::process::unix::{ControlSocket, collect, spawn};
-use crate::process::{Origin, RUN_MARKER, Ready, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::output::{ChildStdio, DefaultOutput, Relay};
+use crate::process::unix::{
+    ChildPid, ControlSocket, DataSocket, Interest, PollWorker, output_interest, reap_child, spawn, wait,
+};
+use crate::process::{Origin, RUN_VARIABLE, Ready, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};
 
@@ -61,7 +62,7 @@ enum State {
         deadline: Deadline,
     },
     /// It is collected, and all has been told.
-    Collected,
+    ExitedChild,
 }
 
 impl Worker {
@@ -72,7 +73,7 @@ impl Worker {
         mark: StreamMark,
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
-        let (child, control, stderr) = spawn(command.env(RUN_MARKER, run_marker.value()), mark, default_output)?;
+        let (child, control, stderr) = spawn(command.env(RUN_VARIABLE, run_marker.value()), mark, default_output)?;
         let child = ChildPid::new(child.id().cast_signed()).expect("a process that was started has an id of its own");
         Ok(Self {
             child,
@@ -96,7 +97,7 @@ impl Worker {
     /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let (link, jobs_data) = DataSocket::open()?;
-        self.control.request(request, ends, jobs_data.as_fd())?;
+        self.control.send_request(request, ends, jobs_data.as_fd())?;
         self.sent = Some(jobs_data);
         Ok(Stream::over(link))
     }
@@ -116,7 +117,7 @@ impl Worker {
 
     /// Asks the processes of the job's group to end.
     pub(crate) fn request_terminate(&mut self) {
-        if !matches!(self.state, State::Collected) && !self.exit.is_gone() {
+        if !matches!(self.state, State::ExitedChild) && !self.exit.is_gone() {
             // Where nobody is left there, nobody is asked.
             let _ = self.child.terminate_group();
         }
@@ -126,7 +127,7 @@ impl Worker {
     pub(crate) fn listen(&mut self) -> Received {
         match &mut self.state {
             State::Running => {
-                match self.control.listen() {
+                match self.control.receive() {
                     Received::Event(WorkerEvent::Expired(ran)) => {
                         self.expired = Some(ran);
                         return Received::Partial;
@@ -166,8 +167,8 @@ impl Worker {
                 } else {
                     Sweep::escaped(left.into_iter().map(|process| process.get().cast_unsigned()))
                 };
-                let collected = collect(Some(self.child), 0).ok().flatten();
-                self.state = State::Collected;
+                let collected = reap_child(Some(self.child), 0).ok().flatten();
+                self.state = State::ExitedChild;
                 Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
                     exit: collected.as_ref().map(|collected| collected.exit),
@@ -178,7 +179,7 @@ impl Worker {
                     expired: self.expired.is_some(),
                 })))
             }
-            State::Collected => Received::WouldBlock,
+            State::ExitedChild => Received::WouldBlock,
         }
     }
 
@@ -197,7 +198,7 @@ impl Worker {
     /// Ends the process and its group.
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
-        if self.origin.is_here() && !matches!(self.state, State::Collected) && !self.exit.is_gone() {
+        if self.origin.is_here() && !matches!(self.state, State::ExitedChild) && !self.exit.is_gone() {
             let _ = self.child.send_to_group(Signal::KILL);
             // It may have left its group.
             let _ = self.child.kill();
@@ -206,43 +207,44 @@ impl Worker {
 
     /// Collects the process if it has ended and is dismissed; true once that is done.
     pub(crate) fn reap(&mut self) -> bool {
-        if !matches!(self.state, State::Collected) && self.is_dismissed && self.exit.has_ended() {
+        if !matches!(self.state, State::ExitedChild) && self.is_dismissed && self.exit.has_ended() {
             // Its group was ended, and nobody asks how it ended.
             let _ = self.child.send_to_group(Signal::KILL);
-            let _ = collect(Some(self.child), 0);
-            self.state = State::Collected;
+            let _ = reap_child(Some(self.child), 0);
+            self.state = State::ExitedChild;
         }
-        matches!(self.state, State::Collected)
+        matches!(self.state, State::ExitedChild)
     }
 
     /// Returns why something could not be sent to the process, unless it had gone.
     pub(crate) fn unsent(&self) -> Option<&io::Error> {
-        self.control.unsent()
+        self.control.send_error()
     }
 
     /// Returns what passes on what is written to its standard error.
     pub(crate) fn stderr(&mut self) -> &mut Relay {
         &mut self.stderr
     }
+}
 
-    /// Returns what is waited for: in `word` the next word, and always the end of the process.
-    pub(in crate::process) fn word_interests(&self, word: PollFlags) -> [Option<PollFd<'_>>; 2] {
+impl PollWorker for Worker {
+    fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
         match self.state {
-            State::Running => [self.control.interest(word), self.exit.interest()],
+            State::Running => [self.control.interest(events), self.exit.interest()],
             State::Sweeping { .. } | State::Collected => [None, None],
         }
     }
 
-    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
-        self.stderr.awaited()
+    fn stderr_interest(&self) -> Option<PollFd<'_>> {
+        output_interest(self.stderr.awaited())
     }
 
-    pub(in crate::process) fn exit_interest(&self) -> Option<PollFd<'_>> {
+    fn exit_interest(&self) -> Option<PollFd<'_>> {
         self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Collected))
     }
 
-    /// Returns what must be polled for: the result of a sweep, and the exit of a process without an [`ExitWatch`].
-    pub(in crate::process) fn unsignaled(&self) -> Ready {
+    /// The result of a sweep is polled for, and the exit of a process without an [`ExitWatch`].
+    fn unsignaled(&self) -> Ready {
         match self.state {
             State::Running if self.exit.interest().is_some() => Ready::default(),
             State::Running if self.is_dismissed => Ready { exited: true, ..Ready::default() },

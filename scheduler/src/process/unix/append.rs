@@ -1,4 +1,4 @@
-//! Files that are appended to, and opened without waiting for a reader: a FIFO has none until somebody opens its other end.
+//! Opening files to append to them, without waiting for a reader: a FIFO has none until its other end is opened.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,26 +15,26 @@ use super::descriptor::above_standard;
 use super::poll::poll;
 use crate::clock::Deadline;
 
-/// How long a reader may take to make room for one line.
+/// The time that a reader may take to make room for one line.
 const ROOM_LIMIT: Duration = Duration::from_secs(1);
 
-/// Opens a file to append to it, which is made if it isn't there.
+/// Opens a file to append to it, and creates it if it doesn't exist.
 ///
 /// # Errors
 ///
-/// Fails as the file system does, and at once where it is a FIFO that nobody reads.
+/// Fails as the file system does, and at once for a FIFO without a reader.
 pub(crate) fn append_to(path: &Path) -> io::Result<File> {
     let file = open(path)?;
-    // Only the opening must not block: who writes there knows nothing of `EAGAIN`.
+    // Only opening must not block: the code that writes to the file does not expect `EAGAIN`.
     rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
     Ok(file.into())
 }
 
-/// Appends these bytes to a file, in one write where that takes them, and waits no longer than a second for a reader.
+/// Appends these bytes to a file, in one write if it takes them all, and waits at most a second for a reader to make room.
 ///
 /// # Errors
 ///
-/// As [`append_to`]; and if a terminal or a FIFO takes nothing for so long.
+/// Fails as [`append_to`] does, and if a terminal or a FIFO has no room for that long.
 pub(crate) fn append_line(path: &Path, mut line: &[u8]) -> io::Result<()> {
     let mut file = File::from(open(path)?);
     let deadline = Deadline::after(ROOM_LIMIT);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "it has no FIFO")]
-    fn a_fifo_that_is_read_takes_a_line_and_one_that_is_full_is_given_up() {
+    fn a_fifo_with_a_reader_takes_a_line_and_a_full_one_times_out() {
         let (_folder, path) = fifo();
         let mut reader = reader(&path);
         append_line(&path, b"line\n").expect("there is room");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "it has no FIFO")]
-    fn who_writes_to_what_was_opened_waits_for_room_as_ever() {
+    fn writing_to_an_opened_file_blocks_as_usual() {
         let (folder, path) = fifo();
         let _reader = reader(&path);
         for path in [path, folder.path().join("a plain file")] {

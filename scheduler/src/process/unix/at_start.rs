@@ -1,33 +1,35 @@
-//! What a copy of this binary does before its `main` begins: it closes the descriptors that it inherited and was not given, and
-//! keeps its standard streams.
+//! What a copy does before its `main` begins: it closes the descriptors that it inherited by accident, and saves its standard
+//! streams.
 //!
-//! The application may hold descriptors without close-on-exec: a C library's pipe, a socket that systemd handed over. Every copy
-//! inherits them, and the other end of such a pipe would see no end of file for as long as a job runs or a fork server waits.
+//! The application may hold descriptors without close-on-exec: a C library's pipe, a socket that systemd passed to it. Every
+//! copy inherits them, and the reader of such a pipe would see no end of file for as long as a job runs or a fork server waits.
 //!
-//! It must happen before `main`, as what `main` opens before it reaches `init()` is the program's own and stays open. So it is
-//! done by a constructor, which runs before `main` in no particular order among others. It does nothing but system calls, and
-//! nothing at all in a process that isn't a copy.
+//! When `init()` runs it is too late: the descriptors that `main` opened before it belong to the program and must stay open. So
+//! a constructor does this, which runs before `main`. The order of constructors is undefined: another one may have run, and opened
+//! descriptors, already; close-on-exec tells those from inherited ones. This one makes system calls and nothing else, and in a
+//! process that isn't a copy it only reads one variable.
 
-#![expect(unsafe_code, reason = "a constructor, and descriptors that are known by their numbers only")]
+#![expect(unsafe_code, reason = "a constructor, and inherited descriptors, which are known by number only")]
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::FdFlags;
 
-use super::{channel, kept};
-use crate::process::HAS_FORK_SERVERS;
+use super::copy_check::was_started_as_copy;
+use super::descriptor::LOWEST;
+use super::saved_stdio;
 
-/// [`MARKER`](crate::process::MARKER), as the C library wants it.
-const MARKER: &CStr = c"__SCHEDULER_CHILD";
+/// [`ROLE_VARIABLE`](crate::process::ROLE_VARIABLE), as the C library takes it.
+const ROLE_VARIABLE: &CStr = c"__SCHEDULER_CHILD";
 
-/// How the roles begin that a copy may have. What else stands in the marker is not ours.
+/// The prefixes of the roles that a copy may have. Any other value of the variable is not this crate's.
 const ROLES: [&[u8]; 2] = [b"warden", b"job"];
 
-/// The lowest number that isn't one of the standard streams'.
-const LOWEST: i32 = 3;
+/// Whether a role may list descriptors: only a warden executes jobs, and passes them descriptors by number.
+const ROLES_LIST_DESCRIPTORS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
 
-/// How many descriptors a copy may be given by their numbers.
+/// The maximum number of descriptors that a role may list.
 const MOST: usize = 64;
 
 #[used]
@@ -36,38 +38,39 @@ const MOST: usize = 64;
 static AT_START: extern "C" fn() = at_start;
 
 extern "C" fn at_start() {
-    // SAFETY: No other thread runs yet that could change the environment, and what is returned lasts until somebody does.
+    // The standard library may not have been initialized yet.
+    // SAFETY: No other thread runs yet that could change the environment, and the value lasts until it is changed.
     let role = unsafe {
-        let value = libc::getenv(MARKER.as_ptr());
+        let value = libc::getenv(ROLE_VARIABLE.as_ptr());
         if value.is_null() {
             return;
         }
         CStr::from_ptr(value)
     };
-    // An ordinary program may find the variable in its environment, too; only a copy has a socket for its standard input.
-    if channel::was_started_as_copy().unwrap_or(false) {
-        close_inherited(&Given::by(role));
+    // An ordinary program may find the variable in its environment, too. Only a copy's standard input is such a socket.
+    if was_started_as_copy().unwrap_or(false) {
+        close_inherited(&PassedFds::parse(role));
         let role = role.to_bytes();
         if ROLES.iter().any(|prefix| role.starts_with(prefix)) {
-            kept::keep();
+            saved_stdio::save();
         }
     }
 }
 
-/// The descriptors that a copy was given by their numbers: only a job that a warden executes is, and they stand in its marker.
-struct Given([i32; MOST]);
+/// The descriptors that the parent has passed by number: the role of a job that a warden executes lists them.
+struct PassedFds([i32; MOST]);
 
-impl Given {
-    fn by(role: &CStr) -> Self {
-        let mut given = [-1; MOST];
-        let numbers = role.to_bytes().strip_prefix(b"job:").filter(|_| HAS_FORK_SERVERS).unwrap_or_default();
-        for (place, number) in given.iter_mut().zip(numbers.split(|byte| *byte == b',')) {
-            *place = parse(number).unwrap_or(-1);
+impl PassedFds {
+    fn parse(role: &CStr) -> Self {
+        let mut passed = [-1; MOST];
+        let numbers = role.to_bytes().strip_prefix(b"job:").filter(|_| ROLES_LIST_DESCRIPTORS).unwrap_or_default();
+        for (slot, number) in passed.iter_mut().zip(numbers.split(|byte| *byte == b',')) {
+            *slot = parse(number).unwrap_or(-1);
         }
-        Self(given)
+        Self(passed)
     }
 
-    fn holds(&self, number: i32) -> bool {
+    fn contains(&self, number: i32) -> bool {
         self.0.contains(&number)
     }
 }
@@ -76,79 +79,82 @@ fn parse(text: &[u8]) -> Option<i32> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Closes this descriptor if it was inherited: what something has opened since the execution, a library that was loaded before
-/// this one for instance, is close-on-exec as a rule, and what was inherited never is.
-fn close_if_inherited(number: i32, given: &Given) {
-    if number < LOWEST || given.holds(number) {
+/// Closes a descriptor if it was inherited, and not passed.
+///
+/// An inherited descriptor is never close-on-exec. One that was opened since the execution, by a library that was loaded before
+/// this one for instance, almost always is, and stays open.
+fn close_if_inherited(number: i32, passed: &PassedFds) {
+    if number < LOWEST || passed.contains(number) {
         return;
     }
-    // SAFETY: The number is asked about and nothing else; it may be nobody's.
+    // SAFETY: The call only queries the number, which may be closed.
     let flags = rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) });
     if flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-        // SAFETY: `main` has not begun, and nothing of this program can have come to know of it.
-        unsafe { libc::close(number) };
+        // SAFETY: `main` has not begun, and no code of this program can know the number yet.
+        unsafe { rustix::io::close(number) };
     }
 }
 
 #[cfg(target_os = "linux")]
-fn close_inherited(given: &Given) {
+fn close_inherited(passed: &PassedFds) {
     use std::mem::MaybeUninit;
 
     use rustix::fs::{Mode, OFlags, RawDir};
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(folder) = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty()) else {
-        return close_all(given);
+        return close_all(passed);
     };
     let mut buffer = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(folder, &mut buffer);
     while let Some(Ok(entry)) = entries.next() {
         if let Some(number) = parse(entry.file_name().to_bytes()) {
-            close_if_inherited(number, given);
+            close_if_inherited(number, passed);
         }
     }
 }
 
-/// Closes all but the standard streams and what was given.
+/// Closes all descriptors but the standard streams and those that were passed: there is no `/proc` to list them.
 #[cfg(target_os = "linux")]
-fn close_all(given: &Given) {
+fn close_all(passed: &PassedFds) {
     let mut first = LOWEST;
     loop {
-        let last = (0..MOST).map(|place| given.0[place]).filter(|number| *number >= first).min();
-        // SAFETY: The numbers are ones that nothing of this program can have come to know of.
-        let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last.map_or(i32::MAX, |last| last - 1), 0) };
-        // Between two neighbors there is nothing to close. An old kernel has no such call.
-        if closed != 0 && last != Some(first) {
-            return close_up_to_the_limit(given);
+        let next_passed = passed.0.into_iter().filter(|number| *number >= first).min();
+        // SAFETY: As above, for each of the numbers.
+        let closed =
+            unsafe { libc::syscall(libc::SYS_close_range, first, next_passed.map_or(i32::MAX, |next| next - 1), 0) };
+        // The range between two adjacent numbers is empty, which is an error. An old kernel doesn't have the call.
+        if closed != 0 && next_passed != Some(first) {
+            return close_up_to_the_limit(passed);
         }
-        let Some(last) = last else {
+        let Some(next) = next_passed else {
             return;
         };
-        first = last + 1;
+        first = next + 1;
     }
 }
 
 #[cfg(target_vendor = "apple")]
-fn close_inherited(given: &Given) {
+fn close_inherited(passed: &PassedFds) {
     use rustix::fs::{Dir, Mode, OFlags};
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Some(entries) =
         rustix::fs::open(c"/dev/fd", flags, Mode::empty()).ok().and_then(|folder| Dir::new(folder).ok())
     else {
-        return close_up_to_the_limit(given);
+        return close_up_to_the_limit(passed);
     };
     for entry in entries.flatten() {
         if let Some(number) = parse(entry.file_name().to_bytes()) {
-            close_if_inherited(number, given);
+            close_if_inherited(number, passed);
         }
     }
 }
 
-/// There is no list of them everywhere. Here no copy is given any by its number.
+/// These systems need not have a list of open descriptors, and pass none by number to a copy.
 #[cfg(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
-fn close_inherited(_: &Given) {
-    // SAFETY: `main` has not begun, and nothing of this program can have come to know of one.
+fn close_inherited(_: &PassedFds) {
+    // SAFETY: `main` has not begun, and no code of this program can know any of the numbers yet.
     unsafe { libc::closefrom(LOWEST) };
 }
 
@@ -160,18 +166,18 @@ fn close_inherited(_: &Given) {
     target_os = "netbsd",
     target_os = "dragonfly"
 )))]
-fn close_inherited(given: &Given) {
-    close_up_to_the_limit(given);
+fn close_inherited(passed: &PassedFds) {
+    close_up_to_the_limit(passed);
 }
 
-/// Looks at one number after the other.
+/// Queries each number up to the limit on open descriptors.
 #[cfg(not(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly")))]
-fn close_up_to_the_limit(given: &Given) {
-    /// Where there are more, to ask for each would take longer than a job.
-    const ASKED: u64 = 65_536;
+fn close_up_to_the_limit(passed: &PassedFds) {
+    /// To query more than this would take longer than a job.
+    const QUERIED: u64 = 65_536;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.map_or(ASKED, |limit| limit.min(ASKED));
-    (LOWEST..i32::try_from(limit).unwrap_or(LOWEST)).for_each(|number| close_if_inherited(number, given));
+    let limit = limit.map_or(QUERIED, |limit| limit.min(QUERIED));
+    (LOWEST..i32::try_from(limit).unwrap_or(LOWEST)).for_each(|number| close_if_inherited(number, passed));
 }
 
 #[cfg(test)]
@@ -179,15 +185,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_is_the_one_that_copies_have() {
-        assert_eq!(MARKER.to_str(), Ok(crate::process::MARKER));
+    fn the_variable_is_the_one_that_copies_are_started_with() {
+        assert_eq!(ROLE_VARIABLE.to_str(), Ok(crate::process::ROLE_VARIABLE));
     }
 
     #[test]
-    fn what_the_marker_names_is_given() {
-        let given = Given::by(c"job:207,9,-,14");
-        assert!([207, 9, 14].iter().all(|number| given.holds(*number) == HAS_FORK_SERVERS));
-        assert!(![0, 3, 20, 7].iter().any(|number| given.holds(*number)));
-        assert!(!Given::by(c"warden:14").holds(14));
+    fn the_descriptors_that_a_role_lists_are_passed() {
+        let passed = PassedFds::parse(c"job:207,9,-,14");
+        assert!([207, 9, 14].iter().all(|number| passed.contains(*number) == ROLES_LIST_DESCRIPTORS));
+        assert!(![0, 3, 20, 7].iter().any(|number| passed.contains(*number)));
+        assert!(!PassedFds::parse(c"warden:14").contains(14));
     }
 }

@@ -1,5 +1,5 @@
-//! `ControlSocket`: the parent's end of the socket by which a copy of this binary is told what to do, and how such a copy is
-//! started.
+//! `ControlSocket`: the parent's end of the socket that carries commands to a copy of this binary, and reports back; and how
+//! such a copy is started.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -11,44 +11,45 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::{channel, descriptor};
+use super::{descriptor, socket};
 use crate::outcome::StandardStream;
-use crate::process::output::{ChildStdio, DefaultOutput, Relay};
+use crate::process::output::{ChildStdio, DefaultOutput, End, Relay};
 use crate::process::{Received, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, ReadStep, StreamMark};
-use crate::wire::message::Request;
+use crate::wire::message::{Request, StdioTarget};
 
-/// Says whether a process could not be made because of those that are there: there will be room once one has ended.
+/// Returns whether a process could not be started for lack of resources, which are free again once another process has exited.
 pub(crate) fn lacks_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// Starts `command` with a socket as standard input and a pipe as standard error, in a process group of its own, where a
-/// Ctrl-C at the terminal doesn't reach it before the parent has decided what to do. The frames on the socket bear this mark.
+/// Starts `command` with a socket as standard input and a pipe as standard error. The frames on the socket bear this mark.
+///
+/// It gets a process group of its own, so that a Ctrl-C at the terminal reaches the parent only, which decides what to do.
 pub(in crate::process) fn spawn(
     command: &mut Command,
     mark: StreamMark,
     default_output: DefaultOutput,
 ) -> io::Result<(Child, ControlSocket, Relay)> {
-    // What can fail comes before there is a process.
-    let (socket, copys_socket) = channel::pair()?;
+    // Everything that can fail comes before there is a process.
+    let (socket, copys_socket) = socket::pair()?;
     rustix::io::ioctl_fionbio(&socket, true)?;
     let (stderr, copys_stderr) = default_output.relay()?;
-    // One that the command opened itself could get a number that the copy's streams are put on.
+    // If `Command` opened the null device itself, that could get a number that the copy's streams are moved to.
     let null = descriptor::null()?;
     command.stdin(OwnedFd::from(copys_socket)).stdout(null).stderr(copys_stderr);
-    let child = command.process_group(0).spawn().map_err(|error| unexecuted(command, error));
-    // A `Command` keeps the descriptors that it was given, and with them the streams open.
+    let child = command.process_group(0).spawn().map_err(|error| exec_error(command, error));
+    // A `Command` keeps its descriptors, and so the streams open.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let frames = FrameReader::new(mark, frame::LIMIT);
     let outgoing = VecDeque::new();
     let owner = std::process::id();
-    Ok((child?, ControlSocket { socket: Some(socket), owner, mark, frames, outgoing, unsent: None }, stderr))
+    Ok((child?, ControlSocket { socket: Some(socket), owner, mark, frames, outgoing, send_error: None }, stderr))
 }
 
-/// Names the file, where that is what is wrong.
-fn unexecuted(command: &Command, error: io::Error) -> io::Error {
+/// Adds the file's name to an error that concerns the file.
+fn exec_error(command: &Command, error: io::Error) -> io::Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
             let file = command.get_program().display();
@@ -58,56 +59,57 @@ fn unexecuted(command: &Command, error: io::Error) -> io::Error {
     }
 }
 
-/// Frames go down and up. When it is closed the copy ends all that it has to do.
+/// The parent's end of a copy's control socket. When it is closed, the copy kills its job, sweeps and exits.
 #[derive(Debug)]
 pub(in crate::process) struct ControlSocket {
     socket: Option<UnixStream>,
-    /// The process that started the copy. A fork of it has the socket, too, and nothing to say there.
+    /// The process that started the copy. A fork of it has the socket as well, and must not use it.
     owner: u32,
-    /// What marks the frames on it.
+    /// The mark of its frames.
     mark: StreamMark,
     frames: FrameReader,
-    /// What the socket has not taken yet.
+    /// Bytes that the socket had no room for yet.
     outgoing: VecDeque<u8>,
-    unsent: Option<io::Error>,
+    send_error: Option<io::Error>,
 }
 
 impl ControlSocket {
-    /// Sends the request of a job, with its end of its stream, and of those standard streams that lead along.
+    /// Sends a job's request, with the descriptors of the job: its data socket, its standard streams and the inherited ones.
     ///
     /// # Errors
     ///
-    /// Fails, before anything is sent, if there is no null device for a stream that this process doesn't have.
-    pub(in crate::process) fn request(
+    /// Fails, before anything is sent, if a standard stream of this process is missing and the null device can't be opened.
+    pub(in crate::process) fn send_request(
         &mut self,
         request: &Request,
-        ends: &ChildStdio,
+        stdio: &ChildStdio,
         data: BorrowedFd<'_>,
     ) -> io::Result<()> {
         let request = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(self.mark, FrameKind::Request, request.len()).to_vec();
         message.extend(request);
-        let stdout = channel::along(&ends.stdout, StandardStream::Stdout)?;
-        let stderr = channel::along(&ends.stderr, StandardStream::Stderr)?;
+        let stdout = stdio_fd(&stdio.stdout, StandardStream::Stdout)?;
+        let stderr = stdio_fd(&stdio.stderr, StandardStream::Stderr)?;
         let mut descriptors = vec![data];
         descriptors.extend([&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd));
-        descriptors.extend(ends.inherited.descriptors());
-        self.say(&message, &descriptors);
+        descriptors.extend(stdio.inherited.descriptors());
+        self.send_bytes(&message, &descriptors);
         Ok(())
     }
 
-    /// Sends a word.
+    /// Sends a command without a payload.
     pub(in crate::process) fn send(&mut self, kind: FrameKind) {
-        self.say(&frame::header(self.mark, kind, 0), &[]);
+        self.send_bytes(&frame::header(self.mark, kind, 0), &[]);
     }
 
-    /// Sends bytes, now as far as the socket takes them, and the rest when it is ready. With descriptors nothing may be
-    /// waiting to be sent: to whom a request goes has read all before it.
-    fn say(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+    /// Sends bytes: now, as many as the socket has room for, and the rest when it is ready.
+    ///
+    /// With descriptors nothing may be waiting to be sent: the copy that a request goes to has read everything before it.
+    fn send_bytes(&mut self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
         let mut sent = 0;
         if let Some(socket) = self.socket.as_ref().filter(|_| !descriptors.is_empty()) {
             match send(socket, bytes, descriptors) {
-                // They go with the first byte.
+                // The descriptors travel with the first byte.
                 Ok(count) => sent = count,
                 Err(error) => return self.give_up(error),
             }
@@ -127,14 +129,15 @@ impl ControlSocket {
     }
 
     fn give_up(&mut self, error: io::Error) {
-        // Whether it has gone or just can't be told: at the end of its stream it sweeps, and reports what there is to report.
+        // The copy may have exited, or may just be out of reach. In the second case it reads the end of the stream, sweeps and
+        // reports.
         let _ = self.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Write));
         self.outgoing.clear();
-        self.unsent.get_or_insert(error);
+        self.send_error.get_or_insert(error);
     }
 
-    /// Listens for a step to what comes up.
-    pub(in crate::process) fn listen(&mut self) -> Received {
+    /// Reads once, without waiting.
+    pub(in crate::process) fn receive(&mut self) -> Received {
         self.flush();
         let Some(socket) = &mut self.socket else {
             return Received::Closed;
@@ -150,16 +153,15 @@ impl ControlSocket {
         }
     }
 
-    /// Says by the end of the stream that nothing follows: to close it says that only where no fork of this process has it
-    /// open, too.
+    /// Sends the end of the stream. Closing the socket does so only where no fork of this process has it open as well.
     pub(in crate::process) fn hang_up(&self) {
-        // That the other end has gone is as good.
+        // The copy may have exited already.
         let _ = self.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Both));
     }
 
     pub(in crate::process) fn close(&mut self) {
         if let Some(socket) = self.socket.take().filter(|_| self.owner == std::process::id()) {
-            // A fork of this process may have the socket, too, so that to drop it here would not end it.
+            // A fork of this process may have the socket open as well, so that dropping it here would not end the stream.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -168,22 +170,49 @@ impl ControlSocket {
         self.socket.is_none()
     }
 
-    /// Returns why something could not be sent, unless the other end had gone.
-    pub(in crate::process) fn unsent(&self) -> Option<&io::Error> {
-        let has_gone = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
-        self.unsent.as_ref().filter(|error| !has_gone(error))
+    /// Returns the error that a send has failed with, unless it was that the other end is closed.
+    pub(in crate::process) fn send_error(&self) -> Option<&io::Error> {
+        let is_closed = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        self.send_error.as_ref().filter(|error| !is_closed(error))
     }
 
-    /// Returns what is waited for: in `word` the next word, else no more than the end; and room for what is still to be sent.
-    pub(in crate::process) fn interest(&self, word: PollFlags) -> Option<PollFd<'_>> {
+    /// Returns the interest in `events`, in the end of the stream, and in room if something is unsent.
+    pub(in crate::process) fn interest(&self, events: PollFlags) -> Option<PollFd<'_>> {
         let room = if self.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        self.socket.as_ref().map(|socket| PollFd::new(socket, word | room))
+        self.socket.as_ref().map(|socket| PollFd::new(socket, events | room))
     }
+}
+
+/// The descriptor that a job gets for one of its standard streams.
+enum StdioFd<'a> {
+    Borrowed(BorrowedFd<'a>),
+    /// The null device: this process has no such stream.
+    Null(OwnedFd),
+}
+
+impl AsFd for StdioFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Borrowed(descriptor) => *descriptor,
+            Self::Null(null) => null.as_fd(),
+        }
+    }
+}
+
+/// Returns the descriptor to send for a standard stream, if one is to be sent: a pipe's end, or else this process's own stream.
+fn stdio_fd(end: &End, stream: StandardStream) -> io::Result<Option<StdioFd<'_>>> {
+    if !matches!(end.leads, StdioTarget::Sent(_)) {
+        return Ok(None);
+    }
+    Ok(Some(match end.writer.as_ref().map(AsFd::as_fd).or_else(|| descriptor::own(stream)) {
+        Some(descriptor) => StdioFd::Borrowed(descriptor),
+        None => StdioFd::Null(descriptor::null()?),
+    }))
 }
 
 fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
     loop {
-        match channel::send(socket.as_fd(), bytes, descriptors) {
+        match socket::send(socket.as_fd(), bytes, descriptors) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             result => return result,
         }

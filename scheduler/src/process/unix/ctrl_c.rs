@@ -1,9 +1,9 @@
-//! Ctrl-C: a thread that waits for it (SIGINT), and calls something each time that it is pressed.
+//! Ctrl-C: a thread that waits for SIGINT and calls a function for each.
 //!
-//! No other signal is handled, whatever other crates do, and a handler that is there already is called as well: both are
-//! what `signal-hook-registry` does, which Tokio's signals use, too.
+//! Handlers that other code has installed for SIGINT are still called: `signal-hook-registry` sees to that, which Tokio's signals
+//! use as well. No other signal is handled.
 
-#![expect(unsafe_code, reason = "what a signal handler may do no compiler checks")]
+#![expect(unsafe_code, reason = "the compiler doesn't check what a signal handler does")]
 
 use std::io;
 use std::iter;
@@ -16,16 +16,16 @@ use super::signals::is_ignored;
 use super::{LoopWaker, wait};
 use crate::clock::Deadline;
 
-/// What the handler and the thread share.
+/// The state that the handler and the thread share.
 struct Presses {
-    /// How many of them the thread has not seen. A fork of this process counts its own, and nobody looks at those.
+    /// The number of presses that the thread has not handled. A fork of this process has a counter of its own, and no thread.
     unseen: AtomicUsize,
     waker: LoopWaker,
 }
 
-/// Has `pressed` called in a thread of its own each time that somebody presses Ctrl-C, until the process exits.
+/// Calls `pressed` on a thread of its own each time that Ctrl-C is pressed, until the process exits.
 ///
-/// Where Ctrl-C is ignored, as a shell has it for what a script runs in the background, it stays ignored.
+/// Where SIGINT is ignored, as in a program that a shell script runs in the background, it stays ignored.
 pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
     if is_ignored(libc::SIGINT) {
         return Ok(());
@@ -59,7 +59,7 @@ impl Presses {
     }
 
     fn take(&self) -> usize {
-        // Before the count is read: a press that comes later rings once more.
+        // Before the count is read: the handler of a later press sets the waker once more.
         self.waker.reset();
         self.unseen.swap(0, Ordering::AcqRel)
     }

@@ -1,4 +1,4 @@
-//! `DataSocket`: the socket under a stream, which never blocks.
+//! `DataSocket`: the parent's end of a job's data socket, which never blocks.
 
 use std::io::{self, Read};
 use std::net::Shutdown;
@@ -9,38 +9,38 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::channel;
+use super::socket;
 
-/// The parent's end.
+/// The parent's end of a data socket.
 #[derive(Debug)]
 pub(crate) struct DataSocket(UnixStream);
 
 impl DataSocket {
-    /// Opens one, and returns it with the job's end.
+    /// Opens a socket, and returns it with the job's end.
     pub(in crate::process) fn open() -> io::Result<(Self, OwnedFd)> {
-        let (parents, jobs) = channel::pair()?;
+        let (parents, jobs) = socket::pair()?;
         rustix::io::ioctl_fionbio(&parents, true)?;
         Ok((Self(parents), jobs.into()))
     }
 
-    /// Says whether the other end is closed, if nothing has been said there.
+    /// Returns whether the other end is closed. Unread bytes count as open.
     pub(in crate::process) fn has_ended(&self) -> bool {
         let peeked = rustix::net::recv(&self.0, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         !matches!(peeked, Ok((1.., _)) | Err(Errno::WOULDBLOCK))
     }
 
-    /// Sends as much as is taken now.
+    /// Sends as much as the socket has room for.
     pub(in crate::process) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        channel::send(self.0.as_fd(), bytes, &[])
+        socket::send(self.0.as_fd(), bytes, &[])
     }
 
-    /// Sends nothing more.
+    /// Sends the end of the stream.
     pub(in crate::process) fn hang_up(&mut self) {
-        // That it has gone is as good.
+        // The job may have closed its end already.
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
-    /// Returns what must be ready before there is something to read, or also before something more can be sent.
+    /// Returns the interest in something to read, and in `outgoing`.
     pub(in crate::process) fn interest(&self, outgoing: PollFlags) -> PollFd<'_> {
         PollFd::new(&self.0, PollFlags::IN | outgoing)
     }

@@ -1,41 +1,48 @@
-//! What Linux and every other Unix do in the same way: descriptors, sockets, signals, and waiting for them with `poll`.
+//! Everything that Linux and every other Unix do alike: descriptors, sockets, signals, limits, and waiting with `poll`.
 
 mod append;
 mod at_start;
-pub(super) mod channel;
-mod collect;
+mod control_child;
 mod control_socket;
+mod copy_check;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
+mod data_child;
 mod data_socket;
 pub(super) mod descriptor;
-mod kept;
-mod lent_stdout;
+mod job_descriptors;
 pub(super) mod limits;
 mod loop_waker;
 mod own_stream;
 mod parent;
 mod pid;
 pub(super) mod poll;
+mod reap;
+mod saved_stdio;
 pub(super) mod signals;
+pub(super) mod socket;
+mod stdout_guard;
 mod wait;
 
 pub(crate) use append::{append_line, append_to};
-pub(crate) use channel::{
-    ControlChild, DataChild, Incoming, Outgoing, makes_privileged_copies, redirect, take_input, was_started_as_copy,
-};
-pub(super) use collect::{Collected, collect};
+pub(crate) use control_child::ControlChild;
 pub(crate) use control_socket::lacks_room;
 pub(super) use control_socket::{ControlSocket, spawn};
+pub(crate) use copy_check::{makes_privileged_copies, was_started_as_copy};
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
+pub(crate) use data_child::{DataChild, Incoming, Outgoing};
 pub(crate) use data_socket::DataSocket;
-pub(crate) use kept::{forget_kept, is_kept};
-pub(crate) use lent_stdout::LentStdout;
-pub(crate) use limits::limit;
+pub(crate) use descriptor::clear_of;
+pub(crate) use job_descriptors::{JobDescriptors, redirect};
 pub(crate) use loop_waker::LoopWaker;
-pub(crate) use own_stream::{OwnStream, Source, SourceWriter};
+pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
 pub(crate) use parent::{Announced, ParentWatch, Woken};
 pub(crate) use pid::ChildPid;
+pub(super) use reap::ExitedChild;
+pub(super) use reap::reap_child;
+pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
 pub(crate) use signals::{exit_class, signal_name};
+pub(crate) use stdout_guard::StdoutGuard;
 pub(crate) use wait::{Interest, wait};
+pub(super) use wait::{PollWorker, output_interest};

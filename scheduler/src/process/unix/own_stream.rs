@@ -1,8 +1,8 @@
-//! `OwnStream`: this process's standard output or standard error, which is written to without waiting; and `Source`, the end
-//! of a pipe from which comes what is to be written there.
+//! `OwnStream`: this process's standard output or standard error, written to without blocking; and `OutputReader`, the parent's
+//! end of a pipe that a job writes to.
 //!
-//! A terminal or a pipe is opened once more, without blocking, and a socket is written to without waiting. What can't be
-//! opened again (a standard stream of a container may belong to another user) gets small pieces while it has room.
+//! A terminal or a pipe is opened once more, with `O_NONBLOCK`, and a socket is sent to with `MSG_DONTWAIT`. Where it can't be
+//! opened again (a container's standard stream may belong to another user), small pieces are written while `poll` reports room.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -12,34 +12,35 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
-use super::channel::NO_SIGNAL;
 use super::descriptor::{above_standard, own};
+use super::socket::NO_SIGNAL;
 use crate::outcome::StandardStream;
 
-/// How much a pipe takes without blocking if it is ready for anything (`PIPE_BUF`).
+/// The size that a pipe which `poll` reports as ready takes without blocking (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
+/// One of this process's standard streams, written to without blocking.
 #[derive(Debug)]
 pub(crate) struct OwnStream {
     stream: StandardStream,
-    way: Way,
+    method: WriteMethod,
 }
 
 #[derive(Debug)]
-enum Way {
-    /// Opened once more, so that only this description doesn't block.
+enum WriteMethod {
+    /// To a second open file description, which alone is nonblocking.
     Reopened(File),
     Socket,
-    /// A plain file, or what can't be opened again.
+    /// To the stream itself: a plain file, or one that can't be opened again.
     Direct,
 }
 
 impl OwnStream {
     pub(in crate::process) fn open(stream: StandardStream) -> Self {
         let kind = own(stream).and_then(|own| rustix::fs::fstat(own).ok());
-        let way = match kind.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
-            Some(FileType::Socket) => Way::Socket,
-            // Elsewhere to open it again is to have the same description.
+        let method = match kind.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+            Some(FileType::Socket) => WriteMethod::Socket,
+            // On other systems opening it again returns the same description.
             Some(FileType::Fifo | FileType::CharacterDevice) if cfg!(target_os = "linux") => {
                 let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
                 let path = match stream {
@@ -48,20 +49,20 @@ impl OwnStream {
                 };
                 let reopened = rustix::fs::open(path, flags, Mode::empty());
                 let reopened = reopened.ok().and_then(|file: OwnedFd| above_standard(file).ok());
-                reopened.map_or(Way::Direct, |file| Way::Reopened(file.into()))
+                reopened.map_or(WriteMethod::Direct, |file| WriteMethod::Reopened(file.into()))
             }
-            _ => Way::Direct,
+            _ => WriteMethod::Direct,
         };
-        Self { stream, way }
+        Self { stream, method }
     }
 
     pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The application may have closed it, and its number may belong to something else since.
+        // The application may have closed it, and its number may be another file by now.
         let own = || own(self.stream).ok_or(io::ErrorKind::BrokenPipe);
-        match &mut self.way {
-            Way::Reopened(file) => file.write(bytes),
-            Way::Socket => Ok(rustix::net::send(own()?, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
-            Way::Direct => {
+        match &mut self.method {
+            WriteMethod::Reopened(file) => file.write(bytes),
+            WriteMethod::Socket => Ok(rustix::net::send(own()?, bytes, NO_SIGNAL | SendFlags::DONTWAIT)?),
+            WriteMethod::Direct => {
                 let own = own()?;
                 let mut room = [PollFd::new(&own, PollFlags::OUT)];
                 match rustix::event::poll(&mut room, Some(&Timespec::default()))? {
@@ -72,16 +73,16 @@ impl OwnStream {
         }
     }
 
-    /// What was written is where it goes.
-    #[expect(clippy::unused_self, reason = "elsewhere a thread may still be writing")]
+    /// Returns whether everything is written, which `write` has done already.
+    #[expect(clippy::unused_self, reason = "on Windows a thread may still be writing")]
     pub(in crate::process) fn is_through(&self) -> bool {
         true
     }
 
     pub(in crate::process) fn interest(&self) -> PollFd<'_> {
-        let sink = match &self.way {
-            Way::Reopened(file) => file.as_fd(),
-            Way::Socket | Way::Direct => descriptor(self.stream),
+        let sink = match &self.method {
+            WriteMethod::Reopened(file) => file.as_fd(),
+            WriteMethod::Socket | WriteMethod::Direct => descriptor(self.stream),
         };
         PollFd::from_borrowed_fd(sink, PollFlags::OUT)
     }
@@ -94,19 +95,19 @@ fn descriptor(stream: StandardStream) -> BorrowedFd<'static> {
     }
 }
 
-/// The parent's end of a pipe, which doesn't block.
+/// The parent's end of a pipe that a job writes to. It doesn't block.
 #[derive(Debug)]
-pub(crate) struct Source(PipeReader);
+pub(crate) struct OutputReader(PipeReader);
 
-/// The job's end.
-pub(crate) type SourceWriter = PipeWriter;
+/// The job's end of such a pipe.
+pub(crate) type OutputWriter = PipeWriter;
 
-impl Source {
-    pub(in crate::process) fn open() -> io::Result<(Self, SourceWriter)> {
-        let (source, writer) = io::pipe()?;
-        let (source, writer) = (above_standard(source)?, above_standard(writer)?);
-        rustix::io::ioctl_fionbio(&source, true)?;
-        Ok((Self(source), writer))
+impl OutputReader {
+    pub(in crate::process) fn open() -> io::Result<(Self, OutputWriter)> {
+        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = (above_standard(reader)?, above_standard(writer)?);
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        Ok((Self(reader), writer))
     }
 
     pub(in crate::process) fn interest(&self) -> PollFd<'_> {
@@ -114,7 +115,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for OutputReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }

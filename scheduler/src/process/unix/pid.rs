@@ -1,13 +1,13 @@
-//! `ChildPid`: the id of a process that may be signalled.
+//! `ChildPid`: the id of a process that may be signaled.
 
 use std::fmt;
 use std::io;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// The id of another process, which is never one of the numbers that mean something else to `kill`.
+/// The id of another process, never one of the numbers with a special meaning to `kill`.
 ///
-/// A failed fork answers -1, and `kill(-1, …)` hits every process of the user; 0 is one's own group, and 1 is `init`.
+/// A failed fork returns -1, and `kill(-1, …)` signals every process of the user; 0 is the caller's own group, and 1 is `init`.
 /// None of them can be a `ChildPid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ChildPid(Pid);
@@ -24,9 +24,9 @@ impl ChildPid {
         self.0.as_raw_nonzero().get()
     }
 
-    /// Sends the signal that can't be refused.
+    /// Sends SIGKILL.
     ///
-    /// Call it only for a child of this process that it has not reaped yet: until then the number belongs to it.
+    /// Call it only for a child of this process that has not been reaped yet: until then the number belongs to the child.
     pub(crate) fn kill(self) -> io::Result<()> {
         Ok(kill_process(self.0, Signal::KILL)?)
     }
@@ -38,15 +38,13 @@ impl ChildPid {
 
     /// Sends this signal to the process group of that number.
     ///
-    /// Call it only while a child of this process is in that group which was not collected yet: until then the number
-    /// belongs to the group.
+    /// Call it only while a child of this process that has not been reaped yet is in the group: until then the number belongs
+    /// to the group.
     pub(in crate::process) fn send_to_group(self, signal: Signal) -> io::Result<()> {
         Ok(kill_process_group(self.0, signal)?)
     }
 
-    /// Sends the signal that asks a process to end to every process of the group that this one leads.
-    ///
-    /// As long as it isn't reaped, the group's number belongs to it, too.
+    /// Sends SIGTERM to every process of the group that this process leads, under the condition of [`kill`](Self::kill).
     pub(crate) fn terminate_group(self) -> io::Result<()> {
         Ok(kill_process_group(self.0, Signal::TERM)?)
     }
@@ -63,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_means_more_than_one_process_is_no_child() {
+    fn a_number_with_a_special_meaning_is_no_child() {
         for raw in [i32::MIN, -2, -1, 0, 1] {
             assert_eq!(ChildPid::new(raw), None, "{raw}");
         }

@@ -1,4 +1,4 @@
-//! Waiting until a descriptor is ready or a deadline has passed.
+//! `poll`: waits until a descriptor is ready or a deadline has passed.
 
 use std::io;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use rustix::io::Errno;
 
 use crate::clock::Deadline;
 
-/// How long to wait where the kernel can't tell when something is ready.
-const GLANCE: Duration = Duration::from_millis(2);
+/// The polling interval where the kernel doesn't report that something is ready.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Returns once a descriptor is ready or the deadline has passed; a signal in between does not count.
+/// Returns once a descriptor is ready or the deadline has passed. Signals do not interrupt it.
 pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {
     loop {
         let timeout = deadline.remaining().map(timespec);
@@ -22,15 +22,15 @@ pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()>
     }
 }
 
-/// Returns after a moment: where [`poll`] fails, for want of memory say, whoever must not give up looks by itself.
+/// Sleeps for one polling interval: the fallback where [`poll`] fails, for lack of memory for instance.
 pub(crate) fn pause() {
-    // One that is cut short does no harm.
-    let _ = rustix::thread::nanosleep(&timespec(GLANCE));
+    // A signal may cut it short, which does no harm.
+    let _ = rustix::thread::nanosleep(&timespec(RECHECK_INTERVAL));
 }
 
-/// Returns the moment at which to look again.
-pub(crate) fn glance() -> Deadline {
-    Deadline::after(GLANCE)
+/// Returns when to check again what the kernel doesn't report.
+pub(crate) fn next_recheck() -> Deadline {
+    Deadline::after(RECHECK_INTERVAL)
 }
 
 fn timespec(duration: Duration) -> Timespec {

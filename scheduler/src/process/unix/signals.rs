@@ -1,6 +1,6 @@
-//! What a copy of this binary does with the signals that it inherits, and what signals are called.
+//! Signals: the dispositions and the mask that a copy inherits, and what a signal says about the cause of an exit.
 
-#![expect(unsafe_code, reason = "signal dispositions and masks have no safe API")]
+#![expect(unsafe_code, reason = "rustix has no stable API for signal dispositions and masks")]
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -10,33 +10,33 @@ use libc::c_int;
 use crate::outcome::Exit;
 use crate::process::ExitClass;
 
-/// The standard library's own: its stack-overflow handler, which it doesn't install where these signals are ignored
-/// already, and the SIGPIPE that Rust programs ignore.
-const KEPT: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
+/// The signals that the standard library has set: its stack-overflow handler's two, which it doesn't install where they are
+/// ignored already, and SIGPIPE, which Rust programs ignore.
+const SET_BY_STD: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
 
-/// Undoes what was inherited: signals that the application ignores stay ignored through an `exec`, and with SIGCHLD
-/// ignored no exit status could be collected.
+/// Restores the default dispositions: the signals that the application ignores stay ignored through an `exec`, and with SIGCHLD
+/// ignored the kernel would discard exit statuses.
 pub(in crate::process) fn reset_inherited() {
     for signal in 1..=last() {
-        if !KEPT.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
-            // SIGKILL, SIGSTOP and those that the C library keeps to itself refuse, and have their default anyway.
+        if !SET_BY_STD.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
+            // This fails for SIGKILL, SIGSTOP and the C library's own signals, which have their default anyway.
             set(signal, libc::SIG_DFL);
         }
     }
 }
 
-/// Lets every signal through: what the application blocks stays blocked through an `exec`, and with SIGCHLD blocked the
-/// bell would never ring.
+/// Unblocks all signals: those that the application blocks stay blocked through an `exec`, and with SIGCHLD blocked the warden's
+/// handler would never run.
 pub(in crate::process) fn unblock() {
     let mut none = MaybeUninit::uninit();
-    // SAFETY: `sigemptyset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
+    // SAFETY: `sigemptyset` initializes the set that `pthread_sigmask` then reads; the old mask is not requested.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
     }
 }
 
-/// Calls `action` while the calling thread doesn't receive this signal.
+/// Calls `action` while this signal is blocked in the calling thread.
 pub(super) fn without<T>(signal: c_int, action: impl FnOnce() -> T) -> T {
     let (mut one, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
     // SAFETY: `sigemptyset` initializes the set that the other calls then use.
@@ -53,20 +53,20 @@ pub(super) fn without<T>(signal: c_int, action: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Returns the highest number of a signal.
+/// Returns the highest signal number.
 #[cfg(target_os = "linux")]
 fn last() -> c_int {
     libc::SIGRTMAX()
 }
 
-/// Returns the highest number of a signal, of those that every Unix has.
+/// Returns the highest number of the signals that every Unix has.
 #[cfg(not(target_os = "linux"))]
 fn last() -> c_int {
     31
 }
 
 pub(in crate::process) fn set(signal: c_int, disposition: libc::sighandler_t) {
-    // SAFETY: The disposition is one of the two constants, so that no code of ours runs in a handler.
+    // SAFETY: The disposition is one of the two constants, so no handler is installed.
     unsafe { libc::signal(signal, disposition) };
 }
 
@@ -80,7 +80,7 @@ pub(super) fn is_ignored(signal: c_int) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Says what the way in which a process ended tells of the cause.
+/// Returns what an exit says about its cause.
 pub(crate) fn exit_class(exit: Exit) -> ExitClass {
     match exit {
         Exit::Signal { number: libc::SIGKILL, .. } => ExitClass::Killed,

@@ -1,4 +1,4 @@
-//! Waiting for any of several wardens and their jobs.
+//! `wait`: waits for any of several workers and their jobs. `Interest`: the part of one worker and its job that is waited for.
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -6,55 +6,72 @@ use super::loop_waker::LoopWaker;
 use super::poll;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
-use crate::process::{Ready, Stream, Worker};
+use crate::process::{Ready, Stream};
 
-/// What is waited for, of one warden and its job.
+/// What to wait for, of one worker and its job.
 #[derive(Debug)]
 pub(crate) struct Interest<'a> {
-    word: [Option<PollFd<'a>>; 2],
+    report: [Option<PollFd<'a>>; 2],
     data: Option<PollFd<'a>>,
     output: [Option<PollFd<'a>>; 3],
     exit: Option<PollFd<'a>>,
-    /// What the kernel does not signal, so that it must be polled for.
+    /// Readiness that no descriptor signals, so that it must be polled for.
     unsignaled: Ready,
 }
 
+/// The descriptors of a platform's worker.
+pub(crate) trait PollWorker {
+    /// Returns those to wait on for a report: for `events` on the control socket, and for room if something is unsent.
+    fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2];
+
+    /// Returns the one to wait on before more of its standard error can be passed on.
+    fn stderr_interest(&self) -> Option<PollFd<'_>>;
+
+    /// Returns the one that becomes readable when the process has exited.
+    fn exit_interest(&self) -> Option<PollFd<'_>>;
+
+    /// Returns the readiness that no descriptor signals, so that it must be polled for.
+    fn unsignaled(&self) -> Ready;
+}
+
 impl<'a> Interest<'a> {
-    /// The word of a warden: it has no job, or one of which nothing counts any more but its end.
-    pub(crate) fn report(worker: &'a Worker) -> Self {
+    /// Returns the interest in a worker's next report: it has no job, or one of which only the exit matters.
+    pub(crate) fn report(worker: &'a impl PollWorker) -> Self {
         Self {
-            word: worker.word_interests(PollFlags::IN),
-            output: [output_interest(worker.stderr_awaited()), None, None],
+            report: worker.report_interests(PollFlags::IN),
+            output: [worker.stderr_interest(), None, None],
             ..Self::exit(worker)
         }
     }
 
-    /// A job that is coming up. Its warden's greeting can wait: of that one it counts only that it is there.
-    pub(crate) fn starting(worker: &'a Worker, stream: &'a Stream) -> Self {
-        let word = worker.word_interests(PollFlags::empty());
-        Self { word, ..Self::running(worker, stream) }
+    /// Returns the interest in a job that is starting. Its worker's `Hello` doesn't wake the loop: only the job's own message
+    /// counts.
+    pub(crate) fn starting(worker: &'a impl PollWorker, stream: &'a Stream) -> Self {
+        let report = worker.report_interests(PollFlags::empty());
+        Self { report, ..Self::running(worker, stream) }
     }
 
-    /// A job that runs.
-    pub(crate) fn running(worker: &'a Worker, stream: &'a Stream) -> Self {
+    /// Returns the interest in a job that runs.
+    pub(crate) fn running(worker: &'a impl PollWorker, stream: &'a Stream) -> Self {
         Self { data: data_interest(stream), ..Self::report(worker) }
     }
 
-    /// And what the job writes.
+    /// Adds the interest in the job's output.
     pub(crate) fn and_output(self, written: &'a Output) -> Self {
         let [stderr, ..] = self.output;
         let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
         Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }
     }
 
-    /// The end of a warden.
-    pub(crate) fn exit(worker: &'a Worker) -> Self {
-        let exit = worker.exit_interest();
-        Self { word: [None, None], data: None, output: [None, None, None], exit, unsignaled: worker.unsignaled() }
+    /// Returns the interest in a worker's exit.
+    pub(crate) fn exit(worker: &'a impl PollWorker) -> Self {
+        let (exit, unsignaled) = (worker.exit_interest(), worker.unsignaled());
+        Self { report: [None, None], data: None, output: [None, None, None], exit, unsignaled }
     }
 }
 
-fn output_interest(awaited: Awaited<'_>) -> Option<PollFd<'_>> {
+/// Returns what must be ready before a relay can continue.
+pub(in crate::process) fn output_interest(awaited: Awaited<'_>) -> Option<PollFd<'_>> {
     match awaited {
         Awaited::Text(source) => Some(source.interest()),
         Awaited::Room(stream) => Some(stream.interest()),
@@ -67,10 +84,10 @@ fn data_interest(stream: &Stream) -> Option<PollFd<'_>> {
     stream.link().map(|link| link.interest(outgoing))
 }
 
-/// Returns once something is ready, the doorbell rings or the deadline has passed: what is ready, in the order of the
+/// Waits until something is ready, the waker is set or the deadline has passed. Returns what is ready, in the order of the
 /// interests.
 ///
-/// Where the kernel can't tell, everything may be: nothing of it blocks, and the jobs must not be given up for it.
+/// If `poll` fails, everything is reported as ready after a pause: reading never blocks, and the jobs must not be given up.
 pub(crate) fn wait<'a>(
     interests: impl Iterator<Item = Interest<'a>>,
     waker: Option<&LoopWaker>,
@@ -79,23 +96,23 @@ pub(crate) fn wait<'a>(
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interest<'a>| {
         let [stderr, jobs_stdout, jobs_stderr] = &interests.output;
-        let [word, last_word] = &interests.word;
-        [word, last_word, &interests.data, stderr, jobs_stdout, jobs_stderr, &interests.exit].map(Clone::clone)
+        let [report, last_report] = &interests.report;
+        [report, last_report, &interests.data, stderr, jobs_stdout, jobs_stderr, &interests.exit].map(Clone::clone)
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(waker.map(LoopWaker::interest));
     let must_poll = interests.iter().any(|interests| interests.unsignaled != Ready::default());
-    let until = if must_poll { deadline.earlier(poll::glance()) } else { deadline };
-    let untold = poll::poll(&mut fds, until).is_err();
-    if untold {
+    let until = if must_poll { deadline.earlier(poll::next_recheck()) } else { deadline };
+    let failed = poll::poll(&mut fds, until).is_err();
+    if failed {
         poll::pause();
     }
     let mut polled = fds.iter();
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
-        interest.is_some() && polled.next().is_some_and(|fd| untold || !fd.revents().is_empty())
+        interest.is_some() && polled.next().is_some_and(|fd| failed || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interest { word, data, output, exit, unsignaled }| Ready {
-        control: word.iter().filter(|word| is_ready(word)).count() > 0 || unsignaled.control,
+    let ready = interests.iter().map(|Interest { report, data, output, exit, unsignaled }| Ready {
+        control: report.iter().filter(|report| is_ready(report)).count() > 0 || unsignaled.control,
         data: is_ready(data),
         output: output.iter().filter(|stream| is_ready(stream)).count() > 0,
         exited: is_ready(exit) || unsignaled.exited,

@@ -15,7 +15,7 @@ use crate::options::Limits;
 
 /// Returns an error message if these limits include one that Windows doesn't enforce.
 pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
-    let unknown = |what: &str| Err(format!("a limit on {what} is not held by this system; leave it out"));
+    let unknown = |what: &str| Err(format!("a limit on {what} is not enforced by this system; leave it out"));
     match limits {
         Limits { open_files: Some(_), .. } => unknown("open files"),
         Limits { file_size: Some(_), .. } => unknown("the size of files"),
@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(basic.PriorityClass, BELOW_NORMAL_PRIORITY_CLASS);
         assert_eq!(limit(&limits), Ok(()));
         let unknown = limit(&Limits { open_files: Some(9), ..limits });
-        assert_eq!(unknown, Err("a limit on open files is not held by this system; leave it out".to_owned()));
+        assert_eq!(unknown, Err("a limit on open files is not enforced by this system; leave it out".to_owned()));
     }
 }

@@ -77,10 +77,10 @@ impl OwnStream {
 
 /// Guards standard output while a job uses it. It does nothing on Windows: a job's changes to a console stay.
 #[derive(Debug)]
-pub(crate) struct LentStdout(());
+pub(crate) struct StdoutGuard(());
 
-impl LentStdout {
-    pub(in crate::process) fn lend() -> Self {
+impl StdoutGuard {
+    pub(in crate::process) fn acquire() -> Self {
         Self(())
     }
 }

@@ -1,4 +1,4 @@
-//! Pipes of which the parent's end never blocks: `Source`, `DataSocket`, and the two directions that these are made of.
+//! Pipes of which the parent's end never blocks: `OutputReader`, `DataSocket`, and the two directions that these are made of.
 
 #![expect(unsafe_code, reason = "named pipes, the only kind with asynchronous operations, have no safe API")]
 
@@ -27,7 +27,7 @@ const CAPACITY: u32 = 64 * 1024;
 
 /// The parent's end of a pipe from a job.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct OutputReader {
     pipe: OwnedHandle,
     overlapped_io: OverlappedIo,
     /// The part of the buffer that `read` has not returned yet.
@@ -36,10 +36,10 @@ pub(crate) struct Source {
 }
 
 /// The job's end of such a pipe.
-pub(crate) type SourceWriter = File;
+pub(crate) type OutputWriter = File;
 
-impl Source {
-    pub(in crate::process) fn open() -> io::Result<(Self, SourceWriter)> {
+impl OutputReader {
+    pub(in crate::process) fn open() -> io::Result<(Self, OutputWriter)> {
         let (pipe, writer) = pair(Direction::In)?;
         Ok((Self { pipe, overlapped_io: OverlappedIo::new(), unread: 0..0, has_ended: false }, writer))
     }
@@ -71,7 +71,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for OutputReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.unread.is_empty() && !self.has_ended {
             match self.step() {
@@ -91,7 +91,7 @@ impl Read for Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for OutputReader {
     fn drop(&mut self) {
         self.overlapped_io.cancel(self.pipe.as_handle());
     }
@@ -131,14 +131,14 @@ impl Drop for WritePipe {
 /// The parent's ends of the two pipes to and from a job.
 #[derive(Debug)]
 pub(crate) struct DataSocket {
-    source: Source,
+    source: OutputReader,
     sink: Option<WritePipe>,
 }
 
 impl DataSocket {
     /// Opens the pipes, and returns the job's ends as well: the one to read from, and the one to write to.
     pub(super) fn open() -> io::Result<(Self, [File; 2])> {
-        let (source, jobs_sink) = Source::open()?;
+        let (source, jobs_sink) = OutputReader::open()?;
         let (sink, jobs_source) = WritePipe::open()?;
         Ok((Self { source, sink: Some(sink) }, [jobs_source, jobs_sink]))
     }
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use crate::clock::Deadline;
 
-    fn read_to_end(source: &mut Source) -> Vec<u8> {
+    fn read_to_end(source: &mut OutputReader) -> Vec<u8> {
         let deadline = Deadline::after(Duration::from_secs(60));
         let (mut all, mut chunk) = (Vec::new(), vec![0; 100_000]);
         loop {
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn everything_written_is_read_until_the_end_of_the_stream() {
-        let (mut source, mut writer) = Source::open().expect("a pipe");
+        let (mut source, mut writer) = OutputReader::open().expect("a pipe");
         assert_eq!(source.read(&mut [0; 9]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
         let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let theirs = bytes.clone();

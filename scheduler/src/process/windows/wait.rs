@@ -10,7 +10,7 @@ use crate::process::output::{Awaited, Output};
 use crate::process::{Ready, Stream, Worker};
 
 /// The interval at which to check what causes no event.
-const GLANCE: Duration = Duration::from_millis(2);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What to wait for of one job.
 #[derive(Debug)]
@@ -89,8 +89,11 @@ pub(crate) fn wait<'a>(
         if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
-        let glance = interests.iter().any(|interests| interests.worker.must_be_glanced_at());
-        iocp::wait_for_change(seen, if glance { deadline.earlier(Deadline::after(GLANCE)) } else { deadline });
+        let glance = interests.iter().any(|interests| interests.worker.needs_recheck());
+        iocp::wait_for_change(
+            seen,
+            if glance { deadline.earlier(Deadline::after(RECHECK_INTERVAL)) } else { deadline },
+        );
     }
 }
 

@@ -25,7 +25,7 @@ use super::wait::{Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy};
 use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
-use crate::process::{MARKER, RUN_MARKER, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::{ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, StdioTarget};
@@ -96,7 +96,7 @@ impl Worker {
         let jobs_stderr = inheritable(jobs_stderr.as_handle())?;
         let (source, sink) = (inheritable(jobs_source.as_handle())?, inheritable(jobs_sink.as_handle())?);
         let handles = PipeHandles::of([&source, &sink]);
-        command.env(MARKER, handles.to_marker()).env(RUN_MARKER, run_marker.value());
+        command.env(ROLE_VARIABLE, handles.to_marker()).env(RUN_VARIABLE, run_marker.value());
         let others = [source.as_handle(), sink.as_handle()];
         let standard = [null_in.as_handle(), null_out.as_handle(), jobs_stderr.as_handle()];
         let inherited = InheritedHandles { standard, others };
@@ -222,7 +222,7 @@ impl Worker {
     }
 
     /// Returns whether to check at intervals: the exit of the last descendant causes no event.
-    pub(super) fn must_be_glanced_at(&self) -> bool {
+    pub(super) fn needs_recheck(&self) -> bool {
         matches!(self.phase, ExitPhase::Sweeping { .. })
     }
 

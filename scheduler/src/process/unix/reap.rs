@@ -1,4 +1,4 @@
-//! Collecting a process that has ended: how it ended, and what it used.
+//! `reap_child`: reaps a child that has exited, and returns its exit status and its usage.
 
 use std::io;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use super::pid::ChildPid;
 use crate::outcome::{Exit, Usage};
 
-/// A process that has ended, and is gone now.
+/// A child that has exited and is reaped.
 #[derive(Debug)]
-pub(in crate::process) struct Collected {
+pub(in crate::process) struct ExitedChild {
     pub(in crate::process) pid: ChildPid,
     pub(in crate::process) exit: Exit,
     pub(in crate::process) usage: Usage,
 }
 
-/// In which unit the kernel counts memory, in bytes.
+/// The unit of `ru_maxrss`, in bytes.
 const MEMORY_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
 
-/// Collects this child, or any, if it has ended, without waiting.
+/// Reaps this child, or any, if it has exited. Doesn't wait.
 ///
-/// A child that asked to be traced by its parent stops at every signal, and `wait4` returns that stop, too. It is no end:
-/// the child gets its signal and runs on.
-pub(in crate::process) fn collect(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<Collected>> {
+/// A child that asked to be traced by its parent (`PTRACE_TRACEME`) stops at every signal, and `wait4` returns the stop as well.
+/// That is no exit: the child is detached, its signal is delivered, and it runs on.
+pub(in crate::process) fn reap_child(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<ExitedChild>> {
     loop {
         let Some((pid, status, usage)) = wait4(child, options)? else {
             return Ok(None);
@@ -29,13 +29,13 @@ pub(in crate::process) fn collect(child: Option<ChildPid>, options: libc::c_int)
         if libc::WIFSTOPPED(status) {
             pass_on_stop(pid, libc::WSTOPSIG(status));
         } else if !libc::WIFCONTINUED(status) {
-            return Ok(Some(collected(pid, status, &usage)));
+            return Ok(Some(exited_child(pid, status, &usage)));
         }
     }
 }
 
 /// Returns the next change of state that the kernel reports, without waiting.
-#[expect(unsafe_code, reason = "`wait4`, which reports what a child used, has no safe API")]
+#[expect(unsafe_code, reason = "rustix has no `wait4`, which returns a child's usage")]
 fn wait4(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<(ChildPid, libc::c_int, libc::rusage)>> {
     let which = child.map_or(-1, ChildPid::get);
     let mut status = 0;
@@ -44,7 +44,7 @@ fn wait4(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<(Ch
     let raw = loop {
         // SAFETY: Both pointers are to variables of ours that the call may write.
         let raw = unsafe { libc::wait4(which, &raw mut status, libc::WNOHANG | options, &raw mut usage) };
-        // Taken for an error, it would cost the job its life.
+        // Returned as an error, an interruption would get the job killed.
         if raw != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break raw;
         }
@@ -58,32 +58,32 @@ fn wait4(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<(Ch
 
 /// Stops tracing a child that stopped at this signal, and delivers the signal to it.
 ///
-/// Detached, the child behaves as if it had never asked: later signals don't stop it, and a stop signal stops it in the
-/// ordinary way. Only the thread that made the child can do this. Where the child is another thread's, an orphan in a test
-/// binary, it stays stopped until it is killed.
+/// After that, later signals don't make it stop, and a stop signal stops it in the ordinary way, as if it had never asked to be
+/// traced. Only the thread that forked the child can do this. A child of another thread, an orphan in a test binary, stays
+/// stopped until it is killed.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "`ptrace` has no safe API")]
+#[expect(unsafe_code, reason = "rustix has no `ptrace`")]
 fn pass_on_stop(child: ChildPid, signal: libc::c_int) {
     let nothing = std::ptr::null_mut::<libc::c_void>();
-    // SAFETY: All-zero is a valid `siginfo_t`, and the call writes no more than one.
+    // SAFETY: All-zero is a valid `siginfo_t`, and the call writes at most one.
     let sender = unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         libc::ptrace(libc::PTRACE_GETSIGINFO, child.get(), nothing, &raw mut info);
         info.si_code
     };
-    // The kernel makes a traced process stop after it has executed a program, with a signal that looks as if it came from
-    // another process. A breakpoint, or `raise`, has another code.
+    // After a traced process has executed a program, the kernel stops it with a SIGTRAP that looks as if another process had
+    // sent it. A breakpoint and `raise` have other codes.
     let is_by_exec = signal == libc::SIGTRAP && sender == libc::SI_USER;
     let delivered = if is_by_exec { 0 } else { usize::try_from(signal).unwrap_or_default() };
     // SAFETY: The call reads and writes no memory of this process. It fails if the child is not stopped any more.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, child.get(), nothing, delivered) };
 }
 
-/// Elsewhere than on Linux a traced job stays stopped until its timeout.
+/// On other systems a traced job stays stopped until its timeout.
 #[cfg(not(target_os = "linux"))]
 fn pass_on_stop(_: ChildPid, _: libc::c_int) {}
 
-fn collected(pid: ChildPid, status: libc::c_int, usage: &libc::rusage) -> Collected {
+fn exited_child(pid: ChildPid, status: libc::c_int, usage: &libc::rusage) -> ExitedChild {
     let exit = if libc::WIFSIGNALED(status) {
         Exit::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
     } else {
@@ -94,7 +94,7 @@ fn collected(pid: ChildPid, status: libc::c_int, usage: &libc::rusage) -> Collec
         system: duration(usage.ru_stime),
         peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or_default() * MEMORY_UNIT,
     };
-    Collected { pid, exit, usage }
+    ExitedChild { pid, exit, usage }
 }
 
 fn duration(time: libc::timeval) -> Duration {

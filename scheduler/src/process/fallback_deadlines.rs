@@ -1,27 +1,27 @@
-//! `Fallback`: the deadlines that a job's process, or its warden, keeps by itself, a little later than the parent's.
+//! `Fallback`: the deadlines that a job's warden, or its own process, enforces a little later than the parent.
 //!
-//! The parent may be stopped (Ctrl-Z, a debugger, a frozen container), and enforces nothing meanwhile.
+//! The parent may be stopped (Ctrl-Z, a debugger, a frozen container), and enforces nothing then.
 
 use std::time::Duration;
 
 use crate::wire::message::Request;
 
-/// How much later than the parent a job is killed that has overrun: longer than it takes a busy parent to do so.
+/// The delay after the parent's deadline: longer than a busy parent takes to kill the job.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// How long a process may take to exit once its outcome is on its way.
-const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+/// The time that a process may take to exit after its outcome was sent.
+const EXIT_LIMIT: Duration = Duration::from_secs(2);
 
-/// How far a job has come.
+/// A point that a job has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Milestone {
     /// Its function is called.
     Called,
     /// Its function has returned, or has panicked.
     Returned,
-    /// What it returned is encoded, and is being sent.
+    /// The returned value is encoded, and is being sent.
     Encoded,
-    /// The parent has all that it needs, or will have once it reads it.
+    /// The outcome is sent completely.
     Delivered,
 }
 
@@ -29,16 +29,16 @@ pub(crate) enum Milestone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Now,
-    /// After that time, unless it has reached another milestone by then.
+    /// After this time, unless it reaches another milestone first.
     In(Duration),
-    /// Not before it has reached another milestone.
+    /// Not before it reaches another milestone.
     Never,
 }
 
-/// How long the steps of a job may take.
+/// The time limits of a job's steps, with the delay included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fallback {
-    /// The function, its grace period included.
+    /// The limit of the function, with its grace period.
     function: Option<Duration>,
     delivery: Option<Duration>,
 }
@@ -49,16 +49,16 @@ impl Fallback {
         Self { function, delivery: request.delivery.checked_add(MARGIN) }
     }
 
-    /// Returns when a job must be killed that reached its last milestone that long ago, or none so far.
+    /// Returns when a job must be killed that reached this milestone last, this long ago, or none yet.
     pub(crate) fn due(&self, reached: Option<(Milestone, Duration)>) -> Due {
         let (limit, ago) = match reached {
-            // It is called later than now, so that nothing is due before.
+            // The function will be called after now, so nothing can be due earlier.
             None => return self.function.map_or(Due::Never, Due::In),
             Some((Milestone::Called, ago)) => (self.function, ago),
             Some((Milestone::Returned, ago)) => (self.delivery, ago),
-            // It may wait for the parent to read. A value that came in time must not be lost for that.
+            // The job may be waiting for the parent to read. A value that was returned in time must not be lost for that.
             Some((Milestone::Encoded, _)) => return Due::Never,
-            Some((Milestone::Delivered, ago)) => (Some(LEAVE_LIMIT + MARGIN), ago),
+            Some((Milestone::Delivered, ago)) => (Some(EXIT_LIMIT + MARGIN), ago),
         };
         match limit.map(|limit| limit.saturating_sub(ago)) {
             None => Due::Never,
@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_killed_a_little_after_the_limit_of_what_it_is_doing() {
+    fn a_job_is_killed_a_little_after_the_limit_of_its_step() {
         let s = Duration::from_secs;
         let fallback = Fallback { function: Some(s(3)), delivery: Some(s(30)) };
-        let leave = LEAVE_LIMIT + MARGIN;
+        let exit = EXIT_LIMIT + MARGIN;
         for (reached, due) in [
             (None, Due::In(s(3))),
             (Some((Milestone::Called, s(1))), Due::In(s(2))),
@@ -85,15 +85,15 @@ mod tests {
             (Some((Milestone::Returned, s(10))), Due::In(s(20))),
             (Some((Milestone::Returned, s(30))), Due::Now),
             (Some((Milestone::Encoded, s(99))), Due::Never),
-            (Some((Milestone::Delivered, Duration::ZERO)), Due::In(leave)),
-            (Some((Milestone::Delivered, leave)), Due::Now),
+            (Some((Milestone::Delivered, Duration::ZERO)), Due::In(exit)),
+            (Some((Milestone::Delivered, exit)), Due::Now),
         ] {
             assert_eq!(fallback.due(reached), due, "{reached:?}");
         }
     }
 
     #[test]
-    fn without_a_limit_a_function_may_take_for_ever() {
+    fn a_function_without_a_limit_may_run_forever() {
         let fallback = Fallback { function: None, delivery: None };
         for reached in [None, Some((Milestone::Called, Duration::MAX)), Some((Milestone::Returned, Duration::MAX))] {
             assert_eq!(fallback.due(reached), Due::Never, "{reached:?}");

@@ -1,0 +1,199 @@
+//! `Milestones`: the times at which a job reached its milestones, which its warden can read.
+//!
+//! The warden enforces deadlines of its own, as the parent may be stopped, and the function's time begins in the job's process.
+//! A message from there would wake the warden in each run, and nearly always for nothing. So the times are in a page that both
+//! have mapped, and a milestone costs the job one store. A job that was executed shares no memory with its warden: it writes to a
+//! socket, which the warden reads when it needs the times.
+
+#![expect(unsafe_code, reason = "memory that processes share has no safe API")]
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::net::{RecvFlags, SendFlags};
+
+use super::monotonic;
+use crate::process::Milestone;
+use crate::process::unix::descriptor::{FileIdentity, identity};
+
+/// The milestones, in order.
+const ALL: [Milestone; 4] = [Milestone::Called, Milestone::Returned, Milestone::Encoded, Milestone::Delivered];
+
+/// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached.
+type Timestamps = [AtomicU64; ALL.len()];
+
+/// The times of a job's milestones.
+#[derive(Debug)]
+pub(crate) struct Milestones(Storage);
+
+#[derive(Debug)]
+enum Storage {
+    /// A page that a warden and the processes that it forks have mapped. It is mapped as long as this exists.
+    Shared(NonNull<Timestamps>),
+    /// In the job's process: a socket to send them to, unless the job has closed it and its number is another file by now.
+    Sent(OwnedFd, FileIdentity),
+    /// In the warden: a socket to receive them from, and those that were received.
+    Received(OwnedFd, Timestamps),
+    /// No page could be mapped, and no time is known.
+    Missing,
+}
+
+// SAFETY: The pointer leads to atomics, which are mapped as long as this exists.
+unsafe impl Send for Milestones {}
+// SAFETY: The same holds.
+unsafe impl Sync for Milestones {}
+
+/// The number of bytes that are mapped.
+const SIZE: usize = size_of::<Timestamps>();
+
+impl Milestones {
+    /// Returns times that are shared with the processes that are forked from now on.
+    pub(crate) fn shared() -> Self {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: The kernel chooses the address of the new mapping, which is all zeros.
+        let mapped = unsafe { mmap_anonymous(ptr::null_mut(), SIZE, protection, MapFlags::SHARED) };
+        let mapped = mapped.ok().and_then(|mapped| NonNull::new(mapped.cast()));
+        Self(mapped.map_or(Storage::Missing, Storage::Shared))
+    }
+
+    /// Returns times that are sent to a warden through this socket.
+    pub(crate) fn sent(socket: OwnedFd) -> Self {
+        Self(identity(socket.as_fd()).map_or(Storage::Missing, |identity| Storage::Sent(socket, identity)))
+    }
+
+    /// Returns the times that are received through this socket.
+    pub(crate) fn received(socket: OwnedFd) -> Self {
+        Self(Storage::Received(socket, Timestamps::default()))
+    }
+
+    /// Clears the times, for the next job.
+    pub(crate) fn reset(&self) {
+        for time in self.timestamps().into_iter().flatten() {
+            time.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Stores that the job has reached this milestone now.
+    pub(crate) fn reach(&self, milestone: Milestone) {
+        let Some(index) = ALL.iter().position(|one| *one == milestone) else {
+            return;
+        };
+        match &self.0 {
+            // The job may have closed it, and its number may be another file by now.
+            Storage::Sent(socket, known) if identity(socket.as_fd()).is_ok_and(|identity| identity == *known) => {
+                let mut message = [0; MESSAGE];
+                message[0] = u8::try_from(index).unwrap_or(u8::MAX);
+                message[1..].copy_from_slice(&now().to_ne_bytes());
+                // If it fails, only the parent enforces the deadlines.
+                let _ = rustix::net::send(socket, &message, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            }
+            _ => {
+                if let Some(times) = self.timestamps() {
+                    times[index].store(now(), Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Returns the last milestone, and how long ago it was reached. Returns `None` before the function is called.
+    pub(crate) fn reached(&self) -> Option<(Milestone, Duration)> {
+        self.receive();
+        let reached = self.timestamps()?.iter().zip(ALL).filter_map(|(time, one)| Some((one, since(time)?)));
+        reached.last()
+    }
+
+    /// Returns how long the function has run, or ran.
+    pub(crate) fn ran(&self) -> Option<Duration> {
+        self.receive();
+        let [called, returned, ..] = self.timestamps()?.each_ref().map(|time| time.load(Ordering::Relaxed));
+        let until = if returned > 0 { returned } else { now() };
+        (called > 0).then(|| Duration::from_nanos(until.saturating_sub(called)))
+    }
+
+    /// Reads the messages of a job that was executed.
+    fn receive(&self) {
+        let Storage::Received(socket, times) = &self.0 else {
+            return;
+        };
+        let mut message = [0; MESSAGE];
+        // Each is sent in one call, and is short enough to arrive whole.
+        while let Ok((MESSAGE, _)) = rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT) {
+            let [index, time @ ..] = message;
+            if let Some(slot) = times.get(usize::from(index)) {
+                slot.store(u64::from_ne_bytes(time), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn timestamps(&self) -> Option<&Timestamps> {
+        match &self.0 {
+            // SAFETY: It is mapped as long as this exists, and any bytes are valid numbers.
+            Storage::Shared(times) => Some(unsafe { times.as_ref() }),
+            Storage::Received(_, times) => Some(times),
+            Storage::Sent(..) | Storage::Missing => None,
+        }
+    }
+}
+
+impl Drop for Milestones {
+    fn drop(&mut self) {
+        if let Storage::Shared(times) = self.0 {
+            // SAFETY: This is the mapping, and nothing borrows from it any more.
+            let _ = unsafe { munmap(times.as_ptr().cast(), SIZE) };
+        }
+    }
+}
+
+/// The length of a message: a milestone and its time.
+const MESSAGE: usize = 9;
+
+fn now() -> u64 {
+    u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Returns how long ago that was, if the milestone is reached.
+fn since(time: &AtomicU64) -> Option<Duration> {
+    let time = time.load(Ordering::Relaxed);
+    (time > 0).then(|| Duration::from_nanos(now().saturating_sub(time)))
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn reach_all(jobs: &Milestones, wardens: &Milestones) {
+        assert!(wardens.reached().is_none() && wardens.ran().is_none());
+        let mut ran = Duration::ZERO;
+        for milestone in ALL {
+            jobs.reach(milestone);
+            assert!(matches!(wardens.reached(), Some((reached, _)) if reached == milestone));
+            assert!(wardens.ran() >= Some(ran));
+            ran = wardens.ran().expect("the function is called");
+        }
+    }
+
+    #[test]
+    fn the_warden_sees_what_the_job_reaches() {
+        let (warden, job) = UnixStream::pair().expect("a socket pair");
+        reach_all(&Milestones::sent(job.into()), &Milestones::received(warden.into()));
+        let shared = Milestones::shared();
+        for _ in 0..2 {
+            reach_all(&shared, &shared);
+            shared.reset();
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_file_that_has_the_sockets_number() {
+        let (warden, job) = UnixStream::pair().expect("a socket pair");
+        let (_, other) = UnixStream::pair().expect("a socket pair");
+        let other = identity(other.as_fd()).expect("a socket has one");
+        Milestones(Storage::Sent(job.into(), other)).reach(Milestone::Called);
+        assert!(Milestones::received(warden.into()).reached().is_none());
+    }
+}

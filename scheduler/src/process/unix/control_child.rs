@@ -1,0 +1,73 @@
+//! `ControlChild`: the copy's end of the control socket, on which requests and their descriptors arrive.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::socket::{self, NO_SIGNAL};
+
+/// The copy's end of the control socket. Reading never waits; writing does.
+#[derive(Debug)]
+pub(crate) struct ControlChild {
+    pub(in crate::process) socket: OwnedFd,
+    pub(in crate::process) descriptors: VecDeque<OwnedFd>,
+}
+
+impl ControlChild {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket, descriptors: VecDeque::new() }
+    }
+
+    /// Removes and returns the next of the descriptors that came with a request.
+    pub(super) fn next_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptors.pop_front()
+    }
+}
+
+impl AsFd for ControlChild {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Read for ControlChild {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A read that waited for the parent's next message would miss its exit.
+        socket::receive(&self.socket, buffer, &mut self.descriptors)
+    }
+}
+
+impl Write for ControlChild {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(&self.socket, bytes, NO_SIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_travels_with_the_first_bytes() {
+        let (parent, warden) = UnixStream::pair().expect("a socket pair");
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        socket::send(parent.as_fd(), b"abc", &[writer.as_fd()]).expect("the socket takes three bytes");
+        drop(writer);
+        let mut control = ControlChild::new(warden.into());
+        let mut bytes = [0; 8];
+        assert_eq!(control.read(&mut bytes).expect("three bytes are there"), 3);
+        let mut received = File::from(control.next_descriptor().expect("a descriptor came with them"));
+        received.write_all(b"x").expect("the pipe takes a byte");
+        drop(received);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("the pipe ends");
+        assert_eq!(text, "x");
+    }
+}
