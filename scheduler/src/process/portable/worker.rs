@@ -62,7 +62,7 @@ enum State {
         deadline: Deadline,
     },
     /// It is collected, and all has been told.
-    ExitedChild,
+    Reaped,
 }
 
 impl Worker {
@@ -117,7 +117,7 @@ impl Worker {
 
     /// Asks the processes of the job's group to end.
     pub(crate) fn request_terminate(&mut self) {
-        if !matches!(self.state, State::ExitedChild) && !self.exit.is_gone() {
+        if !matches!(self.state, State::Reaped) && !self.exit.is_gone() {
             // Where nobody is left there, nobody is asked.
             let _ = self.child.terminate_group();
         }
@@ -168,7 +168,7 @@ impl Worker {
                     Sweep::escaped(left.into_iter().map(|process| process.get().cast_unsigned()))
                 };
                 let collected = reap_child(Some(self.child), 0).ok().flatten();
-                self.state = State::ExitedChild;
+                self.state = State::Reaped;
                 Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
                     exit: collected.as_ref().map(|collected| collected.exit),
@@ -179,7 +179,7 @@ impl Worker {
                     expired: self.expired.is_some(),
                 })))
             }
-            State::ExitedChild => Received::WouldBlock,
+            State::Reaped => Received::WouldBlock,
         }
     }
 
@@ -198,7 +198,7 @@ impl Worker {
     /// Ends the process and its group.
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
-        if self.origin.is_here() && !matches!(self.state, State::ExitedChild) && !self.exit.is_gone() {
+        if self.origin.is_here() && !matches!(self.state, State::Reaped) && !self.exit.is_gone() {
             let _ = self.child.send_to_group(Signal::KILL);
             // It may have left its group.
             let _ = self.child.kill();
@@ -207,13 +207,13 @@ impl Worker {
 
     /// Collects the process if it has ended and is dismissed; true once that is done.
     pub(crate) fn reap(&mut self) -> bool {
-        if !matches!(self.state, State::ExitedChild) && self.is_dismissed && self.exit.has_ended() {
+        if !matches!(self.state, State::Reaped) && self.is_dismissed && self.exit.has_ended() {
             // Its group was ended, and nobody asks how it ended.
             let _ = self.child.send_to_group(Signal::KILL);
             let _ = reap_child(Some(self.child), 0);
-            self.state = State::ExitedChild;
+            self.state = State::Reaped;
         }
-        matches!(self.state, State::ExitedChild)
+        matches!(self.state, State::Reaped)
     }
 
     /// Returns why something could not be sent to the process, unless it had gone.
@@ -231,7 +231,7 @@ impl PollWorker for Worker {
     fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
         match self.state {
             State::Running => [self.control.interest(events), self.exit.interest()],
-            State::Sweeping { .. } | State::Collected => [None, None],
+            State::Sweeping { .. } | State::Reaped => [None, None],
         }
     }
 
@@ -240,7 +240,7 @@ impl PollWorker for Worker {
     }
 
     fn exit_interest(&self) -> Option<PollFd<'_>> {
-        self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Collected))
+        self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Reaped))
     }
 
     /// The result of a sweep is polled for, and the exit of a process without an [`ExitWatch`].
@@ -249,7 +249,7 @@ impl PollWorker for Worker {
             State::Running if self.exit.interest().is_some() => Ready::default(),
             State::Running if self.is_dismissed => Ready { exited: true, ..Ready::default() },
             State::Running | State::Sweeping { .. } => Ready { control: true, ..Ready::default() },
-            State::Collected => Ready::default(),
+            State::Reaped => Ready::default(),
         }
     }
 }
