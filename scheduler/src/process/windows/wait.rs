@@ -89,10 +89,10 @@ pub(crate) fn wait<'a>(
         if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
             return ready;
         }
-        let glance = interests.iter().any(|interests| interests.worker.needs_recheck());
+        let needs_recheck = interests.iter().any(|interests| interests.worker.needs_recheck());
         iocp::wait_for_change(
             seen,
-            if glance { deadline.earlier(Deadline::after(RECHECK_INTERVAL)) } else { deadline },
+            if needs_recheck { deadline.earlier(Deadline::after(RECHECK_INTERVAL)) } else { deadline },
         );
     }
 }
