@@ -18,7 +18,7 @@ use scheduler::{Outcome, run_job_with_timeout};
 use scheduler_tests::jobs::{big, measure};
 use scheduler_tests::values::{returns_bytes, takes_bytes};
 
-/// Has a copy of this program write so many bytes, or read what it is given.
+/// Makes a copy of this program write so many bytes, or read its input.
 const BARE: &str = "BENCH_BARE";
 const READS: &str = "reads";
 
@@ -36,7 +36,7 @@ fn bare(role: &str) -> io::Result<()> {
         return Ok(());
     }
     let text = "x".repeat(role.parse().expect("a number"));
-    // Not through the buffer of lines, which looks for their ends.
+    // Not through the line buffer, which searches for line breaks.
     unbuffered_stdout()?.write_all(text.as_bytes())
 }
 

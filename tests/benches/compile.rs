@@ -1,6 +1,6 @@
 //! What jobs cost to compile, and what they cost a program that holds many: `cargo bench --bench compile`.
 //!
-//! It has Cargo build small crates that it writes: one with `BENCH_FUNCTIONS` jobs and one with the same functions without
+//! Cargo builds small crates that this writes: one with `BENCH_FUNCTIONS` jobs and one with the same functions without
 //! the attribute, one with `BENCH_JOBS` jobs, and one for each of the libraries whose clean builds are compared. A library
 //! that can't be fetched is skipped, and said to be.
 
@@ -65,7 +65,7 @@ impl Crate {
         written
     }
 
-    /// Writes the code anew, so that Cargo takes it for changed.
+    /// Writes the code again, so that Cargo sees a change.
     fn rewrite(&self, code: &str) {
         let root = if code.contains("fn main()") { "src/main.rs" } else { "src/lib.rs" };
         fs::write(self.folder.join(root), code).expect("the folder is ours");
@@ -79,7 +79,7 @@ impl Crate {
         cargo.output().expect("Cargo runs this benchmark")
     }
 
-    /// Has Cargo do this to the changed crate, and returns how long that takes.
+    /// Makes Cargo do this with the changed crate, and returns how long that takes.
     #[track_caller]
     fn timed(&self, code: &str, arguments: &[&str]) -> Duration {
         self.rewrite(code);
@@ -107,7 +107,7 @@ fn ours() -> String {
 /// Jobs beside plain functions.
 fn attribute(parent: &Path) {
     let count = figures::number("BENCH_FUNCTIONS", 1000);
-    // In a library, where code is made for every function that is public, whoever calls it.
+    // In a library, where code is made for every public function, called or not.
     let crates = [("plain", functions(count, "")), ("jobs", functions(count, "#[scheduler::job]"))];
     let crates = crates.map(|(name, code)| (Crate::write(parent, name, &ours(), ""), code));
     println!("{}", Figures::HEAD);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
-/// Returns the number in an environment variable, or what it is unless set.
+/// Returns the number in an environment variable, or the default.
 pub(crate) fn number(variable: &str, unless_set: usize) -> usize {
     std::env::var(variable).map_or(unless_set, |number| number.parse().expect("a number"))
 }

@@ -1,8 +1,8 @@
 //! How long it takes from a job's deadline to its record: `cargo bench --bench kill`.
 //!
-//! The job computes for ever, and has left a daemon: a grandchild in a session of its own. Beside it stands, measured in
-//! the same run, what it takes to kill and collect one plain child. The clock is one that
-//! processes share: the job writes down when its function began.
+//! The job computes forever, and has left a daemon: a grandchild in its own session. The reference, measured in
+//! the same run, is the time to kill and reap one plain child. The clock is one that
+//! processes share: the job writes the time at which its function began to a file.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 

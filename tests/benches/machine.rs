@@ -1,4 +1,4 @@
-//! What benchmarks ask of the machine, and every system tells in a way of its own.
+//! What benchmarks need from the machine, and every system provides in its own way.
 
 #![allow(dead_code, unused_imports, reason = "each benchmark uses what it needs")]
 #![expect(unsafe_code, reason = "the kernel's own clocks and counts have no safe API")]
@@ -24,7 +24,7 @@ mod system {
         )
     }
 
-    /// Returns the time that this process has been working.
+    /// Returns the processor time of this process.
     pub(crate) fn worked() -> Duration {
         // SAFETY: All-zero is a valid `rusage`, and the pointer is to a variable of ours.
         let usage = unsafe {
@@ -62,9 +62,9 @@ mod system {
         command
     }
 
-    /// Forks a process that ends at once, and waits for it.
+    /// Forks a process that exits at once, and waits for it.
     pub(crate) const FORK: Option<fn()> = Some(|| {
-        // SAFETY: This process has one thread, and the child does nothing but end.
+        // SAFETY: This process has one thread, and the child only exits.
         unsafe {
             let child = libc::fork();
             if child == 0 {
@@ -93,7 +93,7 @@ mod system {
         SystemTime::UNIX_EPOCH.elapsed().expect("it is later than that")
     }
 
-    /// Returns the time that this process has been working.
+    /// Returns the processor time of this process.
     pub(crate) fn worked() -> Duration {
         let mut times = [FILETIME::default(); 4];
         let [created, ended, kernel, user] = &mut times;

@@ -20,7 +20,7 @@ fn job() -> Duration {
     clock.elapsed()
 }
 
-/// Returns how many bytes of memory this process has, where that is told.
+/// Returns how many bytes of memory this process has, where the system reports that.
 fn memory() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))?;

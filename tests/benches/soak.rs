@@ -21,12 +21,12 @@ fn call(index: usize, tag: &str) -> AnyJob {
     if !index.is_multiple_of(10) {
         return fast::job().into();
     }
-    // A warden that doesn't answer takes seconds, and whoever looks on wants to see the table.
+    // A warden that doesn't answer takes seconds, and the output of a flood would hide the table.
     let endings = Ending::ALL.iter().copied().filter(|ending| !matches!(ending, Ending::StopsWarden | Ending::Floods));
     let endings: Vec<_> = endings.collect();
     let ending = endings[index / 10 % endings.len()];
     let leftover = Leftover::ALL[index / 10 / endings.len() % Leftover::ALL.len()];
-    // What no trace leads to once the warden was killed.
+    // It leaves no trace by which it could be found once the warden was killed.
     let unfindable = ending == Ending::KillsWarden && leftover == Leftover::Daemon;
     let leftover = if unfindable { Leftover::Orphan } else { leftover };
     AnyJob::from(leaves::job(leftover, ending, tag.to_owned())).timeout(Duration::from_millis(20))

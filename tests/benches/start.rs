@@ -14,7 +14,7 @@ use scheduler::{AnyJob, Containment, Outcome, Scheduler, StartMethod, run_job_wi
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
-/// Has a copy of this program end at once.
+/// Makes a copy of this program exit at once.
 const BARE: &str = "BENCH_BARE";
 
 fn timed(run: impl FnOnce()) -> Duration {

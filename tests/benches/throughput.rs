@@ -16,7 +16,7 @@ use scheduler::{AnyJob, Record, Scheduler, Status, job, run_job_with_timeout};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
-/// Has a copy of this program end at once.
+/// Makes a copy of this program exit at once.
 const BARE: &str = "BENCH_BARE";
 
 /// Keeps a core busy for so long.
@@ -57,7 +57,7 @@ fn ran(scheduler: &Scheduler, jobs: Vec<(String, AnyJob)>) -> (Vec<Record>, Dura
     (records, taken)
 }
 
-/// Calls one job after the other, so that nobody knows which is the next.
+/// Calls one job after the other, so that the next one is unknown and can't be prespawned.
 fn calls(count: usize) -> Duration {
     let clock = Instant::now();
     for _ in 0..count {

@@ -145,7 +145,7 @@ fn press_at_jobs(ctrl_c: CtrlC, mode: &str, others: &[&str]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let make = |file| fs::write(folder.path().join(file), "").expect("the folder is the test's");
     let mut command = app(mode, &["60000", "asks_to_hear", "asks_for_nothing"]);
-    command.env(scheduler_tests::handed_down::FOLDER, folder.path());
+    command.env(scheduler_tests::inherited_handle::FOLDER, folder.path());
     let mut application = begin(ctrl_c, command);
     let mut printed = Printed::by(&mut application);
     let others = |what| others.iter().map(move |name| format!("{name} {what}"));

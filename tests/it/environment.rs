@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scheduler::{AnyJob, Record, Scheduler, Status, jobs};
-use scheduler_tests::environment::{Environment, has_an_environment, makes_a_folder, tells_its_environment};
+use scheduler_tests::environment::{Environment, has_an_environment, makes_a_folder, returns_its_environment};
 use scheduler_tests::jobs::fast;
 
 use crate::application::{app, methods, records, run};
@@ -33,7 +33,7 @@ fn names(variables: &BTreeMap<String, String>) -> Vec<&str> {
 
 #[test]
 fn variables_are_set_and_removed_for_one_job_and_its_children() {
-    let plain = AnyJob::from(tells_its_environment::job());
+    let plain = AnyJob::from(returns_its_environment::job());
     let changed = plain.clone().env("WORLD_A", "b c=d").env("WORLD_B", "").env_remove("PATH").env_remove("WORLD_NONE");
     for found in environments(&[plain.clone(), changed, plain]) {
         for variables in [&found[1].variables, &found[1].of_children] {
@@ -51,7 +51,7 @@ fn variables_are_set_and_removed_for_one_job_and_its_children() {
 fn a_large_environment_can_be_set() {
     let long = "x".repeat(100_000);
     let names = (0..5).map(|index| format!("WORLD_{index}"));
-    let call = names.clone().fold(AnyJob::from(tells_its_environment::job()), |call, name| call.env(name, &long));
+    let call = names.clone().fold(AnyJob::from(returns_its_environment::job()), |call, name| call.env(name, &long));
     for scheduler in scheduler() {
         let list = [("a".to_owned(), call.clone()), (long.clone(), call.clone()), ("c".to_owned(), call.clone())];
         let records = scheduler.run(list).expect("the input is fine");
@@ -64,7 +64,7 @@ fn a_large_environment_can_be_set() {
 
 #[test]
 fn a_cleared_environment_has_only_the_run_marker() {
-    let call = AnyJob::from(tells_its_environment::job()).env("WORLD_A", "a").env_clear().env("WORLD_B", "b");
+    let call = AnyJob::from(returns_its_environment::job()).env("WORLD_A", "a").env_clear().env("WORLD_B", "b");
     for found in environments(&[call, has_an_environment::job().into()]) {
         assert_eq!(names(&found[0].variables), ["SCHEDULER_RUN", "WORLD_B"]);
         assert_eq!(names(&found[0].of_children), ["SCHEDULER_RUN", "WORLD_B"]);
@@ -78,7 +78,7 @@ fn a_cleared_environment_has_only_the_run_marker() {
 fn the_attribute_overrides_the_scheduler_and_the_call_overrides_both() {
     for scheduler in scheduler() {
         let scheduler = scheduler.env("WORLD_A", "scheduler").env("WORLD_C", "scheduler");
-        let call = tells_its_environment::job().env("WORLD_A", "call");
+        let call = returns_its_environment::job().env("WORLD_A", "call");
         let records = scheduler.run(jobs![("a", { call }), ("b", has_an_environment)]).expect("the input is fine");
         let (call, attribute) = (found(&records[0]), found(&records[1]));
         assert_eq!((call.variables["WORLD_A"].as_str(), call.variables["WORLD_C"].as_str()), ("call", "scheduler"));
@@ -92,8 +92,8 @@ fn a_job_starts_in_its_working_directory_even_if_that_is_not_utf8() {
     let odd = folder.path().join(OsStr::from_bytes(b"no\xfftext"));
     std::fs::create_dir(&odd).expect("it can be made");
     for scheduler in scheduler() {
-        let call = AnyJob::from(tells_its_environment::job()).current_dir(folder.path());
-        let plain = AnyJob::from(tells_its_environment::job());
+        let call = AnyJob::from(returns_its_environment::job()).current_dir(folder.path());
+        let plain = AnyJob::from(returns_its_environment::job());
         let list = [call, plain].map(|call| ("id".to_owned(), call));
         let records = scheduler.run(list).expect("the input is fine");
         assert_eq!(found(&records[0]).folder, folder.path().canonicalize().expect("it is there"));

@@ -130,8 +130,8 @@ fn a_signal_has_its_name() {
         (jobs::faults::job().into(), libc::SIGSEGV, "SIGSEGV"),
         #[cfg(target_vendor = "apple")]
         (jobs::faults::job().into(), libc::SIGBUS, "SIGBUS"),
-        (jobs::ends_by_signal::job(libc::SIGKILL).into(), libc::SIGKILL, "SIGKILL"),
-        (jobs::ends_by_signal::job(libc::SIGTERM).into(), libc::SIGTERM, "SIGTERM"),
+        (jobs::dies_of_signal::job(libc::SIGKILL).into(), libc::SIGKILL, "SIGKILL"),
+        (jobs::dies_of_signal::job(libc::SIGTERM).into(), libc::SIGTERM, "SIGTERM"),
     ];
     for (call, number, expected) in cases {
         let failure = failure_of(call);

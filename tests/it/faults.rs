@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use scheduler_tests::leftovers::new_tag;
 use scheduler_tests::profile::sample;
-use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, RAN, Report, Role, Survivor, UNPREPARED};
+use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, RAN, Report, Role, Survivor, UNPREPARED};
 use scheduler_tests::skips::skipped;
 use serde::Deserialize;
 
@@ -70,14 +70,14 @@ struct Case {
 
 impl Case {
     fn run(&self) -> Result<Report, String> {
-        let order = Order {
+        let plan = Plan {
             program: env!("CARGO_BIN_EXE_three").into(),
             tag: new_tag(),
             mode: self.kind.to_owned(),
             fault: self.fault,
         };
-        let order = serde_json::to_string(&order).expect("it is text and numbers");
-        let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &order]).output().expect("it was found before");
+        let plan = serde_json::to_string(&plan).expect("it is text and numbers");
+        let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was found before");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         serde_json::from_slice(&output.stdout).map_err(|_| text(&output.stdout) + &text(&output.stderr))
     }
@@ -105,9 +105,9 @@ fn obstacle() -> Option<String> {
         Ok(output) if !output.status.success() => return Some(text(output)),
         Ok(_) => {}
     }
-    let order = Order { program: "true".into(), tag: String::new(), mode: String::new(), fault: None };
-    let order = serde_json::to_string(&order).expect("it is text and numbers");
-    let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &order]).output().expect("it was just run");
+    let plan = Plan { program: "true".into(), tag: String::new(), mode: String::new(), fault: None };
+    let plan = serde_json::to_string(&plan).expect("it is text and numbers");
+    let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was just run");
     (output.status.code() == Some(NOT_ALLOWED)).then(|| text(output))
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use scheduler::{AnyJob, Failure, Record, Scheduler, Status, jobs};
 use scheduler_tests::jobs::{aborts, eats_memory, measure, spins};
 use scheduler_tests::limited::{
-    Held, aborts_for_another_reason, fails_as_cpp_does, has_a_child_spin, is_held, opens_files, reserves, spins_on,
-    wants_many_files, writes,
+    Enforced, aborts_for_another_reason, fails_as_cpp_does, makes_a_child_spin, opens_files, reserves,
+    returns_its_limits, spins_on, wants_many_files, writes,
 };
 use scheduler_tests::platform::HAS_WARDENS;
 use scheduler_tests::profile::sample;
@@ -99,7 +99,7 @@ fn a_job_that_ignores_signals_is_killed_when_it_exceeds_its_processor_time() {
 
 #[test]
 fn a_child_has_its_own_processor_time_in_whole_seconds() {
-    for record in sample(runs(has_a_child_spin::job().cpu_time(Duration::from_millis(900))), 2) {
+    for record in sample(runs(makes_a_child_spin::job().cpu_time(Duration::from_millis(900))), 2) {
         assert_eq!(record.result::<Option<i32>>().expect("it returned"), Some(libc::SIGXCPU));
     }
 }
@@ -149,16 +149,16 @@ fn a_job_with_a_core_limit_of_zero_dumps_no_core() {
 #[test]
 fn limits_apply_to_one_job_and_not_to_the_next() {
     for method in METHODS {
-        let limited = is_held::job()
+        let limited = returns_its_limits::job()
             .memory(ROOM)
             .cpu_time(Duration::from_secs(7))
             .open_files(30)
             .file_size(MIB)
             .core_size(0)
             .niceness(7);
-        let list = jobs![("a", is_held), ("b", { limited }), ("c", is_held)];
+        let list = jobs![("a", returns_its_limits), ("b", { limited }), ("c", returns_its_limits)];
         let records = Scheduler::new().timeout(PLENTY).start_method(method).run(list).expect("the input is fine");
-        let held: Vec<_> = records.iter().map(|record| record.result::<Held>().expect("it returned")).collect();
+        let held: Vec<_> = records.iter().map(|record| record.result::<Enforced>().expect("it returned")).collect();
         assert_eq!(held[0], held[2]);
         let [memory, cpu_time, files, processes, file_size, core_size] = held[1].limits;
         // What was used by then counts beside it; and a core dump of one byte is none.
@@ -174,8 +174,8 @@ fn limits_apply_to_one_job_and_not_to_the_next() {
 
 #[test]
 fn an_infinite_limit_is_no_limit() {
-    for record in runs(is_held::job().memory(u64::MAX).cpu_time(Duration::MAX).file_size(u64::MAX)) {
-        let held: Held = record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
+    for record in runs(returns_its_limits::job().memory(u64::MAX).cpu_time(Duration::MAX).file_size(u64::MAX)) {
+        let held: Enforced = record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
         assert_eq!([held.limits[0], held.limits[1], held.limits[4]], [u64::MAX; 3]);
     }
 }

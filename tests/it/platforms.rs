@@ -29,7 +29,7 @@ mod windows {
     use std::path::PathBuf;
 
     use scheduler::{AnyJob, Failure, Scheduler};
-    use scheduler_tests::handed_down::FOLDER;
+    use scheduler_tests::inherited_handle::FOLDER;
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
     use scheduler_tests::skips::skipped;

@@ -48,7 +48,7 @@ fn a_prespawned_job_is_not_called_after_a_follow_up_has_failed() {
 #[test]
 fn a_prespawned_process_that_died_before_its_turn_is_replaced() {
     for method in ["", "forks"] {
-        let mut command = app("", &["60000", "introduces_itself", "ends_the_next_one", "introduces_itself", "fast"]);
+        let mut command = app("", &["60000", "introduces_itself", "kills_the_next_one", "introduces_itself", "fast"]);
         let records = records(&command.env("APP_METHOD", method).output().expect("the fixture is built"));
         assert!(records[1]["result"].as_u64().is_some_and(|ended| ended > 0), "{records:?}");
         assert_eq!((&records[2]["status"], &records[3]["result"]), (&"ok".into(), &42.into()), "{records:?}");

@@ -1,4 +1,4 @@
-//! What the application of the tests (`src/bin/app`) is given and prints.
+//! The input and the output of the tests' application (`src/bin/app`).
 
 use std::process::Output;
 

@@ -1,10 +1,10 @@
-//! Jobs that are `async`, one for each way to await and to end.
+//! Jobs that are `async`, one for each way to await and to finish.
 
 #![expect(
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
     clippy::unused_async,
-    reason = "these jobs do what jobs should not, and nobody calls them as functions"
+    reason = "these jobs do what jobs should not, and they are not called as functions"
 )]
 
 use std::io;
@@ -43,7 +43,7 @@ pub async fn returns_nothing() {
     tokio::task::yield_now().await;
 }
 
-/// Says something to itself over the network.
+/// Sends something to itself over the network.
 #[job]
 pub async fn speaks_to_itself(text: String) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -81,7 +81,7 @@ pub async fn blocks_for_ever() {
     hangs();
 }
 
-/// Ends while a thread of its runtime blocks.
+/// Returns while a thread of its runtime blocks.
 #[job]
 pub async fn leaves_a_thread_that_blocks(panics: bool) -> i32 {
     let (sender, up) = tokio::sync::oneshot::channel();
@@ -102,7 +102,7 @@ impl Drop for WritesWhenDropped {
     }
 }
 
-/// Ends while a task waits, which writes the file when it is dropped.
+/// Returns while a task waits, which writes the file when it is dropped.
 #[job]
 pub async fn leaves_a_task(file: PathBuf) {
     let file = WritesWhenDropped(file);

@@ -1,4 +1,4 @@
-//! Jobs that come to another end at each attempt.
+//! Jobs that have another outcome at each attempt.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub fn note(file: &Path, line: &str) -> io::Result<usize> {
     Ok(std::fs::read_to_string(file)?.lines().filter(|other| *other == line).count())
 }
 
-/// Comes to these ends, one after the other: which one is next, the lines say that it has written. After the last one it
+/// Comes to these endings, one at each attempt: the lines that it has written count them. After the last one it
 /// returns which attempt it is, from 1.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn waits_for(file: PathBuf) {
     }
 }
 
-/// Prints that it has begun, and that it was asked to end, and does.
+/// Prints a line when it begins, and another one when it is cancelled, and returns.
 #[job(grace = "1h")]
 #[expect(clippy::print_stdout, reason = "its test reads it")]
 pub fn obeys() {
@@ -65,7 +65,7 @@ pub fn obeys() {
     println!("asked");
 }
 
-/// Does the same, and then doesn't end.
+/// Does the same, and then doesn't return.
 #[job(grace = "1h")]
 pub fn lingers() {
     obeys();

@@ -1,7 +1,7 @@
-//! Those at a console of Windows: what presses Ctrl-C there, what hears it, and whether a window is shown for it.
+//! Processes at a console of Windows: which of them presses Ctrl-C, which receive it, and whether a window is shown.
 //!
-//! Whoever is at the console hears it, but for those that ignore it. To do so is inherited, and begins with a process group
-//! of its own.
+//! Every process at the console receives it, except those that ignore it. That is inherited, and begins with a process
+//! group of its own.
 
 #![expect(
     clippy::print_stdout,
@@ -24,7 +24,7 @@ use windows_sys::Win32::System::Console::{
 use windows_sys::Win32::UI::WindowsAndMessaging::IsWindowVisible;
 use windows_sys::core::BOOL;
 
-use crate::handed_down::{folder, wait_for};
+use crate::inherited_handle::{folder, wait_for};
 use crate::platform::is_wine;
 
 static NAME: OnceLock<&str> = OnceLock::new();
@@ -36,7 +36,7 @@ extern "system" fn hear(event: u32) -> BOOL {
     if event != CTRL_C_EVENT {
         return 0;
     }
-    println!("{} heard", NAME.get().expect("it is set before this is told to be called"));
+    println!("{} heard", NAME.get().expect("it is set before this is registered"));
     *HEARD.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     HEARS.notify_all();
     1
@@ -46,7 +46,7 @@ fn done(result: BOOL) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Says so from here on, by this name, whenever this process hears Ctrl-C.
+/// Prints this name from here on whenever this process receives Ctrl-C.
 fn listen(name: &'static str) -> io::Result<()> {
     NAME.get_or_init(|| name);
     // SAFETY: The function stays for as long as the process.
@@ -55,13 +55,13 @@ fn listen(name: &'static str) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns once this process has heard Ctrl-C.
+/// Returns once this process has received Ctrl-C.
 fn wait_to_hear() {
     let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
     drop(HEARS.wait_while(heard, |heard| *heard == 0).unwrap_or_else(PoisonError::into_inner));
 }
 
-/// Has this process, and what it starts from here on, no longer ignore Ctrl-C.
+/// Makes this process, and those that it starts from here on, no longer ignore Ctrl-C.
 ///
 /// # Errors
 ///
@@ -79,12 +79,12 @@ pub fn stop_ignoring() -> io::Result<()> {
 pub fn have_company() -> io::Result<()> {
     listen("application")?;
     let company = company("keeps company").stdin(Stdio::piped()).spawn()?;
-    // It stays until this process ends, and with it the pipe.
+    // It stays until this process exits, and with it the pipe.
     std::mem::forget(company);
     Ok(())
 }
 
-/// Listens until whoever started this process has ended.
+/// Receives Ctrl-C until the parent of this process has exited.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ fn company(mode: &str) -> Command {
     command
 }
 
-/// Presses Ctrl-C at the console of another process, and returns once it was heard there.
+/// Presses Ctrl-C at the console of another process, and returns once it was received there.
 ///
 /// # Errors
 ///
@@ -143,8 +143,8 @@ fn press_key() -> io::Result<()> {
     done(unsafe { WriteConsoleInputW(input.as_raw_handle(), &raw const record, 1, &raw mut written) })
 }
 
-/// Stops ignoring Ctrl-C and waits until it has heard it. Returns, once there is a file `go on` in the test's folder, how
-/// often that was.
+/// Stops ignoring Ctrl-C and waits until it has received it. Returns, once there is a file `go on` in the test's folder,
+/// how often that was.
 ///
 /// # Errors
 ///
@@ -157,7 +157,7 @@ pub fn asks_to_hear() -> io::Result<usize> {
     Ok(heard_until("go on"))
 }
 
-/// Listens as any program does. Returns, once there is a file `end` in the test's folder, how often it heard Ctrl-C.
+/// Receives Ctrl-C as any program does. Returns, once there is a file `end` in the test's folder, how often it did.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ fn heard_until(file: &str) -> usize {
     *HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says whether this process has a console for which a window is shown.
+/// Returns whether this process has a console for which a window is shown.
 #[job]
 #[must_use]
 pub fn shows_a_window() -> bool {
@@ -181,7 +181,7 @@ pub fn shows_a_window() -> bool {
     unsafe { IsWindowVisible(GetConsoleWindow()) != 0 }
 }
 
-/// Has a child say whether a window is shown for it, which is no job.
+/// Returns whether a window is shown for a child that is no job.
 ///
 /// # Errors
 ///

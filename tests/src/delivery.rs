@@ -4,7 +4,7 @@
     clippy::missing_errors_doc,
     clippy::must_use_candidate,
     clippy::disallowed_methods,
-    reason = "nobody calls these jobs as functions, and their encoding takes its time"
+    reason = "these jobs are not called as functions, and their encoding takes its time"
 )]
 
 use std::fmt;
@@ -23,7 +23,7 @@ pub enum Encoded {
     Late(u64),
     /// Never.
     Never,
-    /// It ends the process.
+    /// It aborts the process.
     WithAnAbort,
 }
 
@@ -56,7 +56,7 @@ pub fn is_encoded_late(milliseconds: u64) -> Encoded {
     Encoded::Late(milliseconds)
 }
 
-/// Returns such a value once it is asked to end.
+/// Returns such a value once it is cancelled.
 #[job]
 pub fn is_asked_and_encoded_late(milliseconds: u64) -> Encoded {
     this_job::cancelled().wait();
@@ -69,7 +69,7 @@ pub fn is_never_encoded() -> Encoded {
     Encoded::Never
 }
 
-/// Returns a value whose encoding ends the process.
+/// Returns a value whose encoding aborts the process.
 #[job]
 pub fn aborts_as_it_is_encoded() -> Encoded {
     Encoded::WithAnAbort

@@ -1,10 +1,10 @@
-//! Every way in which a job can come to its end, or not.
+//! Every way in which a job can exit or hang.
 
 use serde::{Deserialize, Serialize};
 
 use crate::jobs;
 
-/// How a job ends.
+/// What a job does last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// It returns a value.
@@ -25,26 +25,26 @@ pub enum Ending {
     Overflows,
     /// It kills itself.
     Dies,
-    /// It waits for ever.
+    /// It waits forever.
     Hangs,
-    /// It computes for ever.
+    /// It computes forever.
     Spins,
-    /// It ignores every signal, and waits for ever.
+    /// It ignores every signal, and waits forever.
     Ignores,
     /// It stops itself.
     Stops,
-    /// It closes every descriptor, and waits for ever.
+    /// It closes every descriptor, and waits forever.
     Closes,
-    /// It prints more than a pipe holds, and waits for ever.
+    /// It prints more than a pipe holds, and waits forever.
     Floods,
-    /// It kills its warden, and waits for ever.
+    /// It kills its warden, and waits forever.
     KillsWarden,
-    /// It stops its warden, and waits for ever.
+    /// It stops its warden, and waits forever.
     StopsWarden,
 }
 
 impl Ending {
-    /// Every way to end that the platform has.
+    /// Every ending that the platform has.
     pub const ALL: &[Self] = &[
         Self::Returns,
         Self::Fails,
@@ -71,7 +71,7 @@ impl Ending {
         Self::StopsWarden,
     ];
 
-    /// Says whether it ends only by its timeout.
+    /// Returns whether only the timeout stops it.
     #[must_use]
     pub fn is_a_timeout(self) -> bool {
         matches!(
@@ -80,15 +80,15 @@ impl Ending {
         )
     }
 
-    /// Comes to this end.
+    /// Comes to this ending.
     ///
     /// # Errors
     ///
-    /// If that is the end.
+    /// If this is one of its endings.
     ///
     /// # Panics
     ///
-    /// If that is the end.
+    /// If this is one of its endings.
     pub fn come(self) -> Result<(), String> {
         match self {
             Self::Returns => {}

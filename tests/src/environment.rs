@@ -1,4 +1,4 @@
-//! Jobs that tell which environment they have, and what they start.
+//! Jobs that report the environment that they and their children have.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,13 +18,13 @@ pub struct Environment {
     pub folder: PathBuf,
 }
 
-/// Tells which environment it has.
+/// Returns its environment.
 ///
 /// # Errors
 ///
 /// If nothing can be started.
 #[job]
-pub fn tells_its_environment() -> std::io::Result<Environment> {
+pub fn returns_its_environment() -> std::io::Result<Environment> {
     let output = Command::new("/usr/bin/env").output()?;
     let of_children = String::from_utf8_lossy(&output.stdout);
     let of_children = of_children.lines().filter_map(|line| line.split_once('='));
@@ -42,7 +42,7 @@ pub fn tells_its_environment() -> std::io::Result<Environment> {
 /// If nothing can be started.
 #[job(env = ["WORLD_A=one", "WORLD_B="], env_clear = true, current_dir = "/")]
 pub fn has_an_environment() -> std::io::Result<Environment> {
-    tells_its_environment()
+    returns_its_environment()
 }
 
 /// Makes a folder, when the process of the next job is most likely there.

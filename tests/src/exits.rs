@@ -16,13 +16,13 @@ pub enum AtExit {
     Hangs,
 }
 
-/// Has this process do so.
+/// Makes this process do so.
 fn register(at_exit: AtExit) {
     extern "C" fn abort() {
         std::process::abort()
     }
     extern "C" fn exit() {
-        // SAFETY: It ends the process, and runs nothing of it.
+        // SAFETY: It exits at once, without running any code of the process.
         #[cfg(unix)]
         unsafe {
             libc::_exit(3)

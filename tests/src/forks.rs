@@ -1,6 +1,10 @@
 //! Applications that fork without executing anything: what a daemon, a prefork server and a crash handler do.
 
-#![expect(unsafe_code, clippy::print_stdout, reason = "a fork has no safe API, and the program tells its test of it")]
+#![expect(
+    unsafe_code,
+    clippy::print_stdout,
+    reason = "a fork has no safe API, and the program prints its id for the test"
+)]
 
 use std::io::{self, Read, Write};
 use std::thread;
@@ -18,7 +22,7 @@ pub fn fork_that_waits() -> io::Result<i32> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => loop {
-            // SAFETY: They have no preconditions. The alarm ends a copy that its test has lost.
+            // SAFETY: They have no preconditions. The alarm kills a fork that its test has lost.
             unsafe {
                 libc::alarm(120);
                 libc::pause();
@@ -28,13 +32,13 @@ pub fn fork_that_waits() -> io::Result<i32> {
     }
 }
 
-/// Ends this process without a word.
+/// Exits silently.
 pub fn exit_at_once() -> ! {
-    // SAFETY: It ends the process at once, whatever its state.
+    // SAFETY: It exits at once, whatever the state of the process.
     unsafe { libc::_exit(0) }
 }
 
-/// Has this process fork once its test has sent it a byte, and print the copy's id, if the test wants that.
+/// Forks once the test has sent a byte, and prints the fork's id, if the test configured that.
 #[expect(clippy::missing_panics_doc, reason = "it is another thread that would panic")]
 pub fn fork_when_told() {
     if std::env::var_os(FORKS).is_none() {

@@ -1,4 +1,4 @@
-//! Jobs that tell who they are, what others have left to them, and when they run.
+//! Jobs that report what is isolated between jobs: their processes, their memory, the time at which they run.
 
 #[cfg(target_os = "linux")]
 use std::fs::{self, File};
@@ -63,7 +63,7 @@ pub fn keeps(secret: String) -> usize {
 }
 
 #[cfg(target_os = "linux")]
-/// Returns how often a text, whose bytes are given each one higher, stands in the writable memory of its process.
+/// Returns how often a text, given with each byte incremented, occurs in the writable memory of its process.
 ///
 /// # Errors
 ///
@@ -97,15 +97,15 @@ fn is(window: &[u8], shifted: &[u8]) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-/// Ends the processes that wait for their turn, with their wardens, and returns how many those were. It waits until one
+/// Kills the prespawned processes, with their wardens, and returns how many those were. It waits until one
 /// is there.
 ///
 /// # Errors
 ///
 /// If `/proc` can't be read.
 #[job]
-#[expect(unsafe_code, reason = "processes are ended by their numbers")]
-pub fn ends_the_next_one() -> io::Result<usize> {
+#[expect(unsafe_code, reason = "processes are killed by their numbers")]
+pub fn kills_the_next_one() -> io::Result<usize> {
     let parent_of = |process: u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok())

@@ -1,4 +1,4 @@
-//! One job for each way to end.
+//! One job for each way to return, fail or hang.
 
 #![expect(
     clippy::print_stdout,
@@ -7,7 +7,7 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     unsafe_code,
-    reason = "these jobs do what jobs should not, and nobody calls them as functions"
+    reason = "these jobs do what jobs should not, and they are not called as functions"
 )]
 
 use std::collections::BTreeMap;
@@ -166,13 +166,13 @@ impl Serialize for Unwritable {
     }
 }
 
-/// Returns a value that refuses to serialise.
+/// Returns a value whose serialization fails.
 #[job]
 pub fn returns_the_unwritable() -> Unwritable {
     Unwritable
 }
 
-/// Takes an argument that refuses to serialise.
+/// Takes an argument whose serialization fails.
 #[job]
 pub fn takes_the_unwritable(_value: Unwritable) {}
 
@@ -220,10 +220,10 @@ pub fn aborts() {
     std::process::abort()
 }
 
-/// Ends itself with a signal.
+/// Kills itself with a signal.
 #[cfg(unix)]
 #[job]
-pub fn ends_by_signal(signal: i32) {
+pub fn dies_of_signal(signal: i32) {
     // SAFETY: `raise` has no preconditions.
     unsafe { libc::raise(signal) };
 }
@@ -242,7 +242,7 @@ pub fn eats_memory(mib: usize) -> usize {
 #[cfg(unix)]
 #[job]
 pub fn kills_itself() {
-    ends_by_signal(libc::SIGKILL);
+    dies_of_signal(libc::SIGKILL);
 }
 
 /// Kills itself, which looks like an exit with this code.
@@ -250,14 +250,14 @@ pub fn kills_itself() {
 #[job]
 pub fn kills_itself() {
     use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
-    // SAFETY: It ends the process at once, whatever its state.
+    // SAFETY: It kills the process at once, whatever its state.
     unsafe { TerminateProcess(GetCurrentProcess(), 9) };
 }
 
 /// Writes to the null page.
 #[job]
 pub fn faults() {
-    // SAFETY: None: the fault is what is wanted. Volatile, so that the compiler can't tell.
+    // SAFETY: None: the fault is intended. Volatile, so that the compiler can't know.
     unsafe { std::ptr::null_mut::<u8>().wrapping_add(8).write_volatile(1) }
 }
 
@@ -282,7 +282,7 @@ pub fn prints(bytes: usize) -> usize {
     bytes
 }
 
-/// Prints to standard error, and then ends without a result.
+/// Prints to standard error, and then exits without a result.
 #[job]
 pub fn complains_and_exits() {
     eprintln!("first line\nlast line: ü");
@@ -347,7 +347,7 @@ pub fn returns_twice() -> u32 {
     std::process::id()
 }
 
-/// Forks a copy that panics, waits for its end, and aborts.
+/// Forks a process that panics, waits for its exit, and aborts.
 #[cfg(unix)]
 #[job]
 pub fn aborts_after_its_copy_panicked() {
@@ -360,7 +360,7 @@ pub fn aborts_after_its_copy_panicked() {
     std::process::abort()
 }
 
-/// Waits for ever.
+/// Waits forever.
 #[job]
 pub fn hangs() {
     loop {
@@ -368,7 +368,7 @@ pub fn hangs() {
     }
 }
 
-/// Computes for ever.
+/// Computes forever.
 #[job]
 pub fn spins() {
     loop {
@@ -376,7 +376,7 @@ pub fn spins() {
     }
 }
 
-/// Ignores every signal that can be ignored, and waits for ever.
+/// Ignores every signal that can be ignored, and waits forever.
 #[cfg(unix)]
 #[job]
 pub fn ignores_signals() {
@@ -408,7 +408,7 @@ pub fn hangs_at_exit() -> i32 {
     7
 }
 
-/// Begins a result so large that it can't be through by its deadline, whose reader stops it in the middle.
+/// Sends a result so large that it can't arrive before its deadline, and stops itself in the middle.
 #[cfg(unix)]
 #[job]
 pub fn stops_in_the_middle_of_its_result() -> String {
@@ -421,7 +421,7 @@ pub fn stops_in_the_middle_of_its_result() -> String {
     "x".repeat(900_000_000)
 }
 
-/// Sends its warden a signal, and waits for ever.
+/// Sends its warden a signal, and waits forever.
 #[cfg(unix)]
 #[job]
 pub fn signals_its_warden(signal: i32) {
@@ -430,7 +430,7 @@ pub fn signals_its_warden(signal: i32) {
     hangs();
 }
 
-/// Prints to standard output and to standard error for ever.
+/// Prints to standard output and to standard error forever.
 #[job]
 pub fn prints_for_ever() {
     loop {

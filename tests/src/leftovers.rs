@@ -1,9 +1,9 @@
-//! Jobs that leave processes behind, of every kind and after every ending, and the search for what is left.
+//! Jobs that leave processes of every kind behind, with every ending, and the search for those.
 
 #![expect(
     clippy::missing_panics_doc,
     clippy::zombie_processes,
-    reason = "these jobs do what jobs should not, and nobody calls them as functions"
+    reason = "these jobs do what jobs should not, and they are not called as functions"
 )]
 
 use std::io::{BufRead, BufReader};
@@ -24,8 +24,8 @@ pub enum Leftover {
     Nothing,
     /// A child of its own.
     Plain,
-    /// One that ignores every request to end.
-    Deaf,
+    /// One that ignores every signal but SIGKILL.
+    IgnoresSignals,
     /// One in a session of its own.
     Session,
     /// One in the job's session, with an empty environment.
@@ -44,7 +44,7 @@ impl Leftover {
         Self::Nothing,
         Self::Plain,
         #[cfg(unix)]
-        Self::Deaf,
+        Self::IgnoresSignals,
         #[cfg(unix)]
         Self::Session,
         Self::Bare,
@@ -75,7 +75,7 @@ impl Leftover {
         match self {
             Self::Nothing => "echo up".to_owned(),
             Self::Plain => format!("echo up; {stay}"),
-            Self::Deaf => format!("trap '' TERM HUP INT QUIT USR1 USR2; echo up; {stay}"),
+            Self::IgnoresSignals => format!("trap '' TERM HUP INT QUIT USR1 USR2; echo up; {stay}"),
             Self::Session => format!("exec setsid sh -c 'echo up; {stay}'"),
             Self::Bare => format!("exec env -i sh -c 'echo up; {stay}'"),
             Self::Orphan => format!("setsid sh -c '(echo up; {stay}) & exit' & exit"),
@@ -93,7 +93,7 @@ impl Leftover {
     }
 }
 
-/// Leaves a process behind that can be found by `tag`, and ends.
+/// Leaves a process behind that can be found by `tag`, and comes to this ending.
 ///
 /// # Errors
 ///
@@ -104,7 +104,7 @@ pub fn leaves(leftover: Leftover, ending: Ending, tag: String) -> Result<(), Str
     ending.come()
 }
 
-/// Does the same, and saves a checkpoint once all that it leaves is there.
+/// Does the same, and saves a checkpoint once all leftovers exist.
 ///
 /// # Errors
 ///
@@ -152,7 +152,7 @@ pub fn storms(depth: u32, tag: String) {
     crate::jobs::hangs();
 }
 
-/// Returns a duration for `sleep` that no other call, in this process or another, returns: what leavings are found by.
+/// Returns a duration for `sleep` that no other call, in this process or another, returns: which leftovers are found by.
 #[must_use]
 pub fn new_tag() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -174,7 +174,7 @@ pub fn alive(tag: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("/proc is mounted");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
-        // A process that has ended meanwhile has neither any more, and a zombie hasn't, either.
+        // A process that has exited meanwhile has neither, and a zombie hasn't, either.
         let has = |file: &str, text: &str| {
             let bytes = std::fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
             bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes())

@@ -15,7 +15,7 @@ pub mod exits;
 #[cfg(unix)]
 pub mod forks;
 #[cfg(windows)]
-pub mod handed_down;
+pub mod inherited_handle;
 pub mod isolation;
 pub mod jobs;
 pub mod leftovers;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::HAS_WARDENS;
 
-/// Computes for ever, whatever signal asks it to end.
+/// Computes forever, and ignores SIGXCPU.
 #[job]
 pub fn spins_on() {
     // SAFETY: Ignoring a signal has no preconditions.
@@ -22,27 +22,27 @@ pub fn spins_on() {
     crate::jobs::spins();
 }
 
-/// Has a child compute for ever, and returns the signal that ended it.
+/// Makes a child compute forever, and returns the signal that killed it.
 ///
 /// # Errors
 ///
 /// If there is no shell.
 #[job]
-pub fn has_a_child_spin() -> std::io::Result<Option<i32>> {
+pub fn makes_a_child_spin() -> std::io::Result<Option<i32>> {
     Ok(Command::new("sh").args(["-c", "while :; do :; done"]).status()?.signal())
 }
 
-/// Takes so many bytes of memory through C++'s words, and aborts as it does.
+/// Prints what C++ prints for lack of memory, and aborts as it does.
 #[job]
 pub fn fails_as_cpp_does() {
     eprint_line("terminate called after throwing an instance of 'std::bad_alloc'");
     std::process::abort()
 }
 
-/// Aborts with other last words than those of an allocation that failed.
+/// Aborts with other last output than that of a failed allocation.
 #[job]
 pub fn aborts_for_another_reason() {
-    eprint_line("memory allocation of a kind that nobody likes");
+    eprint_line("memory allocation of another kind");
     std::process::abort()
 }
 
@@ -80,9 +80,9 @@ pub fn writes(path: std::path::PathBuf, bytes: usize) -> std::io::Result<()> {
     File::create(path)?.write_all(&vec![b'x'; bytes])
 }
 
-/// What the kernel holds a process to.
+/// The limits that the kernel enforces on a process.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct Enforced {
     /// The limits on memory, processor time, open files, processes, the size of a file and of a core dump.
     pub limits: [u64; 6],
     /// The process's own niceness.
@@ -91,9 +91,9 @@ pub struct Held {
     pub autogroup: Option<String>,
 }
 
-/// Tells what the kernel holds it to.
+/// Returns the limits that the kernel enforces on it.
 #[job]
-pub fn is_held() -> Held {
+pub fn returns_its_limits() -> Enforced {
     let resources = [
         // What counts as memory.
         if HAS_WARDENS { libc::RLIMIT_DATA } else { libc::RLIMIT_AS },
@@ -113,7 +113,7 @@ pub fn is_held() -> Held {
     let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let autogroup = std::fs::read_to_string("/proc/self/autogroup").ok();
     let autogroup = autogroup.and_then(|text| Some(text.trim().rsplit_once(' ')?.1.to_owned()));
-    Held { limits, niceness, autogroup }
+    Enforced { limits, niceness, autogroup }
 }
 
 /// Returns a limit as 64 bits, of which the platform's type may have 32.
@@ -121,30 +121,29 @@ fn widened(limit: impl Into<u64>) -> u64 {
     limit.into()
 }
 
-/// Starts a thread, which one process and its starter leave no room for, and returns the error's number.
+/// Starts a thread, which exceeds its limit on processes, and returns the error's number.
 #[job(processes = 2)]
 pub fn starts_a_thread() -> Option<i32> {
     let thread = std::thread::Builder::new().spawn(|| {});
     thread.err().and_then(|error| error.raw_os_error())
 }
 
-/// Wants to go before others.
+/// Has a niceness that needs privileges.
 #[job(niceness = -5)]
 pub fn is_important() {}
 
-/// Wants more files than any process may have.
+/// Has a limit of more files than any process may have.
 #[job(open_files = 1_000_000_000_000)]
 pub fn wants_many_files() {}
 
-/// Returns a scheduler whose jobs are told all that there is to be told of their surroundings, so that none of it is in
-/// their way.
+/// Returns a scheduler with every option of its jobs' environment, with values that don't disturb them.
 pub fn with_every_option(scheduler: Scheduler) -> Scheduler {
     let scheduler = scheduler.memory(1 << 30).cpu_time(Duration::from_secs(20)).open_files(500).file_size(1 << 20);
     let scheduler = scheduler.core_size(0).niceness(1).env_clear().env("PATH", "/usr/bin:/bin").env_remove("HOME");
     scheduler.current_dir("/").stdout(Output::Capture).stderr(Output::Lines)
 }
 
-/// Returns the lines that say in which cgroups it is.
+/// Returns the lines that name its cgroups.
 ///
 /// # Errors
 ///

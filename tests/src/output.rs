@@ -78,14 +78,14 @@ pub fn is_captured() {
     eprintln!("err");
 }
 
-/// Writes where nobody sees it.
+/// Writes to discarded streams.
 #[job(stdout = "discard", stderr = "discard")]
 pub fn is_discarded() {
     println!("out");
     eprintln!("err");
 }
 
-/// Writes lines, of which the last has no end.
+/// Writes lines, of which the last has no line break.
 #[job(stdout = "lines", stderr = "lines")]
 pub fn writes_lines() {
     print!("one\n\nthree");
@@ -98,7 +98,7 @@ pub fn writes_many_lines(count: usize) {
     (0..count).for_each(|_| eprintln!("{}", "x".repeat(99)));
 }
 
-/// Writes for ever.
+/// Writes forever.
 #[job(stdout = "lines", stderr = "capture")]
 pub fn writes_for_ever() {
     loop {

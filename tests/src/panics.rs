@@ -1,11 +1,11 @@
-//! Jobs that panic: in other threads and tasks, caught and where nothing can catch it, and what ends them then.
+//! Jobs that panic: in other threads and tasks, caught or not catchable, and what they do afterwards.
 
 #![expect(unsafe_code, reason = "these jobs do to their own process what has no safe API")]
 #![expect(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::disallowed_methods,
-    reason = "these jobs panic, end their process and look at the clock, and nobody calls them as functions"
+    reason = "these jobs panic, kill their process and read the clock, and they are not called as functions"
 )]
 
 use std::backtrace::Backtrace;
@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::{hangs, overflows};
 
-/// What a job does after a panic that did not end it.
+/// What a job does after a panic that did not kill it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Afterwards {
     /// It returns.
     Returns,
-    /// It waits for ever.
+    /// It waits forever.
     Hangs,
     /// It calls `abort`.
     Aborts,
@@ -59,7 +59,7 @@ fn go_on(then: Afterwards) -> i32 {
     unreachable!("the process has ended")
 }
 
-/// Catches so many panics of its own thread, and goes on.
+/// Catches so many panics of its own thread, and continues.
 #[job]
 pub fn catches_panics_and(count: usize, then: Afterwards) -> i32 {
     for number in 0..count {
@@ -69,7 +69,7 @@ pub fn catches_panics_and(count: usize, then: Afterwards) -> i32 {
     go_on(then)
 }
 
-/// Has a thread panic, waits for its end, and goes on.
+/// Makes a thread panic, waits for its exit, and continues.
 #[job]
 pub fn panics_elsewhere_and(then: Afterwards) -> i32 {
     let other = thread::Builder::new().name("other".to_owned()).spawn(|| panic!("the cause"));
@@ -106,7 +106,7 @@ pub fn panics_in_a_callback_elsewhere() {
 #[job]
 pub fn breaks_a_precondition() -> u8 {
     let bytes = std::hint::black_box([1_u8, 2]);
-    // SAFETY: It isn't safe: that is what the standard library finds out.
+    // SAFETY: It isn't safe: the standard library detects that.
     unsafe { *bytes.get_unchecked(std::hint::black_box(7)) }
 }
 
@@ -122,14 +122,14 @@ thread_local! {
     static BOMB: Cell<Option<PanicsWhenDropped>> = const { Cell::new(None) };
 }
 
-/// Has a thread panic as its thread-local values are dropped, at which the standard library aborts.
+/// Makes a thread panic as its thread-local values are dropped, at which the standard library aborts.
 #[job]
 pub fn panics_as_a_thread_ends() {
     let _ = thread::spawn(|| BOMB.set(Some(PanicsWhenDropped))).join();
     hangs();
 }
 
-/// Returns, and panics as its process ends.
+/// Returns, and panics as its process exits.
 #[job]
 pub fn panics_at_exit() -> i32 {
     BOMB.set(Some(PanicsWhenDropped));
@@ -145,7 +145,7 @@ pub fn resolves_a_backtrace() -> Duration {
     begun.elapsed()
 }
 
-/// Panics in a task that nobody awaits, and goes on.
+/// Panics in a task that is not awaited, and continues.
 #[cfg(feature = "tokio")]
 #[job]
 pub async fn panics_in_a_task_and_waits() {

@@ -1,4 +1,4 @@
-//! What the platforms differ in, as far as tests are concerned.
+//! The differences between platforms that tests depend on.
 
 use scheduler::{StartMethod, Sweep};
 
@@ -10,14 +10,14 @@ pub const HAS_WARDENS: bool = cfg!(wardens);
 /// Whether it can be proved that a job has left nothing.
 pub const PROVES_SWEEPS: bool = HAS_WARDENS || cfg!(windows);
 
-/// The ways to make processes that this platform has, each of which promises the same.
+/// The start methods of this platform, each with the same guarantees.
 #[cfg(wardens)]
 pub const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServer];
-/// The way to make processes that this platform has.
+/// The start method of this platform.
 #[cfg(not(wardens))]
 pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 
-/// Says whether so many processes were found to be left by a job, and ended, and whether nothing else is, as far as the
+/// Returns whether so many leftovers of a job were killed, and provably no others exist, where the
 /// platform can prove that.
 #[must_use]
 pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
@@ -30,13 +30,13 @@ pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
     }
 }
 
-/// Says whether this process runs under Wine, which does not do all that Windows does.
+/// Returns whether this process runs under Wine, which does not do all that Windows does.
 #[must_use]
 pub fn is_wine() -> bool {
     std::env::var_os("UNDER_WINE").is_some()
 }
 
-/// Returns true under Wine, and has the test that asks report that it, or a part of it, is [skipped] there.
+/// Returns true under Wine, and reports that the calling test, or a part of it, is [skipped] there.
 #[must_use]
 pub fn wine_is_in_the_way(reason: &str) -> bool {
     let is_wine = is_wine();

@@ -1,4 +1,4 @@
-//! A job that tells what it finds around it.
+//! A job that reports the state of its process: markers, signals, descriptors, ids and arguments.
 
 #![expect(unsafe_code, reason = "a process asks the kernel about itself")]
 
@@ -30,7 +30,7 @@ pub struct ProcessState {
     pub arguments: Vec<String>,
 }
 
-/// Tells what a job finds around it.
+/// Returns the state of its process.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub fn descriptors() -> std::io::Result<BTreeMap<i32, String>> {
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let path = entry?.path();
         let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        // The one that lists them is closed by the time it is looked up.
+        // The one that lists them is closed when it is looked up.
         if let (Some(number), Ok(target)) = (number, std::fs::read_link(&path)) {
             open.insert(number, target.display().to_string());
         }

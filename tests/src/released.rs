@@ -15,7 +15,7 @@ pub fn returns_once_released(bytes: usize, tag: String) -> String {
     "x".repeat(bytes)
 }
 
-/// Does the same, and may go on for long after it was asked to stop.
+/// Does the same, and has a long grace period.
 #[job(grace = "60s")]
 #[must_use]
 pub fn returns_late_once_released(bytes: usize, tag: String) -> String {

@@ -1,4 +1,4 @@
-//! What a test and its saboteur tell each other: which system call of which process is to fail, and what came of it.
+//! The messages between a test and its saboteur: which system call of which process is to fail, and the result.
 
 use std::ffi::c_long;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub enum Role {
     Job,
 }
 
-/// What is to go wrong in each process of the role.
+/// The fault that is injected into each process of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Whose call.
@@ -33,7 +33,7 @@ pub struct Fault {
 
 /// What a saboteur is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct Plan {
     /// The application.
     pub program: PathBuf,
     /// Its argument, which is also one of what its jobs leave behind, and by which that is found.
@@ -44,14 +44,14 @@ pub struct Order {
     pub fault: Option<Fault>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The calls of every process that has a role, in their order.
     pub calls: Vec<(Role, Vec<c_long>)>,
     /// How many calls were made to fail.
     pub hits: usize,
-    /// The status as `wait` gives it, `None` if the application was still running at the end of the saboteur's patience.
+    /// The status as `wait` returns it; `None` if the application still ran at the saboteur's limit.
     pub status: Option<i32>,
     /// How long the application ran.
     pub seconds: f64,
@@ -59,9 +59,9 @@ pub struct Report {
     pub stdout: String,
     /// What it printed to standard error.
     pub stderr: String,
-    /// Who was alive when the application had ended.
+    /// The processes that were alive when the application had exited.
     pub left: Vec<Survivor>,
-    /// Who was still alive some seconds later.
+    /// The processes that were still alive some seconds later.
     pub stayed: Vec<Survivor>,
     /// Whether a process that has nothing to do with it all is still there.
     pub bystander: bool,

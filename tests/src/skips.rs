@@ -11,7 +11,7 @@ pub const ALLOWED: &str = "SCHEDULER_SKIPS";
 /// Reports that the test of this thread, or a part of it, is skipped, and why.
 ///
 /// A test that can't be run passes without having tried anything. That is right on a developer's machine; where `CI` is set
-/// it hides what nobody tests, so it fails there unless [`ALLOWED`] names the test.
+/// it would hide what is never tested, so it fails there unless [`ALLOWED`] names the test.
 ///
 /// # Panics
 ///
@@ -27,7 +27,7 @@ pub fn skipped(reason: impl Display) {
         "`{test}` can't be run here: {reason}; where `CI` is set that is a failure, unless `{ALLOWED}` has a line \
          `{test}: why` (`.ci/run` has the list)"
     );
-    // The test harness keeps what goes through `eprintln!`.
+    // The test harness captures `eprintln!`.
     let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
 }
 

@@ -8,13 +8,13 @@ use scheduler::job;
 
 use crate::jobs::hangs;
 
-/// How long a storm lasts that nobody ends.
+/// How long a storm lasts that is not killed.
 const LASTS: libc::time_t = 25;
 
 /// The most processes that a storm may be allowed.
 const MOST: u32 = 2000;
 
-/// Makes so many processes, each in a session of its own, which forks and exits, and so do its children, for ever.
+/// Makes so many processes, each in a session of its own, which forks and exits, and so do its children, forever.
 #[job]
 pub fn comets(count: usize) {
     storm(
@@ -40,7 +40,7 @@ pub fn shooting_stars(count: usize) {
     );
 }
 
-/// Forks, and so do its children, for ever.
+/// Forks, and so do its children, forever.
 #[job]
 pub fn fork_bomb() {
     assert_is_capped();
@@ -49,7 +49,7 @@ pub fn fork_bomb() {
         // SAFETY: Neither side does more than these calls.
         unsafe { libc::fork() };
     }
-    // SAFETY: It ends the process, whichever of them it is.
+    // SAFETY: It exits at once, whichever process this is.
     unsafe { libc::_exit(0) }
 }
 

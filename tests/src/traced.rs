@@ -4,7 +4,7 @@
 #![expect(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    reason = "these jobs do what jobs should not, and nobody calls them as functions"
+    reason = "these jobs do what jobs should not, and they are not called as functions"
 )]
 
 use std::os::unix::process::CommandExt;
@@ -62,7 +62,7 @@ pub fn executes(code: i32) {
     panic!("{error}");
 }
 
-/// Traces a child of its own, which stops at a signal, goes on and exits; returns 42.
+/// Traces its own child, which stops at a signal, continues and exits; returns 42.
 #[job]
 pub fn traces_a_child() -> i32 {
     let nothing = ptr::null_mut::<libc::c_void>();

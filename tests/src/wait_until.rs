@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Longer than the end of jobs takes on a busy machine, and shorter than any that would end by itself.
+/// Longer than a job takes to be stopped on a busy machine, and shorter than any job that would return by itself.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Returns once it is so.

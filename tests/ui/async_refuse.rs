@@ -1,4 +1,4 @@
-//! An `async fn` that can't be a job is told as any other.
+//! An `async fn` that can't be a job is refused as any other.
 
 use scheduler::job;
 

@@ -1,4 +1,4 @@
-//! `crate = …` says by which path the expansion finds the runtime crate.
+//! `crate = …` sets the path by which the expansion finds the runtime crate.
 
 pub extern crate scheduler as renamed;
 

@@ -1,4 +1,4 @@
-//! Jobs in modules, function bodies and generic functions, with types that nobody else can name.
+//! Jobs in modules, function bodies and generic functions, with types that can't be named elsewhere.
 
 use scheduler::{job, jobs};
 

@@ -1,4 +1,4 @@
-//! Nothing in the user's scope comes between the expansion and the names that it uses.
+//! Nothing in the user's scope shadows the names that the expansion uses.
 
 #![no_implicit_prelude]
 

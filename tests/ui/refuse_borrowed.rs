@@ -38,7 +38,7 @@ fn error<'a>(text: &'a str) -> Result<u8, &'a str> {
 }
 
 fn main() {
-    // The refused jobs leave enough behind, so that nothing is said twice.
+    // The refused jobs are still declared, so that no error is reported twice.
     drop(scheduler::jobs![
         ("nested", nested(vec![Some("")], Cow::Borrowed(""), Cow::<[u8]>::Borrowed(&[]))),
         ("mixed", mixed("".into(), "")),

@@ -50,6 +50,6 @@ fn no_path() {}
 fn everything_at_once() {}
 
 fn main() {
-    // The jobs themselves are known, so that nothing is said twice.
+    // The jobs themselves are declared, so that no error is reported twice.
     drop(scheduler::jobs![("unknown", unknown), ("number", number), ("twice", twice)]);
 }

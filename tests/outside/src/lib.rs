@@ -37,7 +37,7 @@ pub fn panics() -> i32 {
     panic!("for {reason}")
 }
 
-/// Has another thread panic, which ends the job only where panics abort.
+/// Makes another thread panic, which kills the job only where panics abort.
 #[job]
 pub fn panics_elsewhere() -> Result<(), String> {
     let other = std::thread::spawn(|| panic!("elsewhere"));

@@ -15,6 +15,6 @@ mod elsewhere {
 #[scheduler::main]
 fn main() {
     let refused = Scheduler::new().run(jobs![("a", tidy), ("b", elsewhere::tidy_too)]);
-    let error = refused.expect_err("the two can't be told apart");
+    let error = refused.expect_err("the two can't be distinguished");
     println!("{} {error}", error.is_invalid_jobs());
 }

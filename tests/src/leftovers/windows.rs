@@ -19,7 +19,7 @@ fn folder() -> PathBuf {
     std::env::temp_dir().join("scheduler-tests")
 }
 
-/// Lets this process be found by `tag`, for as long as it lives.
+/// Makes this process findable by `tag`, for as long as it lives.
 ///
 /// # Panics
 ///
@@ -42,7 +42,7 @@ pub fn alive(tag: &str) -> Vec<u32> {
     entries.filter_map(|entry| id(entry.ok()?.file_name().to_str()?)).collect()
 }
 
-/// Returns the small program, told what to leave.
+/// Returns a command for the small program that leaves this.
 pub(super) fn starting(leftover: Leftover, tag: &str) -> Command {
     let mut command = sleeper();
     match leftover {
@@ -51,7 +51,7 @@ pub(super) fn starting(leftover: Leftover, tag: &str) -> Command {
         Leftover::Bare => command.env_clear().args(["stays", tag]).envs(needed()),
         Leftover::Orphan => command.args(["orphan", tag]),
         Leftover::Daemon => command.env_clear().args(["orphan", tag]).envs(needed()).creation_flags(DETACHED_PROCESS),
-        Leftover::Plain | Leftover::Deaf | Leftover::Session => command.args(["stays", tag]),
+        Leftover::Plain | Leftover::IgnoresSignals | Leftover::Session => command.args(["stays", tag]),
     };
     command
 }
@@ -62,7 +62,7 @@ fn needed() -> impl Iterator<Item = (String, String)> {
 }
 
 /// It stands beside the test, or one folder above.
-#[expect(clippy::disallowed_methods, reason = "nobody replaces a fixture while its test runs")]
+#[expect(clippy::disallowed_methods, reason = "a fixture is not replaced while its test runs")]
 fn sleeper() -> Command {
     let own = std::env::current_exe().expect("a process has an image");
     let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("sleeper.exe"));

@@ -8,7 +8,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::forks::{exit_at_once, fork_that_waits};
 use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leaves};
 
-/// Detaches a job, and becomes a daemon while it runs: a copy goes on, which is known by its id, and the original exits.
+/// Detaches a job, and becomes a daemon while it runs: a fork continues, whose id is printed, and the original exits.
 pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
     let tag = std::env::var(FAMILY)?;
     let handle = scheduler.spawn(leaves::job(Leftover::HARDEST, Ending::Hangs, tag.clone()))?;

@@ -1,7 +1,8 @@
 //! An application: runs the jobs that are named on its command line and prints their records as JSON.
 //!
-//! `APP_MODE` says what is odd about it, `APP_METHOD` how the processes of its jobs are made, `APP_CONCURRENCY` how many
-//! run at a time, and `APP_CALLS` whether they are spawned. They are variables, as a re-executed copy gets no arguments.
+//! `APP_MODE` sets what is unusual about it, `APP_METHOD` how the processes of its jobs are made, `APP_CONCURRENCY` how
+//! many run at a time, and `APP_CALLS` whether they are spawned. They are variables, as a re-executed copy gets no
+//! arguments.
 
 #![expect(
     clippy::print_stdout,
@@ -34,7 +35,7 @@ fn of(text: &str) -> (usize, String) {
     (bytes.parse().unwrap_or_default(), tag.to_owned())
 }
 
-/// The application, a warden if there are such, a job and its daemon.
+/// The application, its warden if there is one, a job and its daemon.
 const WITH_A_JOB: usize = if HAS_WARDENS { 4 } else { 3 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -48,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let timeout = Duration::from_millis(arguments.next().unwrap_or_default().parse()?);
     let jobs: Vec<_> =
         arguments.map(|name| call(&name).map(|call| (name, call))).collect::<Result<_, scheduler::Error>>()?;
-    // The test may wait for this line, and kill the application when it pleases.
+    // The test may wait for this line, and kill the application at any time.
     println!("ready");
     std::io::stdout().flush()?;
     #[cfg(unix)]
@@ -137,7 +138,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Runs the jobs until they are over or somebody presses Ctrl-C.
+/// Runs the jobs until they have finished or Ctrl-C is pressed.
 #[cfg(feature = "ctrlc")]
 fn listen(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
@@ -170,7 +171,7 @@ fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
         for handle in handles {
             handle.wait()?;
         }
-        // A thread that has nothing to do any more is gone a moment later; the test has a limit for that.
+        // An idle thread exits a moment later; the test has a limit for that.
         while threads()? > before {
             std::thread::yield_now();
         }
@@ -179,7 +180,7 @@ fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
     Ok(counted)
 }
 
-/// Spawns so many fast jobs, and returns how they ended, as records would say it.
+/// Spawns so many fast jobs, and returns their outcomes in the format of records.
 fn spawns_fast(
     scheduler: &Scheduler,
     count: usize,
@@ -204,7 +205,7 @@ fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
     drop(scheduler);
     let clock = std::time::Instant::now();
     let alive = oddity::others_alive()?;
-    // What was killed may need some time to end.
+    // A killed process may need some time to exit.
     while oddity::others_alive()? > 0 && clock.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(20));
     }

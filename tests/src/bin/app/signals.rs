@@ -4,7 +4,7 @@
 
 use std::io;
 
-/// Has the application print a line when somebody presses Ctrl-C.
+/// Makes the application print a line when Ctrl-C is pressed.
 pub(crate) fn handle_ctrl_c() {
     extern "C" fn handled(_: libc::c_int) {
         let line = b"handled\n";
@@ -15,9 +15,9 @@ pub(crate) fn handle_ctrl_c() {
     unsafe { libc::signal(libc::SIGINT, handled as *const () as libc::sighandler_t) };
 }
 
-/// Has a fork of the application, which executes nothing, get Ctrl-C, and returns once it is gone.
+/// Sends Ctrl-C to a fork of the application, and returns once that is gone.
 pub(crate) fn press_ctrl_c_in_a_fork() -> io::Result<()> {
-    // SAFETY: The copy calls what may be called in one, and ends.
+    // SAFETY: The fork makes only calls that are allowed in one, and exits.
     let fork = unsafe {
         match libc::fork() {
             0 => {
@@ -27,7 +27,7 @@ pub(crate) fn press_ctrl_c_in_a_fork() -> io::Result<()> {
             fork => fork,
         }
     };
-    // SAFETY: It is a child of this process; how it ended is not asked for.
+    // SAFETY: It is a child of this process; its status isn't requested.
     if fork < 0 || unsafe { libc::waitpid(fork, std::ptr::null_mut(), 0) } != fork {
         return Err(io::Error::last_os_error());
     }

@@ -2,14 +2,14 @@
 //! its timeout, or kills its warden, and one aborts. Where they talk, the second one does before it hangs, and the third
 //! one fails, and is tried again with what it has saved.
 //!
-//! It prints a line before it runs them and one after, of JSON. Its one argument is what the daemon is found by, and
-//! `APP_MODE` says how the jobs are run.
+//! It prints a line before it runs them and one of JSON after. Its one argument is the tag of the daemon, and
+//! `APP_MODE` sets how the jobs are run.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     unsafe_code,
-    reason = "this program talks to its test, and its process asks the kernel about itself"
+    reason = "this program reports to its test, and its process asks the kernel about itself"
 )]
 
 use std::error::Error;
@@ -43,7 +43,7 @@ pub(crate) fn main() -> ExitCode {
     let tag = std::env::args().nth(1).unwrap_or_default();
     let leaves = match mode.as_str() {
         "lost" | "adopting" => AnyJob::from(leaves::job(Leftover::Session, Ending::KillsWarden, tag)),
-        "reporting" => AnyJob::from(talks::job(tag).timeout(LITTLE)),
+        "reporting" => AnyJob::from(reports::job(tag).timeout(LITTLE)),
         _ => AnyJob::from(leaves::job(Leftover::Daemon, Ending::Hangs, tag).timeout(LITTLE)),
     };
     let third = if mode == "reporting" { AnyJob::from(saves::job()) } else { aborts::job().into() };
@@ -81,9 +81,9 @@ fn returns() -> Result<(), String> {
     if leads_a_session && death_wish == libc::SIGKILL { Ok(()) } else { Err(UNPREPARED.to_owned()) }
 }
 
-/// Tells all that a job can, leaves a daemon, and waits until it is asked to end, which it doesn't do then.
+/// Reports everything that a job can, leaves a daemon, waits for its cancellation, and then hangs.
 #[job(grace = "100ms", terminate = "signal")]
-fn talks(tag: String) -> Result<(), String> {
+fn reports(tag: String) -> Result<(), String> {
     // SAFETY: To ignore a signal has no preconditions.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     this_job::progress(1, 2);
@@ -97,7 +97,7 @@ fn talks(tag: String) -> Result<(), String> {
     leaves(Leftover::Daemon, Ending::Hangs, tag)
 }
 
-/// Fails, and goes on from what it has saved, and fails.
+/// Fails, resumes from its checkpoint at the next attempt, and fails.
 #[job(retries = 1)]
 fn saves() -> Result<(), String> {
     let saved: Option<u32> = this_job::resume().map_err(|error| chain(&error))?;

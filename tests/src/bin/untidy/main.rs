@@ -1,7 +1,7 @@
 //! An application that is less tidy than most: it closes its standard streams, forks, and holds descriptors that
 //! everything inherits.
 //!
-//! Its first argument says what it does, the second how the processes of its jobs are made, the third to which file it
+//! Its first argument sets what it does, the second how the processes of its jobs are made, the third to which file it
 //! writes its report, as it may have no standard output.
 
 #[cfg(not(unix))]

@@ -1,4 +1,4 @@
-//! A dependency that declares a job, and what the other crates say about theirs.
+//! A dependency that declares a job, and the checks that the other crates make of theirs.
 
 use std::fs::File;
 use std::io::Write;

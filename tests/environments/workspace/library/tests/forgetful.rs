@@ -1,4 +1,4 @@
-//! A test without libtest, whose `main` forgets to say where jobs begin: the macro for tests says it for libtest only.
+//! A test without libtest, whose `main` doesn't call `init()`: the macro for tests works under libtest only.
 
 use declares::{PLENTY, of_a_dependency};
 

@@ -1,14 +1,14 @@
-//! What can be odd about the application anywhere.
+//! What can be unusual about the application on every platform.
 
 use std::collections::BTreeMap;
 use std::io;
 
-/// What the application has done to itself by the time it runs jobs: most of that is Linux's own.
+/// Changes this process before it runs jobs; most modes exist only on Linux.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {
     match mode {
         "is rebuilt" => super::rebuild(),
         #[cfg(windows)]
-        "hands a file down" => scheduler_tests::handed_down::hand_down(),
+        "hands a file down" => scheduler_tests::inherited_handle::hand_down(),
         #[cfg(windows)]
         _ => at_a_console(mode),
         #[cfg(not(windows))]
@@ -16,7 +16,7 @@ pub(crate) fn after_init(mode: &str) -> io::Result<()> {
     }
 }
 
-/// What it does at the console, and does nothing else where it is no application but the company of one.
+/// Acts at the console, and exits if this process is only the companion of an application there.
 #[cfg(windows)]
 fn at_a_console(mode: &str) -> io::Result<()> {
     use scheduler_tests::console;

@@ -1,10 +1,10 @@
-//! What is odd about the application on Linux.
+//! What is unusual about the application on Linux.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-/// What the application has done to itself by the time it runs jobs.
+/// Changes this process before it runs jobs.
 pub(crate) fn after_init(mode: &str) -> io::Result<()> {
     match mode.split_once(' ').unwrap_or((mode, "")) {
         ("ignores", "SIGCHLD") => {
@@ -66,7 +66,7 @@ fn limit(resource: Resource, number: &str) -> io::Result<()> {
     done(unsafe { libc::setrlimit(resource, &raw const limit) })
 }
 
-/// Makes this process one of a user who has no others: what that one may have counts those of other tests, too.
+/// Makes this process the only one of its user, as a limit on processes counts all of a user's.
 fn become_somebody_else() -> io::Result<()> {
     let somebody = 1_000_000_000 + std::process::id();
     // SAFETY: These calls have no preconditions.
@@ -76,7 +76,7 @@ fn become_somebody_else() -> io::Result<()> {
     }
 }
 
-/// Has the kernel answer as one does that is too old to know pidfds.
+/// Makes the kernel answer as one that is too old for pidfds.
 fn deny_pidfds() -> io::Result<()> {
     const LOAD_NUMBER: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;

@@ -1,4 +1,4 @@
-//! What is odd about the application, for each mode: most of it only Linux has.
+//! What is unusual about the application in each mode; most modes exist only on Linux.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::*;
 
-/// What happened before `main` came to `init`, in the application and in every copy of it.
+/// Runs before `init`, in the application and in every copy of it.
 pub(crate) fn before_init(mode: &str) {
     #[cfg(windows)]
     if let Ok(family) = std::env::var(scheduler_tests::leftovers::FAMILY) {

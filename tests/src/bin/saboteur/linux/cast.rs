@@ -1,4 +1,4 @@
-//! Who is who among the processes that make system calls.
+//! The roles of the processes that make system calls.
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
@@ -35,7 +35,7 @@ impl Actor {
 }
 
 impl Cast {
-    /// Notes the call of a process that has a role: which it is, and how many of this number it has made by now.
+    /// Records the call of a process that has a role: which one it is, and how many of this number that has made so far.
     pub(crate) fn enter(&mut self, call: &Call) -> Option<(&mut Actor, usize)> {
         let process = self.process(call.thread)?;
         self.meet(process);
@@ -66,13 +66,13 @@ impl Cast {
         Some(process)
     }
 
-    /// Finds out who a process is that makes its first call: its parent is still the one that started it, or the one
-    /// that adopted it because that one has ended.
+    /// Determines the role of a process at its first call: its parent is still the one that started it, or the one
+    /// that adopted it because that one has exited.
     fn meet(&mut self, process: u32) {
         if self.actors.contains_key(&process) {
             return;
         }
-        // It may be that the parent has made no call so far that was listened to.
+        // The parent may not have made a call so far that was reported.
         let me = std::process::id();
         let parent = in_status(process, "PPid:").filter(|_| process != me);
         if let Some(parent) = parent {

@@ -1,4 +1,4 @@
-//! A seccomp listener: it hears of system calls before they are carried out, and decides whether they are.
+//! A seccomp listener: it receives system calls before they are carried out, and decides whether they are.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -18,7 +18,7 @@ const fn request(number: c_ulong, size: usize) -> c_ulong {
 /// Never listened to: the first never returns to anywhere, and the others never return.
 const UNHEARD: [c_long; 3] = [libc::SYS_rt_sigreturn, libc::SYS_exit, libc::SYS_exit_group];
 
-/// Hears of the system calls of a thread and of all that it starts.
+/// Receives the system calls of a thread and of all that it starts.
 #[derive(Debug)]
 pub(crate) struct Listener(OwnedFd);
 
@@ -31,16 +31,16 @@ pub(crate) struct Call {
     pub(crate) first_argument: u64,
 }
 
-/// Has the calling thread, for the rest of its life, ask before each of these calls, or before every one; returns the
-/// listener's descriptor.
+/// Makes the calling thread, for the rest of its life, report each of these calls, or every one, before it is made; returns
+/// the listener's descriptor.
 ///
-/// From its return on, the thread stands still at such a call until somebody answers.
+/// From its return on, the thread blocks at such a call until it is answered.
 pub(crate) fn install(calls: Option<&[c_long]>) -> io::Result<RawFd> {
     let mut program = filter(calls);
     let length = program.len().try_into().expect("the filter is short");
     let program = sock_fprog { len: length, filter: program.as_mut_ptr() };
     let plain = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    // Otherwise a signal that comes between question and answer would have the call made twice. Linux 5.19 knows it.
+    // Otherwise a signal between notification and answer would repeat the call. Linux 5.19 has this flag.
     let uninterrupted = plain | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     // SAFETY: The program is an array of instructions, and its length is right; `prctl` takes numbers.
     unsafe {
@@ -88,7 +88,7 @@ fn filter(calls: Option<&[c_long]>) -> Vec<sock_filter> {
 impl Listener {
     /// Takes the descriptor that [`install`] returned.
     pub(crate) fn new(descriptor: RawFd) -> Self {
-        // SAFETY: It was opened for this one, and nobody else knows it.
+        // SAFETY: It was opened for this value, and nothing else uses it.
         Self(unsafe { OwnedFd::from_raw_fd(descriptor) })
     }
 
@@ -96,7 +96,7 @@ impl Listener {
         self.0.as_raw_fd()
     }
 
-    /// Returns the next call. Fails if whoever asked is gone again.
+    /// Returns the next call. Fails if its process is gone.
     pub(crate) fn next(&self) -> io::Result<Call> {
         // SAFETY: All-zero is valid, and what the kernel asks for.
         let mut asked: seccomp_notif = unsafe { std::mem::zeroed() };

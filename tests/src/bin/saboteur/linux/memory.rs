@@ -1,5 +1,5 @@
-//! An allocator without locks: a thread that stands still at one of its system calls would hold them, and stop whoever is
-//! to answer it.
+//! An allocator without locks: a thread that blocks at one of its system calls would hold them, and block the thread that
+//! is to answer it.
 //!
 //! What is given back is not used again. This program lives for a minute at the most.
 
@@ -20,7 +20,7 @@ struct Heap {
 // SAFETY: No byte of the space is given out twice.
 unsafe impl Sync for Heap {}
 
-// SAFETY: What is given out is of the size and the alignment that were asked for, and nobody else's.
+// SAFETY: Each block has the requested size and alignment, and is given out once.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let begin = |taken: usize| taken.next_multiple_of(layout.align());

@@ -27,30 +27,30 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Order, Report, Survivor};
+use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, Report, Survivor};
 
 use cast::Cast;
 use listener::{Call, Listener};
 
 /// How long an application may run, whatever goes wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long those may take to die afterwards who were told to.
+/// How long the killed processes may take to exit afterwards.
 const GRACE: Duration = Duration::from_secs(6);
 /// How long the listener waits for a question before it looks around.
 const GLANCE: i32 = 20;
 
 pub(crate) fn main() {
-    let order = std::env::args().nth(1).expect("the order is the one argument");
-    let order: Order = serde_json::from_str(&order).expect("the order is JSON");
+    let plan = std::env::args().nth(1).expect("the order is the one argument");
+    let plan: Plan = serde_json::from_str(&plan).expect("the order is JSON");
     assert_eq!(std::process::id(), 1, "this is for a pid namespace of its own");
     thread::spawn(|| {
         thread::sleep(2 * (PATIENCE + GRACE));
         eprintln!("the saboteur itself hangs");
-        // Everything in the namespace ends with its first process.
+        // All processes of the namespace die with its first one.
         std::process::exit(1);
     });
-    match run(&order) {
-        Ok(report) => println!("{}", serde_json::to_string(&report).expect("text and numbers always serialise")),
+    match run(&plan) {
+        Ok(report) => println!("{}", serde_json::to_string(&report).expect("text and numbers always serialize")),
         Err(error) => {
             eprintln!("no system call can be listened to: {error}");
             std::process::exit(NOT_ALLOWED);
@@ -58,17 +58,17 @@ pub(crate) fn main() {
     }
 }
 
-fn run(order: &Order) -> io::Result<Report> {
-    // SAFETY: The handler does nothing; it is there so that the end of a child wakes a `poll`.
+fn run(plan: &Plan) -> io::Result<Report> {
+    // SAFETY: The handler does nothing; with it the exit of a child interrupts a `poll`.
     unsafe { libc::signal(libc::SIGCHLD, wake as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     let bystander = Command::new("sleep").arg("1000000").spawn().expect("`sleep` is everywhere").id();
     let (mut stdout, stdout_writer) = io::pipe()?;
     let (mut stderr, stderr_writer) = io::pipe()?;
-    let mut command = Command::new(&order.program);
-    command.arg(&order.tag).env("APP_MODE", &order.mode);
+    let mut command = Command::new(&plan.program);
+    command.arg(&plan.tag).env("APP_MODE", &plan.mode);
     command.stdin(Stdio::null()).stdout(stdout_writer).stderr(stderr_writer);
-    let (listener, started) = start(command, order.fault)?;
-    let mut stage = Stage { listener, fault: order.fault, cast: Cast::default(), hits: 0 };
+    let (listener, started) = start(command, plan.fault)?;
+    let mut stage = Stage { listener, fault: plan.fault, cast: Cast::default(), hits: 0 };
 
     let clock = Instant::now();
     let mut dead = BTreeMap::new();
@@ -80,13 +80,13 @@ fn run(order: &Order) -> io::Result<Report> {
         }
     });
     let seconds = clock.elapsed().as_secs_f64();
-    let left = survivors(bystander, &order.tag);
+    let left = survivors(bystander, &plan.tag);
     // A process that was sent a signal takes a moment to die of it.
     stage.play(GRACE, || {
         reap(&mut dead);
-        survivors(bystander, &order.tag).iter().all(|survivor| survivor.tagged).then_some(())
+        survivors(bystander, &plan.tag).iter().all(|survivor| survivor.tagged).then_some(())
     });
-    let stayed = survivors(bystander, &order.tag);
+    let stayed = survivors(bystander, &plan.tag);
     reap(&mut dead);
     Ok(Report {
         calls: stage.cast.calls(),
@@ -115,7 +115,7 @@ fn start(mut command: Command, fault: Option<Fault>) -> io::Result<(Listener, St
     // It stands still at each of its own calls, too, so that nobody may wait for it: neither for its end, nor in a
     // channel, which makes a call.
     thread::spawn(move || {
-        // The application's output tells when it begins and when it ends.
+        // The application's output marks the beginning and the end of its runs.
         let calls = fault.map(|fault| [fault.call, libc::SYS_write]);
         let installed = listener::install(calls.as_ref().map(<[c_long; 2]>::as_slice));
         let error = |error: &io::Error| -error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -145,7 +145,7 @@ impl Stage {
     fn play<T>(&mut self, limit: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
         let clock = Instant::now();
         loop {
-            // If there is none after all, a signal came first, or whoever asked has died.
+            // If there is none after all, a signal came first, or the process has died.
             if self.is_asked()
                 && let Ok(call) = self.listener.next()
             {
@@ -183,7 +183,7 @@ impl Stage {
     }
 }
 
-/// Collects all that has ended, with the status of each.
+/// Reaps all processes that have exited, and returns the status of each.
 fn reap(dead: &mut BTreeMap<u32, i32>) {
     loop {
         let mut status = 0;
@@ -196,7 +196,7 @@ fn reap(dead: &mut BTreeMap<u32, i32>) {
     }
 }
 
-/// Returns who is there beside this process and the bystander, and has not ended.
+/// Returns the processes beside this one and the bystander that have not exited.
 fn survivors(bystander: u32, tag: &str) -> Vec<Survivor> {
     let processes = fs::read_dir("/proc").expect("/proc is mounted");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
@@ -212,7 +212,7 @@ fn survivors(bystander: u32, tag: &str) -> Vec<Survivor> {
     alive.collect()
 }
 
-/// Returns what is in a pipe by now; it may be held open by somebody who is never to end.
+/// Returns the current contents of a pipe; a process that never exits may hold it open.
 fn all_of(pipe: &mut PipeReader) -> io::Result<String> {
     // SAFETY: The descriptor is the pipe's.
     unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };

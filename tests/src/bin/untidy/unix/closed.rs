@@ -18,7 +18,7 @@ fn prints() -> bool {
     printed.and_then(|()| io::stdout().flush()).is_ok()
 }
 
-/// Prints to both streams, and waits for ever.
+/// Prints to both streams, and waits forever.
 #[job]
 fn prints_and_hangs() {
     println!("printed");
@@ -28,7 +28,7 @@ fn prints_and_hangs() {
     }
 }
 
-/// Returns what the standard streams of this process are, as far as they are open.
+/// Returns the targets of this process's standard streams that are open.
 #[job]
 fn streams() -> Vec<Option<String>> {
     (0..3).map(stream).collect()
@@ -49,7 +49,7 @@ pub(super) fn run(task: &Task) {
         let _ = Scheduler::new().start_method(task.method).run([("a".to_owned(), call)]);
         return;
     }
-    // Looked at while a job is being ended.
+    // Recorded while a job is being killed.
     let meanwhile = Mutex::new(Vec::new());
     let scheduler = Scheduler::new().start_method(task.method).on_timeout(|_| {
         meanwhile.lock().expect("the lock is not poisoned").push((0..3).map(stream).collect::<Vec<_>>());

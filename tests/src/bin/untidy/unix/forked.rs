@@ -1,4 +1,4 @@
-//! It forks without executing anything, as a server does that has workers, and both go on with the same scheduler.
+//! It forks without executing anything, as a server with workers does, and both processes continue with the same scheduler.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) fn waits_for(file: PathBuf) -> u8 {
     7
 }
 
-/// Waits for ever.
+/// Waits forever.
 #[job(timeout = "50ms")]
 fn hangs_briefly() {
     loop {
@@ -35,11 +35,11 @@ fn fork(run: impl FnOnce()) -> i32 {
     // SAFETY: The copy has one thread and does what this program is there to try out.
     match unsafe { libc::fork() } {
         0 => {
-            // Nobody else would end it.
+            // Nothing else would kill it.
             // SAFETY: The call has no preconditions.
             unsafe { libc::alarm(60) };
             run();
-            // SAFETY: It ends the copy, whatever its state.
+            // SAFETY: It ends the fork at once, whatever its state.
             unsafe { libc::_exit(0) }
         }
         process => process,
@@ -171,7 +171,7 @@ pub(super) fn run_in_a_follow_up(task: &Task) {
         if std::process::id() != process {
             let text = json!(records.map(|records| records.len()).map_err(|error| format!("{error:?}"))).to_string();
             fs::write(&path, text).expect("the folder is the test's");
-            // SAFETY: It ends the copy, whatever its state.
+            // SAFETY: It ends the fork at once, whatever its state.
             unsafe { libc::_exit(0) };
         }
         let statuses: Vec<_> = records.expect("the input is fine").iter().map(Record::status).collect();

@@ -1,4 +1,4 @@
-//! It holds descriptors that whatever it executes inherits, and hands some down on purpose.
+//! It holds descriptors that every program it executes inherits, and passes some to jobs on purpose.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{Task, forked};
 
-/// Returns which descriptors are open in this process, and what they are, but for the standard streams and sockets.
+/// Returns the open descriptors of this process with their targets, except the standard streams and sockets.
 #[job]
 fn descriptors() -> BTreeMap<i32, String> {
     let all = (3..1024).filter_map(|number| {
@@ -25,7 +25,7 @@ fn descriptors() -> BTreeMap<i32, String> {
     all.filter(|(_, target)| !target.starts_with("socket:") && !target.starts_with("anon_inode:")).collect()
 }
 
-/// Says by this descriptor that it is up, and then waits for ever.
+/// Reports through this descriptor that it is up, and then waits forever.
 #[job]
 fn says_so_and_hangs(up: i32) {
     // SAFETY: The job was given it.
@@ -50,7 +50,7 @@ fn writes(numbers: Vec<i32>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes this descriptor one that whatever is executed inherits.
+/// Makes this descriptor inheritable by every program that is executed.
 fn leak(descriptor: &impl AsRawFd) {
     // SAFETY: The call changes a flag of an open descriptor.
     assert_eq!(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }, 0);
@@ -58,7 +58,7 @@ fn leak(descriptor: &impl AsRawFd) {
 
 /// Puts a copy of a descriptor under this number, as one that is closed on execution.
 fn put(descriptor: &impl AsRawFd, number: i32) -> OwnedFd {
-    // SAFETY: The number is nobody's, and the copy is ours.
+    // SAFETY: The number is free, and the copy is ours.
     unsafe {
         assert_eq!(libc::fcntl(number, libc::F_GETFD), -1, "{number} is open");
         assert_eq!(libc::dup2(descriptor.as_raw_fd(), number), number);

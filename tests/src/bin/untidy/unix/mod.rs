@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use scheduler::StartMethod;
 use serde::Serialize;
 
-/// What the test has asked for.
+/// The test's request.
 struct Task {
     method: StartMethod,
     report: PathBuf,

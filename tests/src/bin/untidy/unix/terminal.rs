@@ -71,7 +71,7 @@ fn state() -> Value {
     }
 }
 
-/// Has another process be in the foreground of the terminal, as a shell is after `bg`.
+/// Puts another process in the foreground of the terminal, as a shell is after `bg`.
 fn go_to_the_background() -> io::Result<Child> {
     let other = Command::new("sleep").arg("100").process_group(0).stdin(Stdio::null()).spawn()?;
     // SAFETY: The call has no preconditions.
@@ -94,7 +94,7 @@ pub(super) fn run(task: &Task) {
         Scheduler::new().start_method(task.method).run(list).expect("the input is fine");
         states.lock().expect("the lock is not poisoned").push(state());
     }
-    // As soon as one job is over, though another goes on.
+    // As soon as one job has finished, although another one still runs.
     let go_on = task.report.with_extension("go_on");
     let scheduler = Scheduler::new().start_method(task.method).concurrency(2).on_timeout(|_| {
         states.lock().expect("the lock is not poisoned").push(state());

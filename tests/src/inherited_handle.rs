@@ -1,4 +1,4 @@
-//! A file that an application on Windows has open so that whatever it starts has it too, unless told what to inherit.
+//! A file of an application on Windows that every child inherits, unless it is started with a list of handles.
 //!
 //! The application is a process of its own: others that start something at the same time would hand the file down as well.
 
@@ -22,7 +22,7 @@ pub(crate) fn folder() -> PathBuf {
     std::env::var_os(FOLDER).expect("the test sets it").into()
 }
 
-/// Opens the file, which nobody else may have open meanwhile.
+/// Opens the file without sharing it.
 fn open_alone() -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).share_mode(0).open(folder().join("file"))
 }
@@ -43,7 +43,7 @@ pub(crate) fn wait_for(path: &Path) {
     }
 }
 
-/// Makes sure that what the standard library starts has the file, and keeps it open until a job is up.
+/// Asserts that a child of the standard library has the file, and keeps it open until a job is up.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub fn hand_down() -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether nobody has the file open once the application has closed it.
+/// Returns whether no process has the file open once the application has closed it.
 ///
 /// # Errors
 ///
