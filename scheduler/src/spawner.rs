@@ -120,7 +120,7 @@ impl SpawnedJobs {
     }
 }
 
-/// Completes the remaining jobs with an error when the thread that would complete them panics.
+/// Closes the list when the thread that completes its jobs exits. If it has panicked, the remaining jobs get an error.
 struct FailOnDrop {
     jobs: SpawnedJobs,
     origin: Origin,

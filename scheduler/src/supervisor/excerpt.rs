@@ -1,4 +1,4 @@
-//! The excerpt: the part of a process's standard error that says most about why the process failed.
+//! The excerpt: the part of a process's standard error that best explains why the process failed.
 
 /// The most characters that an excerpt has.
 const LONGEST: usize = 400;
@@ -6,39 +6,39 @@ const LONGEST: usize = 400;
 /// The most lines that the message of a panic contributes.
 const PANIC_LINES: usize = 4;
 
-/// Returns what to quote from the end of a standard error, on one line; `None` if nothing was written.
+/// Returns an excerpt of the end of a standard error, on one line; `None` if nothing was written.
 ///
-/// The last panic or error message counts, with its place or its first detail. Without one it is the last line that is more
-/// than advice.
+/// It is the last panic or error message, with its location or first detail. Without one it is the last line that is more than
+/// advice.
 pub(super) fn excerpt(stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
     let cause = (0..lines.len()).rev().find_map(|index| panic(&lines[index..]).or_else(|| error(&lines[index..])));
-    let told = cause.or_else(|| {
+    let excerpt = cause.or_else(|| {
         let last = lines.iter().rfind(|line| !is_advice(line)).or(lines.last())?;
         Some(last.trim().to_owned())
     })?;
-    Some(shortened(told))
+    Some(shortened(excerpt))
 }
 
-/// Returns the place and the message of a panic that the first of these lines reports.
+/// Returns the location and message of the panic that the first of these lines reports.
 fn panic(lines: &[&str]) -> Option<String> {
     let (first, rest) = lines.split_first()?;
     let start = first.find("panicked at ")?;
-    // What aborts a process that is panicking already comes after the panic that explains it.
+    // The panic that aborts a panicking process follows the one that explains it.
     let is_consequence = |message: &&str| {
         ["panic in a function that cannot unwind", "panic in a destructor during cleanup"].contains(&message.trim())
     };
     if rest.first().is_some_and(is_consequence) {
         return None;
     }
-    // The first line after the place is the message's, whatever it looks like; before Rust 1.73 the message came first.
+    // The first line after the location belongs to the message, in any form; before Rust 1.73 the message came first.
     let has_message = first.ends_with(':');
-    let is_message = |(place, line): &(usize, &&str)| (*place == 0 && has_message) || !ends_a_panic(line);
+    let is_message = |(index, line): &(usize, &&str)| (*index == 0 && has_message) || !ends_a_panic(line);
     let message = rest.iter().enumerate().take_while(is_message).take(PANIC_LINES).map(|(_, line)| line.trim());
     Some(std::iter::once(&first[start..]).chain(message).collect::<Vec<_>>().join(" "))
 }
 
-/// Says whether this line is none of a panic's message: what comes after one is written by the standard library.
+/// Returns whether this line follows a panic's message: the standard library writes it, or it begins another panic.
 fn ends_a_panic(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("note: run with `RUST_BACKTRACE")
@@ -47,19 +47,19 @@ fn ends_a_panic(line: &str) -> bool {
         || line.starts_with("thread ")
 }
 
-/// Returns the message that the first of these lines begins, if it is one of an error, with what a colon at its end announces.
+/// Returns the error message that the first of these lines is, with the next line if it ends in a colon.
 fn error(lines: &[&str]) -> Option<String> {
     let (first, rest) = lines.split_first()?;
     let lower = first.to_ascii_lowercase();
     let begins = ["error:", "error[", "fatal:", "fatal error:", "panic:"]
         .iter()
-        .any(|word| lower.trim_start().starts_with(word));
+        .any(|prefix| lower.trim_start().starts_with(prefix));
     let is_one = begins || lower.contains(": error:") || lower.contains(": error while ") || lower.contains(": fatal:");
     let detail = rest.first().filter(|detail| first.ends_with(':') && !is_advice(detail));
     is_one.then(|| std::iter::once(first).chain(detail).map(|line| line.trim()).collect::<Vec<_>>().join(" "))
 }
 
-/// Says whether a line tells what to do and not what went wrong.
+/// Returns whether a line is advice, not a description of the problem.
 fn is_advice(line: &str) -> bool {
     const ADVICE: [&str; 8] = ["note:", "help:", "hint:", "tip:", "usage:", "for more information", "try '", "try `"];
     let line = line.trim_start().to_ascii_lowercase();
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tells_most_is_quoted() {
+    fn the_best_explanation_is_quoted() {
         let table = [
             ("loading\n\n", "loading"),
             // Rust's panics, of today and of before 1.73.
@@ -125,7 +125,7 @@ mod tests {
             ),
             ("usage: app TIMEOUT JOB…", "usage: app TIMEOUT JOB…"),
             ("app: missing operand\nTry 'app --help' for more information.\n", "app: missing operand"),
-            // What `main` returns.
+            // The error that `main` returns.
             ("Error: ParseIntError { kind: Empty }\n", "Error: ParseIntError { kind: Empty }"),
             (
                 "Error: failed to read the settings\n\nCaused by:\n    No such file or directory (os error 2)\n",
