@@ -23,14 +23,14 @@ pub(crate) fn is_initialized() -> bool {
     INITIALIZED.load(Ordering::Relaxed)
 }
 
-static HAS_STRAY_MARKER: AtomicBool = AtomicBool::new(false);
+static HAS_STRAY_ROLE: AtomicBool = AtomicBool::new(false);
 
-/// Records that this process has a copy's marker, and is not a copy.
+/// Records that this process has a copy's role in its environment, and is not a copy.
 ///
 /// It may have been started by a copy that never reached its job, such as a test harness that starts a process for each test.
 /// If it started copies itself, they would do the same, without end.
-pub(crate) fn note_stray_marker() {
-    HAS_STRAY_MARKER.store(true, Ordering::Relaxed);
+pub(crate) fn note_stray_role() {
+    HAS_STRAY_ROLE.store(true, Ordering::Relaxed);
 }
 
 /// A test that runs a job instead, when the binary is a re-executed copy.
@@ -67,13 +67,13 @@ pub(crate) enum Launcher {
 impl Launcher {
     /// Returns the launcher for copies of this process that run jobs.
     pub(crate) fn for_jobs() -> Result<Self, Error> {
-        refuse_stray_marker()?;
+        refuse_stray_role()?;
         Self::of_this_process()
     }
 
     /// Returns the launcher for copies of this process that run the body of this test.
     pub(crate) fn for_test(test: TestEntry) -> Result<Self, Error> {
-        refuse_stray_marker()?;
+        refuse_stray_role()?;
         Ok(Self::of_test(test))
     }
 
@@ -92,7 +92,7 @@ impl Launcher {
         first.map(Self::Test).ok_or_else(Error::not_initialised)
     }
 
-    /// Returns the command for a copy that finds `role` in its marker.
+    /// Returns the command for a copy with this role.
     pub(crate) fn command(self, role: &str) -> Command {
         let mut command = own_command();
         // This process's arguments are not passed on: libtest's flags change, and an application's own mean nothing here.
@@ -104,10 +104,10 @@ impl Launcher {
     }
 }
 
-fn refuse_stray_marker() -> Result<(), Error> {
+fn refuse_stray_role() -> Result<(), Error> {
     // A copy that got here without reaching `init()` would start copies that do the same.
-    let is_misled = HAS_STRAY_MARKER.load(Ordering::Relaxed) || env::var_os(ROLE_VARIABLE).is_some();
-    if is_misled { Err(Error::misled(ROLE_VARIABLE)) } else { Ok(()) }
+    let has_role = HAS_STRAY_ROLE.load(Ordering::Relaxed) || env::var_os(ROLE_VARIABLE).is_some();
+    if has_role { Err(Error::misled(ROLE_VARIABLE)) } else { Ok(()) }
 }
 
 /// Returns the command that executes the running image, without arguments. Its path may name another file after an upgrade.

@@ -80,7 +80,7 @@ pub(crate) fn enter(launcher: Launcher) {
     #[cfg(unix)]
     crate::process::discard_saved_stdio();
     // The variable came from somewhere else: this is an ordinary program, but for the jobs that it would run.
-    launcher::note_stray_marker();
+    launcher::note_stray_role();
 }
 
 /// Ends a copy that can't know any more what it is there for. As the application it would start copies that do the same.

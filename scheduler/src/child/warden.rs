@@ -63,9 +63,9 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
     });
     let mut warden = Warden { launcher, mode, parent, sigchld, milestones: Milestones::shared() };
     loop {
-        let next = request.next;
+        let after_run = request.after_run;
         warden = warden.serve(&request);
-        if next == AfterRun::Exit {
+        if after_run == AfterRun::Exit {
             // The parent may wait for this core, to call the next job.
             std::thread::yield_now();
             exit_warden();

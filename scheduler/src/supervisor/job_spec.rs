@@ -45,7 +45,7 @@ pub(crate) struct JobSpec {
 
 impl JobSpec {
     /// Returns the request to a warden to start the job with these standard streams.
-    pub(super) fn request(&self, stdio: &ChildStdio, next: AfterRun, run_marker: &RunMarker) -> Request {
+    pub(super) fn request(&self, stdio: &ChildStdio, after_run: AfterRun, run_marker: &RunMarker) -> Request {
         Request {
             id: self.id.to_string(),
             attempt: self.attempt,
@@ -56,7 +56,7 @@ impl JobSpec {
             stamp: launcher::stamp(),
             signature: self.entry.signature(),
             mark: StreamMark::from_bytes(random_bytes()),
-            next,
+            after_run,
             limits: self.options.limits.any(),
             environment: self.options.environment.any(),
             cgroup: self.cgroups.as_ref().map(|home| home.group(run_marker)),

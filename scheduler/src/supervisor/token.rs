@@ -45,6 +45,7 @@ use crate::sync::lock;
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "CancellationToken")]
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<TokenState>);
 
@@ -75,11 +76,13 @@ impl CancelToken {
 
     /// Stops the jobs: each is asked to stop, and killed after its [grace period](macro@crate::job#grace); at once if it has
     /// none. Doesn't wait for that.
+    #[doc(alias = "stop")]
     pub fn cancel(&self) {
         self.advance_to(CANCELLED);
     }
 
     /// Kills the jobs, without a grace period or within it. Doesn't wait for that.
+    #[doc(alias = "SIGKILL")]
     pub fn kill(&self) {
         self.advance_to(KILLED);
     }

@@ -65,12 +65,12 @@ pub(crate) struct WardenPool {
     launcher: Launcher,
     default_output: DefaultOutput,
     /// What each warden does after a run.
-    next: AfterRun,
+    after_run: AfterRun,
     idle: Vec<WardenHandle>,
     /// The dismissed wardens, and the time by which each must have exited.
-    leaving: Vec<(WardenHandle, Deadline)>,
-    /// They are in the cgroup of this process.
-    memory: Option<OomCounter>,
+    exiting: Vec<(WardenHandle, Deadline)>,
+    /// Counts for all wardens and jobs, which are in the cgroup of this process.
+    oom_counter: Option<OomCounter>,
     origin: Origin,
 }
 
@@ -92,7 +92,7 @@ impl WardenPool {
             Ok(None) | Err(_) if method == StartMethod::Auto => {}
             // If none has come up in time, each job starts one within its own limit, and its record shows if that is too short.
             Ok(server) => {
-                pool.next = AfterRun::Stay;
+                pool.after_run = AfterRun::Stay;
                 pool.idle.extend(server);
             }
             Err(error) => return Err(Error::internal("start a fork server", error)),
@@ -105,10 +105,10 @@ impl WardenPool {
         Self {
             launcher,
             default_output,
-            next: AfterRun::Exit,
+            after_run: AfterRun::Exit,
             idle: Vec::new(),
-            leaving: Vec::new(),
-            memory: None,
+            exiting: Vec::new(),
+            oom_counter: None,
             origin: Origin::here(),
         }
     }
@@ -119,14 +119,14 @@ impl WardenPool {
     }
 
     /// Returns what a warden does after a run.
-    pub(super) fn next(&self) -> AfterRun {
-        self.next
+    pub(super) fn after_run(&self) -> AfterRun {
+        self.after_run
     }
 
     /// Returns the counter of kills for lack of memory.
-    pub(super) fn memory(&mut self) -> &OomCounter {
+    pub(super) fn oom_counter(&mut self) -> &OomCounter {
         // Not before the first warden is on its way, as it reads some files.
-        self.memory.get_or_insert_with(OomCounter::new)
+        self.oom_counter.get_or_insert_with(OomCounter::new)
     }
 
     /// Returns an idle warden that is still alive, or a new one.
@@ -141,7 +141,7 @@ impl WardenPool {
 
     /// Takes a warden back after its run.
     pub(super) fn release(&mut self, warden: WardenHandle, fitness: Fitness) {
-        if fitness == Fitness::Reusable && self.next == AfterRun::Stay {
+        if fitness == Fitness::Reusable && self.after_run == AfterRun::Stay {
             self.idle.push(warden);
         } else {
             self.dismiss(warden);
@@ -152,13 +152,13 @@ impl WardenPool {
     pub(super) fn dismiss(&mut self, mut warden: WardenHandle) {
         warden.worker.dismiss();
         if !warden.worker.reap() {
-            self.leaving.push((warden, Deadline::after(REAP_LIMIT)));
+            self.exiting.push((warden, Deadline::after(REAP_LIMIT)));
         }
     }
 
     /// Returns whether some wardens are exiting, and take up room until then. One that the kernel holds on to doesn't count.
     pub(super) fn is_draining(&self) -> bool {
-        self.leaving.iter().any(|(_, deadline)| deadline.remaining().is_some())
+        self.exiting.iter().any(|(_, deadline)| deadline.remaining().is_some())
     }
 
     pub(super) fn has_idle(&self) -> bool {
@@ -173,18 +173,18 @@ impl WardenPool {
 
     /// Returns what to wait for: the exits of the dismissed wardens.
     pub(super) fn interests(&self) -> impl Iterator<Item = Interest<'_>> {
-        self.leaving.iter().map(|(warden, _)| Interest::exit(&warden.worker))
+        self.exiting.iter().map(|(warden, _)| Interest::exit(&warden.worker))
     }
 
     /// Returns the time at which [`reap`](Self::reap) is due, even if no warden has exited.
     pub(super) fn deadline(&self) -> Deadline {
         let never = Deadline::after(Duration::MAX);
-        self.leaving.iter().map(|(_, deadline)| *deadline).fold(never, Deadline::earlier)
+        self.exiting.iter().map(|(_, deadline)| *deadline).fold(never, Deadline::earlier)
     }
 
     /// Reaps the dismissed wardens that have exited, and kills those whose time is over.
     pub(super) fn reap(&mut self) {
-        self.leaving.retain_mut(|(warden, deadline)| {
+        self.exiting.retain_mut(|(warden, deadline)| {
             if warden.worker.reap() {
                 return false;
             }
@@ -201,15 +201,15 @@ impl WardenPool {
     pub(super) fn shutdown(&mut self) {
         if !self.origin.is_here() {
             // They are children of another process.
-            return self.leaving.clear();
+            return self.exiting.clear();
         }
         let deadline = Deadline::after(2 * REAP_LIMIT);
-        while !self.leaving.is_empty() && !deadline.is_past() {
+        while !self.exiting.is_empty() && !deadline.is_past() {
             process::wait(self.interests(), None, deadline.earlier(self.deadline()));
             self.reap();
         }
         // Dropping a worker waits for it a last time.
-        self.leaving.clear();
+        self.exiting.clear();
     }
 }
 

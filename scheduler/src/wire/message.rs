@@ -33,7 +33,7 @@ pub(crate) struct Request {
     pub(crate) signature: u64,
     /// The mark of the frames between parent and job.
     pub(crate) mark: StreamMark,
-    pub(crate) next: AfterRun,
+    pub(crate) after_run: AfterRun,
     /// The resource limits of the job's process and its descendants.
     pub(crate) limits: Option<Limits>,
     /// The changes to the job's environment.
@@ -202,7 +202,7 @@ mod tests {
             stamp: Some(7),
             signature: 7,
             mark,
-            next: AfterRun::Stay,
+            after_run: AfterRun::Stay,
             limits: Some(Limits { memory: Some(1 << 20), ..Limits::default() }),
             environment: Some(Environment::default()),
             // The encoding of a path depends on the platform.

@@ -63,7 +63,7 @@ pub(crate) struct JobRun {
     since_return: Option<Stopwatch>,
     since_outcome: Option<Stopwatch>,
     duration: Duration,
-    memory_kills: OomKills,
+    oom_kills: OomKills,
     observations: Observations,
     search: Option<Search>,
     updates: LatestUpdates,
@@ -85,7 +85,7 @@ impl JobRun {
     pub(super) fn spawn(spec: JobSpec, pool: &mut WardenPool) -> io::Result<Self> {
         let (output, stdio) = Output::open(pool.default_output(), &spec.id, &spec.options)?;
         let mut warden = pool.acquire()?;
-        let mut request = spec.request(&stdio, pool.next(), &warden.run_marker);
+        let mut request = spec.request(&stdio, pool.after_run(), &warden.run_marker);
         let stream = match warden.worker.assign(&mut request, &stdio) {
             Ok(stream) => stream,
             Err(error) => {
@@ -109,7 +109,7 @@ impl JobRun {
             since_return: None,
             since_outcome: None,
             duration: Duration::ZERO,
-            memory_kills: OomKills::default(),
+            oom_kills: OomKills::default(),
             observations: Observations::default(),
             search: None,
             updates: LatestUpdates::default(),
@@ -140,7 +140,7 @@ impl JobRun {
     /// Sends the arguments, so that the function is called.
     pub(super) fn call(&mut self, pool: &mut WardenPool) {
         self.output.lend();
-        self.memory_kills = pool.memory().kills();
+        self.oom_kills = pool.oom_counter().kills();
         self.since_call = Stopwatch::start();
         self.deadline = Deadline::after(self.spec.start_timeout);
         if let Some(checkpoint) = &self.spec.checkpoint {
@@ -391,7 +391,7 @@ impl JobRun {
         let unsent = self.warden.worker.unsent().or(self.stream.unsent());
         self.observations.unsent = unsent.map(io::Error::to_string);
         self.observations.out_of_memory =
-            self.observations.was_killed() && pool.memory().has_seen_more_than(&self.memory_kills);
+            self.observations.was_killed() && pool.oom_counter().has_seen_more_than(&self.oom_kills);
         let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
         // Leftovers that escaped the sweep would be taken for the next job's.
         let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
