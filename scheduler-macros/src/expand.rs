@@ -220,14 +220,14 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
         Returns::Nothing => {
             return quote! {
                 #call;
-                __scheduler_call.end();
+                __scheduler_call.returned();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &())
             };
         }
         Returns::Value(_) => {
             return quote! {
                 let __scheduler_value = #call;
-                __scheduler_call.end();
+                __scheduler_call.returned();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
             };
         }
@@ -249,12 +249,12 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     quote! {
         match #returned {
             #krate::__private::Ok(__scheduler_value) => {
-                __scheduler_call.end();
+                __scheduler_call.returned();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
             }
             #krate::__private::Err(__scheduler_error) => {
                 use #krate::__private::{DerefKind as _, DisplayKind as _, ErrorKind as _};
-                __scheduler_call.end();
+                __scheduler_call.returned();
                 #failed
             }
         }

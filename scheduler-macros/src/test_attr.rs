@@ -98,7 +98,7 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
                 #sig #body
                 #start
                 let __scheduler_value = #call;
-                __scheduler_call.end();
+                __scheduler_call.returned();
                 #krate::__private::reported(__scheduler_value)
             }
             static __SCHEDULER_BODY: #krate::__private::Entry =

@@ -1,4 +1,4 @@
-//! What the expansions of our macros name. Nothing in here is part of the public surface.
+//! The items that expansions of the macros name. Not part of the public API.
 
 pub use core::any::TypeId;
 pub use core::convert::{From, Into};
@@ -14,7 +14,7 @@ pub use inventory;
 
 pub use crate::call::{Arguments, job};
 pub use crate::child::enter_test;
-pub use crate::into_job::{Checked, IsJob, Place, any_job, no_job};
+pub use crate::into_job::{Checked, IsJob, JobProbe, any_job, no_job};
 pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, returned};
 pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
@@ -25,7 +25,7 @@ pub use crate::result_kind::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult,
 pub use crate::runtime::Runtime;
 pub use crate::wire::value::Encoding;
 
-/// What an attribute tells a job.
+/// The options that an attribute sets.
 pub mod options {
     pub use crate::options::{Backoff, Cause, Output, Terminate, unchanged};
 }

@@ -1,4 +1,4 @@
-//! `Job<T>` and `AnyJob`: a registered job with its arguments, not yet run.
+//! `Job<T>` and `AnyJob`: calls of registered jobs, not yet run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::wire::value::{self, Encoding};
 
 /// The call of a job whose result is a `T`: the function and its arguments, not yet run.
 ///
-/// `fn_name::job(arguments…)` makes one; [`run_job_with_timeout`](crate::run_job_with_timeout) runs it, and as an
-/// [`AnyJob`] it joins others in a list.
+/// `fn_name::job(arguments…)` returns one. [`run_job_with_timeout`](crate::run_job_with_timeout) runs it, and
+/// [`Scheduler::run`](crate::Scheduler::run) a list of them.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ use crate::wire::value::{self, Encoding};
 ///     let call: Job<u32> = add::job(2, 3);
 ///     let run = run_job_with_timeout(call, Duration::from_secs(10))?;
 ///     assert_eq!(run.outcome, Outcome::Ok(5));
-///     assert_eq!(add(2, 3), 5); // The function itself stays what it was.
+///     assert_eq!(add(2, 3), 5); // An ordinary call, in this process.
 ///     Ok(())
 /// }
 /// ```
@@ -57,11 +57,11 @@ impl<T> Job<T> {
         self.call.name()
     }
 
-    /// Sets this call's own timeout, in place of the one of the attribute or the scheduler.
+    /// Sets the timeout of this call, which wins over the attribute's and the scheduler's.
     ///
     /// The timeout of [`run_job_with_timeout`](crate::run_job_with_timeout) and
-    /// [`schedule_jobs`](crate::schedule_jobs) is a ceiling over it. `Duration::MAX` is no limit; zero is an error
-    /// when the call is to run.
+    /// [`schedule_jobs`](crate::schedule_jobs) is a maximum for it. `Duration::MAX` means no limit; zero is an error
+    /// when the call is run.
     ///
     /// # Examples
     ///
@@ -87,11 +87,11 @@ impl<T> Job<T> {
 }
 
 impl<T> Job<T> {
-    /// Has this call begin with what an earlier run, of this job or another, has saved last; with nothing, if that has saved
-    /// nothing.
+    /// Sets the checkpoint from which this call resumes: the last one of an earlier run, of this job or another, if it saved
+    /// any.
     ///
-    /// Inside the job [`this_job::resume`](crate::this_job::resume) returns it. Attempts that follow
-    /// ([`retries`](macro@crate::job#retries)) begin with what was saved last by then.
+    /// Inside the job, [`this_job::resume`](crate::this_job::resume) returns the checkpoint. A later attempt
+    /// ([`retries`](macro@crate::job#retries)) resumes from the last one that any attempt saved.
     ///
     /// # Examples
     ///
@@ -99,7 +99,7 @@ impl<T> Job<T> {
     /// use std::time::Duration;
     /// use scheduler::{job, run_job_with_timeout, this_job, Outcome, Status};
     ///
-    /// /// Counts, and needs more time for it than it has.
+    /// /// Counts on from its checkpoint, and hangs the first time.
     /// #[job]
     /// fn count() -> Result<u32, scheduler::Error> {
     ///     let begun_at = this_job::resume::<u32>()?.unwrap_or(0);
@@ -140,7 +140,7 @@ impl<T> fmt::Debug for Job<T> {
     }
 }
 
-/// The call of any job: what lists of jobs are made of.
+/// The call of a job of any result type, for lists of different jobs.
 ///
 /// # Examples
 ///
@@ -165,21 +165,20 @@ impl<T> fmt::Debug for Job<T> {
 #[derive(Clone)]
 pub struct AnyJob {
     pub(crate) entry: &'static Entry,
-    /// The encoded arguments, or why the job can't start without them.
-    /// As a vector, which need not be copied once more.
+    /// The encoded arguments, in the vector into which they were encoded, or why they can't be encoded.
     pub(crate) arguments: Result<Arc<Vec<u8>>, String>,
-    /// What this call was told; most are told nothing.
+    /// The options that this call sets; most calls set none.
     pub(crate) options: Option<Box<Options>>,
-    /// What it begins with.
+    /// The checkpoint from which the call resumes.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl AnyJob {
     option_setters!("this call");
 
-    /// Drops its options, of which its order has a copy by now: a descriptor that the job inherits would stay open for as long as
-    /// the call is kept.
-    pub(crate) fn forget_options(&mut self) {
+    /// Drops the options, once a `JobSpec` has a copy: else a descriptor that the job inherits would stay open for as long as the
+    /// call is kept.
+    pub(crate) fn drop_options(&mut self) {
         self.options = None;
     }
 
@@ -189,14 +188,14 @@ impl AnyJob {
 
     /// Returns the call of the job that is registered under `name`, with a tuple of its arguments.
     ///
-    /// `name` is the whole registered name, or the end of its path where that is unique: `resize` finds
+    /// `name` is the whole registered name, or the end of its path if that is unique: `resize` finds
     /// `my_crate::images::resize`. The arguments' types must be the function's own: `(String, u32)` for
     /// `fn f(a: String, b: u32)`, `()` for none.
     ///
     /// # Errors
     ///
     /// Fails with [`is_invalid_jobs`](Error::is_invalid_jobs) if no job has that name, with the nearest names; if
-    /// several do; or if the job takes other arguments.
+    /// several have it; or if the job takes other arguments.
     ///
     /// # Examples
     ///
@@ -219,7 +218,7 @@ impl AnyJob {
         let entry = registry::find(name)?;
         if !entry.takes::<A>() {
             return Err(Error::invalid_jobs(format!(
-                "job `{entry}` was given arguments of type `{}`; the tuple must hold exactly its parameters' types",
+                "job `{entry}` was called with arguments of type `{}`; write a tuple of exactly its parameters' types",
                 std::any::type_name::<A>(),
             )));
         }
@@ -237,7 +236,7 @@ impl AnyJob {
         self.entry.name()
     }
 
-    /// Sets this call's own timeout, as [`Job::timeout`] does.
+    /// Sets the timeout of this call, as [`Job::timeout`] does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options_mut().timeout = Some(timeout);
         self
@@ -245,7 +244,7 @@ impl AnyJob {
 }
 
 impl AnyJob {
-    /// Has this call begin with what an earlier run has saved, as [`Job::resume_from`] does.
+    /// Sets the checkpoint from which this call resumes, as [`Job::resume_from`] does.
     pub fn resume_from(mut self, earlier: &impl Resumable) -> Self {
         self.checkpoint = earlier.held().cloned();
         self
@@ -270,7 +269,7 @@ impl fmt::Debug for AnyJob {
     }
 }
 
-/// The arguments of a call as they are encoded, one after the other.
+/// The encoded arguments of a call, one after the other.
 #[derive(Debug, Default)]
 pub struct Arguments {
     bytes: Vec<u8>,
@@ -279,25 +278,25 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Returns no arguments.
+    /// Returns an empty list of arguments.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how the next ones are encoded.
+    /// Sets the encoding of the arguments that follow.
     #[must_use]
     pub fn encoded_as(self, encoding: Encoding) -> Self {
         Self { encoding, ..self }
     }
 
-    /// Adds the next argument. Of those that can't be encoded the first one is reported, in the record of the run.
+    /// Adds the next argument. The first that can't be encoded is reported in the record of the run.
     pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
         let appended = value::append(&mut self.bytes, value, self.encoding);
         self.note(name, appended);
     }
 
-    /// Adds the next argument, as [`push`](Self::push) does, with other advice where that can't be.
+    /// Adds the next argument, as [`push`](Self::push) does, with another compile error for its bound.
     pub fn push_foreign<T: WritableForeign>(&mut self, name: &str, value: &T) {
         self.push(name, value);
     }
@@ -313,7 +312,7 @@ fn unserializable(name: &str, error: &CodecError) -> String {
     format!("its argument `{name}` could not be serialized: {error}")
 }
 
-/// Makes the call of a job.
+/// Returns the call of a job.
 pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem, .. } = arguments;
     Job {
@@ -330,9 +329,9 @@ pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -
 /// Builds a list of calls, `Vec<(String, AnyJob)>`, for [`schedule_jobs`](crate::schedule_jobs) and
 /// [`Scheduler::run`](crate::Scheduler::run).
 ///
-/// Each element is `(id, call)`. The id is any expression that is `Into<String>`; the same id may stand twice. The
-/// call is the path of a job, with its arguments if it takes any; any other expression that is `Into<AnyJob>` may stand
-/// there in braces. So may a job that is declared in a function's body under a name that something outside of it has, too.
+/// Each element is `(id, call)`. The id is any expression of a type that implements `Into<String>`; the same id may appear
+/// twice. The call is the path of a job, with its arguments if it takes any, or, in braces, an expression of a type that
+/// implements `Into<AnyJob>`. Braces are also needed for a job in a function body that has the name of an item outside of it.
 ///
 /// # Examples
 ///
@@ -382,11 +381,11 @@ macro_rules! __call {
     };
 }
 
-/// Calls the job at a path, or says that the function there is none.
+/// Calls the job at a path, or fails to compile, with a message, if the function there is not a job.
 ///
-/// An import by its name takes what stands there as a value and what stands there as a type. A job is both. Of a function alone
-/// no type is imported, so that the name stands for the type that the outer block imports: it has no job, and a constant that
-/// can't be evaluated is all that the compiler has to say of it.
+/// A `use` of a name imports both the value and the type of that name. A job is both. A plain function has no such type, so
+/// that the name refers to the type that the outer block imports. That type has no job, and the compiler reports nothing but a
+/// constant that can't be evaluated.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __job {
@@ -398,11 +397,11 @@ macro_rules! __job {
             <$crate::AnyJob as $crate::__private::From<_>>::from(
                 <<__scheduler_job as $crate::__private::Checked<{
                     $crate::__private::assert!(
-                        $crate::__private::Place::<__scheduler_job>::HAS_JOB,
+                        $crate::__private::JobProbe::<__scheduler_job>::HAS_JOB,
                         $crate::__private::concat!(
                             "put `#[job]` above `",
                             $($crate::__piece!($piece),)+
-                            "`, which is a function and no job yet",
+                            "`, which is a function, not a job",
                         )
                     );
                     true

@@ -1,4 +1,4 @@
-//! `CancelToken::on_ctrl_c`: a token that Ctrl-C cancels.
+//! `CancelToken::on_ctrl_c`: the token that Ctrl-C cancels.
 
 use std::sync::Mutex;
 
@@ -7,41 +7,40 @@ use crate::process;
 use crate::supervisor::CancelToken;
 use crate::sync::lock;
 
-/// The token of this process, once it has one.
+/// The token of this process, once `on_ctrl_c` was called.
 static TOKEN: Mutex<Option<CancelToken>> = Mutex::new(None);
 
 impl CancelToken {
-    /// Returns the token that Ctrl-C cancels, the same each time. With the feature `ctrlc`.
+    /// Returns the token that Ctrl-C cancels, the same each time. Needs the feature `ctrlc`.
     ///
-    /// The first time that somebody presses Ctrl-C the jobs are asked to end, as by [`cancel`](Self::cancel), and every time
-    /// after that those that are left are killed, as by [`kill`](Self::kill).
+    /// The first Ctrl-C asks the jobs to stop, as [`cancel`](Self::cancel) does; every further one kills the jobs that are left,
+    /// as [`kill`](Self::kill) does.
     ///
-    /// Before this was called Ctrl-C ended the application at once, and its jobs died with it. From here on it does no more
-    /// than cancel, until the process ends: what runs under the token comes back with its records, and what the
-    /// application does then is its own affair. A loop of it that takes no part should ask
-    /// [`is_cancelled`](Self::is_cancelled). Jobs themselves don't see Ctrl-C: they are in sessions, or console groups, of
-    /// their own.
+    /// Without this call Ctrl-C kills the application, and its jobs with it. After it, and until the process exits, Ctrl-C only
+    /// cancels: the lists under the token return their records, and the application decides when to exit. A loop of the
+    /// application that runs no jobs should check [`is_cancelled`](Self::is_cancelled). Jobs don't receive Ctrl-C: they are in
+    /// sessions, or console groups, of their own.
     ///
-    /// Where whoever started the application has Ctrl-C ignored, as a shell does with what a script runs in the background, it
-    /// stays ignored, and cancels nothing.
+    /// If the application was started with Ctrl-C ignored, as a shell does for background commands of a script, Ctrl-C stays
+    /// ignored, and cancels nothing.
     ///
-    /// Call it after [`init`](crate::init), which a thread that listens must not be there before.
+    /// Call this after [`init`](crate::init), before which no other thread may run.
     ///
     /// # Errors
     ///
-    /// Fails if there are no descriptors, or no threads, left to listen with.
+    /// Fails if no descriptor or thread is left for the handler.
     ///
     /// # Platform
     ///
     /// SIGINT on Unix and `CTRL_C_EVENT` on Windows, and nothing else, whatever features other crates enable: SIGTERM, SIGHUP,
-    /// Ctrl-Break and the closing of a console do what they did before.
+    /// Ctrl-Break and the closing of a console have their previous effects.
     ///
-    /// On Unix a handler of SIGINT that the application has already is called as well; Tokio's signals, and all others that use
+    /// On Unix an earlier handler of SIGINT is called as well. Tokio's signals, and all others that use
     /// [`signal-hook-registry`](https://docs.rs/signal-hook-registry), work beside this one. A handler that is installed later
-    /// in another way, by `sigaction` or `ctrlc::set_handler` say, replaces this one: install it before, and both are called. On Windows the handler that was set last is called, and this one
-    /// passes Ctrl-C on to no other.
+    /// in another way, for example by `sigaction` or `ctrlc::set_handler`, replaces this one: install it before, and both are
+    /// called. On Windows the handler that was set last is called first, and this one passes Ctrl-C to no other.
     ///
-    /// On Windows a job does see Ctrl-C if it asks to, by `SetConsoleCtrlHandler(NULL, FALSE)`.
+    /// On Windows a job receives Ctrl-C if it calls `SetConsoleCtrlHandler(NULL, FALSE)`.
     ///
     /// # Examples
     ///
@@ -59,6 +58,8 @@ impl CancelToken {
     ///     Ok(())
     /// }
     /// ```
+    #[doc(alias = "SIGINT")]
+    #[doc(alias = "signal")]
     pub fn on_ctrl_c() -> Result<Self, Error> {
         let mut token = lock(&TOKEN);
         if let Some(token) = &*token {
@@ -67,7 +68,7 @@ impl CancelToken {
         let new = Self::new();
         let theirs = new.clone();
         let pressed = move || if theirs.is_cancelled() { theirs.kill() } else { theirs.cancel() };
-        process::on_ctrl_c(pressed).map_err(|error| Error::internal("listen for Ctrl-C", error))?;
+        process::on_ctrl_c(pressed).map_err(|error| Error::internal("install a handler for Ctrl-C", error))?;
         Ok(token.insert(new).clone())
     }
 }

@@ -1,10 +1,10 @@
-//! `enable_tests!`: the one line that lets the jobs of a test crate run.
+//! `enable_tests!`: lets jobs run in the tests of a crate.
 
 /// Lets jobs run in the tests of this crate, under `cargo test` and `cargo nextest run`.
 ///
 /// Write it once, anywhere in the crate; it expands to nothing outside of tests. It adds one test,
-/// `scheduler_runs_jobs_here`, which passes at once: a re-executed copy of the test binary comes by there to run a job.
-/// Where a test has [`#[scheduler::test]`](macro@crate::test) in place of `#[test]` it isn't needed.
+/// `scheduler_runs_jobs_here`, which passes at once: a re-executed copy of the test binary runs its job in that test.
+/// It isn't needed if a test of the crate uses [`#[scheduler::test]`](macro@crate::test) in place of `#[test]`.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ macro_rules! enable_tests {
     () => {
         #[$crate::__private::test]
         fn scheduler_runs_jobs_here() {
-            // In here it is dropped with the function where libtest isn't built in, which `cfg(test)` doesn't tell.
+            // Inside the function, so that it is dropped with it where libtest isn't built in, which `cfg(test)` doesn't imply.
             const _: () = {
                 $crate::__private::inventory::submit! {
                     $crate::__private::TestEntry::new($crate::__private::concat!(

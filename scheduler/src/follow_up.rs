@@ -65,6 +65,7 @@ mod sealed {
     impl<E> Sealed for Result<(), E> {}
 }
 
+#[diagnostic::do_not_recommend]
 impl FollowUpResult for () {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())

@@ -1,4 +1,4 @@
-//! The two functions that most callers need, over [`Scheduler`].
+//! The functions for one job and for a list, on top of [`Scheduler`].
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -13,13 +13,14 @@ use crate::record::{Record, Run, RunReport};
 use crate::settings::Settings;
 use crate::supervisor::{JobEvent, ListThread, LoopConfig, SharedPool, supervise_one};
 
-/// Runs one job in a process of its own, for no longer than `timeout`.
+/// Runs one job in a process of its own, for at most `timeout`.
 ///
-/// The timeout is a ceiling: a shorter one that the call or the attribute sets applies, a longer one doesn't.
-/// `Duration::MAX` is no ceiling. A [grace period](macro@crate::job#grace) comes on top. Returns once the job is over and nothing that it started is left.
+/// The timeout is a maximum: a shorter one that the call or the attribute sets applies, a longer one doesn't.
+/// `Duration::MAX` means no maximum. A [grace period](macro@crate::job#grace) comes on top. Returns once the job has finished and
+/// nothing that it started is left.
 ///
-/// A job that may be [tried more than once](macro@crate::job#retries) is: the timeout is that of each attempt. Its group and
-/// its priority mean nothing here, where it is alone.
+/// A job with [retries](macro@crate::job#retries) is retried; the timeout is that of each attempt. Its group and its priority
+/// have no effect.
 ///
 /// # Errors
 ///
@@ -56,10 +57,10 @@ pub fn run_job_with_timeout<T>(job: impl IntoJob<T>, timeout: Duration) -> Resul
     Ok(Run::of(run_one(&job.call, timeout)?, job.decode))
 }
 
-/// Runs one job as [`run_job_with_timeout`] does, while the future that is returned is awaited, and blocks nobody.
+/// Runs one job as [`run_job_with_timeout`] does, while the returned future is awaited, without blocking its thread.
 ///
-/// Nothing is started before it is first polled. It needs no runtime, and can be spawned on any. **To drop it is to kill the
-/// job** with everything that it started, also where it has a grace period; see [`Scheduler::run_async`].
+/// Nothing is started before the first poll. The future needs no runtime, and can be spawned on any. **Dropping it kills the
+/// job** with everything that it started, even in a grace period; see [`Scheduler::run_async`].
 ///
 /// # Errors
 ///
@@ -108,12 +109,12 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Er
     }
 }
 
-/// Runs jobs one after the other, in input order, each for no longer than `timeout`, and returns their records.
+/// Runs jobs one after the other, in input order, each for at most `timeout`, and returns their records.
 ///
 /// On a timeout, and only then, `follow_up` is called at once with the job's id, the reason (`"timeout"`), the time that
-/// the function ran, and `log_file`; [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to
-/// that file. The timeout is a ceiling: a shorter one of the job's own applies, a longer one doesn't. An empty list
-/// gives an empty list and touches no file.
+/// the function ran, and `log_file`. It returns `()` or a `Result<(), E>`;
+/// [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to the file. The timeout is a maximum: a shorter
+/// one of the job's own applies, a longer one doesn't. An empty list returns an empty list and touches no file.
 ///
 /// # Errors
 ///
@@ -159,7 +160,7 @@ where
 {
     let log_file = log_file.as_ref();
     if log_file.as_os_str().is_empty() {
-        return Err(Error::invalid_log_file("its path is empty; name a file, such as `job_followups.log`"));
+        return Err(Error::invalid_log_file("its path is empty; give one, such as `job_followups.log`"));
     }
     Scheduler::new()
         .ceiling(timeout)

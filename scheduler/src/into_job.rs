@@ -1,4 +1,4 @@
-//! What is accepted as a job, so that the compiler can say what to write where something else stands.
+//! The traits by which functions accept jobs, with error messages for types that are not jobs.
 
 use std::marker::PhantomData;
 
@@ -12,10 +12,10 @@ mod sealed {
     impl<I, J> Sealed for (I, J) {}
 }
 
-/// What can be run as a job whose result is a `T`: a [`Job<T>`], and nothing else.
+/// A job whose result is a `T`: implemented by [`Job<T>`], and by nothing else.
 ///
-/// Functions take their job by this trait so that the compiler can say what to write where something else is given, such as
-/// the function itself or what it returned. Own functions may as well take a `Job<T>`.
+/// This trait is sealed, and exists for its error messages: the compiler suggests what to write in place of the function itself
+/// or its return value. A function of your own can take a `Job<T>`.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ mod sealed {
 /// }
 /// ```
 ///
-/// A call of the function runs it here and now, and is refused:
+/// A call of the function runs it at once, and is refused:
 ///
 /// ```compile_fail
 /// # use std::time::Duration;
@@ -39,11 +39,11 @@ mod sealed {
 /// run_job_with_timeout(square(2), Duration::from_secs(60)); // `square::job(2)` is the job.
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no job",
+    message = "`{Self}` is not a job",
     label = "expected a `Job`, found `{Self}`",
-    note = "`f::job(1)` is the job; `f(1)` calls the function `f` here and now, and `f` is the function itself",
-    note = "a closure can't be a job, as no other process knows it: put `#[job]` above a function, and give it what the \
-            closure captures as arguments"
+    note = "write `f::job(1)`: `f(1)` calls the function `f` at once, and `f` is the function itself",
+    note = "a closure can't be a job, since another process can't call it: put `#[job]` above a function, and pass it what \
+            the closure captures as arguments"
 )]
 pub trait IntoJob<T>: sealed::Sealed {
     #[doc(hidden)]
@@ -91,10 +91,10 @@ impl<T> IntoJob<T> for Job<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an element of a list of jobs",
     label = "expected a pair of an id and a job, found `{Self}`",
-    note = "write `jobs![(\"a\", f(1))]`, or `[(\"a\", f::job(1))]`: outside of `jobs!`, `f(1)` calls the function `f`, and `f` is the \
+    note = "write `jobs![(\"a\", f(1))]`, or `[(\"a\", f::job(1))]`: outside of `jobs!`, `f(1)` calls the function `f` at once, and `f` is the \
             function itself",
-    note = "a closure can't be a job, as no other process knows it: put `#[job]` above a function, and give it what the \
-            closure captures as arguments"
+    note = "a closure can't be a job, since another process can't call it: put `#[job]` above a function, and pass it what \
+            the closure captures as arguments"
 )]
 pub trait ListedJob: sealed::Sealed {
     #[doc(hidden)]
@@ -108,17 +108,17 @@ impl<I: Into<String>, J: Into<AnyJob>> ListedJob for (I, J) {
     }
 }
 
-/// What can stand in [`jobs!`](crate::jobs) as an expression.
+/// An expression in [`jobs!`](crate::jobs).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no job",
+    message = "`{Self}` is not a job",
     label = "expected the call of a job, found `{Self}`",
-    note = "in `jobs!` a job is written as a call of its function, `(\"a\", f(1))`, or `(\"a\", f)` if it takes nothing; in \
-            braces, or by a variable, as `{{ f::job(1) }}`",
-    note = "a closure can't be a job, as no other process knows it: put `#[job]` above a function, and give it what the \
-            closure captures as arguments"
+    note = "in `jobs!` write a job as a call of its function, `(\"a\", f(1))`, or `(\"a\", f)` if it takes no arguments; in \
+            braces, or with a variable, as `{{ f::job(1) }}`",
+    note = "a closure can't be a job, since another process can't call it: put `#[job]` above a function, and pass it what \
+            the closure captures as arguments"
 )]
 pub trait IntoCall {
-    /// Returns it as a call.
+    /// Returns the call.
     fn into_call(self) -> AnyJob;
 }
 
@@ -129,40 +129,40 @@ impl<J: Into<AnyJob>> IntoCall for J {
     }
 }
 
-/// Returns an expression of [`jobs!`](crate::jobs) as a call.
+/// Returns the call of an expression in [`jobs!`](crate::jobs).
 pub fn any_job(call: impl IntoCall) -> AnyJob {
     call.into_call()
 }
 
-/// Holds what `__scheduler_job` names where nothing hides it.
+/// The type that `__scheduler_job` names unless a job's type shadows it.
 pub mod no_job {
-    /// Stands for the job of a function that has none.
+    /// The type in place of a job, for a function that is not a job.
     #[doc(hidden)]
-    #[expect(non_camel_case_types, reason = "it has the name by which the macro knows any job")]
+    #[expect(non_camel_case_types, reason = "the macro gives this name to any job's type")]
     #[derive(Debug)]
     pub struct __scheduler_job {}
 }
 
-/// Knows at compile time whether `T` is a job's type: an inherent constant wins over a trait's.
+/// Whether `T` is the type of a job, at compile time: an inherent constant wins over a trait's.
 #[derive(Debug)]
-pub struct Place<T>(PhantomData<T>);
+pub struct JobProbe<T>(PhantomData<T>);
 
-impl Place<no_job::__scheduler_job> {
+impl JobProbe<no_job::__scheduler_job> {
     #[doc(hidden)]
     pub const HAS_JOB: bool = false;
 }
 
-/// The answer of [`Place`] for every other type.
+/// The constant of [`JobProbe`] for every other type.
 pub trait IsJob {
     #[doc(hidden)]
     const HAS_JOB: bool = true;
 }
 
-impl<T> IsJob for Place<T> {}
+impl<T> IsJob for JobProbe<T> {}
 
-/// Holds once the constant was evaluated: until then the compiler looks no further, and has one error at most.
+/// Names `T` once a constant was evaluated: until then the compiler resolves nothing else, and reports one error at most.
 pub trait Checked<const CHECKED: bool> {
-    /// The same type.
+    /// The type itself.
     type Itself;
 }
 

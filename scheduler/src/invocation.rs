@@ -1,4 +1,4 @@
-//! `Invocation`: what the expansion of a job calls in the job's process, from its arguments to its ending.
+//! `Invocation`: the call of a job in its process, from its arguments to its completion.
 
 use std::process::{ExitCode, Termination};
 
@@ -14,7 +14,7 @@ use crate::wire::message::FailureMessage;
 use crate::wire::payload::Payload;
 use crate::wire::value;
 
-/// What can be an argument of a job: an owned type that `serde` can write.
+/// An argument of a job, in the parent: an owned type that `serde` can serialize.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't travel between processes",
@@ -26,7 +26,7 @@ pub trait WritableArgument: Serialize + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + 'static> WritableArgument for T {}
 
-/// What can be an argument of a job: an owned type that `serde` can read.
+/// An argument of a job, in its process: an owned type that `serde` can deserialize.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't be read back in the job's process",
@@ -38,7 +38,7 @@ pub trait ReadableArgument: DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + 'static> ReadableArgument for T {}
 
-/// As [`WritableArgument`], of a type that its user can't change: a derive would be no advice.
+/// A [`WritableArgument`] of a foreign type, whose error message suggests another type in place of a derive.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't travel between processes",
@@ -51,7 +51,7 @@ pub trait WritableForeign: WritableArgument {}
 #[diagnostic::do_not_recommend]
 impl<T: WritableArgument> WritableForeign for T {}
 
-/// As [`ReadableArgument`], of a type that its user can't change: a derive would be no advice.
+/// A [`ReadableArgument`] of a foreign type, whose error message suggests another type in place of a derive.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a job",
     label = "this type can't be read back in the job's process",
@@ -64,16 +64,16 @@ pub trait ReadableForeign: ReadableArgument {}
 #[diagnostic::do_not_recommend]
 impl<T: ReadableArgument> ReadableForeign for T {}
 
-/// A job that is about to run.
+/// A job before the call of its function.
 pub struct Invocation<'a> {
     arguments: Payload<Incoming>,
     on_start: OnStart<'a>,
 }
 
-/// What is done when the function is called, with the stream that the arguments came by.
+/// The action at the call of the function, with the stream from which the arguments were read.
 pub(crate) type OnStart<'a> = Box<dyn FnOnce(Incoming) -> Result<OnReturn, Completion> + 'a>;
 
-/// What is done when the function has returned.
+/// The action at the return of the function.
 pub(crate) type OnReturn = Box<dyn FnOnce()>;
 
 impl<'a> Invocation<'a> {
@@ -85,13 +85,13 @@ impl<'a> Invocation<'a> {
     ///
     /// # Errors
     ///
-    /// Fails with the ending to return if the bytes are no `T`.
+    /// Fails with the completion to return if the bytes can't be decoded as a `T`.
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Completion> {
         let received = value::receive(&mut self.arguments);
         received.map_err(|error| Completion::refused(format!("its argument `{name}` can't be read: {error}")))
     }
 
-    /// Returns the next argument, as [`argument`](Self::argument) does, with other advice where that can't be.
+    /// Returns the next argument, as [`argument`](Self::argument) does, with another compile error for its bound.
     ///
     /// # Errors
     ///
@@ -100,11 +100,11 @@ impl<'a> Invocation<'a> {
         self.argument(name)
     }
 
-    /// Says that the function is called now: its time begins.
+    /// Starts the function's time, just before its call.
     ///
     /// # Errors
     ///
-    /// Fails with the ending to return if arguments are left over, or the parent is gone.
+    /// Fails with the completion to return if arguments are left over, or the parent has exited.
     pub fn start(self) -> Result<Call, Completion> {
         match self.arguments.left() {
             0 => (self.on_start)(self.arguments.into_stream()).map(Call),
@@ -115,16 +115,16 @@ impl<'a> Invocation<'a> {
 
 impl std::fmt::Debug for Invocation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stage").finish_non_exhaustive()
+        f.debug_struct("Invocation").finish_non_exhaustive()
     }
 }
 
-/// A function that is being called.
+/// A running function.
 pub struct Call(OnReturn);
 
 impl Call {
-    /// Ends the function's time: it has returned, and what it returned is yet to be encoded.
-    pub fn end(self) {
+    /// Stops the function's time, at its return, before its result is encoded.
+    pub fn returned(self) {
         (self.0)();
     }
 }
@@ -135,7 +135,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// How the call of a function ended, in the job's process.
+/// The end of an invocation: the encoded value of the function, or its failure.
 #[derive(Debug)]
 pub struct Completion(pub(crate) CompletionKind);
 
@@ -144,7 +144,7 @@ pub(crate) enum CompletionKind {
     Value(Vec<u8>),
     Failed(FailureMessage),
     Refused(String),
-    /// The parent is gone; nobody will hear.
+    /// The parent has exited; there is no receiver.
     Abandoned,
 }
 
@@ -154,7 +154,7 @@ impl Completion {
     }
 }
 
-/// The function returned a value.
+/// Returns the completion of a function that returned a value.
 pub fn returned<T>(output: &Output<T>, value: &T) -> Completion {
     encoded(output.encode(value))
 }
@@ -168,15 +168,15 @@ fn encoded(value: Result<Vec<u8>, CodecError>) -> Completion {
     Completion(CompletionKind::Failed(FailureMessage::Unserializable { message }))
 }
 
-/// How the body of a test tells whether what it returned is a success.
+/// The output of a test's body: whether its result is a success.
 pub static PASSED: Output<bool> = output();
 
-/// The body of a test returned; what it returned has been printed if it is a failure.
+/// Returns the completion of a test's body, and prints its result if that is a failure.
 pub fn reported(returned_value: impl Termination) -> Completion {
     returned(&PASSED, &(returned_value.report() == ExitCode::SUCCESS))
 }
 
-/// The function returned an error.
+/// Returns the completion of a function that returned an error.
 #[must_use]
 pub fn failed(explanation: Explanation) -> Completion {
     let Explanation { message, sources } = explanation;

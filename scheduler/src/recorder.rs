@@ -31,7 +31,7 @@ impl Recorder {
     /// Returns a recorder for these jobs, whose specifications have been made: it drops their options.
     pub(crate) fn new(mut jobs: Vec<(String, AnyJob)>, observers: Observers) -> Self {
         for (_, call) in &mut jobs {
-            call.forget_options();
+            call.drop_options();
         }
         Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers }
     }

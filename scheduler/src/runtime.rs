@@ -1,4 +1,4 @@
-//! `Runtime`: what runs the future of an `async` job to its end, in the job's process.
+//! `Runtime`: the Tokio runtime of an `async` job, in the job's process.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -7,10 +7,9 @@ use tokio::runtime::Builder;
 
 use crate::invocation::Completion;
 
-/// A runtime of one thread, the job's own, with all that `tokio` was built with: timers, input and output.
+/// A runtime on the job's own thread, with all drivers that `tokio` was built with: timers, input and output.
 ///
-/// Dropping it waits for nothing: the tasks that the job spawned are dropped, and what blocks on a thread ends with the
-/// process.
+/// Dropping it waits for nothing: the tasks that the job spawned are dropped, and threads that block end with the process.
 #[derive(Debug)]
 pub struct Runtime(Option<tokio::runtime::Runtime>);
 
@@ -19,20 +18,20 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Fails with the ending to return if there are no descriptors left for it.
+    /// Fails with the completion to return if no descriptor is left for it.
     pub fn new() -> Result<Self, Completion> {
         let built = Builder::new_current_thread().enable_all().build();
         built.map(|runtime| Self(Some(runtime))).map_err(|error| refusal(&error))
     }
 
-    /// Runs the future to its end, and returns its output.
-    #[expect(clippy::missing_panics_doc, reason = "a future that has ended has left its output")]
+    /// Runs the future to completion, and returns its output.
+    #[expect(clippy::missing_panics_doc, reason = "a completed future has stored its output")]
     pub fn block_on<F: Future>(self, future: F) -> F::Output {
         let mut output = None;
-        let kept = async { output = Some(future.await) };
-        // As what it is the runtime's own code would be compiled once more for each job.
-        self.run(pin!(kept));
-        output.expect("the future has ended")
+        let stored = async { output = Some(future.await) };
+        // Behind `dyn`, so that the runtime's own code isn't compiled again for each job.
+        self.run(pin!(stored));
+        output.expect("the future has completed")
     }
 
     fn run(&self, future: Pin<&mut dyn Future<Output = ()>>) {
@@ -45,12 +44,12 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Also while the job unwinds: to drop it as it is would be to wait for every thread that blocks.
+            // Also while the job unwinds: a plain drop would wait for every blocking thread.
             runtime.shutdown_background();
         }
     }
 }
 
 fn refusal(error: &io::Error) -> Completion {
-    Completion::refused(format!("the runtime of its `async fn` could not be made: {error}"))
+    Completion::refused(format!("the runtime of its `async fn` can't be created: {error}"))
 }

@@ -252,7 +252,7 @@ enum ReportSlot {
 
 impl SpawnedJob {
     fn new(job_id: String, mut call: AnyJob) -> Self {
-        call.forget_options();
+        call.drop_options();
         Self { job_id, call, key: new_keys(1), state: Mutex::default(), changed: Condvar::new() }
     }
 

@@ -1,20 +1,19 @@
-//! What a job can ask about its own run, and tell its parent while it goes on.
+//! The running job, for the code in it: its id, its deadline, cancellation, checkpoints and progress.
 //!
-//! A job that runs in a process of its own finds here who it is, how much time it has, and whether it is asked to end.
 //! Every function can be called from any thread of the job, and none from a signal handler.
 //!
 //! # Outside of a job
 //!
-//! A job is an ordinary function, too, and called as one it has no parent. Everything here then answers as it would in a
-//! run that nobody limits or ends: there is no [`id`], the [`attempt`] is the first, there is no [`deadline`], and nobody
-//! ever asks it to end; there is nothing to [`resume`], and what it tells or saves goes nowhere. The same is true while
-//! the arguments of a job are read, and in a process that a job has made by a bare `fork`, but that it can't save.
+//! A job is also an ordinary function. Called as one, it has no parent, and the functions of this module behave as in a run
+//! without limits: there is no [`id`], the [`attempt`] is 1, there is no [`deadline`], the job is never cancelled, there is
+//! nothing to [`resume`], and progress, messages and checkpoints are dropped. The same holds while the arguments of a job are
+//! decoded, and in a process that the job has forked, except that [`checkpoint`] fails there.
 //!
-//! # Where the idea comes from
+//! # Prior art
 //!
-//! Celery gives a task `self.request` and raises `SoftTimeLimitExceeded` within it; a Go function is handed a
-//! [`context.Context`](https://pkg.go.dev/context). A Rust function can't be interrupted from outside, and a context as an
-//! argument would have to travel: the process has one job, so that the functions of a module do.
+//! Celery gives a task `self.request` and raises `SoftTimeLimitExceeded` within it; a Go function takes a
+//! [`context.Context`](https://pkg.go.dev/context). A Rust function can't be interrupted from outside, and a context can't be
+//! an argument, since arguments are serialized. The process runs a single job, so that the functions of a module suffice.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -30,7 +29,7 @@ use crate::clock::Deadline;
 use crate::error::Error;
 use crate::wire::message::TEXT_LIMIT;
 
-/// Returns the id that the caller gave to this run: the job's name, where he gave none. `None` outside of a job.
+/// Returns the id of this run: the one in the list of jobs, or the job's name if it was run alone. `None` outside of a job.
 ///
 /// # Examples
 ///
@@ -38,13 +37,13 @@ use crate::wire::message::TEXT_LIMIT;
 /// use scheduler::{job, jobs, this_job, Scheduler};
 ///
 /// #[job]
-/// fn who() -> Option<String> { this_job::id().map(str::to_owned) }
+/// fn own_id() -> Option<String> { this_job::id().map(str::to_owned) }
 ///
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
-///     let records = Scheduler::new().run(jobs![("J1", who)])?;
+///     let records = Scheduler::new().run(jobs![("J1", own_id)])?;
 ///     assert_eq!(records[0].result::<Option<String>>()?.as_deref(), Some("J1"));
-///     assert_eq!(who(), None); // An ordinary call.
+///     assert_eq!(own_id(), None); // An ordinary call.
 ///     Ok(())
 /// }
 /// ```
@@ -53,30 +52,28 @@ pub fn id() -> Option<&'static str> {
     RunContext::current().map(RunContext::id)
 }
 
-/// Returns which attempt this is, from 1; more than 1 where the job is tried once more
+/// Returns the number of this attempt, from 1; more than 1 if the job is being retried
 /// ([`retries`](macro@crate::job#retries)). 1 outside of a job.
 #[must_use]
 pub fn attempt() -> u32 {
     RunContext::current().map_or(1, RunContext::attempt)
 }
 
-/// Returns the moment at which the timeout of this run passes. `None` where it has no limit, and outside of a job.
+/// Returns the time at which the timeout of this run expires. `None` if it has no limit, and outside of a job.
 ///
-/// At that moment the job is killed, or asked to end where it has a [grace period](macro@crate::job#grace). It is counted
-/// by this process from the call of the function, without what a [whole list](crate::Scheduler::total_timeout) may have for
-/// a limit. The parent counts for itself; the two differ by what it takes to wake it, a fraction of a millisecond on a
-/// machine that isn't busy.
+/// At that time the job is killed, or asked to stop if it has a [grace period](macro@crate::job#grace). This process counts it
+/// from the call of the function, without the [total timeout](crate::Scheduler::total_timeout) of a list. The parent counts for
+/// itself; the two differ by the time that it takes to wake the parent, a fraction of a millisecond on an idle machine.
 ///
 /// # Platform
 ///
-/// The clock stands still while a Linux or macOS machine is suspended.
+/// The clock stops while a Linux or macOS machine is suspended.
 #[must_use]
 pub fn deadline() -> Option<Instant> {
     time().and_then(Deadline::moment)
 }
 
-/// Returns how long it is until the [`deadline`]; zero once that has passed. `None` where there is no limit, and outside of
-/// a job.
+/// Returns the time until the [`deadline`]; zero once that has passed. `None` if there is no limit, and outside of a job.
 ///
 /// # Examples
 ///
@@ -84,7 +81,7 @@ pub fn deadline() -> Option<Instant> {
 /// use std::time::Duration;
 /// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
 ///
-/// /// Improves its answer for as long as there is time for one more round.
+/// /// Improves its answer while there is time for another round.
 /// #[job]
 /// fn approximate() -> u32 {
 ///     let mut rounds = 0;
@@ -110,10 +107,10 @@ fn time() -> Option<Deadline> {
     RunContext::current().map(RunContext::deadline)
 }
 
-/// Says whether this job was asked to end, at its timeout or because it was cancelled. `false` outside of a job.
+/// Returns whether this job was asked to stop, at its timeout or because it was cancelled. `false` outside of a job.
 ///
-/// A job hears that only if it has a [grace period](macro@crate::job#grace): others are killed at once. It may be called
-/// in an inner loop: the stream to the parent is looked at once in a millisecond at the most, which takes no thread.
+/// Only a job that has a [grace period](macro@crate::job#grace) is asked: others are killed at once. The function is cheap
+/// enough for an inner loop: it polls the stream from the parent at most once in a millisecond, and needs no thread.
 ///
 /// # Examples
 ///
@@ -149,30 +146,29 @@ pub fn is_cancelled() -> bool {
     RunContext::current().is_some_and(|context| context.cancel_source().is_cancelled())
 }
 
-/// Saves a value in the parent: what this job has done so far, as it would need it to go on from there.
+/// Saves a checkpoint in the parent: a value from which this job can resume.
 ///
-/// The last value that was saved whole survives whatever becomes of the job, a kill included. It is in the
-/// [`Record`](crate::Record::checkpoint), and in what a [follow-up](crate::Scheduler::on_timeout) is given; the next attempt
-/// ([`retries`](macro@crate::job#retries)) finds it with [`resume`], and so does a call that is made to
+/// The last value that was saved completely survives every end of the job, including a kill. It is in the
+/// [`Record`](crate::Record::checkpoint), also in the one that a [follow-up](crate::Scheduler::on_timeout) receives. [`resume`]
+/// returns it in the next attempt ([`retries`](macro@crate::job#retries)), and in a call that was made to
 /// [`resume_from`](crate::Job::resume_from) the record.
 ///
-/// It returns once the value is on its way, at which the parent has it however the job ends. The parent keeps one value for
-/// each job. A value costs what an argument of its size costs: it is encoded, decoded once to check that it can be read back,
-/// and what was decoded is dropped. Save after a stretch of work that you would not like to do once more, and not in the
-/// innermost loop.
+/// Once the function has returned, the parent receives the value however the job ends. The parent keeps one value for each
+/// job. A value costs as much as an argument of its size: it is encoded, and decoded once to check that it can be read back; the
+/// decoded copy is dropped. Save after work that would be expensive to repeat, not in the innermost loop.
 ///
 /// # Errors
 ///
 /// Fails with [`is_checkpoint`](Error::is_checkpoint) if the value can't be encoded, can't be read back (an `untagged` enum
-/// takes [`encoding = "cbor"`](macro@crate::job#encoding)) or takes more than 64 MiB (write such a
-/// thing to a file, and save where that is), if the parent is gone, and in a process that the job has forked.
+/// needs [`encoding = "cbor"`](macro@crate::job#encoding)) or takes more than 64 MiB (write it to a file, and save the path), if
+/// the parent has exited, and in a process that the job has forked.
 ///
 /// # Examples
 ///
 /// ```
 /// use scheduler::{job, jobs, this_job, Scheduler};
 ///
-/// /// Fails on the way, and goes on from there.
+/// /// Fails on the way, and resumes there.
 /// #[job(retries = 1)]
 /// fn travel() -> Result<Vec<String>, Box<dyn std::error::Error>> {
 ///     let mut seen: Vec<String> = this_job::resume()?.unwrap_or_default();
@@ -196,13 +192,13 @@ pub fn is_cancelled() -> bool {
 /// }
 /// ```
 ///
-/// The idea is that of checkpoints in simulations and of resumable jobs in queues; here the parent is where they are kept,
-/// and a job needs no place of its own for them.
+/// The idea is that of checkpoints in simulations and of resumable jobs in queues. Here the parent keeps them, so that a job
+/// needs no storage of its own.
 pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<(), Error> {
     match RunContext::process_kind() {
         ProcessKind::Other => Ok(()),
         ProcessKind::ForkOfJob => {
-            Err(Error::checkpoint("a process that the job has forked can't save for it; save in the job"))
+            Err(Error::checkpoint("a process that the job has forked can't save a checkpoint; save in the job"))
         }
         ProcessKind::Job(context) => {
             let encoded = Checkpoint::encoded(value, context.encoding()).map_err(Error::checkpoint)?;
@@ -212,24 +208,24 @@ pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Resul
     }
 }
 
-/// Returns the value that an earlier attempt has [saved](checkpoint) last, or the run that this call is made to
-/// [`resume_from`](crate::Job::resume_from). `None` if there is none, and outside of a job.
+/// Returns the last [checkpoint](checkpoint) of an earlier attempt, or of the run from which this call
+/// [resumes](crate::Job::resume_from). `None` if there is none, and outside of a job.
 ///
 /// # Errors
 ///
-/// Fails with [`is_checkpoint`](Error::is_checkpoint) if what was saved is not a `T`: that the bytes would decode as `T` is
-/// not enough.
+/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the saved value is not a `T`, even if its bytes could be decoded as
+/// one.
 pub fn resume<T: DeserializeOwned + 'static>() -> Result<Option<T>, Error> {
     RunContext::current().and_then(RunContext::checkpoint).map(Checkpoint::get).transpose()
 }
 
-/// Tells the parent that so much is done, of so much: an [`Observer`](crate::Observer) there hears of it.
+/// Reports progress to the parent, as a number of steps done and a total: to its [`Observer`](crate::Observer)s.
 ///
-/// It may be called in a loop that does little else: one report in 50 milliseconds is sent, and the last one before the
-/// function ends is always among them. Of a job that is killed the reports of its last 50 milliseconds may be missing. To
-/// send one takes as long as the parent takes to read it, which reads whenever it waits for its jobs.
+/// The function is cheap enough for a tight loop: at most one report in 50 milliseconds is sent, and always the last one before
+/// the function returns. If a job is killed, the reports of its last 50 milliseconds may be missing. Sending waits until the
+/// parent reads, which it does whenever it waits for its jobs.
 ///
-/// Nothing comes of it outside of a job, and in a process that the job has forked.
+/// Has no effect outside of a job, and in a process that the job has forked.
 ///
 /// # Examples
 ///
@@ -267,10 +263,10 @@ pub fn progress(done: u64, total: u64) {
     }
 }
 
-/// Tells the parent what this job is at: an [`Observer`](crate::Observer) there hears of it.
+/// Reports the present status of this job to the parent, as a text: to its [`Observer`](crate::Observer)s.
 ///
-/// It is a status, and no log: as with [`progress`], one in 50 milliseconds is sent, and the last one before the function
-/// ends is always among them. A text is cut after 4 KiB.
+/// This is a status, not a log: as for [`progress`], at most one message in 50 milliseconds is sent, and always the last one
+/// before the function returns. A text is cut after 4 KiB.
 pub fn message(text: impl AsRef<str>) {
     if let Some(context) = RunContext::current() {
         let text = text.as_ref();
@@ -280,10 +276,10 @@ pub fn message(text: impl AsRef<str>) {
     }
 }
 
-/// Returns what waits until this job is asked to end: on this thread by [`wait`](Cancelled::wait), or as a future that any
-/// executor can run.
+/// Returns a [`Cancelled`], which waits until this job is asked to stop: on this thread with [`wait`](Cancelled::wait), or as a
+/// future on any executor.
 ///
-/// The first one that waits has a thread started in the job's process, which listens for all.
+/// The first wait starts a thread in the job's process, which reads from the parent for all of them.
 ///
 /// # Examples
 ///
@@ -292,15 +288,15 @@ pub fn message(text: impl AsRef<str>) {
 /// use std::time::Duration;
 /// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
 ///
-/// /// Serves what comes, until it is asked to end.
+/// /// Serves requests, until it is asked to stop.
 /// #[job(grace = "10s")]
 /// fn serve() -> u32 {
-///     let (stop, orders) = mpsc::channel::<()>();
+///     let (stop, requests) = mpsc::channel::<()>();
 ///     std::thread::spawn(move || {
 ///         this_job::cancelled().wait();
 ///         drop(stop);
 ///     });
-///     orders.iter().map(|()| 1).sum()
+///     requests.iter().map(|()| 1).sum()
 /// }
 ///
 /// #[scheduler::main]
@@ -311,7 +307,7 @@ pub fn message(text: impl AsRef<str>) {
 /// }
 /// ```
 ///
-/// In a job that is an `async fn`, beside what it works at:
+/// In a job that is an `async fn`, beside its work:
 ///
 #[cfg_attr(feature = "tokio", doc = "```")]
 #[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
@@ -342,31 +338,31 @@ pub fn cancelled() -> Cancelled {
     Cancelled { key: None }
 }
 
-/// Waits until this job is asked to end: see [`cancelled`].
+/// Waits until this job is asked to stop: see [`cancelled`].
 ///
-/// Outside of a job it waits for ever, as nobody asks there.
+/// Outside of a job it waits forever.
 #[derive(Debug)]
-#[must_use = "it waits when it is awaited, or told to `wait`"]
+#[must_use = "it does nothing until it is awaited, or `wait` is called"]
 pub struct Cancelled {
-    /// Where the task that awaits it is known from one poll to the next.
+    /// The key of the waiting task, from one poll to the next.
     key: Option<usize>,
 }
 
 impl Cancelled {
-    /// Blocks this thread until the job is asked to end.
+    /// Blocks this thread until the job is asked to stop.
     pub fn wait(self) {
         self.wait_until(Deadline::after(Duration::MAX));
     }
 
-    /// Blocks this thread until the job is asked to end, but no longer than `timeout`; says whether it was asked.
+    /// Blocks this thread until the job is asked to stop, for at most `timeout`. Returns whether it was asked.
     ///
-    /// It is a sleep that ends early where there is reason to.
+    /// It is a sleep that cancellation interrupts.
     #[must_use]
     pub fn wait_timeout(self, timeout: Duration) -> bool {
         self.wait_until(Deadline::after(timeout))
     }
 
-    #[expect(clippy::unused_self, reason = "who waits has no further use for it")]
+    #[expect(clippy::unused_self, reason = "a wait consumes it")]
     fn wait_until(self, deadline: Deadline) -> bool {
         if let Some(context) = RunContext::current() {
             return context.cancel_source().wait(deadline);

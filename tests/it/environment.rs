@@ -148,6 +148,6 @@ fn malformed_variables_do_no_harm() {
 fn the_schedulers_own_variables_can_not_be_changed() {
     let error = Scheduler::new().run(jobs![("a", { fast::job().env_remove("SCHEDULER_RUN") })]).expect_err("refused");
     assert!(error.is_invalid_setting());
-    let expected = "the environment variable `SCHEDULER_RUN` is the scheduler's own; choose another name";
+    let expected = "the environment variable `SCHEDULER_RUN` is reserved for the scheduler; choose another name";
     assert!(error.to_string().ends_with(expected), "{error}");
 }

@@ -1,15 +1,14 @@
-//! `Containment`: what keeps the processes of a run together.
+//! `Containment`: whether a cgroup contains the processes of a run.
 
-/// Whether each run gets a cgroup of its own, where the kernel has them.
+/// Whether each run gets a cgroup of its own, for [`Scheduler::containment`](crate::Scheduler::containment).
 ///
-/// A cgroup (version 2) is a group that no process leaves by forking, and the kernel kills all of it at one write. Without one
-/// the warden finds what a job has started as its own children, which proves as much and takes longer in a storm of processes.
-/// [`Record::swept_by`](crate::Record::swept_by) says which it was.
+/// A cgroup (version 2) is a group that no process leaves by forking, and that the kernel kills at one write. Without one,
+/// the warden finds the processes of a job as its own children, which is as complete, but slower when a job forks fast.
+/// [`Record::swept_by`](crate::Record::swept_by) returns which of the two was used.
 ///
 /// # Platform
 ///
-/// Cgroups are Linux's, and the kernel must be 5.14 or later. Elsewhere `Auto` changes nothing, and `Cgroup` is an error when
-/// the jobs are to run.
+/// Linux 5.14 or later. On other systems `Auto` has no effect, and `Cgroup` is an error when the jobs are run.
 ///
 /// # Examples
 ///
@@ -29,14 +28,14 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Containment {
-    /// A cgroup where the application's own one belongs to the application: where systemd has marked it as delegated
-    /// (`Delegate=yes`, the attribute `user.delegate`), or where it is the root of a cgroup namespace. Otherwise none, and none
-    /// where the kernel doesn't allow one.
+    /// A cgroup if the application's own cgroup belongs to the application: if systemd has marked it as delegated
+    /// (`Delegate=yes`, the attribute `user.delegate`), or if it is the root of a cgroup namespace. Otherwise, or if the kernel
+    /// doesn't allow it, none.
     Auto,
-    /// A cgroup below the application's own one, also where another program manages it. Where none can be made, running the jobs
-    /// is an error that says why.
+    /// A cgroup below the application's own, even if another program manages that. If none can be made, running the jobs is an
+    /// error that gives the reason.
     Cgroup,
-    /// No cgroup: with one a call takes some tenths of a millisecond longer.
+    /// No cgroup. A cgroup makes a call some tenths of a millisecond slower.
     #[default]
     None,
 }

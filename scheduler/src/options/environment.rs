@@ -1,26 +1,26 @@
-//! `Environment`: the variables and the working directory that a job begins with.
+//! `Environment`: the environment variables and the working directory of a job.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Variables that a job has, or never has, whatever it is told.
+/// The variables that are reserved for the scheduler, which no option changes.
 pub(crate) const OWN: [&str; 2] = ["SCHEDULER_RUN", "__SCHEDULER_CHILD"];
 
-/// What of the environment is changed, in this order: cleared, then each change.
+/// The changes to the environment, in this order: clearing it, then each change.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Environment {
     pub(crate) is_cleared: bool,
-    /// The variables that are set, and those that are removed.
+    /// The variables to set, and those to remove.
     pub(crate) changes: Vec<(OsString, Option<OsString>)>,
-    /// A path, which need not be text.
+    /// A path, which need not be Unicode.
     pub(crate) current_dir: Option<OsString>,
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A value may be a secret, which stays out of logs.
+        // A value may be a secret, which must not reach logs.
         let change = |(name, value): &(OsString, Option<OsString>)| {
             format!("{}{}", if value.is_some() { "" } else { "without " }, name.to_string_lossy())
         };
@@ -33,12 +33,12 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Returns it, if it changes anything.
+    /// Returns the changes, if there are any.
     pub(crate) fn any(&self) -> Option<Self> {
         (*self != Self::default()).then(|| self.clone())
     }
 
-    /// Says that the variables are what they are to be.
+    /// Removes the changes to variables, once they are made.
     #[allow(dead_code, reason = "only a warden executes jobs with their variables")]
     pub(crate) fn forget_variables(&mut self) {
         self.is_cleared = false;
@@ -66,16 +66,18 @@ impl Environment {
                 return Some(format!("an environment variable can't be named `{}`", shown.escape_debug()));
             }
             if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-                return Some(format!("the environment variable `{shown}` is the scheduler's own; choose another name"));
+                return Some(format!(
+                    "the environment variable `{shown}` is reserved for the scheduler; choose another name"
+                ));
             }
             let is_cut = value.as_ref().is_some_and(|value| holds(value, 0));
-            is_cut.then(|| format!("the value of the environment variable `{shown}` holds a NUL character"))
+            is_cut.then(|| format!("the value of the environment variable `{shown}` contains a NUL character"))
         };
         if self.current_dir.as_ref().is_some_and(|folder| folder.is_empty()) {
-            return Some("the working directory's path is empty".to_owned());
+            return Some("the path of the working directory is empty".to_owned());
         }
         if self.current_dir.as_ref().is_some_and(|folder| holds(folder, 0)) {
-            return Some("the working directory's path holds a NUL character".to_owned());
+            return Some("the path of the working directory contains a NUL character".to_owned());
         }
         self.changes.iter().find_map(problem_of)
     }

@@ -1,24 +1,24 @@
-//! `InheritedFds`: the descriptors that a job has beside its standard streams, under the numbers that they have here.
+//! `InheritedFds`: the descriptors that a job inherits besides its standard streams, under the same numbers.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 #[cfg(unix)]
 use std::sync::Arc;
 
-/// How many there may be: they travel in one message.
-#[cfg_attr(windows, allow(dead_code, reason = "a descriptor is something that only Unix has"))]
+/// The maximum number of inherited descriptors: they are sent in one message.
+#[cfg_attr(windows, allow(dead_code, reason = "only Unix has descriptors"))]
 pub(crate) const MOST_INHERITED: usize = 32;
 
-/// Those of one job. Only Unix has them.
+/// The inherited descriptors of one job. Always empty on other systems than Unix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct InheritedFds(#[cfg(unix)] Vec<InheritedFd>);
 
-/// A duplicate of a descriptor, which is open for as long as a job may be given it.
+/// A duplicate of a descriptor, open for as long as a job may inherit it.
 #[cfg(unix)]
 #[derive(Clone, Debug)]
 struct InheritedFd {
     number: i32,
-    /// Or why there is none.
+    /// The error, if it could not be duplicated.
     duplicate: Result<Arc<OwnedFd>, Arc<str>>,
 }
 
@@ -35,7 +35,7 @@ impl PartialEq for InheritedFd {
 
 #[cfg(unix)]
 impl InheritedFds {
-    /// Adds this one. Of two with one number the last counts.
+    /// Adds a descriptor; it replaces one of the same number.
     pub(super) fn add(&mut self, descriptor: BorrowedFd<'_>) {
         let number = descriptor.as_raw_fd();
         let duplicate = descriptor.try_clone_to_owned();
@@ -49,7 +49,7 @@ impl InheritedFds {
         self.0.iter().map(|inherited| inherited.number).collect()
     }
 
-    /// Returns the duplicates: all of them, if there is no [`problem`](Self::problem).
+    /// Returns the duplicates; none is missing if there is no [`problem`](Self::problem).
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.0.iter().filter_map(|inherited| inherited.duplicate.as_deref().ok()).map(AsFd::as_fd)
     }
@@ -63,11 +63,11 @@ impl InheritedFds {
 
     pub(super) fn problem(&self) -> Option<String> {
         if self.0.len() > MOST_INHERITED {
-            return Some(format!("a job can inherit {MOST_INHERITED} descriptors, and {} are given", self.0.len()));
+            return Some(format!("a job can inherit up to {MOST_INHERITED} descriptors, not {}", self.0.len()));
         }
         self.0.iter().find_map(|InheritedFd { number, duplicate }| match duplicate {
             _ if *number < 3 => {
-                Some(format!("descriptor {number} is a standard stream, which `stdout` and `stderr` set for a job"))
+                Some(format!("descriptor {number} is a standard stream; set `stdout` or `stderr` instead"))
             }
             Err(problem) => Some(format!("descriptor {number} can't be duplicated for a job: {problem}")),
             Ok(_) => None,
@@ -76,7 +76,7 @@ impl InheritedFds {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unused_self, reason = "elsewhere there are some")]
+#[expect(clippy::unused_self, reason = "on Unix there are some")]
 impl InheritedFds {
     pub(crate) fn numbers(&self) -> Vec<i32> {
         Vec::new()
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_of_a_call_come_beside_those_of_its_scheduler() {
+    fn descriptors_of_a_call_are_added_to_those_of_its_scheduler() {
         let (one, other) = io::pipe().expect("a pipe");
         let (mut above, mut below) = (InheritedFds::default(), InheritedFds::default());
         above.add(one.as_fd());
@@ -110,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_inherited_is_refused() {
+    fn standard_streams_and_too_many_descriptors_are_refused() {
         let mut inherited = InheritedFds::default();
         inherited.add(io::stderr().as_fd());
-        let problem = "descriptor 2 is a standard stream, which `stdout` and `stderr` set for a job";
+        let problem = "descriptor 2 is a standard stream; set `stdout` or `stderr` instead";
         assert_eq!(inherited.problem().as_deref(), Some(problem));
         let pipes: Vec<_> = (0..17).map(|_| io::pipe().expect("a pipe")).collect();
         let mut many = InheritedFds::default();
@@ -121,6 +121,6 @@ mod tests {
             many.add(reader.as_fd());
             many.add(writer.as_fd());
         }
-        assert_eq!(many.problem().as_deref(), Some("a job can inherit 32 descriptors, and 34 are given"));
+        assert_eq!(many.problem().as_deref(), Some("a job can inherit up to 32 descriptors, not 34"));
     }
 }

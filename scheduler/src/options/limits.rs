@@ -1,10 +1,10 @@
-//! `Limits`: how much of the machine a job may use.
+//! `Limits`: the resource limits of a job.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What the kernel holds a job's process to; what is `None` has no limit of ours.
+/// The limits that the kernel enforces on a job's process; `None` leaves the application's limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// In bytes.
@@ -32,20 +32,20 @@ impl Limits {
         }
     }
 
-    /// Returns them, if there is any.
+    /// Returns the limits, if any is set.
     pub(crate) fn any(self) -> Option<Self> {
         (self != Self::default()).then_some(self)
     }
 
     pub(super) fn problem(&self) -> Option<String> {
-        let lets_none_run = |what: &str, give: &str| Some(format!("{what} lets no job run; give {give}"));
+        let nothing_runs = |what: &str, give: &str| Some(format!("{what} lets no job run; give {give}"));
         match *self {
-            Self { memory: Some(0), .. } => lets_none_run("a memory limit of 0", "a size in bytes"),
-            Self { cpu_time: Some(Duration::ZERO), .. } => lets_none_run("a limit on CPU time of 0", "a duration"),
-            Self { open_files: Some(0), .. } => lets_none_run("a limit of 0 open files", "a number"),
-            Self { processes: Some(0), .. } => lets_none_run("a limit of 0 processes", "a number"),
+            Self { memory: Some(0), .. } => nothing_runs("a memory limit of 0", "a size in bytes"),
+            Self { cpu_time: Some(Duration::ZERO), .. } => nothing_runs("a limit on CPU time of 0", "a duration"),
+            Self { open_files: Some(0), .. } => nothing_runs("a limit of 0 open files", "a number"),
+            Self { processes: Some(0), .. } => nothing_runs("a limit of 0 processes", "a number"),
             Self { niceness: Some(niceness), .. } if !(-20..=19).contains(&niceness) => {
-                Some(format!("a niceness of {niceness} is none; give one from -20 to 19"))
+                Some(format!("a niceness of {niceness} is out of range; give one from -20 to 19"))
             }
             _ => None,
         }

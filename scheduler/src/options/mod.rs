@@ -1,4 +1,4 @@
-//! `Options`: everything that a job can be told, by its call, its attribute or the scheduler.
+//! `Options`: the options of a job, which its call, its attribute and the scheduler set.
 
 mod containment;
 mod environment;
@@ -29,12 +29,12 @@ pub(crate) use setters::option_setters;
 pub use start_method::StartMethod;
 pub use stop::Terminate;
 
-/// Returns what it is given: what an attribute without options says.
+/// Returns the options unchanged, for an attribute that sets none.
 pub fn unchanged(options: Options) -> Options {
     options
 }
 
-/// What a job was told, by one of those who can. What is `None`, or empty, was not said.
+/// The options that a call, an attribute or a scheduler sets. Unset ones are `None`, or empty.
 #[doc(hidden)]
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +73,7 @@ impl Options {
         self
     }
 
-    /// Returns these, and where they say nothing, what `below` says.
+    /// Returns these options, and those of `below` where they are unset.
     pub(crate) fn over(self, below: &Self) -> Self {
         Self {
             timeout: self.timeout.or(below.timeout),
@@ -92,12 +92,12 @@ impl Options {
         }
     }
 
-    /// Says what makes no sense, if anything.
+    /// Returns a description of the first invalid option, if any.
     pub(crate) fn problem(&self) -> Option<String> {
         let grace = self.grace.filter(|grace| *grace > stop::LONGEST_GRACE);
         let grace = grace.map(|grace| format!("a grace period of {grace:?} is over the limit of one hour"));
         let group = self.group.as_ref().filter(|group| group.trim().is_empty());
-        let group = group.map(|_| "a group needs a name".to_owned());
+        let group = group.map(|_| "a group with an empty name; give it a name".to_owned());
         let retry = self.backoff.and_then(|backoff| backoff.problem(self.retries.unwrap_or_default()));
         let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_above_wins_and_what_is_not_said_comes_from_below() {
+    fn options_above_win_and_unset_ones_come_from_below() {
         let above = Options::default().grace(Duration::from_secs(1)).env("A", "above");
         let below = Options::default().grace(Duration::from_secs(9)).retries(3).env("A", "below").env("B", "below");
         let both = above.over(&below);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cleared_above_hides_what_is_set_below() {
+    fn an_environment_that_is_cleared_above_hides_variables_set_below() {
         let both = Options::default().env_clear().env("A", "above").over(&Options::default().env("B", "below"));
         assert_eq!(both.environment, Options::default().env_clear().env("A", "above").environment);
     }
@@ -144,34 +144,34 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told() {
+    fn invalid_options_are_refused() {
         let options = Options::default;
         assert_eq!(options().problem(), None);
         refused(
             &options().grace(Duration::MAX),
             &format!("a grace period of {:?} is over the limit of one hour", Duration::MAX),
         );
-        refused(&options().group(" "), "a group needs a name");
+        refused(&options().group(" "), "a group with an empty name; give it a name");
         refused(&options().memory(0), "a memory limit of 0 lets no job run; give a size in bytes");
         refused(&options().cpu_time(Duration::ZERO), "a limit on CPU time of 0 lets no job run; give a duration");
         refused(&options().open_files(0), "a limit of 0 open files lets no job run; give a number");
         refused(&options().processes(0), "a limit of 0 processes lets no job run; give a number");
-        refused(&options().niceness(20), "a niceness of 20 is none; give one from -20 to 19");
+        refused(&options().niceness(20), "a niceness of 20 is out of range; give one from -20 to 19");
         refused(&options().env("A=B", "c"), "an environment variable can't be named `A=B`");
         refused(&options().env_remove(""), "an environment variable can't be named ``");
-        let own = "the environment variable `scheduler_run` is the scheduler's own; choose another name";
+        let own = "the environment variable `scheduler_run` is reserved for the scheduler; choose another name";
         refused(&options().env("scheduler_run", "x"), own);
         assert!(options().env_remove(OWN[1]).problem().is_some());
-        refused(&options().current_dir("a\0b"), "the working directory's path holds a NUL character");
-        refused(&options().env("A", "b\0c"), "the value of the environment variable `A` holds a NUL character");
-        refused(&options().current_dir(""), "the working directory's path is empty");
+        refused(&options().current_dir("a\0b"), "the path of the working directory contains a NUL character");
+        refused(&options().env("A", "b\0c"), "the value of the environment variable `A` contains a NUL character");
+        refused(&options().current_dir(""), "the path of the working directory is empty");
         refused(
             &options().stdout(Output::Append("".into())),
-            "standard output is to be appended to a file without a name",
+            "standard output is to be appended to a file with an empty path; give a path",
         );
         refused(
             &options().stderr(Output::CaptureUpTo(0)),
-            "standard error is to be captured up to 0 bytes; discard it instead",
+            "standard error is to be captured up to 0 bytes; write `Output::Discard` instead",
         );
     }
 }

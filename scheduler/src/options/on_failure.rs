@@ -1,14 +1,14 @@
-//! `OnFailure`: what becomes of the other jobs of a list when one has failed.
+//! `OnFailure`: whether the other jobs of a list run after one has failed.
 
-/// What becomes of the other jobs when one has failed or timed out, for
+/// Whether the other jobs of a list run after one has failed or timed out, for
 /// [`Scheduler::on_failure`](crate::Scheduler::on_failure).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// They run as if nothing had happened.
+    /// They run.
     #[default]
     Continue,
-    /// Those that run go on to their ends. No further one is started: those are recorded as
+    /// Running jobs continue. No further job is started: those that haven't started are recorded as
     /// [`Failure::Cancelled`](crate::Failure::Cancelled).
     Stop,
 }

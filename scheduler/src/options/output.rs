@@ -1,11 +1,11 @@
-//! `Output`: where what a job writes to its standard output or standard error goes.
+//! `Output`: the destination of a job's standard output or standard error.
 
 use std::path::PathBuf;
 
-/// Where what a job writes to its standard output or standard error goes, for [`stdout`](crate::Job::stdout) and
+/// The destination of a job's standard output or standard error, for [`stdout`](crate::Job::stdout) and
 /// [`stderr`](crate::Job::stderr).
 ///
-/// [`#[job]`](macro@crate::job#stdout-and-stderr) tells more of each.
+/// [`#[job]`](macro@crate::job#stdout-and-stderr) describes each in detail.
 ///
 /// # Examples
 ///
@@ -33,23 +33,23 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Where the application's own goes.
+    /// The application's own stream.
     #[default]
     Inherit,
-    /// Nowhere.
+    /// None: the output is discarded.
     Discard,
-    /// Into the record, up to 64 KiB: of more the beginning and the end are kept.
+    /// The record, up to 64 KiB: of a longer output the beginning and the end are kept.
     Capture,
-    /// Into the record, up to so many bytes: of more the beginning and the end are kept.
+    /// The record, up to this number of bytes: of a longer output the beginning and the end are kept.
     CaptureUpTo(usize),
-    /// To the end of this file, which is made if it isn't there.
+    /// The end of this file, which is created if it doesn't exist.
     Append(PathBuf),
-    /// Where the application's own goes, line by line, each with the job's id in front.
+    /// The application's own stream, line by line, each line prefixed with the job's id.
     Lines,
 }
 
 impl Output {
-    /// Returns what appends to this file: what the attribute calls.
+    /// Returns `Append` for the path in an attribute.
     #[doc(hidden)]
     #[must_use]
     pub fn append(path: &str) -> Self {
@@ -58,9 +58,11 @@ impl Output {
 
     pub(super) fn problem(&self, stream: &str) -> Option<String> {
         match self {
-            Self::CaptureUpTo(0) => Some(format!("{stream} is to be captured up to 0 bytes; discard it instead")),
+            Self::CaptureUpTo(0) => {
+                Some(format!("{stream} is to be captured up to 0 bytes; write `Output::Discard` instead"))
+            }
             Self::Append(path) if path.as_os_str().is_empty() => {
-                Some(format!("{stream} is to be appended to a file without a name"))
+                Some(format!("{stream} is to be appended to a file with an empty path; give a path"))
             }
             _ => None,
         }

@@ -1,14 +1,14 @@
-//! `Backoff` and `Cause`: when a job is tried once more, and how long after.
+//! `Backoff` and `Cause`: after which failures a job is retried, and after how long.
 
 use std::time::Duration;
 
-/// The longest time that an attempt may have to wait for: what any clock can add to its own moment.
+/// The longest total delay: the longest duration that any clock can add to its present time.
 const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
 
-/// How long to wait between an attempt that failed and the next one.
+/// The delay between a failed attempt and the next one, for [`backoff`](crate::Job::backoff).
 ///
-/// Delays saturate: neither doubling nor jitter overflows. Delays that add up to more than the clock can count are an error
-/// when the jobs are to run, since the last attempt would never come; `Duration::MAX` as a cap is no cap.
+/// Delays saturate: neither doubling nor jitter overflows. Delays whose sum exceeds what the clock can represent are an error
+/// when the jobs are run, since the last attempt would never start. `Duration::MAX` as a cap means no cap.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
 pub struct Backoff {
     first: Duration,
     growth: Growth,
-    /// The part of a delay that chance may take off.
+    /// The largest part by which a delay is randomly shortened.
     jitter: f64,
 }
 
@@ -32,24 +32,24 @@ pub struct Backoff {
 enum Growth {
     #[default]
     None,
-    /// Twice as long each time, up to a cap.
+    /// Doubles each time, up to a cap.
     Doubling(Duration),
 }
 
 impl Backoff {
-    /// Returns a backoff that is always as long.
+    /// Returns a backoff of the same delay before every retry.
     #[must_use]
     pub const fn fixed(delay: Duration) -> Self {
         Self { first: delay, growth: Growth::None, jitter: 0.0 }
     }
 
-    /// Returns a backoff that begins with `first` and doubles with each attempt, up to `cap`.
+    /// Returns a backoff that starts at `first` and doubles with each attempt, up to `cap`.
     #[must_use]
     pub const fn exponential(first: Duration, cap: Duration) -> Self {
         Self { first, growth: Growth::Doubling(cap), jitter: 0.0 }
     }
 
-    /// Has chance take off up to this part of each delay, from 0 to 1, so that jobs that failed together don't come back
+    /// Shortens each delay randomly by up to this part of it, from 0 to 1, so that jobs that failed together aren't retried
     /// together.
     #[must_use]
     pub const fn jitter(mut self, part: f64) -> Self {
@@ -57,7 +57,7 @@ impl Backoff {
         self
     }
 
-    /// Returns how long to wait after so many failed attempts, at least one; `chance` is from 0 to 1.
+    /// Returns the delay after this number of failed attempts, at least one; `chance` is from 0 to 1.
     pub(crate) fn delay(&self, failed: u32, chance: f64) -> Duration {
         let delay = match self.growth {
             Growth::None => self.first,
@@ -67,17 +67,17 @@ impl Backoff {
         if kept >= 1.0 {
             return delay;
         }
-        // `mul_f64` panics where rounding leads beyond the longest duration, as it does near `Duration::MAX`.
+        // `mul_f64` would panic where rounding exceeds the longest duration, as near `Duration::MAX`.
         Duration::try_from_secs_f64(delay.as_secs_f64() * kept).map_or(delay, |shortened| shortened.min(delay))
     }
 
-    /// Returns the longest time that so many retries wait in total, unless it is longer than the clock can count.
+    /// Returns the longest total delay of this number of retries, or `None` if it exceeds `LONGEST`.
     fn total(&self, retries: u32) -> Option<Duration> {
         let mut total = Duration::ZERO;
         for failed in 1..=retries {
             let delay = self.delay(failed, 0.0);
             let is_last = self.growth == Growth::None || self.growth == Growth::Doubling(delay) || delay.is_zero();
-            // All that follow are as long.
+            // All later delays are the same.
             let count = if is_last { retries - failed + 1 } else { 1 };
             total =
                 delay.checked_mul(count).and_then(|delays| total.checked_add(delays)).filter(|sum| *sum <= LONGEST)?;
@@ -90,12 +90,12 @@ impl Backoff {
 
     pub(super) fn problem(&self, retries: u32) -> Option<String> {
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Some(format!("a jitter of {} is none; give a part from 0 to 1", self.jitter));
+            return Some(format!("a jitter of {} is out of range; give a part from 0 to 1", self.jitter));
         }
         if let Growth::Doubling(cap) = self.growth
             && cap < self.first
         {
-            return Some(format!("a backoff can't grow from {:?} to {cap:?}", self.first));
+            return Some(format!("a backoff of {:?} exceeds its cap of {cap:?}", self.first));
         }
         let longest = self.delay(retries, 0.0);
         let is_endless = self.total(retries).is_none();
@@ -113,7 +113,7 @@ impl Backoff {
     }
 }
 
-/// Returns a duration that was doubled so many times, or the longest one.
+/// Returns a duration that was doubled this number of times, or the longest one.
 fn doubled(first: Duration, times: u32) -> Duration {
     const NANOS: u128 = 1_000_000_000;
     let nanos = 1_u128.checked_shl(times).and_then(|factor| first.as_nanos().checked_mul(factor));
@@ -129,21 +129,21 @@ fn doubled(first: Duration, times: u32) -> Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It was stopped at its timeout.
+    /// The timeout.
     Timeout,
-    /// It was ended by a signal, a stack overflow included.
+    /// A signal, a stack overflow included.
     Signal,
-    /// It panicked.
+    /// A panic.
     Panic,
-    /// It returned `Err`.
+    /// A returned `Err`.
     Returned,
-    /// It exited before it gave a result.
+    /// An exit before the result.
     Exit,
-    /// It ran out of memory, by its own limit or the machine's.
+    /// Lack of memory, by the job's limit or the machine's.
     OutOfMemory,
-    /// It used up its CPU time.
+    /// The limit on CPU time.
     CpuTime,
-    /// It never started, or its outcome could not be read: the fault of the machine, or of the scheduler.
+    /// A failure outside the job: it never started, or its outcome could not be read.
     Internal,
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_off_no_more_than_the_jitter() {
+    fn a_delay_is_shortened_by_no_more_than_the_jitter() {
         let backoff = Backoff::fixed(SECOND).jitter(0.25);
         assert_eq!(backoff.delay(1, 0.0), SECOND);
         assert_eq!(backoff.delay(1, 1.0), SECOND * 3 / 4);
@@ -174,28 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn a_backoff_that_can_not_be_is_told() {
-        let problem = |backoff: Backoff, retries| backoff.problem(retries).expect("it makes no sense");
+    fn an_invalid_backoff_is_refused() {
+        let problem = |backoff: Backoff, retries| backoff.problem(retries).expect("it is invalid");
         assert_eq!(Backoff::exponential(SECOND, 60 * SECOND).jitter(1.0).problem(9), None);
-        assert_eq!(problem(Backoff::fixed(SECOND).jitter(1.5), 1), "a jitter of 1.5 is none; give a part from 0 to 1");
+        assert_eq!(
+            problem(Backoff::fixed(SECOND).jitter(1.5), 1),
+            "a jitter of 1.5 is out of range; give a part from 0 to 1"
+        );
         assert!(problem(Backoff::fixed(SECOND).jitter(f64::NAN), 1).contains("NaN"));
-        assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff can't grow from 1s to 500ms");
+        assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff of 1s exceeds its cap of 500ms");
         for endless in [Backoff::fixed(Duration::MAX), Backoff::exponential(Duration::MAX, Duration::MAX)] {
             let never = "with a backoff of up to `Duration::MAX`,";
             assert_eq!(problem(endless, 1), format!("{never} 1 retry never ends; give a shorter one"));
             let remedy = "give a shorter one, or fewer retries";
             assert_eq!(problem(endless, 2), format!("{never} 2 retries never end; {remedy}"));
             assert!(problem(endless.jitter(0.5), 2).contains("never end"), "{endless:?}");
-            assert_eq!(endless.problem(0), None, "nothing is waited for");
+            assert_eq!(endless.problem(0), None, "there is no retry to wait for");
         }
-        // Without a cap it ends as long as few attempts double it.
+        // Without a cap, few enough attempts still end.
         assert_eq!(Backoff::exponential(SECOND, Duration::MAX).problem(20), None);
         assert!(Backoff::exponential(SECOND, Duration::MAX).problem(u32::MAX).is_some());
         assert_eq!(Backoff::exponential(Duration::ZERO, Duration::MAX).problem(u32::MAX), None);
     }
 
     #[test]
-    fn no_delay_overflows_whatever_it_is_made_of() {
+    fn no_delay_overflows() {
         let durations = [Duration::ZERO, Duration::from_nanos(1), SECOND, Duration::MAX / 2, Duration::MAX];
         for first in durations {
             for cap in durations {

@@ -1,8 +1,8 @@
-//! `StartMethod`: how a job's process comes to be.
+//! `StartMethod`: how the process of a job is made.
 
-/// How a job's process comes to be, for [`Scheduler::start_method`](crate::Scheduler::start_method).
+/// How the process of a job is made, for [`Scheduler::start_method`](crate::Scheduler::start_method).
 ///
-/// The words are those of Python's `multiprocessing`.
+/// The names follow Python's `multiprocessing`, where `Exec` is `spawn`.
 ///
 /// # Examples
 ///
@@ -22,22 +22,22 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartMethod {
-    /// The binary is re-executed for every job: about what it costs to execute it, a millisecond or more. While a job runs,
-    /// the next one's process is started ahead, up to [`init`](crate::init), where there is more than one core.
+    /// The binary is re-executed for every job, which costs about one execution of it, a millisecond or more. While a job runs,
+    /// the process of the next one is started ahead, up to [`init`](crate::init), if there is more than one core.
     #[default]
     Exec,
-    /// The binary is re-executed once, and that copy forks a fresh process for every job: about what a fork costs, a tenth
-    /// of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n such copies for the jobs
-    /// that run, and up to n more, but no more than there are cores, for the processes that are made ahead. They stay
-    /// as long as the scheduler does, and see the environment and the working directory as these were when they were
-    /// started. All else, what is killed and what is recorded, is as with `Exec`.
+    /// The binary is re-executed once, and that copy, the fork server, forks a fresh process for every job, which costs about a
+    /// tenth of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork servers for the
+    /// running jobs, and up to n more, at most one for each core, for processes that are made ahead. They run as long as the
+    /// scheduler exists, with the environment and the working directory of the time at which they were started. Kills and
+    /// records are the same as with `Exec`.
     ///
     /// # Platform
     ///
-    /// Linux. A process with threads can't safely fork: where other threads run in a copy of this binary when it reaches
-    /// [`init`](crate::init), [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error) that says so,
-    /// before any job is started.
+    /// Linux. A process with threads can't safely fork: if a copy of this binary runs other threads when it reaches
+    /// [`init`](crate::init), [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error) before any job is
+    /// started.
     ForkServer,
-    /// `ForkServer` where it can be had, else `Exec`.
+    /// `ForkServer` if the platform and the binary allow it, else `Exec`.
     Auto,
 }

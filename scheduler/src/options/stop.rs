@@ -1,21 +1,23 @@
-//! `Terminate`: how a job is asked to end when its time is over and it has a grace period.
+//! `Terminate`: how a job that has a grace period is asked to stop.
 
 use std::time::Duration;
 
-/// A grace period that is longer makes a hard timeout soft.
+/// The longest grace period: with a longer one the hard timeout would not be hard.
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 
-/// How a job is asked to end at its timeout, before the grace period.
+/// How a job is asked to stop at its timeout, at the start of its grace period; for [`terminate`](crate::Job::terminate).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Terminate {
-    /// By word: inside the job `this_job` says so.
+    /// By a message, which the job reads with [`this_job::is_cancelled`](crate::this_job::is_cancelled) or awaits with
+    /// [`this_job::cancelled`](crate::this_job::cancelled).
     #[default]
     Cooperative,
-    /// By word, and with SIGTERM to every process of the job's process group: for jobs that are mostly subprocesses.
+    /// By the same message, and with SIGTERM to every process of the job's process group: for jobs that mostly run
+    /// subprocesses.
     ///
     /// # Platform
     ///
-    /// Unix. Elsewhere the same as `Cooperative`.
+    /// Unix. On other systems the same as `Cooperative`.
     Signal,
 }

@@ -20,7 +20,7 @@ impl Groups {
     pub(crate) fn limits(&self) -> Result<Box<[NonZeroUsize]>, String> {
         let limit = |(name, limit): &(String, usize)| {
             if name.trim().is_empty() {
-                return Err("a group needs a name".to_owned());
+                return Err("a group with an empty name; give it a name".to_owned());
             }
             let zero = || format!("a limit of 0 for the group `{}` runs nothing; give 1 or more", OneLine(name));
             NonZeroUsize::new(*limit).ok_or_else(zero)
@@ -69,6 +69,6 @@ mod tests {
         groups.set("a".to_owned(), 3);
         assert_eq!(groups.limits().expect("it is three").as_ref(), [NonZeroUsize::MIN.saturating_add(2)]);
         groups.set(" ".to_owned(), 3);
-        assert_eq!(groups.limits().expect_err("it has no name"), "a group needs a name");
+        assert_eq!(groups.limits().expect_err("it has no name"), "a group with an empty name; give it a name");
     }
 }
