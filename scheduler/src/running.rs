@@ -17,7 +17,7 @@ use crate::supervisor::{ListEvent, ListThread, SharedPool};
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
 /// It needs no runtime, and is `Send` wherever its follow-up may be used from several threads (`Send` and `Sync`).
-/// Dropping it early kills the running jobs, and starts no more. The example is at `run_async`.
+/// Dropping it early kills the running jobs, and starts no more.
 #[must_use = "no job starts before the future is awaited"]
 pub struct Running<F = NoFollowUp> {
     list: List,

@@ -63,7 +63,9 @@ const KILLED: u8 = 2;
 /// Returns a new mailbox, to which `token` sends its cancellation.
 pub(super) fn subscribed_mailbox(token: Option<&CancelToken>) -> io::Result<Arc<Mailbox>> {
     let mailbox = Arc::new(Mailbox::new()?);
-    token.into_iter().for_each(|token| token.subscribe(&mailbox));
+    if let Some(token) = token {
+        token.subscribe(&mailbox);
+    }
     Ok(mailbox)
 }
 

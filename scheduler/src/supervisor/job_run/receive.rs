@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use super::{CallStart, FINAL_READS, JobRun, LATE_TOLERANCE};
 use crate::checkpoint::{self, Checkpoint};
 use crate::clock::{self, Deadline, Stopwatch};
@@ -60,10 +62,11 @@ impl JobRun {
         }
         match kind {
             // Without a warden the job itself sends it.
-            FrameKind::Hello => match codec::decode(&payload) {
-                Ok(hello) => self.observations.hello = Some(hello),
-                Err(error) => self.protocol_violation(format!("on the job's stream: a Hello can't be read: {error}")),
-            },
+            FrameKind::Hello => {
+                if let Some(hello) = self.decode(kind, &payload) {
+                    self.observations.hello = Some(hello);
+                }
+            }
             FrameKind::Started => {
                 // The job may be faster than its warden, or may have killed it before that sent its Hello.
                 if let Ok(hello) = codec::decode(&payload) {
@@ -75,32 +78,27 @@ impl JobRun {
                 self.handle_event(Event::Started);
             }
             FrameKind::Refused => self.handle_refusal(String::from_utf8_lossy(&payload).into_owned()),
-            FrameKind::Elapsed => match codec::decode(&payload) {
-                Ok(took) => {
-                    self.function_time.get_or_insert(took);
-                    self.handle_event(if self.is_late(took) { Event::ReturnedLate } else { Event::Returned });
+            FrameKind::Elapsed => {
+                if let Some(elapsed) = self.decode(kind, &payload) {
+                    self.function_time.get_or_insert(elapsed);
+                    self.handle_event(if self.is_late(elapsed) { Event::ReturnedLate } else { Event::Returned });
                 }
-                Err(error) => {
-                    self.protocol_violation(format!("on the job's stream: a duration can't be read: {error}"))
-                }
-            },
+            }
             FrameKind::Value => {
                 self.observations.result = Some(FunctionResult::Value(payload));
                 self.handle_event(Event::Outcome);
             }
-            FrameKind::Failed => match codec::decode(&payload) {
-                Ok(report) => {
+            FrameKind::Failed => {
+                if let Some(report) = self.decode(kind, &payload) {
                     self.observations.result = Some(FunctionResult::Failed(report));
                     self.handle_event(Event::Outcome);
                 }
-                Err(error) => self.protocol_violation(format!("on the job's stream: a failure can't be read: {error}")),
-            },
-            FrameKind::Progress => match codec::decode(&payload) {
-                Ok((done, total)) => self.store_update(JobUpdate::Progress { done, total }),
-                Err(error) => {
-                    self.protocol_violation(format!("on the job's stream: its progress can't be read: {error}"))
+            }
+            FrameKind::Progress => {
+                if let Some((done, total)) = self.decode(kind, &payload) {
+                    self.store_update(JobUpdate::Progress { done, total });
                 }
-            },
+            }
             FrameKind::Message if payload.len() <= TEXT_LIMIT => {
                 self.store_update(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
             }
@@ -108,12 +106,21 @@ impl JobRun {
         }
     }
 
+    /// Decodes the payload of a frame; `None` after a violation of the protocol.
+    fn decode<T: DeserializeOwned>(&mut self, kind: FrameKind, payload: &[u8]) -> Option<T> {
+        let decoded = codec::decode(payload);
+        decoded
+            .map_err(|error| {
+                self.protocol_violation(format!("on the job's stream: a frame of kind {kind:?} can't be read: {error}"))
+            })
+            .ok()
+    }
+
     fn record_panic(&mut self, kind: FrameKind, payload: &[u8]) {
-        match codec::decode(payload) {
-            Ok(Raised(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
-            Ok(Raised(panic)) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
-            Ok(_) => {}
-            Err(error) => self.protocol_violation(format!("on the job's stream: a panic can't be read: {error}")),
+        match self.decode(kind, payload) {
+            Some(Raised(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
+            Some(Raised(panic)) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
+            _ => {}
         }
     }
 
@@ -152,10 +159,10 @@ impl JobRun {
                 self.protocol_violation(format!("on the warden's stream: an expiry after {ran:?} without a report"));
             }
             WorkerEvent::Ready(_) => {
-                self.protocol_violation("on the warden's stream: a frame of kind Ready".to_owned())
+                self.protocol_violation("on the warden's stream: a frame of kind Ready".to_owned());
             }
             WorkerEvent::Unexpected(kind) => {
-                self.protocol_violation(format!("on the warden's stream: a frame of kind {kind:?}"))
+                self.protocol_violation(format!("on the warden's stream: a frame of kind {kind:?}"));
             }
         }
     }
