@@ -138,7 +138,7 @@ impl<'a> EventLoop<'a> {
             if self.running.is_empty() && self.queue.is_empty() {
                 return;
             }
-            // A wake may come so late that `reset` cleared it with the one before: a pending command then has nothing to wake us.
+            // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would end the wait.
             if !self.has_commands() {
                 self.wait(starts);
             }

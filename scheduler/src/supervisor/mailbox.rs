@@ -13,12 +13,12 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     waker: LoopWaker,
-    inbox: Mutex<Inbox>,
+    pending: Mutex<PendingCommands>,
     origin: Origin,
 }
 
 #[derive(Debug)]
-struct Inbox {
+struct PendingCommands {
     is_closed: bool,
     commands: Vec<Command>,
 }
@@ -47,8 +47,8 @@ pub(crate) enum StopMode {
 
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
-        let inbox = Mutex::new(Inbox { is_closed: false, commands: Vec::new() });
-        Ok(Self { waker: LoopWaker::new()?, inbox, origin: Origin::here() })
+        let pending = Mutex::new(PendingCommands { is_closed: false, commands: Vec::new() });
+        Ok(Self { waker: LoopWaker::new()?, pending, origin: Origin::here() })
     }
 
     /// Sends a command to the loop, and wakes it if it waits.
@@ -60,12 +60,12 @@ impl Mailbox {
         if !self.origin.is_here() {
             return Err(command);
         }
-        let mut inbox = lock(&self.inbox);
-        if inbox.is_closed {
+        let mut pending = lock(&self.pending);
+        if pending.is_closed {
             return Err(command);
         }
-        inbox.commands.push(command);
-        drop(inbox);
+        pending.commands.push(command);
+        drop(pending);
         self.waker.wake();
         Ok(())
     }
@@ -79,21 +79,21 @@ impl Mailbox {
     pub(super) fn take(&self) -> Vec<Command> {
         // First: the sender of a later command wakes the loop once more.
         self.waker.reset();
-        mem::take(&mut lock(&self.inbox).commands)
+        mem::take(&mut lock(&self.pending).commands)
     }
 
     /// Refuses further commands, unless some were sent and not taken. Returns whether it is closed.
     pub(super) fn close_if_empty(&self) -> bool {
-        let mut inbox = lock(&self.inbox);
-        inbox.is_closed |= inbox.commands.is_empty();
-        inbox.is_closed
+        let mut pending = lock(&self.pending);
+        pending.is_closed |= pending.commands.is_empty();
+        pending.is_closed
     }
 
     /// Refuses further commands, and drops those that were not taken.
     pub(super) fn close(&self) {
-        let mut inbox = lock(&self.inbox);
-        inbox.is_closed = true;
-        inbox.commands.clear();
+        let mut pending = lock(&self.pending);
+        pending.is_closed = true;
+        pending.commands.clear();
     }
 
     pub(super) fn waker(&self) -> &LoopWaker {
