@@ -9,7 +9,7 @@ use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, Panic, Sweep, SweptB
 use crate::process::{ExitClass, exit_class, signal_name};
 use crate::wire::message::{ExitReport, FailureMessage, Hello};
 
-/// A process that did not exit in less time than this is not reported as such.
+/// The least time that a process must have had to exit, before it is reported for not exiting.
 const MIN_EXIT_TIME: Duration = Duration::from_millis(100);
 
 /// What was observed of a run.

@@ -42,11 +42,11 @@ const DRAINING_READS: usize = 64;
 /// How many steps of passing output on are taken at a time, so that endless output doesn't hold up other jobs.
 const RELAY_STEPS: usize = 64;
 
-/// An attempt that is being made.
+/// One attempt at a job, with its process, streams and state.
 #[derive(Debug)]
 pub(crate) struct JobRun {
     stream: Stream,
-    /// What the job writes, if its options say what to do with that.
+    /// The job's output that this process passes on or keeps, if its options ask for that.
     output: Output,
     warden: WardenHandle,
     mark: StreamMark,
