@@ -1,6 +1,6 @@
 //! Parses the options of an attribute, such as `#[job(name = "tidy", timeout = "30s")]`, and keeps their spans.
 //!
-//! Those that only the running of a job depends on stand in [`told`].
+//! The options of a job beside its name, timeout and encoding are in [`job_options`].
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,27 +11,26 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{LitStr, Path};
 
+use crate::diagnostics::Diagnostics;
 use crate::job_options::{self, JobOptions, OptionSpec};
-use crate::problems::Problems;
 use crate::value;
 
-/// What the options of an attribute say.
+/// The values of an attribute's options.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
-    /// What the job is told beside its timeout.
     pub(crate) job: JobOptions,
-    /// How values are encoded: the name of a variant of the runtime crate.
+    /// The encoding of values: a variant's name in the runtime crate.
     encoding: Option<Ident>,
     krate: Option<Path>,
 }
 
-/// The options that an attribute knows.
+/// The options of an attribute.
 #[derive(Clone, Copy)]
-pub(crate) struct Attribute {
+pub(crate) struct AttributeSpec {
     own: &'static [OptionSpec<Options>],
-    job: &'static [OptionSpec<JobOptions>],
+    job_options: &'static [OptionSpec<JobOptions>],
 }
 
 const NAME: OptionSpec<Options> = OptionSpec {
@@ -82,43 +81,44 @@ const CRATE: OptionSpec<Options> = OptionSpec {
 };
 
 /// The options of `#[job]`.
-pub(crate) const JOB: Attribute = Attribute { own: &[NAME, TIMEOUT, ENCODING, CRATE], job: job_options::JOB };
+pub(crate) const JOB: AttributeSpec =
+    AttributeSpec { own: &[NAME, TIMEOUT, ENCODING, CRATE], job_options: job_options::JOB };
 
 /// The options of `#[scheduler::main]`.
-pub(crate) const MAIN: Attribute = Attribute { own: &[CRATE], job: &[] };
+pub(crate) const MAIN: AttributeSpec = AttributeSpec { own: &[CRATE], job_options: &[] };
 
 /// The options of `#[scheduler::test]`.
-pub(crate) const TEST: Attribute = Attribute { own: &[TIMEOUT, CRATE], job: &[] };
+pub(crate) const TEST: AttributeSpec = AttributeSpec { own: &[TIMEOUT, CRATE], job_options: &[] };
 
-/// One of them.
-enum Found {
+/// A known option.
+enum KnownOption {
     Own(&'static OptionSpec<Options>),
-    ForJob(&'static OptionSpec<JobOptions>),
+    Job(&'static OptionSpec<JobOptions>),
 }
 
-impl Attribute {
+impl AttributeSpec {
     fn names(self) -> Vec<&'static str> {
-        self.own.iter().map(|option| option.name).chain(self.job.iter().map(|option| option.name)).collect()
+        self.own.iter().map(|option| option.name).chain(self.job_options.iter().map(|option| option.name)).collect()
     }
 
-    fn find(self, name: &str) -> Option<Found> {
-        let own = self.own.iter().find(|option| option.name == name).map(Found::Own);
-        own.or_else(|| self.job.iter().find(|option| option.name == name).map(Found::ForJob))
+    fn find(self, name: &str) -> Option<KnownOption> {
+        let own = self.own.iter().find(|option| option.name == name).map(KnownOption::Own);
+        own.or_else(|| self.job_options.iter().find(|option| option.name == name).map(KnownOption::Job))
     }
 }
 
-impl Found {
+impl KnownOption {
     fn name(&self) -> &'static str {
         match self {
             Self::Own(option) => option.name,
-            Self::ForJob(option) => option.name,
+            Self::Job(option) => option.name,
         }
     }
 
     fn example(&self) -> &'static str {
         match self {
             Self::Own(option) => option.example,
-            Self::ForJob(option) => option.example,
+            Self::Job(option) => option.example,
         }
     }
 }
@@ -134,31 +134,31 @@ impl Options {
         quote!(#krate::__private::Option::Some(#timeout))
     }
 
-    /// Returns how values are encoded, as the call of a setter.
+    /// Returns the encoding of values, as a call of a setter.
     pub(crate) fn encoding(&self) -> Option<TokenStream> {
         let (krate, encoding) = (self.krate(), self.encoding.as_ref()?);
         Some(quote!(.encoded_as(#krate::__private::Encoding::#encoding)))
     }
 
-    /// Returns what else the job is told, as a function from options to options.
-    pub(crate) fn job_options(&self) -> TokenStream {
+    /// Returns the other options of the job, as a function from options to options.
+    pub(crate) fn option_setters(&self) -> TokenStream {
         self.job.expand(&self.krate())
     }
 
-    /// Reads every option that can be read; the others become problems.
-    pub(crate) fn parse(tokens: TokenStream, known: Attribute, problems: &mut Problems) -> Self {
+    /// Parses all options; the invalid ones become diagnostics.
+    pub(crate) fn parse(tokens: TokenStream, known: AttributeSpec, diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self::default();
         let mut seen = Vec::new();
         for option in split_at_commas(tokens) {
             if let Err(error) = options.read(option, known, &mut seen) {
-                problems.add(error);
+                diagnostics.add(error);
             }
         }
-        options.job.check(problems);
+        options.job.check(diagnostics);
         options
     }
 
-    fn read(&mut self, option: TokenStream, known: Attribute, seen: &mut Vec<&'static str>) -> syn::Result<()> {
+    fn read(&mut self, option: TokenStream, known: AttributeSpec, seen: &mut Vec<&'static str>) -> syn::Result<()> {
         let whole = option.clone();
         let (key, value) = (|input: ParseStream<'_>| {
             let key = input.call(Ident::parse_any).ok();
@@ -191,8 +191,8 @@ impl Options {
             ));
         }
         match found {
-            Found::Own(option) => (option.read)(self, value),
-            Found::ForJob(option) => (option.read)(&mut self.job, value),
+            KnownOption::Own(option) => (option.read)(self, value),
+            KnownOption::Job(option) => (option.read)(&mut self.job, value),
         }
     }
 
@@ -204,7 +204,7 @@ impl Options {
 
 /// Splits at the commas outside of any group, so that a mistake in one option doesn't hide those of the next.
 ///
-/// Of nothing before a comma the comma itself is left, which is no option.
+/// An empty option leaves its comma, which is refused as an option.
 fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     let mut options = vec![TokenStream::new()];
     for token in tokens {
@@ -232,7 +232,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// What an option is called by other tools: queues, test runners, service managers, `timeout`, `ulimit`.
+/// The names of options in other tools: queues, test runners, service managers, `timeout`, `ulimit`.
 const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("name", &["id", "title", "task_name", "job_name"]),
     (
@@ -271,13 +271,13 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("group", &["queue", "lane", "pool", "concurrency_group", "test_group", "semaphore"]),
 ];
 
-/// Returns the option that another tool calls so.
+/// Returns the option that has this name in another tool.
 fn other_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let (option, _) = OTHER_NAMES.iter().find(|(_, others)| others.contains(&name))?;
     known.iter().copied().find(|known| known == option)
 }
 
-/// Returns the option that was probably meant: of those that are equally near, the one with the longest beginning in common.
+/// Returns the option with the most similar name; of equally similar ones, the one with the longest common prefix.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let shared = |known: &str| name.chars().zip(known.chars()).take_while(|(a, b)| a == b).count();
     let distances = known.iter().map(|known| (edits(name, known), Reverse(shared(known)), *known));
@@ -285,7 +285,7 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= near.len() / 3 + 1).then_some(near)
 }
 
-/// Returns how many letters must be added, removed, changed or moved by one place to make `a` out of `b`.
+/// Returns the edit distance of two names: the number of letters to add, remove, change or swap.
 fn edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
@@ -305,94 +305,4 @@ fn edits(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(tokens: TokenStream) -> (Options, Vec<String>) {
-        let mut problems = Problems::default();
-        let options = Options::parse(tokens, JOB, &mut problems);
-        (options, problems.messages())
-    }
-
-    #[track_caller]
-    fn refused(tokens: TokenStream, expected: &[&str]) {
-        assert_eq!(parse(tokens).1, expected);
-    }
-
-    #[test]
-    fn no_options_are_the_defaults() {
-        let (options, problems) = parse(quote!());
-        assert!(options.name.is_none() && options.timeout.is_none() && problems.is_empty());
-        assert_eq!(options.krate().to_string(), ":: scheduler");
-    }
-
-    #[test]
-    fn every_option_is_read_in_any_order() {
-        let (options, problems) = parse(quote!(timeout = "1m 30s", crate = crate::jobs, name = "tidy",));
-        assert_eq!(problems, [""; 0]);
-        assert_eq!(options.timeout, Some(Duration::from_secs(90)));
-        assert_eq!(options.name.map(|name| name.value()).as_deref(), Some("tidy"));
-        assert_eq!(options.krate.to_token_stream().to_string(), "crate :: jobs");
-    }
-
-    #[test]
-    fn an_unknown_option_is_refused_with_the_nearest() {
-        let known = listed(&JOB.names());
-        for typo in ["timout", "tiemout", "Timeout", "time_out"] {
-            let key = quote::format_ident!("{typo}");
-            refused(quote!(#key = "30s"), &[&format!("unknown option `{typo}`; did you mean `timeout`?")]);
-        }
-        refused(quote!(colour = 3), &[&format!("unknown option `colour`; {known}")]);
-    }
-
-    #[test]
-    fn an_option_of_another_tool_is_refused_with_the_one_that_it_is_here() {
-        let asked = ["retry", "max_attempts", "kill_after", "time_limit", "cwd", "nice", "nofile", "queue"];
-        let meant = ["retries", "retries", "grace", "timeout", "current_dir", "niceness", "open_files", "group"];
-        for (asked, meant) in asked.into_iter().zip(meant) {
-            let key = quote::format_ident!("{asked}");
-            refused(quote!(#key = 3), &[&format!("unknown option `{asked}`; did you mean `{meant}`?")]);
-        }
-        let names = JOB.names();
-        for (option, others) in OTHER_NAMES {
-            assert!(names.contains(option), "`{option}` is no option");
-            assert!(others.iter().all(|other| !names.contains(other)), "an option is another name of `{option}`");
-        }
-        assert_eq!(other_name("retry", &MAIN.names()), None);
-    }
-
-    #[test]
-    fn of_options_that_are_equally_near_the_one_with_the_same_beginning_is_meant() {
-        assert_eq!(nearest("retry", &["memory", "retries"]), Some("retries"));
-    }
-
-    #[test]
-    fn an_option_given_twice_is_refused_once() {
-        let (options, problems) = parse(quote!(name = "a", timeout = "1s", name = "b"));
-        assert_eq!(problems, ["option `name` is given twice; remove one"]);
-        assert_eq!(options.name.map(|name| name.value()).as_deref(), Some("a"));
-    }
-
-    #[test]
-    fn an_option_without_a_value_is_told_how_to_write_it() {
-        for option in [quote!(timeout), quote!(timeout("30s")), quote!(timeout =)] {
-            refused(option, &["option `timeout` needs a value: `timeout = \"30s\"`"]);
-        }
-        let expected = format!("expected an option; {}", listed(&JOB.names()));
-        refused(quote!("30s"), &[&expected]);
-        refused(quote!(, name = "a"), &[&expected]);
-    }
-
-    #[test]
-    fn all_mistakes_come_at_once() {
-        let (_, problems) = parse(quote!(timeout = 30, nam = "a", crate = 1));
-        assert_eq!(problems.len(), 3);
-    }
-
-    #[test]
-    fn main_knows_only_the_crate() {
-        let mut problems = Problems::default();
-        Options::parse(quote!(timeout = "1s"), MAIN, &mut problems);
-        assert_eq!(problems.messages(), ["unknown option `timeout`; the only option is `crate`"]);
-    }
-}
+mod tests;

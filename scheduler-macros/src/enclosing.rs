@@ -1,132 +1,114 @@
-//! Finds out from the source whether a function stands in an `impl` or a `trait`, where the compiler has no words for what is
-//! wrong with a job.
+//! Recognizes a job in an `impl` or a `trait`, for which the compiler's own errors would be confusing.
 //!
-//! An attribute is given the function and nothing of what is around it. So the file is read, up to the attribute, and only as
-//! far as that is certain: whatever is unclear is taken for a free function, and left to the compiler.
+//! An attribute receives the function without its surroundings, and the items that it adds are errors in an `impl`. So the
+//! source file is searched for the function. If that finds nothing certain, the function is taken for a free one.
 
 use std::fs;
 
-use proc_macro2::Span;
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 
-/// Says whether the attribute that is being expanded is known to stand directly in an `impl` or a `trait`.
-pub(crate) fn is_associated() -> bool {
+/// Returns whether the job of this name is in an `impl` or a `trait`.
+pub(crate) fn is_associated(name: &Ident) -> bool {
     if !proc_macro::is_available() {
         return false;
     }
-    let place = Span::call_site().unwrap();
-    // Nothing encloses what isn't indented, by the style that nearly all code has: most files are never read.
-    let Some(file) = place.local_file().filter(|_| place.column() > 1) else { return false };
-    fs::read_to_string(file).is_ok_and(|source| stands_in_impl(&source, place.line(), place.column()))
+    let attribute = Span::call_site().unwrap();
+    // Nothing encloses an attribute that isn't indented: most files are never read.
+    let Some(file) = attribute.local_file().filter(|_| attribute.column() > 1) else { return false };
+    let source = fs::read_to_string(file).ok().and_then(|source| source.parse().ok());
+    source.is_some_and(|source| is_associated_in(source, name))
 }
 
-/// Says the same of the attribute at this line and column of a source, both from 1.
-fn stands_in_impl(source: &str, line: usize, column: usize) -> bool {
-    let Some(start) =
-        source.split_inclusive('\n').nth(line - 1).map(|line| line.as_ptr() as usize - source.as_ptr() as usize)
-    else {
-        return false;
-    };
-    let Some((at, _)) = source[start..].char_indices().nth(column - 1) else { return false };
-    let end = start + at;
-    source[end..].starts_with("#[") && innermost(&source[..end]).is_some_and(|head| is_impl(&head))
+/// Returns whether all jobs of this name in a source file are in an `impl` or a `trait`.
+fn is_associated_in(source: TokenStream, name: &Ident) -> bool {
+    let mut found = Vec::new();
+    search(source, Scope::Free, name, &mut found);
+    !found.is_empty() && !found.contains(&Scope::Free)
 }
 
-/// Returns what stands before the brace that encloses the end of this text: nothing where that isn't certain.
-fn innermost(before: &str) -> Option<String> {
-    let (mut heads, mut head) = (Vec::new(), String::new());
-    let mut rest = before;
-    while let Some(c) = rest.chars().next() {
-        let length = match c {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/")? + 2,
-            // Strings with escapes and raw ones, characters beside lifetimes: where these stand, the next brace may be text.
-            '"' => text(rest)?,
-            'r' | 'b' | 'c' if rest[1..].starts_with(['"', '#']) && !head.ends_with(is_word) => return None,
-            '\'' if rest[1..].starts_with(['{', '}', '"', '\\']) => return None,
-            '{' => {
-                heads.push(std::mem::take(&mut head));
-                1
+/// The braces around a function.
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    Free,
+    Associated,
+}
+
+/// Adds the scope of each job of this name.
+fn search(tokens: TokenStream, scope: Scope, name: &Ident, found: &mut Vec<Scope>) {
+    let mut item = Item::default();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(word) => {
+                if item.is_job && item.last == "fn" && word == *name {
+                    found.push(scope);
+                }
+                item.last = word.to_string();
+                if item.keyword.is_empty() && !["pub", "unsafe", "default"].contains(&item.last.as_str()) {
+                    item.keyword.clone_from(&item.last);
+                }
             }
-            '}' => {
-                heads.pop()?;
-                head.clear();
-                1
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+                let is_job = |token| matches!(token, TokenTree::Ident(word) if word == "job");
+                item.is_job |= group.stream().into_iter().any(is_job);
             }
-            ';' => {
-                head.clear();
-                1
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                // The braces of a macro may expand to anything.
+                if !item.is_macro {
+                    let is_impl = ["impl", "trait"].contains(&item.keyword.as_str());
+                    search(group.stream(), if is_impl { Scope::Associated } else { Scope::Free }, name, found);
+                }
+                item = Item::default();
             }
-            _ => {
-                head.push(c);
-                c.len_utf8()
-            }
-        };
-        rest = &rest[length..];
+            TokenTree::Punct(punct) if punct.as_char() == ';' => item = Item::default(),
+            TokenTree::Punct(punct) => item.is_macro |= punct.as_char() == '!',
+            TokenTree::Group(_) | TokenTree::Literal(_) => {}
+        }
     }
-    // What stands in a macro's braces may become anything.
-    (!heads.iter().any(|head| head.contains('!'))).then(|| heads.pop())?
 }
 
-/// Returns the length of the string that this text begins with.
-fn text(rest: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    let end = rest.bytes().skip(1).position(|byte| {
-        let ends = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        ends
-    })?;
-    Some(end + 2)
-}
-
-fn is_word(c: char) -> bool {
-    c == '_' || c.is_alphanumeric()
-}
-
-fn is_impl(head: &str) -> bool {
-    // The attributes of the item itself come first.
-    let item = head.rsplit(']').next().unwrap_or(head);
-    let item = if head.contains("#[") { item } else { head };
-    let mut words = item.split(|c: char| !is_word(c)).filter(|word| !word.is_empty());
-    words
-        .find(|word| !["pub", "crate", "super", "unsafe", "default"].contains(word))
-        .is_some_and(|word| word == "impl" || word == "trait")
+/// The part of an item that was read.
+#[derive(Default)]
+struct Item {
+    keyword: String,
+    /// The last word.
+    last: String,
+    is_job: bool,
+    is_macro: bool,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn stands(source: &str) -> bool {
-        let (before, _) = source.split_once("#[job]").expect("it has one");
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-        stands_in_impl(source, line, column)
+    fn is_associated(source: &str) -> bool {
+        let source = source.parse().expect("it consists of tokens");
+        is_associated_in(source, &Ident::new("f", Span::call_site()))
     }
 
     #[test]
-    fn a_function_of_an_impl_or_a_trait_is_seen() {
+    fn a_job_in_an_impl_or_a_trait_is_recognized() {
         for source in [
-            "struct S;\nimpl S {\n    #[job]\n    fn new() {}\n}",
-            "mod m {\n  #[cfg(a = \"{\")]\n  unsafe impl<T> A for B<T> where T: C {\n fn a() { \"}\" } // }\n #[job] fn new() {} } }",
-            "pub(crate) trait Tidy {\n    /* { */ const A: u8; #[job]\n    fn tidy() {}\n}",
+            "struct S; impl S { #[job] fn f() {} }",
+            "mod m { #[a(\"{\")] unsafe impl<T> A for B<T> where T: C { fn a() { \"}\" } #[scheduler::job] pub fn f() {} } }",
+            "pub(crate) trait T { const A: u8; #[job(timeout = \"1s\")] fn f() {} }",
+            "fn f() {} impl S { #[job] fn f() {} }",
         ] {
-            assert!(stands(source), "{source}");
+            assert!(is_associated(source), "{source}");
         }
     }
 
     #[test]
-    fn whatever_else_encloses_a_function_it_may_be_a_job() {
+    fn any_other_job_is_taken_for_a_free_function() {
         for source in [
-            "#[job]\nfn f() {}",
-            "mod m {\n    #[job]\n    fn f() {}\n}",
-            "impl S {\n    fn g() {\n        #[job]\n        fn f() {}\n    }\n}",
-            "impl S {}\nfn g() -> impl A {\n    #[job]\n    fn f() {}\n}",
-            "free! { impl S {\n    #[job]\n    fn f() {}\n} }",
-            "impl S {\n    const A: &str = r\"{\";\n    #[job]\n    fn f() {}\n}",
-            "fn g() { let a = '{'; }\nimpl S {\n    #[job]\n    fn f() {}\n}",
+            "#[job] fn f() {}",
+            "mod m { #[job] fn f() {} }",
+            "impl S { fn g() { #[job] fn f() {} } }",
+            "impl S {} fn g() -> impl A { #[job] fn f() {} }",
+            "free! { impl S { #[job] fn f() {} } }",
+            "impl S { #[job] fn f() {} } mod m { #[job] fn f() {} }",
+            "impl S { #[job] fn g() {} fn f() {} }",
         ] {
-            assert!(!stands(source), "{source}");
+            assert!(!is_associated(source), "{source}");
         }
     }
 }

@@ -1,57 +1,57 @@
-//! `#[scheduler::main]`: checks the function, and has the runtime crate called first in it.
+//! `#[scheduler::main]`: checks the function, and calls the runtime crate first in it.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Attribute, Safety};
 
 use crate::attr::Options;
+use crate::diagnostics::Diagnostics;
 use crate::item::Function;
-use crate::problems::Problems;
 
-/// Adds a problem for each reason why the function can't be the program's `main`.
-pub(crate) fn check_main(main: &Function, _: &Options, problems: &mut Problems) {
+/// Adds a diagnostic for each reason why the function can't be the program's `main`.
+pub(crate) fn check_main(main: &Function, _: &Options, diagnostics: &mut Diagnostics) {
     if main.sig.ident != "main" {
-        problems.at(
+        diagnostics.at(
             &main.sig.ident,
             "`#[scheduler::main]` goes on `fn main`; in another function, call `scheduler::init()` first thing in `main`",
         );
     }
     if let (Some(token), None) = (&main.sig.asyncness, main.attrs.iter().find(|attr| !is_builtin(attr))) {
-        problems.at(
+        diagnostics.at(
             token,
-            "an `async fn main` needs a runtime; write `#[scheduler::main]` above the attribute that makes one, such \
+            "an `async fn main` needs a runtime; write `#[scheduler::main]` above the attribute that creates one, such \
              as `#[tokio::main]`",
         );
     }
     for second in main.attrs.iter().filter(|attr| is_scheduler(attr, "main")) {
-        problems.at(second, "one `#[scheduler::main]` is enough; remove this one");
+        diagnostics.at(second, "one `#[scheduler::main]` is enough; remove this one");
     }
-    check_plain("`main`", main, problems);
+    check_plain("`main`", main, diagnostics);
 }
 
-/// Adds a problem for each reason why nobody could call the function just so.
-pub(crate) fn check_plain(what: &str, function: &Function, problems: &mut Problems) {
+/// Adds a diagnostic for each reason why the function can't be called without arguments.
+pub(crate) fn check_plain(what: &str, function: &Function, diagnostics: &mut Diagnostics) {
     let sig = &function.sig;
     if let Some(token) = &sig.constness {
-        problems.at(token, format!("{what} can't be a `const fn`; write `fn`"));
+        diagnostics.at(token, format!("{what} can't be a `const fn`; write `fn`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        problems.at(token, format!("{what} can't be an `unsafe fn`; write `fn`, with the `unsafe` block inside it"));
+        diagnostics.at(token, format!("{what} can't be an `unsafe fn`; write `fn`, with the `unsafe` block inside it"));
     }
     if let Some(abi) = &sig.abi {
-        problems.at(abi, format!("{what} can't be an `extern fn`; write `fn`"));
+        diagnostics.at(abi, format!("{what} can't be an `extern fn`; write `fn`"));
     }
     if !sig.generics.params.is_empty() {
-        problems.at(&sig.generics, format!("{what} can't be generic; remove the generics"));
+        diagnostics.at(&sig.generics, format!("{what} can't be generic; remove the generics"));
     }
     if !sig.inputs.is_empty() {
-        problems.at(&sig.inputs, format!("{what} can't take arguments; make the values inside the function"));
+        diagnostics.at(&sig.inputs, format!("{what} can't take arguments; create the values inside the function"));
     }
 }
 
 /// Returns a `main` that calls `init` before the user's own is called.
 ///
-/// The user's stands inside, whole: what makes its runtime may be another attribute, which has yet to see it.
+/// The user's `main` is nested in it, complete: another attribute, which is yet to be expanded, may create its runtime.
 pub(crate) fn expand_main(main: &Function, options: &Options) -> TokenStream {
     let krate = options.krate();
     let Function { attrs, sig, vis, body } = main;
@@ -77,7 +77,7 @@ fn is_scheduler(attr: &Attribute, name: &str) -> bool {
     path.trim_start_matches("::") == format!("scheduler::{name}")
 }
 
-/// Says whether the compiler itself knows the attribute, so that it can't make an `async fn` another one.
+/// Returns whether the attribute is built into the compiler, so that it can't transform an `async fn`.
 fn is_builtin(attr: &Attribute) -> bool {
     const BUILTIN: &[&str] = &[
         "allow",
@@ -98,99 +98,4 @@ fn is_builtin(attr: &Attribute) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn refused(function: TokenStream, beginnings: &[&str]) {
-        let function = Function::parse(function, "scheduler::main").unwrap_or_else(|error| panic!("{error}"));
-        let mut problems = Problems::default();
-        check_main(&function, &Options::default(), &mut problems);
-        let messages = problems.messages();
-        assert_eq!(messages.len(), beginnings.len(), "{messages:#?}");
-        for (message, beginning) in messages.iter().zip(beginnings) {
-            assert!(message.starts_with(beginning), "{message}");
-        }
-    }
-
-    #[test]
-    fn an_ordinary_main_passes() {
-        refused(
-            quote!(
-                fn main() -> Result<(), E> {}
-            ),
-            &[],
-        );
-        refused(
-            quote!(
-                #[tokio::main]
-                async fn main() {}
-            ),
-            &[],
-        );
-    }
-
-    #[test]
-    fn a_main_that_could_not_be_called_first_is_refused() {
-        refused(
-            quote!(
-                fn start() {}
-            ),
-            &["`#[scheduler::main]` goes on `fn main`"],
-        );
-        refused(
-            quote!(
-                async fn main() {}
-            ),
-            &["an `async fn main` needs a runtime"],
-        );
-        refused(
-            quote!(
-                #[inline]
-                async fn main() {}
-            ),
-            &["an `async fn main` needs a runtime"],
-        );
-        refused(
-            quote!(
-                #[scheduler::main]
-                fn main() {}
-            ),
-            &["one `#[scheduler::main]` is enough"],
-        );
-        refused(
-            quote!(
-                fn main<T>(a: T) {}
-            ),
-            &["`main` can't be generic", "`main` can't take arguments"],
-        );
-        let qualified = quote!(
-            const unsafe extern "C" fn main() {}
-        );
-        refused(qualified, &["`main` can't be a `const", "`main` can't be an `unsafe", "`main` can't be an `extern"]);
-    }
-
-    #[test]
-    fn init_comes_before_what_makes_a_runtime() {
-        let main = quote!(
-            /// Runs.
-            #[tokio::main]
-            async fn main() -> Result<(), E> {
-                run().await
-            }
-        );
-        let main = Function::parse(main, "scheduler::main").unwrap_or_else(|error| panic!("{error}"));
-        let expected = quote!(
-            /// Runs.
-            fn main() -> Result<(), E> {
-                #[tokio::main]
-                async fn main() -> Result<(), E> {
-                    run().await
-                }
-                ::scheduler::init();
-                main()
-            }
-        );
-        assert_eq!(expand_main(&main, &Options::default()).to_string(), expected.to_string());
-    }
-}
+mod tests;

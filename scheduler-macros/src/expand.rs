@@ -1,8 +1,8 @@
-//! Writes what stands beside a job: its type, its registration and its call. It cannot fail.
+//! Generates the items beside a job: its type, its registration and its call. It cannot fail.
 //!
-//! Every name that the expansion declares begins with `__scheduler`, and every name that it uses is a path from the
-//! runtime crate, so that nothing in the user's scope can come between. Declared names are spanned
-//! `Span::call_site().located_at(…)` the user's own: lints see code from a macro, editors find the definition.
+//! Every name that the expansion declares begins with `__scheduler`, and every name that it uses is a path from the runtime
+//! crate, so that no item in the user's scope can shadow it. Declared names have the span
+//! `Span::call_site().located_at(…)` of the user's own: lints see code from a macro, editors find the definition.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -11,19 +11,19 @@ use syn::spanned::Spanned as _;
 
 use crate::attr::Options;
 use crate::foreign::is_foreign;
-use crate::function::{Job, Stub};
+use crate::function::{Job, JobStub};
 use crate::parameters::Parameter;
-use crate::returns::Returns;
+use crate::return_kind::ReturnKind;
 use crate::type_name::{signature, type_name};
 
-/// Returns what stands before the function itself.
+/// Returns the attributes before the function itself.
 pub(crate) fn before(job: &Job) -> TokenStream {
-    // Clippy sees an ordinary function, which might borrow them.
+    // Clippy would advise an ordinary function to borrow its arguments.
     let owns = !job.parameters.is_empty();
     if owns { quote!(#[allow(clippy::needless_pass_by_value)]) } else { TokenStream::new() }
 }
 
-/// Returns what registers a job and makes its calls.
+/// Returns the items that register a job and create its calls.
 pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let krate = &options.krate();
     let Job { name, attributes, deprecated, returns, .. } = job;
@@ -34,7 +34,7 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let run = run(job, krate);
     let call = call(job, &value, options, krate);
     let not_a_result = not_a_result(returns, krate);
-    // The job of a deprecated function is deprecated, but registering it is no use of the function.
+    // The job of a deprecated function is deprecated; registering it doesn't count as a use.
     let registering = (!deprecated.is_empty()).then(|| quote!(#[allow(deprecated)]));
     let own = own_type(name);
     let (alias, end) = alias(job, name);
@@ -66,8 +66,8 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     }
 }
 
-/// Returns the name of the type that the job's own name stands for: one for each place, so that what follows two jobs of one
-/// name is about neither.
+/// Returns the name of the type behind the job's alias. It contains the source position, so that two jobs of one name give
+/// no further errors.
 fn own_type(name: &Ident) -> Ident {
     let (line, column) = if proc_macro::is_available() {
         let place = Span::call_site().unwrap();
@@ -78,22 +78,21 @@ fn own_type(name: &Ident) -> Ident {
     format_ident!("__scheduler_{}_{line}_{column}", name.unraw(), span = name.span())
 }
 
-/// Returns the beginning of the type's declaration, with the end of the function as the place of its end.
+/// Returns the beginning and the end of the alias, with the spans of the function's beginning and end.
 ///
-/// The compiler leaves an error out that has the place of the one before: of two jobs with one name it reports one, of the
-/// functions.
+/// The compiler omits an error with the span of the previous one: for two jobs of one name it reports the functions only.
 fn alias(job: &Job, name: &Ident) -> (TokenStream, TokenStream) {
     let ((first, last), vis) = (job.place, &job.vis);
-    let word = quote_spanned!(first=> type);
-    (quote!(#vis #word #name), quote_spanned!(last=> ;))
+    let keyword = quote_spanned!(first=> type);
+    (quote!(#vis #keyword #name), quote_spanned!(last=> ;))
 }
 
-/// Returns enough of a refused function's job for its calls to compile.
-pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
+/// Returns the stub of a refused job, with which its calls compile.
+pub(crate) fn stub(stub: &JobStub, options: &Options) -> TokenStream {
     let krate = &options.krate();
     let (name, vis) = (located(&stub.name), vis(&stub.vis));
     let value = stub.returns.value(krate);
-    // In the place of a refused type any will do.
+    // An invalid type is replaced by a type parameter.
     let mut any = Vec::new();
     let mut types = Vec::new();
     for (index, kept) in stub.parameters.iter().enumerate() {
@@ -116,7 +115,7 @@ pub(crate) fn stub(stub: &Stub, options: &Options) -> TokenStream {
     }
 }
 
-/// Returns the static that says what the result's type can do; a missing bound is told at the type.
+/// Returns the static with the functions of the result's type; a missing bound is reported at the type.
 fn output(value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let krate = &moved(krate, value);
     let output = moved(&if is_foreign(value) { quote!(output_of_foreign) } else { quote!(output) }, value);
@@ -134,13 +133,13 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
         let last = job.name.unraw().to_string();
         quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
     };
-    let (timeout, job_options) = (options.timeout(), options.job_options());
+    let (timeout, job_options) = (options.timeout(), options.option_setters());
     let names = job.parameters.iter().map(|parameter| &parameter.name);
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let type_names: Vec<_> = types.clone().map(type_name).collect();
     let result = match &job.returns {
-        Returns::Nothing => "()".to_owned(),
-        Returns::Value(ty) | Returns::Result { whole: ty, .. } => type_name(ty),
+        ReturnKind::Nothing => "()".to_owned(),
+        ReturnKind::Value(ty) | ReturnKind::Result { whole: ty, .. } => type_name(ty),
     };
     let signature = signature(type_names.iter().map(String::as_str).chain([result.as_str()]));
     quote! {
@@ -162,7 +161,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns the function that reads the arguments, calls the user's function, and sends what it returns.
+/// Returns the function that decodes the arguments, calls the user's function, and encodes its result.
 fn run(job: &Job, krate: &TokenStream) -> TokenStream {
     let arguments: Vec<_> = (0..job.parameters.len()).map(|index| format_ident!("__scheduler_{index}")).collect();
     let reads = job.parameters.iter().zip(&arguments).map(|(Parameter { binding, ty, .. }, argument)| {
@@ -172,29 +171,29 @@ fn run(job: &Job, krate: &TokenStream) -> TokenStream {
         quote_spanned! {at(ty)=>
             let #argument = match __scheduler_invocation.#read::<#ty>(#name) {
                 #krate::__private::Ok(__scheduler_value) => __scheduler_value,
-                #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+                #krate::__private::Err(__scheduler_completion) => return __scheduler_completion,
             };
         }
     });
     let mutable = (!arguments.is_empty()).then(|| quote!(mut));
     let start = start(job.is_async, krate);
-    let ending = ending(job, &arguments, krate);
+    let completion = completion(job, &arguments, krate);
     quote! {
         fn __scheduler_run(#mutable __scheduler_invocation: #krate::__private::Invocation<'_>) -> #krate::__private::Completion {
             #(#reads)*
             #start
-            #ending
+            #completion
         }
     }
 }
 
-/// Returns what makes the runtime, if there is to be one, and says that the function is called now.
+/// Returns the code that creates the runtime of an async job and starts the function's time.
 pub(crate) fn start(is_async: bool, krate: &TokenStream) -> TokenStream {
     let runtime = is_async.then(|| {
         quote! {
             let __scheduler_runtime = match #krate::__private::Runtime::new() {
                 #krate::__private::Ok(__scheduler_value) => __scheduler_value,
-                #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+                #krate::__private::Err(__scheduler_completion) => return __scheduler_completion,
             };
         }
     });
@@ -202,38 +201,38 @@ pub(crate) fn start(is_async: bool, krate: &TokenStream) -> TokenStream {
         #runtime
         let __scheduler_call = match __scheduler_invocation.start() {
             #krate::__private::Ok(__scheduler_value) => __scheduler_value,
-            #krate::__private::Err(__scheduler_ending) => return __scheduler_ending,
+            #krate::__private::Err(__scheduler_completion) => return __scheduler_completion,
         };
     }
 }
 
-/// Returns the call of a function, by the runtime if it is an `async` one.
+/// Returns the call of a function, through the runtime if it is `async`.
 pub(crate) fn called(is_async: bool, call: TokenStream) -> TokenStream {
     if is_async { quote!(__scheduler_runtime.block_on(#call)) } else { call }
 }
 
-/// Returns the call of the user's function, and what sends its outcome.
-fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
+/// Returns the call of the user's function and the encoding of its result.
+fn completion(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     let name = located(&job.name);
     let call = called(job.is_async, quote!(#name(#(#arguments),*)));
     let (whole, error) = match &job.returns {
-        Returns::Nothing => {
+        ReturnKind::Nothing => {
             return quote! {
                 #call;
                 __scheduler_call.returned();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &())
             };
         }
-        Returns::Value(_) => {
+        ReturnKind::Value(_) => {
             return quote! {
                 let __scheduler_value = #call;
                 __scheduler_call.returned();
                 #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
             };
         }
-        Returns::Result { whole, error, .. } => (whole, error.as_ref().unwrap_or(whole)),
+        ReturnKind::Result { whole, error, .. } => (whole, error.as_ref().unwrap_or(whole)),
     };
-    // A type that is only called `Result` is told so here, once, and the rest is not looked at.
+    // Another type of the name `Result` is refused here, once; the rest of the code then gives no further errors.
     let returned = {
         let (krate, call) = (moved(krate, whole), moved(&call, whole));
         quote_spanned!(at(whole)=> #krate::__private::IsResult::into_result(#call))
@@ -261,7 +260,7 @@ fn ending(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns the function `job`, which makes a call.
+/// Returns the function `job`, which creates a call.
 fn call(job: &Job, value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let bindings: Vec<_> = job.parameters.iter().map(|parameter| located(&parameter.binding)).collect();
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
@@ -281,9 +280,9 @@ fn call(job: &Job, value: &TokenStream, options: &Options, krate: &TokenStream) 
     }
 }
 
-/// Returns the proof that no `Result` hides behind another name: its `Err` would be taken for a success.
-fn not_a_result(returns: &Returns, krate: &TokenStream) -> Option<TokenStream> {
-    let Returns::Value(ty) = returns else { return None };
+/// Returns the assertion that the return type is no alias of `Result`, whose `Err` would count as a success.
+fn not_a_result(returns: &ReturnKind, krate: &TokenStream) -> Option<TokenStream> {
+    let ReturnKind::Value(ty) = returns else { return None };
     let message = format!(
         "`{}` is an alias of `Result`, and the job's `Err` would count as a success; write `Result<T, E>` in the \
          signature",
@@ -298,7 +297,7 @@ fn not_a_result(returns: &Returns, krate: &TokenStream) -> Option<TokenStream> {
     })
 }
 
-/// Returns the span of the user's tokens, as the place of an expansion.
+/// Returns the location of the user's tokens with the hygiene of an expansion.
 fn at(tokens: &impl ToTokens) -> Span {
     Span::call_site().located_at(tokens.to_token_stream().span())
 }
@@ -309,7 +308,7 @@ fn located(ident: &Ident) -> Ident {
     ident
 }
 
-/// Returns our own tokens as if they stood at the user's: the compiler points there when they don't fit the type.
+/// Returns our tokens with the location of the user's: the compiler points there if the type doesn't fit.
 fn moved(tokens: &TokenStream, to: &impl ToTokens) -> TokenStream {
     let place = to.to_token_stream().span();
     let moved = tokens.clone().into_iter().map(|mut token| {
@@ -319,7 +318,7 @@ fn moved(tokens: &TokenStream, to: &impl ToTokens) -> TokenStream {
     moved.collect()
 }
 
-/// Returns a visibility with the spans of an expansion, so that lints on it tell the user once, at the function.
+/// Returns a visibility with the spans of an expansion, so that lints report it once, at the function.
 fn vis(vis: &syn::Visibility) -> TokenStream {
     let located = vis.to_token_stream().into_iter().map(|mut token| {
         if let TokenTree::Ident(word) = &mut token {

@@ -1,16 +1,16 @@
-//! Knows by their names the types that nobody can derive anything for, so that no message advises it.
+//! Recognizes foreign types by their names, for which the advice to derive a trait would be useless.
 
 use proc_macro2::TokenStream;
 use syn::{Expr, Lit, Type};
 
 use crate::owned;
 
-/// The longest array and the longest tuple that `serde` knows.
+/// The longest array and the longest tuple that `serde` implements its traits for.
 const LONGEST_ARRAY: u64 = 32;
 const LONGEST_TUPLE: usize = 16;
 
-/// Types of the standard library that stand for something in one process.
-const OF_ONE_PROCESS: &[&str] = &[
+/// Types of the standard library that refer to a resource of one process.
+const PROCESS_LOCAL: &[&str] = &[
     "Arc",
     "Barrier",
     "BufReader",
@@ -43,9 +43,9 @@ const OF_ONE_PROCESS: &[&str] = &[
     "Weak",
 ];
 
-/// Says whether a type, or one that it holds, is one for which a derive would be no advice.
+/// Returns whether a type, or a type within it, is foreign.
 ///
-/// It decides what the compiler says of a type that can't travel, and nothing else: a type that can, may be called as it likes.
+/// This affects only the compiler's message for a type that can't be sent; a type that can may have any name.
 pub(crate) fn is_foreign(ty: &TokenStream) -> bool {
     syn::parse2(ty.clone()).is_ok_and(|ty| is_or_holds_foreign(&ty))
 }
@@ -55,7 +55,7 @@ fn is_or_holds_foreign(ty: &Type) -> bool {
         Type::Array(array) => is_too_long(&array.len) || is_or_holds_foreign(&array.elem),
         Type::Tuple(tuple) => tuple.elems.len() > LONGEST_TUPLE || tuple.elems.iter().any(is_or_holds_foreign),
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-            let is_known = OF_ONE_PROCESS.iter().any(|name| last.ident == name);
+            let is_known = PROCESS_LOCAL.iter().any(|name| last.ident == name);
             is_known || owned::types(&last.arguments).any(is_or_holds_foreign)
         }),
         Type::FnPtr(_) | Type::Ptr(_) | Type::TraitObject(_) => true,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_known_by_its_name_and_its_length() {
+    fn foreign_types_are_recognized_by_name_and_length() {
         let tuple = format!("({})", "u8, ".repeat(17));
         for foreign in
             ["[u8; 64]", "[u8; N]", &tuple, "std::rc::Rc<u8>", "Vec<Option<std::fs::File>>", "(u8, Instant)", "fn(u8)"]

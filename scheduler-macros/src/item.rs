@@ -1,4 +1,4 @@
-//! `Function`: the function under an attribute, and which of its attributes the expansion repeats.
+//! `Function`: the function under an attribute, and the attributes that the expansion repeats.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
@@ -8,7 +8,7 @@ use syn::{Attribute, Meta, Signature, Visibility};
 
 /// A function under an attribute.
 ///
-/// Its body is never parsed: what it says is the compiler's business, and may be newer than our parser.
+/// Its body is never parsed: its syntax may be newer than our parser.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
@@ -17,7 +17,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Returns the function, or an error at the item's keyword that says where `attribute` goes.
+    /// Returns the function, or an error at the item's keyword that names the right place of `attribute`.
     pub(crate) fn parse(item: TokenStream, attribute: &str) -> syn::Result<Self> {
         let keyword = after_attributes(item.clone());
         let is_function = is_function(keyword.clone());
@@ -25,8 +25,8 @@ impl Function {
         syn::parse2(item).map_err(|error| match keyword.into_iter().next() {
             Some(keyword) if !is_function && is_closure => {
                 let message = format!(
-                    "`#[{attribute}]` goes on a function, not on a closure, which no other process knows; write it above a \
-                     `fn`, and give that what the closure captures as arguments"
+                    "`#[{attribute}]` goes on a function, not on a closure, which no other process can call; write it above a \
+                     `fn`, and pass the captured values as arguments"
                 );
                 syn::Error::new_spanned(keyword, message)
             }
@@ -44,11 +44,11 @@ impl Function {
         tokens.next().map_or_else(Span::call_site, |token| token.span())
     }
 
-    /// Returns the attributes that hold for what stands beside the function too.
+    /// Returns the attributes that apply to the items beside the function as well.
     ///
-    /// Without its `cfg` the registration would outlive the function. (The compiler has already taken apart a
-    /// `cfg_attr` when it calls an attribute macro.) Lints that are allowed on the function are allowed where its
-    /// types are repeated; an `expect` becomes an `allow`, as only the function's own code has to fulfil it.
+    /// Without its `cfg` the registration would be compiled without the function. (The compiler has already expanded a
+    /// `cfg_attr` when it calls an attribute macro.) Lints that are allowed on the function are allowed where its types are
+    /// repeated; an `expect` becomes an `allow`, since only the function's own code has to fulfill it.
     pub(crate) fn repeated_attributes(&self) -> TokenStream {
         let repeated = self.attrs.iter().filter_map(|attr| {
             let name = attr.path().get_ident()?.to_string();
@@ -64,7 +64,7 @@ impl Function {
         repeated.collect()
     }
 
-    /// Returns the attributes of this name, however their path begins.
+    /// Returns the attributes whose path ends in one of these names.
     pub(crate) fn attributes_called<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = &'a Attribute> {
         self.attrs.iter().filter(move |attr| {
             let last = attr.path().segments.last();
@@ -86,7 +86,7 @@ impl Parse for Function {
     }
 }
 
-/// Says whether these are the beginnings of a function: `fn`, after its qualifiers.
+/// Returns whether these tokens begin a function: qualifiers and `fn`.
 fn is_function(keyword: TokenStream) -> bool {
     const QUALIFIERS: [&str; 6] = ["const", "async", "safe", "unsafe", "extern", "default"];
     let is_qualifier = |token: &TokenTree| match token {
@@ -96,7 +96,7 @@ fn is_function(keyword: TokenStream) -> bool {
     keyword.into_iter().find(|token| !is_qualifier(token)).is_some_and(|token| token.to_string() == "fn")
 }
 
-/// Returns what follows the attributes and the visibility: the keyword that says what the item is.
+/// Returns the tokens after the attributes and the visibility, which begin with the item's keyword.
 fn after_attributes(item: TokenStream) -> TokenStream {
     let split = |input: ParseStream<'_>| {
         input.call(Attribute::parse_outer)?;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_without_a_body_is_told_that_it_needs_one() {
+    fn a_function_without_a_body_is_refused() {
         assert_eq!(
             message(quote!(
                 fn tidy();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_beside_the_function_is_repeated() {
+    fn attributes_that_apply_beside_the_function_are_repeated() {
         let function = Function::parse(
             quote! {
                 /// Tidies.

@@ -1,4 +1,4 @@
-//! The options of `#[job]` that say how it is run, beside its timeout: each becomes a call of a setter.
+//! The options of a job beside its timeout: each becomes a call of a setter.
 
 use std::time::Duration;
 
@@ -6,33 +6,33 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::LitStr;
 
-use crate::problems::Problems;
+use crate::diagnostics::Diagnostics;
 use crate::value;
 
-/// An option that an attribute knows.
+/// An option of an attribute.
 pub(crate) struct OptionSpec<T> {
     pub(crate) name: &'static str,
-    /// What a right one looks like, for messages.
+    /// A valid example, for messages.
     pub(crate) example: &'static str,
     pub(crate) read: fn(&mut T, TokenStream) -> syn::Result<()>,
 }
 
-/// What a job is told, in the order in which it stands there.
+/// The options of one job, in their order.
 #[derive(Default)]
 pub(crate) struct JobOptions {
     setters: Vec<Setter>,
     backoff: Option<(Duration, Option<Duration>)>,
     jitter: Option<(f64, Span)>,
-    clears: bool,
+    clears_env: bool,
 }
 
-/// Writes the call of a setter, given the path of the runtime crate.
+/// Generates the call of a setter, given the path of the runtime crate.
 type Setter = Box<dyn Fn(&TokenStream) -> TokenStream>;
 
-/// What the runtime allows, too.
+/// The runtime's limit as well.
 const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 
-/// The options.
+/// The options of `#[job]`.
 pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
     OptionSpec {
         name: "grace",
@@ -40,7 +40,7 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         read: |options, value| {
             let (grace, span) = value::duration(value)?;
             if grace > LONGEST_GRACE {
-                let message = "a grace period can't be longer than an hour: the timeout would be none";
+                let message = "a grace period can't be longer than an hour; write a shorter one, such as `\"2s\"`";
                 return Err(syn::Error::new(span, message));
             }
             options.set(move |krate| {
@@ -53,7 +53,8 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         name: "terminate",
         example: r#"terminate = "signal""#,
         read: |options, value| {
-            let expected = "expected `\"cooperative\"`, which the job reads, or `\"signal\"`, which is SIGTERM, too";
+            let expected =
+                "expected `\"cooperative\"`, which the job polls, or `\"signal\"`, which sends SIGTERM as well";
             let how = value::text(value, expected)?;
             let variant = match how.value().as_str() {
                 "cooperative" => quote!(Cooperative),
@@ -67,7 +68,7 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         name: "retries",
         example: "retries = 3",
         read: |options, value| {
-            let retries = value::number(value, 0..=u32::MAX, "expected how often to try once more, such as `3`")?;
+            let retries = value::number(value, 0..=u32::MAX, "expected a number of retries, such as `3`")?;
             options.set(move |_| quote!(.retries(#retries)))
         },
     },
@@ -84,7 +85,7 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         example: "jitter = 0.25",
         read: |options, value| {
             let span = syn::spanned::Spanned::span(&value);
-            let expected = "expected the part of a backoff that chance may take off, from `0.0` to `1.0`";
+            let expected = "expected the fraction of a backoff that is random, from `0.0` to `1.0`";
             options.jitter = Some((value::part(value, expected)?, span));
             Ok(())
         },
@@ -102,7 +103,8 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         name: "memory",
         example: r#"memory = "512MiB""#,
         read: |options, value| {
-            let bytes = some(value::bytes(value)?, "a memory limit of 0 lets no job run; write a size")?;
+            let bytes =
+                some(value::bytes(value)?, "a memory limit of 0 lets no job run; write a size, such as `\"512MiB\"`")?;
             options.set(move |_| quote!(.memory(#bytes)))
         },
     },
@@ -112,7 +114,7 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         read: |options, value| {
             let (time, span) = value::duration(value)?;
             if time.is_zero() {
-                let message = "a limit on CPU time of 0 lets no job run; write a duration";
+                let message = "a limit on CPU time of 0 lets no job run; write a duration, such as `\"10s\"`";
                 return Err(syn::Error::new(span, message));
             }
             options.set(move |krate| {
@@ -191,7 +193,7 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         example: "env_clear = true",
         read: |options, value| {
             value::on(value, "expected `true`; leave the option out to keep the environment")?;
-            options.clears = true;
+            options.clears_env = true;
             Ok(())
         },
     },
@@ -246,24 +248,24 @@ const OUTPUT: &str = "expected `\"inherit\"`, `\"discard\"`, `\"capture\"`, `\"c
     `\"append path/of/a.log\"`";
 
 impl JobOptions {
-    #[expect(clippy::unnecessary_wraps, reason = "it is the last thing that reading an option does")]
+    #[expect(clippy::unnecessary_wraps, reason = "it is the last step of reading an option")]
     fn set(&mut self, setter: impl Fn(&TokenStream) -> TokenStream + 'static) -> syn::Result<()> {
         self.setters.push(Box::new(setter));
         Ok(())
     }
 
-    /// Checks what depends on more than one option.
-    pub(crate) fn check(&self, problems: &mut Problems) {
+    /// Checks combinations of options.
+    pub(crate) fn check(&self, diagnostics: &mut Diagnostics) {
         if let (Some((_, span)), None) = (self.jitter, self.backoff) {
-            let message = "`jitter` needs a backoff that it changes: `backoff = \"1s\", jitter = 0.25`";
-            problems.add(syn::Error::new(span, message));
+            let message = "`jitter` needs a backoff: `backoff = \"1s\", jitter = 0.25`";
+            diagnostics.add(syn::Error::new(span, message));
         }
     }
 
     /// Returns a function from options to options.
     pub(crate) fn expand(&self, krate: &TokenStream) -> TokenStream {
-        // Cleared first, whatever stands first: what is set beside it is meant to stay.
-        let clear = self.clears.then(|| quote!(.env_clear()));
+        // Cleared first, whatever the order: the variables that are set beside it are meant to stay.
+        let clear = self.clears_env.then(|| quote!(.env_clear()));
         let setters: Vec<_> = clear.into_iter().chain(self.setters.iter().map(|setter| setter(krate))).collect();
         let backoff = self.backoff.map(|(first, cap)| {
             let first = duration(first, krate);
@@ -279,7 +281,7 @@ impl JobOptions {
     }
 }
 
-/// Writes a duration.
+/// Generates a duration.
 pub(crate) fn duration(duration: Duration, krate: &TokenStream) -> TokenStream {
     let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
     quote!(#krate::__private::Duration::new(#seconds, #nanoseconds))
@@ -314,7 +316,7 @@ fn cause(text: &LitStr) -> syn::Result<TokenStream> {
         "internal" => quote!(Internal),
         other => {
             let message = format!(
-                "`{other}` is no cause; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
+                "unknown cause `{other}`; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
                  `cpu_time` and `internal`"
             );
             return Err(syn::Error::new(text.span(), message));
@@ -338,7 +340,7 @@ fn output(text: &LitStr) -> syn::Result<TokenStream> {
         ("lines", "") => quote!(Lines),
         ("capture", "") => quote!(Capture),
         ("capture", size) => match value::bytes_in(size, text.span())? {
-            0 => return Err(syn::Error::new(text.span(), "nothing is captured up to 0 bytes; write `\"discard\"`")),
+            0 => return Err(syn::Error::new(text.span(), "a capture of 0 bytes holds nothing; write `\"discard\"`")),
             bytes => {
                 let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
                 quote!(CaptureUpTo(#bytes))
@@ -350,110 +352,4 @@ fn output(text: &LitStr) -> syn::Result<TokenStream> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(name: &str, value: TokenStream) -> Result<String, String> {
-        let mut options = JobOptions::default();
-        let known = JOB.iter().find(|known| known.name == name).unwrap_or_else(|| panic!("no option `{name}`"));
-        (known.read)(&mut options, value).map_err(|error| error.to_string())?;
-        Ok(options.expand(&quote!(k)).to_string())
-    }
-
-    #[track_caller]
-    fn becomes(name: &str, value: TokenStream, setter: &TokenStream) {
-        let expected = quote!(|__scheduler_options| __scheduler_options #setter).to_string();
-        assert_eq!(read(name, value), Ok(expected), "{name}");
-    }
-
-    #[track_caller]
-    fn refused(name: &str, value: TokenStream, beginning: &str) {
-        let problem = read(name, value).expect_err("it makes no sense");
-        assert!(problem.starts_with(beginning), "{name}: {problem}");
-    }
-
-    #[test]
-    fn every_example_is_right() {
-        for known in JOB {
-            let example: TokenStream = known.example.parse().expect("it is Rust");
-            let value = example.into_iter().skip(2).collect();
-            if known.name != "jitter" {
-                assert!(read(known.name, value).is_ok_and(|setter| setter != "k :: __private :: options :: unchanged"));
-            }
-        }
-    }
-
-    #[test]
-    fn each_value_becomes_what_it_says() {
-        let two_seconds = quote!(k::__private::Duration::new(2u64, 0u32));
-        becomes("grace", quote!("2s"), &quote!(.grace(#two_seconds)));
-        becomes("terminate", quote!("cooperative"), &quote!(.terminate(k::__private::options::Terminate::Cooperative)));
-        becomes("retries", quote!(3), &quote!(.retries(3u32)));
-        becomes("backoff", quote!("2s"), &quote!(.backoff(k::__private::options::Backoff::fixed(#two_seconds))));
-        becomes("memory", quote!("1KiB"), &quote!(.memory(1024u64)));
-        becomes("memory", quote!(7), &quote!(.memory(7u64)));
-        becomes("core_size", quote!(0), &quote!(.core_size(0u64)));
-        becomes("niceness", quote!(-5), &quote!(.niceness(-5i32)));
-        becomes("env", quote!(["A=b=c", "D="]), &quote!(.env("A", "b=c").env("D", "")));
-        becomes("env_remove", quote!("A"), &quote!(.env_remove("A")));
-        becomes("env_clear", quote!(true), &quote!(.env_clear()));
-        becomes(
-            "stdout",
-            quote!("capture 1KiB"),
-            &quote!(.stdout(k::__private::options::Output::CaptureUpTo(1024usize))),
-        );
-        becomes("stderr", quote!("append a b.log"), &quote!(.stderr(k::__private::options::Output::append("a b.log"))));
-        becomes("group", quote!("db"), &quote!(.group("db")));
-        becomes("priority", quote!(-1), &quote!(.priority(-1i32)));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_with_what_to_write() {
-        refused("grace", quote!("2h"), "a grace period can't be longer than an hour");
-        refused("grace", quote!(2), "expected a duration");
-        refused("terminate", quote!("sigkill"), "expected `\"cooperative\"`");
-        refused("retries", quote!(-1), "expected how often");
-        refused("retries", quote!(3u8), "expected how often");
-        refused("backoff", quote!("10s..1s"), "a backoff grows");
-        refused("backoff", quote!("1s..soon"), "expected a duration");
-        refused("jitter", quote!(1.5), "expected the part of a backoff");
-        refused("retry_on", quote!(["timeout", "bad luck"]), "`bad luck` is no cause; the causes are");
-        refused("memory", quote!("0B"), "a memory limit of 0");
-        refused("memory", quote!("much"), "expected a size, such as `\"512MiB\"`");
-        refused("memory", quote!(-1), "expected a size, such as `\"512MiB\"`");
-        refused("cpu_time", quote!("0s"), "a limit on CPU time of 0");
-        refused("open_files", quote!(0), "expected a number of files");
-        refused("processes", quote!("many"), "expected a number of processes");
-        refused("niceness", quote!(20), "expected a niceness");
-        refused("env", quote!("A"), "expected variables");
-        refused("env", quote!("=b"), "expected variables");
-        refused("env_remove", quote!("A=b"), "expected names of variables");
-        refused("env_clear", quote!(false), "expected `true`");
-        refused("current_dir", quote!(""), "expected the path of a folder");
-        refused("stdout", quote!("capture 0B"), "nothing is captured up to 0 bytes");
-        refused("stderr", quote!("append"), "expected `\"inherit\"`");
-        refused("group", quote!(""), "expected the name of a group");
-        refused("priority", quote!("high"), "expected a whole number");
-    }
-
-    #[test]
-    fn a_variable_that_is_set_beside_a_cleared_environment_stays() {
-        let mut options = JobOptions::default();
-        for (name, value) in [("env", quote!("A=b")), ("env_clear", quote!(true))] {
-            let known = JOB.iter().find(|known| known.name == name).expect("it is an option");
-            (known.read)(&mut options, value).unwrap_or_else(|error| panic!("{error}"));
-        }
-        assert!(options.expand(&quote!(k)).to_string().ends_with(". env_clear () . env (\"A\" , \"b\")"));
-    }
-
-    #[test]
-    fn a_jitter_needs_a_backoff() {
-        let options = JobOptions { jitter: Some((0.5, Span::call_site())), ..JobOptions::default() };
-        let mut problems = Problems::default();
-        options.check(&mut problems);
-        assert_eq!(
-            problems.messages(),
-            ["`jitter` needs a backoff that it changes: `backoff = \"1s\", jitter = 0.25`"]
-        );
-    }
-}
+mod tests;

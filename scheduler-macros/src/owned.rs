@@ -1,41 +1,41 @@
-//! Checks that a type is owned and concrete, so that its values can travel to another process.
+//! Checks that a type is owned and concrete, so that its values can be sent to another process.
 
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, Lifetime, Path, PathArguments, Type, TypeImplTrait, TypePath, TypeReference};
 
-use crate::problems::Problems;
+use crate::diagnostics::Diagnostics;
 use crate::type_name::type_name;
 
-/// What values of the type are to a job.
+/// The use of a type in a job's signature.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Role {
+pub(crate) enum TypeUse {
     Argument,
     Result,
-    /// Only an error's text travels, so it may hold `'static` references.
+    /// Only an error's text is sent, so that it may hold `'static` references.
     Error,
 }
 
-/// Adds a problem for each part of `ty` that borrows, hides its type, or belongs to a method.
-pub(crate) fn check(ty: &Type, role: Role, problems: &mut Problems) {
-    Checker { role, problems }.visit_type(ty);
+/// Adds a diagnostic for each part of `ty` that borrows, hides its type, or belongs to a method.
+pub(crate) fn check(ty: &Type, type_use: TypeUse, diagnostics: &mut Diagnostics) {
+    Checker { type_use, diagnostics }.visit_type(ty);
 }
 
 struct Checker<'a> {
-    role: Role,
-    problems: &'a mut Problems,
+    type_use: TypeUse,
+    diagnostics: &'a mut Diagnostics,
 }
 
 impl Checker<'_> {
     fn must_be_owned(&self) -> &'static str {
-        match self.role {
-            Role::Argument => "a job's arguments travel to another process, so they can't borrow",
-            Role::Result => "a job's result travels to another process, so it can't borrow",
-            Role::Error => "a job's error outlives its arguments, so it can't borrow from them",
+        match self.type_use {
+            TypeUse::Argument => "a job's arguments are sent to another process, so they can't borrow",
+            TypeUse::Result => "a job's result is sent to another process, so it can't borrow",
+            TypeUse::Error => "a job's error outlives its arguments, so it can't borrow from them",
         }
     }
 
     fn may_live(&self, lifetime: Option<&Lifetime>) -> bool {
-        self.role == Role::Error && lifetime.is_some_and(|lifetime| lifetime.ident == "static")
+        self.type_use == TypeUse::Error && lifetime.is_some_and(|lifetime| lifetime.ident == "static")
     }
 }
 
@@ -46,7 +46,7 @@ impl<'ast> Visit<'ast> for Checker<'_> {
         }
         let why = self.must_be_owned();
         let (owned, written) = (owned(&reference.elem), type_name(reference));
-        self.problems.at(reference, format!("{why}; write `{owned}` in place of `{written}`"));
+        self.diagnostics.at(reference, format!("{why}; write `{owned}` instead of `{written}`"));
     }
 
     fn visit_type_path(&mut self, path: &'ast TypePath) {
@@ -63,25 +63,25 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             },
             _ => "an owned type".to_owned(),
         };
-        self.problems.at(path, format!("{why}; write {instead} in place of `{written}`"));
+        self.diagnostics.at(path, format!("{why}; write {instead} instead of `{written}`"));
     }
 
     fn visit_type_impl_trait(&mut self, hidden: &'ast TypeImplTrait) {
-        let what = match self.role {
-            Role::Argument => "argument",
-            Role::Result => "result",
-            Role::Error => "error",
+        let what = match self.type_use {
+            TypeUse::Argument => "argument",
+            TypeUse::Result => "result",
+            TypeUse::Error => "error",
         };
         let written = type_name(hidden);
-        self.problems.at(
+        self.diagnostics.at(
             hidden,
-            format!("the type of a job's {what} must be named; write a concrete type in place of `{written}`"),
+            format!("the type of a job's {what} must be named; write a concrete type instead of `{written}`"),
         );
     }
 
     fn visit_path(&mut self, path: &'ast Path) {
         if let Some(first) = path.segments.first().filter(|first| first.ident == "Self") {
-            self.problems.at(
+            self.diagnostics.at(
                 &first.ident,
                 "a job is a free function, which has no `Self`; move it out of the `impl` and write the type's name",
             );
@@ -124,7 +124,7 @@ pub(crate) fn bare(mut ty: &Type) -> &Type {
     }
 }
 
-/// Returns the name of the type that owns what a reference to `ty` borrows.
+/// Returns the name of the owned type for a reference to `ty`.
 fn owned(ty: &Type) -> String {
     match bare(ty) {
         Type::Reference(reference) => owned(&reference.elem),
@@ -144,70 +144,70 @@ fn owned(ty: &Type) -> String {
 mod tests {
     use super::*;
 
-    fn messages(ty: &str, role: Role) -> Vec<String> {
+    fn messages(ty: &str, type_use: TypeUse) -> Vec<String> {
         let ty = syn::parse_str(ty).expect("it is a type");
-        let mut problems = Problems::default();
-        check(&ty, role, &mut problems);
-        problems.messages()
+        let mut diagnostics = Diagnostics::default();
+        check(&ty, type_use, &mut diagnostics);
+        diagnostics.messages()
     }
 
     #[track_caller]
     fn instead(ty: &str, expected: &str) {
-        let messages = messages(ty, Role::Argument);
-        let why = "a job's arguments travel to another process, so they can't borrow";
+        let messages = messages(ty, TypeUse::Argument);
+        let why = "a job's arguments are sent to another process, so they can't borrow";
         assert_eq!(messages, [format!("{why}; write {expected}")]);
     }
 
     #[test]
     fn owned_types_pass() {
         for ty in ["u8", "Vec<(String, [u8; 4])>", "HashMap<String, Box<dyn Send + 'static>>", "fn(u8) -> u8"] {
-            assert_eq!(messages(ty, Role::Argument), [""; 0], "{ty}");
+            assert_eq!(messages(ty, TypeUse::Argument), [""; 0], "{ty}");
         }
     }
 
     #[test]
     fn a_reference_is_refused_with_the_owned_type() {
-        instead("&str", "`String` in place of `&str`");
-        instead("&'static str", "`String` in place of `&'static str`");
-        instead("&mut [u8]", "`Vec<u8>` in place of `&mut [u8]`");
-        instead("&[&str]", "`Vec<String>` in place of `&[&str]`");
-        instead("&std::path::Path", "`PathBuf` in place of `&std::path::Path`");
-        instead("&OsStr", "`OsString` in place of `&OsStr`");
-        instead("&CStr", "`CString` in place of `&CStr`");
-        instead("&Size", "`Size` in place of `&Size`");
-        instead("Vec<Option<&Size>>", "`Size` in place of `&Size`");
+        instead("&str", "`String` instead of `&str`");
+        instead("&'static str", "`String` instead of `&'static str`");
+        instead("&mut [u8]", "`Vec<u8>` instead of `&mut [u8]`");
+        instead("&[&str]", "`Vec<String>` instead of `&[&str]`");
+        instead("&std::path::Path", "`PathBuf` instead of `&std::path::Path`");
+        instead("&OsStr", "`OsString` instead of `&OsStr`");
+        instead("&CStr", "`CString` instead of `&CStr`");
+        instead("&Size", "`Size` instead of `&Size`");
+        instead("Vec<Option<&Size>>", "`Size` instead of `&Size`");
     }
 
     #[test]
     fn a_lifetime_is_refused() {
-        instead("Cow<'a, str>", "`String` in place of `Cow<'a, str>`");
-        instead("Cow<'static, [u8]>", "`Vec<u8>` in place of `Cow<'static, [u8]>`");
-        instead("Option<Borrowed<'_>>", "an owned type in place of `Borrowed<'_>`");
+        instead("Cow<'a, str>", "`String` instead of `Cow<'a, str>`");
+        instead("Cow<'static, [u8]>", "`Vec<u8>` instead of `Cow<'static, [u8]>`");
+        instead("Option<Borrowed<'_>>", "an owned type instead of `Borrowed<'_>`");
     }
 
     #[test]
     fn several_mistakes_in_one_type_are_several_errors() {
-        assert_eq!(messages("(&str, Cow<'a, str>, impl Send, Self)", Role::Result).len(), 4);
+        assert_eq!(messages("(&str, Cow<'a, str>, impl Send, Self)", TypeUse::Result).len(), 4);
     }
 
     #[test]
     fn an_error_may_be_static_but_not_borrow() {
         for ty in ["&'static str", "Cow<'static, str>", "Box<dyn Error + Send + 'static>"] {
-            assert_eq!(messages(ty, Role::Error), [""; 0], "{ty}");
+            assert_eq!(messages(ty, TypeUse::Error), [""; 0], "{ty}");
         }
         assert_eq!(
-            messages("&str", Role::Error),
-            ["a job's error outlives its arguments, so it can't borrow from them; write `String` in place of `&str`"]
+            messages("&str", TypeUse::Error),
+            ["a job's error outlives its arguments, so it can't borrow from them; write `String` instead of `&str`"]
         );
     }
 
     #[test]
     fn types_are_looked_at_behind_parentheses_and_groups() {
-        instead("((&str))", "`String` in place of `&str`");
+        instead("((&str))", "`String` instead of `&str`");
         let group = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote::quote!(&str));
         let ty = syn::parse2(quote::quote!(Vec<#group>)).expect("it is a type");
-        let mut problems = Problems::default();
-        check(&ty, Role::Argument, &mut problems);
-        assert_eq!(problems.messages().len(), 1);
+        let mut diagnostics = Diagnostics::default();
+        check(&ty, TypeUse::Argument, &mut diagnostics);
+        assert_eq!(diagnostics.messages().len(), 1);
     }
 }

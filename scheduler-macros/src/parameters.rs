@@ -1,30 +1,30 @@
-//! Checks the parameters of a job, and names those that have no name.
+//! Checks the parameters of a job, and names the unnamed ones.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
 use syn::{FnArg, Pat, PatType, Signature};
 
-use crate::owned::{self, Role};
-use crate::problems::Problems;
+use crate::diagnostics::Diagnostics;
+use crate::owned::{self, TypeUse};
 
 /// A parameter of a job.
 pub(crate) struct Parameter {
     /// The parameter's own name, `_` if it has none.
     pub(crate) name: String,
-    /// What it is called in the expansion, where it needs a name.
+    /// The parameter's name in the expansion.
     pub(crate) binding: Ident,
     pub(crate) ty: TokenStream,
-    /// Whether nothing is wrong with the type.
+    /// Whether the type is valid.
     pub(crate) is_owned: bool,
 }
 
-/// Returns the parameters of a function, and adds a problem for each that a job can't have.
-pub(crate) fn check(sig: &Signature, problems: &mut Problems) -> Vec<Parameter> {
+/// Returns the parameters of a function, and adds a diagnostic for each invalid one.
+pub(crate) fn check(sig: &Signature, diagnostics: &mut Diagnostics) -> Vec<Parameter> {
     let mut parameters = Vec::new();
     for (index, input) in sig.inputs.iter().enumerate() {
         match input {
-            FnArg::Receiver(receiver) => problems.at(
+            FnArg::Receiver(receiver) => diagnostics.at(
                 receiver,
                 "a job is a free function, which has no `self`; move it out of the `impl` and take the value as an \
                  argument",
@@ -33,25 +33,26 @@ pub(crate) fn check(sig: &Signature, problems: &mut Problems) -> Vec<Parameter> 
                 let is_cfg = |name: &str| name == "cfg" || name == "cfg_attr";
                 for attr in &argument.attrs {
                     if attr.path().get_ident().is_some_and(|name| is_cfg(&name.to_string())) {
-                        problems.at(attr, "a job's arguments can't depend on `cfg`; put it on the whole function");
+                        diagnostics
+                            .at(attr, "a job's arguments can't depend on `cfg`; put the attribute on the function");
                     }
                 }
-                let mut found = Problems::default();
-                owned::check(&argument.ty, Role::Argument, &mut found);
+                let mut found = Diagnostics::default();
+                owned::check(&argument.ty, TypeUse::Argument, &mut found);
                 parameters.push(parameter(index, argument, found.is_empty(), sig));
-                problems.append(found);
+                diagnostics.append(found);
             }
         }
     }
     if let Some(variadic) = &sig.variadic {
-        problems.at(variadic, "a job can't take any number of arguments; take a `Vec<T>`");
+        diagnostics.at(variadic, "a job can't be variadic; take a `Vec<T>`");
     }
     parameters
 }
 
 fn parameter(index: usize, argument: &PatType, is_owned: bool, sig: &Signature) -> Parameter {
     let name = plain_name(&argument.pat);
-    // The prefix is the one of the expansion's own names.
+    // The prefix is reserved for the names of the expansion.
     let usable = name.filter(|name| !name.to_string().to_lowercase().starts_with("__scheduler"));
     Parameter {
         name: name.map_or_else(|| "_".to_owned(), |name| name.unraw().to_string()),
@@ -69,7 +70,7 @@ fn plain_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-/// Returns `argument_0`, with more underscores until no other argument is called so.
+/// Returns `argument_0`, with more underscores if another argument has that name.
 fn unused_name(index: usize, sig: &Signature) -> Ident {
     let is_used = |candidate: &Ident| {
         sig.inputs.iter().any(|input| match input {
@@ -95,9 +96,9 @@ mod tests {
             fn f(_: u8, mut a: u8, (b, c): (u8, u8), argument_0: u8, __SCHEDULER: u8, r#type: u8)
         );
         let sig = syn::parse2(function).expect("it is a signature");
-        let mut problems = Problems::default();
-        let parameters = check(&sig, &mut problems);
-        assert_eq!(problems.messages(), [""; 0]);
+        let mut diagnostics = Diagnostics::default();
+        let parameters = check(&sig, &mut diagnostics);
+        assert_eq!(diagnostics.messages(), [""; 0]);
         let names: Vec<_> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         assert_eq!(names, ["_", "a", "_", "argument_0", "__SCHEDULER", "type"]);
         let bindings: Vec<_> = parameters.iter().map(|parameter| parameter.binding.to_string()).collect();

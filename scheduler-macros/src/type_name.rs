@@ -1,38 +1,38 @@
-//! A type as its author would write it: `Vec<u8>`, where a token stream prints `Vec < u8 >`.
+//! Prints a type as its author would write it: `Vec<u8>`, where a token stream prints `Vec < u8 >`.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// Returns the tokens of a type as a readable string.
 pub(crate) fn type_name(ty: &impl ToTokens) -> String {
-    let mut printer = Printer::default();
+    let mut printer = TypePrinter::default();
     printer.print(ty.to_token_stream());
     printer.text
 }
 
-/// What came last, as far as the next token's spacing depends on it.
+/// The last printed token, as far as the spacing of the next one depends on it.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Last {
+enum LastToken {
     #[default]
     Opening,
     /// An identifier, a literal, or the end of a group: a word after it needs a space.
     Word,
-    /// A comma or semicolon; its space is owed only if something follows.
+    /// A comma or semicolon, with a space if something follows.
     Comma,
-    /// The first half of `::`, `->` or a lifetime: nothing may come between.
+    /// The first half of `::`, `->` or a lifetime: no space follows.
     Joint,
     Punct,
-    /// The `>` that closes generics, the only punctuation that a word doesn't follow closely.
+    /// The `>` that closes generics, the only punctuation with a space before a word.
     Closing,
 }
 
 #[derive(Default)]
-struct Printer {
+struct TypePrinter {
     text: String,
-    last: Last,
+    last: LastToken,
 }
 
-impl Printer {
+impl TypePrinter {
     fn print(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {
@@ -49,39 +49,39 @@ impl Printer {
             Delimiter::Parenthesis => ("(", ")"),
             Delimiter::Bracket => ("[", "]"),
             Delimiter::Brace => ("{ ", " }"),
-            // What a `macro_rules!` captured stands in a group that nobody wrote.
+            // An invisible group around a capture of `macro_rules!`.
             Delimiter::None => return self.print(stream),
         };
         // `Fn(u8)`, but `mut (u8,)` and `mut [u8]`.
         let after_keyword = ["mut", "const", "dyn", "as"].iter().any(|keyword| self.text.ends_with(keyword));
-        let after_word = self.last == Last::Word && (delimiter != Delimiter::Parenthesis || after_keyword);
-        if self.last == Last::Comma || after_word {
+        let after_word = self.last == LastToken::Word && (delimiter != Delimiter::Parenthesis || after_keyword);
+        if self.last == LastToken::Comma || after_word {
             self.text.push(' ');
         }
         self.text.push_str(open);
-        self.last = Last::Opening;
+        self.last = LastToken::Opening;
         self.print(stream);
         self.text.truncate(self.text.trim_end_matches(' ').len());
         self.text.push_str(close);
-        self.last = Last::Word;
+        self.last = LastToken::Word;
     }
 
     fn word(&mut self, word: &str) {
-        if matches!(self.last, Last::Word | Last::Comma | Last::Closing) {
+        if matches!(self.last, LastToken::Word | LastToken::Comma | LastToken::Closing) {
             self.text.push(' ');
         }
         self.text.push_str(word);
-        self.last = Last::Word;
+        self.last = LastToken::Word;
     }
 
     fn punct(&mut self, punct: char, spacing: Spacing) {
-        // The second half of an arrow or of `::` belongs to what stands before it.
-        let arrow = self.last == Last::Joint && punct == '>';
+        // The second half of an arrow or of `::` follows the first one closely.
+        let arrow = self.last == LastToken::Joint && punct == '>';
         let operator = matches!(punct, '+' | '=') || punct == '-' && spacing == Spacing::Joint;
-        let spaced = operator || self.last == Last::Comma && punct != '>' && punct != ',';
-        // `&'a str` and `dyn 'a`: a lifetime is a word, told by its quote.
-        let lifetime = punct == '\'' && matches!(self.last, Last::Word | Last::Closing);
-        let pointer = matches!(punct, '*' | '&') && self.last == Last::Word;
+        let spaced = operator || self.last == LastToken::Comma && punct != '>' && punct != ',';
+        // `&'a str` and `dyn 'a`: a lifetime is a word that begins with a quote.
+        let lifetime = punct == '\'' && matches!(self.last, LastToken::Word | LastToken::Closing);
+        let pointer = matches!(punct, '*' | '&') && self.last == LastToken::Word;
         if (spaced || lifetime || pointer) && !self.text.ends_with(' ') {
             self.text.push(' ');
         }
@@ -89,27 +89,27 @@ impl Printer {
         self.last = match punct {
             _ if arrow => {
                 self.text.push(' ');
-                Last::Opening
+                LastToken::Opening
             }
-            ',' | ';' => Last::Comma,
-            '>' => Last::Closing,
-            '\'' => Last::Joint,
+            ',' | ';' => LastToken::Comma,
+            '>' => LastToken::Closing,
+            '\'' => LastToken::Joint,
             '+' | '=' => {
                 self.text.push(' ');
-                Last::Opening
+                LastToken::Opening
             }
-            ':' if self.text.ends_with("::") => Last::Punct,
-            ':' if spacing == Spacing::Alone => Last::Comma,
-            _ if spacing == Spacing::Joint => Last::Joint,
-            _ => Last::Punct,
+            ':' if self.text.ends_with("::") => LastToken::Punct,
+            ':' if spacing == Spacing::Alone => LastToken::Comma,
+            _ if spacing == Spacing::Joint => LastToken::Joint,
+            _ => LastToken::Punct,
         };
     }
 }
 
-/// Returns a number that differs where two signatures do: FNV-1a, 64 bits, over the names of the types.
+/// Returns a hash of a signature: FNV-1a, 64 bits, over the names of the types.
 ///
-/// The strings are joined with a byte that no UTF-8 string holds, so that `("ab", "c")` is not `("a", "bc")`. The
-/// algorithm is the one of Fowler, Noll and Vo, <http://www.isthe.com/chongo/tech/comp/fnv/>.
+/// The strings are joined with a byte that no UTF-8 string contains, so that `("ab", "c")` and `("a", "bc")` differ. The
+/// algorithm is by Fowler, Noll and Vo, <http://www.isthe.com/chongo/tech/comp/fnv/>.
 pub(crate) fn signature<'a>(types: impl IntoIterator<Item = &'a str>) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -159,27 +159,27 @@ mod tests {
     }
 
     #[test]
-    fn the_author_s_spacing_and_last_commas_do_not_matter() {
+    fn the_author_s_spacing_does_not_matter() {
         let ty: syn::Type = syn::parse_str("Vec < ( u8 , u16 , ) , >").expect("it is a type");
         assert_eq!(type_name(&ty), "Vec<(u8, u16,),>");
     }
 
     #[test]
-    fn a_group_that_nobody_wrote_is_seen_through() {
+    fn invisible_groups_are_not_printed() {
         let inner = quote::quote!(Vec<u8>);
         let group = proc_macro2::Group::new(Delimiter::None, inner);
         assert_eq!(type_name(&quote::quote!(Option<#group>)), "Option<Vec<u8>>");
     }
 
     #[test]
-    fn the_signature_is_that_of_the_published_algorithm() {
+    fn the_signature_is_fnv_1a() {
         assert_eq!(signature([]), 0xcbf2_9ce4_8422_2325);
         // One byte, 0xff, after an empty name.
         assert_eq!(signature([""]), (0xcbf2_9ce4_8422_2325_u64 ^ 0xff).wrapping_mul(0x0100_0000_01b3));
     }
 
     #[test]
-    fn signatures_differ_where_types_move() {
+    fn signatures_depend_on_the_order_and_grouping_of_types() {
         let all =
             [signature(["u8", "u16"]), signature(["u16", "u8"]), signature(["u8u16"]), signature(["u8", "u16", ""])];
         for (index, one) in all.iter().enumerate() {

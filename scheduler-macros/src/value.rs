@@ -1,4 +1,4 @@
-//! Reads the values of options: names, durations, sizes, numbers and paths, each with its own advice.
+//! Parses the values of options: names, durations, sizes, numbers and paths.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -19,23 +19,23 @@ fn string(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     }
 }
 
-/// Reads the name of a job.
+/// Parses the name of a job.
 pub(crate) fn job_name(value: TokenStream) -> syn::Result<LitStr> {
     let name = string(value, "expected a name, such as `\"nightly::tidy\"`")?;
     let text = name.value();
     let problem = if text.trim().is_empty() {
         "a job's name can't be empty; leave the option out to name it after its path"
     } else if text.trim() != text {
-        "a job's name can't begin or end with white space; remove it"
+        "a job's name can't begin or end with whitespace; remove it"
     } else if text.chars().any(char::is_control) {
-        "a job's name can't hold control characters; write it in one line of plain text"
+        "a job's name can't contain control characters; write it in one line of plain text"
     } else {
         return Ok(name);
     };
     Err(syn::Error::new(name.span(), problem))
 }
 
-/// Reads a timeout: a duration of more than nothing, as `humantime` writes it.
+/// Parses a timeout: a duration in the syntax of `humantime`, longer than zero.
 pub(crate) fn timeout(value: TokenStream) -> syn::Result<Duration> {
     let (timeout, span) = duration(value)?;
     if timeout.is_zero() {
@@ -48,19 +48,19 @@ pub(crate) fn timeout(value: TokenStream) -> syn::Result<Duration> {
     Ok(timeout)
 }
 
-/// Reads a duration, as `humantime` writes it.
+/// Parses a duration in the syntax of `humantime`.
 pub(crate) fn duration(value: TokenStream) -> syn::Result<(Duration, Span)> {
     let text = string(value, "expected a duration, such as `\"30s\"`")?;
     Ok((duration_in(&text.value(), text.span())?, text.span()))
 }
 
-/// Reads a duration out of a text that stands there.
+/// Parses the text of a duration.
 pub(crate) fn duration_in(text: &str, span: Span) -> syn::Result<Duration> {
     humantime::parse_duration(text)
         .map_err(|problem| syn::Error::new(span, format!("expected a duration, such as `\"30s\"`: {problem}")))
 }
 
-/// Reads a size in bytes, as `bytesize` writes it, or a number of them.
+/// Parses a size in bytes: text in the syntax of `bytesize`, or a number.
 pub(crate) fn bytes(value: TokenStream) -> syn::Result<(u64, Span)> {
     let expected = "expected a size, such as `\"512MiB\"`";
     let wrong = syn::Error::new_spanned(&value, expected);
@@ -71,14 +71,14 @@ pub(crate) fn bytes(value: TokenStream) -> syn::Result<(u64, Span)> {
     }
 }
 
-/// Reads a size in bytes out of a text that stands there.
+/// Parses the text of a size in bytes.
 pub(crate) fn bytes_in(text: &str, span: Span) -> syn::Result<u64> {
     let size: Result<ByteSize, _> = text.parse();
     let expected = "expected a size, such as `\"512MiB\"`";
     size.map(|size| size.0).map_err(|problem| syn::Error::new(span, format!("{expected}: {problem}")))
 }
 
-/// Reads a whole number in these bounds.
+/// Parses a whole number within these bounds.
 pub(crate) fn number<T>(value: TokenStream, bounds: RangeInclusive<T>, expected: &str) -> syn::Result<T>
 where
     T: FromStr<Err: Display> + PartialOrd,
@@ -93,7 +93,7 @@ where
     read.parse2(value).ok().flatten().ok_or(wrong)
 }
 
-/// Reads a part of one, from 0 to 1.
+/// Parses a fraction from 0 to 1.
 pub(crate) fn part(value: TokenStream, expected: &str) -> syn::Result<f64> {
     let wrong = syn::Error::new_spanned(&value, expected);
     let part = match syn::parse2::<Lit>(value) {
@@ -104,19 +104,19 @@ pub(crate) fn part(value: TokenStream, expected: &str) -> syn::Result<f64> {
     part.filter(|part| (0.0..=1.0).contains(part)).ok_or(wrong)
 }
 
-/// Reads `true`: what is off by default can only be turned on.
+/// Parses `true`, the only value of an option that is off by default.
 pub(crate) fn on(value: TokenStream, expected: &str) -> syn::Result<()> {
     let wrong = syn::Error::new_spanned(&value, expected);
     syn::parse2::<LitBool>(value).ok().filter(LitBool::value).map(drop).ok_or(wrong)
 }
 
-/// Reads a text that holds something.
+/// Parses a text that isn't blank.
 pub(crate) fn text(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     let text = string(value, expected)?;
     if text.value().trim().is_empty() { Err(syn::Error::new(text.span(), expected)) } else { Ok(text) }
 }
 
-/// Reads one text or several in brackets.
+/// Parses one text, or several in brackets.
 pub(crate) fn texts(value: TokenStream, expected: &str) -> syn::Result<Vec<LitStr>> {
     let wrong = syn::Error::new_spanned(&value, expected);
     match syn::parse2::<Expr>(value).map_err(|_| wrong.clone())? {
@@ -125,7 +125,7 @@ pub(crate) fn texts(value: TokenStream, expected: &str) -> syn::Result<Vec<LitSt
     }
 }
 
-/// Reads the path of a crate.
+/// Parses the path of a crate.
 pub(crate) fn path(value: TokenStream) -> syn::Result<Path> {
     let wrong = syn::Error::new_spanned(&value, "expected a path, such as `my_crate::scheduler`");
     (|input: ParseStream<'_>| Path::parse_mod_style(input)).parse2(value).map_err(|_| wrong)
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_humantime_s() {
+    fn durations_have_the_syntax_of_humantime() {
         for (text, expected) in [
             ("30s", Duration::from_secs(30)),
             ("1500ms", Duration::from_millis(1500)),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn other_values_than_durations_are_refused() {
         let expected = "expected a duration, such as `\"30s\"`";
         for value in [quote!(30), quote!(-30), quote!(LIMIT), quote!(b"30s"), quote!("30s".into()), quote!(30s)] {
             refused(duration(value), expected);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         assert_eq!(job_name(quote!("a b")).ok().map(|name| name.value()).as_deref(), Some("a b"));
         refused(job_name(quote!(tidy)), "expected a name, such as `\"nightly::tidy\"`");
         for empty in ["", "  "] {
@@ -187,16 +187,16 @@ mod tests {
             refused(job_name(quote!(#empty)), expected);
         }
         for edge in [" a", "a\n"] {
-            refused(job_name(quote!(#edge)), "a job's name can't begin or end with white space; remove it");
+            refused(job_name(quote!(#edge)), "a job's name can't begin or end with whitespace; remove it");
         }
         refused(
             job_name(quote!("a\nb")),
-            "a job's name can't hold control characters; write it in one line of plain text",
+            "a job's name can't contain control characters; write it in one line of plain text",
         );
     }
 
     #[test]
-    fn a_path_is_that_of_a_module() {
+    fn a_path_is_a_module_path() {
         assert_eq!(path(quote!(crate::jobs)).ok().to_token_stream().to_string(), "crate :: jobs");
         for wrong in [quote!("jobs"), quote!(jobs::<u8>), quote!(1)] {
             refused(path(wrong), "expected a path, such as `my_crate::scheduler`");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_a_macro_captured_is_read() {
+    fn a_value_that_a_macro_captured_is_parsed() {
         let captured = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote!("2s"));
         assert_eq!(timeout(quote!(#captured)).ok(), Some(Duration::from_secs(2)));
     }

@@ -95,7 +95,10 @@ fn a_copy_of_a_file_that_was_replaced_refuses_the_job() {
     let [Some(kept), Some(replaced)] = results else { return };
     assert_eq!(kept["result"], 42);
     let error = replaced["error"].as_str().unwrap_or_default();
-    assert!(error.starts_with("never started: the file of the application was replaced while it ran"), "{replaced}");
+    assert!(
+        error.starts_with("never started: the application's executable was replaced by another build while it ran"),
+        "{replaced}"
+    );
 }
 
 #[test]

@@ -73,9 +73,10 @@ mod windows {
     #[test]
     fn a_copy_of_a_file_that_was_replaced_refuses_the_job() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for (mode, expected) in
-            [("", None), ("is rebuilt", Some("the file of the application was replaced while it ran"))]
-        {
+        for (mode, expected) in [
+            ("", None),
+            ("is rebuilt", Some("the application's executable was replaced by another build while it ran")),
+        ] {
             let output =
                 app_at(&copy_to(folder.path()), mode, &["60000", "fast"]).output().expect("it was just copied");
             let record = &records(&output)[0];

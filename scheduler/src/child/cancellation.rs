@@ -1,7 +1,7 @@
-//! `CancelSource`: how a job hears that it is asked to end.
+//! `CancelSource`: receives the command to stop, in the job's process.
 //!
-//! Nothing listens until somebody wants to know. Who asks just whether it was said looks at the stream, and goes on. Who
-//! waits for it has a thread started, which reads the stream for all that wait.
+//! The stream is read only on demand. A query polls it without blocking. The first waiter starts a thread, which reads the
+//! stream for all waiters.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -16,25 +16,23 @@ use crate::process::Incoming;
 use crate::sync::{lock, unpoisoned};
 use crate::wire::frame::{Frame, FrameKind, FrameReader, ReadStep};
 
-/// How long an answer to whether the job was asked stands until the stream is looked at again, lest a job that asks in its
-/// innermost loop does nothing else.
+/// The minimum time between two reads of the stream, so that a job may query in its innermost loop.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long those wait who must look themselves, as no thread could be started for them.
+/// The interval at which a waiter polls if no thread could be started.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Hears what the parent says after the arguments.
+/// The receiver of the frames that follow the arguments.
 pub(crate) struct CancelSource {
     is_cancelled: AtomicBool,
     read_half: Mutex<ReadHalf>,
-    /// Those that are to be woken, each with a key of its own.
-    waiting: Mutex<Waiting>,
+    waiters: Mutex<Waiters>,
     wake_signal: Condvar,
-    /// Whether there is a thread that listens, once one was wanted.
+    /// Whether the thread could be started, once one was needed.
     has_thread: OnceLock<bool>,
 }
 
-/// The stream, and who reads it has the lock on it.
+/// The receiving half of the data stream. Its reader holds the lock.
 struct ReadHalf {
     frames: FrameReader,
     incoming: Incoming,
@@ -43,9 +41,10 @@ struct ReadHalf {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Waiters {
+    /// The tasks to wake, each with its key.
     wakers: Vec<(usize, Waker)>,
-    next: usize,
+    next_key: usize,
 }
 
 impl CancelSource {
@@ -53,13 +52,13 @@ impl CancelSource {
         Self {
             is_cancelled: AtomicBool::new(false),
             read_half: Mutex::new(ReadHalf { frames, incoming, checked: None, closed: false }),
-            waiting: Mutex::default(),
+            waiters: Mutex::default(),
             wake_signal: Condvar::new(),
             has_thread: OnceLock::new(),
         }
     }
 
-    /// Says whether the job was asked to end.
+    /// Returns whether the job was asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
         if self.is_cancelled.load(Ordering::Acquire) {
             return true;
@@ -67,7 +66,7 @@ impl CancelSource {
         let read_half = match self.read_half.try_lock() {
             Ok(read_half) => read_half,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Whoever has it will tell.
+            // The reader that holds the lock sets it.
             Err(TryLockError::WouldBlock) => return self.is_cancelled.load(Ordering::Acquire),
         };
         self.check_stream(read_half)
@@ -78,22 +77,22 @@ impl CancelSource {
             return false;
         }
         read_half.checked = Some(Stopwatch::start());
-        let is_asked = read_half.poll_stop(ReadMode::NonBlocking);
-        if is_asked {
+        let is_stopped = read_half.poll_stop(ReadMode::NonBlocking);
+        if is_stopped {
             self.wake_all();
         }
-        is_asked
+        is_stopped
     }
 
-    /// Returns once the job was asked to end, or the deadline has passed; whether it was asked.
+    /// Blocks until the job is asked to stop or the deadline passes. Returns whether it was asked.
     pub(crate) fn wait(&'static self, deadline: Deadline) -> bool {
         let has_thread = self.has_thread();
         loop {
             if self.is_cancelled() {
                 return true;
             }
-            let waiting = lock(&self.waiting);
-            // It may have been told while the lock was open.
+            let waiters = lock(&self.waiters);
+            // The command may have arrived before the lock was taken.
             if self.is_cancelled.load(Ordering::Acquire) {
                 return true;
             }
@@ -104,65 +103,65 @@ impl CancelSource {
             let left = if has_thread { left } else { Some(left.map_or(POLL_INTERVAL, |left| left.min(POLL_INTERVAL))) };
             drop(match left {
                 Some(left) => {
-                    self.wake_signal.wait_timeout(waiting, left).map_or_else(|e| e.into_inner().0, |woken| woken.0)
+                    self.wake_signal.wait_timeout(waiters, left).map_or_else(|e| e.into_inner().0, |woken| woken.0)
                 }
-                None => unpoisoned(self.wake_signal.wait(waiting)),
+                None => unpoisoned(self.wake_signal.wait(waiters)),
             });
         }
     }
 
-    /// Says whether the job was asked to end; if not, the task is woken when it is. `key` is where the task is known from
-    /// one time to the next.
+    /// Returns whether the job was asked to stop; if not, wakes the task when it is. `key` identifies the task from one
+    /// poll to the next.
     pub(crate) fn poll(&'static self, key: &mut Option<usize>, context: &Context<'_>) -> bool {
         let has_thread = self.has_thread();
         if self.is_cancelled() {
             return true;
         }
-        let mut waiting = lock(&self.waiting);
+        let mut waiters = lock(&self.waiters);
         if self.is_cancelled.load(Ordering::Acquire) {
             return true;
         }
         if !has_thread {
-            // The only way to look again.
+            // Without a thread, the task must poll again.
             context.waker().wake_by_ref();
             return false;
         }
-        let known = key.and_then(|key| waiting.wakers.iter_mut().find(|(other, _)| *other == key));
+        let known = key.and_then(|key| waiters.wakers.iter_mut().find(|(other, _)| *other == key));
         if let Some((_, waker)) = known {
             waker.clone_from(context.waker());
         } else {
-            let fresh = waiting.next;
-            waiting.next += 1;
-            waiting.wakers.push((fresh, context.waker().clone()));
+            let fresh = waiters.next_key;
+            waiters.next_key += 1;
+            waiters.wakers.push((fresh, context.waker().clone()));
             *key = Some(fresh);
         }
         false
     }
 
-    /// Forgets a task that waits no longer.
+    /// Removes a task that waits no longer.
     pub(crate) fn forget(&self, key: usize) {
-        lock(&self.waiting).wakers.retain(|(other, _)| *other != key);
+        lock(&self.waiters).wakers.retain(|(other, _)| *other != key);
     }
 
-    /// Has a thread listen, if one can be had.
+    /// Starts the thread, once. Returns whether there is one.
     fn has_thread(&'static self) -> bool {
         *self.has_thread.get_or_init(|| {
-            let listen = || {
+            let read = || {
                 let mut read_half = lock(&self.read_half);
                 if read_half.poll_stop(ReadMode::Blocking) {
                     drop(read_half);
                     self.wake_all();
                 }
             };
-            thread::Builder::new().name("scheduler".to_owned()).spawn(listen).is_ok()
+            thread::Builder::new().name("scheduler".to_owned()).spawn(read).is_ok()
         })
     }
 
     fn wake_all(&self) {
-        let mut waiting = lock(&self.waiting);
+        let mut waiters = lock(&self.waiters);
         self.is_cancelled.store(true, Ordering::Release);
-        let wakers = std::mem::take(&mut waiting.wakers);
-        drop(waiting);
+        let wakers = std::mem::take(&mut waiters.wakers);
+        drop(waiters);
         self.wake_signal.notify_all();
         for (_, waker) in wakers {
             waker.wake();
@@ -172,21 +171,21 @@ impl CancelSource {
 
 impl fmt::Debug for CancelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("was_asked", &self.is_cancelled).finish_non_exhaustive()
+        f.debug_struct("CancelSource").field("is_cancelled", &self.is_cancelled).finish_non_exhaustive()
     }
 }
 
-/// How long to listen.
+/// How to read the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadMode {
-    /// As long as there is something to hear.
+    /// Reads what is available.
     NonBlocking,
-    /// Until the job is asked.
+    /// Reads until the command arrives.
     Blocking,
 }
 
 impl ReadHalf {
-    /// Says whether the job was asked to end.
+    /// Reads frames, and returns whether one was the stop command.
     fn poll_stop(&mut self, mode: ReadMode) -> bool {
         while !self.closed {
             let mut stream = ModeReader(&mut self.incoming, mode);
@@ -194,7 +193,7 @@ impl ReadHalf {
                 Ok(ReadStep::Frame(Frame { kind: FrameKind::Stop, .. })) => return true,
                 Ok(ReadStep::Frame(_) | ReadStep::Partial) => {}
                 Ok(ReadStep::WouldBlock) => return false,
-                // The parent is gone, and whoever watches over this process ends it; or the job has closed the stream.
+                // The parent is gone, and this process will be killed; or the job has closed the stream.
                 Ok(ReadStep::End) | Err(_) => self.closed = true,
             }
         }
@@ -202,7 +201,7 @@ impl ReadHalf {
     }
 }
 
-/// The stream, read with so much patience.
+/// The stream, read in one of the modes.
 struct ModeReader<'a>(&'a mut Incoming, ReadMode);
 
 impl Read for ModeReader<'_> {

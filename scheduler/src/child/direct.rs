@@ -1,16 +1,17 @@
-//! What a copy does where there is no warden: it is the job's process itself.
+//! A job without a warden: the copy is the job's process.
 
-use super::{confirmed, job};
+use super::exit::known_or_exit;
+use super::job;
 use crate::launcher::Launcher;
 use crate::process;
 
 pub(crate) use crate::process::ALONE as ROLE;
 
-/// Does what a copy with this role is there for, and returns if this process is none.
+/// Runs the job of this role; returns if this process has none.
 pub(super) fn run_role(role: &str, _: Launcher) {
-    let Some(assignment) = confirmed(process::take_assignment(role)) else {
+    let Some(assignment) = known_or_exit(process::take_assignment(role)) else {
         return;
     };
-    let (request, frames, (stream, outgoing), milestones, prepared) = assignment.accept();
-    job::run(&request, job::ParentStream { frames, stream }, outgoing, milestones, prepared)
+    let (request, frames, data, milestones, prepared) = assignment.accept();
+    job::run(&request, frames, data, milestones, prepared)
 }

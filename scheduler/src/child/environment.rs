@@ -1,4 +1,4 @@
-//! What a job was told of its surroundings, arranged in its process before its function is called.
+//! The environment of a job: its streams, variables, working directory and limits, set before its function is called.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,11 +10,11 @@ use crate::outcome::StandardStream;
 use crate::process::{self, RUN_VARIABLE};
 use crate::wire::message::{Request, StdioTarget};
 
-/// Arranges them, or says why that can't be done.
+/// Applies the environment of a request; an error is the reason why the job can't start.
 ///
-/// Call it when it is the job's turn, and no earlier: what the job before it has made may be part of them.
+/// Call it when it is the job's turn, not earlier: the job before it may create files that it names.
 pub(super) fn apply(request: &Request) -> Result<(), String> {
-    // A relative path begins where the process was started.
+    // A relative path is relative to the folder in which the process was started.
     redirect(StandardStream::Stdout, &request.stdout)?;
     redirect(StandardStream::Stderr, &request.stderr)?;
     if let Some(environment) = &request.environment {
@@ -24,9 +24,9 @@ pub(super) fn apply(request: &Request) -> Result<(), String> {
     request.limits.as_ref().map_or(Ok(()), process::limit)
 }
 
-/// Has a stream lead where it is to lead; what came along stands in its place by now.
-fn redirect(stream: StandardStream, leads: &StdioTarget) -> Result<(), String> {
-    let (path, file) = match leads {
+/// Redirects a stream to its target; a descriptor that travels with the request is in place already.
+fn redirect(stream: StandardStream, target: &StdioTarget) -> Result<(), String> {
+    let (path, file) = match target {
         StdioTarget::Unchanged | StdioTarget::Sent(_) => return Ok(()),
         StdioTarget::Null => (OsStr::new(NULL_DEVICE), File::options().write(true).open(NULL_DEVICE)),
         StdioTarget::Append(path) => (path.as_os_str(), process::append_to(path.as_ref())),
@@ -40,7 +40,6 @@ fn redirect(stream: StandardStream, leads: &StdioTarget) -> Result<(), String> {
     })
 }
 
-/// Where nothing that is written is kept.
 const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
@@ -53,13 +52,12 @@ fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
 fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
-        // By that one a job is found, and what it has started, should its warden be lost.
-        // One whose name begins with `=` is no variable that could be removed.
-        let is_changed = |name: &OsStr| name != RUN_VARIABLE && !name.as_encoded_bytes().contains(&b'=');
-        for (name, _) in env::vars_os().filter(|(name, _)| is_changed(name)) {
-            // SAFETY: This process was forked, and has no thread but this one, or it was started and came by `init`, which
-            // stands first in `main`; under libtest the other thread waits for this one, and what watches over the parent
-            // reads no variable. Of one that was executed as its warden has threads, that has changed them.
+        // The run marker identifies the job and its descendants if the warden is lost. A name with `=` can't be removed.
+        let is_removed = |name: &OsStr| name != RUN_VARIABLE && !name.as_encoded_bytes().contains(&b'=');
+        for (name, _) in env::vars_os().filter(|(name, _)| is_removed(name)) {
+            // SAFETY: This process was forked and has no other thread, or it was started and reached `init` first thing in
+            // `main`; under libtest the other thread waits for this one, and the thread that watches the parent reads no
+            // variables. If the warden has threads, it executed this process with the variables already changed.
             unsafe { env::remove_var(name) };
         }
     }

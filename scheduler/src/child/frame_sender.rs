@@ -1,4 +1,4 @@
-//! `FrameSender`: the job's way to its parent.
+//! `FrameSender`: sends frames from the job to the parent.
 
 use std::fmt;
 use std::io;
@@ -10,9 +10,7 @@ use crate::sync::lock;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 
-/// The way to the parent, for the job's thread and for the panics of all others.
-///
-/// A copy that user code forked may come by as well; it has nothing to tell.
+/// The sending half of the data stream, for all threads of the job. A fork of the job can't send.
 pub(crate) struct FrameSender {
     pub(super) job: u32,
     mark: StreamMark,
@@ -20,36 +18,32 @@ pub(crate) struct FrameSender {
 }
 
 impl FrameSender {
-    /// Returns the one of this process.
+    /// Returns the sender of this process.
     pub(super) fn new(mark: StreamMark, outgoing: Outgoing) -> Self {
         Self { job: process::id(), mark, outgoing: Mutex::new(outgoing) }
     }
 
-    /// Says whether this is the job's process, and no copy that the job forked.
+    /// Returns whether this is the job's process, not a fork of it.
     pub(super) fn is_own_process(&self) -> bool {
         process::id() == self.job
     }
 
     pub(super) fn send(&self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
-        self.write(|outgoing| frame::write(outgoing, self.mark, kind, payload))
-    }
-
-    pub(super) fn send_encoded(&self, kind: FrameKind, payload: &impl serde::Serialize) -> io::Result<()> {
-        self.send(kind, &codec::encode(payload).map_err(io::Error::other)?)
-    }
-
-    fn write(&self, write: impl FnOnce(&mut Outgoing) -> io::Result<()>) -> io::Result<()> {
         if !self.is_own_process() {
             return Err(io::Error::other("this process was forked by the job"));
         }
         let mut outgoing = lock(&self.outgoing);
         outgoing.check()?;
-        write(&mut outgoing)
+        frame::write(&mut *outgoing, self.mark, kind, payload)
+    }
+
+    pub(super) fn send_encoded(&self, kind: FrameKind, payload: &impl serde::Serialize) -> io::Result<()> {
+        self.send(kind, &codec::encode(payload).map_err(io::Error::other)?)
     }
 }
 
 impl fmt::Debug for FrameSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Teller").field("job", &self.job).finish_non_exhaustive()
+        f.debug_struct("FrameSender").field("job", &self.job).finish_non_exhaustive()
     }
 }

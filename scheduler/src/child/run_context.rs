@@ -1,4 +1,4 @@
-//! `RunContext`: what a job's process knows of the run that it is there for.
+//! `RunContext`: the run of this process, in a job's process.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,21 +18,21 @@ use crate::wire::value::Encoding;
 
 static CONTEXT: OnceLock<RunContext> = OnceLock::new();
 
-/// The run that this process is there for: there is one in the life of a process.
+/// The run of this process: a process has at most one.
 #[derive(Debug)]
 pub(crate) struct RunContext {
     id: String,
     attempt: u32,
     timeout: Option<Duration>,
-    /// Known once the function is called.
+    /// Set when the function is called.
     deadline: OnceLock<Deadline>,
-    /// Runs once the function is called.
+    /// Started when the function is called.
     stopwatch: OnceLock<Stopwatch>,
-    /// The time of the function is over.
+    /// Whether the function has returned or panicked.
     has_returned: AtomicBool,
-    /// What an earlier attempt has saved.
+    /// The checkpoint of an earlier attempt.
     checkpoint: Option<Checkpoint>,
-    /// How values of the job are encoded.
+    /// The encoding of the job's values.
     encoding: Encoding,
     sender: Arc<FrameSender>,
     throttle: Throttle,
@@ -40,19 +40,19 @@ pub(crate) struct RunContext {
     milestones: Milestones,
 }
 
-/// What of a run this process can be in.
+/// The kind of this process.
 #[derive(Debug)]
 pub(crate) enum ProcessKind {
     /// The job's process.
     Job(&'static RunContext),
-    /// A copy that the job has forked.
+    /// A fork of the job's process.
     ForkOfJob,
-    /// A process that has no run.
+    /// A process without a run.
     Other,
 }
 
 impl RunContext {
-    /// Makes this process one that has a run.
+    /// Sets the run of this process.
     pub(super) fn init(
         request: &Request,
         checkpoint: Option<Checkpoint>,
@@ -76,7 +76,7 @@ impl RunContext {
         })
     }
 
-    /// Says where this process is.
+    /// Returns the kind of this process.
     pub(crate) fn process_kind() -> ProcessKind {
         match CONTEXT.get() {
             Some(context) if context.sender.is_own_process() => ProcessKind::Job(context),
@@ -85,84 +85,84 @@ impl RunContext {
         }
     }
 
-    /// Returns the run of this process, if it has one. A copy that the job has forked has none.
+    /// Returns the run of this process, if it has one. A fork of the job's process has none.
     pub(crate) fn current() -> Option<&'static Self> {
         if let ProcessKind::Job(context) = Self::process_kind() { Some(context) } else { None }
     }
 
-    /// Tells that the function is called now.
+    /// Starts the function's time and reports that the function is called.
     pub(super) fn mark_called(&self) -> io::Result<()> {
-        // Before it is told, so that whoever is asked to end finds that its time is over.
+        // Set before the report, so that a job that is asked to stop finds its deadline passed.
         self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
         self.milestones.reach(Milestone::Called);
-        let told = self.sender.send_encoded(FrameKind::Started, &Hello { job: self.sender.job });
+        let sent = self.sender.send_encoded(FrameKind::Started, &Hello { job: self.sender.job });
         self.stopwatch.get_or_init(Stopwatch::start);
-        told
+        sent
     }
 
-    /// Ends the function's time, once: it has returned, or a panic ends it.
+    /// Stops the function's time, once, and reports it: the function has returned or panicked.
     pub(super) fn mark_returned(&self) {
-        let Some(took) = self.stopwatch.get().map(|stopwatch| stopwatch.elapsed()) else {
+        let Some(elapsed) = self.stopwatch.get().map(|stopwatch| stopwatch.elapsed()) else {
             return;
         };
         if !self.has_returned.swap(true, Ordering::Relaxed) {
             self.milestones.reach(Milestone::Returned);
             // If the parent is gone, the outcome has nowhere to go either.
-            let _ = self.sender.send_encoded(FrameKind::Elapsed, &took);
+            let _ = self.sender.send_encoded(FrameKind::Elapsed, &elapsed);
         }
     }
 
-    /// Has the deadlines hold that hold from there on, should the parent be stopped.
+    /// Notes a milestone, from which the warden's own deadline counts if the parent is stopped.
     pub(super) fn reach(&self, milestone: Milestone) {
         self.milestones.reach(milestone);
     }
 
-    /// Returns what the caller calls the run.
+    /// Returns the caller's id of the run.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns which attempt it is, from 1.
+    /// Returns the number of the attempt, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Returns when its time is over; never before the function is called.
+    /// Returns the function's deadline; before the function is called there is none.
     pub(crate) fn deadline(&self) -> Deadline {
         self.deadline.get().copied().unwrap_or_else(|| Deadline::after(Duration::MAX))
     }
 
-    /// Returns what an earlier attempt has saved.
+    /// Returns the checkpoint of an earlier attempt.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
 
-    /// Returns how values of the job are encoded.
+    /// Returns the encoding of the job's values.
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// Saves what a checkpoint is sent as.
+    /// Sends an encoded checkpoint.
     pub(crate) fn save(&self, encoded: &[u8]) -> io::Result<()> {
         self.sender.send(FrameKind::Checkpoint, encoded)
     }
 
-    /// Tells how much is done, of how much.
+    /// Reports the progress.
     pub(crate) fn progress(&self, done: u64, total: u64) {
         self.throttle.progress(&self.sender, done, total);
     }
 
-    /// Tells what the job is at.
+    /// Reports a status message.
     pub(crate) fn message(&self, text: &str) {
         self.throttle.message(&self.sender, text);
     }
 
-    /// Tells what was held back, lest there was too much of it.
+    /// Sends the progress and the message that were held back.
     pub(super) fn flush(&self) {
         self.throttle.flush(&self.sender);
     }
 
-    /// Returns what hears that the job is asked to end.
+    /// Returns the receiver of the stop command.
     pub(crate) fn cancel_source(&self) -> &CancelSource {
         &self.cancel_source
     }

@@ -1,4 +1,4 @@
-//! `Throttle`: how a job tells how far it is, as often as is of use.
+//! `Throttle`: limits how often a job sends its progress and messages.
 
 use std::mem;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use crate::sync::lock;
 use crate::wire::codec;
 use crate::wire::frame::FrameKind;
 
-/// Two reports of one kind are sent so far apart at the least; of those in between the last one is.
+/// The minimum time between two updates of one kind; of the updates in between, the last one is sent.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a job has reported last, of each kind.
+/// The last update of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<Pending>);
 
@@ -23,17 +23,17 @@ struct Pending {
     message: Slot,
 }
 
-/// One kind of report.
+/// The last update of one kind.
 #[derive(Debug, Default)]
 struct Slot {
     sent: Option<Stopwatch>,
-    /// What is yet to be sent.
-    waiting: Option<Vec<u8>>,
+    /// The payload that is yet to be sent.
+    payload: Option<Vec<u8>>,
 }
 
 impl Slot {
     fn replace(&mut self, payload: Vec<u8>) {
-        self.waiting = Some(payload);
+        self.payload = Some(payload);
     }
 
     fn is_due(&self) -> bool {
@@ -41,43 +41,43 @@ impl Slot {
     }
 
     fn send(&mut self, kind: FrameKind, sender: &FrameSender) {
-        if let Some(payload) = self.waiting.take() {
+        if let Some(payload) = self.payload.take() {
             self.sent = Some(Stopwatch::start());
-            // Where nobody hears it, somebody ends the job soon.
+            // If the parent is gone, the job is killed soon.
             let _ = sender.send(kind, &payload);
         }
     }
 }
 
 impl Throttle {
-    /// Tells how much is done, of how much; now or a little later.
+    /// Sends the progress, now or a little later.
     pub(super) fn progress(&self, sender: &FrameSender, done: u64, total: u64) {
         let payload = codec::encode(&(done, total)).expect("numbers always encode");
-        self.slot(FrameKind::Progress, |pending| &mut pending.progress, payload, sender);
+        self.update(FrameKind::Progress, |pending| &mut pending.progress, payload, sender);
     }
 
-    /// Tells what the job is at.
+    /// Sends a status message, now or a little later.
     pub(super) fn message(&self, sender: &FrameSender, text: &str) {
-        self.slot(FrameKind::Message, |pending| &mut pending.message, text.as_bytes().to_vec(), sender);
+        self.update(FrameKind::Message, |pending| &mut pending.message, text.as_bytes().to_vec(), sender);
     }
 
-    fn slot(
+    fn update(
         &self,
         kind: FrameKind,
-        of: impl FnOnce(&mut Pending) -> &mut Slot,
+        slot_of: impl FnOnce(&mut Pending) -> &mut Slot,
         payload: Vec<u8>,
         sender: &FrameSender,
     ) {
-        // The lock is kept while it is sent, so that what is reported by several threads arrives in its order.
+        // The lock is held while sending, so that the updates of several threads arrive in order.
         let mut pending = lock(&self.0);
-        let slot = of(&mut pending);
+        let slot = slot_of(&mut pending);
         slot.replace(payload);
         if slot.is_due() {
             slot.send(kind, sender);
         }
     }
 
-    /// Sends what waits.
+    /// Sends the updates that were held back.
     pub(super) fn flush(&self, sender: &FrameSender) {
         let Pending { mut progress, mut message } = mem::take(&mut *lock(&self.0));
         message.send(FrameKind::Message, sender);

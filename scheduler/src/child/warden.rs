@@ -1,11 +1,12 @@
-//! The warden: it starts the job, watches over it and for the parent's word, and ends all that is left.
+//! The warden: starts a job, watches it and the parent, and kills and reaps everything that is left.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::executed::{self, ExecRole};
-use super::{confirmed, give_up, job, setup_failure};
+use super::exec_job::{self, ExecRole};
+use super::exit::{exit_with, known_or_exit, setup_failure};
+use super::job;
 use crate::clock::Deadline;
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
@@ -17,43 +18,42 @@ use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
 use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode};
 
-/// How long killing and reaping may take before the warden gives up and names what is left.
+/// The time limit for killing and reaping; after it, the warden reports the processes that are left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the warden waits for the bell until it looks by itself whether its job has ended.
+/// The interval at which the warden checks its job even without a SIGCHLD.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many processes are collected until the warden reads what the parent has sent: a storm of orphans would keep it from
-/// that.
+/// The number of processes that are reaped before the warden reads from its parent: a storm of orphans must not delay that.
 const REAP_BATCH: usize = 64;
 
-/// What stands in the marker of a copy that is to be a warden.
+/// The role of a warden.
 pub(super) const ROLE: &str = "warden";
 
-/// Does what a copy with this role is there for, and returns if this process is none.
+/// Runs the warden or the job of this role; returns if this process has none.
 pub(super) fn run_role(role: &str, launcher: Launcher) {
     if let Some(parent) = Announced::parse(role, ROLE)
-        && confirmed(process::was_started_as_copy())
+        && known_or_exit(process::was_started_as_copy())
     {
         run(launcher, parent);
     }
     if let Some(role) = ExecRole::parse(role)
-        && confirmed(process::was_started_as_copy())
+        && known_or_exit(process::was_started_as_copy())
     {
-        executed::run(role);
+        exec_job::run(role);
     }
 }
 
-/// Serves runs, one after the other, until the parent wants no more, and ends the process.
+/// Serves runs, one after the other, until the parent needs no more, and exits.
 ///
-/// All that can be done before the first request is: the warden may have been started ahead of it.
+/// Everything that can be done before the first request is done: the warden may be started ahead of it.
 fn run(launcher: Launcher, parent: Announced) -> ! {
-    let input = take_stdin().unwrap_or_else(|error| give_up(&setup_failure(&error)));
-    // With it goes all that there was to do.
+    let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
+    // Without a parent there is nothing to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
     let frames = FrameReader::learning_mark(frame::LIMIT);
     let mut parent = ParentLink { control: ControlChild::new(input), frames, watch };
-    // The first request hears of it if this is in vain.
+    // A failure is the reply to the first request.
     let prepared = become_warden();
     let mode = if process::has_other_threads(expected_threads(launcher)) { SpawnMode::Exec } else { SpawnMode::Fork };
     let mut request = parent.next_request(mode);
@@ -66,7 +66,7 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
         let after_run = request.after_run;
         warden = warden.serve(&request);
         if after_run == AfterRun::Exit {
-            // The parent may wait for this core, to call the next job.
+            // The parent may need this core, to call the next job.
             std::thread::yield_now();
             exit_warden();
         }
@@ -74,16 +74,9 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
     }
 }
 
-/// Runs the job in this process.
-pub(super) fn run_job(request: &Request, data: DataChild, milestones: Milestones, prepared: io::Result<()>) -> ! {
-    let (stream, outgoing) = data.split();
-    let frames = FrameReader::new(request.mark, frame::LIMIT);
-    job::run(request, job::ParentStream { frames, stream }, outgoing, milestones, prepared)
-}
-
-/// Returns how many threads a copy has that is about to become a warden, if nothing has started any.
+/// Returns the number of threads of a copy that has started none itself.
 ///
-/// libtest's main thread waits for the test that it runs on a second one, and holds no lock meanwhile.
+/// libtest runs a test on a second thread; its main thread waits, and holds no lock meanwhile.
 fn expected_threads(launcher: Launcher) -> usize {
     match launcher {
         Launcher::Main => 1,
@@ -91,18 +84,18 @@ fn expected_threads(launcher: Launcher) -> usize {
     }
 }
 
-/// A warden with all that it needs.
+/// The state of a warden.
 struct Warden {
     launcher: Launcher,
     mode: SpawnMode,
     parent: ParentLink,
     sigchld: SigchldEvent,
-    /// Those of the job that runs.
+    /// The milestones of the current job.
     milestones: Milestones,
 }
 
 impl Warden {
-    /// Serves one run. On the job's side of the fork the warden is given up.
+    /// Serves one run. On the job's side of the fork the warden's state is dropped.
     fn serve(mut self, request: &Request) -> Self {
         let (data, streams) = match JobDescriptors::receive(&mut self.parent.control, request) {
             Ok(descriptors) => descriptors,
@@ -128,7 +121,8 @@ impl Warden {
                         let milestones = self.milestones;
                         drop((self.parent, self.sigchld));
                         let prepared = become_job(warden, streams, request.cgroup.as_ref());
-                        run_job(request, data, milestones, prepared)
+                        let frames = FrameReader::new(request.mark, frame::LIMIT);
+                        job::run(request, frames, data.split(), milestones, prepared)
                     }
                     Ok(Fork::Warden(job)) => Ok(job),
                     Err(error) => Err(error),
@@ -137,12 +131,12 @@ impl Warden {
         };
         match job {
             Ok(job) => {
-                // Where the job's stream ends, the job has ended.
+                // The job alone must hold its stream: the parent detects the job's end by the end of file.
                 drop((data, streams));
                 self.watch(job, Fallback::of(request), cgroup.as_ref());
             }
             Err(error) => {
-                // Nothing has come into it.
+                // No process has entered it.
                 cgroup.map(|cgroup| cgroup.remove());
                 self.parent.refuse(&error);
             }
@@ -150,7 +144,7 @@ impl Warden {
         self
     }
 
-    /// Starts the job as another execution of this binary, which any number of threads here can't disturb.
+    /// Starts the job by executing this binary once more, which is safe with any number of threads.
     fn execute(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> io::Result<ChildPid> {
         let JobDescriptors { stdout, stderr, inherited } = streams;
         let payload = codec::encode(request).map_err(io::Error::other)?;
@@ -166,9 +160,9 @@ impl Warden {
                 .map(|(_, descriptor)| process::inheritable(descriptor.as_fd()))
                 .collect::<io::Result<_>>()?,
         };
-        let mut command = self.launcher.command(&role.written());
+        let mut command = self.launcher.command(&role.to_marker());
         if let Some(environment) = &request.environment {
-            executed::change_variables(&mut command, environment);
+            exec_job::change_variables(&mut command, environment);
         }
         if let Some(stderr) = stderr {
             command.stderr(stderr.try_clone()?);
@@ -178,17 +172,17 @@ impl Warden {
 
     fn watch(&mut self, job: ChildPid, fallback: Fallback, cgroup: Option<&Cgroup>) {
         let hello = Hello { job: job.get().cast_unsigned() };
-        // The job says it, too; and if the parent is gone, the end of its stream says so next.
+        // The job reports it as well. If the parent is gone, the next read finds the end of its stream.
         let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
         let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0 };
-        let over =
-            wait_for_the_end(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
+        let end =
+            wait_for_exit(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
         let ran = self.milestones.ran();
-        // By now nothing has been killed from here.
+        // Up to here the warden itself has killed nothing.
         status.killed = 0;
         let unreaped = status.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
-        // Where it can be removed, nothing is left in it.
+        // A cgroup that can be removed is empty.
         let left = cgroup.filter(|cgroup| !cgroup.remove());
         left.inspect(|cgroup| cgroup.kill());
         let swept = process::sweep(unreaped, &self.sigchld, deadline, |reaped| status.note(&reaped));
@@ -208,12 +202,12 @@ impl Warden {
             sweep,
             swept_by,
             ran,
-            expired: over == WaitEnd::Expired,
+            expired: end == WaitEnd::Expired,
         });
     }
 }
 
-/// The one that the warden answers to.
+/// The connection to the parent.
 struct ParentLink {
     control: ControlChild,
     frames: FrameReader,
@@ -221,7 +215,7 @@ struct ParentLink {
 }
 
 impl ParentLink {
-    /// Waits for the next request, and ends the process if there is none.
+    /// Waits for the next request; exits if there is none.
     fn next_request(&mut self, mode: SpawnMode) -> Request {
         loop {
             match self.frames.read(&mut self.control) {
@@ -230,10 +224,10 @@ impl ParentLink {
                     Err(_) => exit_warden(),
                 },
                 Ok(ReadStep::Frame(Frame { kind: FrameKind::ReadyQuery, .. })) => {
-                    let told = self.send(FrameKind::Ready, &codec::encode(&mode).expect("numbers always encode"));
-                    told.unwrap_or_else(|_| exit_warden());
+                    let sent = self.send(FrameKind::Ready, &codec::encode(&mode).expect("numbers always encode"));
+                    sent.unwrap_or_else(|_| exit_warden());
                 }
-                // A word to end a job comes here when that had just ended.
+                // A command for a job that has just exited.
                 Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
                 }
                 Ok(ReadStep::WouldBlock) => {
@@ -246,22 +240,21 @@ impl ParentLink {
         }
     }
 
-    /// Waits until the parent has sent something or has exited, the bell rings or the deadline has passed.
+    /// Waits until the parent sends something or exits, a SIGCHLD arrives, or the deadline passes.
     fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> Woken {
         self.watch.wait(Some(self.control.as_fd()), sigchld.map(AsFd::as_fd), deadline)
     }
 
-    /// Says something.
     fn send(&mut self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
-        let mark = self.frames.mark().expect("the parent speaks first");
+        let mark = self.frames.mark().expect("the parent sends the first frame");
         frame::write(&mut self.control, mark, kind, payload)
     }
 
     fn refuse(&mut self, error: &io::Error) {
         let kind = if process::lacks_room(error) { FrameKind::NoRoom } else { FrameKind::Refused };
-        // The report that follows says as much as is needed.
+        // The report below suffices if this fails.
         let _ = self.send(kind, setup_failure(error).as_bytes());
-        // Where no process was made none is left, and the kernel says so.
+        // If no process was created, none is left, as the kernel confirms.
         let sweep = match process::reap() {
             Ok(Reaped::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
@@ -276,38 +269,38 @@ impl ParentLink {
         });
     }
 
-    /// Says the last word on a run. A warden that can't is of no use, and to be told by its end.
+    /// Sends the report on a run. If that fails the warden exits, which the parent detects.
     fn report(&mut self, report: &ExitReport) {
-        let told = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
-        told.unwrap_or_else(|_| exit_warden());
+        let sent = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
+        sent.unwrap_or_else(|_| exit_warden());
     }
 
-    /// Reads what was said of the job that runs.
+    /// Reads the next command for the current job.
     fn next_command(&mut self) -> ParentCommand {
         match self.frames.read(&mut self.control) {
             Ok(ReadStep::Partial | ReadStep::WouldBlock) => ParentCommand::None,
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
-            // There is nothing else to say after the request.
+            // No other frame follows a request.
             Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
         }
     }
 }
 
-/// What the parent wants done about a job that runs.
+/// A command of the parent for the current job.
 enum ParentCommand {
     None,
-    /// It is to be asked to end.
+    /// Send SIGTERM to its process group.
     Terminate,
-    /// It must end, because the parent says so or is gone.
+    /// Kill it: the parent commands that or is gone.
     Kill,
 }
 
-/// What the warden has seen of its job.
+/// The exit of the job, as far as it was observed.
 struct JobStatus {
     job: ChildPid,
     exit: Option<Exit>,
     usage: Usage,
-    /// How many processes beside the job were killed.
+    /// The number of other processes that were killed.
     killed: usize,
 }
 
@@ -325,17 +318,17 @@ impl JobStatus {
     }
 }
 
-/// Why a job is no longer waited for.
+/// The reason why the warden stops waiting for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitEnd {
-    /// It has exited, or the parent wants it killed, or is gone.
-    Otherwise,
-    /// Its time is over, and the parent has not said so.
+    /// The job has exited, or the parent commands to kill it or is gone.
+    ExitOrCommand,
+    /// The job's deadline has passed, and the parent sent no command.
     Expired,
 }
 
-/// Returns once the job has ended, or must.
-fn wait_for_the_end(
+/// Waits until the job has exited or must be killed.
+fn wait_for_exit(
     status: &mut JobStatus,
     parent: &mut ParentLink,
     sigchld: &SigchldEvent,
@@ -348,30 +341,31 @@ fn wait_for_the_end(
             match process::reap() {
                 Ok(reaped @ Reaped::Process { .. }) => status.note(&reaped),
                 Ok(Reaped::Nothing) => break,
-                Ok(Reaped::NoChildren) | Err(_) => return WaitEnd::Otherwise,
+                Ok(Reaped::NoChildren) | Err(_) => return WaitEnd::ExitOrCommand,
             }
             left -= 1;
         }
         if status.exit.is_some() {
-            return WaitEnd::Otherwise;
+            return WaitEnd::ExitOrCommand;
         }
-        let look = match due() {
+        let timeout = match due() {
             Due::Now => return WaitEnd::Expired,
-            // Where more have ended than were collected, the bell may not ring for them.
+            // More processes may have exited, for which no further SIGCHLD comes.
             _ if left == 0 => Duration::ZERO,
             Due::In(left) => left.min(POLL_INTERVAL),
             Due::Never => POLL_INTERVAL,
         };
         let has_buffered = parent.frames.has_buffered();
-        let woken = if has_buffered { Woken::ByTheParent } else { parent.wait(Some(sigchld), Deadline::after(look)) };
+        let woken =
+            if has_buffered { Woken::ByTheParent } else { parent.wait(Some(sigchld), Deadline::after(timeout)) };
         match woken {
             Woken::Otherwise => {}
-            Woken::ByItsExit => return WaitEnd::Otherwise,
+            Woken::ByItsExit => return WaitEnd::ExitOrCommand,
             Woken::ByTheParent => match parent.next_command() {
                 ParentCommand::None => {}
-                // It has not been reaped, so that the group is still its own. Where nobody is left there, nobody is asked.
+                // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
                 ParentCommand::Terminate => drop(status.job.terminate_group()),
-                ParentCommand::Kill => return WaitEnd::Otherwise,
+                ParentCommand::Kill => return WaitEnd::ExitOrCommand,
             },
         }
     }

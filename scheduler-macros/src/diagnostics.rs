@@ -1,13 +1,13 @@
-//! `Problems`: every mistake of one attribute, told in one compile.
+//! `Diagnostics`: all mistakes of one attribute, reported by one compilation.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The mistakes found so far.
+/// The mistakes that were found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Option<syn::Error>);
+pub(crate) struct Diagnostics(Option<syn::Error>);
 
-impl Problems {
+impl Diagnostics {
     /// Adds a mistake at `tokens`; the message says what to write instead.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.add(syn::Error::new_spanned(tokens, message));
@@ -20,7 +20,7 @@ impl Problems {
         }
     }
 
-    /// Adds the mistakes of a part that was checked by itself.
+    /// Adds the mistakes of a part that was checked separately.
     pub(crate) fn append(&mut self, part: Self) {
         if let Some(error) = part.0 {
             self.add(error);
@@ -31,7 +31,7 @@ impl Problems {
         self.0.is_none()
     }
 
-    /// Returns one `compile_error!` per mistake.
+    /// Returns a `compile_error!` for each mistake.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.map(|error| error.to_compile_error()).unwrap_or_default()
     }
@@ -48,18 +48,18 @@ mod tests {
     use quote::quote;
 
     #[test]
-    fn each_mistake_becomes_an_error_of_its_own() {
-        let mut problems = Problems::default();
-        assert!(problems.is_empty());
-        problems.at(quote!(a), "first");
-        problems.at(quote!(b), "second");
-        assert!(!problems.is_empty());
-        let tokens = problems.into_tokens().to_string();
+    fn each_mistake_becomes_its_own_error() {
+        let mut diagnostics = Diagnostics::default();
+        assert!(diagnostics.is_empty());
+        diagnostics.at(quote!(a), "first");
+        diagnostics.at(quote!(b), "second");
+        assert!(!diagnostics.is_empty());
+        let tokens = diagnostics.into_tokens().to_string();
         assert_eq!(tokens.matches("compile_error").count(), 2, "{tokens}");
     }
 
     #[test]
-    fn no_mistake_becomes_nothing() {
-        assert!(Problems::default().into_tokens().is_empty());
+    fn no_mistakes_expand_to_nothing() {
+        assert!(Diagnostics::default().into_tokens().is_empty());
     }
 }

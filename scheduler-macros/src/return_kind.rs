@@ -1,18 +1,18 @@
-//! Checks what a job returns, and tells a `Result` from a value.
+//! Checks the return type of a job, and distinguishes a `Result` from a value.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{ReturnType, Signature, Type};
 
-use crate::owned::{self, Role};
-use crate::problems::Problems;
+use crate::diagnostics::Diagnostics;
+use crate::owned::{self, TypeUse};
 
-/// What a job returns.
-pub(crate) enum Returns {
+/// The return type of a job.
+pub(crate) enum ReturnKind {
     Nothing,
     /// A type that isn't called `Result`.
     Value(TokenStream),
-    /// A `Result`, with the types of its value and its error where its path says them.
+    /// A `Result`, with the types of its value and error if they are written.
     Result {
         whole: TokenStream,
         value: Option<TokenStream>,
@@ -20,8 +20,8 @@ pub(crate) enum Returns {
     },
 }
 
-impl Returns {
-    /// Returns the type whose values the job sends.
+impl ReturnKind {
+    /// Returns the type of the values that the job sends.
     pub(crate) fn value(&self, krate: &TokenStream) -> TokenStream {
         match self {
             Self::Nothing => quote!(()),
@@ -31,44 +31,44 @@ impl Returns {
     }
 }
 
-/// Returns what the job returns, and whether that is free of problems.
-pub(crate) fn check(sig: &Signature, problems: &mut Problems) -> (Returns, bool) {
+/// Returns the return type, and whether it is valid.
+pub(crate) fn check(sig: &Signature, diagnostics: &mut Diagnostics) -> (ReturnKind, bool) {
     let ReturnType::Type(_, whole) = &sig.output else {
-        return (Returns::Nothing, true);
+        return (ReturnKind::Nothing, true);
     };
-    let mut found = Problems::default();
+    let mut found = Diagnostics::default();
     let returns = match owned::bare(whole) {
         Type::Never(never) => {
             found.at(never, "a job that never returns has no result to send; leave the return type out");
-            Returns::Nothing
+            ReturnKind::Nothing
         }
-        Type::Tuple(tuple) if tuple.elems.is_empty() => Returns::Nothing,
+        Type::Tuple(tuple) if tuple.elems.is_empty() => ReturnKind::Nothing,
         bare => result(bare, &mut found).unwrap_or_else(|| {
-            owned::check(whole, Role::Result, &mut found);
-            Returns::Value(whole.to_token_stream())
+            owned::check(whole, TypeUse::Result, &mut found);
+            ReturnKind::Value(whole.to_token_stream())
         }),
     };
-    let returns_well = found.is_empty();
-    problems.append(found);
-    (returns, returns_well)
+    let returns_valid = found.is_empty();
+    diagnostics.append(found);
+    (returns, returns_valid)
 }
 
 /// Returns the parts of a type whose path ends in `Result`.
 ///
-/// Behind another name the expansion finds it too, and refuses it. A `<T as Trait>::Result` may be any type.
-fn result(ty: &Type, problems: &mut Problems) -> Option<Returns> {
+/// The expansion detects and refuses a `Result` of another name. A `<T as Trait>::Result` may be any type.
+fn result(ty: &Type, diagnostics: &mut Diagnostics) -> Option<ReturnKind> {
     let Type::Path(path) = ty else { return None };
     let is_associated = path.qself.is_some() || path.path.segments.first().is_some_and(|first| first.ident == "Self");
     let last = path.path.segments.last().filter(|last| !is_associated && last.ident == "Result")?;
     let mut types = owned::types(&last.arguments);
     let (value, error) = (types.next(), types.next());
     if let Some(value) = value {
-        owned::check(value, Role::Result, problems);
+        owned::check(value, TypeUse::Result, diagnostics);
     }
     if let Some(error) = error {
-        owned::check(error, Role::Error, problems);
+        owned::check(error, TypeUse::Error, diagnostics);
     }
-    Some(Returns::Result {
+    Some(ReturnKind::Result {
         whole: ty.to_token_stream(),
         value: value.map(ToTokens::to_token_stream),
         error: error.map(ToTokens::to_token_stream),
@@ -79,18 +79,18 @@ fn result(ty: &Type, problems: &mut Problems) -> Option<Returns> {
 mod tests {
     use super::*;
 
-    fn returns(function: TokenStream) -> Returns {
+    fn returns(function: TokenStream) -> ReturnKind {
         let sig = syn::parse2(function).expect("it is a signature");
-        let mut problems = Problems::default();
-        let (returns, well) = check(&sig, &mut problems);
-        assert!(well && problems.is_empty());
+        let mut diagnostics = Diagnostics::default();
+        let (returns, well) = check(&sig, &mut diagnostics);
+        assert!(well && diagnostics.is_empty());
         returns
     }
 
     #[test]
     fn the_value_of_a_result_is_found_by_its_name() {
         for result in [quote!(Result<u8, E>), quote!(std::io::Result<u8>), quote!((anyhow::Result<(u8)>))] {
-            let Returns::Result { value: Some(_), .. } = returns(quote!(fn f() -> #result)) else {
+            let ReturnKind::Result { value: Some(_), .. } = returns(quote!(fn f() -> #result)) else {
                 panic!("{result}");
             };
         }
@@ -98,10 +98,10 @@ mod tests {
             returns(quote!(
                 fn f() -> std::fmt::Result
             )),
-            Returns::Result { value: None, error: None, .. }
+            ReturnKind::Result { value: None, error: None, .. }
         ));
         for value in [quote!(u8), quote!(Option<Result<u8, E>>), quote!(<A as B>::Result), quote!(alias!())] {
-            assert!(matches!(returns(quote!(fn f() -> #value )), Returns::Value(_)), "{value}");
+            assert!(matches!(returns(quote!(fn f() -> #value )), ReturnKind::Value(_)), "{value}");
         }
         for nothing in [
             quote!(
@@ -114,7 +114,7 @@ mod tests {
                 fn f() -> (())
             ),
         ] {
-            assert!(matches!(returns(nothing), Returns::Nothing));
+            assert!(matches!(returns(nothing), ReturnKind::Nothing));
         }
     }
 }

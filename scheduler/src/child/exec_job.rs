@@ -1,4 +1,4 @@
-//! A job that the warden executed, as it could not fork: what it inherited, and how it goes on from there.
+//! A job that its warden executed because it could not fork: the descriptors that the job inherits, and its start.
 
 use std::env;
 use std::ffi::OsStr;
@@ -7,7 +7,8 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Command;
 
-use super::{exit_silently, give_up, setup_failure, warden};
+use super::exit::{exit_silently, exit_with, setup_failure};
+use super::job;
 use crate::options::Environment;
 use crate::process::{
     DataChild, JobDescriptors, Milestones, ROLE_VARIABLE, RUN_VARIABLE, become_job, clear_of, take_stdin,
@@ -16,28 +17,28 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::Request;
 
-/// The role of a job that the warden executes: which of the descriptors that it inherits are what.
+/// The role of an executed job: the numbers of the descriptors that it inherits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExecRole {
     pub(super) data: i32,
-    /// The standard output, if it isn't to be the null device.
+    /// The standard output; `None` for the null device.
     pub(super) stdout: Option<i32>,
-    /// Those that the job inherits.
+    /// The descriptors for the job's own use.
     pub(super) inherited: Vec<i32>,
 }
 
 impl ExecRole {
     const PREFIX: &str = "job:";
 
-    /// Returns what to put into the marker.
-    pub(super) fn written(&self) -> String {
+    /// Returns the marker of this role.
+    pub(super) fn to_marker(&self) -> String {
         let stdout = self.stdout.map_or_else(|| "-".to_owned(), |stdout| stdout.to_string());
         let inherited = self.inherited.iter().map(ToString::to_string);
         let numbers: Vec<_> = [self.data.to_string(), stdout].into_iter().chain(inherited).collect();
         format!("{}{}", Self::PREFIX, numbers.join(","))
     }
 
-    /// Reads it from the marker.
+    /// Parses a marker.
     pub(super) fn parse(marker: &str) -> Option<Self> {
         let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
         let data = numbers.next()?.ok()?;
@@ -45,17 +46,16 @@ impl ExecRole {
         Some(Self { data, stdout, inherited: numbers.collect::<Result<_, _>>().ok()? })
     }
 
-    /// Takes the descriptors.
-    #[expect(unsafe_code, reason = "a descriptor that was inherited is known by its number only")]
-    fn take(self) -> io::Result<(DataChild, Option<OwnedFd>, Vec<OwnedFd>)> {
+    /// Takes ownership of the descriptors.
+    #[expect(unsafe_code, reason = "an inherited descriptor is known by its number only")]
+    fn into_descriptors(self) -> io::Result<(DataChild, Option<OwnedFd>, Vec<OwnedFd>)> {
         // SAFETY: The warden left these descriptors open for us, under these numbers, and nothing else knows them.
         let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
         Ok((DataChild::new(&own(self.data))?, self.stdout.map(own), self.inherited.into_iter().map(own).collect()))
     }
 }
 
-/// Changes the variables of the process that `command` will be: here, where other threads may run by now, they can't be
-/// changed any more.
+/// Changes the variables of a job's process before it is executed: in the process itself other threads may run by then.
 pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
         let marker = command.get_envs().find(|(name, _)| *name == ROLE_VARIABLE).and_then(|(_, value)| value);
@@ -75,8 +75,8 @@ pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, 
 
 /// Runs a job that the warden executed.
 pub(super) fn run(role: ExecRole) -> ! {
-    let input = take_stdin().unwrap_or_else(|error| give_up(&setup_failure(&error)));
-    let (data, stdout, inherited) = role.take().unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
+    let (data, stdout, inherited) = role.into_descriptors().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let mut input = File::from(input);
     let request = frames.expect(&mut input, FrameKind::Request);
@@ -89,9 +89,9 @@ pub(super) fn run(role: ExecRole) -> ! {
     let taken = &request.inherited;
     let inherited = taken.iter().copied().zip(inherited).collect();
     let streams = JobDescriptors { stdout, stderr: None, inherited }.clear_of(taken);
-    let data = data.clear_of(taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
-    let input = clear_of(input.into(), taken).unwrap_or_else(|error| give_up(&setup_failure(&error)));
+    let data = data.clear_of(taken).unwrap_or_else(|error| exit_with(&setup_failure(&error)));
+    let input = clear_of(input.into(), taken).unwrap_or_else(|error| exit_with(&setup_failure(&error)));
     let prepared =
         streams.and_then(|streams| become_job(std::os::unix::process::parent_id(), streams, request.cgroup.as_ref()));
-    warden::run_job(&request, data, Milestones::sent(input), prepared)
+    job::run(&request, FrameReader::new(request.mark, frame::LIMIT), data.split(), Milestones::sent(input), prepared)
 }

@@ -1,0 +1,100 @@
+//! Tests of the options of a job.
+
+use super::*;
+
+fn read(name: &str, value: TokenStream) -> Result<String, String> {
+    let mut options = JobOptions::default();
+    let known = JOB.iter().find(|known| known.name == name).unwrap_or_else(|| panic!("no option `{name}`"));
+    (known.read)(&mut options, value).map_err(|error| error.to_string())?;
+    Ok(options.expand(&quote!(k)).to_string())
+}
+
+#[track_caller]
+fn becomes(name: &str, value: TokenStream, setter: &TokenStream) {
+    let expected = quote!(|__scheduler_options| __scheduler_options #setter).to_string();
+    assert_eq!(read(name, value), Ok(expected), "{name}");
+}
+
+#[track_caller]
+fn refused(name: &str, value: TokenStream, beginning: &str) {
+    let problem = read(name, value).expect_err("it is invalid");
+    assert!(problem.starts_with(beginning), "{name}: {problem}");
+}
+
+#[test]
+fn every_example_is_valid() {
+    for known in JOB {
+        let example: TokenStream = known.example.parse().expect("it is Rust");
+        let value = example.into_iter().skip(2).collect();
+        if known.name != "jitter" {
+            assert!(read(known.name, value).is_ok_and(|setter| setter != "k :: __private :: options :: unchanged"));
+        }
+    }
+}
+
+#[test]
+fn each_value_becomes_its_setter() {
+    let two_seconds = quote!(k::__private::Duration::new(2u64, 0u32));
+    becomes("grace", quote!("2s"), &quote!(.grace(#two_seconds)));
+    becomes("terminate", quote!("cooperative"), &quote!(.terminate(k::__private::options::Terminate::Cooperative)));
+    becomes("retries", quote!(3), &quote!(.retries(3u32)));
+    becomes("backoff", quote!("2s"), &quote!(.backoff(k::__private::options::Backoff::fixed(#two_seconds))));
+    becomes("memory", quote!("1KiB"), &quote!(.memory(1024u64)));
+    becomes("memory", quote!(7), &quote!(.memory(7u64)));
+    becomes("core_size", quote!(0), &quote!(.core_size(0u64)));
+    becomes("niceness", quote!(-5), &quote!(.niceness(-5i32)));
+    becomes("env", quote!(["A=b=c", "D="]), &quote!(.env("A", "b=c").env("D", "")));
+    becomes("env_remove", quote!("A"), &quote!(.env_remove("A")));
+    becomes("env_clear", quote!(true), &quote!(.env_clear()));
+    becomes("stdout", quote!("capture 1KiB"), &quote!(.stdout(k::__private::options::Output::CaptureUpTo(1024usize))));
+    becomes("stderr", quote!("append a b.log"), &quote!(.stderr(k::__private::options::Output::append("a b.log"))));
+    becomes("group", quote!("db"), &quote!(.group("db")));
+    becomes("priority", quote!(-1), &quote!(.priority(-1i32)));
+}
+
+#[test]
+fn invalid_values_are_refused_with_advice() {
+    refused("grace", quote!("2h"), "a grace period can't be longer than an hour");
+    refused("grace", quote!(2), "expected a duration");
+    refused("terminate", quote!("sigkill"), "expected `\"cooperative\"`");
+    refused("retries", quote!(-1), "expected a number of retries");
+    refused("retries", quote!(3u8), "expected a number of retries");
+    refused("backoff", quote!("10s..1s"), "a backoff grows");
+    refused("backoff", quote!("1s..soon"), "expected a duration");
+    refused("jitter", quote!(1.5), "expected the fraction of a backoff");
+    refused("retry_on", quote!(["timeout", "bad luck"]), "unknown cause `bad luck`; the causes are");
+    refused("memory", quote!("0B"), "a memory limit of 0");
+    refused("memory", quote!("much"), "expected a size, such as `\"512MiB\"`");
+    refused("memory", quote!(-1), "expected a size, such as `\"512MiB\"`");
+    refused("cpu_time", quote!("0s"), "a limit on CPU time of 0");
+    refused("open_files", quote!(0), "expected a number of files");
+    refused("processes", quote!("many"), "expected a number of processes");
+    refused("niceness", quote!(20), "expected a niceness");
+    refused("env", quote!("A"), "expected variables");
+    refused("env", quote!("=b"), "expected variables");
+    refused("env_remove", quote!("A=b"), "expected names of variables");
+    refused("env_clear", quote!(false), "expected `true`");
+    refused("current_dir", quote!(""), "expected the path of a folder");
+    refused("stdout", quote!("capture 0B"), "a capture of 0 bytes holds nothing");
+    refused("stderr", quote!("append"), "expected `\"inherit\"`");
+    refused("group", quote!(""), "expected the name of a group");
+    refused("priority", quote!("high"), "expected a whole number");
+}
+
+#[test]
+fn a_variable_that_is_set_beside_a_cleared_environment_stays() {
+    let mut options = JobOptions::default();
+    for (name, value) in [("env", quote!("A=b")), ("env_clear", quote!(true))] {
+        let known = JOB.iter().find(|known| known.name == name).expect("it is an option");
+        (known.read)(&mut options, value).unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert!(options.expand(&quote!(k)).to_string().ends_with(". env_clear () . env (\"A\" , \"b\")"));
+}
+
+#[test]
+fn a_jitter_needs_a_backoff() {
+    let options = JobOptions { jitter: Some((0.5, Span::call_site())), ..JobOptions::default() };
+    let mut diagnostics = Diagnostics::default();
+    options.check(&mut diagnostics);
+    assert_eq!(diagnostics.messages(), ["`jitter` needs a backoff: `backoff = \"1s\", jitter = 0.25`"]);
+}
