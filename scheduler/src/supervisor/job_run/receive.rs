@@ -148,11 +148,10 @@ impl JobRun {
                 self.handle_refusal(reason);
             }
             WorkerEvent::Exit(report) => {
-                let (ran, expired) = report.as_ref().map_or((None, false), |report| (report.ran, report.expired));
                 self.observations.exit_report = report;
                 // All that the job wrote before it died is in the pipe, and counts.
                 self.read_data(usize::MAX);
-                self.handle_exit(ran, expired);
+                self.handle_exit();
             }
             // The platform's worker puts it into its report.
             WorkerEvent::Expired(ran) => {
@@ -167,8 +166,10 @@ impl JobRun {
         }
     }
 
-    /// Handles the report that all processes are gone, of a function that ran for `ran`.
-    fn handle_exit(&mut self, ran: Option<Duration>, expired: bool) {
+    /// Handles the report that all processes are gone.
+    fn handle_exit(&mut self) {
+        let report = self.observations.exit_report.as_ref();
+        let (ran, expired) = report.map_or((None, false), |report| (report.ran, report.expired));
         if expired {
             // After the application was stopped, it may have enforced the same deadline, late, and measured a longer time.
             self.duration = ran.map_or(self.duration, |ran| self.duration.min(ran));
