@@ -1,15 +1,19 @@
-//! What the targets measure with: how much memory was taken, at the most.
+//! The allocator of the targets, which measures how much memory is taken.
 
 #![expect(unsafe_code, reason = "an allocator can't be made without it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The system's allocator, with a look at what it is asked for.
+use scheduler::fuzzing::MemoryMeter;
+
+/// The system's allocator, which counts the bytes.
 struct Counting;
 
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+/// The bytes at the start of the measurement.
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -25,11 +29,11 @@ impl Counting {
     }
 }
 
-// SAFETY: All is done by the system's allocator; what is counted beside it has no influence.
+// SAFETY: The system's allocator does everything; counting has no influence on it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::take(layout.size());
-        // SAFETY: The caller keeps the same promises to us.
+        // SAFETY: The caller upholds the same conditions.
         unsafe { System.alloc(layout) }
     }
 
@@ -54,23 +58,15 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Measures memory from its making on.
-pub struct Memory {
-    before: usize,
+/// Measures with this allocator, one measurement at a time.
+pub const METER: MemoryMeter = MemoryMeter { start, peak };
+
+fn start() {
+    let taken = TAKEN.load(Relaxed);
+    BEFORE.store(taken, Relaxed);
+    MOST.store(taken, Relaxed);
 }
 
-impl Memory {
-    /// Begins to measure; one at a time.
-    #[must_use]
-    pub fn measured() -> Self {
-        let before = TAKEN.load(Relaxed);
-        MOST.store(before, Relaxed);
-        Self { before }
-    }
-
-    /// Returns the most that was taken at any one time since, in bytes.
-    #[must_use]
-    pub fn most(&self) -> usize {
-        MOST.load(Relaxed) - self.before
-    }
+fn peak() -> usize {
+    MOST.load(Relaxed) - BEFORE.load(Relaxed)
 }

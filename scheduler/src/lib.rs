@@ -157,7 +157,7 @@ mod wire;
 
 #[doc(hidden)]
 pub mod __private;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 

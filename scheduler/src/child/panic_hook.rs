@@ -21,7 +21,7 @@ use crate::outcome::{Location, Panic};
 use crate::panic_guard::panic_message;
 use crate::sync::lock;
 use crate::wire::frame::FrameKind;
-use crate::wire::message::{PANIC_LIMIT, Raised, TEXT_LIMIT};
+use crate::wire::message::{PANIC_LIMIT, PanicMessage, TEXT_LIMIT};
 
 thread_local! {
     /// The last two panics of this thread, in order: a panic, and one of a destructor while the first one unwinds.
@@ -87,7 +87,7 @@ fn send(panic: &Panic, sender: &FrameSender) {
     }
     let mut first = lock(&FIRST);
     if first.len() < PANIC_LIMIT {
-        let sent = Raised(Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() });
+        let sent = PanicMessage(Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() });
         // If the parent is gone, the panic continues all the same.
         let _ = sender.send_encoded(FrameKind::Panicking, &sent);
         first.push(panic.clone());
@@ -108,10 +108,10 @@ fn send_fatal(captured: CapturedPanic, info: &PanicHookInfo<'_>, sender: &FrameS
     }
     let own = captured.panic.clone();
     let mut cause = cause(captured);
-    let _ = sender.send_encoded(FrameKind::Fatal, &Raised(cause.panic.clone()));
+    let _ = sender.send_encoded(FrameKind::Fatal, &PanicMessage(cause.panic.clone()));
     output.print(info, &own);
     if cause.resolve() {
-        let _ = sender.send_encoded(FrameKind::Fatal, &Raised(cause.panic.clone()));
+        let _ = sender.send_encoded(FrameKind::Fatal, &PanicMessage(cause.panic.clone()));
         output.print_backtrace(&cause.panic);
     }
 }

@@ -117,11 +117,11 @@ pub(crate) enum FailureMessage {
     Unserializable { message: String },
 }
 
-/// [`Kind::Panicking`](super::frame::Kind::Panicking) and [`Kind::Fatal`](super::frame::Kind::Fatal): a panic of any thread.
+/// [`FrameKind::Panicking`](super::frame::FrameKind::Panicking) and [`FrameKind::Fatal`](super::frame::FrameKind::Fatal): a panic of any thread.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Raised(#[serde(with = "PanicOnWire")] pub(crate) Panic);
+pub(crate) struct PanicMessage(#[serde(with = "PanicOnWire")] pub(crate) Panic);
 
-// The fields of public types, whose own `Serialize` is for records: what a message bears may change with each version.
+// The fields of public types, whose own `Serialize` is for records: the content of a message may change with each version.
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Usage")]
@@ -162,6 +162,7 @@ struct PanicOnWire {
 mod location {
     use super::{Deserialize, Deserializer, Location, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde passes a field by reference")]
     pub(super) fn serialize<S: Serializer>(location: &Option<Location>, serializer: S) -> Result<S::Ok, S::Error> {
         location.as_ref().map(|Location { file, line, column }| (file, line, column)).serialize(serializer)
     }

@@ -13,7 +13,7 @@ use crate::supervisor::state_machine::{Event, RunState};
 use crate::supervisor::updates::JobUpdate;
 use crate::wire::codec;
 use crate::wire::frame::{Frame, FrameError, FrameKind, ReadStep};
-use crate::wire::message::{PANIC_LIMIT, Raised, TEXT_LIMIT};
+use crate::wire::message::{PANIC_LIMIT, PanicMessage, TEXT_LIMIT};
 
 impl JobRun {
     /// Reads the job's frames, until `steps` reads have left no buffered one.
@@ -118,8 +118,10 @@ impl JobRun {
 
     fn record_panic(&mut self, kind: FrameKind, payload: &[u8]) {
         match self.decode(kind, payload) {
-            Some(Raised(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
-            Some(Raised(panic)) if self.observations.panics.len() < PANIC_LIMIT => self.observations.panics.push(panic),
+            Some(PanicMessage(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
+            Some(PanicMessage(panic)) if self.observations.panics.len() < PANIC_LIMIT => {
+                self.observations.panics.push(panic)
+            }
             _ => {}
         }
     }
