@@ -21,7 +21,7 @@ pub(super) fn apply(request: &Request) -> Result<(), String> {
         change_variables(environment);
         environment.current_dir.as_ref().map_or(Ok(()), enter)?;
     }
-    request.limits.as_ref().map_or(Ok(()), process::limit)
+    request.limits.as_ref().map_or(Ok(()), process::apply_limits)
 }
 
 /// Redirects a stream to its target; a descriptor that travels with the request is in place already.

@@ -11,7 +11,7 @@ use super::exit::{exit_silently, exit_with, setup_failure};
 use super::job;
 use crate::options::Environment;
 use crate::process::{
-    DataChild, JobDescriptors, Milestones, ROLE_VARIABLE, RUN_VARIABLE, become_job, clear_of, take_stdin,
+    DataChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, become_job, clear_of, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -93,5 +93,11 @@ pub(super) fn run(role: ExecRole) -> ! {
     let input = clear_of(input.into(), taken).unwrap_or_else(|error| exit_with(&setup_failure(&error)));
     let prepared =
         streams.and_then(|streams| become_job(std::os::unix::process::parent_id(), streams, request.cgroup.as_ref()));
-    job::run(&request, FrameReader::new(request.mark, frame::LIMIT), data.split(), Milestones::sent(input), prepared)
+    job::run(
+        &request,
+        FrameReader::new(request.mark, frame::LIMIT),
+        data.split(),
+        MilestoneTimes::sent(input),
+        prepared,
+    )
 }

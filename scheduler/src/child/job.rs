@@ -15,7 +15,7 @@ use crate::invocation::{Completion, CompletionKind, Invocation, OnReturn};
 use crate::launcher;
 use crate::outcome::Panic;
 use crate::panic_guard::panic_message;
-use crate::process::{Incoming, Milestone, Milestones, Outgoing};
+use crate::process::{Incoming, Milestone, MilestoneTimes, Outgoing};
 use crate::registry::{self, Entry};
 use crate::wire::codec;
 use crate::wire::frame::{FrameKind, FrameReader};
@@ -27,7 +27,7 @@ pub(super) fn run(
     request: &Request,
     mut frames: FrameReader,
     (incoming, outgoing): (Incoming, Outgoing),
-    milestones: Milestones,
+    milestones: MilestoneTimes,
     prepared: io::Result<()>,
 ) -> ! {
     let received = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, incoming);

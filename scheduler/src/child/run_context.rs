@@ -10,7 +10,7 @@ use super::frame_sender::FrameSender;
 use super::throttle::Throttle;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
-use crate::process::{Milestone, Milestones};
+use crate::process::{Milestone, MilestoneTimes};
 use crate::registry;
 use crate::wire::frame::FrameKind;
 use crate::wire::message::{Hello, Request};
@@ -37,7 +37,7 @@ pub(crate) struct RunContext {
     sender: Arc<FrameSender>,
     throttle: Throttle,
     cancel_source: CancelSource,
-    milestones: Milestones,
+    milestones: MilestoneTimes,
 }
 
 /// The kind of this process.
@@ -58,7 +58,7 @@ impl RunContext {
         checkpoint: Option<Checkpoint>,
         sender: Arc<FrameSender>,
         cancel_source: CancelSource,
-        milestones: Milestones,
+        milestones: MilestoneTimes,
     ) -> &'static Self {
         CONTEXT.get_or_init(|| Self {
             id: request.id.clone(),
@@ -94,7 +94,7 @@ impl RunContext {
     pub(super) fn mark_called(&self) -> io::Result<()> {
         // Set before the report, so that a job that is asked to stop finds its deadline passed.
         self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
-        self.milestones.reach(Milestone::Called);
+        self.milestones.record(Milestone::Called);
         let sent = self.sender.send_encoded(FrameKind::Started, &Hello { job: self.sender.job });
         self.stopwatch.get_or_init(Stopwatch::start);
         sent
@@ -106,7 +106,7 @@ impl RunContext {
             return;
         };
         if !self.has_returned.swap(true, Ordering::Relaxed) {
-            self.milestones.reach(Milestone::Returned);
+            self.milestones.record(Milestone::Returned);
             // If the parent is gone, the outcome has nowhere to go either.
             let _ = self.sender.send_encoded(FrameKind::Elapsed, &elapsed);
         }
@@ -114,7 +114,7 @@ impl RunContext {
 
     /// Notes a milestone, from which the warden's own deadline counts if the parent is stopped.
     pub(super) fn reach(&self, milestone: Milestone) {
-        self.milestones.reach(milestone);
+        self.milestones.record(milestone);
     }
 
     /// Returns the caller's id of the run.

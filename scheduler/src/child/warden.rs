@@ -11,8 +11,9 @@ use crate::clock::Deadline;
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
-    self, Announced, Cgroup, ChildPid, ControlChild, DataChild, Due, Fallback, Fork, JobDescriptors, KILL_SIGNAL,
-    Milestones, ParentWatch, Reaped, SigchldEvent, Woken, become_job, become_warden, exit_warden, take_stdin,
+    self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, Due, ExitedChild, FallbackDeadlines, Fork,
+    JobDescriptors, KILL_SIGNAL, MilestoneTimes, ParentWatch, ReapResult, SigchldEvent, WakeReason, become_job,
+    become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
@@ -32,7 +33,7 @@ pub(super) const ROLE: &str = "warden";
 
 /// Runs the warden or the job of this role; returns if this process has none.
 pub(super) fn run_role(role: &str, launcher: Launcher) {
-    if let Some(parent) = Announced::parse(role, ROLE)
+    if let Some(parent) = AnnouncedParent::parse(role, ROLE)
         && known_or_exit(process::was_started_as_copy())
     {
         run(launcher, parent);
@@ -47,7 +48,7 @@ pub(super) fn run_role(role: &str, launcher: Launcher) {
 /// Serves runs, one after the other, until the parent needs no more, and exits.
 ///
 /// Everything that can be done before the first request is done: the warden may be started ahead of it.
-fn run(launcher: Launcher, parent: Announced) -> ! {
+fn run(launcher: Launcher, parent: AnnouncedParent) -> ! {
     let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
     // Without a parent there is nothing to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
@@ -61,7 +62,7 @@ fn run(launcher: Launcher, parent: Announced) -> ! {
         parent.refuse(&error);
         exit_warden()
     });
-    let mut warden = Warden { launcher, mode, parent, sigchld, milestones: Milestones::shared() };
+    let mut warden = Warden { launcher, mode, parent, sigchld, milestones: MilestoneTimes::shared() };
     loop {
         let after_run = request.after_run;
         warden = warden.serve(&request);
@@ -91,7 +92,7 @@ struct Warden {
     parent: ParentLink,
     sigchld: SigchldEvent,
     /// The milestones of the current job.
-    milestones: Milestones,
+    milestones: MilestoneTimes,
 }
 
 impl Warden {
@@ -104,7 +105,7 @@ impl Warden {
                 return self;
             }
         };
-        let cgroup = match request.cgroup.as_ref().map(Cgroup::make).transpose() {
+        let cgroup = match request.cgroup.as_ref().map(Cgroup::create).transpose() {
             Ok(cgroup) => cgroup,
             Err(error) => {
                 self.parent.refuse(&error);
@@ -133,7 +134,7 @@ impl Warden {
             Ok(job) => {
                 // The job alone must hold its stream: the parent detects the job's end by the end of file.
                 drop((data, streams));
-                self.watch(job, Fallback::of(request), cgroup.as_ref());
+                self.watch(job, FallbackDeadlines::new(request), cgroup.as_ref());
             }
             Err(error) => {
                 // No process has entered it.
@@ -150,14 +151,14 @@ impl Warden {
         let payload = codec::encode(request).map_err(io::Error::other)?;
         let mut message = Vec::new();
         frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;
-        let (input, own) = process::input_with(message)?;
-        self.milestones = Milestones::received(own);
+        let (input, own) = process::input_socket(message)?;
+        self.milestones = MilestoneTimes::received(own);
         let role = ExecRole {
-            data: process::inheritable(data.as_fd())?,
-            stdout: stdout.as_ref().map(|stdout| process::inheritable(stdout.as_fd())).transpose()?,
+            data: process::make_inheritable(data.as_fd())?,
+            stdout: stdout.as_ref().map(|stdout| process::make_inheritable(stdout.as_fd())).transpose()?,
             inherited: inherited
                 .iter()
-                .map(|(_, descriptor)| process::inheritable(descriptor.as_fd()))
+                .map(|(_, descriptor)| process::make_inheritable(descriptor.as_fd()))
                 .collect::<io::Result<_>>()?,
         };
         let mut command = self.launcher.command(&role.to_marker());
@@ -167,17 +168,17 @@ impl Warden {
         if let Some(stderr) = stderr {
             command.stderr(stderr.try_clone()?);
         }
-        process::execute(&mut command, input)
+        process::spawn_with_input(&mut command, input)
     }
 
-    fn watch(&mut self, job: ChildPid, fallback: Fallback, cgroup: Option<&Cgroup>) {
+    fn watch(&mut self, job: ChildPid, fallback: FallbackDeadlines, cgroup: Option<&Cgroup>) {
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job reports it as well. If the parent is gone, the next read finds the end of its stream.
         let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
         let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0 };
         let end =
-            wait_for_exit(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.reached()));
-        let ran = self.milestones.ran();
+            wait_for_exit(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.latest()));
+        let ran = self.milestones.function_time();
         // Up to here the warden itself has killed nothing.
         status.killed = 0;
         let unreaped = status.exit.is_none().then_some(job);
@@ -185,7 +186,7 @@ impl Warden {
         // A cgroup that can be removed is empty.
         let left = cgroup.filter(|cgroup| !cgroup.remove());
         left.inspect(|cgroup| cgroup.kill());
-        let swept = process::sweep(unreaped, &self.sigchld, deadline, |reaped| status.note(&reaped));
+        let swept = process::sweep(unreaped, &self.sigchld, deadline, |child| status.record(child));
         let sweep = match swept {
             Ok(escaped) if !escaped.is_empty() => {
                 Sweep::escaped(escaped.into_iter().map(|pid| pid.get().cast_unsigned()))
@@ -194,7 +195,7 @@ impl Warden {
             Ok(_) => Sweep::Clean,
             Err(_) => Sweep::Unproved { killed: status.killed },
         };
-        let is_contained = cgroup.is_some() && left.is_none_or(|cgroup| cgroup.end(deadline));
+        let is_contained = cgroup.is_some() && left.is_none_or(|cgroup| cgroup.kill_and_remove(deadline));
         let swept_by = if is_contained { SweptBy::Cgroup } else { SweptBy::Warden };
         self.parent.report(&ExitReport {
             exit: status.exit,
@@ -231,7 +232,7 @@ impl ParentLink {
                 Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
                 }
                 Ok(ReadStep::WouldBlock) => {
-                    if self.wait(None, Deadline::after(Duration::MAX)) == Woken::ByItsExit {
+                    if self.wait(None, Deadline::after(Duration::MAX)) == WakeReason::ParentExited {
                         exit_warden();
                     }
                 }
@@ -241,7 +242,7 @@ impl ParentLink {
     }
 
     /// Waits until the parent sends something or exits, a SIGCHLD arrives, or the deadline passes.
-    fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> Woken {
+    fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> WakeReason {
         self.watch.wait(Some(self.control.as_fd()), sigchld.map(AsFd::as_fd), deadline)
     }
 
@@ -256,7 +257,7 @@ impl ParentLink {
         let _ = self.send(kind, setup_failure(error).as_bytes());
         // If no process was created, none is left, as the kernel confirms.
         let sweep = match process::reap() {
-            Ok(Reaped::NoChildren) => Sweep::Clean,
+            Ok(ReapResult::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
         };
         self.report(&ExitReport {
@@ -305,10 +306,7 @@ struct JobStatus {
 }
 
 impl JobStatus {
-    fn note(&mut self, reaped: &Reaped) {
-        let Reaped::Process { pid, exit, usage } = reaped else {
-            return;
-        };
+    fn record(&mut self, ExitedChild { pid, exit, usage }: &ExitedChild) {
         if *pid == self.job {
             self.exit = Some(*exit);
             self.usage = *usage;
@@ -335,13 +333,13 @@ fn wait_for_exit(
     due: impl Fn() -> Due,
 ) -> WaitEnd {
     loop {
-        sigchld.hush();
+        sigchld.reset();
         let mut left = REAP_BATCH;
         while left > 0 {
             match process::reap() {
-                Ok(reaped @ Reaped::Process { .. }) => status.note(&reaped),
-                Ok(Reaped::Nothing) => break,
-                Ok(Reaped::NoChildren) | Err(_) => return WaitEnd::ExitOrCommand,
+                Ok(ReapResult::Exited(child)) => status.record(&child),
+                Ok(ReapResult::NoneExited) => break,
+                Ok(ReapResult::NoChildren) | Err(_) => return WaitEnd::ExitOrCommand,
             }
             left -= 1;
         }
@@ -357,11 +355,11 @@ fn wait_for_exit(
         };
         let has_buffered = parent.frames.has_buffered();
         let woken =
-            if has_buffered { Woken::ByTheParent } else { parent.wait(Some(sigchld), Deadline::after(timeout)) };
+            if has_buffered { WakeReason::ParentSent } else { parent.wait(Some(sigchld), Deadline::after(timeout)) };
         match woken {
-            Woken::Otherwise => {}
-            Woken::ByItsExit => return WaitEnd::ExitOrCommand,
-            Woken::ByTheParent => match parent.next_command() {
+            WakeReason::Other => {}
+            WakeReason::ParentExited => return WaitEnd::ExitOrCommand,
+            WakeReason::ParentSent => match parent.next_command() {
                 ParentCommand::None => {}
                 // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
                 ParentCommand::Terminate => drop(status.job.terminate_group()),

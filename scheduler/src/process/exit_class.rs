@@ -9,13 +9,13 @@ pub(crate) enum ExitClass {
     Aborted,
     /// A stack overflow.
     #[cfg_attr(unix, expect(dead_code, reason = "on Unix it can't be distinguished from an abort"))]
-    OutOfStack,
+    StackOverflow,
     /// The limit on processor time.
     #[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix the exit status shows it"))]
-    OutOfCpuTime,
+    CpuLimit,
     /// The limit on the size of a file.
     #[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix the exit status shows it"))]
-    OutOfFileSize,
+    FileSizeLimit,
     /// Any other cause, or an ordinary exit.
-    Otherwise,
+    Other,
 }

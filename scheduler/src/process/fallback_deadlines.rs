@@ -1,4 +1,4 @@
-//! `Fallback`: the deadlines that a job's warden, or its own process, enforces a little later than the parent.
+//! `FallbackDeadlines`: the deadlines that a job's warden, or its own process, enforces a little later than the parent.
 //!
 //! The parent may be stopped (Ctrl-Z, a debugger, a frozen container), and enforces nothing then.
 
@@ -37,14 +37,14 @@ pub(crate) enum Due {
 
 /// The time limits of a job's steps, with the delay included.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fallback {
+pub(crate) struct FallbackDeadlines {
     /// The limit of the function, with its grace period.
     function: Option<Duration>,
     delivery: Option<Duration>,
 }
 
-impl Fallback {
-    pub(crate) fn of(request: &Request) -> Self {
+impl FallbackDeadlines {
+    pub(crate) fn new(request: &Request) -> Self {
         let function = request.timeout.and_then(|timeout| timeout.checked_add(request.grace)?.checked_add(MARGIN));
         Self { function, delivery: request.delivery.checked_add(MARGIN) }
     }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_job_is_killed_a_little_after_the_limit_of_its_step() {
         let s = Duration::from_secs;
-        let fallback = Fallback { function: Some(s(3)), delivery: Some(s(30)) };
+        let fallback = FallbackDeadlines { function: Some(s(3)), delivery: Some(s(30)) };
         let exit = EXIT_LIMIT + MARGIN;
         for (reached, due) in [
             (None, Due::In(s(3))),
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_function_without_a_limit_may_run_forever() {
-        let fallback = Fallback { function: None, delivery: None };
+        let fallback = FallbackDeadlines { function: None, delivery: None };
         for reached in [None, Some((Milestone::Called, Duration::MAX)), Some((Milestone::Returned, Duration::MAX))] {
             assert_eq!(fallback.due(reached), Due::Never, "{reached:?}");
         }

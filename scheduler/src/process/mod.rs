@@ -37,12 +37,12 @@ pub(crate) use event::{Received, WorkerEvent};
 pub(crate) use exit_class::ExitClass;
 pub(crate) use fallback_deadlines::Milestone;
 #[cfg(unix)]
-pub(crate) use fallback_deadlines::{Due, Fallback};
+pub(crate) use fallback_deadlines::{Due, FallbackDeadlines};
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, Output};
 pub(crate) use own_image::OwnImage;
-pub(crate) use readiness::Ready;
+pub(crate) use readiness::Readiness;
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
 pub(crate) use stream::Stream;
 
@@ -77,7 +77,7 @@ mod windows;
 #[cfg(windows)]
 use windows as platform;
 
-pub(crate) use platform::{Milestones, Worker, limit};
+pub(crate) use platform::{MilestoneTimes, Worker, apply_limits};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use linux as warden;
@@ -87,24 +87,25 @@ mod no_warden;
 use no_warden as warden;
 
 pub(crate) use warden::{
-    CgroupHome, EXECUTED, HAS_FORK_SERVERS, OomCounter, OomKills, Search, adopt_orphans, can_count_threads, end_cgroup,
-    own_image,
+    CgroupHome, EXECUTED, HAS_FORK_SERVERS, OomCounter, OomKills, Search, adopt_orphans, can_count_threads,
+    clean_up_cgroup, own_image,
 };
 
 // What only a copy that becomes a warden uses, or a job that it starts.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::{
-    Cgroup, Fork, KILL_SIGNAL, Reaped, SigchldEvent, become_job, become_warden, execute, exit_warden, fork,
-    has_other_threads, inheritable, input_with, reap, sweep,
+    Cgroup, Fork, KILL_SIGNAL, ReapResult, SigchldEvent, become_job, become_warden, exit_warden, fork,
+    has_other_threads, input_socket, make_inheritable, reap, spawn_with_input, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{
-    Announced, ControlChild, DataChild, JobDescriptors, ParentWatch, Woken, clear_of, take_stdin, was_started_as_copy,
+    AnnouncedParent, ControlChild, DataChild, ExitedChild, JobDescriptors, ParentWatch, WakeReason, clear_of,
+    take_stdin, was_started_as_copy,
 };
 
 // What only a copy that is a job's process without a warden uses.
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
-pub(crate) use no_warden::ALONE;
+pub(crate) use no_warden::DIRECT_ROLE;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
 pub(crate) use platform::take_assignment;
 

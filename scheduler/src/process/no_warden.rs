@@ -8,7 +8,7 @@ use crate::clock::Deadline;
 use crate::options::Containment;
 
 /// The role of a copy that is a job's process.
-pub(crate) const ALONE: &str = "job";
+pub(crate) const DIRECT_ROLE: &str = "job";
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
@@ -42,7 +42,7 @@ impl Search {
 
     /// Returns that the search is complete.
     #[expect(clippy::unused_self, reason = "on Linux there is a search")]
-    pub(crate) fn round(&mut self, _: Deadline) -> bool {
+    pub(crate) fn scan(&mut self, _: Deadline) -> bool {
         true
     }
 
@@ -70,7 +70,7 @@ impl CgroupHome {
 }
 
 /// Does nothing: there are no cgroups.
-pub(crate) fn end_cgroup(_: &OsString) {}
+pub(crate) fn clean_up_cgroup(_: &OsString) {}
 
 /// The counters of processes that the kernel has killed for lack of memory. There are none.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl OomCounter {
     }
 
     #[expect(clippy::unused_self, reason = "on Linux there are counters")]
-    pub(crate) fn has_seen_more_than(&self, _: &OomKills) -> bool {
+    pub(crate) fn has_increased_since(&self, _: &OomKills) -> bool {
         false
     }
 }

@@ -5,7 +5,7 @@
 pub(crate) enum Orphans {
     /// They become children of `init`, or of another subreaper.
     #[default]
-    Elsewhere,
+    NotAdopted,
     /// They become children of this process, which starts no processes but wardens.
     Adopted,
 }

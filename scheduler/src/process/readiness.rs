@@ -3,7 +3,7 @@
 /// What of a worker and its job is ready, and will not block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is ready or not, whatever the others are")]
-pub(crate) struct Ready {
+pub(crate) struct Readiness {
     /// A report of the worker.
     pub(crate) control: bool,
     /// The job's data.

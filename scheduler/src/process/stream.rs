@@ -15,18 +15,18 @@ pub(crate) struct Stream {
     outgoing: VecDeque<Arc<Vec<u8>>>,
     /// The number of bytes of the first one that are sent.
     sent: usize,
-    unsent: Option<io::Error>,
+    send_error: Option<io::Error>,
 }
 
 impl Stream {
     /// Returns a stream over this socket.
-    pub(super) fn over(link: DataSocket) -> Self {
-        Self { data: Some(link), outgoing: VecDeque::new(), sent: 0, unsent: None }
+    pub(super) fn new(socket: DataSocket) -> Self {
+        Self { data: Some(socket), outgoing: VecDeque::new(), sent: 0, send_error: None }
     }
 
     /// Returns whether the job's end is closed. Call it before the job is called: it has sent nothing then.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.data.as_ref().is_none_or(DataSocket::has_ended)
+    pub(crate) fn is_closed_by_job(&self) -> bool {
+        self.data.as_ref().is_none_or(DataSocket::is_closed_by_peer)
     }
 
     /// Sends bytes: now, as many as there is room for, and the rest when the socket is ready.
@@ -53,13 +53,13 @@ impl Stream {
     }
 
     /// Returns the error that a send has failed with, unless it was that the job has closed its end.
-    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+    pub(crate) fn send_error(&self) -> Option<&io::Error> {
         let is_closed = |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
-        self.unsent.as_ref().filter(|error| !is_closed(error))
+        self.send_error.as_ref().filter(|error| !is_closed(error))
     }
 
     /// Returns the socket, while it is open.
-    pub(super) fn link(&self) -> Option<&DataSocket> {
+    pub(super) fn socket(&self) -> Option<&DataSocket> {
         self.data.as_ref()
     }
 
@@ -81,7 +81,7 @@ impl Stream {
                     // If the job is still there, it must not wait for the rest of a message: send the end of the stream.
                     data.hang_up();
                     self.outgoing.clear();
-                    self.unsent.get_or_insert(error);
+                    self.send_error.get_or_insert(error);
                     return;
                 }
             }

@@ -187,11 +187,11 @@ impl Observations {
                     return Failure::StackOverflow { message };
                 }
             }
-            ExitClass::OutOfStack => {
+            ExitClass::StackOverflow => {
                 let unnamed = || "a thread has overflowed its stack".to_owned();
                 return Failure::StackOverflow { message: stack_overflow_line(stderr_tail).unwrap_or_else(unnamed) };
             }
-            ExitClass::Killed | ExitClass::OutOfCpuTime | ExitClass::OutOfFileSize | ExitClass::Otherwise => {}
+            ExitClass::Killed | ExitClass::CpuLimit | ExitClass::FileSizeLimit | ExitClass::Other => {}
         }
         match exit {
             Exit::Code(code) => Failure::Exited { code },
@@ -206,16 +206,16 @@ impl Observations {
         let exit_class = exit_class(self.exit()?);
         match exit_class {
             ExitClass::Killed if self.out_of_memory => Some(Failure::OutOfMemory { limit: None }),
-            ExitClass::Killed | ExitClass::OutOfCpuTime => {
+            ExitClass::Killed | ExitClass::CpuLimit => {
                 // A SIGKILL comes from the limit only if the time is used up, and only a limit of ours is reported.
-                let has_used = |limit: &Duration| exit_class == ExitClass::OutOfCpuTime || self.cpu_time() >= *limit;
+                let has_used = |limit: &Duration| exit_class == ExitClass::CpuLimit || self.cpu_time() >= *limit;
                 limits.cpu_time.filter(has_used).map(|limit| Failure::CpuTime { limit })
             }
-            ExitClass::OutOfFileSize => limits.file_size.map(|limit| Failure::FileSize { limit }),
+            ExitClass::FileSizeLimit => limits.file_size.map(|limit| Failure::FileSize { limit }),
             ExitClass::Aborted if allocation_failed(stderr_tail) => {
                 limits.memory.map(|limit| Failure::OutOfMemory { limit: Some(limit) })
             }
-            ExitClass::Aborted | ExitClass::OutOfStack | ExitClass::Otherwise => None,
+            ExitClass::Aborted | ExitClass::StackOverflow | ExitClass::Other => None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::launcher::Launcher;
 use crate::options::StartMethod;
 use crate::process::{
-    self, DefaultOutput, HAS_FORK_SERVERS, Interest, OomCounter, Origin, PerProcess, Ready, Received, RunMarker,
+    self, DefaultOutput, HAS_FORK_SERVERS, Interest, OomCounter, Origin, PerProcess, Readiness, Received, RunMarker,
     Worker, WorkerEvent,
 };
 use crate::random::random_bytes;
@@ -47,7 +47,7 @@ impl WardenHandle {
 
     /// Reads one step of what the warden sends.
     pub(super) fn listen(&mut self) -> Received {
-        let received = self.worker.listen();
+        let received = self.worker.receive();
         self.has_answered |= matches!(received, Received::Event(_) | Received::Partial);
         received
     }
@@ -251,13 +251,13 @@ impl SharedPool {
 /// Starts a fork server, and returns it once it has reported that it can fork; `None` if it doesn't come up in time.
 fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Option<WardenHandle>> {
     let mut warden = WardenHandle::start(launcher, DefaultOutput::Own)?;
-    warden.worker.ask();
+    warden.worker.query_spawn_mode();
     // If this process was stopped past the deadline, what arrived in time is still read once.
     let mut is_over = false;
     while !is_over {
         is_over = deadline.is_past();
         let ready = process::wait(iter::once(Interest::report(&warden.worker)), None, deadline);
-        if ready.iter().any(|Ready { output, .. }| *output) {
+        if ready.iter().any(|Readiness { output, .. }| *output) {
             warden.worker.stderr().step(0);
         }
         match warden.listen() {

@@ -128,7 +128,7 @@ impl CgroupHome {
             };
             let is_alive = started(owner).is_some_and(|started| started.to_string() == start);
             if is_in_namespace && !is_alive {
-                Cgroup(group.path()).end(Deadline::after(Duration::from_millis(100)));
+                Cgroup(group.path()).kill_and_remove(Deadline::after(Duration::from_millis(100)));
             }
         }
     }
@@ -172,8 +172,8 @@ fn remove(folder: &Path) -> bool {
 pub(crate) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Makes it.
-    pub(crate) fn make(path: &OsString) -> io::Result<Self> {
+    /// Makes the directory.
+    pub(crate) fn create(path: &OsString) -> io::Result<Self> {
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(io::Error::new(error.kind(), format!("its cgroup could not be made: {error}")))
@@ -203,7 +203,7 @@ impl Cgroup {
     }
 
     /// Kills its processes and removes it, within the deadline. Returns whether it is gone.
-    pub(crate) fn end(&self, deadline: Deadline) -> bool {
+    pub(crate) fn kill_and_remove(&self, deadline: Deadline) -> bool {
         loop {
             if self.remove() {
                 return true;
@@ -218,7 +218,7 @@ impl Cgroup {
 }
 
 /// Kills the processes that a lost warden's job has left in its cgroup, or removes the cgroup if it is empty.
-pub(crate) fn end_cgroup(path: &OsString) {
+pub(crate) fn clean_up_cgroup(path: &OsString) {
     let group = Cgroup(path.into());
     if !group.remove() {
         group.kill();

@@ -12,12 +12,12 @@ use rustix::mm::MapFlags;
 use rustix::process::Resource;
 
 use crate::options::Limits;
-use crate::process::unix::limits::{PlatformLimits, apply_limits, can_map, set_limit};
+use crate::process::unix::limits::{self, PlatformLimits, can_map, set_limit};
 
 /// Sets the limits of this process. Returns a message if one can't be set.
-pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
+pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     let (cpu_timer, session_niceness) = (set_cpu_timer, set_session_niceness);
-    apply_limits(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
+    limits::apply(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
 }
 
 /// Limits the memory of this process, and of each that it starts, to so many bytes.

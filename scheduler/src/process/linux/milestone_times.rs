@@ -1,4 +1,4 @@
-//! `Milestones`: the times at which a job reached its milestones, which its warden can read.
+//! `MilestoneTimes`: the times at which a job reached its milestones, which its warden can read.
 //!
 //! The warden enforces deadlines of its own, as the parent may be stopped, and the function's time begins in the job's process.
 //! A message from there would wake the warden in each run, and nearly always for nothing. So the times are in a page that both
@@ -27,7 +27,7 @@ type Timestamps = [AtomicU64; ALL.len()];
 
 /// The times of a job's milestones.
 #[derive(Debug)]
-pub(crate) struct Milestones(Storage);
+pub(crate) struct MilestoneTimes(Storage);
 
 #[derive(Debug)]
 enum Storage {
@@ -42,14 +42,14 @@ enum Storage {
 }
 
 // SAFETY: The pointer leads to atomics, which are mapped as long as this exists.
-unsafe impl Send for Milestones {}
+unsafe impl Send for MilestoneTimes {}
 // SAFETY: The same holds.
-unsafe impl Sync for Milestones {}
+unsafe impl Sync for MilestoneTimes {}
 
 /// The number of bytes that are mapped.
 const SIZE: usize = size_of::<Timestamps>();
 
-impl Milestones {
+impl MilestoneTimes {
     /// Returns times that are shared with the processes that are forked from now on.
     pub(crate) fn shared() -> Self {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -77,7 +77,7 @@ impl Milestones {
     }
 
     /// Stores that the job has reached this milestone now.
-    pub(crate) fn reach(&self, milestone: Milestone) {
+    pub(crate) fn record(&self, milestone: Milestone) {
         let Some(index) = ALL.iter().position(|one| *one == milestone) else {
             return;
         };
@@ -99,14 +99,14 @@ impl Milestones {
     }
 
     /// Returns the last milestone, and how long ago it was reached. Returns `None` before the function is called.
-    pub(crate) fn reached(&self) -> Option<(Milestone, Duration)> {
+    pub(crate) fn latest(&self) -> Option<(Milestone, Duration)> {
         self.receive();
         let reached = self.timestamps()?.iter().zip(ALL).filter_map(|(time, one)| Some((one, since(time)?)));
         reached.last()
     }
 
     /// Returns how long the function has run, or ran.
-    pub(crate) fn ran(&self) -> Option<Duration> {
+    pub(crate) fn function_time(&self) -> Option<Duration> {
         self.receive();
         let [called, returned, ..] = self.timestamps()?.each_ref().map(|time| time.load(Ordering::Relaxed));
         let until = if returned > 0 { returned } else { now() };
@@ -138,7 +138,7 @@ impl Milestones {
     }
 }
 
-impl Drop for Milestones {
+impl Drop for MilestoneTimes {
     fn drop(&mut self) {
         if let Storage::Shared(times) = self.0 {
             // SAFETY: This is the mapping, and nothing borrows from it any more.
@@ -166,22 +166,22 @@ mod tests {
 
     use super::*;
 
-    fn reach_all(jobs: &Milestones, wardens: &Milestones) {
-        assert!(wardens.reached().is_none() && wardens.ran().is_none());
+    fn reach_all(jobs: &MilestoneTimes, wardens: &MilestoneTimes) {
+        assert!(wardens.latest().is_none() && wardens.function_time().is_none());
         let mut ran = Duration::ZERO;
         for milestone in ALL {
-            jobs.reach(milestone);
-            assert!(matches!(wardens.reached(), Some((reached, _)) if reached == milestone));
-            assert!(wardens.ran() >= Some(ran));
-            ran = wardens.ran().expect("the function is called");
+            jobs.record(milestone);
+            assert!(matches!(wardens.latest(), Some((reached, _)) if reached == milestone));
+            assert!(wardens.function_time() >= Some(ran));
+            ran = wardens.function_time().expect("the function is called");
         }
     }
 
     #[test]
     fn the_warden_sees_what_the_job_reaches() {
         let (warden, job) = UnixStream::pair().expect("a socket pair");
-        reach_all(&Milestones::sent(job.into()), &Milestones::received(warden.into()));
-        let shared = Milestones::shared();
+        reach_all(&MilestoneTimes::sent(job.into()), &MilestoneTimes::received(warden.into()));
+        let shared = MilestoneTimes::shared();
         for _ in 0..2 {
             reach_all(&shared, &shared);
             shared.reset();
@@ -193,7 +193,7 @@ mod tests {
         let (warden, job) = UnixStream::pair().expect("a socket pair");
         let (_, other) = UnixStream::pair().expect("a socket pair");
         let other = identity(other.as_fd()).expect("a socket has one");
-        Milestones(Storage::Sent(job.into(), other)).reach(Milestone::Called);
-        assert!(Milestones::received(warden.into()).reached().is_none());
+        MilestoneTimes(Storage::Sent(job.into(), other)).record(Milestone::Called);
+        assert!(MilestoneTimes::received(warden.into()).latest().is_none());
     }
 }

@@ -19,18 +19,18 @@ use std::time::Duration;
 
 use rustix::time::ClockId;
 
-pub(crate) use cgroup::{Cgroup, CgroupHome, end_cgroup};
+pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
 pub(crate) use job_process::become_job;
-pub(crate) use limits::limit;
-pub(crate) use milestone_times::Milestones;
+pub(crate) use limits::apply_limits;
+pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use oom_counter::{OomCounter, OomKills};
 pub(crate) use own_image::{EXECUTED, own_image};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sigchld::SigchldEvent;
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Fork, Reaped, become_warden, can_count_threads, execute, exit_warden, fork, has_other_threads, inheritable,
-    input_with, reap,
+    Fork, ReapResult, become_warden, can_count_threads, exit_warden, fork, has_other_threads, input_socket,
+    make_inheritable, reap, spawn_with_input,
 };
 pub(crate) use worker::Worker;
 

@@ -39,7 +39,7 @@ impl OomCounter {
     }
 
     /// Returns whether a counter is higher now than `before`.
-    pub(crate) fn has_seen_more_than(&self, before: &OomKills) -> bool {
+    pub(crate) fn has_increased_since(&self, before: &OomKills) -> bool {
         let counts = self.kills().0.into_iter().zip(&before.0);
         counts.into_iter().any(|(now, before)| now.zip(*before).is_some_and(|(now, before)| now > before))
     }

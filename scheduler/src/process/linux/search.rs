@@ -92,7 +92,7 @@ impl Search {
     /// found nothing. Let some time pass between calls.
     ///
     /// Once `deadline` has passed, all processes that were found are killed.
-    pub(crate) fn round(&mut self, deadline: Deadline) -> bool {
+    pub(crate) fn scan(&mut self, deadline: Deadline) -> bool {
         let is_complete = self.scan_slice(deadline.earlier(Deadline::after(SLICE)));
         if deadline.is_past() {
             self.kill_stopped();
@@ -260,13 +260,13 @@ mod tests {
     }
 
     fn search(run_marker: &RunMarker, session: Option<ChildPid>) -> Search {
-        Search::new(run_marker.clone(), session, Orphans::Elsewhere)
+        Search::new(run_marker.clone(), session, Orphans::NotAdopted)
     }
 
     /// Completes a search, which other processes of this machine that are in `execve` delay. Returns the number killed.
     fn complete(mut search: Search) -> usize {
         let deadline = Deadline::after(Duration::from_secs(30));
-        while !search.round(Deadline::after(Duration::MAX)) {
+        while !search.scan(Deadline::after(Duration::MAX)) {
             assert!(!deadline.is_past(), "{search:?}");
         }
         search.killed()
@@ -324,9 +324,9 @@ mod tests {
         let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(RUN_VARIABLE, run_marker.value()));
         let mut search = search(&run_marker, None);
         while search.stopped.is_empty() {
-            search.round(Deadline::after(Duration::MAX));
+            search.scan(Deadline::after(Duration::MAX));
         }
-        assert!(!search.round(Deadline::now()), "the scan is not complete");
+        assert!(!search.scan(Deadline::now()), "the scan is not complete");
         assert_eq!(search.killed(), 1);
         assert!(ours.exits(Duration::from_secs(30)));
     }

@@ -43,7 +43,7 @@ impl SigchldEvent {
     }
 
     /// Makes it unreadable again. Call it before the children are reaped: one that exits later makes it readable once more.
-    pub(crate) fn hush(&self) {
+    pub(crate) fn reset(&self) {
         // There is nothing to read if no signal has come.
         let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }

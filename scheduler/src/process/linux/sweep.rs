@@ -27,7 +27,6 @@ use rustix::process::Signal;
 use super::children::{each_alive, next_exited};
 use super::priority::RealtimePriority;
 use super::sigchld::SigchldEvent;
-use super::warden_process::Reaped;
 use crate::clock::{Deadline, Stopwatch};
 use crate::outcome::Sweep;
 use crate::process::unix::{ChildPid, ExitedChild, reap_child};
@@ -63,7 +62,7 @@ pub(crate) fn sweep(
     job: Option<ChildPid>,
     sigchld: &SigchldEvent,
     deadline: Deadline,
-    mut on_reaped: impl FnMut(Reaped),
+    mut on_reaped: impl FnMut(&ExitedChild),
 ) -> io::Result<Vec<ChildPid>> {
     let mut sweep = Sweeper {
         job,
@@ -77,7 +76,7 @@ pub(crate) fn sweep(
     let mut next_round = Deadline::now();
     let mut priority = None;
     loop {
-        sigchld.hush();
+        sigchld.reset();
         let children = sweep.reap(&mut on_reaped)?;
         if children == Children::None {
             return Ok(Vec::new());
@@ -138,7 +137,7 @@ struct Sweeper {
 
 impl Sweeper {
     /// Reaps some of the children that have exited.
-    fn reap(&mut self, on_reaped: &mut impl FnMut(Reaped)) -> io::Result<Children> {
+    fn reap(&mut self, on_reaped: &mut impl FnMut(&ExitedChild)) -> io::Result<Children> {
         for _ in 0..REAP_BATCH {
             let child = match next_exited() {
                 Ok(Some(child)) => Some(child),
@@ -152,10 +151,10 @@ impl Sweeper {
                 self.signal_group(child);
             }
             match reap_child(child, libc::__WALL) {
-                Ok(Some(ExitedChild { pid, exit, usage })) => {
-                    self.job = self.job.filter(|job| *job != pid);
-                    self.killed.remove(&pid);
-                    on_reaped(Reaped::Process { pid, exit, usage });
+                Ok(Some(child)) => {
+                    self.job = self.job.filter(|job| *job != child.pid);
+                    self.killed.remove(&child.pid);
+                    on_reaped(&child);
                 }
                 Ok(None) if child.is_none() => return Ok(Children::Running),
                 Ok(None) => {}

@@ -10,7 +10,6 @@ use rustix::io::FdFlags;
 
 use super::sigchld::SigchldEvent;
 use super::warden_signals;
-use crate::outcome::{Exit, Usage};
 use crate::process::unix::{ChildPid, ExitedChild, reap_child, signals, socket};
 
 /// Makes this process a warden: a subreaper of all its descendants, which ignores the signals that would kill it. Returns the
@@ -46,8 +45,8 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Starts `command` with this standard input. The descriptors that it inherits were made [`inheritable`].
-pub(crate) fn execute(command: &mut Command, input: OwnedFd) -> io::Result<ChildPid> {
+/// Starts `command` with this standard input. The descriptors that it inherits were made [`make_inheritable`].
+pub(crate) fn spawn_with_input(command: &mut Command, input: OwnedFd) -> io::Result<ChildPid> {
     let child = command.stdin(input).spawn()?;
     let pid = ChildPid::new(child.id().cast_signed());
     Ok(pid.expect("a process that was started has an id of its own"))
@@ -58,7 +57,7 @@ pub(crate) fn execute(command: &mut Command, input: OwnedFd) -> io::Result<Child
 ///
 /// A file in memory would take less code, but is subject to the limit on the size of files (`RLIMIT_FSIZE`): with a limit of 0
 /// the kernel kills the process that writes it.
-pub(crate) fn input_with(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn input_socket(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
     let (input, own) = socket::pair()?;
     let sent = match socket::send(own.as_fd(), &bytes, &[]) {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
@@ -83,7 +82,7 @@ pub(crate) fn input_with(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Makes the processes that are started from now on inherit this descriptor, and returns its number.
-pub(crate) fn inheritable(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
+pub(crate) fn make_inheritable(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
     rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
     Ok(descriptor.as_raw_fd())
 }
@@ -109,21 +108,21 @@ const TASKS: &str = "/proc/self/task";
 
 /// The result of [`reap`].
 #[derive(Debug)]
-pub(crate) enum Reaped {
+pub(crate) enum ReapResult {
     /// A child that has exited, and is reaped.
-    Process { pid: ChildPid, exit: Exit, usage: Usage },
+    Exited(ExitedChild),
     /// There are children, and none has exited.
-    Nothing,
+    NoneExited,
     /// There is no child. For a subreaper that means that no process is left.
     NoChildren,
 }
 
 /// Reaps one child that has exited. Doesn't wait.
-pub(crate) fn reap() -> io::Result<Reaped> {
+pub(crate) fn reap() -> io::Result<ReapResult> {
     match reap_child(None, libc::__WALL) {
-        Ok(Some(ExitedChild { pid, exit, usage })) => Ok(Reaped::Process { pid, exit, usage }),
-        Ok(None) => Ok(Reaped::Nothing),
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(Reaped::NoChildren),
+        Ok(Some(child)) => Ok(ReapResult::Exited(child)),
+        Ok(None) => Ok(ReapResult::NoneExited),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(ReapResult::NoChildren),
         Err(error) => Err(error),
     }
 }
@@ -146,7 +145,7 @@ mod tests {
         for length in [0, 1, 2 << 20] {
             let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
             let mut read = Vec::new();
-            let (input, _own) = input_with(bytes.clone()).expect("there is room");
+            let (input, _own) = input_socket(bytes.clone()).expect("there is room");
             File::from(input).read_to_end(&mut read).expect("it is ours");
             assert!(read == bytes, "{length}");
         }
@@ -154,6 +153,6 @@ mod tests {
 
     #[test]
     fn an_input_without_a_reader_does_not_block() {
-        drop(input_with(vec![0; 2 << 20]).expect("there is room"));
+        drop(input_socket(vec![0; 2 << 20]).expect("there is room"));
     }
 }

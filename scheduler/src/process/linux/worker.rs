@@ -12,7 +12,7 @@ use crate::clock::Deadline;
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::{ControlSocket, DataSocket, Interest, PollWorker, output_interest, poll, spawn, wait};
-use crate::process::{Origin, RUN_VARIABLE, Ready, Received, RunMarker, Stream};
+use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream};
 use crate::wire::frame::{FrameKind, StreamMark};
 use crate::wire::message::Request;
 
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// Asks the warden whether it will fork its jobs or execute them. The reply is [`WorkerEvent::Ready`](crate::process::WorkerEvent).
-    pub(crate) fn ask(&mut self) {
+    pub(crate) fn query_spawn_mode(&mut self) {
         self.control.send(FrameKind::ReadyQuery);
     }
 
@@ -55,7 +55,7 @@ impl Worker {
     pub(crate) fn assign(&mut self, request: &mut Request, stdio: &ChildStdio) -> io::Result<Stream> {
         let (socket, jobs_socket) = DataSocket::open()?;
         self.control.send_request(request, stdio, jobs_socket.as_fd())?;
-        Ok(Stream::over(socket))
+        Ok(Stream::new(socket))
     }
 
     /// Tells the warden to kill the job and all processes that it started.
@@ -69,7 +69,7 @@ impl Worker {
     }
 
     /// Reads once from the warden, without waiting.
-    pub(crate) fn listen(&mut self) -> Received {
+    pub(crate) fn receive(&mut self) -> Received {
         self.control.receive()
     }
 
@@ -106,7 +106,7 @@ impl Worker {
     }
 
     /// Returns the error that a send to the warden has failed with, unless it was that the warden has exited.
-    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+    pub(crate) fn send_error(&self) -> Option<&io::Error> {
         self.control.send_error()
     }
 
@@ -138,8 +138,8 @@ impl PollWorker for Worker {
     }
 
     /// Without a pidfd the warden's exit is polled for, once its socket has closed.
-    fn unsignaled(&self) -> Ready {
-        Ready { exited: self.pidfd.is_none() && self.control.is_closed() && !self.reaped, ..Ready::default() }
+    fn unsignaled(&self) -> Readiness {
+        Readiness { exited: self.pidfd.is_none() && self.control.is_closed() && !self.reaped, ..Readiness::default() }
     }
 }
 

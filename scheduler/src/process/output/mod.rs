@@ -102,7 +102,7 @@ impl Output {
     }
 
     /// Takes note of what the job may change, before it is called.
-    pub(crate) fn lend(&mut self) {
+    pub(crate) fn guard_stdout(&mut self) {
         self.lent = (self.shares == Shares::Stdout).then(StdoutGuard::acquire);
     }
 

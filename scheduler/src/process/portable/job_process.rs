@@ -6,14 +6,14 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::lifeline::{self, Wish};
-use super::milestone_times::Milestones;
+use super::milestone_times::MilestoneTimes;
 use crate::clock::Deadline;
 use crate::process::unix::descriptor::{clear_of, private};
 use crate::process::unix::{
-    Announced, ControlChild, DataChild, Incoming, JobDescriptors, Outgoing, ParentWatch, Woken, signals, take_stdin,
-    was_started_as_copy,
+    AnnouncedParent, ControlChild, DataChild, Incoming, JobDescriptors, Outgoing, ParentWatch, WakeReason, signals,
+    take_stdin, was_started_as_copy,
 };
-use crate::process::{Fallback, RUN_VARIABLE, RunMarker};
+use crate::process::{FallbackDeadlines, RUN_VARIABLE, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 use crate::wire::message::{Hello, Request};
@@ -36,7 +36,7 @@ pub(crate) struct Assignment {
 /// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
 /// a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
-    let Some(parent) = Announced::parse(role, crate::process::ALONE) else {
+    let Some(parent) = AnnouncedParent::parse(role, crate::process::DIRECT_ROLE) else {
         return Ok(None);
     };
     if !was_started_as_copy()? {
@@ -71,7 +71,9 @@ impl Read for Waiting<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            if self.watch.wait(Some(self.control.as_fd()), None, Deadline::after(Duration::MAX)) == Woken::ByItsExit {
+            if self.watch.wait(Some(self.control.as_fd()), None, Deadline::after(Duration::MAX))
+                == WakeReason::ParentExited
+            {
                 return Err(io::Error::other(GONE));
             }
         }
@@ -80,10 +82,10 @@ impl Read for Waiting<'_> {
 
 impl Assignment {
     /// Makes this process the job's, and returns what it was given.
-    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, mark, data, control, watch, descriptors, hello } = self;
-        let milestones = Milestones::default();
-        let wish = Wish { fallback: Fallback::of(&request), milestones: milestones.clone(), mark };
+        let milestones = MilestoneTimes::default();
+        let wish = Wish { fallback: FallbackDeadlines::new(&request), milestones: milestones.clone(), mark };
         let taken = &request.inherited;
         let prepared = hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), wish, descriptors));
         let frames = FrameReader::new(request.mark, frame::LIMIT);

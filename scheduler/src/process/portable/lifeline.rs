@@ -12,12 +12,12 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::listing::{self, EMPTY_LOOKS, Kin};
-use super::milestone_times::Milestones;
+use super::milestone_times::MilestoneTimes;
 use crate::clock::Deadline;
 use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::identity;
-use crate::process::unix::{ControlChild, ParentWatch, Woken, poll};
-use crate::process::{Due, Fallback, RunMarker};
+use crate::process::unix::{ControlChild, ParentWatch, WakeReason, poll};
+use crate::process::{Due, FallbackDeadlines, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 
@@ -28,8 +28,8 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The deadlines that a job's process keeps by itself.
 pub(super) struct Wish {
-    pub(super) fallback: Fallback,
-    pub(super) milestones: Milestones,
+    pub(super) fallback: FallbackDeadlines,
+    pub(super) milestones: MilestoneTimes,
     /// What the frames on the control socket bear.
     pub(super) mark: StreamMark,
 }
@@ -37,7 +37,7 @@ pub(super) struct Wish {
 impl Wish {
     /// Tells the parent, once it looks, that the job was killed at its deadline, and how long it had run.
     fn tell(&self, control: &mut ControlChild) {
-        let ran = self.milestones.since_call().unwrap_or_default();
+        let ran = self.milestones.function_time().unwrap_or_default();
         // Where it can't be told, the parent finds out that the process has ended.
         let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, FrameKind::Expired, &ran));
     }
@@ -61,7 +61,7 @@ pub(super) fn hold(
         loop {
             // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
             let socket = is_still(own, &control).then(|| control.as_fd());
-            let due = wish.fallback.due(wish.milestones.reached());
+            let due = wish.fallback.due(wish.milestones.latest());
             if due == Due::Now {
                 if socket.is_some() {
                     wish.tell(&mut control);
@@ -70,11 +70,11 @@ pub(super) fn hold(
             }
             let look = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
             match watch.wait(socket, None, look) {
-                Woken::ByItsExit => end_all(run_marker.as_ref()),
-                Woken::ByTheParent if is_still(own, &control) && has_ended(&mut control) => {
+                WakeReason::ParentExited => end_all(run_marker.as_ref()),
+                WakeReason::ParentSent if is_still(own, &control) && has_ended(&mut control) => {
                     end_all(run_marker.as_ref())
                 }
-                Woken::ByTheParent | Woken::Otherwise => {}
+                WakeReason::ParentSent | WakeReason::Other => {}
             }
         }
     };

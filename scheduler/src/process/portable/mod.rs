@@ -12,6 +12,6 @@ mod milestone_times;
 mod worker;
 
 pub(crate) use job_process::take_assignment;
-pub(crate) use limits::limit;
-pub(crate) use milestone_times::Milestones;
+pub(crate) use limits::apply_limits;
+pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use worker::Worker;

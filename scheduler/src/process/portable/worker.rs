@@ -17,7 +17,7 @@ use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::{
     ChildPid, ControlSocket, DataSocket, Interest, PollWorker, output_interest, reap_child, spawn, wait,
 };
-use crate::process::{Origin, RUN_VARIABLE, Ready, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};
 
@@ -92,14 +92,14 @@ impl Worker {
 
     /// Here no process makes others.
     #[expect(clippy::unused_self, reason = "a warden is asked")]
-    pub(crate) fn ask(&mut self) {}
+    pub(crate) fn query_spawn_mode(&mut self) {}
 
     /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let (link, jobs_data) = DataSocket::open()?;
         self.control.send_request(request, ends, jobs_data.as_fd())?;
         self.sent = Some(jobs_data);
-        Ok(Stream::over(link))
+        Ok(Stream::new(link))
     }
 
     /// Ends the process, its group and what has left that.
@@ -124,7 +124,7 @@ impl Worker {
     }
 
     /// Tells what there is to tell: that the process is there, and how it ended.
-    pub(crate) fn listen(&mut self) -> Received {
+    pub(crate) fn receive(&mut self) -> Received {
         match &mut self.state {
             State::Running => {
                 match self.control.receive() {
@@ -217,7 +217,7 @@ impl Worker {
     }
 
     /// Returns why something could not be sent to the process, unless it had gone.
-    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+    pub(crate) fn send_error(&self) -> Option<&io::Error> {
         self.control.send_error()
     }
 
@@ -244,12 +244,12 @@ impl PollWorker for Worker {
     }
 
     /// The result of a sweep is polled for, and the exit of a process without an [`ExitWatch`].
-    fn unsignaled(&self) -> Ready {
+    fn unsignaled(&self) -> Readiness {
         match self.state {
-            State::Running if self.exit.interest().is_some() => Ready::default(),
-            State::Running if self.is_dismissed => Ready { exited: true, ..Ready::default() },
-            State::Running | State::Sweeping { .. } => Ready { control: true, ..Ready::default() },
-            State::Reaped => Ready::default(),
+            State::Running if self.exit.interest().is_some() => Readiness::default(),
+            State::Running if self.is_dismissed => Readiness { exited: true, ..Readiness::default() },
+            State::Running | State::Sweeping { .. } => Readiness { control: true, ..Readiness::default() },
+            State::Reaped => Readiness::default(),
         }
     }
 }

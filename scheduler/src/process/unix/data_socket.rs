@@ -24,7 +24,7 @@ impl DataSocket {
     }
 
     /// Returns whether the other end is closed. Unread bytes count as open.
-    pub(in crate::process) fn has_ended(&self) -> bool {
+    pub(in crate::process) fn is_closed_by_peer(&self) -> bool {
         let peeked = rustix::net::recv(&self.0, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         !matches!(peeked, Ok((1.., _)) | Err(Errno::WOULDBLOCK))
     }

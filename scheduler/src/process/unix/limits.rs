@@ -28,7 +28,7 @@ pub(in crate::process) struct PlatformLimits {
 /// Sets the limits of this process. Returns a message if one can't be set.
 ///
 /// Call it before user code runs, on the thread that starts all others of the job.
-pub(in crate::process) fn apply_limits(limits: &Limits, platform: &PlatformLimits) -> Result<(), String> {
+pub(in crate::process) fn apply(limits: &Limits, platform: &PlatformLimits) -> Result<(), String> {
     let Limits { memory, cpu_time, open_files, processes, file_size, core_size, niceness } = *limits;
     niceness.map_or(Ok(()), |niceness| set_niceness(niceness, platform))?;
     // With a limit of 0 Linux still passes the dump to the program in `core_pattern`, if there is one. With 1 it doesn't, and a

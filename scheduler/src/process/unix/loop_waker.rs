@@ -1,4 +1,4 @@
-//! `LoopWaker`: calls whoever waits for processes away from that, from another thread.
+//! `LoopWaker`: makes a thread that waits for processes return from [`wait()`](super::wait()), from another thread.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,12 +10,12 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::descriptor::above_standard;
 
-/// It goes on ringing until it is hushed.
+/// A flag that ends waiting, until it is reset.
 #[derive(Debug)]
 pub(crate) struct LoopWaker {
-    /// It is ready once the bell has rung.
+    /// Readable once the waker is set.
     event: OwnedFd,
-    /// Where to write, if that is another descriptor.
+    /// The other end of the pipe, if it is a pipe.
     #[cfg(not(target_os = "linux"))]
     write_end: OwnedFd,
     woken: AtomicBool,
@@ -37,34 +37,34 @@ impl LoopWaker {
         Ok(Self { event, woken: AtomicBool::new(false) })
     }
 
-    /// Has [`wait()`](super::wait()) return, now or when it is called next.
+    /// Makes [`wait()`](super::wait()) return, now or when it is called next.
     pub(crate) fn wake(&self) {
-        // A counter takes a one at any time, but for a signal, until it has been rung as often as a `u64` counts; and a pipe
-        // that takes no more is ready as it is.
+        // The write fails only if a signal interrupts it, if the eventfd's counter overflows, which is a `u64`, or if the pipe is
+        // full. In the last two cases it is readable already.
         let _ = rustix::io::retry_on_intr(|| rustix::io::write(self.write_end(), &1_u64.to_ne_bytes()));
-        // Last: where it is seen, the counter can be read.
+        // Last: a thread that sees the flag can read the event.
         self.woken.store(true, Ordering::Release);
     }
 
-    /// Leaves the bell as a ring does that was read together with the one before it: rung, with nothing left to be read.
+    /// Sets the flag alone, as after a `wake` whose event was read together with an earlier one.
     #[cfg(test)]
     pub(crate) fn mark_woken(&self) {
         self.woken.store(true, Ordering::Release);
     }
 
-    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    /// Resets it. Call this before you look for the reason of the wake: a later `wake` sets it once more.
     #[cfg(target_os = "linux")]
     pub(crate) fn reset(&self) {
         self.woken.store(false, Ordering::Release);
-        // It may be that nothing is there to be read, as it was read for an earlier ring.
+        // There may be nothing to read, if this event was read together with an earlier one.
         let _ = rustix::io::read(&self.event, &mut [0; 8]);
     }
 
-    /// Has it ring no more until it is rung again. What it was rung for is to be looked at after this.
+    /// Resets it. Call this before you look for the reason of the wake: a later `wake` sets it once more.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn reset(&self) {
         self.woken.store(false, Ordering::Release);
-        // A pipe keeps a word for every ring.
+        // A pipe keeps the bytes of every `wake`.
         while rustix::io::read(&self.event, &mut [0; 512]).is_ok_and(|count| count == 512) {}
     }
 
@@ -97,7 +97,7 @@ mod tests {
     use crate::process::wait;
 
     #[test]
-    fn a_ring_ends_a_wait_that_has_begun_and_one_that_has_not() {
+    fn a_wake_ends_a_wait_that_has_begun_and_the_next_one() {
         let waker = LoopWaker::new().expect("an eventfd");
         thread::scope(|scope| {
             scope.spawn(|| waker.wake());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rings_again_after_it_was_hushed() {
+    fn a_waker_that_was_reset_can_be_set_again() {
         let waker = LoopWaker::new().expect("an eventfd");
         for _ in 0..3 {
             waker.wake();
@@ -119,7 +119,7 @@ mod tests {
             assert!(!waker.is_woken());
             let shortly = Deadline::after(Duration::from_millis(5));
             wait(std::iter::empty(), Some(&waker), shortly);
-            assert!(shortly.is_past(), "a bell that is hushed ends no wait");
+            assert!(shortly.is_past(), "a waker that was reset ends no wait");
         }
     }
 }

@@ -20,9 +20,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// The process id that the parent has put into a copy's role variable, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Announced(Option<u32>);
+pub(crate) struct AnnouncedParent(Option<u32>);
 
-impl Announced {
+impl AnnouncedParent {
     /// Parses the role variable's value, `role` or `role:PID`. Returns `None` if the copy has another role.
     pub(crate) fn parse(value: &str, role: &str) -> Option<Self> {
         match value.strip_prefix(role)?.strip_prefix(':') {
@@ -34,12 +34,12 @@ impl Announced {
 
 /// The reason why [`ParentWatch::wait`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub(crate) enum WakeReason {
     /// The control socket is readable.
-    ByTheParent,
+    ParentSent,
     /// The parent has exited.
-    ByItsExit,
-    Otherwise,
+    ParentExited,
+    Other,
 }
 
 /// Watches the process that started this one.
@@ -55,7 +55,7 @@ impl ParentWatch {
     /// Starts to watch the parent. Returns `None` if it has exited already.
     ///
     /// If the parent did not announce its id, the process that is the parent now is watched.
-    pub(crate) fn start(Announced(announced): Announced) -> Option<Self> {
+    pub(crate) fn start(AnnouncedParent(announced): AnnouncedParent) -> Option<Self> {
         let Some(parent) = getppid() else {
             return Some(Self { parent: None, exit: None });
         };
@@ -82,7 +82,7 @@ impl ParentWatch {
         control: Option<BorrowedFd<'_>>,
         other: Option<BorrowedFd<'_>>,
         deadline: Deadline,
-    ) -> Woken {
+    ) -> WakeReason {
         let next_check = self.next_check();
         let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
         let exit = self.exit.as_ref().map(AsFd::as_fd);
@@ -97,9 +97,9 @@ impl ParentWatch {
         let (has_sent, may_have_exited) = (is_ready(control.is_some()), is_ready(exit.is_some()));
         let has_exited = if may_have_exited { self.confirm_exit() } else { next_check.is_past() && self.has_exited() };
         match (has_exited, has_sent) {
-            (true, _) => Woken::ByItsExit,
-            (false, true) => Woken::ByTheParent,
-            (false, false) => Woken::Otherwise,
+            (true, _) => WakeReason::ParentExited,
+            (false, true) => WakeReason::ParentSent,
+            (false, false) => WakeReason::Other,
         }
     }
 
@@ -162,24 +162,24 @@ mod tests {
     #[test]
     fn a_parent_that_lives_is_watched_and_a_parent_with_another_id_has_exited() {
         let parent = std::os::unix::process::parent_id();
-        let watch = ParentWatch::start(Announced(Some(parent))).expect("the test has a parent");
+        let watch = ParentWatch::start(AnnouncedParent(Some(parent))).expect("the test has a parent");
         assert!(!watch.has_exited());
-        assert!(ParentWatch::start(Announced(None)).is_some());
-        assert!(ParentWatch::start(Announced(Some(std::process::id()))).is_none());
+        assert!(ParentWatch::start(AnnouncedParent(None)).is_some());
+        assert!(ParentWatch::start(AnnouncedParent(Some(std::process::id()))).is_none());
     }
 
     #[test]
     fn the_variable_has_the_role_and_may_have_the_parents_id() {
-        assert_eq!(Announced::parse("warden:17", "warden"), Some(Announced(Some(17))));
-        assert_eq!(Announced::parse("warden", "warden"), Some(Announced(None)));
+        assert_eq!(AnnouncedParent::parse("warden:17", "warden"), Some(AnnouncedParent(Some(17))));
+        assert_eq!(AnnouncedParent::parse("warden", "warden"), Some(AnnouncedParent(None)));
         for other in ["", "job", "job:17", "warden:", "warden:x", "warden:1,2", "wardens"] {
-            assert_eq!(Announced::parse(other, "warden"), None, "{other}");
+            assert_eq!(AnnouncedParent::parse(other, "warden"), None, "{other}");
         }
     }
 
     #[test]
     fn without_a_descriptor_the_parents_id_is_polled() {
-        let mut watch = ParentWatch::start(Announced(None)).expect("the test has a parent");
+        let mut watch = ParentWatch::start(AnnouncedParent(None)).expect("the test has a parent");
         let needs_timer = watch.exit.is_none();
         assert_eq!(watch.next_check().remaining().is_some(), needs_timer);
         assert!(!watch.confirm_exit());

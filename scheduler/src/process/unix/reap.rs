@@ -8,10 +8,10 @@ use crate::outcome::{Exit, Usage};
 
 /// A child that has exited and is reaped.
 #[derive(Debug)]
-pub(in crate::process) struct ExitedChild {
-    pub(in crate::process) pid: ChildPid,
-    pub(in crate::process) exit: Exit,
-    pub(in crate::process) usage: Usage,
+pub(crate) struct ExitedChild {
+    pub(crate) pid: ChildPid,
+    pub(crate) exit: Exit,
+    pub(crate) usage: Usage,
 }
 
 /// The unit of `ru_maxrss`, in bytes.

@@ -85,9 +85,9 @@ pub(crate) fn exit_class(exit: Exit) -> ExitClass {
     match exit {
         Exit::Signal { number: libc::SIGKILL, .. } => ExitClass::Killed,
         Exit::Signal { number: libc::SIGABRT, .. } => ExitClass::Aborted,
-        Exit::Signal { number: libc::SIGXCPU, .. } => ExitClass::OutOfCpuTime,
-        Exit::Signal { number: libc::SIGXFSZ, .. } => ExitClass::OutOfFileSize,
-        Exit::Signal { .. } | Exit::Code(_) => ExitClass::Otherwise,
+        Exit::Signal { number: libc::SIGXCPU, .. } => ExitClass::CpuLimit,
+        Exit::Signal { number: libc::SIGXFSZ, .. } => ExitClass::FileSizeLimit,
+        Exit::Signal { .. } | Exit::Code(_) => ExitClass::Other,
     }
 }
 

@@ -6,7 +6,7 @@ use super::loop_waker::LoopWaker;
 use super::poll;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
-use crate::process::{Ready, Stream};
+use crate::process::{Readiness, Stream};
 
 /// What to wait for, of one worker and its job.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Interest<'a> {
     output: [Option<PollFd<'a>>; 3],
     exit: Option<PollFd<'a>>,
     /// Readiness that no descriptor signals, so that it must be polled for.
-    unsignaled: Ready,
+    unsignaled: Readiness,
 }
 
 /// The descriptors of a platform's worker.
@@ -31,7 +31,7 @@ pub(crate) trait PollWorker {
     fn exit_interest(&self) -> Option<PollFd<'_>>;
 
     /// Returns the readiness that no descriptor signals, so that it must be polled for.
-    fn unsignaled(&self) -> Ready;
+    fn unsignaled(&self) -> Readiness;
 }
 
 impl<'a> Interest<'a> {
@@ -57,7 +57,7 @@ impl<'a> Interest<'a> {
     }
 
     /// Adds the interest in the job's output.
-    pub(crate) fn and_output(self, written: &'a Output) -> Self {
+    pub(crate) fn with_output(self, written: &'a Output) -> Self {
         let [stderr, ..] = self.output;
         let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
         Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }
@@ -81,7 +81,7 @@ pub(in crate::process) fn output_interest(awaited: Awaited<'_>) -> Option<PollFd
 
 fn data_interest(stream: &Stream) -> Option<PollFd<'_>> {
     let outgoing = if stream.has_outgoing() { PollFlags::OUT } else { PollFlags::empty() };
-    stream.link().map(|link| link.interest(outgoing))
+    stream.socket().map(|socket| socket.interest(outgoing))
 }
 
 /// Waits until something is ready, the waker is set or the deadline has passed. Returns what is ready, in the order of the
@@ -92,7 +92,7 @@ pub(crate) fn wait<'a>(
     interests: impl Iterator<Item = Interest<'a>>,
     waker: Option<&LoopWaker>,
     deadline: Deadline,
-) -> Vec<Ready> {
+) -> Vec<Readiness> {
     let interests: Vec<_> = interests.collect();
     let each = |interests: &Interest<'a>| {
         let [stderr, jobs_stdout, jobs_stderr] = &interests.output;
@@ -101,7 +101,7 @@ pub(crate) fn wait<'a>(
     };
     let mut fds: Vec<_> = interests.iter().flat_map(each).flatten().collect();
     fds.extend(waker.map(LoopWaker::interest));
-    let must_poll = interests.iter().any(|interests| interests.unsignaled != Ready::default());
+    let must_poll = interests.iter().any(|interests| interests.unsignaled != Readiness::default());
     let until = if must_poll { deadline.earlier(poll::next_recheck()) } else { deadline };
     let failed = poll::poll(&mut fds, until).is_err();
     if failed {
@@ -111,7 +111,7 @@ pub(crate) fn wait<'a>(
     let mut is_ready = |interest: &Option<PollFd<'_>>| {
         interest.is_some() && polled.next().is_some_and(|fd| failed || !fd.revents().is_empty())
     };
-    let ready = interests.iter().map(|Interest { report, data, output, exit, unsignaled }| Ready {
+    let ready = interests.iter().map(|Interest { report, data, output, exit, unsignaled }| Readiness {
         control: report.iter().filter(|report| is_ready(report)).count() > 0 || unsignaled.control,
         data: is_ready(data),
         output: output.iter().filter(|stream| is_ready(stream)).count() > 0,

@@ -106,12 +106,12 @@ const QUOTA_EXCEEDED: i32 = ERROR_NOT_ENOUGH_QUOTA.cast_signed();
 /// Returns what the exit code of a process implies about the cause.
 pub(crate) fn exit_class(exit: Exit) -> ExitClass {
     match exit {
-        Exit::Code(STATUS_STACK_OVERFLOW) => ExitClass::OutOfStack,
+        Exit::Code(STATUS_STACK_OVERFLOW) => ExitClass::StackOverflow,
         // The standard library's `abort` raises it; the C runtime's exits with code 3.
         Exit::Code(STATUS_STACK_BUFFER_OVERRUN) => ExitClass::Aborted,
         // Any process may exit with the same code, but the caller checks that a limit was set.
-        Exit::Code(QUOTA_EXCEEDED) => ExitClass::OutOfCpuTime,
-        Exit::Code(_) | Exit::Signal { .. } => ExitClass::Otherwise,
+        Exit::Code(QUOTA_EXCEEDED) => ExitClass::CpuLimit,
+        Exit::Code(_) | Exit::Signal { .. } => ExitClass::Other,
     }
 }
 

@@ -13,10 +13,10 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
-use super::Milestones;
+use super::MilestoneTimes;
 use super::pipe::{Inheritance, set_inheritable};
 use crate::outcome::StandardStream;
-use crate::process::ALONE;
+use crate::process::DIRECT_ROLE;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::{Hello, Request, StdioTarget};
@@ -38,7 +38,7 @@ impl PipeHandles {
 
     /// Parses the value of the role variable.
     fn parse(marker: &str) -> Option<Self> {
-        let mut numbers = marker.strip_prefix(ALONE)?.strip_prefix(':')?.split(',').map(str::parse);
+        let mut numbers = marker.strip_prefix(DIRECT_ROLE)?.strip_prefix(':')?.split(',').map(str::parse);
         let mut next = || numbers.next()?.ok();
         Some(Self([next()?, next()?]))
     }
@@ -89,14 +89,14 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
 impl Assignment {
     /// Makes this process the job's: redirects its standard streams and reports it to the parent. Returns the request and the
     /// ends of its pipes.
-    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), Milestones, io::Result<()>) {
+    pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, frames, incoming, mut outgoing, stdout, stderr } = self;
         let prepared = stdout.map_or(Ok(()), |stdout| redirect(StandardStream::Stdout, stdout));
         let prepared = prepared.and(stderr.map_or(Ok(()), |stderr| redirect(StandardStream::Stderr, stderr)));
         let hello = codec::encode(&Hello { job: std::process::id() }).expect("numbers always encode");
         // If the parent has exited, the next read returns the end of the stream.
         let _ = frame::write(&mut outgoing, request.mark, FrameKind::Hello, &hello);
-        (request, frames, (incoming, outgoing), Milestones::default(), prepared)
+        (request, frames, (incoming, outgoing), MilestoneTimes::default(), prepared)
     }
 }
 

@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 use crate::options::Limits;
 
 /// Returns an error message if these limits include one that Windows doesn't enforce.
-pub(crate) fn limit(limits: &Limits) -> Result<(), String> {
+pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     let unknown = |what: &str| Err(format!("a limit on {what} is not enforced by this system; leave it out"));
     match limits {
         Limits { open_files: Some(_), .. } => unknown("open files"),

@@ -1,12 +1,12 @@
-//! `Milestones`: a no-op, as no process but the parent enforces deadlines on Windows.
+//! `MilestoneTimes`: a no-op, as no process but the parent enforces deadlines on Windows.
 
 use crate::process::Milestone;
 
 #[derive(Debug, Default)]
-pub(crate) struct Milestones(());
+pub(crate) struct MilestoneTimes(());
 
-impl Milestones {
+impl MilestoneTimes {
     /// Does nothing.
     #[expect(clippy::unused_self, reason = "on Unix it stores the time")]
-    pub(crate) fn reach(&self, _: Milestone) {}
+    pub(crate) fn record(&self, _: Milestone) {}
 }

@@ -143,7 +143,7 @@ impl DataSocket {
         Ok((Self { source, sink: Some(sink) }, [jobs_source, jobs_sink]))
     }
 
-    pub(in crate::process) fn has_ended(&self) -> bool {
+    pub(in crate::process) fn is_closed_by_peer(&self) -> bool {
         self.source.is_closed()
     }
 
@@ -292,9 +292,9 @@ mod tests {
         let mut received = vec![0; 10_000];
         reader.read_exact(&mut received).expect("it is there");
         assert!(received == chunk);
-        assert!(!link.has_ended());
+        assert!(!link.is_closed_by_peer());
         drop((reader, writer));
-        assert!(link.has_ended());
+        assert!(link.is_closed_by_peer());
         let deadline = Deadline::after(Duration::from_secs(60));
         let error = loop {
             let seen = iocp::change_count();

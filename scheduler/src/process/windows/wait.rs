@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::iocp;
 use crate::clock::Deadline;
 use crate::process::output::{Awaited, Output};
-use crate::process::{Ready, Stream, Worker};
+use crate::process::{Readiness, Stream, Worker};
 
 /// The interval at which to check what causes no event.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
@@ -47,7 +47,7 @@ impl<'a> Interest<'a> {
     }
 
     /// Waits for the job's output as well.
-    pub(crate) fn and_output(self, written: &'a Output) -> Self {
+    pub(crate) fn with_output(self, written: &'a Output) -> Self {
         Self { written: Some(written), ..self }
     }
 
@@ -56,9 +56,9 @@ impl<'a> Interest<'a> {
         Self { worker, stream: None, written: None, awaited: WorkerInterest::Exit }
     }
 
-    fn ready(&self) -> Ready {
+    fn ready(&self) -> Readiness {
         if self.awaited == WorkerInterest::Exit {
-            return Ready { exited: self.worker.has_exited(), ..Ready::default() };
+            return Readiness { exited: self.worker.has_exited(), ..Readiness::default() };
         }
         let written = self.written.into_iter().flat_map(Output::awaited);
         let output = std::iter::once(self.worker.stderr_awaited()).chain(written).any(|awaited| match awaited {
@@ -68,9 +68,9 @@ impl<'a> Interest<'a> {
         });
         let data = self.stream.is_some_and(|stream| {
             let has_room = |link: &super::DataSocket| stream.has_outgoing() && link.has_room();
-            stream.link().is_some_and(|link| link.is_ready() || has_room(link))
+            stream.socket().is_some_and(|link| link.is_ready() || has_room(link))
         });
-        Ready { control: self.worker.has_news(), data, output, exited: false }
+        Readiness { control: self.worker.has_news(), data, output, exited: false }
     }
 }
 
@@ -80,13 +80,13 @@ pub(crate) fn wait<'a>(
     interests: impl Iterator<Item = Interest<'a>>,
     waker: Option<&LoopWaker>,
     deadline: Deadline,
-) -> Vec<Ready> {
+) -> Vec<Readiness> {
     let interests: Vec<_> = interests.collect();
     loop {
         let seen = iocp::change_count();
         let ready: Vec<_> = interests.iter().map(Interest::ready).collect();
         let is_woken = waker.is_some_and(LoopWaker::is_woken);
-        if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Ready::default()) {
+        if is_woken || deadline.is_past() || ready.iter().any(|ready| *ready != Readiness::default()) {
             return ready;
         }
         let needs_recheck = interests.iter().any(|interests| interests.worker.needs_recheck());

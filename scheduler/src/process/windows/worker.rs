@@ -110,7 +110,7 @@ impl Worker {
 
     /// Here no process makes others.
     #[expect(clippy::unused_self, reason = "a warden is asked")]
-    pub(crate) fn ask(&mut self) {}
+    pub(crate) fn query_spawn_mode(&mut self) {}
 
     /// Sends the process its job and its standard streams. Returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
@@ -136,7 +136,7 @@ impl Worker {
         let payload = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(request.mark, FrameKind::Request, payload.len()).to_vec();
         message.extend(payload);
-        let mut stream = Stream::over(link);
+        let mut stream = Stream::new(link);
         stream.send(Arc::new(message));
         Ok(stream)
     }
@@ -176,7 +176,7 @@ impl Worker {
     pub(crate) fn request_terminate(&mut self) {}
 
     /// Returns the next event of the process's exit.
-    pub(crate) fn listen(&mut self) -> Received {
+    pub(crate) fn receive(&mut self) -> Received {
         match self.phase {
             ExitPhase::Running if !self.has_exited() => Received::WouldBlock,
             ExitPhase::Running => {
@@ -266,7 +266,7 @@ impl Worker {
 
     /// Returns `None`: everything is sent through the job's stream, which keeps its errors.
     #[expect(clippy::unused_self, reason = "a warden has a stream of its own")]
-    pub(crate) fn unsent(&self) -> Option<&io::Error> {
+    pub(crate) fn send_error(&self) -> Option<&io::Error> {
         None
     }
 

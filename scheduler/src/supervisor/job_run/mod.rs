@@ -15,7 +15,7 @@ use super::warden_pool::{Fitness, REAP_LIMIT, WardenHandle, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
 use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
-use crate::process::{self, ChildPid, Interest, OomKills, Output, Ready, Search, Stream};
+use crate::process::{self, ChildPid, Interest, OomKills, Output, Readiness, Search, Stream};
 use crate::record::{RunDetails, RunReport};
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 
@@ -119,7 +119,7 @@ impl JobRun {
 
     /// Returns whether the process still waits for its arguments, as far as is known.
     pub(super) fn is_callable(&self) -> bool {
-        !self.is_done() && !self.stream.has_ended()
+        !self.is_done() && !self.stream.is_closed_by_job()
     }
 
     /// Returns whether the process was started before its turn, and exited before its function was called.
@@ -139,7 +139,7 @@ impl JobRun {
 
     /// Sends the arguments, so that the function is called.
     pub(super) fn call(&mut self, pool: &mut WardenPool) {
-        self.output.lend();
+        self.output.guard_stdout();
         self.oom_kills = pool.oom_counter().kills();
         self.since_call = Stopwatch::start();
         self.deadline = Deadline::after(self.spec.start_timeout);
@@ -188,7 +188,7 @@ impl JobRun {
             }
             _ => Interest::report(worker),
         };
-        interests.and_output(&self.output)
+        interests.with_output(&self.output)
     }
 
     /// Returns the time at which [`advance`](Self::advance) is due, even if nothing is ready.
@@ -231,7 +231,7 @@ impl JobRun {
     }
 
     /// Handles what is ready, and the deadline if it has passed.
-    pub(super) fn advance(&mut self, ready: Ready) {
+    pub(super) fn advance(&mut self, ready: Readiness) {
         if ready.output {
             self.relay();
         }
@@ -291,9 +291,9 @@ impl JobRun {
         let search =
             self.search.get_or_insert_with(|| Search::new(self.warden.run_marker.clone(), job, self.spec.orphans));
         if let Some(home) = &self.spec.cgroups {
-            process::end_cgroup(&home.group(&self.warden.run_marker));
+            process::clean_up_cgroup(&home.group(&self.warden.run_marker));
         }
-        let is_over = search.round(self.deadline);
+        let is_over = search.scan(self.deadline);
         self.observations.search_killed = search.killed();
         if is_over {
             self.handle_event(Event::SearchDone);
@@ -388,10 +388,10 @@ impl JobRun {
         if stderr_tail.is_empty() {
             stderr_tail = warden_stderr;
         }
-        let unsent = self.warden.worker.unsent().or(self.stream.unsent());
+        let unsent = self.warden.worker.send_error().or(self.stream.send_error());
         self.observations.unsent = unsent.map(io::Error::to_string);
         self.observations.out_of_memory =
-            self.observations.was_killed() && pool.oom_counter().has_seen_more_than(&self.oom_kills);
+            self.observations.was_killed() && pool.oom_counter().has_increased_since(&self.oom_kills);
         let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
         // Leftovers that escaped the sweep would be taken for the next job's.
         let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
