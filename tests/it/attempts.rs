@@ -12,7 +12,7 @@ use scheduler_tests::jobs::{fails, fast, kills_itself, returns_the_unwritable};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 /// Longer than what a test does meanwhile takes on a busy machine.
 const LATER: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ fn numbers(record: &Record) -> Vec<(u32, Status)> {
 
 #[test]
 fn a_job_is_retried_until_it_has_a_result_and_every_attempt_is_listed() {
-    for method in METHODS {
+    at_once(METHODS, |method| {
         let notes = Notes::new();
         let endings = [Ending::Fails, Ending::Dies, Ending::Panics, Ending::Hangs, Ending::Exits];
         let job = notes.job("a", &endings).retries(9).timeout(Duration::from_secs(2));
@@ -61,7 +61,7 @@ fn a_job_is_retried_until_it_has_a_result_and_every_attempt_is_listed() {
             assert!(error.contains(part), "{errors:?}");
         }
         assert!(record.attempts()[3].duration() >= Duration::from_secs(2), "{record:?}");
-    }
+    });
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_backoff_grows_and_delays_the_next_attempt() {
 
 #[test]
 fn only_the_timeout_of_the_last_attempt_is_followed_up() {
-    for concurrency in [1, 2] {
+    at_once([1, 2], |concurrency| {
         let notes = Notes::new();
         let late = Mutex::new(Vec::new());
         let hangs = |name: &str, times| {
@@ -181,7 +181,7 @@ fn only_the_timeout_of_the_last_attempt_is_followed_up() {
         });
         scheduler.run(list).expect("the input is fine");
         assert_eq!(*late.lock().expect("the lock is not poisoned"), [("hangs".to_owned(), 2)]);
-    }
+    });
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_poll_returns_while_a_job_runs() {
     let mut running = pin!(Scheduler::new().run_async(jobs![("a", waits_for(go.clone()))]));
     let sleeper = Sleeper::new();
     assert!(poll(running.as_mut(), &sleeper.clone().into()).is_pending());
-    assert_eq!(format!("{running:?}"), "Running(under way)");
+    assert_eq!(format!("{running:?}"), "Running(running)");
     // If the poll waited for the job, this line would not be reached, and the job would wait forever.
     make(&go);
     let records = block_on(running).expect("nothing fails");

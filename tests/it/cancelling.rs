@@ -14,7 +14,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 /// Cancels once a job of this id has begun.
 struct CancelsAtTheStartOf(&'static str, CancelToken);
@@ -204,7 +204,7 @@ fn an_awaited_list_can_be_cancelled() {
 
 #[test]
 fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled() {
-    for method in METHODS {
+    at_once(METHODS, |method| {
         let tag = new_tag();
         let total = Duration::from_secs(3);
         let late = Mutex::new(Vec::new());
@@ -232,7 +232,7 @@ fn at_the_time_limit_of_a_list_running_jobs_time_out_and_the_rest_are_cancelled(
         late.sort();
         assert_eq!(late, [("b".to_owned(), total), ("c".to_owned(), total)]);
         assert_eq!(alive(&tag), [0; 0]);
-    }
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use serde::{Deserialize, Serialize};
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 /// What is saved: something with structure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ fn the_last_checkpoint_survives_however_the_job_fails() {
         (format!("{ending:?}"), AnyJob::from(works::job(*ending).timeout(limit)))
     });
     let list: Vec<_> = list.collect();
-    for method in METHODS {
+    at_once(METHODS, |method| {
         // They mostly wait.
         let scheduler = Scheduler::new().start_method(method).concurrency(8);
         let records = scheduler.run(list.clone()).expect("the input is fine");
@@ -57,7 +57,7 @@ fn the_last_checkpoint_survives_however_the_job_fails() {
             let saved = record.checkpoint::<Work>().unwrap_or_else(|error| panic!("{error}: {record:?}"));
             assert_eq!(saved, Some(Work::after(3)), "{record:?}");
         }
-    }
+    });
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn counts_for_ever(file: PathBuf) {
 #[cfg(wardens)]
 #[test]
 fn a_checkpoint_in_transit_when_the_job_is_killed_counts() {
-    for method in METHODS {
+    at_once(METHODS, |method| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("number");
         let call = counts_for_ever::job(file.clone()).timeout(Duration::from_millis(300));
@@ -250,7 +250,7 @@ fn a_checkpoint_in_transit_when_the_job_is_killed_counts() {
         let written = u64::from_le_bytes(written.try_into().expect("it is one number"));
         let saved = record.checkpoint::<(u64, Vec<u8>)>().expect("its type is that").expect("something was saved").0;
         assert!(saved == written || saved == written + 1, "{saved} was saved, {written} was written down");
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Outcome, Record, Scheduler, Status, run_job_with_timeout};
+use scheduler::{AnyJob, Failure, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
 use scheduler_tests::delivery::{
     Encoded, aborts_as_it_is_encoded, fails_with_what_is_never_written, is_asked_and_encoded_late, is_encoded_late,
     is_never_encoded,
@@ -10,20 +10,19 @@ use scheduler_tests::delivery::{
 use scheduler_tests::jobs::big;
 use scheduler_tests::profile::sample;
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Returns the record of a call with each start method; in the quick profile, with one of them.
-fn ended(call: impl Into<AnyJob>, scheduler: impl Fn() -> Scheduler) -> impl Iterator<Item = Record> {
+/// Returns the record of a call with each start method.
+fn ended(call: impl Into<AnyJob>, scheduler: impl Fn() -> Scheduler + Sync) -> Vec<Record> {
     let call = call.into();
-    let ended = METHODS.into_iter().map(move |method| {
+    at_once(METHODS, |method| {
         let list = [("a".to_owned(), call.clone())];
         let records = scheduler().start_method(method).run(list).expect("the input is fine");
         let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
         record
-    });
-    sample(ended, METHODS.len())
+    })
 }
 
 #[test]
@@ -39,8 +38,9 @@ fn encoding_a_result_does_not_count_against_the_timeout() {
 #[test]
 fn a_result_that_is_never_encoded_is_killed_and_reported_as_undelivered() {
     let scheduler = || Scheduler::new().timeout(PLENTY).delivery_timeout(LIMIT);
-    for record in
-        ended(is_never_encoded::job(), scheduler).chain(ended(fails_with_what_is_never_written::job(), scheduler))
+    for record in ended(is_never_encoded::job(), scheduler)
+        .into_iter()
+        .chain(ended(fails_with_what_is_never_written::job(), scheduler))
     {
         assert_eq!(
             record.error().as_deref(),
@@ -53,7 +53,7 @@ fn a_result_that_is_never_encoded_is_killed_and_reported_as_undelivered() {
 
 #[test]
 fn a_delivery_timeout_of_zero_is_an_error() {
-    let error = Scheduler::new().delivery_timeout(Duration::ZERO).run(scheduler::jobs![("a", big(1))]);
+    let error = Scheduler::new().delivery_timeout(Duration::ZERO).run(jobs![("a", big(1))]);
     let error = error.expect_err("nothing is delivered in no time");
     assert!(error.is_invalid_timeout(), "{error}");
 }
@@ -85,7 +85,9 @@ fn a_result_returned_in_the_grace_period_may_be_encoded_after_it() {
 #[test]
 fn a_large_result_of_a_quick_function_is_no_timeout() {
     // It takes longer than this to send, and so it would to encode in a debug build if it were encoded byte by byte.
-    for record in ended(big::job(200 << 20), || Scheduler::new().timeout(LIMIT)) {
+    for method in sample(METHODS, 2) {
+        let scheduler = Scheduler::new().start_method(method).timeout(LIMIT);
+        let record = scheduler.run(jobs![("a", big(200 << 20))]).expect("the input is fine").remove(0);
         assert_eq!(record.status(), Status::Ok, "{record:?}");
         assert_eq!(record.result::<String>().expect("it returned").len(), 200 << 20);
     }

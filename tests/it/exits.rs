@@ -6,7 +6,7 @@ use scheduler::{Failure, Outcome, Record, Scheduler, Status, jobs, run_job_with_
 use scheduler_tests::exits::{AtExit, returns_and_then};
 use scheduler_tests::jobs::{fast, hangs_at_exit};
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 #[cfg(unix)]
 #[test]
@@ -31,7 +31,7 @@ fn a_process_that_fails_after_its_outcome_keeps_the_outcome() {
             "exit_timeout",
         ),
     ] {
-        for method in METHODS {
+        at_once(METHODS, |method| {
             let list = jobs![("a", returns_and_then(at_exit, false)), ("b", returns_and_then(at_exit, true))];
             // They mostly wait.
             let scheduler = Scheduler::new().timeout(PLENTY).start_method(method).concurrency(2);
@@ -46,7 +46,7 @@ fn a_process_that_fails_after_its_outcome_keeps_the_outcome() {
                 let json = serde_json::to_value(&record).expect("it serializes");
                 assert_eq!(json["exit_failure"]["kind"], kind, "{json}");
             }
-        }
+        });
     }
 }
 

@@ -22,6 +22,8 @@ use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, RAN, Report, Role, Sur
 use scheduler_tests::skips::skipped;
 use serde::Deserialize;
 
+use crate::at_once;
+
 /// How often each call is made by each kind of process.
 type Counts = BTreeMap<(Role, c_long), usize>;
 
@@ -291,7 +293,7 @@ fn whichever_system_call_fails_a_run_finishes_in_time_with_true_records_and_no_l
     let clock = Instant::now();
     let usual = survey(KINDS[0].0);
     let all = !wanted.is_empty();
-    let mut cases: Vec<_> = KINDS.iter().flat_map(|(kind, roles)| cases(kind, roles, &usual, all)).collect();
+    let mut cases = at_once(KINDS, |(kind, roles)| cases(kind, roles, &usual, all)).concat();
     cases.retain(|case| wanted == "all" || case.name.contains(&wanted));
     if !all {
         cases = sample(cases, STEP).collect();

@@ -13,7 +13,7 @@ use scheduler::{AnyJob, Failure, Outcome, Record, Scheduler, Status, Terminate, 
 use scheduler_tests::jobs::{fast, hangs, spins};
 use scheduler_tests::platform::swept;
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -94,7 +94,7 @@ fn only(records: Vec<Record>) -> Record {
 
 #[test]
 fn a_job_that_returns_in_its_grace_period_is_a_timeout_with_a_value() {
-    for method in METHODS {
+    at_once(METHODS, |method| {
         for ear in EARS {
             let call = AnyJob::from(listens::job(ear).grace(PLENTY).timeout(LIMIT));
             let scheduler = Scheduler::new().start_method(method);
@@ -112,7 +112,7 @@ fn a_job_that_returns_in_its_grace_period_is_a_timeout_with_a_value() {
             assert_eq!((&json["status"], &json["late_result"]), (&"timeout".into(), &format!("asked: {ear:?}").into()));
             assert!(json.get("result").is_none());
         }
-    }
+    });
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_record_whose_job_was_in_time_has_no_late_result() {
 #[test]
 fn a_job_that_outlasts_its_grace_period_is_killed() {
     let grace = Duration::from_millis(300);
-    for method in METHODS {
+    at_once(METHODS, |method| {
         let list = jobs![("hangs", { hangs::job() }), ("spins", { spins::job() })];
         let scheduler = Scheduler::new().start_method(method).timeout(LIMIT).grace(grace);
         for record in scheduler.run(list).expect("the input is fine") {
@@ -133,7 +133,7 @@ fn a_job_that_outlasts_its_grace_period_is_killed() {
             assert_eq!(error, "stopped at its timeout of 200ms, with a grace period of 300ms");
             assert!(record.duration() >= LIMIT + grace && record.duration() < PLENTY, "{record:?}");
         }
-    }
+    });
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn exists(folder: &Path, name: &str) -> bool {
 #[cfg(unix)]
 #[test]
 fn sigterm_reaches_the_children_of_a_job_and_its_death_by_it_is_a_timeout() {
-    for method in METHODS {
+    at_once(METHODS, |method| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = waits_for_a_shell::job(folder.path().to_owned()).terminate(Terminate::Signal);
         // The shell is there by then, on however busy a machine.
@@ -209,7 +209,7 @@ fn sigterm_reaches_the_children_of_a_job_and_its_death_by_it_is_a_timeout() {
             Some("asked to stop at its timeout of 3s: killed by signal 15 (SIGTERM)"),
             "{record:?}"
         );
-    }
+    });
 }
 
 /// The shell exits by itself, as only the cancellation is sent, and no signal.
@@ -239,12 +239,12 @@ fn ignore_sigterm() {
 #[cfg(unix)]
 #[test]
 fn sigterm_is_sent_where_configured_and_nowhere_else() {
-    for (terminate, comes) in [(Terminate::Cooperative, false), (Terminate::Signal, true)] {
+    at_once([(Terminate::Cooperative, false), (Terminate::Signal, true)], |(terminate, comes)| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let call = says_whether_a_signal_came::job(folder.path().to_owned(), comes).terminate(terminate);
         let run = run_job_with_timeout(call, Duration::from_secs(2)).expect("the input is fine");
         assert!(matches!(&run.outcome, Outcome::Timeout(overrun) if overrun.value() == Some(&comes)), "{run:?}");
-    }
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Record, Scheduler, Status, jobs};
+use scheduler::{AnyJob, Failure, Record, Scheduler, StartMethod, Status, jobs};
 use scheduler_tests::jobs::{aborts, eats_memory, measure, spins};
 use scheduler_tests::limited::{
     Enforced, aborts_for_another_reason, fails_as_cpp_does, makes_a_child_spin, opens_files, reserves,
@@ -23,10 +23,15 @@ const MIB: u64 = 1 << 20;
 /// A limit on memory under which a small job runs. Without wardens all address space counts, of which threads reserve much.
 const ROOM: u64 = if HAS_WARDENS { 64 * MIB } else { 512 * MIB };
 
-/// Returns what comes of a call by every start method.
+/// Returns the record of a call with each start method.
 fn runs(call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
+    runs_with(METHODS, call)
+}
+
+/// Returns the record of a call with each of these start methods.
+fn runs_with(methods: impl IntoIterator<Item = StartMethod>, call: impl Into<AnyJob>) -> impl Iterator<Item = Record> {
     let call = call.into();
-    METHODS.into_iter().map(move |method| {
+    methods.into_iter().map(move |method| {
         let list = [("id".to_owned(), call.clone())];
         let records = Scheduler::new().timeout(PLENTY).start_method(method).run(list).expect("the input is fine");
         let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
@@ -92,14 +97,14 @@ fn exceeding_the_processor_time_is_reported_even_within_a_second() {
 #[test]
 fn a_job_that_ignores_signals_is_killed_when_it_exceeds_its_processor_time() {
     // Each takes the two seconds of the kernel's own limit.
-    for record in sample(runs(spins_on::job().cpu_time(Duration::from_millis(10))), 2) {
+    for record in runs_with(sample(METHODS, 2), spins_on::job().cpu_time(Duration::from_millis(10))) {
         assert!(matches!(record.failure(), Some(Failure::CpuTime { .. })), "{record:?}");
     }
 }
 
 #[test]
 fn a_child_has_its_own_processor_time_in_whole_seconds() {
-    for record in sample(runs(makes_a_child_spin::job().cpu_time(Duration::from_millis(900))), 2) {
+    for record in runs_with(sample(METHODS, 2), makes_a_child_spin::job().cpu_time(Duration::from_millis(900))) {
         assert_eq!(record.result::<Option<i32>>().expect("it returned"), Some(libc::SIGXCPU));
     }
 }

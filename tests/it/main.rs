@@ -85,6 +85,8 @@ mod values;
 #[cfg(unix)]
 mod untidy;
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use scheduler_tests::platform::METHODS;
@@ -94,3 +96,13 @@ scheduler::enable_tests!();
 
 /// Longer than any job takes that exits by itself, on a busy machine, too.
 const PLENTY: Duration = Duration::from_secs(60);
+
+/// Calls the function with all of the inputs at the same time, as tests mostly wait, and returns the results in their
+/// order.
+fn at_once<I: Send, T: Send>(inputs: impl IntoIterator<Item = I>, call: impl Fn(I) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let call = &call;
+        let threads: Vec<_> = inputs.into_iter().map(|input| scope.spawn(move || call(input))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}

@@ -12,11 +12,24 @@ use serde_json::Value;
 use crate::adversity::unshared;
 use crate::application::{APP, methods, records};
 
-/// Runs an application in this mode with each start method, and its jobs as a list and spawned.
-fn each_way(mode: &str, start: impl Fn() -> Command) -> impl Iterator<Item = Output> {
+/// Returns the ways to run jobs in this mode: each start method, with a list and with spawned jobs.
+fn ways(mode: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     // With threads there is no fork server.
     let methods = methods().filter(move |method| mode != "threaded" || method.is_empty());
-    let ways = methods.flat_map(|method| ["", "spawn"].map(|calls| (method, calls)));
+    methods.flat_map(|method| ["", "spawn"].map(|calls| (method, calls)))
+}
+
+/// Runs an application in this mode in each way.
+fn each_way(mode: &str, start: impl Fn() -> Command) -> impl Iterator<Item = Output> {
+    in_ways(ways(mode), mode, start)
+}
+
+/// Runs an application in this mode in these ways.
+fn in_ways<'a>(
+    ways: impl Iterator<Item = (&'a str, &'a str)>,
+    mode: &str,
+    start: impl Fn() -> Command,
+) -> impl Iterator<Item = Output> {
     ways.map(move |(method, calls)| {
         let mut command = start();
         command.env("APP_MODE", mode).env("APP_METHOD", method).env("APP_CALLS", calls).stdin(Stdio::null());
@@ -79,13 +92,12 @@ fn an_application_under_valgrind_runs_jobs() {
         skipped("valgrind is not installed");
         return;
     }
-    let outputs = each_way("", || {
+    // In the quick profile a list with one start method, and spawned jobs with the other.
+    assert_all_ran(in_ways(sample(ways(""), 3), "", || {
         let mut command = Command::new("valgrind");
         command.args(["--quiet", "--tool=none", APP, "60000", "fast", "fast"]);
         command
-    });
-    // In the quick profile a list with one start method, and spawned jobs with the other.
-    assert_all_ran(sample(outputs, 3));
+    }));
 }
 
 #[test]

@@ -11,21 +11,20 @@ use scheduler_tests::panics::{
 use serde_json::Value;
 
 use crate::application::{app, records};
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns the records of a job, one for each way to make its process.
 fn ended(call: impl Into<AnyJob>, limit: Duration) -> Vec<Record> {
     let call = call.into();
-    let ended = METHODS.map(|method| {
+    at_once(METHODS, |method| {
         // A printed backtrace would take the place of the message in the tail of standard error.
         let scheduler = Scheduler::new().start_method(method).timeout(limit).env_remove("RUST_BACKTRACE");
         let records = scheduler.run([("a".to_owned(), call.clone())]).expect("the input is fine");
         let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
         record
-    });
-    Vec::from(ended)
+    })
 }
 
 fn messages(panics: &[Panic]) -> Vec<&str> {

@@ -16,7 +16,7 @@ use scheduler::{
 use scheduler_tests::jobs::{fast, hangs};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{PLENTY, WAIT_LIMIT, wait_until};
+use crate::{PLENTY, WAIT_LIMIT, at_once, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -215,7 +215,7 @@ fn a_follow_up_that_panics_is_an_error_with_every_finished_record() {
         (|| panic!("the pager is down"), "it panicked: the pager is down"),
         (|| panic_any(Explosive), "it panicked: a payload that is no text"),
     ];
-    for (panic, message) in panics {
+    at_once(panics, |(panic, message)| {
         let scheduler = || {
             Scheduler::new().on_timeout(move |_| {
                 panic();
@@ -233,7 +233,7 @@ fn a_follow_up_that_panics_is_an_error_with_every_finished_record() {
         check_follow_up(handle.wait().expect_err("it panics"), message, &["b"]);
         let handle = spawning.spawn(fast::job()).expect("the input is fine");
         assert_eq!(handle.wait().expect("it goes on").outcome, Outcome::Ok(42));
-    }
+    });
 }
 
 /// An observer that panics with what can't be dropped, and can't be dropped itself.

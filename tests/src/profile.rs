@@ -52,8 +52,8 @@ pub fn quick_or_full<T>(quick: T, full: T) -> T {
 
 /// Returns every `step`th of the cases, or all of them in the full profile.
 ///
-/// Where the cases are a product, the step has no factor in common with the number of the inner ones, so that each of
-/// those is in the sample.
+/// They are inputs, not results, which would be made before they are left out. Where the cases are a product, the step has
+/// no factor in common with the number of the inner ones, so that each of those is in the sample.
 pub fn sample<T>(cases: impl IntoIterator<Item = T>, step: usize) -> impl Iterator<Item = T> {
     cases.into_iter().step_by(quick_or_full(step, 1))
 }

@@ -142,17 +142,22 @@ fn named(module: &Names, tokens: &[String]) -> Vec<Names> {
 
 /// Returns what a module imports from the crate, under which name.
 fn imports(module: &Names, tokens: &[String]) -> Vec<(String, Names)> {
-    let mut imports = Vec::new();
+    let mut paths = Vec::new();
     for (at, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
         let end = tokens[at..].iter().position(|token| token == ";").map_or(tokens.len(), |end| at + end);
-        let mut paths = Vec::new();
         tree(&tokens[at + 1..end], &mut Vec::new(), &mut paths);
-        for (name, path) in paths {
-            // A path may begin with a child of the module.
-            let is_child = |name: &String| tokens.windows(2).any(|pair| pair[0] == "mod" && pair[1] == *name);
-            let path = if path.first().is_some_and(is_child) { [module.as_slice(), &path].concat() } else { path };
-            imports.extend(absolute(module, &path).map(|path| (name, path)));
-        }
+    }
+    let is_child = |name: &String| tokens.windows(2).any(|pair| pair[0] == "mod" && pair[1] == *name);
+    let mut imports: Vec<(String, Names)> = Vec::new();
+    for (name, path) in paths {
+        // A path may begin with a child of the module, or with the name that an import gives to one.
+        let other = path.first().and_then(|first| imports.iter().find(|(name, _)| name == first));
+        let path = match other {
+            _ if path.first().is_some_and(is_child) => Some([module.as_slice(), &path].concat()),
+            Some((_, target)) if path.len() > 1 => Some([target.as_slice(), &path[1..]].concat()),
+            _ => absolute(module, &path),
+        };
+        imports.extend(path.map(|path| (name, path)));
     }
     imports
 }
