@@ -1,4 +1,4 @@
-//! `#[scheduler::test]` with options: runs a test's body in a process of its own, and fails in the harness as the body fails.
+//! `#[scheduler::test]` with options: runs a test's body in a process of its own, and fails as the body fails.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;

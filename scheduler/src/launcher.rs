@@ -27,8 +27,8 @@ static HAS_STRAY_ROLE: AtomicBool = AtomicBool::new(false);
 
 /// Records that this process has a copy's role in its environment, and is not a copy.
 ///
-/// It may have been started by a copy that never reached its job, such as a test harness that starts a process for each test.
-/// If it started copies itself, they would do the same, without end.
+/// It may have been started by a copy that never reached its job, such as a test harness that starts a process for each
+/// test. If it started copies itself, they would do the same, without end.
 pub(crate) fn note_stray_role() {
     HAS_STRAY_ROLE.store(true, Ordering::Relaxed);
 }
@@ -156,8 +156,8 @@ fn own_path() -> PathBuf {
     env::current_exe().unwrap_or_else(|_| env::args_os().next().unwrap_or_default().into())
 }
 
-/// Returns a hash of the length and modification time of this process's file at the first call, which differs after an upgrade.
-/// `None` if the kernel keeps the image, or the file can't be read.
+/// Returns a hash of the length and modification time of this process's file at the first call, which differs after an
+/// upgrade. `None` if the kernel keeps the image, or the file can't be read.
 pub(crate) fn stamp() -> Option<u64> {
     static STAMP: OnceLock<Option<u64>> = OnceLock::new();
     *STAMP.get_or_init(|| stamp_of(&file_to_execute()?))
@@ -168,8 +168,8 @@ pub(crate) fn matches_stamp(stamp: Option<u64>) -> bool {
     stamp.is_none() || stamp == self::stamp().or_else(kept_image_stamp)
 }
 
-/// Returns the stamp of the image that the kernel keeps. A copy may have one when the application has none, for example under
-/// valgrind.
+/// Returns the stamp of the image that the kernel keeps. A copy may have one when the application has none, for example
+/// under valgrind.
 fn kept_image_stamp() -> Option<u64> {
     stamp_of(EXECUTED.as_ref())
 }

@@ -36,8 +36,8 @@ impl Recorder {
         Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers }
     }
 
-    /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further job
-    /// may start.
+    /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further
+    /// job may start.
     pub(crate) fn handle(&mut self, index: usize, event: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
         let (job_id, call) = &self.jobs[index];
         let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name() };
@@ -144,8 +144,8 @@ pub(crate) fn record_and_follow_up(
 
 /// Returns the record of a job. Its result is decoded once, to check that it can be read back.
 ///
-/// The decoded value is dropped, which runs its `Drop`: only the `Deserialize` of `T` knows whether bytes are those of a `T`,
-/// and it makes one.
+/// The decoded value is dropped, which runs its `Drop`: only the `Deserialize` of `T` knows whether bytes are those of a
+/// `T`, and it makes one.
 pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> Record {
     let output = call.entry.output();
     let run = report.and_then(|mut bytes| match output.revive(&bytes) {

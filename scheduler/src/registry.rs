@@ -188,7 +188,7 @@ fn all() -> impl Iterator<Item = &'static Entry> {
     inventory::iter::<Registered>.into_iter().map(|Registered(entry)| *entry)
 }
 
-/// Returns the job or test body of exactly this name, without sorting the registry, which a job's process needs to be quick.
+/// Returns the job or test body of exactly this name, without sorting the registry: a job's process must start fast.
 pub(crate) fn find_exact(name: &str) -> Option<&'static Entry> {
     all().find(|entry| entry.name() == name).or_else(|| test_body(name))
 }

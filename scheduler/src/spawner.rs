@@ -151,8 +151,8 @@ impl Drop for FailOnDrop {
 
 /// Returns the listener for the loop.
 ///
-/// Observers and follow-ups are called on a second thread, as they may take long. Results are decoded by the thread that waits
-/// for them.
+/// Observers and follow-ups are called on a second thread, as they may take long. Results are decoded by the thread that
+/// waits for them.
 fn listener(
     jobs: SpawnedJobs,
     observers: Observers,

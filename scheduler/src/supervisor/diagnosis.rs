@@ -301,7 +301,8 @@ pub(super) fn remove_cause(panics: &mut Vec<Panic>, outcome: &Outcome<Vec<u8>>, 
     }
 }
 
-/// Returns whether the standard library wrote that it aborted because of a panic that its hook took for one that can unwind.
+/// Returns whether the standard library wrote that it aborted because of a panic that its hook took for one that can
+/// unwind.
 fn aborted_by_panic(stderr_tail: &str) -> bool {
     let reasons = [
         "thread panicked while processing panic. aborting.",

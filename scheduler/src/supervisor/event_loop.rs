@@ -31,8 +31,8 @@ pub(super) struct EventLoop<'a> {
     total_deadline: Deadline,
     /// No further job starts.
     is_stopped: bool,
-    /// No further job starts for lack of descriptors, processes or memory, until a running one has finished. A single one may
-    /// start once none runs and no warden is exiting.
+    /// No further job starts for lack of descriptors, processes or memory, until a running one has finished. A single one
+    /// may start once none runs and no warden is exiting.
     has_no_room: bool,
     origin: Origin,
 }
@@ -138,7 +138,8 @@ impl<'a> EventLoop<'a> {
             if self.running.is_empty() && self.queue.is_empty() {
                 return;
             }
-            // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would end the wait.
+            // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
+            // end the wait.
             if !self.has_commands() {
                 self.wait(starts);
             }
@@ -273,8 +274,8 @@ impl<'a> EventLoop<'a> {
         !self.running.is_empty() || !self.prespawned.is_empty() || pool.has_idle() || pool.is_draining()
     }
 
-    /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes have
-    /// exited that were kept for later jobs.
+    /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes
+    /// have exited that were kept for later jobs.
     fn wait_for_room(&mut self) {
         self.has_no_room = true;
         if self.running.is_empty() {

@@ -8,8 +8,8 @@ const PANIC_LINES: usize = 4;
 
 /// Returns an excerpt of the end of a standard error, on one line; `None` if nothing was written.
 ///
-/// It is the last panic or error message, with its location or first detail. Without one it is the last line that is more than
-/// advice.
+/// It is the last panic or error message, with its location or first detail. Without one it is the last line that is more
+/// than advice.
 pub(super) fn excerpt(stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
     let cause = (0..lines.len()).rev().find_map(|index| panic(&lines[index..]).or_else(|| error(&lines[index..])));

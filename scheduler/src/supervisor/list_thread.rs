@@ -56,7 +56,8 @@ pub(crate) struct Acknowledged;
 const RECEIVE_LIMIT: Duration = Duration::from_secs(30);
 
 impl ListThread {
-    /// Starts the thread, which gets its pool from `open`, as starting a fork server takes time, and gives it back to `keep`.
+    /// Starts the thread, which gets its pool from `open`, as starting a fork server takes time, and gives it back to
+    /// `keep`.
     pub(crate) fn start(
         specs: Vec<JobSpec>,
         open: impl FnOnce() -> Result<WardenPool, Error> + Send + 'static,

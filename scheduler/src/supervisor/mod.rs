@@ -47,8 +47,8 @@ pub(crate) use warden_pool::{SharedPool, WardenPool};
 ///
 /// # Errors
 ///
-/// Fails before any job starts if the token can't be subscribed to; and later, in a fork of this process, if the listener has
-/// forked it.
+/// Fails before any job starts if the token can't be subscribed to; and later, in a fork of this process, if the listener
+/// has forked it.
 pub(crate) fn supervise(
     specs: Vec<JobSpec>,
     pool: &mut WardenPool,

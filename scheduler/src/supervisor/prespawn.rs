@@ -35,7 +35,8 @@ impl Prespawned {
         self.0.clear();
     }
 
-    /// Starts the processes of the next jobs, one for each of the `up` processes that run, but not more than there are cores.
+    /// Starts the processes of the next jobs, one for each of the `up` processes that run, but not more than there are
+    /// cores.
     pub(super) fn refill(&mut self, up: usize, queue: &Queue<PendingRun, Deadline>, pool: &mut WardenPool) {
         // With one core a start can't be hidden behind the jobs that run.
         let wanted = if cores() > 1 { up.min(cores()) } else { 0 };

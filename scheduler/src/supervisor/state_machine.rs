@@ -14,9 +14,9 @@
 //!                           Searching ───▶ Draining ───▶ Done
 //! ```
 //!
-//! A run moves right and down only, and may skip any state. Every state but `Done` has a limit, so that every run ends. A job is
-//! asked to stop at most once, and the reason for that decides its verdict, whatever the job does in its grace period. The
-//! verdict is set once, on leaving the first row, and no later event changes it.
+//! A run moves right and down only, and may skip any state. Every state but `Done` has a limit, so that every run ends. A
+//! job is asked to stop at most once, and the reason for that decides its verdict, whatever the job does in its grace
+//! period. The verdict is set once, on leaving the first row, and no later event changes it.
 
 /// The state of a run: what the supervisor waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(crate) enum RunState {
     StreamClosed,
     /// The function to return within its grace period: it was asked to stop, for this reason.
     Terminating(StopReason),
-    /// The outcome of a function that has returned; if it was asked to stop before that, with the reason. The function's time
-    /// is over: encoding its result has a limit of its own.
+    /// The outcome of a function that has returned; if it was asked to stop before that, with the reason. The function's
+    /// time is over: encoding its result has a limit of its own.
     Delivering(Option<StopReason>),
     /// The job's process to exit, and the warden's report.
     Exiting(Verdict),
@@ -170,8 +170,8 @@ impl RunState {
                 (Reaping(why.verdict()), Action::Nothing)
             }
 
-            // A function that was not called can't be asked to stop. One that was asked to stop keeps that verdict, even if it then
-            // breaks the protocol.
+            // A function that was not called can't be asked to stop. One that was asked to stop keeps that verdict, even if
+            // it then breaks the protocol.
             (Starting, Event::Terminate(why))
             | (Starting | Running | StreamClosed | Delivering(None), Event::Kill(why))
             | (

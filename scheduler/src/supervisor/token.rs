@@ -9,14 +9,15 @@ use super::mailbox::{Command, Mailbox, StopMode};
 use crate::process::PerProcess;
 use crate::sync::lock;
 
-/// Cancels the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any thread.
+/// Cancels the jobs of every [`Scheduler`](crate::Scheduler) that [has it](crate::Scheduler::cancel_token), from any
+/// thread.
 ///
 /// Clones are the same token. Cancelling can't be undone: a scheduler with a cancelled token starts nothing more.
 ///
-/// When it is cancelled, no further job starts, and the running ones are stopped. A list still returns all its records, in its
-/// order, as soon as the last job has stopped. A job that was stopped or not started fails with
-/// [`Failure::Cancelled`](crate::Failure::Cancelled); a job that had finished before keeps its outcome, and one that waited for
-/// its next attempt that of its last one. No follow-up is called for a cancelled job.
+/// When it is cancelled, no further job starts, and the running ones are stopped. A list still returns all its records, in
+/// its order, as soon as the last job has stopped. A job that was stopped or not started fails with
+/// [`Failure::Cancelled`](crate::Failure::Cancelled); a job that had finished before keeps its outcome, and one that waited
+/// for its next attempt that of its last one. No follow-up is called for a cancelled job.
 ///
 /// The idea comes from .NET's cancellation tokens, by way of `tokio-util`.
 ///
@@ -76,8 +77,8 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Stops the jobs: each is asked to stop, and killed after its [grace period](macro@crate::job#grace); at once if it has
-    /// none. Doesn't wait for that.
+    /// Stops the jobs: each is asked to stop, and killed after its [grace period](macro@crate::job#grace); at once if it
+    /// has none. Doesn't wait for that.
     #[doc(alias = "stop")]
     pub fn cancel(&self) {
         self.advance_to(CANCELLED);

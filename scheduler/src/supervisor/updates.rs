@@ -20,8 +20,8 @@ pub(crate) enum JobUpdate {
     Checkpoint(Checkpoint),
 }
 
-/// The latest update of each kind. Later ones replace earlier ones, so that its size doesn't depend on how much a job sends, or
-/// on how long an observer takes.
+/// The latest update of each kind. Later ones replace earlier ones, so that its size doesn't depend on how much a job
+/// sends, or on how long an observer takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LatestUpdates(Arc<Mutex<UpdateSlots>>);
 

@@ -52,8 +52,8 @@ impl WardenHandle {
         received
     }
 
-    /// Returns `true` for a warden that has sent nothing yet. It has not reached `init()`: it can't be told to kill, and has
-    /// started nothing that would have to be swept.
+    /// Returns `true` for a warden that has sent nothing yet. It has not reached `init()`: it can't be told to kill, and
+    /// has started nothing that would have to be swept.
     pub(super) fn never_answered(&self) -> bool {
         HAS_FORK_SERVERS && !self.has_answered
     }
@@ -90,7 +90,8 @@ impl WardenPool {
         }
         match first_fork_server(launcher, Deadline::after(start_limit)) {
             Ok(None) | Err(_) if method == StartMethod::Auto => {}
-            // If none has come up in time, each job starts one within its own limit, and its record shows if that is too short.
+            // If none has come up in time, each job starts one within its own limit, and its record shows if that is too
+            // short.
             Ok(server) => {
                 pool.after_run = AfterRun::Stay;
                 pool.idle.extend(server);
@@ -156,7 +157,8 @@ impl WardenPool {
         }
     }
 
-    /// Returns whether some wardens are exiting, and take up room until then. One that the kernel holds on to doesn't count.
+    /// Returns whether some wardens are exiting, and take up room until then. One that the kernel holds on to doesn't
+    /// count.
     pub(super) fn is_draining(&self) -> bool {
         self.exiting.iter().any(|(_, deadline)| deadline.remaining().is_some())
     }
@@ -220,8 +222,8 @@ pub(super) enum Fitness {
     Unfit,
 }
 
-/// Keeps the pool of a scheduler between its lists. Lists that run at the same time have a pool each, and so do forks of the
-/// process.
+/// Keeps the pool of a scheduler between its lists. Lists that run at the same time have a pool each, and so do forks of
+/// the process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedPool(Arc<PerProcess<Mutex<Option<WardenPool>>>>);
 

@@ -257,8 +257,8 @@ impl JobRun {
             }
         }
         if self.deadline.is_past() {
-            // An outcome that is complete by now, or an exit, wins over the deadline. After the application was stopped, there may
-            // be much to read.
+            // An outcome that is complete by now, or an exit, wins over the deadline. After the application was stopped,
+            // there may be much to read.
             self.read_data(if self.deadline.plus(LATE_TOLERANCE).is_past() { DRAINING_READS } else { FINAL_READS });
             self.read_control();
         }

@@ -183,7 +183,8 @@ impl JobRun {
         self.handle_event(if is_late { Event::Expired } else { Event::Exit });
     }
 
-    /// Returns whether a function that ran for `ran` has overrun its limit by more than the parent's own delay in enforcing it.
+    /// Returns whether a function that ran for `ran` has overrun its limit by more than the parent's own delay in enforcing
+    /// it.
     fn is_late(&self, ran: Duration) -> bool {
         self.spec.timeout.checked_add(LATE_TOLERANCE).is_some_and(|limit| ran > limit)
     }
