@@ -1,6 +1,6 @@
 //! Recognizes a job in an `impl` or a `trait`, for which the compiler's own errors would be confusing.
 //!
-//! An attribute receives the function without its surroundings, and the items that it adds are errors in an `impl`. So the
+//! An attribute receives the function without its context, and the items that it adds are errors in an `impl`. So the
 //! source file is searched for the function. If that finds nothing certain, the function is taken for a free one.
 
 use std::fs;

@@ -114,6 +114,6 @@ pub(crate) fn role() -> String {
 /// Removes the marker, so that user code and its descendants never see it.
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
 fn remove_marker() {
-    // SAFETY: `init` stands first in `main`; under libtest the other thread waits for this one.
+    // SAFETY: `init` is called first in `main`; under libtest the other thread waits for this one.
     unsafe { env::remove_var(ROLE_VARIABLE) };
 }

@@ -36,7 +36,7 @@ pub fn messages(input: &[u8], meter: MemoryMeter) {
     let Some((kind, bytes)) = input.split_first() else {
         return;
     };
-    let input = Input { bytes, meter };
+    let input = FuzzInput { bytes, meter };
     match kind % 8 {
         0 => input.check_stream(),
         1 => input.check_payloads(),
@@ -68,12 +68,12 @@ enum ArgumentShape {
 }
 
 #[derive(Clone, Copy)]
-struct Input<'a> {
+struct FuzzInput<'a> {
     bytes: &'a [u8],
     meter: MemoryMeter,
 }
 
-impl Input<'_> {
+impl FuzzInput<'_> {
     /// Runs code that may take a multiple of the input's length in memory.
     fn bounded<T>(self, action: impl FnOnce() -> T) -> T {
         (self.meter.start)();
@@ -103,7 +103,7 @@ impl Input<'_> {
 
     /// The input is everything that a warden and its job read.
     fn check_stream(self) {
-        let Some(read) = self.bounded(|| Assignment::read(self.bytes)) else {
+        let Some(read) = self.bounded(|| RunFrames::read(self.bytes)) else {
             return;
         };
         let mark = *self.bytes.first_chunk().expect("a frame begins with a mark");
@@ -112,7 +112,7 @@ impl Input<'_> {
         let length = usize::try_from(length).expect("the request was read");
         let frames = read.frames(mark, &rest[8..8 + length]);
         assert!(self.bytes.starts_with(&frames), "the frames differ from the input");
-        assert_eq!(Assignment::read(&read.frames(mark, &encoded(&read.request))), Some(read));
+        assert_eq!(RunFrames::read(&read.frames(mark, &encoded(&read.request))), Some(read));
     }
 
     /// The input is a request and its arguments, to be read from valid frames.
@@ -125,8 +125,8 @@ impl Input<'_> {
         };
         let mark = *b"0123456789abcdef";
         let stream = [frame(mark, FrameKind::Request, request), frame(mark, FrameKind::Arguments, arguments)].concat();
-        let input = Input { bytes: &stream, ..self };
-        let read = input.bounded(|| Assignment::read(&stream));
+        let input = FuzzInput { bytes: &stream, ..self };
+        let read = input.bounded(|| RunFrames::read(&stream));
         assert_eq!(read.is_some(), codec::decode::<Request>(request).is_ok());
         assert!(read.is_none_or(|read| read.arguments == arguments));
     }
@@ -134,13 +134,13 @@ impl Input<'_> {
 
 /// The frames of a run from the parent: here in one stream, otherwise in those of a warden and its job.
 #[derive(Debug, PartialEq, Eq)]
-struct Assignment {
+struct RunFrames {
     request: Request,
     checkpoint: Option<Vec<u8>>,
     arguments: Vec<u8>,
 }
 
-impl Assignment {
+impl RunFrames {
     fn read(mut stream: &[u8]) -> Option<Self> {
         let mut frames = FrameReader::learning_mark(frame::LIMIT);
         let request = codec::decode(&frames.expect(&mut stream, FrameKind::Request)?).ok()?;

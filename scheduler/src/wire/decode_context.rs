@@ -8,7 +8,7 @@ use super::shape::{SchemaEntry, ShapeHasher, differ_only_in_style};
 
 /// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum ValueSource {
     /// One of our own messages, which are read as they are written.
     Message,
     /// A user's value in the compact encoding.
@@ -20,7 +20,7 @@ enum Origin {
 /// The state of decoding one value.
 #[derive(Debug)]
 pub(super) struct DecodeContext {
-    origin: Origin,
+    source: ValueSource,
     /// The number of all bytes.
     bytes: usize,
     pub(super) shape: ShapeHasher,
@@ -94,9 +94,9 @@ struct VariantMatch {
 }
 
 impl DecodeContext {
-    fn new(origin: Origin, bytes: usize, schema: Vec<SchemaEntry<String>>) -> Self {
+    fn new(source: ValueSource, bytes: usize, schema: Vec<SchemaEntry<String>>) -> Self {
         Self {
-            origin,
+            source,
             bytes,
             shape: ShapeHasher::new(),
             schema,
@@ -107,25 +107,25 @@ impl DecodeContext {
     }
 
     pub(super) fn of_message(bytes: usize) -> Self {
-        Self::new(Origin::Message, bytes, Vec::new())
+        Self::new(ValueSource::Message, bytes, Vec::new())
     }
 
     pub(super) fn compact(bytes: usize, schema: Vec<SchemaEntry<String>>) -> Self {
-        Self::new(Origin::Compact, bytes, schema)
+        Self::new(ValueSource::Compact, bytes, schema)
     }
 
     #[cfg(feature = "cbor")]
     pub(super) fn self_describing(bytes: usize) -> Self {
-        Self::new(Origin::SelfDescribing, bytes, Vec::new())
+        Self::new(ValueSource::SelfDescribing, bytes, Vec::new())
     }
 
     pub(super) fn is_self_describing(&self) -> bool {
-        self.origin == Origin::SelfDescribing
+        self.source == ValueSource::SelfDescribing
     }
 
     /// Returns whether the value has a schema.
     pub(super) fn has_schema(&self) -> bool {
-        self.origin == Origin::Compact
+        self.source == ValueSource::Compact
     }
 
     /// Returns a size hint that is at most the number of bytes.

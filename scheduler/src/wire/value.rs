@@ -74,10 +74,10 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, encoding: Encoding) -> Re
 /// Decodes a value that takes all of `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut value = None;
-    let read = &mut |input: Input<'_, _>| {
-        value = Some(match input {
-            Input::Compact(bytes, context) => codec::take_by(bytes, context)?,
-            Input::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
+    let read = &mut |encoded: EncodedValue<'_, _>| {
+        value = Some(match encoded {
+            EncodedValue::Compact(bytes, context) => codec::take_by(bytes, context)?,
+            EncodedValue::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
         });
         Ok(())
     };
@@ -88,10 +88,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 /// Decodes the next value of a payload while it arrives. A length in it takes no more memory than payloads can be long.
 pub(crate) fn receive<T: DeserializeOwned>(payload: &mut Payload<impl Read>) -> Result<T, CodecError> {
     let mut value = None;
-    let read = &mut |input: Input<'_, Payload<_>>| {
-        value = Some(match input {
-            Input::Compact(payload, context) => codec::receive_by(payload, context)?,
-            Input::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
+    let read = &mut |encoded: EncodedValue<'_, Payload<_>>| {
+        value = Some(match encoded {
+            EncodedValue::Compact(payload, context) => codec::receive_by(payload, context)?,
+            EncodedValue::SelfDescribing(bytes) => decode_self_describing(bytes).map_err(DecodeFailure::Other)?,
         });
         Ok(())
     };
@@ -128,18 +128,18 @@ pub(crate) fn append_each<T: Serialize>(
 // The code below depends on no user type: generic code is compiled once more for every type of every job.
 
 /// The encoded value that is to be decoded.
-enum Input<'a, B> {
+enum EncodedValue<'a, B> {
     Compact(&'a mut B, &'a DecodeContext),
     SelfDescribing(&'a [u8]),
 }
 
-type ReadValue<'a, B> = &'a mut dyn FnMut(Input<'_, B>) -> Result<(), DecodeFailure>;
+type ReadValue<'a, B> = &'a mut dyn FnMut(EncodedValue<'_, B>) -> Result<(), DecodeFailure>;
 
 fn decode_by<'de>(mut bytes: &'de [u8], read: ReadValue<'_, &'de [u8]>) -> Result<(), CodecError> {
     match codec::take::<u8>(&mut bytes)? {
         COMPACT => {
             let context = DecodeContext::compact(bytes.len(), codec::take(&mut bytes)?);
-            read(Input::Compact(&mut bytes, &context)).map_err(|failure| explain(failure, &context))?;
+            read(EncodedValue::Compact(&mut bytes, &context)).map_err(|failure| explain(failure, &context))?;
             check_shape(&context, codec::take(&mut bytes))?;
         }
         CBOR => {
@@ -147,7 +147,7 @@ fn decode_by<'de>(mut bytes: &'de [u8], read: ReadValue<'_, &'de [u8]>) -> Resul
             let length = usize::try_from(length).ok().filter(|length| *length <= bytes.len());
             let (value, left) = bytes.split_at(length.ok_or_else(|| CodecError::new("the bytes end too early"))?);
             bytes = left;
-            read(Input::SelfDescribing(value))?;
+            read(EncodedValue::SelfDescribing(value))?;
         }
         other => return Err(unknown(other)),
     }
@@ -159,13 +159,13 @@ fn receive_by<S: Read>(payload: &mut Payload<S>, read: ReadValue<'_, Payload<S>>
         COMPACT => {
             let schema = codec::receive(payload)?;
             let context = DecodeContext::compact(payload.left_in_memory(), schema);
-            read(Input::Compact(payload, &context)).map_err(|failure| explain(failure, &context))?;
+            read(EncodedValue::Compact(payload, &context)).map_err(|failure| explain(failure, &context))?;
             check_shape(&context, codec::receive(payload))
         }
         CBOR => {
             let length = u64::from_le_bytes(codec::receive(payload)?);
             let bytes = payload.next(length).map_err(|error| CodecError::new(error.to_string()))?;
-            Ok(read(Input::SelfDescribing(&bytes))?)
+            Ok(read(EncodedValue::SelfDescribing(&bytes))?)
         }
         other => Err(unknown(other)),
     }

@@ -12,19 +12,19 @@ const LONGEST: usize = if cfg!(miri) { 150 } else { 20_000 };
 const SHORTER: usize = if cfg!(miri) { 70 } else { 9000 };
 
 /// A stream that returns its bytes in pieces, with a "would block" before each.
-struct Pieces<'a> {
+struct PausingStream<'a> {
     bytes: &'a [u8],
     sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
     blocked: bool,
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> PausingStream<'a> {
     fn new(bytes: &'a [u8], sizes: Vec<usize>) -> Self {
         Self { bytes, sizes: sizes.into_iter().cycle(), blocked: false }
     }
 }
 
-impl Read for Pieces<'_> {
+impl Read for PausingStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.blocked = !self.blocked;
         if self.blocked {
@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn frames_survive_any_splitting(frames in vec(any_frame(), 0..4), sizes in vec(1..SHORTER, 1..5)) {
         let bytes = written(&frames);
-        let read = read_all(FrameReader::new(MARK, LONGEST as u64), &mut Pieces::new(&bytes, sizes));
+        let read = read_all(FrameReader::new(MARK, LONGEST as u64), &mut PausingStream::new(&bytes, sizes));
         prop_assert_eq!(read.expect("these are frames"), frames);
     }
 
