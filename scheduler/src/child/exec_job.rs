@@ -30,17 +30,17 @@ pub(super) struct ExecRole {
 impl ExecRole {
     const PREFIX: &str = "job:";
 
-    /// Returns the marker of this role.
-    pub(super) fn to_marker(&self) -> String {
+    /// Returns the value of the role variable.
+    pub(super) fn to_value(&self) -> String {
         let stdout = self.stdout.map_or_else(|| "-".to_owned(), |stdout| stdout.to_string());
         let inherited = self.inherited.iter().map(ToString::to_string);
         let numbers: Vec<_> = [self.data.to_string(), stdout].into_iter().chain(inherited).collect();
         format!("{}{}", Self::PREFIX, numbers.join(","))
     }
 
-    /// Parses a marker.
-    pub(super) fn parse(marker: &str) -> Option<Self> {
-        let mut numbers = marker.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
+    /// Parses the value of the role variable.
+    pub(super) fn parse(value: &str) -> Option<Self> {
+        let mut numbers = value.strip_prefix(Self::PREFIX)?.split(',').map(str::parse);
         let data = numbers.next()?.ok()?;
         let stdout = numbers.next().and_then(Result::ok);
         Some(Self { data, stdout, inherited: numbers.collect::<Result<_, _>>().ok()? })
@@ -58,8 +58,8 @@ impl ExecRole {
 /// Changes the variables of a job's process before it is executed: in the process itself other threads may run by then.
 pub(super) fn change_variables(command: &mut Command, Environment { is_cleared, changes, .. }: &Environment) {
     if *is_cleared {
-        let marker = command.get_envs().find(|(name, _)| *name == ROLE_VARIABLE).and_then(|(_, value)| value);
-        let kept = [(ROLE_VARIABLE, marker.map(OsStr::to_owned)), (RUN_VARIABLE, env::var_os(RUN_VARIABLE))];
+        let role = command.get_envs().find(|(name, _)| *name == ROLE_VARIABLE).and_then(|(_, value)| value);
+        let kept = [(ROLE_VARIABLE, role.map(OsStr::to_owned)), (RUN_VARIABLE, env::var_os(RUN_VARIABLE))];
         command.env_clear();
         for (name, value) in kept {
             value.map(|value| command.env(name, value));

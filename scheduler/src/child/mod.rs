@@ -81,7 +81,7 @@ pub(crate) fn enter(launcher: Launcher) {
         refuse_to_be_the_application();
         return;
     };
-    remove_marker();
+    remove_role_variable();
     let role = role.to_str().unwrap_or_default();
     if launcher == Launcher::Main {
         // A job may run jobs itself.
@@ -96,7 +96,7 @@ pub(crate) fn enter(launcher: Launcher) {
     launcher::note_stray_role();
 }
 
-/// Exits a copy whose marker was removed. As an ordinary program it would start copies that do the same.
+/// Exits a copy whose role variable was removed. As an ordinary program it would start copies that do the same.
 fn refuse_to_be_the_application() {
     #[cfg(unix)]
     if crate::process::has_saved_stdio() {
@@ -106,14 +106,15 @@ fn refuse_to_be_the_application() {
     }
 }
 
-/// Returns the marker of a copy that this process starts: its role, and the id of this process, which the copy watches.
+/// Returns the role variable's value for a copy that this process starts: the role, and the id of this process, which the
+/// copy watches.
 pub(crate) fn role() -> String {
     format!("{}:{}", entry::ROLE, std::process::id())
 }
 
-/// Removes the marker, so that user code and its descendants never see it.
+/// Removes the variable, so that user code and its descendants never see it.
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
-fn remove_marker() {
+fn remove_role_variable() {
     // SAFETY: `init` is called first in `main`; under libtest the other thread waits for this one.
     unsafe { env::remove_var(ROLE_VARIABLE) };
 }

@@ -161,7 +161,7 @@ impl Warden {
                 .map(|(_, descriptor)| process::make_inheritable(descriptor.as_fd()))
                 .collect::<io::Result<_>>()?,
         };
-        let mut command = self.launcher.command(&role.to_marker());
+        let mut command = self.launcher.command(&role.to_value());
         if let Some(environment) = &request.environment {
             exec_job::change_variables(&mut command, environment);
         }
