@@ -88,7 +88,7 @@ fn a_job_without_a_runtime_is_never_called() {
     else {
         panic!("there was no descriptor for a runtime");
     };
-    assert!(reason.contains("the runtime of its `async fn` could not be made: "), "{reason}");
+    assert!(reason.contains("the runtime of its `async fn` can't be created: "), "{reason}");
 }
 
 #[test]

@@ -154,10 +154,8 @@ impl Case {
 
 /// Kills a process that a case has left and that the scheduler can't find.
 #[cfg(unix)]
-#[expect(unsafe_code, reason = "a process is killed by its number")]
 fn end(pid: u32) {
-    // SAFETY: `kill` has no preconditions. The process was found by a tag that no other has.
-    unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+    scheduler_tests::signals::signal(pid, scheduler_tests::signals::Signal::KILL);
 }
 
 #[cfg(windows)]

@@ -223,12 +223,10 @@ fn a_partly_sent_checkpoint_does_not_count() {
 /// Saves one number after the other, and writes each to a file once it is saved. Its warden is stopped, so that the kill is
 /// late.
 #[cfg(wardens)]
-#[expect(unsafe_code, reason = "signals have no safe API")]
 #[scheduler::job]
-fn counts_for_ever(file: PathBuf) {
+fn counts_forever(file: PathBuf) {
     use std::os::unix::fs::FileExt;
-    // SAFETY: The parent of a job is its warden, and nothing else.
-    unsafe { libc::kill(libc::getppid(), libc::SIGSTOP) };
+    scheduler_tests::signals::signal(std::os::unix::process::parent_id(), scheduler_tests::signals::Signal::STOP);
     let file = std::fs::File::create(file).expect("the folder is there");
     for n in 1_u64.. {
         this_job::checkpoint(&(n, vec![7_u8; 1000])).expect("the parent is there");
@@ -242,7 +240,7 @@ fn a_checkpoint_in_transit_when_the_job_is_killed_counts() {
     at_once(METHODS, |method| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("number");
-        let call = counts_for_ever::job(file.clone()).timeout(Duration::from_millis(300));
+        let call = counts_forever::job(file.clone()).timeout(Duration::from_millis(300));
         let record =
             only(Scheduler::new().start_method(method).run(jobs![("a", { call })]).expect("the input is fine"));
         assert_eq!(record.status(), Status::Timeout);
@@ -308,7 +306,8 @@ fn a_fork_of_a_job_can_not_save_for_it() {
     assert_eq!(run.checkpoint::<u8>().expect("its type is that"), Some(1));
     let Outcome::Ok(reported) = run.outcome else { panic!("{run:?}") };
     assert!(
-        reported.contains("a process that the job has forked can't save for it") && reported.ends_with("Ok(None)"),
+        reported.contains("a process that the job has forked can't save a checkpoint")
+            && reported.ends_with("Ok(None)"),
         "{reported}"
     );
 }

@@ -1,6 +1,6 @@
 //! Runs in cgroups of their own: where they get one, what it is good for, and that none is left.
 
-#![expect(unsafe_code, reason = "extended attributes, and signals by number, have no safe API")]
+#![expect(unsafe_code, reason = "extended attributes have no safe API")]
 
 use std::ffi::CString;
 use std::fs;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scheduler::{Containment, Scheduler, SweptBy, jobs};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::leftovers::{alive, new_tag};
+use scheduler_tests::signals::{Signal, signal};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
@@ -129,10 +130,9 @@ fn a_cgroup_left_by_a_killed_application_and_its_warden_is_removed_by_the_next()
     // All that is in the application's own cgroup: itself and the warden.
     fs::write(cgroup.0.join("cgroup.freeze"), "1").expect("it can be frozen");
     for pid in fs::read_to_string(cgroup.0.join("cgroup.procs")).expect("it can be read").lines() {
-        let pid: i32 = pid.parse().expect("a number");
+        let pid: u32 = pid.parse().expect("a number");
         assert!(pid > 1);
-        // SAFETY: `kill` has no preconditions, and the number is that of a process in a cgroup of this test.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+        signal(pid, Signal::KILL);
     }
     fs::write(cgroup.0.join("cgroup.freeze"), "0").expect("it can be thawed");
     child.wait().expect("it is ours");

@@ -88,9 +88,7 @@ impl Case {
 /// Returns what starts a program as the first process of a pid namespace.
 fn namespace() -> Command {
     let mut command = Command::new("unshare");
-    // SAFETY: It has no preconditions.
-    #[expect(unsafe_code, reason = "a process asks the kernel about itself")]
-    if unsafe { libc::geteuid() } != 0 {
+    if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
     command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);

@@ -209,11 +209,7 @@ fn without_rights(jobs: &[&str], method: &str) -> Vec<Value> {
 }
 
 fn is_root() -> bool {
-    // SAFETY: It has no preconditions.
-    #[expect(unsafe_code, reason = "a process asks the kernel about itself")]
-    unsafe {
-        libc::geteuid() == 0
-    }
+    rustix::process::geteuid().is_root()
 }
 
 #[test]

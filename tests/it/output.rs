@@ -191,7 +191,7 @@ fn a_job_that_writes_forever_is_killed() {
 fn capturing_up_to_zero_bytes_is_refused() {
     let call = fast::job().stdout(Output::CaptureUpTo(0));
     let error = Scheduler::new().run(jobs![("a", { call })]).expect_err("it makes no sense");
-    assert!(error.is_invalid_setting() && error.to_string().ends_with("discard it instead"), "{error}");
+    assert!(error.is_invalid_setting() && error.to_string().ends_with("write `Output::Discard` instead"), "{error}");
 }
 
 /// Returns the values of `APP_MODE` and `APP_METHOD` for each way to start jobs.

@@ -107,10 +107,9 @@ struct Copy(u32);
 
 #[cfg(unix)]
 impl Drop for Copy {
-    #[expect(unsafe_code, reason = "to end a process by its id has no safe API")]
     fn drop(&mut self) {
-        // SAFETY: It has no preconditions. The fork lives until it is killed, or for minutes.
-        unsafe { libc::kill(self.0.cast_signed(), libc::SIGKILL) };
+        // The fork lives until it is killed, or for minutes.
+        scheduler_tests::signals::signal(self.0, scheduler_tests::signals::Signal::KILL);
     }
 }
 

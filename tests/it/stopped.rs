@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leave, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
+use scheduler_tests::signals::{Signal, signal};
 
 use crate::application::app;
 use crate::parent_death::Ready;
@@ -19,15 +20,9 @@ const AFTERWARDS: Duration = Duration::from_secs(4);
 /// How much later than its limit a job may be killed, on a busy machine.
 const LATE: Duration = Duration::from_secs(3);
 
-#[expect(unsafe_code, reason = "to signal a process by its id has no safe API")]
-fn signal(process: u32, signal: i32) {
-    // SAFETY: It has no preconditions. The process is one of this test's.
-    unsafe { libc::kill(process.cast_signed(), signal) };
-}
-
 /// Stops a process, and returns once it is.
 fn stop(process: u32) {
-    signal(process, libc::SIGSTOP);
+    signal(process, Signal::STOP);
     wait_until("it is stopped", || is_stopped(process));
 }
 
@@ -46,7 +41,7 @@ fn is_stopped(process: u32) -> bool {
 /// Kills the processes with this tag.
 fn release(tag: &str) {
     for process in alive(tag) {
-        signal(process, libc::SIGKILL);
+        signal(process, Signal::KILL);
     }
 }
 
@@ -97,7 +92,7 @@ impl Application {
     /// Continues it, and checks its records.
     fn go_on(mut self, what: &str) {
         let limit = self.limit;
-        signal(self.app.id(), libc::SIGCONT);
+        signal(self.app.id(), Signal::CONT);
         let records = self.app.records();
         let [spins, returns, returns_much, aborts, returns_late] = [0, 1, 2, 3, 4].map(|index| &records[index]);
         let took = |index: usize| Duration::from_secs_f64(records[index]["duration_sec"].as_f64().expect("a number"));
@@ -163,7 +158,7 @@ fn the_limit_of_a_spawned_job_holds_while_its_application_is_stopped() {
     wait_until("the job is killed", || alive(&tag).len() <= if HAS_WARDENS { 2 } else { 1 });
     assert!(is_stopped(app.id()));
     sleep_until(clock + AFTERWARDS);
-    signal(app.id(), libc::SIGCONT);
+    signal(app.id(), Signal::CONT);
     let line = app.line();
     let (status, millis) = line.split_once(' ').expect("its status and its time");
     let took = Duration::from_millis(millis.parse().expect("milliseconds"));
@@ -194,7 +189,7 @@ fn the_limit_of_a_test_holds_while_its_harness_is_stopped() {
     stop(harness.id());
     wait_until("the body is killed", || alive(&tag).is_empty());
     assert!(is_stopped(harness.id()));
-    signal(harness.id(), libc::SIGCONT);
+    signal(harness.id(), Signal::CONT);
     let mut output = String::new();
     let stdout = harness.stdout.as_mut().expect("stdout was piped at spawn");
     std::io::Read::read_to_string(stdout, &mut output).expect("it is text");

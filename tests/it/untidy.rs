@@ -2,14 +2,15 @@
 //! inherits, with a terminal that their jobs change.
 
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use scheduler_tests::leftovers::{FAMILY, alive, new_tag};
 use scheduler_tests::platform::HAS_WARDENS;
 use scheduler_tests::profile::sample;
@@ -249,21 +250,13 @@ fn a_descriptor_under_a_number_that_main_has_taken_is_refused() {
 }
 
 /// Opens a terminal, and returns its outer end, and the one that programs have.
-#[expect(unsafe_code, reason = "terminals have no safe API")]
 fn terminal() -> (OwnedFd, File) {
-    // SAFETY: The calls have no preconditions, and the name is copied before another call could change it.
-    unsafe {
-        let outside = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
-        assert!(outside >= 0, "{}", std::io::Error::last_os_error());
-        let outside = OwnedFd::from_raw_fd(outside);
-        libc::fcntl(outside.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
-        assert_eq!(libc::grantpt(outside.as_raw_fd()), 0);
-        assert_eq!(libc::unlockpt(outside.as_raw_fd()), 0);
-        let name = CStr::from_ptr(libc::ptsname(outside.as_raw_fd())).to_owned();
-        let path = PathBuf::from(name.to_str().expect("it is ASCII"));
-        let inside = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path);
-        (outside, inside.expect("it was unlocked"))
-    }
+    let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+    fcntl_setfd(&outside, FdFlags::CLOEXEC).expect("it is open");
+    grantpt(&outside).and_then(|()| unlockpt(&outside)).expect("it was just opened");
+    let name = ptsname(&outside, Vec::new()).expect("it has a name").into_string().expect("it is ASCII");
+    let inside = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name);
+    (outside, inside.expect("it was unlocked"))
 }
 
 /// Runs the application at a terminal, which it controls.
@@ -275,10 +268,8 @@ fn report_at_a_terminal(method: &str, place: &str) -> Value {
     let stdio = || Stdio::from(inside.try_clone().expect("there are more"));
     command.arg(place).stdin(stdio()).stdout(stdio()).stderr(stdio());
     let lead_a_session = || {
-        // SAFETY: Both are system calls.
-        #[allow(clippy::cast_lossless, reason = "the number has another type on each platform")]
-        let leads = unsafe { libc::setsid() != -1 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) == 0 };
-        if leads { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        rustix::process::setsid()?;
+        Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
     };
     // SAFETY: What is called there makes system calls only.
     let status = unsafe { command.pre_exec(lead_a_session) }.status().expect("it is built");

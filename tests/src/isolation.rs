@@ -104,7 +104,6 @@ fn is(window: &[u8], shifted: &[u8]) -> bool {
 ///
 /// If `/proc` can't be read.
 #[job]
-#[expect(unsafe_code, reason = "processes are killed by their numbers")]
 pub fn kills_the_next_one() -> io::Result<usize> {
     let parent_of = |process: u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -119,8 +118,7 @@ pub fn kills_the_next_one() -> io::Result<usize> {
                 parent_of(process).is_some_and(|parent| parent != warden && parent_of(parent) == application);
             let is_copy = is_another_job && same_image(process);
             if is_copy {
-                // SAFETY: It has no preconditions.
-                unsafe { libc::kill(i32::try_from(process).unwrap_or(i32::MAX), libc::SIGKILL) };
+                crate::signals::signal(process, crate::signals::Signal::KILL);
                 ended += 1;
             }
         }

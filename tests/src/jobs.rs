@@ -19,6 +19,9 @@ use std::time::Duration;
 use scheduler::{Scheduler, job, jobs};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+#[cfg(unix)]
+use crate::signals::{Signal, signal};
+
 /// Returns at once.
 #[job]
 pub fn fast() -> i32 {
@@ -415,8 +418,7 @@ pub fn stops_in_the_middle_of_its_result() -> String {
     std::thread::spawn(|| {
         // The main thread blocks in its write once the pipe is full, or soon will.
         std::thread::sleep(Duration::from_millis(20));
-        // SAFETY: `raise` has no preconditions.
-        unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+        signal(std::process::id(), Signal::STOP);
     });
     "x".repeat(900_000_000)
 }
@@ -424,9 +426,9 @@ pub fn stops_in_the_middle_of_its_result() -> String {
 /// Sends its warden a signal, and waits forever.
 #[cfg(unix)]
 #[job]
-pub fn signals_its_warden(signal: i32) {
-    // SAFETY: The parent of a job is its warden, and nothing else.
-    unsafe { libc::kill(libc::getppid(), signal) };
+pub fn signals_its_warden(number: i32) {
+    let named = Signal::from_named_raw(number).expect("it has a name");
+    signal(std::os::unix::process::parent_id(), named);
     hangs();
 }
 

@@ -30,6 +30,8 @@ pub mod profile;
 #[cfg(unix)]
 pub mod released;
 pub mod sabotage;
+#[cfg(unix)]
+pub mod signals;
 pub mod skips;
 #[cfg(target_os = "linux")]
 pub mod storm;

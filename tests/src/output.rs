@@ -1,7 +1,6 @@
 //! Jobs that write to their standard streams.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "that is what they are for")]
-#![cfg_attr(unix, expect(unsafe_code, reason = "a pipe is asked what is in it"))]
 
 use std::io::{self, Write};
 #[cfg(target_os = "linux")]
@@ -22,23 +21,18 @@ pub fn alternates(rounds: usize) -> io::Result<()> {
     for round in 0..rounds {
         println!("out {round}");
         io::stdout().flush()?;
-        while unread(1)? > 0 {}
+        while unread(io::stdout())? > 0 {}
         eprintln!("err {round}");
-        while unread(2)? > 0 {}
+        while unread(io::stderr())? > 0 {}
     }
     Ok(())
 }
 
 /// Returns how many bytes of what was written to a pipe have not been read.
 #[cfg(unix)]
-fn unread(descriptor: i32) -> io::Result<i32> {
+fn unread(stream: impl std::os::fd::AsFd) -> io::Result<u64> {
     std::thread::yield_now();
-    let mut count = 0;
-    // SAFETY: The pointer is to a variable of ours.
-    match unsafe { libc::ioctl(descriptor, libc::FIONREAD, &raw mut count) } {
-        0 => Ok(count),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(rustix::io::ioctl_fionread(stream)?)
 }
 
 /// Writes so many numbered lines to standard output.

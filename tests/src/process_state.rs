@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::Command;
 
+use rustix::process::{Pid, getpgrp, getpid, getsid};
 use scheduler::job;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +48,7 @@ pub fn inspects_its_process() -> std::io::Result<ProcessState> {
     std::io::stdin().read_to_end(&mut stdin)?;
     std::io::stdout().flush()?;
     let status = std::fs::read_to_string("/proc/self/status")?;
-    // SAFETY: These calls have no preconditions.
-    let ids = unsafe { [libc::getpid(), libc::getsid(0), libc::getpgrp()] };
+    let ids = [getpid(), getsid(None)?, getpgrp()].map(Pid::as_raw_pid);
     Ok(ProcessState {
         markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("__SCHEDULER")).collect(),
         markers_of_children: shown(Command::new("env"))?
