@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::ZonedDateTime;
+use chrono::Local;
 
 use crate::escape::OneLine;
 use crate::process;
@@ -193,7 +193,7 @@ impl<'a> TimedOut<'a> {
 pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, log_file: &Path) -> io::Result<()> {
     let line = format!(
         "{} - Job ID: {}, Reason: {}, Elapsed Time: {:.6} seconds\n",
-        ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S"),
+        Local::now().format("%Y-%m-%d %H:%M:%S"),
         OneLine(job_id),
         OneLine(reason),
         duration.as_secs_f64(),

@@ -23,9 +23,9 @@ pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()>
 }
 
 /// Sleeps for one polling interval: the fallback where [`poll`] fails, for lack of memory for instance.
+#[expect(clippy::disallowed_methods, reason = "there is no event to wait for")]
 pub(crate) fn pause() {
-    // A signal may cut it short, which does no harm.
-    let _ = rustix::thread::nanosleep(&timespec(RECHECK_INTERVAL));
+    std::thread::sleep(RECHECK_INTERVAL);
 }
 
 /// Returns when to check again what the kernel doesn't report.

@@ -6,7 +6,7 @@ mod value;
 
 use std::time::SystemTime;
 
-use jiff::ZonedDateTime;
+use chrono::{DateTime, Datelike as _, Local, SecondsFormat};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -110,8 +110,11 @@ fn failure<T>(outcome: &Outcome<T>) -> Option<Failure> {
 
 /// Returns a moment in local time with its offset from UTC, or `None` if it is beyond the calendar.
 fn rfc_3339(moment: SystemTime) -> Option<String> {
-    let moment = ZonedDateTime::try_from(moment).ok()?;
-    Some(moment.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string())
+    let since_1970 = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let utc = DateTime::from_timestamp(since_1970.as_secs().try_into().ok()?, since_1970.subsec_nanos())?;
+    // The format has four digits for the year.
+    let local = Some(utc.with_timezone(&Local)).filter(|local| local.year() <= 9999)?;
+    Some(local.to_rfc3339_opts(SecondsFormat::Micros, false))
 }
 
 #[cfg(test)]
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn a_moment_is_written_with_its_offset() {
         let text = rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_123)).expect("a date");
-        assert!(text.contains(".000123") && text.parse::<jiff::Timestamp>().is_ok(), "{text}");
+        assert!(text.contains(".000123") && DateTime::parse_from_rfc3339(&text).is_ok(), "{text}");
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(shape.replace('-', "+"), "0000+00+00T00:00:00.000000+00:00");
         assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
