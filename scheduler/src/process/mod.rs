@@ -1,13 +1,14 @@
 //! Processes as the platform provides them: started, waited for, killed, swept. No module in here knows what a job is.
 //!
-//! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data ([`Stream`])
-//! and its output ([`Output`]), and [`wait`], which waits for any of several workers. `child` uses the rest: the descriptors that
-//! a copy starts with, and on Linux the fork, the reaping and the sweep.
+//! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data
+//! ([`Stream`]) and its output ([`Output`]), and [`wait`], which waits for any of several workers. `child` uses the rest:
+//! the descriptors that a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
 //! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
-//! missing item. `unix` and `windows` provide the first list; `linux`, `portable` (Unix without wardens) and `windows` the second;
-//! `linux` and `no_warden` the third. Whether a platform has wardens is decided here and in `child`, by the choice of modules, and
-//! nowhere else. (A `cfg(wardens)` from a build script would cost every user 0.1 s of processor time, over 1% of a build.)
+//! missing item. `unix` and `windows` provide the first list; `linux`, `portable` (Unix without wardens) and `windows` the
+//! second; `linux` and `no_warden` the third. Whether a platform has wardens is decided here and in `child`, by the choice
+//! of modules, and nowhere else. (A `cfg(wardens)` from a build script would cost every user 0.1 s of processor time, over
+//! 1% of a build.)
 //!
 //! The floors, from the ground up; a file imports from floors below its own:
 //!

@@ -26,7 +26,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 /// The link to the executed image. There is none.
 pub(crate) const EXECUTED: &str = "";
 
-/// Returns that the image is unknown: only Linux has the means to find it.
+/// Returns `Unknown`: only Linux can find the image.
 pub(crate) fn own_image() -> &'static OwnImage {
     &OwnImage::Unknown
 }

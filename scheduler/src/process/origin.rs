@@ -1,7 +1,7 @@
 //! `Origin`: the process that created a value. `PerProcess`: a static of which each fork of a process has its own.
 //!
-//! An application may fork without executing anything. The fork has a copy of everything: sockets to wardens, running jobs, locks
-//! that other threads hold; but only the thread that forked. It must not use, kill or wait for any of that.
+//! An application may fork without executing anything. The fork has a copy of everything: sockets to wardens, running jobs,
+//! locks that other threads hold; but only the thread that forked. It must not use, kill or wait for any of that.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -25,8 +25,8 @@ impl Origin {
 
 /// A value of which each fork of a process has its own, which starts as the default.
 ///
-/// The fork never touches the value of the original process, and so none of its locks: the thread that holds one, or that was
-/// initializing a [`OnceLock`], doesn't exist in the fork.
+/// The fork never touches the value of the original process, and so none of its locks: the thread that holds one, or that
+/// was initializing a [`OnceLock`], doesn't exist in the fork.
 pub(crate) struct PerProcess<T> {
     /// The id of the process that has this value; 0 until one has claimed it.
     owner: AtomicU32,
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn each_process_has_its_own_value_although_another_ones_lock_is_held() {
         let values = PerProcess::new(Mutex::new(1));
-        let held = values.of(7).lock().expect("nobody panics with it");
+        let held = values.of(7).lock().expect("no thread panics while it holds it");
         assert_eq!(*values.of(8).lock().expect("it is another lock"), 0);
-        *values.of(8).lock().expect("nobody panics with it") = 2;
+        *values.of(8).lock().expect("no thread panics while it holds it") = 2;
         assert_eq!(*values.of(9).lock().expect("it is another lock"), 0);
-        assert_eq!((*held, *values.of(8).lock().expect("nobody panics with it")), (1, 2));
+        assert_eq!((*held, *values.of(8).lock().expect("no thread panics while it holds it")), (1, 2));
     }
 }

@@ -1,5 +1,5 @@
-//! The environment variables of a run's processes: [`ROLE_VARIABLE`] has the role of a copy of this binary, and [`RUN_VARIABLE`] the
-//! [`RunMarker`] by which the processes of a run are found when nothing better is available.
+//! The environment variables of a run's processes: [`ROLE_VARIABLE`] has the role of a copy of this binary, and
+//! [`RUN_VARIABLE`] the [`RunMarker`] by which the processes of a run are found when nothing better is available.
 
 /// The variable that makes the re-executed binary a copy, with its role. It is removed before any user code runs.
 pub(crate) const ROLE_VARIABLE: &str = "__SCHEDULER_CHILD";
@@ -17,7 +17,8 @@ impl RunMarker {
         Self(format!("{:032x}", u128::from_ne_bytes(random)))
     }
 
-    /// Returns the variable's value. A run within a job keeps the marker of the outer run, which must find its processes as well.
+    /// Returns the variable's value. A run within a job keeps the marker of the outer run, which must find its processes as
+    /// well.
     pub(crate) fn value(&self) -> String {
         match std::env::var(RUN_VARIABLE) {
             Ok(outer) => format!("{outer}:{}", self.0),

@@ -1,8 +1,8 @@
 //! `Cgroup`: the cgroup of a run, whose processes the kernel kills at one write; `CgroupHome`: the parent of such cgroups.
 //!
-//! The application finds the home, once for all runs. The warden makes the run's cgroup in it, the job joins that before any
-//! user code runs, and the warden kills its processes and removes it. If the warden is lost, the application does. If both are
-//! lost, the next scheduler with the same home does: the name of a cgroup identifies the application.
+//! The application finds the home, once for all runs. The warden makes the run's cgroup in it, the job joins that before
+//! any user code runs, and the warden kills its processes and removes it. If the warden is lost, the application does. If
+//! both are lost, the next scheduler with the same home does: the name of a cgroup identifies the application.
 
 use std::ffi::OsString;
 use std::fs;

@@ -19,8 +19,8 @@ const NEWEST: i32 = 32;
 
 /// Calls `found` with each child that is alive, until the deadline has passed.
 ///
-/// A process that keeps forking and exiting has a new id before a long list is read to its end. So the newest ids come first, and
-/// `found` is called as soon as a child is found.
+/// A process that keeps forking and exiting has a new id before a long list is read to its end. So the newest ids come
+/// first, and `found` is called as soon as a child is found.
 pub(super) fn each_alive(deadline: Deadline, mut found: impl FnMut(ChildPid)) {
     let mut found = |child: ChildPid| {
         if query(child) == Some(ChildState::Alive) {
@@ -59,8 +59,8 @@ fn all_children() -> WaitIdOptions {
     WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned())
 }
 
-/// Returns a child that has exited, or is traced and has stopped, and doesn't reap it: until it is reaped, its id and that of its
-/// group can't be reused. Returns `None` if no child has exited.
+/// Returns a child that has exited, or is traced and has stopped, and doesn't reap it: until it is reaped, its id and that
+/// of its group can't be reused. Returns `None` if no child has exited.
 ///
 /// # Errors
 ///

@@ -24,8 +24,8 @@ pub(crate) fn become_job(warden: u32, descriptors: JobDescriptors, cgroup: Optio
     rustix::process::setsid()?;
     // The kernel sends it when the thread that forked exits, which is the one that runs the warden.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // If the warden exited before that call, no signal will come: the request applies to the parent of that moment. Then the
-    // parent is another process by now: `init`, or a subreaper, whatever its id.
+    // If the warden exited before that call, no signal will come: the request applies to the parent of that moment. Then
+    // the parent is another process by now: `init`, or a subreaper, whatever its id.
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent.map(i32::cast_unsigned) != Some(warden) {
         return Err(io::Error::other("the warden has exited"));

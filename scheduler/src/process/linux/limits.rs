@@ -22,8 +22,8 @@ pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
 
 /// Limits the memory of this process, and of each that it starts, to so many bytes.
 ///
-/// Private writable memory counts (`RLIMIT_DATA`), which needs memory or swap behind it: the heap, and the stacks of threads.
-/// Address space alone costs nothing, and every thread's heap reserves much of it.
+/// Private writable memory counts (`RLIMIT_DATA`), which needs memory or swap behind it: the heap, and the stacks of
+/// threads. Address space alone costs nothing, and every thread's heap reserves much of it.
 fn limit_memory(bytes: u64) -> Result<(), String> {
     set_limit(Resource::Data, bytes, bytes, "bytes of memory")?;
     if can_map(bytes, MapFlags::PRIVATE | MapFlags::NORESERVE) {

@@ -1,9 +1,9 @@
 //! `MilestoneTimes`: the times at which a job reached its milestones, which its warden can read.
 //!
-//! The warden enforces deadlines of its own, as the parent may be stopped, and the function's time begins in the job's process.
-//! A message from there would wake the warden in each run, and nearly always for nothing. So the times are in a page that both
-//! have mapped, and a milestone costs the job one store. A job that was executed shares no memory with its warden: it writes to a
-//! socket, which the warden reads when it needs the times.
+//! The warden enforces deadlines of its own, as the parent may be stopped, and the function's time begins in the job's
+//! process. A message from there would wake the warden in each run, and nearly always for nothing. So the times are in a
+//! page that both have mapped, and a milestone costs the job one store. A job that was executed shares no memory with its
+//! warden: it writes to a socket, which the warden reads when it needs the times.
 
 #![expect(unsafe_code, reason = "memory that processes share has no safe API")]
 

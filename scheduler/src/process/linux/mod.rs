@@ -1,4 +1,5 @@
-//! Linux: a warden, which is a subreaper, starts jobs and sweeps what they leave; pidfds name processes where the kernel has them.
+//! Linux: a warden, which is a subreaper, starts jobs and sweeps what they leave; pidfds name processes where the kernel
+//! has them.
 
 mod cgroup;
 mod children;

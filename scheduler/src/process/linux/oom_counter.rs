@@ -1,7 +1,8 @@
 //! `OomCounter`: the number of processes in this cgroup that the kernel has killed for lack of memory.
 //!
 //! Such a process exits by SIGKILL, like one that an operator kills. A counter of each cgroup distinguishes them: in
-//! `memory.events` of version 2, and in `memory.oom_control` of version 1. Where there is none, such an exit is not recognized.
+//! `memory.events` of version 2, and in `memory.oom_control` of version 1. Where there is none, such an exit is not
+//! recognized.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -23,8 +24,8 @@ pub(crate) struct OomKills(Vec<Option<u64>>);
 
 impl OomCounter {
     pub(crate) fn new() -> Self {
-        // Their paths are cached: finding them would take a single call longer than anything else in the parent. The files are not,
-        // as an application may close descriptors that it doesn't know.
+        // Their paths are cached: finding them would take a single call longer than anything else in the parent. The files
+        // are not, as an application may close descriptors that it doesn't know.
         static PATHS: PerProcess<OnceLock<Vec<PathBuf>>> = PerProcess::new(OnceLock::new());
         let paths = PATHS.here().get_or_init(|| {
             let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -45,8 +46,8 @@ impl OomCounter {
     }
 }
 
-/// Returns the paths that a counter may have. In a container the path in `/proc/self/cgroup` may be the host's, while the mounted
-/// hierarchy begins at the container's own cgroup.
+/// Returns the paths that a counter may have. In a container the path in `/proc/self/cgroup` may be the host's, while the
+/// mounted hierarchy begins at the container's own cgroup.
 fn candidates(cgroups: &str) -> Vec<PathBuf> {
     let lines = cgroups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);

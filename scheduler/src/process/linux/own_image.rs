@@ -67,7 +67,7 @@ impl MainProgram {
 
 /// Reads the first object, and stops the iteration.
 unsafe extern "C" fn take_first(info: *mut libc::dl_phdr_info, _: usize, program: *mut c_void) -> c_int {
-    // SAFETY: The C library hands over what it says, and our own pointer.
+    // SAFETY: The C library passes a valid object, and the pointer that `find` has passed to it.
     let (info, program) = unsafe { (&*info, &mut *program.cast::<MainProgram>()) };
     if !info.dlpi_phdr.is_null() {
         program.headers = info.dlpi_phdr.addr();
@@ -131,8 +131,8 @@ fn loader_options() -> Vec<OsString> {
     options_before(&line, &arguments)
 }
 
-/// Returns the words between the loader's name and the program's, which has these arguments. Returns none if the program has
-/// overwritten its command line.
+/// Returns the words between the loader's name and the program's, which has these arguments. Returns none if the program
+/// has overwritten its command line.
 fn options_before(line: &[&[u8]], arguments: &[OsString]) -> Vec<OsString> {
     let Some((program, given)) =
         line.len().checked_sub(arguments.len()).filter(|at| *at >= 2).map(|at| line.split_at(at))

@@ -1,5 +1,5 @@
-//! `RealtimePriority`: the scheduling policy of a sweep that takes long. The kernel divides the processor among sessions, so a
-//! warden among the four hundred sessions of a storm gets a four-hundredth of the machine.
+//! `RealtimePriority`: the scheduling policy of a sweep that takes long. The kernel divides the processor among sessions,
+//! so a warden among the four hundred sessions of a storm gets a four-hundredth of the machine.
 
 #![expect(unsafe_code, reason = "rustix has no scheduling policies, and musl refuses to set them")]
 

@@ -1,14 +1,14 @@
 //! `Search`: finds and kills the processes of a job whose warden was lost: the second best after the sweep.
 //!
-//! Without the warden no one can verify that no process is left. But most can be found: by the run marker, a variable that a
-//! job's processes inherit; by the job's session, which they are in unless they left it; and, if the application has become a
-//! subreaper, among its own children. A process that was found is stopped, so that it can't fork any more, and killed once a scan
-//! of all processes finds no further one. To kill each at once would leave those that it forked between the listing and the
-//! signal, which would have to be found again.
+//! Without the warden no one can verify that no process is left. But most can be found: by the run marker, a variable that
+//! a job's processes inherit; by the job's session, which they are in unless they left it; and, if the application has
+//! become a subreaper, among its own children. A process that was found is stopped, so that it can't fork any more, and
+//! killed once a scan of all processes finds no further one. To kill each at once would leave those that it forked between
+//! the listing and the signal, which would have to be found again.
 //!
-//! A process id can be reused between the moment at which the process is recognized and the moment at which it is signaled. So
-//! every signal goes through a pidfd, which was opened before the process was recognized (once more): if the id was reused before
-//! `pidfd_open`, the second look sees an unrelated process; if after, the pidfd refers to the exited one.
+//! A process id can be reused between the moment at which the process is recognized and the moment at which it is signaled.
+//! So every signal goes through a pidfd, which was opened before the process was recognized (once more): if the id was
+//! reused before `pidfd_open`, the second look sees an unrelated process; if after, the pidfd refers to the exited one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -88,8 +88,8 @@ impl Search {
         }
     }
 
-    /// Makes one slice of a scan, and stops or kills the processes that it finds. Returns `true` once enough consecutive scans have
-    /// found nothing. Let some time pass between calls.
+    /// Makes one slice of a scan, and stops or kills the processes that it finds. Returns `true` once enough consecutive
+    /// scans have found nothing. Let some time pass between calls.
     ///
     /// Once `deadline` has passed, all processes that were found are killed.
     pub(crate) fn scan(&mut self, deadline: Deadline) -> bool {
@@ -176,8 +176,8 @@ impl Search {
         };
         let environment = file("environ");
         let is_of_the_run = self.run_marker.is_in(&environment).unwrap_or_else(|| {
-            // As long as the warden lived, it kept the session's id, the job's, from being reused. A process that was started later
-            // may be in another session with the same id.
+            // As long as the warden lived, it kept the session's id, the job's, from being reused. A process that was
+            // started later may be in another session with the same id.
             let is_in_session = stat.started <= self.lost && self.session.map(ChildPid::get) == Some(stat.session);
             let is_adopted = self.orphans == Orphans::Adopted && stat.parent.cast_unsigned() == std::process::id();
             is_in_session || is_adopted
@@ -193,8 +193,8 @@ impl Search {
     }
 }
 
-/// Reaps every child that has exited. All children are wardens or adopted orphans, as the application has promised. The owner of
-/// a warden that is reaped here takes it for exited.
+/// Reaps every child that has exited. All children are wardens or adopted orphans, as the application has promised. The
+/// owner of a warden that is reaped here takes it for exited.
 fn reap_orphans(deadline: Deadline) {
     while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {
         if deadline.is_past() {

@@ -1,22 +1,24 @@
 //! `sweep`: kills all descendants of the warden, until the kernel reports that no child is left.
 //!
-//! The warden is a subreaper: when a process exits, its children become the warden's, also those that called `setsid` or were
-//! double-forked. So every process that a job leaves becomes a direct child sooner or later, and only direct children are
-//! signaled. The id of a child cannot be reused before the warden reaps it. The id of a grandchild can, between the moment at
-//! which it is read and the moment at which a signal is sent, and the signal would hit an unrelated process. When a child is
-//! killed, its own children become the warden's, and the next round finds them.
+//! The warden is a subreaper: when a process exits, its children become the warden's, also those that called `setsid` or
+//! were double-forked. So every process that a job leaves becomes a direct child sooner or later, and only direct children
+//! are signaled. The id of a child cannot be reused before the warden reaps it. The id of a grandchild can, between the
+//! moment at which it is read and the moment at which a signal is sent, and the signal would hit an unrelated process. When
+//! a child is killed, its own children become the warden's, and the next round finds them.
 //!
-//! A process that keeps forking and exiting has a new id each time that the children are listed, and would never be signaled.
-//! The id of its process group stays, and a signal to a group reaches all of its members at once: a fork either happens
-//! before it, and the new process gets the signal, or doesn't happen. So if a child is in a session that began below the warden,
-//! its whole group is stopped. A zombie counts: until it is reaped, its id tells the group in which its successors run.
+//! A process that keeps forking and exiting has a new id each time that the children are listed, and would never be
+//! signaled. The id of its process group stays, and a signal to a group reaches all of its members at once: a fork either
+//! happens before it, and the new process gets the signal, or doesn't happen. So if a child is in a session that began
+//! below the warden, its whole group is stopped. A zombie counts: until it is reaped, its id tells the group in which its
+//! successors run.
 //!
 //! A process that also keeps changing its session is stopped by its own id: a pass stops all children that it finds, and is
-//! repeated until it finds no new one. A stopped process can't fork. Only then the children are killed, one by one, so that each
-//! is reaped here and counted. In a storm, in which children exit faster than they are reaped, whole groups are killed.
+//! repeated until it finds no new one. A stopped process can't fork. Only then the children are killed, one by one, so that
+//! each is reaped here and counted. In a storm, in which children exit faster than they are reaped, whole groups are
+//! killed.
 //!
-//! The time and the number of children of each round are limited, whatever happens meanwhile, and listing takes at most half of
-//! the time.
+//! The time and the number of children of each round are limited, whatever happens meanwhile, and listing takes at most
+//! half of the time.
 
 use std::collections::HashSet;
 use std::io;
@@ -50,8 +52,8 @@ const PASSES: usize = 8;
 /// The time limit of listing the children that escaped.
 const NAMING_LIMIT: Duration = Duration::from_millis(200);
 
-/// Kills and reaps children until there is none. Returns some of those that the kernel would not let go in time, each of which
-/// was alive when it was last listed.
+/// Kills and reaps children until there is none. Returns some of those that the kernel would not let go in time, each of
+/// which was alive when it was last listed.
 ///
 /// `job` is killed even if the children can't be listed. `on_reaped` is called with every child that was reaped.
 ///
@@ -167,7 +169,8 @@ impl Sweeper {
         Ok(Children::Exited)
     }
 
-    /// Stops children until a pass finds no new one, and kills them. Returns the number of those that were not killed before.
+    /// Stops children until a pass finds no new one, and kills them. Returns the number of those that were not killed
+    /// before.
     fn stop_and_kill(&mut self) -> usize {
         let mut stopped: HashSet<ChildPid> = self.job.into_iter().collect();
         for _ in 0..PASSES {
@@ -197,8 +200,8 @@ impl Sweeper {
         new
     }
 
-    /// Kills the job, which is not reaped, and stops the rest of the group that it leads, if it leads one already. When it has
-    /// exited, its children are this process's, which kills and counts them.
+    /// Kills the job, which is not reaped, and stops the rest of the group that it leads, if it leads one already. When it
+    /// has exited, its children are this process's, which kills and counts them.
     fn kill_leader(&mut self, job: ChildPid) -> usize {
         let _ = job.kill();
         let _ = job.send_to_group(Signal::STOP);
@@ -220,8 +223,8 @@ impl Sweeper {
     }
 }
 
-/// Returns the session of a child, or of this process: 0 if it began outside of this pid namespace, and -1 if there is no such
-/// process.
+/// Returns the session of a child, or of this process: 0 if it began outside of this pid namespace, and -1 if there is no
+/// such process.
 #[expect(unsafe_code, reason = "rustix's `getsid` takes it for granted that a session's id is never 0")]
 fn session(child: Option<ChildPid>) -> i32 {
     // SAFETY: The call has no preconditions.

@@ -12,8 +12,8 @@ use super::sigchld::SigchldEvent;
 use super::warden_signals;
 use crate::process::unix::{ChildPid, ExitedChild, reap_child, signals, socket};
 
-/// Makes this process a warden: a subreaper of all its descendants, which ignores the signals that would kill it. Returns the
-/// event of its children's exits.
+/// Makes this process a warden: a subreaper of all its descendants, which ignores the signals that would kill it. Returns
+/// the event of its children's exits.
 pub(crate) fn become_warden() -> io::Result<SigchldEvent> {
     signals::reset_inherited();
     warden_signals::ignore_group_signals();
@@ -37,8 +37,8 @@ pub(crate) enum Fork {
     reason = "rustix has no stable `fork`, and the C library's runs the handlers of `pthread_atfork`"
 )]
 pub(crate) fn fork() -> io::Result<Fork> {
-    // SAFETY: The warden has one thread, and under libtest an idle main thread, which waits in a channel and holds no lock. So
-    // the forked process may allocate and lock.
+    // SAFETY: The warden has one thread, and under libtest an idle main thread, which waits in a channel and holds no lock.
+    // So the forked process may allocate and lock.
     match unsafe { libc::fork() } {
         0 => Ok(Fork::Job),
         raw => ChildPid::new(raw).map(Fork::Warden).ok_or_else(io::Error::last_os_error),
@@ -55,8 +55,8 @@ pub(crate) fn spawn_with_input(command: &mut Command, input: OwnedFd) -> io::Res
 /// Returns a socket from which a copy can read these bytes as its standard input, and the other end, from which to read its
 /// replies.
 ///
-/// A file in memory would take less code, but is subject to the limit on the size of files (`RLIMIT_FSIZE`): with a limit of 0
-/// the kernel kills the process that writes it.
+/// A file in memory would take less code, but is subject to the limit on the size of files (`RLIMIT_FSIZE`): with a limit
+/// of 0 the kernel kills the process that writes it.
 pub(crate) fn input_socket(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
     let (input, own) = socket::pair()?;
     let sent = match socket::send(own.as_fd(), &bytes, &[]) {
@@ -89,8 +89,8 @@ pub(crate) fn make_inheritable(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> 
 
 /// Returns whether the process has more than `expected` threads, or an unknown number.
 pub(crate) fn has_other_threads(expected: usize) -> bool {
-    // The directory has a link for each thread, beside the two of every directory. To read the count takes a third of the time
-    // of listing the directory. An emulated kernel may count none.
+    // The directory has a link for each thread, beside the two of every directory. To read the count takes a third of the
+    // time of listing the directory. An emulated kernel may count none.
     let links = rustix::fs::stat(TASKS).map_or(0, |stat| stat.st_nlink);
     if usize::try_from(links).is_ok_and(|links| links == 2 + expected) {
         return false;

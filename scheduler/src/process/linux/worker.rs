@@ -46,7 +46,8 @@ impl Worker {
         Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
     }
 
-    /// Asks the warden whether it will fork its jobs or execute them. The reply is [`WorkerEvent::Ready`](crate::process::WorkerEvent).
+    /// Asks the warden whether it will fork its jobs or execute them. The reply is
+    /// [`WorkerEvent::Ready`](crate::process::WorkerEvent).
     pub(crate) fn query_spawn_mode(&mut self) {
         self.control.send(FrameKind::ReadyQuery);
     }

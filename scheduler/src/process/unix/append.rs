@@ -95,7 +95,7 @@ mod tests {
     fn a_fifo_without_a_reader_is_refused_at_once() {
         let (_folder, path) = fifo();
         for refused in [append_to(&path).map(drop), append_line(&path, b"line\n")] {
-            let error = refused.expect_err("nobody reads it");
+            let error = refused.expect_err("it has no reader");
             assert_eq!(error.to_string(), "it is a FIFO that nobody reads; open its other end first");
         }
     }
@@ -109,7 +109,7 @@ mod tests {
         let mut read = [0; 16];
         let count = reader.read(&mut read).expect("it was written");
         assert_eq!(&read[..count], b"line\n");
-        let error = append_line(&path, &vec![b'x'; 4 << 20]).expect_err("nobody makes room");
+        let error = append_line(&path, &vec![b'x'; 4 << 20]).expect_err("it has no room");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 

@@ -1,13 +1,14 @@
-//! What a copy does before its `main` begins: it closes the descriptors that it inherited by accident, and saves its standard
-//! streams.
+//! What a copy does before its `main` begins: it closes the descriptors that it inherited by accident, and saves its
+//! standard streams.
 //!
-//! The application may hold descriptors without close-on-exec: a C library's pipe, a socket that systemd passed to it. Every
-//! copy inherits them, and the reader of such a pipe would see no end of file for as long as a job runs or a fork server waits.
+//! The application may hold descriptors without close-on-exec: a C library's pipe, a socket that systemd passed to it.
+//! Every copy inherits them, and the reader of such a pipe would see no end of file for as long as a job runs or a fork
+//! server waits.
 //!
-//! When `init()` runs it is too late: the descriptors that `main` opened before it belong to the program and must stay open. So
-//! a constructor does this, which runs before `main`. The order of constructors is undefined: another one may have run, and opened
-//! descriptors, already; close-on-exec tells those from inherited ones. This one makes system calls and nothing else, and in a
-//! process that isn't a copy it only reads one variable.
+//! When `init()` runs it is too late: the descriptors that `main` opened before it belong to the program and must stay
+//! open. So a constructor does this, which runs before `main`. The order of constructors is undefined: another one may have
+//! run, and opened descriptors, already; close-on-exec distinguishes those from inherited ones. This one makes system calls and
+//! nothing else, and in a process that isn't a copy it only reads one variable.
 
 #![expect(unsafe_code, reason = "a constructor, and inherited descriptors, which are known by number only")]
 
@@ -81,8 +82,8 @@ fn parse(text: &[u8]) -> Option<i32> {
 
 /// Closes a descriptor if it was inherited, and not passed.
 ///
-/// An inherited descriptor is never close-on-exec. One that was opened since the execution, by a library that was loaded before
-/// this one for instance, almost always is, and stays open.
+/// An inherited descriptor is never close-on-exec. One that was opened since the execution, by a library that was loaded
+/// before this one for instance, almost always is, and stays open.
 fn close_if_inherited(number: i32, passed: &PassedFds) {
     if number < LOWEST || passed.contains(number) {
         return;

@@ -1,5 +1,5 @@
-//! `ControlSocket`: the parent's end of the socket that carries commands to a copy of this binary, and reports back; and how
-//! such a copy is started.
+//! `ControlSocket`: the parent's end of the socket that carries commands to a copy of this binary, and reports back; and
+//! how such a copy is started.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -19,7 +19,8 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, ReadStep, StreamMark};
 use crate::wire::message::{Request, StdioTarget};
 
-/// Returns whether a process could not be started for lack of resources, which are free again once another process has exited.
+/// Returns whether a process could not be started for lack of resources, which are free again once another process has
+/// exited.
 pub(crate) fn lacks_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
@@ -74,7 +75,8 @@ pub(in crate::process) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Sends a job's request, with the descriptors of the job: its data socket, its standard streams and the inherited ones.
+    /// Sends a job's request, with the descriptors of the job: its data socket, its standard streams and the inherited
+    /// ones.
     ///
     /// # Errors
     ///
@@ -129,8 +131,8 @@ impl ControlSocket {
     }
 
     fn give_up(&mut self, error: io::Error) {
-        // The copy may have exited, or may just be out of reach. In the second case it reads the end of the stream, sweeps and
-        // reports.
+        // The copy may have exited, or may just be out of reach. In the second case it reads the end of the stream, sweeps
+        // and reports.
         let _ = self.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Write));
         self.outgoing.clear();
         self.send_error.get_or_insert(error);
@@ -199,7 +201,8 @@ impl AsFd for StdioFd<'_> {
     }
 }
 
-/// Returns the descriptor to send for a standard stream, if one is to be sent: a pipe's end, or else this process's own stream.
+/// Returns the descriptor to send for a standard stream, if one is to be sent: a pipe's end, or else this process's own
+/// stream.
 fn stdio_fd(end: &End, stream: StandardStream) -> io::Result<Option<StdioFd<'_>>> {
     if !matches!(end.leads, StdioTarget::Sent(_)) {
         return Ok(None);

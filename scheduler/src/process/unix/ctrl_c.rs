@@ -1,7 +1,7 @@
 //! Ctrl-C: a thread that waits for SIGINT and calls a function for each.
 //!
-//! Handlers that other code has installed for SIGINT are still called: `signal-hook-registry` sees to that, which Tokio's signals
-//! use as well. No other signal is handled.
+//! Handlers that other code has installed for SIGINT are still called: `signal-hook-registry` sees to that, which Tokio's
+//! signals use as well. No other signal is handled.
 
 #![expect(unsafe_code, reason = "the compiler doesn't check what a signal handler does")]
 
@@ -18,7 +18,8 @@ use crate::clock::Deadline;
 
 /// The state that the handler and the thread share.
 struct Presses {
-    /// The number of presses that the thread has not handled. A fork of this process has a counter of its own, and no thread.
+    /// The number of presses that the thread has not handled. A fork of this process has a counter of its own, and no
+    /// thread.
     unseen: AtomicUsize,
     waker: LoopWaker,
 }
@@ -32,8 +33,8 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
     }
     let shared = Arc::new(Presses { unseen: AtomicUsize::new(0), waker: LoopWaker::new()? });
     let theirs = Arc::clone(&shared);
-    // SAFETY: The handler adds to an atomic and writes to a descriptor that stays open; it takes no lock, allocates nothing and
-    // can't panic.
+    // SAFETY: The handler adds to an atomic and writes to a descriptor that stays open; it takes no lock, allocates nothing
+    // and can't panic.
     let handler = unsafe { signal_hook_registry::register(libc::SIGINT, move || theirs.add()) }?;
     let listen = move || {
         loop {

@@ -1,7 +1,7 @@
 //! The numbers of descriptors: above the standard streams, out of user code's way, or exactly as requested.
 //!
-//! An application may have closed its standard streams. The kernel assigns the lowest free number, so the next descriptor that
-//! any thread opens would become its standard output. Every descriptor of this crate therefore goes through
+//! An application may have closed its standard streams. The kernel assigns the lowest free number, so the next descriptor
+//! that any thread opens would become its standard output. Every descriptor of this crate therefore goes through
 //! [`above_standard`].
 
 use std::io;

@@ -1,4 +1,5 @@
-//! `JobDescriptors`: the standard streams and inherited descriptors of a job, from the request to their places in its process.
+//! `JobDescriptors`: the standard streams and inherited descriptors of a job, from the request to their places in its
+//! process.
 
 use std::fs::File;
 use std::io;

@@ -18,8 +18,8 @@ use crate::options::Limits;
 pub(in crate::process) struct PlatformLimits {
     /// Limits the memory of this process, and of each process that it starts, to so many bytes.
     pub(in crate::process) memory: fn(u64) -> Result<(), String>,
-    /// Makes the kernel send SIGXCPU to this process, and to none that it starts, after it has used this much more processor
-    /// time. The limit in whole seconds is set already.
+    /// Makes the kernel send SIGXCPU to this process, and to none that it starts, after it has used this much more
+    /// processor time. The limit in whole seconds is set already.
     pub(in crate::process) cpu_timer: fn(Duration) -> io::Result<()>,
     /// Applies a niceness among sessions as well.
     pub(in crate::process) session_niceness: fn(i32),
@@ -31,8 +31,8 @@ pub(in crate::process) struct PlatformLimits {
 pub(in crate::process) fn apply(limits: &Limits, platform: &PlatformLimits) -> Result<(), String> {
     let Limits { memory, cpu_time, open_files, processes, file_size, core_size, niceness } = *limits;
     niceness.map_or(Ok(()), |niceness| set_niceness(niceness, platform))?;
-    // With a limit of 0 Linux still passes the dump to the program in `core_pattern`, if there is one. With 1 it doesn't, and a
-    // file of one byte is no dump.
+    // With a limit of 0 Linux still passes the dump to the program in `core_pattern`, if there is one. With 1 it doesn't,
+    // and a file of one byte is no dump.
     core_size.map_or(Ok(()), |size| set_limit(Resource::Core, size.max(1), size, "bytes of a core dump"))?;
     file_size.map_or(Ok(()), |size| set_limit(Resource::Fsize, size, size, "bytes of a file"))?;
     open_files.map_or(Ok(()), |count| set_limit(Resource::Nofile, count, count, "open files"))?;
@@ -115,8 +115,8 @@ fn can_fork() -> bool {
     copy.is_some()
 }
 
-/// Limits the processor time of this process as exactly as the platform can, and that of each process that it starts to whole
-/// seconds.
+/// Limits the processor time of this process as exactly as the platform can, and that of each process that it starts to
+/// whole seconds.
 fn limit_cpu_time(limit: Duration, platform: &PlatformLimits) -> Result<(), String> {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     let used = Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec.try_into().unwrap_or_default());

@@ -39,8 +39,8 @@ impl LoopWaker {
 
     /// Makes [`wait()`](super::wait()) return, now or when it is called next.
     pub(crate) fn wake(&self) {
-        // The write fails only if a signal interrupts it, if the eventfd's counter overflows, which is a `u64`, or if the pipe is
-        // full. In the last two cases it is readable already.
+        // The write fails only if a signal interrupts it, if the eventfd's counter overflows, which is a `u64`, or if the
+        // pipe is full. In the last two cases it is readable already.
         let _ = rustix::io::retry_on_intr(|| rustix::io::write(self.write_end(), &1_u64.to_ne_bytes()));
         // Last: a thread that sees the flag can read the event.
         self.woken.store(true, Ordering::Release);

@@ -1,8 +1,9 @@
-//! `OwnStream`: this process's standard output or standard error, written to without blocking; and `OutputReader`, the parent's
-//! end of a pipe that a job writes to.
+//! `OwnStream`: this process's standard output or standard error, written to without blocking; and `OutputReader`, the
+//! parent's end of a pipe that a job writes to.
 //!
-//! A terminal or a pipe is opened once more, with `O_NONBLOCK`, and a socket is sent to with `MSG_DONTWAIT`. Where it can't be
-//! opened again (a container's standard stream may belong to another user), small pieces are written while `poll` reports room.
+//! A terminal or a pipe is opened once more, with `O_NONBLOCK`, and a socket is sent to with `MSG_DONTWAIT`. Where it can't
+//! be opened again (a container's standard stream may belong to another user), small pieces are written while `poll`
+//! reports room.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};

@@ -1,9 +1,9 @@
 //! `ParentWatch`: how a copy of this binary detects that the process which started it has exited.
 //!
 //! The end of file on its socket is not enough: an application that forks without executing anything (a daemon, a prefork
-//! server, a crash handler) leaves every descriptor open in the fork. A descriptor wakes the copy: a pidfd, or on macOS and the
-//! BSDs a kqueue. Then `getppid` decides: the kernel gives a process a new parent as soon as the old one has exited. Where there
-//! is no such descriptor, the copy calls `getppid` every few milliseconds.
+//! server, a crash handler) leaves every descriptor open in the fork. A descriptor wakes the copy: a pidfd, or on macOS and
+//! the BSDs a kqueue. Then `getppid` decides: the kernel gives a process a new parent as soon as the old one has exited.
+//! Where there is no such descriptor, the copy calls `getppid` every few milliseconds.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -59,15 +59,15 @@ impl ParentWatch {
         let Some(parent) = getppid() else {
             return Some(Self { parent: None, exit: None });
         };
-        // If the parent exited before this line, an adoptive parent has taken its place: `init`, or any other process that is a
-        // subreaper. Its id differs from the announced one.
+        // If the parent exited before this line, an adoptive parent has taken its place: `init`, or any other process that
+        // is a subreaper. Its id differs from the announced one.
         if announced.is_some_and(|announced| parent.as_raw_nonzero().get().cast_unsigned() != announced) {
             return None;
         }
         let exit = exit_of(parent).and_then(|exit| above_standard(exit).ok());
         let watch = Self { parent: Some(parent), exit };
-        // If the parent exited after `getppid` and before `exit_of`, its id may have been reused, and `exit` watches another
-        // process. The parent's id is the same now only if it had not exited then.
+        // If the parent exited after `getppid` and before `exit_of`, its id may have been reused, and `exit` watches
+        // another process. The parent's id is the same now only if it had not exited then.
         (!watch.has_exited()).then_some(watch)
     }
 
@@ -107,8 +107,8 @@ impl ParentWatch {
     fn confirm_exit(&mut self) -> bool {
         let has_exited = self.has_exited();
         if !has_exited {
-            // Either the job has closed the descriptor and the number is another file of the job, which must stay open. Or the
-            // kernel has woken this thread before it changed the parent. In both cases the timer takes over.
+            // Either the job has closed the descriptor and the number is another file of the job, which must stay open. Or
+            // the kernel has woken this thread before it changed the parent. In both cases the timer takes over.
             std::mem::forget(self.exit.take());
         }
         has_exited

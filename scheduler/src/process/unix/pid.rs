@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The id of another process, never one of the numbers with a special meaning to `kill`.
 ///
-/// A failed fork returns -1, and `kill(-1, …)` signals every process of the user; 0 is the caller's own group, and 1 is `init`.
-/// None of them can be a `ChildPid`.
+/// A failed fork returns -1, and `kill(-1, …)` signals every process of the user; 0 is the caller's own group, and 1 is
+/// `init`. None of them can be a `ChildPid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ChildPid(Pid);
 
@@ -38,8 +38,8 @@ impl ChildPid {
 
     /// Sends this signal to the process group of that number.
     ///
-    /// Call it only while a child of this process that has not been reaped yet is in the group: until then the number belongs
-    /// to the group.
+    /// Call it only while a child of this process that has not been reaped yet is in the group: until then the number
+    /// belongs to the group.
     pub(in crate::process) fn send_to_group(self, signal: Signal) -> io::Result<()> {
         Ok(kill_process_group(self.0, signal)?)
     }

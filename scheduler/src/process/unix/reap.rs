@@ -19,8 +19,8 @@ const MEMORY_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
 
 /// Reaps this child, or any, if it has exited. Doesn't wait.
 ///
-/// A child that asked to be traced by its parent (`PTRACE_TRACEME`) stops at every signal, and `wait4` returns the stop as well.
-/// That is no exit: the child is detached, its signal is delivered, and it runs on.
+/// A child that asked to be traced by its parent (`PTRACE_TRACEME`) stops at every signal, and `wait4` returns the stop as
+/// well. That is no exit: the child is detached, its signal is delivered, and it runs on.
 pub(in crate::process) fn reap_child(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<ExitedChild>> {
     loop {
         let Some((pid, status, usage)) = wait4(child, options)? else {
@@ -58,9 +58,9 @@ fn wait4(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<(Ch
 
 /// Stops tracing a child that stopped at this signal, and delivers the signal to it.
 ///
-/// After that, later signals don't make it stop, and a stop signal stops it in the ordinary way, as if it had never asked to be
-/// traced. Only the thread that forked the child can do this. A child of another thread, an orphan in a test binary, stays
-/// stopped until it is killed.
+/// After that, later signals don't make it stop, and a stop signal stops it in the ordinary way, as if it had never asked
+/// to be traced. Only the thread that forked the child can do this. A child of another thread, an orphan in a test binary,
+/// stays stopped until it is killed.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "rustix has no `ptrace`")]
 fn pass_on_stop(child: ChildPid, signal: libc::c_int) {
@@ -71,8 +71,8 @@ fn pass_on_stop(child: ChildPid, signal: libc::c_int) {
         libc::ptrace(libc::PTRACE_GETSIGINFO, child.get(), nothing, &raw mut info);
         info.si_code
     };
-    // After a traced process has executed a program, the kernel stops it with a SIGTRAP that looks as if another process had
-    // sent it. A breakpoint and `raise` have other codes.
+    // After a traced process has executed a program, the kernel stops it with a SIGTRAP that looks as if another process
+    // had sent it. A breakpoint and `raise` have other codes.
     let is_by_exec = signal == libc::SIGTRAP && sender == libc::SI_USER;
     let delivered = if is_by_exec { 0 } else { usize::try_from(signal).unwrap_or_default() };
     // SAFETY: The call reads and writes no memory of this process. It fails if the child is not stopped any more.

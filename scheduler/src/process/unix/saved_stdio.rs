@@ -46,9 +46,11 @@ pub(crate) fn discard_saved_stdio() {
     saved.into_iter().flatten().for_each(|saved| drop(saved.take()));
 }
 
-/// Takes standard input, which carries the request: the control socket of a warden, or the socket of a job that was executed.
+/// Takes standard input, which carries the request: the control socket of a warden, or the socket of a job that was
+/// executed.
 ///
-/// The null device replaces it, and standard output and standard error are restored to what they were when this process began.
+/// The null device replaces it, and standard output and standard error are restored to what they were when this process
+/// began.
 ///
 /// # Errors
 ///

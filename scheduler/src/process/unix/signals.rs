@@ -14,8 +14,8 @@ use crate::process::ExitClass;
 /// ignored already, and SIGPIPE, which Rust programs ignore.
 const SET_BY_STD: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
 
-/// Restores the default dispositions: the signals that the application ignores stay ignored through an `exec`, and with SIGCHLD
-/// ignored the kernel would discard exit statuses.
+/// Restores the default dispositions: the signals that the application ignores stay ignored through an `exec`, and with
+/// SIGCHLD ignored the kernel would discard exit statuses.
 pub(in crate::process) fn reset_inherited() {
     for signal in 1..=last() {
         if !SET_BY_STD.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
@@ -25,8 +25,8 @@ pub(in crate::process) fn reset_inherited() {
     }
 }
 
-/// Unblocks all signals: those that the application blocks stay blocked through an `exec`, and with SIGCHLD blocked the warden's
-/// handler would never run.
+/// Unblocks all signals: those that the application blocks stay blocked through an `exec`, and with SIGCHLD blocked the
+/// warden's handler would never run.
 pub(in crate::process) fn unblock() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initializes the set that `pthread_sigmask` then reads; the old mask is not requested.

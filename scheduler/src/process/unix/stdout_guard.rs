@@ -1,8 +1,8 @@
 //! `StdoutGuard`: restores the state of this process's standard output after a job that writes to it.
 //!
-//! All processes that share an open file share its flags (`O_NONBLOCK`), and the modes of a terminal. A job that changes them
-//! (by `ssh`, `less` or `node`, for instance) and is killed doesn't restore them: the application would fail to print, or would
-//! read from a terminal without echo.
+//! All processes that share an open file share its flags (`O_NONBLOCK`), and the modes of a terminal. A job that changes
+//! them (by `ssh`, `less` or `node`, for instance) and is killed doesn't restore them: the application would fail to print,
+//! or would read from a terminal without echo.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
@@ -96,8 +96,8 @@ impl StdoutState {
     }
 }
 
-/// Returns whether this process may change a terminal. In the background it may not: the modes are then those of another process,
-/// a shell for instance. A terminal that doesn't control this process has no background.
+/// Returns whether this process may change a terminal. In the background it may not: the modes are then those of another
+/// process, a shell for instance. A terminal that doesn't control this process has no background.
 fn is_in_the_foreground_of(terminal: &OwnedFd) -> bool {
     match tcgetpgrp(terminal) {
         Ok(foreground) => foreground == getpgrp(),

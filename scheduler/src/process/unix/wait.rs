@@ -1,4 +1,5 @@
-//! `wait`: waits for any of several workers and their jobs. `Interest`: the part of one worker and its job that is waited for.
+//! `wait`: waits for any of several workers and their jobs. `Interest`: the part of one worker and its job that is waited
+//! for.
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -44,8 +45,8 @@ impl<'a> Interest<'a> {
         }
     }
 
-    /// Returns the interest in a job that is starting. Its worker's `Hello` doesn't wake the loop: only the job's own message
-    /// counts.
+    /// Returns the interest in a job that is starting. Its worker's `Hello` doesn't wake the loop: only the job's own
+    /// message counts.
     pub(crate) fn starting(worker: &'a impl PollWorker, stream: &'a Stream) -> Self {
         let report = worker.report_interests(PollFlags::empty());
         Self { report, ..Self::running(worker, stream) }
