@@ -121,7 +121,7 @@ fn output(value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenS
     let output = moved(&if is_foreign(value) { quote!(output_of_foreign) } else { quote!(output) }, value);
     let encoding = options.encoding();
     quote_spanned! {at(value)=>
-        static __SCHEDULER_OUTPUT: #krate::__private::Output<#value> =
+        static __SCHEDULER_OUTPUT: #krate::__private::ResultCodec<#value> =
             #krate::__private::#output::<#value>() #encoding;
     }
 }
@@ -241,7 +241,7 @@ fn completion(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStrea
         let krate = moved(krate, error);
         quote_spanned! {at(error)=>
             #krate::__private::failed(
-                (&&&#krate::__private::Cause(&__scheduler_error)).kind().explain(&__scheduler_error)
+                (&&&#krate::__private::ErrorProbe(&__scheduler_error)).kind().explain(&__scheduler_error)
             )
         }
     };

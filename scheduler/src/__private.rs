@@ -19,8 +19,8 @@ pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, re
 pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
 pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
-pub use crate::result_codec::{Output, output, output_of_foreign};
-pub use crate::result_kind::{Cause, DerefKind, DisplayKind, ErrorKind, IsResult, NotResult, Probe};
+pub use crate::result_codec::{ResultCodec, output, output_of_foreign};
+pub use crate::result_kind::{DerefKind, DisplayKind, ErrorKind, ErrorProbe, IsResult, NotResult, Probe};
 #[cfg(feature = "tokio")]
 pub use crate::runtime::Runtime;
 pub use crate::wire::value::Encoding;

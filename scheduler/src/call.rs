@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::invocation::{WritableArgument, WritableForeign};
 use crate::options::{Options, option_setters};
 use crate::registry::{self, Entry};
-use crate::result_codec::Output;
+use crate::result_codec::ResultCodec;
 use crate::wire::codec::CodecError;
 use crate::wire::value::{self, Encoding};
 
@@ -313,7 +313,7 @@ fn unserializable(name: &str, error: &CodecError) -> String {
 }
 
 /// Returns the call of a job.
-pub fn job<T>(entry: &'static Entry, output: &Output<T>, arguments: Arguments) -> Job<T> {
+pub fn job<T>(entry: &'static Entry, output: &ResultCodec<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem, .. } = arguments;
     Job {
         call: AnyJob {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::process::Incoming;
-use crate::result_codec::{Output, output};
+use crate::result_codec::{ResultCodec, output};
 use crate::result_kind::Explanation;
 use crate::wire::codec::CodecError;
 use crate::wire::frame;
@@ -155,7 +155,7 @@ impl Completion {
 }
 
 /// Returns the completion of a function that returned a value.
-pub fn returned<T>(output: &Output<T>, value: &T) -> Completion {
+pub fn returned<T>(output: &ResultCodec<T>, value: &T) -> Completion {
     encoded(output.encode(value))
 }
 
@@ -169,7 +169,7 @@ fn encoded(value: Result<Vec<u8>, CodecError>) -> Completion {
 }
 
 /// The output of a test's body: whether its result is a success.
-pub static PASSED: Output<bool> = output();
+pub static PASSED: ResultCodec<bool> = output();
 
 /// Returns the completion of a test's body, and prints its result if that is a failure.
 pub fn reported(returned_value: impl Termination) -> Completion {

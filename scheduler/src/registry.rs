@@ -10,7 +10,7 @@ use crate::escape::OneLine;
 use crate::invocation::{Completion, Invocation};
 use crate::options::Options;
 use crate::process::PerProcess;
-use crate::result_codec::ErasedOutput;
+use crate::result_codec::ErasedCodec;
 
 /// A registered job: a row of the [`registry`].
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct Declaration {
     pub timeout: Option<Duration>,
     pub options: fn(Options) -> Options,
     pub arguments: fn() -> TypeId,
-    pub output: ErasedOutput,
+    pub output: ErasedCodec,
     pub run: fn(Invocation<'_>) -> Completion,
 }
 
@@ -111,7 +111,7 @@ impl Entry {
         self.0.signature
     }
 
-    pub(crate) fn output(&self) -> ErasedOutput {
+    pub(crate) fn output(&self) -> ErasedCodec {
         self.0.output
     }
 

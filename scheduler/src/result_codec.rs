@@ -1,4 +1,4 @@
-//! `Output`: what a job's result type can do, as plain function pointers.
+//! `ResultCodec`: what a job's result type can do, as plain function pointers.
 //!
 //! One static per job carries them, so that records and calls need no type parameter's bounds, and nothing large is
 //! compiled again for every job.
@@ -39,18 +39,18 @@ pub trait ForeignResult: JobResult {}
 impl<T: JobResult> ForeignResult for T {}
 
 /// How results of type `T` become bytes, and values again.
-pub struct Output<T> {
+pub struct ResultCodec<T> {
     encode: fn(&T, Encoding) -> Result<Vec<u8>, CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
-    erased: ErasedOutput,
+    erased: ErasedCodec,
 }
 
-impl<T: JobResult> Output<T> {
+impl<T: JobResult> ResultCodec<T> {
     const fn new() -> Self {
         Self {
             encode: value::encode::<T>,
             decode: value::decode::<T>,
-            erased: ErasedOutput {
+            erased: ErasedCodec {
                 type_id: TypeId::of::<T>,
                 type_name: type_name::<T>,
                 encoding: Encoding::Compact,
@@ -62,17 +62,17 @@ impl<T: JobResult> Output<T> {
 
 /// Returns the functions of `T`. A function, as a bound of a method would hide what the trait has to say.
 #[must_use]
-pub const fn output<T: JobResult>() -> Output<T> {
-    Output::new()
+pub const fn output<T: JobResult>() -> ResultCodec<T> {
+    ResultCodec::new()
 }
 
 /// Returns what [`output`] does, with other advice where that can't be.
 #[must_use]
-pub const fn output_of_foreign<T: ForeignResult>() -> Output<T> {
-    Output::new()
+pub const fn output_of_foreign<T: ForeignResult>() -> ResultCodec<T> {
+    ResultCodec::new()
 }
 
-impl<T> Output<T> {
+impl<T> ResultCodec<T> {
     /// Sets how the arguments and the result of the job are encoded.
     #[must_use]
     pub const fn encoded_as(mut self, encoding: Encoding) -> Self {
@@ -86,20 +86,20 @@ impl<T> Output<T> {
 
     /// Returns the same without the type.
     #[must_use]
-    pub const fn erased(&self) -> ErasedOutput {
+    pub const fn erased(&self) -> ErasedCodec {
         self.erased
     }
 }
 
-impl<T> fmt::Debug for Output<T> {
+impl<T> fmt::Debug for ResultCodec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.erased.fmt(f)
     }
 }
 
-/// [`Output`] for a type that is no longer named.
+/// [`ResultCodec`] for a type that is no longer named.
 #[derive(Clone, Copy)]
-pub struct ErasedOutput {
+pub struct ErasedCodec {
     type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
     encoding: Encoding,
@@ -108,7 +108,7 @@ pub struct ErasedOutput {
 
 type Revive = fn(&[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError>;
 
-impl ErasedOutput {
+impl ErasedCodec {
     /// Says whether this is the type of the results.
     pub(crate) fn is<T: 'static>(self) -> bool {
         (self.type_id)() == TypeId::of::<T>()
@@ -128,9 +128,9 @@ impl ErasedOutput {
     }
 }
 
-impl fmt::Debug for ErasedOutput {
+impl fmt::Debug for ErasedCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Output<{}>", self.type_name())
+        write!(f, "ResultCodec<{}>", self.type_name())
     }
 }
 

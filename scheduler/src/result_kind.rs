@@ -62,12 +62,12 @@ impl Explanation {
     }
 }
 
-/// An error whose kind is told by method resolution: `(&&&Cause(&error)).kind().explain(&error)` finds
+/// An error whose kind is found by method resolution: `(&&&ErrorProbe(&error)).kind().explain(&error)` finds
 /// [`ErrorKind`] before [`DerefKind`] before [`DisplayKind`], whichever fits first.
 ///
 /// The idea is `anyhow`'s, after David Tolnay's "Autoref-based stable specialization".
 #[derive(Debug)]
-pub struct Cause<'a, E: ?Sized>(pub &'a E);
+pub struct ErrorProbe<'a, E: ?Sized>(pub &'a E);
 
 macro_rules! kinds {
     ($($kind:ident / $explainer:ident: $references:ty, $bound:path, $doc:literal;)*) => {$(
@@ -88,9 +88,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ErrorKind / ByError: &&Cause<'_, E>, Error, "An error that is an `Error`.";
-    DerefKind / ByDeref: &Cause<'_, E>, PointsToError, "An error that points to one, such as `Box<dyn Error>`.";
-    DisplayKind / ByDisplay: Cause<'_, E>, Sized, "An error that can only be displayed, such as a `String`.";
+    ErrorKind / ByError: &&ErrorProbe<'_, E>, Error, "An error that is an `Error`.";
+    DerefKind / ByDeref: &ErrorProbe<'_, E>, PointsToError, "An error that points to one, such as `Box<dyn Error>`.";
+    DisplayKind / ByDisplay: ErrorProbe<'_, E>, Sized, "An error that can only be displayed, such as a `String`.";
 }
 
 /// Implemented by what dereferences to an `Error`: `Box<dyn Error>`, `anyhow::Error` and their like.
@@ -165,7 +165,7 @@ mod tests {
     macro_rules! explained {
         ($error:expr) => {{
             let error = $error;
-            let Explanation { message, sources } = (&&&Cause(&error)).kind().explain(&error);
+            let Explanation { message, sources } = (&&&ErrorProbe(&error)).kind().explain(&error);
             (message, sources)
         }};
     }

@@ -44,7 +44,7 @@ impl Figures {
 pub(crate) fn held() -> String {
     let count = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
     let Ok(status) = fs::read_to_string("/proc/self/status") else {
-        return "what it holds is told where there is `/proc`".to_owned();
+        return "what it holds is known where there is `/proc`".to_owned();
     };
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim();
     format!("{} descriptors, {} threads, {memory}", count("/proc/self/fd"), count("/proc/self/task"))

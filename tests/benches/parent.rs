@@ -59,7 +59,7 @@ fn records_in_memory() {
     let with_records = memory();
     drop(records);
     let (Some(before), Some(with_records), Some(after)) = (before, with_records, memory()) else {
-        println!("{count} records: what they take is told where there is `/proc`");
+        println!("{count} records: what they take is known where there is `/proc`");
         return;
     };
     let each = with_records.saturating_sub(before) / count;

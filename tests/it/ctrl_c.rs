@@ -232,7 +232,7 @@ mod terminal {
         command.creation_flags(CREATE_NO_WINDOW | group).spawn().expect("it is built")
     }
 
-    /// Whoever presses it has to be at that console.
+    /// Only a process at that console can press it.
     pub(super) fn press(application: &Child) {
         let pressed = app("presses", &[&application.id().to_string()]).output().expect("it is built");
         assert!(pressed.status.success(), "{pressed:?}");

@@ -427,8 +427,7 @@ pub fn stops_in_the_middle_of_its_result() -> String {
 #[cfg(unix)]
 #[job]
 pub fn signals_its_warden(number: i32) {
-    let named = Signal::from_named_raw(number).expect("it has a name");
-    signal(std::os::unix::process::parent_id(), named);
+    signal(std::os::unix::process::parent_id(), Signal::from_named_raw(number).expect("it has a name"));
     hangs();
 }
 

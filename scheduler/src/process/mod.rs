@@ -1,7 +1,7 @@
 //! Processes as the platform provides them: started, waited for, killed, swept. No module in here knows what a job is.
 //!
 //! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data
-//! ([`Stream`]) and its output ([`Output`]), and [`wait`], which waits for any of several workers. `child` uses the rest:
+//! ([`Stream`]) and its output ([`JobOutput`]), and [`wait`], which waits for any of several workers. `child` uses the rest:
 //! the descriptors that a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
 //! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
@@ -41,7 +41,7 @@ pub(crate) use fallback_deadlines::Milestone;
 pub(crate) use fallback_deadlines::{Due, FallbackDeadlines};
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
-pub(crate) use output::{ChildStdio, DefaultOutput, Output};
+pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
 pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::Readiness;
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};

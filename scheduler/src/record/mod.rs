@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::outcome::{Attempt, Captured, Failure, Outcome, Panic, Status, Sweep, SweptBy, Usage};
-use crate::result_codec::ErasedOutput;
+use crate::result_codec::ErasedCodec;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
 
@@ -107,7 +107,7 @@ pub(crate) use run::{RunDetails, RunReport};
 pub struct Record {
     pub(crate) job_id: String,
     pub(crate) job: &'static str,
-    pub(crate) output: ErasedOutput,
+    pub(crate) output: ErasedCodec,
     pub(crate) run: RunReport,
 }
 

@@ -1,9 +1,9 @@
 //! Jobs are found by name, and unknown or ambiguous names are refused with advice.
 
 use super::*;
-use crate::result_codec::{Output, output};
+use crate::result_codec::{ResultCodec, output};
 
-static NOTHING: Output<()> = output();
+static NOTHING: ResultCodec<()> = output();
 
 pub(crate) fn entry(name: &'static str, line: u32) -> &'static Entry {
     Box::leak(Box::new(Entry::new(Declaration {

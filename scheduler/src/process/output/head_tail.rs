@@ -22,11 +22,11 @@ struct Part {
     /// How many bytes it may hold.
     limit: usize,
     bytes: VecDeque<u8>,
-    runs: VecDeque<Run>,
+    runs: VecDeque<RunLength>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct RunLength {
     turn: u64,
     length: usize,
 }
@@ -78,7 +78,7 @@ impl Part {
         let is_full = self.runs.len() >= RUNS;
         match self.runs.back_mut() {
             Some(run) if run.turn == turn || is_full => run.length += bytes.len(),
-            _ => self.runs.push_back(Run { turn, length: bytes.len() }),
+            _ => self.runs.push_back(RunLength { turn, length: bytes.len() }),
         }
     }
 

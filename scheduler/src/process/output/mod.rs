@@ -1,4 +1,4 @@
-//! `Output`: what jobs write to their standard streams, on its way to where it goes.
+//! `JobOutput`: what jobs write to their standard streams, on its way to where it goes.
 
 mod head_tail;
 mod line_prefixer;
@@ -52,7 +52,7 @@ impl DefaultOutput {
 
 /// What one job writes, as far as the parent passes it on or keeps it.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(crate) struct JobOutput {
     stdout: Option<Relay>,
     stderr: Option<Relay>,
     shares: Shares,
@@ -84,7 +84,7 @@ pub(crate) struct End {
     pub(crate) writer: Option<OutputWriter>,
 }
 
-impl Output {
+impl JobOutput {
     /// Returns what does as the job with this id was told, in place of what the outlet is for, and the job's ends.
     pub(crate) fn open(
         default_output: DefaultOutput,

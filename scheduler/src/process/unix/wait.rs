@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::loop_waker::LoopWaker;
 use super::poll;
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, Output};
+use crate::process::output::{Awaited, JobOutput};
 use crate::process::{Readiness, Stream};
 
 /// What to wait for, of one worker and its job.
@@ -58,7 +58,7 @@ impl<'a> Interest<'a> {
     }
 
     /// Adds the interest in the job's output.
-    pub(crate) fn with_output(self, written: &'a Output) -> Self {
+    pub(crate) fn with_output(self, written: &'a JobOutput) -> Self {
         let [stderr, ..] = self.output;
         let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
         Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }

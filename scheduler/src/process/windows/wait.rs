@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::iocp;
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, Output};
+use crate::process::output::{Awaited, JobOutput};
 use crate::process::{Readiness, Stream, Worker};
 
 /// The interval at which to check what causes no event.
@@ -17,7 +17,7 @@ const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
 pub(crate) struct Interest<'a> {
     worker: &'a Worker,
     stream: Option<&'a Stream>,
-    written: Option<&'a Output>,
+    written: Option<&'a JobOutput>,
     awaited: WorkerInterest,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Interest<'a> {
     }
 
     /// Waits for the job's output as well.
-    pub(crate) fn with_output(self, written: &'a Output) -> Self {
+    pub(crate) fn with_output(self, written: &'a JobOutput) -> Self {
         Self { written: Some(written), ..self }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Interest<'a> {
         if self.awaited == WorkerInterest::Exit {
             return Readiness { exited: self.worker.has_exited(), ..Readiness::default() };
         }
-        let written = self.written.into_iter().flat_map(Output::awaited);
+        let written = self.written.into_iter().flat_map(JobOutput::awaited);
         let output = std::iter::once(self.worker.stderr_awaited()).chain(written).any(|awaited| match awaited {
             Awaited::Text(source) => source.is_ready(),
             Awaited::Room(stream) => stream.has_room(),

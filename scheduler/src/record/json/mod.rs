@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::record::Record;
-use crate::result_codec::ErasedOutput;
+use crate::result_codec::ErasedCodec;
 use crate::seconds::Seconds;
 use value::{Rules, Value};
 
@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a job's result or, under the second name, the reason why it can't be written.
-    fn add_result(&mut self, names: [&'static str; 2], output: ErasedOutput, bytes: &'a [u8], rules: Rules) {
+    fn add_result(&mut self, names: [&'static str; 2], output: ErasedCodec, bytes: &'a [u8], rules: Rules) {
         match Value::of(output, bytes, rules) {
             Ok(value) => self.add(names[0], value),
             Err(problem) => self.add(names[1], format!("the result can't be written: {problem}")),

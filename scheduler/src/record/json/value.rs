@@ -12,7 +12,7 @@ use serde::ser::{
 use serde::{Serialize, Serializer};
 
 use crate::panic_guard::{self, guarded};
-use crate::result_codec::ErasedOutput;
+use crate::result_codec::ErasedCodec;
 
 /// Whose rules a format has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub(super) enum Rules {
 /// A result that can be written. It is decoded for each pass over it, as a `Serialize` may change what it writes: one that
 /// takes its value out of a `Cell` would write another one the second time.
 pub(super) struct Value<'a> {
-    output: ErasedOutput,
+    output: ErasedCodec,
     bytes: &'a [u8],
 }
 
 impl<'a> Value<'a> {
     /// Checks a result, or says in one clause why it can't be written.
-    pub(super) fn of(output: ErasedOutput, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
+    pub(super) fn of(output: ErasedCodec, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
         let value = Self { output, bytes };
         value.pass(Check { rules, place: Place::Value })?.map_err(|problem| problem.0)?;
         Ok(value)

@@ -15,7 +15,7 @@ use super::warden_pool::{Fitness, REAP_LIMIT, WardenHandle, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
 use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
-use crate::process::{self, ChildPid, Interest, OomKills, Output, Readiness, Search, Stream};
+use crate::process::{self, ChildPid, Interest, JobOutput, OomKills, Readiness, Search, Stream};
 use crate::record::{RunDetails, RunReport};
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 
@@ -47,7 +47,7 @@ const RELAY_STEPS: usize = 64;
 pub(crate) struct JobRun {
     stream: Stream,
     /// The job's output that this process passes on or keeps, if its options ask for that.
-    output: Output,
+    output: JobOutput,
     warden: WardenHandle,
     mark: StreamMark,
     frames: FrameReader,
@@ -83,7 +83,7 @@ struct CallStart {
 impl JobRun {
     /// Makes a warden start the job's process, which then waits for its arguments.
     pub(super) fn spawn(spec: JobSpec, pool: &mut WardenPool) -> io::Result<Self> {
-        let (output, stdio) = Output::open(pool.default_output(), &spec.id, &spec.options)?;
+        let (output, stdio) = JobOutput::open(pool.default_output(), &spec.id, &spec.options)?;
         let mut warden = pool.acquire()?;
         let mut request = spec.request(&stdio, pool.after_run(), &warden.run_marker);
         let stream = match warden.worker.assign(&mut request, &stdio) {

@@ -108,7 +108,7 @@ impl Listener {
         Ok(Call { id: asked.id, thread: asked.pid, number, first_argument: asked.data.args[0] })
     }
 
-    /// Has the call carried out, or fail; false if whoever asked is gone.
+    /// Lets the call be carried out, or fail; returns `false` if its process is gone.
     pub(crate) fn answer(&self, call: Call, error: Option<i32>) -> bool {
         #[allow(clippy::useless_conversion, reason = "it has 64 bits on some processors, and 32 on others")]
         let carry_out = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).expect("a flag is a small number");
