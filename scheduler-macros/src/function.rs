@@ -93,7 +93,7 @@ pub(crate) fn check(
 
 fn check_attributes(function: &Function, diagnostics: &mut Diagnostics) {
     for test in function.attributes_called(&["test", "bench", "rstest"]) {
-        diagnostics.at(test, "a test can't be a job; write the job as a function of its own, and run it from the test");
+        diagnostics.at(test, "a test can't be a job; write the job as a separate function, and run it from the test");
     }
     for second in function.attributes_called(&["job"]) {
         diagnostics.at(second, "a function is one job; remove this second `#[job]`");

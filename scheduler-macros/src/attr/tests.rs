@@ -49,7 +49,7 @@ fn an_option_of_another_tool_is_refused_with_its_name_here() {
     }
     let names = JOB.names();
     for (option, others) in OTHER_NAMES {
-        assert!(names.contains(option), "`{option}` is no option");
+        assert!(names.contains(option), "`{option}` is not an option");
         assert!(others.iter().all(|other| !names.contains(other)), "an option is another name of `{option}`");
     }
     assert_eq!(other_name("retry", &MAIN.names()), None);

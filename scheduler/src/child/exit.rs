@@ -16,7 +16,7 @@ pub(super) fn setup_failure(error: &io::Error) -> String {
     format!("its process could not be made: {error}")
 }
 
-/// Exits with a reason on standard error, the end of which the parent records: there is no other way to it yet.
+/// Exits with a reason on standard error, whose end the parent records: the copy has no other stream to it yet.
 #[expect(clippy::disallowed_methods, reason = "this process is a copy, and there is nothing to go on with")]
 pub(super) fn exit_with(reason: &str) -> ! {
     let _ = writeln!(io::stderr(), "{reason}");

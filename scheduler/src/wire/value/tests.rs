@@ -14,61 +14,62 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use super::*;
 
-/// Every encoding that this build has.
+/// The encodings of this build.
 const ENCODINGS: &[Encoding] = &[
     Encoding::Compact,
     #[cfg(feature = "cbor")]
     Encoding::Cbor,
 ];
 
-/// Sends a value there and back, both at once and as it comes.
-fn sent<T: Serialize + DeserializeOwned>(value: &T, encoding: Encoding) -> Result<[T; 2], String> {
+/// Returns a value after a round trip: decoded from a slice, and from a payload.
+fn round_trip<T: Serialize + DeserializeOwned>(value: &T, encoding: Encoding) -> Result<[T; 2], String> {
     let bytes = encode(value, encoding).map_err(CodecError::into_message)?;
-    let at_once = decode(&bytes).map_err(CodecError::into_message)?;
+    let from_slice = decode(&bytes).map_err(CodecError::into_message)?;
     let stream = [&bytes[..], b"next"].concat();
     let mut payload = Payload::new(Vec::new(), stream.len() as u64, &*stream);
-    let as_it_comes = receive(&mut payload).map_err(CodecError::into_message)?;
+    let from_payload = receive(&mut payload).map_err(CodecError::into_message)?;
     assert_eq!(payload.left(), 4, "no more than the value is read");
-    Ok([at_once, as_it_comes])
+    Ok([from_slice, from_payload])
 }
 
-/// In each encoding the value arrives as it is.
+/// Asserts that each encoding carries the value unchanged.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "it is a value of a table")]
-fn carried<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+fn assert_carried<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
     for encoding in ENCODINGS {
-        let [at_once, as_it_comes] = sent(&value, *encoding).unwrap_or_else(|error| panic!("{encoding:?}: {error}"));
-        assert_eq!((&at_once, &as_it_comes), (&value, &value), "{encoding:?}");
+        let [from_slice, from_payload] =
+            round_trip(&value, *encoding).unwrap_or_else(|error| panic!("{encoding:?}: {error}"));
+        assert_eq!((&from_slice, &from_payload), (&value, &value), "{encoding:?}");
     }
     // The compact encoding is enough.
     assert_eq!(encode(&value, Encoding::Compact).expect("it was sent")[0], COMPACT);
 }
 
-/// The compact encoding refuses the value, with these words, whether it is written or read.
+/// Asserts that the compact encoding refuses the value with this message, when it is written or read.
 #[track_caller]
-fn refused<T: Serialize + DeserializeOwned + Debug>(value: &T, words: &str) {
-    let error = sent(value, Encoding::Compact).expect_err("it can't be carried");
-    assert!(error.contains(words), "{error}");
+fn assert_refused<T: Serialize + DeserializeOwned + Debug>(value: &T, message: &str) {
+    let error = round_trip(value, Encoding::Compact).expect_err("it can't be carried");
+    assert!(error.contains(message), "{error}");
 }
 
-/// The compact encoding can't carry the value and refuses it when it is read; the one with names carries it.
+/// Asserts that the compact encoding refuses the value when it is read, and that the self-describing one carries it.
 #[track_caller]
-fn carried_with_names<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
-    refused(value, "#[job(encoding = \"cbor\")]");
+fn assert_refused_by_compact<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    assert_refused(value, "#[job(encoding = \"cbor\")]");
     #[cfg(feature = "cbor")]
-    assert_eq!(sent(value, Encoding::Cbor).map(|[value, _]| value).as_ref(), Ok(value));
+    assert_eq!(round_trip(value, Encoding::Cbor).map(|[value, _]| value).as_ref(), Ok(value));
 }
 
-/// The compact encoding can't carry the value and sees that when it is written; the one with names carries it unasked.
+/// Asserts that the encoder replaces the compact encoding of the value by the self-describing one.
 #[track_caller]
-fn carried_with_names_unasked<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+fn assert_carried_by_fallback<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     #[cfg(feature = "cbor")]
     for encoding in ENCODINGS {
-        let values = sent(value, *encoding);
-        assert!(values.iter().flatten().all(|sent| sent == value) && values.is_ok(), "{values:?}");
+        let values = round_trip(value, *encoding);
+        assert!(values.iter().flatten().all(|round_trip| round_trip == value) && values.is_ok(), "{values:?}");
     }
     #[cfg(not(feature = "cbor"))]
-    refused(value, "turn on the feature `cbor` of `scheduler`");
+    assert_refused(value, "turn on the feature `cbor` of `scheduler`");
 }
 
 macro_rules! types {
@@ -133,55 +134,56 @@ fn tree() -> Tree {
 
 #[test]
 fn values_of_every_shape_arrive_unchanged() {
-    carried(());
-    carried(Unit {});
-    carried(New(7));
-    carried(Pair('ß', false));
-    carried(Transparent { only: 7 });
-    carried(Point { x: 1, y: 2 });
-    carried(tree());
-    carried(vec![tree(), tree()]);
-    carried(Generic { value: Generic { value: 1_u8, nothing: PhantomData }, nothing: PhantomData });
-    carried((1_u8, -1_i8, 300_u16, -300_i16, u32::MAX, i32::MIN, u64::MAX, i64::MIN, u128::MAX, i128::MIN));
-    carried((true, 'x', 1.5_f32, f64::INFINITY, String::from("ü"), Some(vec![0_u8; 300])));
-    carried([[1_u8, 2], [3, 4]]);
-    carried(vec![Some(1_u64 << 40), None]);
-    carried(vec![Some(Ok::<_, String>(Some(3_u16))), Some(Ok(None)), Some(Err("no".to_owned())), None]);
-    carried(BTreeMap::from([((1_u8, 'a'), vec![(); 3]), ((2, 'b'), vec![])]));
-    carried(HashMap::from([(Some(1_u8), 1), (None, 2)]));
-    carried(BTreeSet::from([[1_u8, 2], [0, 9]]));
-    carried(VecDeque::from([1_u8, 2, 3]));
-    carried(Duration::new(7, 3));
-    carried(UNIX_EPOCH + Duration::from_nanos(123_456_789));
-    carried((OsString::from("a"), PathBuf::from("/a/b"), c"c".to_owned()));
-    carried((Bound::Included(1), Bound::Excluded(2), Bound::<u8>::Unbounded, Range { start: 1, end: 9 }));
-    carried((NonZeroU32::MIN, std::num::Wrapping(7_u8), std::cmp::Reverse(7)));
-    carried((IpAddr::V4(Ipv4Addr::LOCALHOST), "[::1]:80".parse::<SocketAddr>().expect("an address")));
-    carried(std::borrow::Cow::<'static, str>::Owned("a".to_owned()));
+    assert_carried(());
+    assert_carried(Unit {});
+    assert_carried(New(7));
+    assert_carried(Pair('ß', false));
+    assert_carried(Transparent { only: 7 });
+    assert_carried(Point { x: 1, y: 2 });
+    assert_carried(tree());
+    assert_carried(vec![tree(), tree()]);
+    assert_carried(Generic { value: Generic { value: 1_u8, nothing: PhantomData }, nothing: PhantomData });
+    assert_carried((1_u8, -1_i8, 300_u16, -300_i16, u32::MAX, i32::MIN, u64::MAX, i64::MIN, u128::MAX, i128::MIN));
+    assert_carried((true, 'x', 1.5_f32, f64::INFINITY, String::from("ü"), Some(vec![0_u8; 300])));
+    assert_carried([[1_u8, 2], [3, 4]]);
+    assert_carried(vec![Some(1_u64 << 40), None]);
+    assert_carried(vec![Some(Ok::<_, String>(Some(3_u16))), Some(Ok(None)), Some(Err("no".to_owned())), None]);
+    assert_carried(BTreeMap::from([((1_u8, 'a'), vec![(); 3]), ((2, 'b'), vec![])]));
+    assert_carried(HashMap::from([(Some(1_u8), 1), (None, 2)]));
+    assert_carried(BTreeSet::from([[1_u8, 2], [0, 9]]));
+    assert_carried(VecDeque::from([1_u8, 2, 3]));
+    assert_carried(Duration::new(7, 3));
+    assert_carried(UNIX_EPOCH + Duration::from_nanos(123_456_789));
+    assert_carried((OsString::from("a"), PathBuf::from("/a/b"), c"c".to_owned()));
+    assert_carried((Bound::Included(1), Bound::Excluded(2), Bound::<u8>::Unbounded, Range { start: 1, end: 9 }));
+    assert_carried((NonZeroU32::MIN, std::num::Wrapping(7_u8), std::cmp::Reverse(7)));
+    assert_carried((IpAddr::V4(Ipv4Addr::LOCALHOST), "[::1]:80".parse::<SocketAddr>().expect("an address")));
+    assert_carried(std::borrow::Cow::<'static, str>::Owned("a".to_owned()));
 }
 
 #[test]
 fn nan_keeps_its_bits() {
     for bits in [f64::NAN.to_bits(), 0x7ff8_0000_0000_0123, 0xfff8_0000_0000_0000, (-0.0_f64).to_bits()] {
         for encoding in ENCODINGS {
-            let sent = sent(&f64::from_bits(bits), *encoding).expect("a number is carried");
-            assert_eq!(sent.map(f64::to_bits), [bits; 2]);
+            let round_trip = round_trip(&f64::from_bits(bits), *encoding).expect("a number is carried");
+            assert_eq!(round_trip.map(f64::to_bits), [bits; 2]);
         }
     }
-    let sent = ENCODINGS.iter().flat_map(|encoding| sent(&f32::NAN, *encoding).expect("a number is carried"));
-    assert!(sent.into_iter().all(|number| number.to_bits() == f32::NAN.to_bits()));
+    let round_trip =
+        ENCODINGS.iter().flat_map(|encoding| round_trip(&f32::NAN, *encoding).expect("a number is carried"));
+    assert!(round_trip.into_iter().all(|number| number.to_bits() == f32::NAN.to_bits()));
 }
 
 #[test]
 fn names_that_differ_in_both_directions_are_matched() {
-    carried(Renamed { kind: 1, mass: 300, name: "a".to_owned() });
+    assert_carried(Renamed { kind: 1, mass: 300, name: "a".to_owned() });
     let two_styles = TwoStyles { file_name: "a".to_owned(), line_number: 7 };
-    let sent = sent(&two_styles, Encoding::Compact).expect("they are alike");
-    assert_eq!(sent, [two_styles.clone(), two_styles]);
+    let round_trip = round_trip(&two_styles, Encoding::Compact).expect("they are alike");
+    assert_eq!(round_trip, [two_styles.clone(), two_styles]);
 }
 
 types! {
-    /// A variant that is left out has a number when it is written, and none when it is read.
+    /// A skipped variant has an index when it is written, and none when it is read.
     enum Numbered {
         #[serde(skip)]
         _Never,
@@ -198,22 +200,25 @@ types! {
 
 #[test]
 fn variants_are_found_by_their_names() {
-    carried(vec![Numbered::First, Numbered::Second(7), Numbered::Third { a: 1 }, Numbered::First]);
-    carried(Adjacent::Unit);
-    carried(vec![Adjacent::New(7), Adjacent::New(8)]);
-    carried_with_names(&Adjacent::Struct { a: 1 });
+    assert_carried(vec![Numbered::First, Numbered::Second(7), Numbered::Third { a: 1 }, Numbered::First]);
+    assert_carried(Adjacent::Unit);
+    assert_carried(vec![Adjacent::New(7), Adjacent::New(8)]);
+    assert_refused_by_compact(&Adjacent::Struct { a: 1 });
     let with_unit = vec![Adjacent::Unit, Adjacent::New(7), Adjacent::Struct { a: 1 }];
     for encoding in ENCODINGS {
-        let sent = sent(&with_unit, *encoding);
-        assert!(sent.as_ref().map_or(!cfg!(feature = "cbor"), |sent| sent[0] == with_unit), "{sent:?}");
+        let round_trip = round_trip(&with_unit, *encoding);
+        assert!(
+            round_trip.as_ref().map_or(!cfg!(feature = "cbor"), |round_trip| round_trip[0] == with_unit),
+            "{sent:?}"
+        );
     }
 }
 
 #[test]
 fn a_field_that_is_never_sent_arrives_as_its_default() {
     for encoding in ENCODINGS {
-        let sent = sent(&Skips { left_out: 1, kept: 2 }, *encoding).expect("it is carried");
-        assert_eq!(sent[1], Skips { left_out: 0, kept: 2 });
+        let round_trip = round_trip(&Skips { left_out: 1, kept: 2 }, *encoding).expect("it is carried");
+        assert_eq!(round_trip[1], Skips { left_out: 0, kept: 2 });
     }
 }
 
@@ -255,21 +260,21 @@ types! {
 #[test]
 fn a_skipped_field_is_not_read_as_another_field() {
     let [some, none] = [Some(251), None].map(|a| SkipIf { a, b: 1, c: 251 });
-    carried(some.clone());
-    carried_with_names_unasked(&none);
-    carried_with_names_unasked(&vec![some, none]);
-    carried_with_names_unasked(&SkipIfInVariant::Struct { a: None, b: 1 });
-    carried(SkipIfInVariant::Struct { a: Some(1), b: 1 });
+    assert_carried(some.clone());
+    assert_carried_by_fallback(&none);
+    assert_carried_by_fallback(&vec![some, none]);
+    assert_carried_by_fallback(&SkipIfInVariant::Struct { a: None, b: 1 });
+    assert_carried(SkipIfInVariant::Struct { a: Some(1), b: 1 });
 }
 
 #[test]
 fn a_skipped_element_is_not_read_as_another_element() {
-    carried(SkipIfInTuple(Some(251), 1, 251));
-    refused(&SkipIfInTuple(None, 1, 251), "reads other parts than its `Serialize` writes");
-    refused(&vec![SkipIfInTuple(None, 1, 0), SkipIfInTuple(Some(1), 1, 0)], "#[job(encoding = \"cbor\")]");
+    assert_carried(SkipIfInTuple(Some(251), 1, 251));
+    assert_refused(&SkipIfInTuple(None, 1, 251), "reads other parts than its `Serialize` writes");
+    assert_refused(&vec![SkipIfInTuple(None, 1, 0), SkipIfInTuple(Some(1), 1, 0)], "#[job(encoding = \"cbor\")]");
     #[cfg(feature = "cbor")]
     {
-        let error = sent(&SkipIfInTuple(None, 1, 251), Encoding::Cbor).expect_err("a tuple has no names");
+        let error = round_trip(&SkipIfInTuple(None, 1, 251), Encoding::Cbor).expect_err("a tuple has no names");
         assert!(error.contains("a tuple can't leave elements out; give its fields names"), "{error}");
     }
 }
@@ -278,34 +283,34 @@ fn a_skipped_element_is_not_read_as_another_element() {
 fn a_field_that_is_only_written_or_only_read_takes_no_other_field_s_value() {
     let value = OneWay { secret: 7, data: vec![1, 9] };
     for encoding in ENCODINGS {
-        // As the type wishes, in every format with names.
-        let sent = sent(&value, *encoding).expect("what is left out has a default");
-        assert_eq!(sent[0], OneWay { secret: 0, data: vec![1, 9] });
+        // As in every self-describing format.
+        let round_trip = round_trip(&value, *encoding).expect("what is left out has a default");
+        assert_eq!(round_trip[0], OneWay { secret: 0, data: vec![1, 9] });
     }
     let both = BothWays { password: "p".to_owned(), id: "i".to_owned(), name: "n".to_owned() };
-    refused(&both, "#[job(encoding = \"cbor\")]");
+    assert_refused(&both, "#[job(encoding = \"cbor\")]");
     #[cfg(feature = "cbor")]
     {
-        let sent = sent(&both, Encoding::Cbor).expect("what is left out has a default");
-        assert_eq!(sent[0], BothWays { password: String::new(), id: String::new(), name: "n".to_owned() });
+        let round_trip = round_trip(&both, Encoding::Cbor).expect("what is left out has a default");
+        assert_eq!(round_trip[0], BothWays { password: String::new(), id: String::new(), name: "n".to_owned() });
     }
 }
 
 #[test]
 fn a_type_that_needs_names_gets_them() {
-    carried_with_names_unasked(&Flat { a: 1, inner: Inner { b: Some(2) }, rest: HashMap::from([("c".into(), -3)]) });
-    carried_with_names(&Untagged::Number(7));
+    assert_carried_by_fallback(&Flat { a: 1, inner: Inner { b: Some(2) }, rest: HashMap::from([("c".into(), -3)]) });
+    assert_refused_by_compact(&Untagged::Number(7));
     let list = Untagged::List(vec![Untagged::Text("a".to_owned()), Untagged::Nothing, Untagged::Number(u64::MAX)]);
-    carried_with_names(&list);
-    carried_with_names(&Internal::Unit);
-    carried_with_names(&Internal::New(Inner { b: None }));
-    carried_with_names(&Internal::Struct { a: None, b: vec![1, 2] });
+    assert_refused_by_compact(&list);
+    assert_refused_by_compact(&Internal::Unit);
+    assert_refused_by_compact(&Internal::New(Inner { b: None }));
+    assert_refused_by_compact(&Internal::Struct { a: None, b: vec![1, 2] });
     let json = serde_json::json!({"a": null, "b": [1, -2, 2.5, "c", {"d": true}], "": u64::MAX});
-    carried_with_names(&json);
-    carried_with_names(&serde_json::Value::Null);
+    assert_refused_by_compact(&json);
+    assert_refused_by_compact(&serde_json::Value::Null);
 }
 
-/// A list that doesn't say how long it is.
+/// A list that doesn't announce its length.
 fn endless<S: Serializer>(list: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(list.iter().filter(|number| **number > 0))
 }
@@ -324,7 +329,7 @@ fn from_wide<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error>
     u32::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
 }
 
-/// A list that says that it is longer than it is.
+/// A list that announces a wrong length.
 fn boasting<S: Serializer>(list: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeSeq;
     let mut elements = serializer.serialize_seq(Some(list.len() + 1))?;
@@ -351,36 +356,36 @@ impl From<Remote> for Duration {
 
 #[test]
 fn hand_written_implementations_are_read_as_written_or_refused() {
-    carried_with_names_unasked(&Endless { list: vec![1, 2], after: 3 });
-    carried(Wide { a: 251, b: 7 });
-    carried(OfRemote { a: Duration::new(1, 2), b: 7 });
+    assert_carried_by_fallback(&Endless { list: vec![1, 2], after: 3 });
+    assert_carried(Wide { a: 251, b: 7 });
+    assert_carried(OfRemote { a: Duration::new(1, 2), b: 7 });
     for encoding in ENCODINGS {
-        let error = sent(&Boasting { list: vec![1, 2], after: 3 }, *encoding).expect_err("it says one thing");
+        let error = round_trip(&Boasting { list: vec![1, 2], after: 3 }, *encoding).expect_err("the length is wrong");
         assert_eq!(error, "its `Serialize` announces 3 elements and writes 2");
-        assert!(sent(&TwoHalves { a: 7, b: 7 }, *encoding).is_err());
+        assert!(round_trip(&TwoHalves { a: 7, b: 7 }, *encoding).is_err());
     }
     // The bytes are those of another value.
-    refused(&WideOneWay { a: 7, b: 7, c: 7 }, "its `Deserialize` reads other parts than its `Serialize` writes");
-    refused(&WideOneWay { a: 251, b: 0, c: 7 }, "reads other parts");
+    assert_refused(&WideOneWay { a: 7, b: 7, c: 7 }, "its `Deserialize` reads other parts than its `Serialize` writes");
+    assert_refused(&WideOneWay { a: 251, b: 0, c: 7 }, "reads other parts");
 }
 
 fn take<S: Serializer>(number: &std::cell::Cell<Option<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
     number.take().serialize(serializer)
 }
 
-/// Writes what is left of a list, which is nothing the second time, as one of no known length.
+/// Writes the rest of a list, which is empty the second time, with an unknown length.
 fn drain<S: Serializer>(list: &std::cell::RefCell<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
     let drained = list.take();
     serializer.collect_seq(drained.iter().filter(|_| true))
 }
 
-/// Counts how often it was written.
+/// Counts how often it is written.
 fn count<S: Serializer>(times: &std::cell::Cell<u8>, serializer: S) -> Result<S::Ok, S::Error> {
     times.set(times.get() + 1);
     serializer.serialize_u8(times.get())
 }
 
-/// Leaves out one field the first time, and another one the second time.
+/// Skips one field the first time, and another one the second time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 struct Alternates {
@@ -435,12 +440,12 @@ fn a_value_that_differs_in_the_second_pass_is_refused() {
     use std::cell::{Cell, RefCell};
     fn refused_twice<T: Serialize + DeserializeOwned + Debug>(value: &T) {
         let error = encode(value, Encoding::Compact).expect_err("it is not what it was");
-        let words = if cfg!(feature = "cbor") {
+        let message = if cfg!(feature = "cbor") {
             "its `Serialize` writes another value the second time"
         } else {
             "turn on the feature `cbor` of `scheduler`"
         };
-        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
     }
     let once = || Cell::new(Some(5));
     refused_twice(&Once { taken: once(), a: None });
@@ -448,7 +453,7 @@ fn a_value_that_differs_in_the_second_pass_is_refused() {
     refused_twice(&Drained { list: RefCell::new(vec![1, 2]) });
     refused_twice(&Counted { a: None, times: Cell::new(0) });
     refused_twice(&Alternates::default());
-    // What is written once arrives.
+    // A value that is written once arrives.
     carried_once(|| Once { taken: once(), a: Some(1) }, Encoding::Compact);
     #[cfg(feature = "cbor")]
     carried_once(|| Once { taken: once(), a: None }, Encoding::Cbor);
@@ -458,7 +463,7 @@ fn a_value_that_differs_in_the_second_pass_is_refused() {
 
 #[track_caller]
 fn carried_once<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: impl Fn() -> T, encoding: Encoding) {
-    assert_eq!(sent(&value(), encoding).map(|[value, _]| value).as_ref(), Ok(&value()));
+    assert_eq!(round_trip(&value(), encoding).map(|[value, _]| value).as_ref(), Ok(&value()));
 }
 
 #[cfg(feature = "cbor")]
@@ -485,7 +490,7 @@ fn two_passes_over_a_constant_value_agree() {
         rest: BTreeMap::from([("a".to_owned(), Some(1)), ("b".to_owned(), None)]),
         adjacent: Adjacent::New(7),
     };
-    carried_with_names_unasked(&value);
+    assert_carried_by_fallback(&value);
 }
 
 #[test]
@@ -500,17 +505,17 @@ fn an_error_says_what_to_write() {
     }
     let agree = "if `Serialize` and `Deserialize` differ in form, make them agree; if only in order or names, put \
         `#[job(encoding = \"cbor\")]` above the job";
-    refused(&TwoNumbers { a: 7 }, agree);
-    refused(&WideOneWay { a: 7, b: 7, c: 7 }, agree);
-    refused(
+    assert_refused(&TwoNumbers { a: 7 }, agree);
+    assert_refused(&WideOneWay { a: 7, b: 7, c: 7 }, agree);
+    assert_refused(
         &Ignores { a: 7, b: 7 },
         "its `Deserialize` skips or ignores a field, or asks the encoding for the kind of the next value",
     );
     #[cfg(feature = "cbor")]
     for error in [
-        sent(&TwoNumbers { a: 7 }, Encoding::Cbor).expect_err("a pair is no number"),
-        sent(&Narrow { a: 300 }, Encoding::Cbor).expect_err("it is too large"),
-        sent(&Less { list: vec![1, 2] }, Encoding::Cbor).expect_err("it takes one"),
+        round_trip(&TwoNumbers { a: 7 }, Encoding::Cbor).expect_err("a pair is no number"),
+        round_trip(&Narrow { a: 300 }, Encoding::Cbor).expect_err("it is too large"),
+        round_trip(&Less { list: vec![1, 2] }, Encoding::Cbor).expect_err("it takes one"),
     ] {
         assert!(error.ends_with("; make `into` and `from` (or the two functions of `with`) agree"), "{error}");
     }
@@ -552,15 +557,15 @@ types! {
 #[test]
 fn the_error_of_a_128_bit_integer_that_serde_drops_says_so() {
     for error in [
-        sent(&WideUntagged::Signed(i128::MIN), Encoding::Cbor).expect_err("it is lost"),
-        sent(&WideUntagged::Unsigned(u128::MAX), Encoding::Cbor).expect_err("it is lost"),
-        sent(&WideInternal::Wide { a: u128::MAX }, Encoding::Cbor).map(drop).expect_err("it is lost"),
-        sent(&WideInternal::Wide { a: 7 }, Encoding::Cbor).map(drop).expect_err("it is refused all the same"),
-        sent(&WideFlat { inner: WideInside { a: i128::MIN } }, Encoding::Cbor).map(drop).expect_err("it is lost"),
+        round_trip(&WideUntagged::Signed(i128::MIN), Encoding::Cbor).expect_err("it is lost"),
+        round_trip(&WideUntagged::Unsigned(u128::MAX), Encoding::Cbor).expect_err("it is lost"),
+        round_trip(&WideInternal::Wide { a: u128::MAX }, Encoding::Cbor).map(drop).expect_err("it is lost"),
+        round_trip(&WideInternal::Wide { a: 7 }, Encoding::Cbor).map(drop).expect_err("it is refused all the same"),
+        round_trip(&WideFlat { inner: WideInside { a: i128::MIN } }, Encoding::Cbor).map(drop).expect_err("it is lost"),
     ] {
-        let words = "; serde keeps no 128-bit integers in `flatten`, `untagged` and internally tagged types; send it as text, \
+        let message = "; serde keeps no 128-bit integers in `flatten`, `untagged` and internally tagged types; send it as text, \
             or in a field outside of them";
-        assert!(error.ends_with(words), "{error}");
+        assert!(error.ends_with(message), "{error}");
     }
 }
 
@@ -575,35 +580,35 @@ fn the_error_of_a_panic_in_deserialize_advises_no_encoding() {
         }
     }
     for encoding in ENCODINGS {
-        assert_eq!(sent(&Panics(7), *encoding).expect_err("it panics"), "it panicked: no way");
+        assert_eq!(round_trip(&Panics(7), *encoding).expect_err("it panics"), "it panicked: no way");
     }
 }
 
 #[test]
 fn one_element_is_announced_in_the_singular() {
-    let error = sent(&Boasting { list: vec![], after: 3 }, Encoding::Compact).expect_err("it says one thing");
+    let error = round_trip(&Boasting { list: vec![], after: 3 }, Encoding::Compact).expect_err("the length is wrong");
     assert_eq!(error, "its `Serialize` announces 1 element and writes 0");
 }
 
 #[cfg(feature = "cbor")]
 #[test]
 fn some_none_is_refused_where_it_would_become_none() {
-    carried(Some(Some(1_u8)));
+    assert_carried(Some(Some(1_u8)));
     for value in [None, Some(None), Some(Some(1_u8))] {
-        assert_eq!(sent(&value, Encoding::Compact).as_ref(), Ok(&[value; 2]));
+        assert_eq!(round_trip(&value, Encoding::Compact).as_ref(), Ok(&[value; 2]));
     }
-    assert!(sent(&None::<Option<u8>>, Encoding::Cbor).is_ok());
-    let words = "`Some(None)`, `Some(())` and `Some(serde_json::Value::Null)` read back as `None` where names are written (so a \
+    assert!(round_trip(&None::<Option<u8>>, Encoding::Cbor).is_ok());
+    let message = "`Some(None)`, `Some(())` and `Some(serde_json::Value::Null)` read back as `None` where names are written (so a \
         double `Option` can't tell null from a field that is missing); give the inner type";
     for error in [
-        sent(&Some(None::<u8>), Encoding::Cbor).expect_err("it is lost"),
-        sent(&Some(()), Encoding::Cbor).map(drop).expect_err("it is lost"),
-        sent(&Some(serde_json::Value::Null), Encoding::Cbor).map(drop).expect_err("it is lost"),
-        sent(&Some(PhantomData::<u8>), Encoding::Cbor).map(drop).expect_err("it is lost"),
+        round_trip(&Some(None::<u8>), Encoding::Cbor).expect_err("it is lost"),
+        round_trip(&Some(()), Encoding::Cbor).map(drop).expect_err("it is lost"),
+        round_trip(&Some(serde_json::Value::Null), Encoding::Cbor).map(drop).expect_err("it is lost"),
+        round_trip(&Some(PhantomData::<u8>), Encoding::Cbor).map(drop).expect_err("it is lost"),
     ] {
-        assert!(error.starts_with(words), "{error}");
+        assert!(error.starts_with(message), "{error}");
     }
-    assert_eq!(sent(&(Some(1_u8), ()), Encoding::Cbor), Ok([(Some(1), ()); 2]));
+    assert_eq!(round_trip(&(Some(1_u8), ()), Encoding::Cbor), Ok([(Some(1), ()); 2]));
 }
 
 mod one {
@@ -624,9 +629,9 @@ mod two {
 
 #[test]
 fn two_types_of_one_name_are_not_confused() {
-    // What is left out has a default where names are written.
+    // In the self-describing encoding a skipped field has its default.
     let (one, two) = (one::Same { a: 1, b: 9 }, two::Same { a: 3 });
-    let there = sent(&(one.clone(), two.clone()), Encoding::Compact);
+    let there = round_trip(&(one.clone(), two.clone()), Encoding::Compact);
     assert!(there.is_ok() == cfg!(feature = "cbor"), "{there:?}");
     for first in there.into_iter().flatten() {
         assert_eq!(first, (one::Same { a: 0, b: 0 }, two.clone()));
@@ -635,9 +640,9 @@ fn two_types_of_one_name_are_not_confused() {
         (one::Choice::B(1), two::Choice::B(2), one::Choice::C(3), two::Choice::C(4)),
         (one::Choice::C(1), two::Choice::C(2), one::Choice::B(3), two::Choice::B(4)),
     ] {
-        // It may be refused, and is never changed.
-        if let Ok(sent) = sent(&value, Encoding::Compact) {
-            assert_eq!(sent, [value.clone(), value]);
+        // It may be refused, but never changed.
+        if let Ok(round_trip) = round_trip(&value, Encoding::Compact) {
+            assert_eq!(round_trip, [value.clone(), value]);
         }
     }
 }
@@ -648,14 +653,15 @@ fn a_list_of_bytes_and_one_block_have_the_same_encoding() {
     for value in [bytes.clone(), vec![], vec![9]] {
         let list = VecDeque::from(value.clone());
         assert_eq!(encode(&value, Encoding::Compact), encode(&list, Encoding::Compact));
-        let sent: VecDeque<u8> = decode(&encode(&value, Encoding::Compact).expect("bytes encode")).expect("and decode");
-        assert_eq!(sent, list);
-        carried(value.clone());
-        carried(value.clone().into_boxed_slice());
-        carried(Some(value.clone()));
-        carried((value.clone(), Ok::<_, String>(value)));
+        let round_trip: VecDeque<u8> =
+            decode(&encode(&value, Encoding::Compact).expect("bytes encode")).expect("and decode");
+        assert_eq!(round_trip, list);
+        assert_carried(value.clone());
+        assert_carried(value.clone().into_boxed_slice());
+        assert_carried(Some(value.clone()));
+        assert_carried((value.clone(), Ok::<_, String>(value)));
     }
-    // Whatever encoding a job chooses, bytes alone are bytes.
+    // Bytes alone are one block in every encoding.
     for encoding in ENCODINGS {
         assert_eq!(encode(&bytes, *encoding), encode(&bytes, Encoding::Compact));
         assert_eq!(encode(&Some(bytes.clone()), *encoding), encode(&Some(bytes.clone()), Encoding::Compact));
@@ -684,8 +690,8 @@ fn a_type_with_its_own_visitor_of_bytes_is_called() {
     types! {
         struct Backwards { #[serde(deserialize_with = "reversed")] bytes: Vec<u8> }
     }
-    let sent = sent(&Backwards { bytes: vec![1, 2, 3] }, Encoding::Compact).expect("a list is carried");
-    assert_eq!(sent[0].bytes, [3, 2, 1]);
+    let round_trip = round_trip(&Backwards { bytes: vec![1, 2, 3] }, Encoding::Compact).expect("a list is carried");
+    assert_eq!(round_trip[0].bytes, [3, 2, 1]);
 }
 
 #[test]
@@ -833,7 +839,7 @@ mod generated {
         }
     }
 
-    /// A tuple struct in a list: what is left out of one would be found in the next.
+    /// A tuple struct in a list: a skipped element would be read from the next one.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Gap(#[serde(skip_serializing_if = "is_zero")] u8, u8);
 
@@ -848,8 +854,8 @@ mod generated {
         #[test]
         fn a_value_arrives_as_it_is_or_not_at_all(value in anything()) {
             for encoding in ENCODINGS {
-                match sent(&value, *encoding) {
-                    Ok(sent) => prop_assert!(sent.iter().all(|sent| *sent == value), "{sent:?}"),
+                match round_trip(&value, *encoding) {
+                    Ok(round_trip) => prop_assert!(round_trip.iter().all(|round_trip| *round_trip == value), "{sent:?}"),
                     Err(error) => {
                         prop_assert!(!cfg!(feature = "cbor") && holds_sparse(&value), "{error}");
                         prop_assert!(error.contains("turn on the feature `cbor`"), "{error}");
@@ -865,8 +871,8 @@ mod generated {
         ) {
             let is_whole = list.iter().all(|gap| gap.0 != 0);
             for encoding in ENCODINGS {
-                match sent(&(list.clone(), after.clone()), *encoding) {
-                    Ok(sent) => prop_assert_eq!(&sent[0], &(list.clone(), after.clone())),
+                match round_trip(&(list.clone(), after.clone()), *encoding) {
+                    Ok(round_trip) => prop_assert_eq!(&round_trip[0], &(list.clone(), after.clone())),
                     Err(_) => prop_assert!(!is_whole),
                 }
             }
