@@ -209,7 +209,7 @@ fn variants_are_found_by_their_names() {
         let round_trip = round_trip(&with_unit, *encoding);
         assert!(
             round_trip.as_ref().map_or(!cfg!(feature = "cbor"), |round_trip| round_trip[0] == with_unit),
-            "{sent:?}"
+            "{round_trip:?}"
         );
     }
 }
@@ -855,7 +855,7 @@ mod generated {
         fn a_value_arrives_as_it_is_or_not_at_all(value in anything()) {
             for encoding in ENCODINGS {
                 match round_trip(&value, *encoding) {
-                    Ok(round_trip) => prop_assert!(round_trip.iter().all(|round_trip| *round_trip == value), "{sent:?}"),
+                    Ok(round_trip) => prop_assert!(round_trip.iter().all(|round_trip| *round_trip == value), "{round_trip:?}"),
                     Err(error) => {
                         prop_assert!(!cfg!(feature = "cbor") && holds_sparse(&value), "{error}");
                         prop_assert!(error.contains("turn on the feature `cbor`"), "{error}");
