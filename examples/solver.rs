@@ -74,7 +74,7 @@ struct Log {
 }
 
 impl Observer for Log {
-    fn checkpoint(&self, event: &observer::Saved<'_>) {
+    fn checkpoint_saved(&self, event: &observer::CheckpointSaved<'_>) {
         if let Ok(Search { found, .. }) = event.checkpoint.get() {
             self.found.store(found, Ordering::Relaxed);
         }

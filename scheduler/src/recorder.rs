@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
 use crate::observer::{
-    Asked, AttemptEnded, Message, Observer, Observers, Progress, Queued, Recorded, Saved, Started, Swept, new_keys,
+    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Progress, Queued, Recorded, Started, Swept,
+    Terminating, new_keys,
 };
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
@@ -84,18 +85,18 @@ pub(crate) struct Subject<'a> {
 pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: JobEvent) -> Option<RunReport> {
     let Subject { key, job_id, job } = subject;
     match event {
-        JobEvent::Queued => observers.tell(|observer| observer.queued(&Queued { key, job_id, job })),
+        JobEvent::Queued => observers.notify(|observer| observer.queued(&Queued { key, job_id, job })),
         JobEvent::Started { attempt, process } => {
-            observers.tell(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
+            observers.notify(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
         }
         JobEvent::Updated { attempt, updates } => {
             for update in updates.take() {
-                observers.tell(|observer| notify_update(observer, &update, attempt, subject));
+                observers.notify(|observer| notify_update(observer, &update, attempt, subject));
             }
         }
         JobEvent::AttemptEnded { attempt, retry_in } => {
             let (number, sweep) = (attempt.number(), attempt.sweep());
-            observers.tell(|observer| {
+            observers.notify(|observer| {
                 observer.attempt_ended(&AttemptEnded { key, job_id, job, attempt: &attempt, retry_in });
                 observer.swept(&Swept { key, job_id, job, attempt: number, sweep });
             });
@@ -113,14 +114,14 @@ fn notify_update(observer: &dyn Observer, update: &JobUpdate, attempt: u32, subj
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
                 StopReason::Cancelled => "cancelled",
             };
-            observer.asked(&Asked { key, job_id, job, attempt, reason });
+            observer.terminating(&Terminating { key, job_id, job, attempt, reason });
         }
         &JobUpdate::Progress { done, total } => {
             observer.progress(&Progress { key, job_id, job, attempt, done, total });
         }
         JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, attempt, text }),
         JobUpdate::Checkpoint(checkpoint) => {
-            observer.checkpoint(&Saved { key, job_id, job, attempt, checkpoint });
+            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, attempt, checkpoint });
         }
     }
 }
@@ -133,7 +134,7 @@ pub(crate) fn record_and_follow_up(
     follow_up: &dyn CallFollowUp,
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
-    observers.tell(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
+    observers.notify(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
     if let Outcome::Timeout(overrun) = &record.run.outcome {
         let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
         let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));

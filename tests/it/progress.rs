@@ -59,12 +59,12 @@ impl Observer for Log {
         self.note_told(format!("message {}", event.text));
     }
 
-    fn checkpoint(&self, event: &observer::Saved<'_>) {
+    fn checkpoint_saved(&self, event: &observer::CheckpointSaved<'_>) {
         let saved: u32 = event.checkpoint.get().expect("its type is that");
         self.note_told(format!("checkpoint {} at {}", saved, event.attempt));
     }
 
-    fn asked(&self, event: &observer::Asked<'_>) {
+    fn terminating(&self, event: &observer::Terminating<'_>) {
         self.note(format!("asked {}", event.reason));
     }
 

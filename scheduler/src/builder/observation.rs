@@ -13,7 +13,7 @@ impl<F> Scheduler<F> {
     #[doc(alias = "listener")]
     #[doc(alias = "hook")]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings_mut().observers.admit(Arc::new(observer));
+        self.settings_mut().observers.add(Arc::new(observer));
         self
     }
 

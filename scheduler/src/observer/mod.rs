@@ -1,4 +1,4 @@
-//! `Observer`: who is told what happens to jobs, as it happens.
+//! `Observer`: receives the events of jobs as they happen.
 
 #[cfg(feature = "tracing")]
 mod tracing_observer;
@@ -15,22 +15,21 @@ use crate::record::Record;
 #[cfg(feature = "tracing")]
 pub use tracing_observer::Tracing;
 
-/// Is told what happens to the jobs of a [`Scheduler`](crate::Scheduler), as it happens: for progress bars, logs, metrics.
+/// Receives the events of a [`Scheduler`](crate::Scheduler)'s jobs as they happen: for progress bars, logs and metrics.
 ///
-/// Every method does nothing unless it is written, and new ones may come. What happens to one job is told in its order:
-/// [`queued`](Self::queued), then for each attempt [`started`](Self::started), what it tells itself,
-/// [`attempt_ended`](Self::attempt_ended) and [`swept`](Self::swept), and at last [`recorded`](Self::recorded), once, whatever became of it.
+/// The default of every method does nothing, and methods may be added. The events of one job come in order:
+/// [`queued`](Self::queued); for each attempt [`started`](Self::started), the job's own reports, [`attempt_ended`](Self::attempt_ended)
+/// and [`swept`](Self::swept); and finally [`recorded`](Self::recorded), exactly once, whatever the outcome.
 ///
-/// The methods are called one after the other: on the thread that called [`run`](crate::Scheduler::run), or the task that
-/// awaits [`run_async`](crate::Scheduler::run_async). Another thread watches over the jobs meanwhile, so that no deadline
-/// waits for an observer. The end of the list does. For jobs that are [spawned](crate::Scheduler::spawn) a thread of its own
-/// calls them, and a handle hears of the end of its job after that.
+/// The methods are never called concurrently for one list. They run on the thread that called [`run`](crate::Scheduler::run), or in
+/// the task that awaits [`run_async`](crate::Scheduler::run_async). Another thread supervises the jobs meanwhile, so a slow observer
+/// delays no deadline; it delays the return of the list. For jobs that are [spawned](crate::Scheduler::spawn) a separate thread calls
+/// them, and a handle completes after them.
 ///
-/// An observer that panics receives nothing more of that list. Nothing else changes: the panic ends here, and every record
-/// is there. Where the application is built with `panic = "abort"` any panic ends the process.
+/// An observer that panics receives no further events of that list. The panic is caught and affects no record, unless the
+/// application is built with `panic = "abort"`.
 ///
-/// A scheduler without one costs nothing for it. The idea is that of the reporters of test runners, and of the signals of
-/// Celery.
+/// A scheduler without an observer has no cost for it. The idea is that of the reporters of test runners and of Celery's signals.
 ///
 /// # Examples
 ///
@@ -62,8 +61,12 @@ pub use tracing_observer::Tracing;
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "reporter")]
+#[doc(alias = "listener")]
+#[doc(alias = "hook")]
+#[doc(alias = "callback")]
 pub trait Observer: Send + Sync {
-    /// A job waits for its turn. All jobs of a list are told of before the first one starts.
+    /// A job waits for its turn. All jobs of a list are queued before the first one starts.
     fn queued(&self, event: &Queued<'_>) {
         let _ = event;
     }
@@ -73,41 +76,45 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
-    /// A job has told how far it is ([`this_job::progress`](crate::this_job::progress)), while it runs.
+    /// A job reported its progress ([`this_job::progress`](crate::this_job::progress)).
     ///
-    /// Of what it tells while the observer is busy the last is told.
+    /// If several reports arrive while the observer is busy, it receives the last one.
     fn progress(&self, event: &Progress<'_>) {
         let _ = event;
     }
 
-    /// A job has told what it is at ([`this_job::message`](crate::this_job::message)), while it runs: as
-    /// [`progress`](Self::progress).
+    /// A job reported what it is doing ([`this_job::message`](crate::this_job::message)). As for [`progress`](Self::progress), the
+    /// last of several messages counts.
     fn message(&self, event: &Message<'_>) {
         let _ = event;
     }
 
-    /// A job has saved some of its work ([`this_job::checkpoint`](crate::this_job::checkpoint)), while it runs: as
-    /// [`progress`](Self::progress).
-    fn checkpoint(&self, event: &Saved<'_>) {
+    /// A job saved a checkpoint ([`this_job::checkpoint`](crate::this_job::checkpoint)). As for [`progress`](Self::progress), the last
+    /// of several checkpoints counts.
+    fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
         let _ = event;
     }
 
-    /// A job was asked to end, and is in its [grace period](macro@crate::job#grace).
-    fn asked(&self, event: &Asked<'_>) {
+    /// A job was asked to stop, at its timeout or because it was cancelled, and its [grace period](macro@crate::job#grace) began.
+    #[doc(alias = "timeout")]
+    #[doc(alias = "cancelled")]
+    fn terminating(&self, event: &Terminating<'_>) {
         let _ = event;
     }
 
-    /// An attempt is over: the only one, mostly.
+    /// An attempt is over. Usually it is the only one.
+    #[doc(alias = "retry")]
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
         let _ = event;
     }
 
-    /// What an attempt left behind was looked for, and ended: told after each, also if nothing was found.
+    /// The processes that an attempt left running were searched for and killed. Called after each attempt, even if none were found.
     fn swept(&self, event: &Swept<'_>) {
         let _ = event;
     }
 
-    /// A job is over, and this is its record. A follow-up comes after it.
+    /// A job is over, and this is its record. Its follow-up, if any, runs after this.
+    #[doc(alias = "finished")]
     fn recorded(&self, event: &Recorded<'_>) {
         let _ = event;
     }
@@ -130,12 +137,12 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
         (**self).message(event);
     }
 
-    fn checkpoint(&self, event: &Saved<'_>) {
-        (**self).checkpoint(event);
+    fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
+        (**self).checkpoint_saved(event);
     }
 
-    fn asked(&self, event: &Asked<'_>) {
-        (**self).asked(event);
+    fn terminating(&self, event: &Terminating<'_>) {
+        (**self).terminating(event);
     }
 
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
@@ -151,17 +158,17 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     }
 }
 
-/// Writes the types of events, each with what says which job it is about.
+/// Defines the types of events, each with the fields that identify its job.
 macro_rules! events {
     ($($(#[$about:meta])* $event:ident { $($(#[$field_about:meta])* $field:ident: $type:ty),* })*) => {$(
         $(#[$about])*
         #[derive(Clone, Copy, Debug)]
         #[non_exhaustive]
         pub struct $event<'a> {
-            /// A number that no other job of this process has, not even one with the same id: the same in all that is told
-            /// of this one. Within a list it grows from job to job, by one.
+            /// A number that identifies the job among all jobs of this process, the same in all events of the job. Within a list it
+            /// increases by one from job to job.
             pub key: u64,
-            /// The id that the caller gave.
+            /// The id that the caller gave to the job; another job may have the same one.
             pub job_id: &'a str,
             /// The registered name of the job.
             pub job: &'static str,
@@ -171,80 +178,80 @@ macro_rules! events {
 }
 
 events! {
-    /// What [`Observer::queued`] is told.
+    /// The event of [`Observer::queued`].
     Queued {}
 
-    /// What [`Observer::started`] is told.
+    /// The event of [`Observer::started`].
     Started {
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// The id of the job's process, if that is known.
+        /// The id of the job's process, if it is known.
         process: Option<u32>
     }
 
-    /// What [`Observer::progress`] is told.
+    /// The event of [`Observer::progress`].
     Progress {
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// How much is done. It is what the job says: it may be more than the whole, or less than before.
+        /// The finished part, as the job reports it: it may exceed the total, or be less than before.
         done: u64,
-        /// Of how much.
+        /// The whole.
         total: u64
     }
 
-    /// What [`Observer::message`] is told.
+    /// The event of [`Observer::message`].
     Message {
-        /// Which attempt it is, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What the job says, up to 4 KiB. It may hold anything, line breaks and control characters too.
+        /// The message, up to 4 KiB. It may contain any text, including line breaks and control characters.
         text: &'a str
     }
 
-    /// What [`Observer::checkpoint`] is told.
-    Saved {
-        /// Which attempt it is, from 1.
+    /// The event of [`Observer::checkpoint_saved`].
+    CheckpointSaved {
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What was saved.
+        /// The checkpoint.
         checkpoint: &'a Checkpoint
     }
 
-    /// What [`Observer::asked`] is told.
-    Asked {
-        /// Which attempt it is, from 1.
+    /// The event of [`Observer::terminating`].
+    Terminating {
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// Why: `"timeout"`, its own or that of the whole list, or `"cancelled"`.
+        /// The reason: `"timeout"`, the job's own or that of the whole list, or `"cancelled"`.
         reason: &'static str
     }
 
-    /// What [`Observer::attempt_ended`] is told.
+    /// The event of [`Observer::attempt_ended`].
     AttemptEnded {
-        /// How it ended.
+        /// The attempt, with its outcome.
         attempt: &'a Attempt,
-        /// How long the next attempt waits for its turn at the least, if there is to be one.
+        /// The minimum delay before the next attempt, if there is one.
         retry_in: Option<Duration>
     }
 
-    /// What [`Observer::swept`] is told.
+    /// The event of [`Observer::swept`].
     Swept {
-        /// After which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What was found.
+        /// The processes that were found.
         sweep: &'a Sweep
     }
 
-    /// What [`Observer::recorded`] is told.
+    /// The event of [`Observer::recorded`].
     Recorded {
-        /// All that is kept of the job.
+        /// The record.
         record: &'a Record
     }
 }
 
-/// The observers of a scheduler, or those of a list that have not panicked.
+/// The observers of a scheduler; those of a list without the ones that panicked.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
 
 impl Observers {
-    pub(crate) fn admit(&mut self, observer: Arc<dyn Observer>) {
+    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) {
         self.0.push(observer);
     }
 
@@ -252,15 +259,15 @@ impl Observers {
         self.0.is_empty()
     }
 
-    /// Tells each of them; who panics is told nothing more.
-    pub(crate) fn tell(&mut self, tell: impl Fn(&dyn Observer)) {
-        self.0.extract_if(.., |observer| guarded(|| tell(&**observer)).is_err()).for_each(panic_guard::discard);
+    /// Calls each of them, and removes one that panics.
+    pub(crate) fn notify(&mut self, notify: impl Fn(&dyn Observer)) {
+        self.0.extract_if(.., |observer| guarded(|| notify(&**observer)).is_err()).for_each(panic_guard::discard);
     }
 }
 
 impl Drop for Observers {
     fn drop(&mut self) {
-        // Some may be gone with this, and their `Drop` is the user's.
+        // This may drop an observer, and its `Drop` is the user's code.
         self.0.drain(..).for_each(panic_guard::discard);
     }
 }
@@ -271,7 +278,7 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// Returns the first of so many keys that nobody else has.
+/// Reserves `count` consecutive keys, and returns the first.
 pub(crate) fn new_keys(count: usize) -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(count as u64, Ordering::Relaxed)

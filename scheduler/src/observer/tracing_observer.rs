@@ -1,4 +1,4 @@
-//! `Tracing`: an observer that passes on what it is told to `tracing`.
+//! `Tracing`: an observer that forwards events to `tracing`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,18 +6,20 @@ use std::sync::{Mutex, MutexGuard};
 
 use ::tracing::{Span, debug, info, info_span, warn};
 
-use crate::observer::{Asked, AttemptEnded, Message, Observer, Progress, Queued, Recorded, Saved, Started, Swept};
+use crate::observer::{
+    AttemptEnded, CheckpointSaved, Message, Observer, Progress, Queued, Recorded, Started, Swept, Terminating,
+};
 use crate::outcome::{Status, Sweep};
 use crate::sync::lock;
 
-/// An [`Observer`] that tells [`tracing`](https://docs.rs/tracing) what happens to jobs, under the target `scheduler`. With
-/// the feature `tracing`.
+/// An [`Observer`] that forwards the events of jobs to [`tracing`](https://docs.rs/tracing), with the target `scheduler`. Needs the
+/// feature `tracing`.
 ///
-/// Each job has a span `job` (`job_id`, `job`), from the moment at which it is queued until it is recorded, within the span
-/// in which the list is run. In it each attempt has a span `attempt` (`attempt`, `process`). The events are those of the
-/// observer: what went well is told at the level `info`, what didn't at `warn`, and what is of less interest at `debug`.
+/// Each job has a span `job` (`job_id`, `job`), from when it is queued until it is recorded, within the span that is current where
+/// the list is run. In it, each attempt has a span `attempt` (`attempt`, `process`). The events are those of the observer:
+/// successes at the level `info`, failures at `warn`, details at `debug`.
 ///
-/// This crate prints nothing: who sees it, a subscriber of your own says.
+/// This crate installs no subscriber.
 ///
 /// # Examples
 ///
@@ -47,8 +49,7 @@ struct Spans {
 }
 
 impl Tracing {
-    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer). One of them may serve any number of
-    /// schedulers.
+    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer). It may serve any number of schedulers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -58,7 +59,7 @@ impl Tracing {
         lock(&self.spans)
     }
 
-    /// Returns the span of the job, or that of its attempt while there is one.
+    /// Returns the span of the job's current attempt or, between attempts, that of the job.
     fn innermost(&self, key: u64) -> Span {
         let spans = self.spans();
         spans.get(&key).map_or_else(Span::none, |of| of.attempt.as_ref().unwrap_or(&of.job).clone())
@@ -91,12 +92,12 @@ impl Observer for Tracing {
         debug!(target: "scheduler", parent: &self.innermost(event.key), text = event.text, "message");
     }
 
-    fn checkpoint(&self, event: &Saved<'_>) {
-        debug!(target: "scheduler", parent: &self.innermost(event.key), bytes = event.checkpoint.len(), "saved");
+    fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
+        debug!(target: "scheduler", parent: &self.innermost(event.key), bytes = event.checkpoint.len(), "checkpoint saved");
     }
 
-    fn asked(&self, event: &Asked<'_>) {
-        warn!(target: "scheduler", parent: &self.innermost(event.key), reason = event.reason, "asked to end");
+    fn terminating(&self, event: &Terminating<'_>) {
+        warn!(target: "scheduler", parent: &self.innermost(event.key), reason = event.reason, "terminating");
     }
 
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
@@ -115,14 +116,14 @@ impl Observer for Tracing {
     fn swept(&self, event: &Swept<'_>) {
         let span = self.innermost(event.key);
         match event.sweep {
-            // That can't be proved on every platform, and that it could be and was not, the record tells.
+            // Not every platform can verify that nothing is left. Where it can, and a sweep failed to, the record has that.
             Sweep::Clean | Sweep::Unproved { killed: 0 } => {
                 debug!(target: "scheduler", parent: &span, sweep = %event.sweep, "swept");
             }
             found => warn!(target: "scheduler", parent: &span, sweep = %found, "swept"),
         }
         drop(span);
-        // The attempt is over with it.
+        // The sweep is the last event of an attempt.
         let attempt = self.spans().get_mut(&event.key).and_then(|spans| spans.attempt.take());
         drop(attempt);
     }
