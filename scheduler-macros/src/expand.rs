@@ -29,7 +29,7 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
     let Job { name, attributes, deprecated, returns, .. } = job;
     let (name, vis) = (&located(name), vis(&job.vis));
     let value = returns.value(krate);
-    let output = output(&value, options, krate);
+    let codec = codec(&value, options, krate);
     let entry = entry(job, options, krate);
     let run = run(job, krate);
     let call = call(job, &value, options, krate);
@@ -51,7 +51,7 @@ pub(crate) fn job(job: &Job, options: &Options) -> TokenStream {
         #attributes
         #registering
         const _: () = {
-            #output
+            #codec
             #entry
             #run
             impl #own {
@@ -115,14 +115,14 @@ pub(crate) fn stub(stub: &JobStub, options: &Options) -> TokenStream {
     }
 }
 
-/// Returns the static with the functions of the result's type; a missing bound is reported at the type.
-fn output(value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
+/// Returns the static with the codec of the result's type; a missing bound is reported at the type.
+fn codec(value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let krate = &moved(krate, value);
-    let output = moved(&if is_foreign(value) { quote!(output_of_foreign) } else { quote!(output) }, value);
+    let codec = moved(&if is_foreign(value) { quote!(foreign_result_codec) } else { quote!(result_codec) }, value);
     let encoding = options.encoding();
     quote_spanned! {at(value)=>
-        static __SCHEDULER_OUTPUT: #krate::__private::ResultCodec<#value> =
-            #krate::__private::#output::<#value>() #encoding;
+        static __SCHEDULER_CODEC: #krate::__private::ResultCodec<#value> =
+            #krate::__private::#codec::<#value>() #encoding;
     }
 }
 
@@ -155,7 +155,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
                 timeout: #timeout,
                 options: #job_options,
                 arguments: #krate::__private::type_of::<(#(#types,)*)>,
-                output: __SCHEDULER_OUTPUT.erased(),
+                codec: __SCHEDULER_CODEC.erased(),
                 run: __scheduler_run,
             });
     }
@@ -220,14 +220,14 @@ fn completion(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStrea
             return quote! {
                 #call;
                 __scheduler_call.returned();
-                #krate::__private::returned(&__SCHEDULER_OUTPUT, &())
+                #krate::__private::returned(&__SCHEDULER_CODEC, &())
             };
         }
         ReturnKind::Value(_) => {
             return quote! {
                 let __scheduler_value = #call;
                 __scheduler_call.returned();
-                #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
+                #krate::__private::returned(&__SCHEDULER_CODEC, &__scheduler_value)
             };
         }
         ReturnKind::Result { whole, error, .. } => (whole, error.as_ref().unwrap_or(whole)),
@@ -249,7 +249,7 @@ fn completion(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStrea
         match #returned {
             #krate::__private::Ok(__scheduler_value) => {
                 __scheduler_call.returned();
-                #krate::__private::returned(&__SCHEDULER_OUTPUT, &__scheduler_value)
+                #krate::__private::returned(&__SCHEDULER_CODEC, &__scheduler_value)
             }
             #krate::__private::Err(__scheduler_error) => {
                 use #krate::__private::{DerefKind as _, DisplayKind as _, ErrorKind as _};
@@ -275,7 +275,7 @@ fn call(job: &Job, value: &TokenStream, options: &Options, krate: &TokenStream) 
         fn job(#(#bindings: #types),*) -> #krate::Job<#value> {
             let #mutable __scheduler_arguments = #krate::__private::Arguments::new() #encoding;
             #(#pushes)*
-            #krate::__private::job(&__SCHEDULER_ENTRY, &__SCHEDULER_OUTPUT, __scheduler_arguments)
+            #krate::__private::job(&__SCHEDULER_ENTRY, &__SCHEDULER_CODEC, __scheduler_arguments)
         }
     }
 }

@@ -114,7 +114,7 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
                     timeout: #timeout,
                     options: #krate::__private::options::unchanged,
                     arguments: #krate::__private::type_of::<()>,
-                    output: #krate::__private::PASSED.erased(),
+                    codec: #krate::__private::PASSED.erased(),
                     run: __scheduler_run,
                 });
             #krate::__private::inventory::submit! {

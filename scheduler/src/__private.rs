@@ -19,7 +19,7 @@ pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, re
 pub use crate::isolated_test::run_isolated;
 pub use crate::launcher::TestEntry;
 pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
-pub use crate::result_codec::{ResultCodec, output, output_of_foreign};
+pub use crate::result_codec::{ResultCodec, foreign_result_codec, result_codec};
 pub use crate::result_kind::{DerefKind, DisplayKind, ErrorKind, ErrorProbe, IsResult, NotResult, Probe};
 #[cfg(feature = "tokio")]
 pub use crate::runtime::Runtime;

@@ -223,7 +223,7 @@ impl AnyJob {
             )));
         }
         let mut bytes = Vec::new();
-        let encoded = value::append_each(&mut bytes, &arguments, entry.output().encoding());
+        let encoded = value::append_each(&mut bytes, &arguments, entry.codec().encoding());
         let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(process_kind, error)| {
             unserializable(entry.parameters().get(process_kind).map_or("_", |parameter| parameter.name), &error)
         });
@@ -313,7 +313,7 @@ fn unserializable(name: &str, error: &CodecError) -> String {
 }
 
 /// Returns the call of a job.
-pub fn job<T>(entry: &'static Entry, output: &ResultCodec<T>, arguments: Arguments) -> Job<T> {
+pub fn job<T>(entry: &'static Entry, codec: &ResultCodec<T>, arguments: Arguments) -> Job<T> {
     let Arguments { bytes, problem, .. } = arguments;
     Job {
         call: AnyJob {
@@ -322,7 +322,7 @@ pub fn job<T>(entry: &'static Entry, output: &ResultCodec<T>, arguments: Argumen
             options: None,
             checkpoint: None,
         },
-        decode: output.decode,
+        decode: codec.decode,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `Checkpoint`: what a job has saved of its work, with the type that it is of.
+//! `Checkpoint`: a value that a job saved, with the name of its type.
 
 use std::any::type_name;
 use std::fmt;
@@ -11,24 +11,26 @@ use crate::panic_guard;
 use crate::wire::codec;
 use crate::wire::value::{self, Encoding};
 
-/// How many bytes a checkpoint may take: 64 MiB.
+/// The maximum size of a checkpoint in bytes: 64 MiB.
 pub(crate) const LIMIT: usize = 64 << 20;
 
-/// What a job has [saved](crate::this_job::checkpoint) of its work.
+/// A value that a job [saved](crate::this_job::checkpoint), so that another attempt can continue from it.
 ///
-/// It is in the [`Record`](crate::Record) and the [`Run`](crate::Run) of the job, whatever became of that, and a call
-/// that is made to [`resume_from`](crate::Job::resume_from) one of them begins with it.
+/// The last one is in the [`Record`](crate::Record) and the [`Run`](crate::Run) of the job, whatever its outcome, and a call can
+/// [`resume_from`](crate::Job::resume_from) one of them.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "snapshot")]
+#[doc(alias = "resume")]
 pub struct Checkpoint(Arc<Vec<u8>>);
 
 impl Checkpoint {
-    /// Takes what a job has sent, which may be anything.
+    /// Returns the checkpoint that a job sent. The bytes may be anything.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(Arc::new(bytes))
     }
 
-    /// Returns how a value is sent: behind the name of its type, as bytes that happen to decode are not enough. What can't
-    /// be read back is refused now, as it would be lost when it is needed.
+    /// Encodes a value after the name of its type, because bytes of another type might decode, too. A value that can't be read back
+    /// is refused now, as it would be lost when it is needed.
     pub(crate) fn encoded<T: Serialize + DeserializeOwned>(value: &T, encoding: Encoding) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
@@ -37,7 +39,7 @@ impl Checkpoint {
         if bytes.len() > LIMIT {
             let length = bytes.len();
             return Err(format!(
-                "it takes {length} bytes, over the limit of {LIMIT}; write it to a file, and save where that is"
+                "it takes {length} bytes, over the limit of {LIMIT}; write it to a file, and save the path"
             ));
         }
         let read_back = value::decode::<T>(&bytes[value_at..]);
@@ -45,7 +47,7 @@ impl Checkpoint {
         Ok(bytes)
     }
 
-    /// Returns the value.
+    /// Decodes the value.
     pub(crate) fn decoded<T: DeserializeOwned>(&self) -> Result<T, String> {
         let mut bytes = &self.0[..];
         let saved: String = codec::take(&mut bytes).map_err(|error| error.to_string())?;
@@ -55,14 +57,14 @@ impl Checkpoint {
         value::decode(bytes).map_err(|error| error.to_string())
     }
 
-    /// Returns how many bytes it takes.
+    /// Returns the size in bytes.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "it holds the name of its type at the least")]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty: it has the name of its type")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns what is sent.
+    /// Returns the encoded value, with the name of its type.
     pub(crate) fn bytes(&self) -> &Arc<Vec<u8>> {
         &self.0
     }
@@ -74,14 +76,15 @@ impl fmt::Debug for Checkpoint {
     }
 }
 
-/// What a call can be made to resume from: a [`Record`](crate::Record), a [`Run`](crate::Run) or a [`Checkpoint`].
+/// A source of a checkpoint to [resume from](crate::Job::resume_from): a [`Record`](crate::Record), a [`Run`](crate::Run) or a
+/// [`Checkpoint`].
 ///
-/// Nothing else implements it.
+/// This trait is sealed.
 pub trait Resumable: HoldsCheckpoint {}
 
 impl<T: HoldsCheckpoint> Resumable for T {}
 
-/// It is not public, so that nothing else can be resumed from.
+/// Seals [`Resumable`]: it isn't exported.
 pub trait HoldsCheckpoint {
     #[doc(hidden)]
     fn held(&self) -> Option<&Checkpoint>;
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_read_as_its_own_type_only() {
+    fn a_checkpoint_is_decoded_as_its_own_type_only() {
         let saved = Checkpoint::from_bytes(Checkpoint::encoded(&7_u32, Encoding::Compact).expect("numbers encode"));
         assert_eq!(saved.decoded::<u32>(), Ok(7));
         // The bytes would decode as either.
@@ -106,16 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn whatever_was_sent_is_refused_and_never_panics() {
+    fn invalid_bytes_are_refused_without_a_panic() {
         for bytes in [vec![], vec![255; 40], vec![3, b'u', b'3', b'2'], vec![3, b'u', b'3', b'2', 7, 7]] {
             assert!(Checkpoint::from_bytes(bytes.clone()).decoded::<u32>().is_err(), "{bytes:?}");
         }
     }
 
     #[test]
-    fn what_is_too_large_is_refused_with_what_to_do() {
+    fn a_checkpoint_over_the_limit_is_refused_with_advice() {
         let error =
             Checkpoint::encoded(&"x".repeat(LIMIT), Encoding::Compact).expect_err("its name takes some bytes, too");
-        assert!(error.ends_with("over the limit of 67108864; write it to a file, and save where that is"), "{error}");
+        assert!(error.ends_with("over the limit of 67108864; write it to a file, and save the path"), "{error}");
     }
 }

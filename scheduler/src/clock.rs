@@ -1,12 +1,11 @@
-//! The monotonic clock: deadlines and stopwatches; and the wall clock, for people. No other module reads them.
+//! `Deadline` and `Stopwatch`, of the monotonic clock, and the wall clock, for people. No other module reads either clock.
 
 use std::cmp::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A moment by which something must have happened, or never.
+/// The latest moment for something, or never.
 ///
-/// `Duration::MAX`, and every duration that the clock can't add to now, means never; `Instant + Duration` would
-/// panic there.
+/// `Duration::MAX`, and every duration too long to be added to the current time, means never; `Instant + Duration` would panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline(Option<Instant>);
 
@@ -15,7 +14,7 @@ impl Deadline {
         Self(now().checked_add(duration))
     }
 
-    /// Returns the moment that it is.
+    /// Returns the current moment, which has passed already.
     pub(crate) fn now() -> Self {
         Self(Some(now()))
     }
@@ -34,7 +33,7 @@ impl Deadline {
         }
     }
 
-    /// Returns the moment that comes so much later.
+    /// Returns the moment that is `duration` later.
     pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.and_then(|moment| moment.checked_add(duration)))
     }
@@ -43,18 +42,18 @@ impl Deadline {
         self.0.is_some_and(|moment| now() >= moment)
     }
 
-    /// Returns the moment itself, unless it never comes.
+    /// Returns the moment, `None` for never.
     pub(crate) fn moment(self) -> Option<Instant> {
         self.0
     }
 
-    /// Returns the time that is left, zero once the deadline has passed, `None` if it never does.
+    /// Returns the time that is left, zero after the deadline, `None` for never.
     pub(crate) fn remaining(self) -> Option<Duration> {
         self.0.map(|moment| moment.saturating_duration_since(now()))
     }
 }
 
-/// The earlier comes first, and never comes last.
+/// Earlier is less, and never is the greatest.
 impl Ord for Deadline {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.0, other.0) {
@@ -70,7 +69,7 @@ impl PartialOrd for Deadline {
     }
 }
 
-/// Measures how long something takes.
+/// Measures elapsed time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -84,7 +83,7 @@ impl Stopwatch {
     }
 }
 
-/// Returns what a clock on the wall shows: it may be set at any time, and measures nothing.
+/// Returns the time of the wall clock, which may be set at any time and so measures nothing.
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_that_can_not_be_added_is_no_limit() {
+    fn a_duration_that_is_too_long_to_be_added_means_never() {
         let never = Deadline::after(Duration::MAX);
         assert!(!never.is_past());
         assert_eq!(never.remaining(), None);
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_are_in_order_and_never_is_the_last() {
+    fn never_is_the_last_deadline() {
         let never = Deadline::after(Duration::MAX);
         let first = Deadline::after(Duration::ZERO);
         let second = Deadline::after(Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! `Error`: the scheduler, or what it was given, was at fault. A job that fails is an outcome, never an `Error`.
+//! `Error`: a failure of the scheduler itself or of its input. A job that fails is an outcome, never an `Error`.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,10 +8,10 @@ use crate::record::Record;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
-/// What went wrong with the scheduler itself or with its input.
+/// A failure of the scheduler itself or of its input.
 ///
-/// A job that panics, dies or overruns is no `Error`: see [`Record`] and [`Outcome`](crate::Outcome). The cause is in
-/// [`source`](StdError::source); every record that was finished before is in [`into_records`](Self::into_records).
+/// A job that panics, crashes or times out is not an `Error`: see [`Record`] and [`Outcome`](crate::Outcome). The cause is in
+/// [`source`](StdError::source); [`into_records`](Self::into_records) returns every record that was finished before the error.
 ///
 /// # Examples
 ///
@@ -76,25 +76,25 @@ impl Error {
     }
 
     pub(crate) fn not_initialised() -> Self {
-        let message = "jobs can't run in this process: it was never initialised, so a copy of it could not tell that it \
-            is there to run a job; put `#[scheduler::main]` on `main` (above `#[tokio::main]`) or call \
+        let message = "jobs can't run in this process: it was never initialized, so a copy of it could not detect that it \
+            has a job to run; put `#[scheduler::main]` on `main` (above `#[tokio::main]`) or call \
             `scheduler::init()` first thing in it; in tests without a `main` of their own write \
             `scheduler::enable_tests!();` once in the crate, or `#[scheduler::test]` in place of `#[test]`";
         Self::new(Kind::NotInitialised, message.to_owned())
     }
 
-    pub(crate) fn misled(marker: &str) -> Self {
+    pub(crate) fn stray_role(variable: &str) -> Self {
         let message = format!(
-            "jobs can't run in this process: `{marker}` was in its environment, as it is in a copy that is there to run a \
-             job, and this is none; either the variable was set by mistake, or the copy has started this process in its \
-             place, as a test harness does that runs each test in a process of its own (`-Zpanic-abort-tests`)"
+            "jobs can't run in this process: `{variable}` is in its environment, which marks a copy that has a job to run, and \
+             this process is not such a copy; either the variable was set by mistake, or a copy started this process, as a test \
+             harness does that runs each test in its own process (`-Zpanic-abort-tests`)"
         );
         Self::new(Kind::NotInitialised, message)
     }
 
     pub(crate) fn forked() -> Self {
-        let message = "the jobs run in another process, of which this one is a fork, and can't be waited for here; wait for \
-            them there, or give the `Scheduler` other jobs here, which it runs as if it had been made here";
+        let message = "the jobs were started by another process, of which this one is a fork, and can't be awaited here; \
+            await them there, or run other jobs with the `Scheduler` here";
         Self::new(Kind::Internal, message.to_owned())
     }
 
@@ -104,9 +104,9 @@ impl Error {
     }
 
     pub(crate) fn privileged() -> Self {
-        let message = "jobs can't run in a process that has other rights than whoever started it (by set-user-ID, \
-            set-group-ID or file capabilities): a copy of it can't trust the orders that it gets; start the process as \
-            that user, or with ambient capabilities, instead";
+        let message = "jobs can't run in a process that gains privileges when it starts (by set-user-ID, set-group-ID or \
+            file capabilities): a copy of it can't trust the requests that it receives; start the process as that user, or \
+            with ambient capabilities, instead";
         Self::new(Kind::Internal, message.to_owned())
     }
 
@@ -132,49 +132,49 @@ impl Error {
         self
     }
 
-    /// Returns true if a timeout of zero was given. [`Duration::MAX`](std::time::Duration::MAX) is no limit.
+    /// Returns `true` if a timeout is zero. [`Duration::MAX`](std::time::Duration::MAX) means no limit.
     #[must_use]
     pub fn is_invalid_timeout(&self) -> bool {
         self.0.kind == Kind::InvalidTimeout
     }
 
-    /// Returns true if a job is unknown, is registered twice, or has arguments that can't be sent.
+    /// Returns `true` if a job is unknown, is registered twice, or has arguments that can't be sent.
     #[must_use]
     pub fn is_invalid_jobs(&self) -> bool {
         self.0.kind == Kind::InvalidJobs
     }
 
-    /// Returns true if the path of the log file can't be one.
+    /// Returns `true` if the path of the log file is invalid.
     #[must_use]
     pub fn is_invalid_log_file(&self) -> bool {
         self.0.kind == Kind::InvalidLogFile
     }
 
-    /// Returns true if a setting of the [`Scheduler`](crate::Scheduler) makes no sense.
+    /// Returns `true` if a setting of the [`Scheduler`](crate::Scheduler) is invalid.
     #[must_use]
     pub fn is_invalid_setting(&self) -> bool {
         self.0.kind == Kind::InvalidSetting
     }
 
-    /// Returns true if a follow-up failed; its own error is the [`source`](StdError::source).
+    /// Returns `true` if a follow-up failed; its own error is the [`source`](StdError::source).
     #[must_use]
     pub fn is_follow_up(&self) -> bool {
         self.0.kind == Kind::FollowUp
     }
 
-    /// Returns true if this process never reached [`init`](crate::init), and is no test binary with an entry for jobs.
+    /// Returns `true` if this process never reached [`init`](crate::init) and isn't a test binary with an entry point for jobs.
     #[must_use]
     pub fn is_not_initialised(&self) -> bool {
         self.0.kind == Kind::NotInitialised
     }
 
-    /// Returns true if a record was asked for a result that it doesn't have, or for one of another type.
+    /// Returns `true` if a record has no result, or one of another type than was requested.
     #[must_use]
     pub fn is_no_result(&self) -> bool {
         self.0.kind == Kind::NoResult
     }
 
-    /// Returns true if a checkpoint could not be saved, or read back as the type that was asked for.
+    /// Returns `true` if a checkpoint could not be saved, or is of another type than was requested.
     #[must_use]
     pub fn is_checkpoint(&self) -> bool {
         self.0.kind == Kind::Checkpoint
@@ -218,8 +218,8 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
-    /// Writes the message and its causes as one sentence, since that is what a `main` that returns the error prints; with
-    /// `{:#?}`, every field.
+    /// Writes the message and its causes as one sentence, because that is what a `main` that returns the error prints; with `{:#?}`,
+    /// every field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
             f.write_str(&self.0.message)?;
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_debugged_as_a_sentence_with_its_causes() {
+    fn debug_writes_a_sentence_with_the_causes() {
         let pager = std::io::Error::other("the pager is down");
         let error = Error::follow_up("nightly", Error::internal("page", pager).into());
         let sentence = "the follow-up of `nightly` failed: failed to page: the pager is down";
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_debugged_with_its_fields_on_demand() {
+    fn alternate_debug_writes_the_fields() {
         let fields = format!("{:#?}", Error::invalid_jobs("there is none"));
         assert!(fields.starts_with("Error {\n") && fields.contains("kind: InvalidJobs"), "{fields}");
     }

@@ -1,4 +1,4 @@
-//! What the parent does next when a job has timed out, and the follow-up that logs it.
+//! `FollowUp`: what the parent runs after a timeout; and the default follow-up, which logs it.
 
 use std::error::Error;
 use std::fmt;
@@ -13,15 +13,14 @@ use crate::escape::OneLine;
 use crate::process;
 use crate::record::Record;
 
-/// What a [`Scheduler`](crate::Scheduler) does on a timeout: nothing, or what
-/// [`on_timeout`](crate::Scheduler::on_timeout) was given.
+/// The function that a [`Scheduler`](crate::Scheduler) calls after a timeout, set by [`on_timeout`](crate::Scheduler::on_timeout).
 ///
-/// Implemented by [`NoFollowUp`] and by every `Fn(&TimedOut)` that returns a [`FollowUpResult`], and by nothing else.
+/// Implemented by [`NoFollowUp`] and by every `Fn(&TimedOut)` that returns a [`FollowUpResult`]. This trait is sealed.
 pub trait FollowUp: CallFollowUp {}
 
 impl<F: CallFollowUp> FollowUp for F {}
 
-/// The follow-up of a scheduler that was given none.
+/// The follow-up of a scheduler without one.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NoFollowUp;
@@ -79,9 +78,9 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> FollowUpResult for Result<(), E> {
     }
 }
 
-/// Whatever a follow-up is, in one shape. It is not public, so that nothing else can be one.
+/// The object-safe form of a follow-up. It isn't exported, which seals [`FollowUp`].
 pub trait CallFollowUp {
-    /// Says whether it does anything.
+    /// Returns `false` if it does nothing.
     #[doc(hidden)]
     fn does_something(&self) -> bool {
         true
@@ -111,7 +110,7 @@ where
     }
 }
 
-/// A run whose time was over: what [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) hears of.
+/// A timed-out run, as [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) receives it.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedOut<'a> {
     record: &'a Record,
@@ -135,47 +134,46 @@ impl<'a> TimedOut<'a> {
         self.record.job()
     }
 
-    /// Returns why the run was stopped: `"timeout"`.
+    /// Returns the reason why the run was stopped: `"timeout"`.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.record.status().as_str()
     }
 
-    /// Returns the timeout that applied.
+    /// Returns the timeout that passed.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Returns how long the function had run when it was stopped.
+    /// Returns how long the function ran until it was stopped.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.record.duration()
     }
 
-    /// Returns all that is kept of the run.
+    /// Returns the record of the run.
     #[must_use]
     pub fn record(&self) -> &'a Record {
         self.record
     }
 }
 
-/// Appends one line about a timed-out job to `log_file`: the follow-up that [`schedule_jobs`](crate::schedule_jobs) is
-/// usually given.
+/// Appends one line about a timed-out job to `log_file`: the usual follow-up for [`schedule_jobs`](crate::schedule_jobs).
 ///
-/// The line is UTF-8, in local time, and written at once, so that the lines of several processes don't mix:
+/// The line is UTF-8, in local time, and written with one write, so that the lines of several processes don't mix:
 ///
 /// ```text
 /// 2026-11-23 17:09:00 - Job ID: J2, Reason: timeout, Elapsed Time: 1.000123 seconds
 /// ```
 ///
-/// Missing parent folders are created. Control characters in the id and the reason are escaped: one event is one line.
+/// Missing parent folders are created. Control characters in the id and the reason are escaped, so one event is one line.
 ///
 /// # Errors
 ///
 /// Fails if a folder or the file can't be created or written to, with the kind of error that the file system reports. The error
-/// names the file, and its `source` is the error of the file system. It fails without waiting where the file is
-/// a FIFO that nobody reads, or a terminal or a FIFO that takes nothing within a second.
+/// names the file, and its `source` is the error of the file system. It also fails if the file is a FIFO without a reader, at once,
+/// or a terminal or a FIFO that accepts nothing within a second.
 ///
 /// # Examples
 ///
@@ -204,12 +202,12 @@ pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, 
     process::append_line(log_file, line.as_bytes()).map_err(|error| named(error, log_file, "be appended to"))
 }
 
-/// Returns an error of the same kind that says which file it is about.
+/// Adds the path and the failed action to an error, and keeps its kind.
 fn named(source: io::Error, path: &Path, action: &'static str) -> io::Error {
     io::Error::new(source.kind(), FileError { path: path.into(), action, source })
 }
 
-/// What the file system says, and about which file.
+/// An error of the file system, with its path.
 #[derive(Debug)]
 struct FileError {
     path: PathBuf,
@@ -242,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_time_and_all_details() {
+    fn a_line_has_the_time_and_all_details() {
         let line = logged("J2");
         let (time, rest) = line.split_at("2026-11-23 17:09:00".len());
         assert_eq!(rest, " - Job ID: J2, Reason: timeout, Elapsed Time: 1.500000 seconds\n");
@@ -258,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_file_and_keeps_what_the_system_says() {
+    fn an_error_names_the_file_and_keeps_the_error_of_the_system() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let blocked = folder.path().join("file");
         fs::write(&blocked, "").expect("the folder is ours");
@@ -267,11 +265,11 @@ mod tests {
             [(folder.path().to_owned(), folder.path(), "be appended to"), (below.join("b.log"), &*below, "be created")];
         for (log, named, action) in cases {
             let error = default_follow_up_logger("a", "timeout", Duration::ZERO, &log).expect_err("it is no file");
-            let said = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
-            let said = said.expect("it was the file system's");
-            assert!(said.raw_os_error().is_some(), "{said:?}");
-            assert_eq!(error.kind(), said.kind());
-            assert_eq!(error.to_string(), format!("`{}` can't {action}: {said}", named.display()));
+            let cause = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
+            let cause = cause.expect("it was the file system's");
+            assert!(cause.raw_os_error().is_some(), "{cause:?}");
+            assert_eq!(error.kind(), cause.kind());
+            assert_eq!(error.to_string(), format!("`{}` can't {action}: {cause}", named.display()));
         }
     }
 

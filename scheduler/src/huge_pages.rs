@@ -1,16 +1,15 @@
-//! Large buffers, and the pages that the kernel backs them with.
+//! `reserve`: reserves large buffers in huge pages.
 //!
-//! A fresh page costs more than the bytes that are copied into it: the kernel clears it, and looks for the next one after
-//! 4 KiB. Huge pages cost a small part of that (`madvise(2)`, `MADV_HUGEPAGE`), where the kernel leaves it to programs to
-//! ask for them, as most do.
+//! A fresh page costs more than copying bytes into it: the kernel clears it, and faults again after 4 KiB. Huge pages cost a small
+//! part of that (`madvise(2)`, `MADV_HUGEPAGE`), on kernels that provide them to programs which request them, as most do.
 //!
-//! They are worth it where the whole room is reserved at once: a buffer that grows is moved, to where huge pages don't
-//! fit, and to split them costs more than they saved.
+//! They pay off if the whole capacity is reserved at once: a buffer that grows is moved to an address where huge pages don't fit, and
+//! splitting them costs more than they saved.
 
-/// A buffer of fewer bytes is not worth the call.
+/// The size in bytes from which a buffer is worth the call.
 const LARGE: usize = 4 << 20;
 
-/// Reserves room for so many bytes more, that are to be written at once.
+/// Reserves capacity for `more` bytes, which will be written at once.
 pub(crate) fn reserve(bytes: &mut Vec<u8>, more: usize) {
     let before = bytes.capacity();
     bytes.reserve(more);
@@ -29,8 +28,8 @@ fn prefer_huge(bytes: &mut Vec<u8>) {
     let first = room.as_mut_ptr().align_offset(page);
     let whole = room.len().saturating_sub(first) / page * page;
     if whole > 0 {
-        // SAFETY: The range is within memory of ours, and the advice changes nothing of what is in it. A kernel that has no
-        // huge pages refuses, which is as good.
+        // SAFETY: The range is within our own allocation, and the advice doesn't change its contents. A kernel without huge pages
+        // refuses, which is fine.
         let _ = unsafe { madvise(room[first..].as_mut_ptr().cast(), whole, Advice::LinuxHugepage) };
     }
 }
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_keeps_what_is_in_it_however_large_it_becomes() {
+    fn a_buffer_keeps_its_contents_at_any_size() {
         let mut bytes = b"begun".to_vec();
         reserve(&mut bytes, LARGE);
         assert!(bytes.capacity() >= LARGE + 5);
@@ -55,7 +54,7 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
-    fn huge_pages_are_asked_for_where_the_buffer_lies() {
+    fn huge_pages_are_requested_for_the_buffer() {
         let mut bytes = Vec::new();
         reserve(&mut bytes, 8 * LARGE);
         let middle = bytes.spare_capacity_mut()[4 * LARGE..].as_ptr().addr();

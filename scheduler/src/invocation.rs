@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::process::Incoming;
-use crate::result_codec::{ResultCodec, output};
+use crate::result_codec::{ResultCodec, result_codec};
 use crate::result_kind::Explanation;
 use crate::wire::codec::CodecError;
 use crate::wire::frame;
@@ -155,8 +155,8 @@ impl Completion {
 }
 
 /// Returns the completion of a function that returned a value.
-pub fn returned<T>(output: &ResultCodec<T>, value: &T) -> Completion {
-    encoded(output.encode(value))
+pub fn returned<T>(codec: &ResultCodec<T>, value: &T) -> Completion {
+    encoded(codec.encode(value))
 }
 
 fn encoded(value: Result<Vec<u8>, CodecError>) -> Completion {
@@ -168,8 +168,8 @@ fn encoded(value: Result<Vec<u8>, CodecError>) -> Completion {
     Completion(CompletionKind::Failed(FailureMessage::Unserializable { message }))
 }
 
-/// The output of a test's body: whether its result is a success.
-pub static PASSED: ResultCodec<bool> = output();
+/// The codec of a test body's result: whether its result is a success.
+pub static PASSED: ResultCodec<bool> = result_codec();
 
 /// Returns the completion of a test's body, and prints its result if that is a failure.
 pub fn reported(returned_value: impl Termination) -> Completion {

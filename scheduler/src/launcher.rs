@@ -107,7 +107,7 @@ impl Launcher {
 fn refuse_stray_role() -> Result<(), Error> {
     // A copy that got here without reaching `init()` would start copies that do the same.
     let has_role = HAS_STRAY_ROLE.load(Ordering::Relaxed) || env::var_os(ROLE_VARIABLE).is_some();
-    if has_role { Err(Error::misled(ROLE_VARIABLE)) } else { Ok(()) }
+    if has_role { Err(Error::stray_role(ROLE_VARIABLE)) } else { Ok(()) }
 }
 
 /// Returns the command that executes the running image, without arguments. Its path may name another file after an upgrade.

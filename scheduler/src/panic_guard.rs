@@ -1,22 +1,22 @@
-//! `guarded`: a call into the user's code, whose panic ends here.
+//! `guarded`: calls user code and catches its panics.
 //!
-//! In the application the library calls code that it doesn't know: follow-ups, observers, wakers, and what `serde` and `Drop`
-//! do for results. A panic there must cost one record or one call, and neither a list nor the thread that watches over jobs.
+//! In the application the library calls user code: follow-ups, observers, wakers, and the `serde` and `Drop` implementations of
+//! results. A panic there may cost one record or one call, but never a list or the thread that supervises jobs.
 
 use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The message of a panic that was caught.
+/// A caught panic, with its message.
 #[derive(Debug)]
 pub(crate) struct Panicked(String);
 
-/// Returns what `call` returns, or its panic.
+/// Returns the value of `call`, or its panic.
 ///
-/// Where the application is built with `panic = "abort"` nothing can be caught, and a panic ends the process.
+/// If the application is built with `panic = "abort"`, nothing can be caught, and a panic aborts the process.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // What `call` has changed is either its own or not looked at again.
+    // State that `call` left inconsistent is the user's own or isn't used again.
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         let message = panic_message(&*payload).to_owned();
         if !payload.is::<String>() && !payload.is::<&'static str>() {
@@ -27,13 +27,13 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// Drops a value of the user's, whose `Drop` may panic.
+/// Drops a value whose `Drop` is user code and may panic.
 pub(crate) fn discard<T>(value: T) {
-    // The value is gone either way, and nobody asked for it.
+    // A panic changes nothing here: the value is gone either way.
     let _ = guarded(|| drop(value));
 }
 
-/// Returns the text of a panic's payload, or says that it has none.
+/// Returns the text of a panic's payload, or a description if it has none.
 pub(crate) fn panic_message(payload: &dyn Any) -> &str {
     match payload.downcast_ref::<String>() {
         Some(text) => text,
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_in_the_guard_whatever_its_payload() {
+    fn a_panic_with_any_payload_is_caught() {
         let panics: [(fn(), &str); 4] = [
             (|| panic!("a text"), "it panicked: a text"),
             (|| panic!("a {}", "String"), "it panicked: a String"),

@@ -148,8 +148,8 @@ pub(crate) fn record_and_follow_up(
 /// The decoded value is dropped, which runs its `Drop`: only the `Deserialize` of `T` knows whether bytes are those of a
 /// `T`, and it makes one.
 pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> Record {
-    let output = call.entry.output();
-    let run = report.and_then(|mut bytes| match output.revive(&bytes) {
+    let codec = call.entry.codec();
+    let run = report.and_then(|mut bytes| match codec.decode(&bytes) {
         Ok(value) => {
             panic_guard::discard(value);
             bytes.shrink_to_fit();
@@ -157,5 +157,5 @@ pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> R
         }
         Err(error) => Err(undecodable(&error)),
     });
-    Record { job_id, job: call.name(), output, run }
+    Record { job_id, job: call.name(), codec, run }
 }

@@ -31,7 +31,7 @@ pub struct Declaration {
     pub timeout: Option<Duration>,
     pub options: fn(Options) -> Options,
     pub arguments: fn() -> TypeId,
-    pub output: ErasedCodec,
+    pub codec: ErasedCodec,
     pub run: fn(Invocation<'_>) -> Completion,
 }
 
@@ -111,8 +111,8 @@ impl Entry {
         self.0.signature
     }
 
-    pub(crate) fn output(&self) -> ErasedCodec {
-        self.0.output
+    pub(crate) fn codec(&self) -> ErasedCodec {
+        self.0.codec
     }
 
     pub(crate) fn takes<A: 'static>(&self) -> bool {

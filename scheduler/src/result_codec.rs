@@ -1,7 +1,7 @@
-//! `ResultCodec`: what a job's result type can do, as plain function pointers.
+//! `ResultCodec`: encodes and decodes a job's result type, through plain function pointers.
 //!
-//! One static per job carries them, so that records and calls need no type parameter's bounds, and nothing large is
-//! compiled again for every job.
+//! Each job has one in a static, so that records and calls need no bounds on type parameters, and nothing large is compiled again
+//! for each job.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::outcome::Failure;
 use crate::wire::codec::CodecError;
 use crate::wire::value::{self, Encoding};
 
-/// What can be the result of a job: an owned type that `serde` can write and read back.
+/// The bound on the result of a job: an owned type that implements `serde`'s `Serialize` and `Deserialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a job",
     label = "this type can't travel between processes",
@@ -25,7 +25,7 @@ pub trait JobResult: Serialize + DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> JobResult for T {}
 
-/// As [`JobResult`], of a type that its user can't change: a derive would be no advice.
+/// As [`JobResult`], for a foreign type, to which the user can't add a derive.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a job",
     label = "this type can't travel between processes",
@@ -38,7 +38,7 @@ pub trait ForeignResult: JobResult {}
 #[diagnostic::do_not_recommend]
 impl<T: JobResult> ForeignResult for T {}
 
-/// How results of type `T` become bytes, and values again.
+/// The functions that encode and decode results of type `T`.
 pub struct ResultCodec<T> {
     encode: fn(&T, Encoding) -> Result<Vec<u8>, CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<T, CodecError>,
@@ -54,26 +54,26 @@ impl<T: JobResult> ResultCodec<T> {
                 type_id: TypeId::of::<T>,
                 type_name: type_name::<T>,
                 encoding: Encoding::Compact,
-                revive: |bytes| Ok(Box::new(value::decode::<T>(bytes)?)),
+                decode: |bytes| Ok(Box::new(value::decode::<T>(bytes)?)),
             },
         }
     }
 }
 
-/// Returns the functions of `T`. A function, as a bound of a method would hide what the trait has to say.
+/// Returns the codec of `T`. It is a function because the message of an unmet bound on a method would hide that of the trait.
 #[must_use]
-pub const fn output<T: JobResult>() -> ResultCodec<T> {
+pub const fn result_codec<T: JobResult>() -> ResultCodec<T> {
     ResultCodec::new()
 }
 
-/// Returns what [`output`] does, with other advice where that can't be.
+/// Returns the same as [`result_codec`], with other advice if the bound isn't met.
 #[must_use]
-pub const fn output_of_foreign<T: ForeignResult>() -> ResultCodec<T> {
+pub const fn foreign_result_codec<T: ForeignResult>() -> ResultCodec<T> {
     ResultCodec::new()
 }
 
 impl<T> ResultCodec<T> {
-    /// Sets how the arguments and the result of the job are encoded.
+    /// Sets the encoding of the job's arguments and result.
     #[must_use]
     pub const fn encoded_as(mut self, encoding: Encoding) -> Self {
         self.erased.encoding = encoding;
@@ -84,7 +84,7 @@ impl<T> ResultCodec<T> {
         (self.encode)(value, self.erased.encoding)
     }
 
-    /// Returns the same without the type.
+    /// Returns the codec without the type.
     #[must_use]
     pub const fn erased(&self) -> ErasedCodec {
         self.erased
@@ -97,19 +97,19 @@ impl<T> fmt::Debug for ResultCodec<T> {
     }
 }
 
-/// [`ResultCodec`] for a type that is no longer named.
+/// A [`ResultCodec`] without its type parameter.
 #[derive(Clone, Copy)]
 pub struct ErasedCodec {
     type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
     encoding: Encoding,
-    revive: Revive,
+    decode: DecodeErased,
 }
 
-type Revive = fn(&[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError>;
+type DecodeErased = fn(&[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError>;
 
 impl ErasedCodec {
-    /// Says whether this is the type of the results.
+    /// Returns `true` if `T` is the type of the results.
     pub(crate) fn is<T: 'static>(self) -> bool {
         (self.type_id)() == TypeId::of::<T>()
     }
@@ -122,9 +122,9 @@ impl ErasedCodec {
         self.encoding
     }
 
-    /// Decodes a result, so that it can be serialised to another format.
-    pub(crate) fn revive(self, bytes: &[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError> {
-        (self.revive)(bytes)
+    /// Decodes a result, so that it can be serialized to another format.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Box<dyn erased_serde::Serialize>, CodecError> {
+        (self.decode)(bytes)
     }
 }
 
@@ -134,7 +134,7 @@ impl fmt::Debug for ErasedCodec {
     }
 }
 
-/// The failure of a job whose result can't be read back.
+/// Returns the failure of a job whose result can't be read back.
 pub(crate) fn undecodable(error: &impl fmt::Display) -> Failure {
     Failure::Unserializable { message: format!("it can't be read back: {error}") }
 }

@@ -1,4 +1,4 @@
-//! What the expansion of `#[job]` asks of a return type: is it a `Result`, and what can its error tell?
+//! `Probe` and `ErrorProbe`: how the expansion of `#[job]` detects a `Result`, and the kind of its error.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::ops::Deref;
 /// Implemented by the standard library's `Result` only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is called `Result`, and is not the standard library's `Result`",
-    label = "a job's `Err` is told from its value by this type",
+    label = "a job's `Err` is recognized by this type",
     note = "return `std::result::Result`, or give this type another name where the job uses it"
 )]
 pub trait IsResult {
@@ -17,8 +17,8 @@ pub trait IsResult {
     /// What `Err` holds.
     type Error;
 
-    /// Returns itself, as what it is.
-    #[expect(clippy::missing_errors_doc, reason = "it returns what it was")]
+    /// Returns itself, as a `Result`.
+    #[expect(clippy::missing_errors_doc, reason = "it is the identity")]
     fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
@@ -31,7 +31,7 @@ impl<T, E> IsResult for Result<T, E> {
     }
 }
 
-/// Tells at compile time whether `T` is a `Result` behind an alias: an inherent constant wins over a trait's.
+/// Detects at compile time a `T` that is a `Result` behind an alias: an inherent constant takes precedence over a trait's.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<T>);
 
@@ -40,7 +40,7 @@ impl<T, E> Probe<Result<T, E>> {
     pub const IS_RESULT: bool = true;
 }
 
-/// The answer of [`Probe`] for every other type.
+/// The constant of [`Probe`] for every other type.
 pub trait NotResult {
     #[doc(hidden)]
     const IS_RESULT: bool = false;
@@ -48,7 +48,7 @@ pub trait NotResult {
 
 impl<T> NotResult for Probe<T> {}
 
-/// What an error says of itself.
+/// The text of an error and its sources.
 #[derive(Debug)]
 pub struct Explanation {
     pub(crate) message: String,
@@ -62,8 +62,8 @@ impl Explanation {
     }
 }
 
-/// An error whose kind is found by method resolution: `(&&&ErrorProbe(&error)).kind().explain(&error)` finds
-/// [`ErrorKind`] before [`DerefKind`] before [`DisplayKind`], whichever fits first.
+/// A reference to an error, whose kind method resolution selects: `(&&&ErrorProbe(&error)).kind().explain(&error)` finds the first that
+/// applies of [`ErrorKind`], [`DerefKind`] and [`DisplayKind`].
 ///
 /// The idea is `anyhow`'s, after David Tolnay's "Autoref-based stable specialization".
 #[derive(Debug)]
@@ -93,7 +93,7 @@ kinds! {
     DisplayKind / ByDisplay: ErrorProbe<'_, E>, Sized, "An error that can only be displayed, such as a `String`.";
 }
 
-/// Implemented by what dereferences to an `Error`: `Box<dyn Error>`, `anyhow::Error` and their like.
+/// A type that dereferences to an `Error`, such as `Box<dyn Error>` and `anyhow::Error`.
 pub trait PointsToError: Display {
     /// Returns the first cause.
     fn cause(&self) -> Option<&(dyn Error + 'static)>;
@@ -105,7 +105,7 @@ impl<E: Display + Deref<Target: Error>> PointsToError for E {
     }
 }
 
-/// What can be the error of a job: a type that can be displayed.
+/// The bound on the error of a job: a type that can be displayed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the error of a job",
     label = "this error can't say what went wrong",
@@ -116,7 +116,7 @@ pub trait JobError: Display {}
 #[diagnostic::do_not_recommend]
 impl<E: Display + ?Sized> JobError for E {}
 
-// The methods take `self` as method resolution is what chose it.
+// The methods take `self` because method resolution selects its type.
 #[expect(clippy::unused_self, reason = "see above")]
 impl ByError {
     /// Returns the error's message and the messages of its sources.
@@ -171,25 +171,25 @@ mod tests {
     }
 
     #[test]
-    fn an_error_brings_its_sources() {
+    fn the_sources_of_an_error_are_kept() {
         let explained = explained!(Outer(io::Error::other("inner")));
         assert_eq!(explained, ("outer".to_owned(), vec!["inner".to_owned()]));
     }
 
     #[test]
-    fn a_boxed_error_brings_its_sources() {
+    fn the_sources_of_a_boxed_error_are_kept() {
         let boxed: Box<dyn Error + Send + Sync> = Outer(io::Error::other("inner")).into();
         assert_eq!(explained!(boxed).1, ["inner"]);
     }
 
     #[test]
-    fn an_error_that_can_only_be_displayed_brings_its_message() {
+    fn the_message_of_an_error_that_can_only_be_displayed_is_kept() {
         assert_eq!(explained!("plain".to_owned()), ("plain".to_owned(), vec![]));
         assert_eq!(explained!(7).0, "7");
     }
 
     #[test]
-    fn a_result_is_found_behind_an_alias() {
+    fn a_result_behind_an_alias_is_detected() {
         type Hidden = io::Result<u8>;
         const {
             assert!(Probe::<Hidden>::IS_RESULT);

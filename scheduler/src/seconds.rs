@@ -1,17 +1,17 @@
-//! `Seconds`: a duration as other programs read it, a plain decimal number of seconds.
+//! `Seconds`: serializes a duration as a plain decimal number of seconds.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// Serializes as a number that JSON writes without an exponent: what is under ten microseconds is rounded to none or to ten.
+/// Serializes as a number that JSON writes without an exponent: a duration under ten microseconds is rounded to zero or ten.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seconds(pub(crate) Duration);
 
-/// The shortest time that is written as it is: below, the writers of JSON use an exponent.
+/// The shortest time that isn't rounded, in seconds: below it, JSON writers use an exponent.
 const SHORTEST: f64 = 0.000_01;
 
-/// The longest that is: the largest whole number that every reader of JSON keeps.
+/// The longest time that isn't cut: the largest integer that every JSON reader keeps exact.
 const LONGEST: f64 = 9_007_199_254_740_991.0;
 
 impl Seconds {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ten_microseconds_or_more_is_written_as_it_is() {
+    fn only_a_duration_under_ten_microseconds_is_rounded() {
         let text = |nanos| serde_json::to_string(&Seconds(Duration::from_nanos(nanos))).expect("it is a number");
         assert_eq!([text(0), text(4_999), text(5_000), text(10_000)], ["0.0", "0.0", "0.00001", "0.00001"]);
         assert_eq!([text(10_001), text(1_234_567_891)], ["0.000010001", "1.234567891"]);

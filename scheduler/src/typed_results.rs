@@ -118,10 +118,10 @@ impl Record {
 
     fn decoded<T: JobResult>(&self, bytes: &[u8]) -> Result<T, Error> {
         let run = self.title();
-        if !self.output.is::<T>() {
+        if !self.codec.is::<T>() {
             return Err(Error::no_result(format!(
                 "the result of {run} is of type `{}`, not `{}`",
-                self.output.type_name(),
+                self.codec.type_name(),
                 std::any::type_name::<T>(),
             )));
         }

@@ -290,7 +290,7 @@ fn an_application_with_other_rights_than_its_caller_runs_no_job() {
     for mut command in [set_user_id(), marked, app("acts as another user", &["1000", "fast"])] {
         let output = command.output().expect("the copy can be executed");
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && error.contains("has other rights than "), "{error}");
+        assert!(!output.status.success() && error.contains("gains privileges when it starts"), "{error}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "ready\n");
     }
 }

@@ -68,7 +68,7 @@ impl RunContext {
             stopwatch: OnceLock::new(),
             has_returned: AtomicBool::new(false),
             checkpoint,
-            encoding: registry::find_exact(&request.job).map_or_else(Encoding::default, |job| job.output().encoding()),
+            encoding: registry::find_exact(&request.job).map_or_else(Encoding::default, |job| job.codec().encoding()),
             sender,
             throttle: Throttle::default(),
             cancel_source,

@@ -1,14 +1,16 @@
-//! `Failure`: why a job gave no result.
+//! `Failure` and `Overrun`: why a job gave no result. A failure may be an overrun, and an overrun has a failure.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::escape::OneLine;
-use crate::outcome::overrun::{self, Overrun};
-use crate::seconds;
+use crate::outcome::exit_code::ExitCode;
+use crate::outcome::panic::Panic;
+use crate::seconds::{self, Seconds};
 
 /// Why a job gave no result: what was observed, never a guess.
 ///
@@ -203,36 +205,8 @@ pub enum Failure {
     /// The function was still running at its timeout. Never the failure of an [`Outcome::Error`](crate::Outcome::Error): a timeout
     /// becomes one in [`Outcome::into_result`](crate::Outcome::into_result) only.
     #[doc(alias = "elapsed")]
-    #[serde(serialize_with = "overrun::serialize")]
+    #[serde(serialize_with = "serialize_overrun")]
     Timeout(Overrun),
-}
-
-/// A panic in the job's process.
-///
-/// `Display` writes one line, with the location and without the thread and the backtrace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Panic {
-    /// The panic's message, or a description of a payload that isn't a string.
-    pub message: String,
-    /// The place of the panic. `None` if the job replaced the panic hook.
-    pub location: Option<Location>,
-    /// The name of the thread that panicked, if it has one.
-    pub thread: Option<String>,
-    /// The backtrace, if `RUST_BACKTRACE` enables it.
-    pub backtrace: Option<String>,
-}
-
-/// A place in the source code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Location {
-    /// The path of the file, as it was passed to the compiler.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
 }
 
 impl fmt::Display for Failure {
@@ -274,66 +248,187 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// An exit code, with its name if it is a status of the Windows kernel. No other system has codes like those.
-struct ExitCode(i32);
-
-impl fmt::Display for ExitCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.0.cast_unsigned();
-        let name = match code {
-            0x4001_0005 => "DBG_CONTROL_C",
-            0x8000_0003 => "STATUS_BREAKPOINT",
-            0x8000_0004 => "STATUS_SINGLE_STEP",
-            0xC000_0005 => "STATUS_ACCESS_VIOLATION",
-            0xC000_0006 => "STATUS_IN_PAGE_ERROR",
-            0xC000_0008 => "STATUS_INVALID_HANDLE",
-            0xC000_0017 => "STATUS_NO_MEMORY",
-            0xC000_001D => "STATUS_ILLEGAL_INSTRUCTION",
-            0xC000_008C => "STATUS_ARRAY_BOUNDS_EXCEEDED",
-            0xC000_008E => "STATUS_FLOAT_DIVIDE_BY_ZERO",
-            0xC000_0094 => "STATUS_INTEGER_DIVIDE_BY_ZERO",
-            0xC000_0095 => "STATUS_INTEGER_OVERFLOW",
-            0xC000_0096 => "STATUS_PRIVILEGED_INSTRUCTION",
-            0xC000_00FD => "STATUS_STACK_OVERFLOW",
-            0xC000_0135 => "STATUS_DLL_NOT_FOUND",
-            0xC000_0138 => "STATUS_ORDINAL_NOT_FOUND",
-            0xC000_0139 => "STATUS_ENTRYPOINT_NOT_FOUND",
-            0xC000_013A => "STATUS_CONTROL_C_EXIT",
-            0xC000_0142 => "STATUS_DLL_INIT_FAILED",
-            0xC000_0374 => "STATUS_HEAP_CORRUPTION",
-            0xC000_0409 => "STATUS_STACK_BUFFER_OVERRUN",
-            0xC000_0417 => "STATUS_INVALID_CRUNTIME_PARAMETER",
-            0xC000_041D => "STATUS_FATAL_USER_CALLBACK_EXCEPTION",
-            0xC000_0420 => "STATUS_ASSERTION_FAILURE",
-            0xE06D_7363 => "a C++ exception",
-            _ if code >= 0xC000_0000 => return write!(f, "{code:#X}"),
-            _ => return self.0.fmt(f),
-        };
-        write!(f, "0x{code:08X} ({name})")
-    }
+/// A run whose function was still running at its timeout.
+///
+/// Without a [grace period](macro@crate::job#grace) it was killed then. With one it was asked to stop first, and what the function
+/// returned in that time is kept here.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
+///
+/// /// Counts until it is asked to stop.
+/// #[job(grace = "10s")]
+/// fn count() -> u64 {
+///     let mut counted = 0;
+///     while !this_job::is_cancelled() {
+///         counted += 1;
+///     }
+///     counted
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let run = run_job_with_timeout(count::job(), Duration::from_millis(50))?;
+///     let Outcome::Timeout(overrun) = run.outcome else { panic!("{:?}", run.outcome) };
+///     assert!(overrun.ended_in_order());
+///     assert!(overrun.into_value().is_some_and(|counted| counted > 0));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "Elapsed")]
+#[doc(alias = "TimeoutError")]
+pub struct Overrun<T = ()> {
+    limit: Duration,
+    limited: Limited,
+    grace: Duration,
+    late: Option<Late<T>>,
 }
 
-impl fmt::Display for Panic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("panicked")?;
-        if let Some(location) = &self.location {
-            write!(f, " at {location}")?;
+/// The subject of a timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limited {
+    Job,
+    List,
+}
+
+/// The end of a function in its grace period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Late<T> {
+    Value(T),
+    Failure(Box<Failure>),
+}
+
+impl<T> Late<T> {
+    pub(crate) fn value(&self) -> Option<&T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn into_value(self) -> Option<T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        if let Self::Failure(failure) = self { Some(failure) } else { None }
+    }
+
+    /// Converts the value.
+    pub(crate) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Late<U> {
+        match self {
+            Self::Value(value) => convert(value).map_or_else(|failure| Late::Failure(Box::new(failure)), Late::Value),
+            Self::Failure(failure) => Late::Failure(failure),
         }
-        write!(f, ": {}", OneLine(&self.message))
     }
 }
 
-impl Error for Panic {}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", OneLine(&self.file), self.line, self.column)
+impl<T> Overrun<T> {
+    pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
+        Self { limit, limited: Limited::Job, grace, late }
     }
+
+    /// Returns the overrun of a job that was stopped at the timeout of its whole list.
+    pub(crate) fn of_list(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
+        Self { limit, limited: Limited::List, grace, late }
+    }
+
+    /// Returns the timeout that passed: the job's own or that of the [whole list](Self::is_of_list).
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Returns `true` if the [timeout of the whole list](crate::Scheduler::total_timeout) passed, not the job's own.
+    #[must_use]
+    pub fn is_of_list(&self) -> bool {
+        self.limited == Limited::List
+    }
+
+    /// Returns the grace period that the job had after its timeout, zero if it had none.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Returns `true` if the function, asked to stop, returned a value or an `Err` within its grace period.
+    #[must_use]
+    #[doc(alias = "graceful")]
+    pub fn ended_in_order(&self) -> bool {
+        matches!(&self.late, Some(Late::Value(_))) || matches!(self.failure(), Some(Failure::Returned { .. }))
+    }
+
+    /// Returns the value that the function returned within its grace period.
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
+        self.late.as_ref().and_then(Late::value)
+    }
+
+    /// Returns the value that the function returned within its grace period.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        self.late.and_then(Late::into_value)
+    }
+
+    /// Returns how the function failed within its grace period, if it did: it returned `Err`, it panicked, or its process
+    /// exited or was killed by a signal, such as SIGTERM.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.late.as_ref().and_then(Late::failure)
+    }
+
+    /// Returns the same without the value.
+    pub(crate) fn without_value(&self) -> Overrun {
+        let late = self.late.as_ref().map(|late| match late {
+            Late::Value(_) => Late::Value(()),
+            Late::Failure(failure) => Late::Failure(failure.clone()),
+        });
+        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+    }
+
+    pub(super) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
+        let late = self.late.map(|late| late.and_then(convert));
+        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+    }
+}
+
+impl<T> fmt::Display for Overrun<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, limited, grace, late } = self;
+        let its = if *limited == Limited::List { "the whole list's" } else { "its" };
+        match late {
+            Some(Late::Value(_)) => {
+                write!(f, "asked to stop at {its} timeout of {limit:?}, and returned within its grace period")
+            }
+            Some(Late::Failure(failure)) => write!(f, "asked to stop at {its} timeout of {limit:?}: {failure}"),
+            None if grace.is_zero() => write!(f, "stopped at {its} timeout of {limit:?}"),
+            None => write!(f, "stopped at {its} timeout of {limit:?}, with a grace period of {grace:?}"),
+        }
+    }
+}
+
+/// Has no [`source`](Error::source): a [failure](Overrun::failure) in the grace period is a part of the message.
+impl<T: fmt::Debug> Error for Overrun<T> {}
+
+/// Serializes a timeout as the fields of a [`Failure`], without its kind and without a value that came late.
+fn serialize_overrun<S: Serializer>(overrun: &Overrun, serializer: S) -> Result<S::Ok, S::Error> {
+    let failure = overrun.failure();
+    let mut fields = serializer.serialize_struct("Overrun", 4 + usize::from(failure.is_some()))?;
+    fields.serialize_field("limit_sec", &Seconds(overrun.limit))?;
+    fields.serialize_field("whose", if overrun.is_of_list() { "list" } else { "job" })?;
+    fields.serialize_field("grace_sec", &Seconds(overrun.grace))?;
+    fields.serialize_field("ended_in_order", &overrun.ended_in_order())?;
+    if let Some(failure) = failure {
+        fields.serialize_field("late_failure", failure)?;
+    }
+    fields.end()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::panic::Location;
 
     #[test]
     fn a_source_that_is_a_part_of_the_message_is_written_once() {

@@ -2,17 +2,18 @@
 
 mod attempt;
 mod captured;
+mod exit_code;
 mod failure;
-mod overrun;
+mod panic;
 mod status;
 mod sweep;
 mod usage;
 
 pub use attempt::Attempt;
 pub use captured::{Captured, Piece, StandardStream};
-pub use failure::{Failure, Location, Panic};
-pub(crate) use overrun::Late;
-pub use overrun::Overrun;
+pub(crate) use failure::Late;
+pub use failure::{Failure, Overrun};
+pub use panic::{Location, Panic};
 pub use status::{ParseStatusError, Status};
 pub use sweep::{Sweep, SweptBy};
 pub(crate) use usage::Exit;

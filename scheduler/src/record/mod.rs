@@ -107,7 +107,7 @@ pub(crate) use run::{RunDetails, RunReport};
 pub struct Record {
     pub(crate) job_id: String,
     pub(crate) job: &'static str,
-    pub(crate) output: ErasedCodec,
+    pub(crate) codec: ErasedCodec,
     pub(crate) run: RunReport,
 }
 
@@ -319,7 +319,7 @@ impl fmt::Debug for Record {
             .field("status", &self.status())
             .field("duration", &self.duration());
         match &self.run.outcome {
-            Outcome::Ok(bytes) => record.field("result", &format_args!("{:?} of {} bytes", self.output, bytes.len())),
+            Outcome::Ok(bytes) => record.field("result", &format_args!("{:?} of {} bytes", self.codec, bytes.len())),
             Outcome::Error(failure) => record.field("failure", failure),
             Outcome::Timeout(overrun) => record.field("overrun", overrun),
         };

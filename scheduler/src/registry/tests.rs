@@ -1,9 +1,9 @@
 //! Jobs are found by name, and unknown or ambiguous names are refused with advice.
 
 use super::*;
-use crate::result_codec::{ResultCodec, output};
+use crate::result_codec::{ResultCodec, result_codec};
 
-static NOTHING: ResultCodec<()> = output();
+static NOTHING: ResultCodec<()> = result_codec();
 
 pub(crate) fn entry(name: &'static str, line: u32) -> &'static Entry {
     Box::leak(Box::new(Entry::new(Declaration {
@@ -17,7 +17,7 @@ pub(crate) fn entry(name: &'static str, line: u32) -> &'static Entry {
         timeout: None,
         options: |options| options,
         arguments: TypeId::of::<(u32,)>,
-        output: NOTHING.erased(),
+        codec: NOTHING.erased(),
         run: |_| unreachable!("these tests run no job"),
     })))
 }

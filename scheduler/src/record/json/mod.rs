@@ -32,8 +32,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a job's result or, under the second name, the reason why it can't be written.
-    fn add_result(&mut self, names: [&'static str; 2], output: ErasedCodec, bytes: &'a [u8], rules: Rules) {
-        match Value::of(output, bytes, rules) {
+    fn add_result(&mut self, names: [&'static str; 2], codec: ErasedCodec, bytes: &'a [u8], rules: Rules) {
+        match Value::of(codec, bytes, rules) {
             Ok(value) => self.add(names[0], value),
             Err(problem) => self.add(names[1], format!("the result can't be written: {problem}")),
         }
@@ -65,12 +65,12 @@ impl Record {
         fields.add("duration_sec", Seconds(self.duration()));
         fields.add("total_duration_sec", Seconds(self.total_duration()));
         if let Outcome::Ok(bytes) = &self.run.outcome {
-            fields.add_result(["result", "result_error"], self.output, bytes, rules);
+            fields.add_result(["result", "result_error"], self.codec, bytes, rules);
         }
         fields.add_if("error", self.error());
         fields.add_if("failure", failure(&self.run.outcome));
         if let Some(bytes) = self.run.late_result() {
-            fields.add_result(["late_result", "late_result_error"], self.output, bytes, rules);
+            fields.add_result(["late_result", "late_result_error"], self.codec, bytes, rules);
         }
         fields.add("usage", self.usage());
         fields.add("sweep", self.sweep());

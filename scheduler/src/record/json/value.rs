@@ -26,21 +26,21 @@ pub(super) enum Rules {
 /// A result that can be written. It is decoded for each pass over it, as a `Serialize` may change what it writes: one that
 /// takes its value out of a `Cell` would write another one the second time.
 pub(super) struct Value<'a> {
-    output: ErasedCodec,
+    codec: ErasedCodec,
     bytes: &'a [u8],
 }
 
 impl<'a> Value<'a> {
     /// Checks a result, or says in one clause why it can't be written.
-    pub(super) fn of(output: ErasedCodec, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
-        let value = Self { output, bytes };
+    pub(super) fn of(codec: ErasedCodec, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
+        let value = Self { codec, bytes };
         value.pass(Check { rules, place: Place::Value })?.map_err(|problem| problem.0)?;
         Ok(value)
     }
 
     /// Decodes the result, and serializes it once; fails if the former can't be done, or if user code panics.
     fn pass<S: Serializer>(&self, serializer: S) -> Result<Result<S::Ok, S::Error>, String> {
-        let value = self.output.revive(self.bytes).map_err(|error| format!("it can't be read back: {error}"))?;
+        let value = self.codec.decode(self.bytes).map_err(|error| format!("it can't be read back: {error}"))?;
         let written = guarded(|| value.serialize(serializer)).map_err(|panic| panic.to_string());
         panic_guard::discard(value);
         written
