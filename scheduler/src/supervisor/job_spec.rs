@@ -60,8 +60,8 @@ impl JobSpec {
             limits: self.options.limits.any(),
             environment: self.options.environment.any(),
             cgroup: self.cgroups.as_ref().map(|home| home.group(run_marker)),
-            stdout: stdio.stdout.leads.clone(),
-            stderr: stdio.stderr.leads.clone(),
+            stdout: stdio.stdout.target.clone(),
+            stderr: stdio.stderr.target.clone(),
             inherited: stdio.inherited.numbers(),
         }
     }

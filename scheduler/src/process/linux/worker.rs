@@ -129,7 +129,7 @@ impl PollWorker for Worker {
     }
 
     fn stderr_interest(&self) -> Option<PollFd<'_>> {
-        output_interest(self.stderr.awaited())
+        output_interest(self.stderr.interest())
     }
 
     fn exit_interest(&self) -> Option<PollFd<'_>> {

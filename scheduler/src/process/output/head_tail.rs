@@ -5,37 +5,37 @@ use std::collections::VecDeque;
 use crate::outcome::{Piece, StandardStream};
 
 /// How many runs of bytes are told apart in the beginning, and as many in the end: of more the last ones are taken for one.
-const RUNS: usize = 4096;
+const MAX_SEGMENTS: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct HeadTail {
     stream: StandardStream,
-    beginning: Part,
-    end: Part,
+    head: SegmentBuffer,
+    tail: SegmentBuffer,
     /// How many bytes are in neither.
     left_out: u64,
 }
 
 /// Bytes, in runs that came at once.
 #[derive(Debug, Default)]
-struct Part {
+struct SegmentBuffer {
     /// How many bytes it may hold.
     limit: usize,
     bytes: VecDeque<u8>,
-    runs: VecDeque<RunLength>,
+    segments: VecDeque<Segment>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct RunLength {
+struct Segment {
     turn: u64,
     length: usize,
 }
 
 impl HeadTail {
     /// Returns one that keeps up to so many bytes.
-    pub(super) fn up_to(limit: usize, stream: StandardStream) -> Self {
-        let part = |limit| Part { limit, ..Part::default() };
-        Self { stream, beginning: part(limit.div_ceil(2)), end: part(limit / 2), left_out: 0 }
+    pub(super) fn with_limit(limit: usize, stream: StandardStream) -> Self {
+        let buffer = |limit| SegmentBuffer { limit, ..SegmentBuffer::default() };
+        Self { stream, head: buffer(limit.div_ceil(2)), tail: buffer(limit / 2), left_out: 0 }
     }
 
     pub(super) fn stream(&self) -> StandardStream {
@@ -44,41 +44,41 @@ impl HeadTail {
 
     /// Keeps bytes that came at this turn, after all others.
     pub(super) fn push(&mut self, turn: u64, bytes: &[u8]) {
-        let room = self.beginning.limit - self.beginning.bytes.len();
+        let room = self.head.limit - self.head.bytes.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
-        self.beginning.push(turn, first);
+        self.head.push(turn, first);
         // What doesn't fit would be taken off at once.
-        let lost = rest.len().saturating_sub(self.end.limit);
-        self.end.push(turn, &rest[lost..]);
-        self.left_out += (lost + self.end.shorten()) as u64;
+        let lost = rest.len().saturating_sub(self.tail.limit);
+        self.tail.push(turn, &rest[lost..]);
+        self.left_out += (lost + self.tail.shorten()) as u64;
     }
 
     /// Returns what was kept, with the turn at which each piece came.
     pub(super) fn pieces(self) -> impl Iterator<Item = (u64, Piece)> {
-        let Self { stream, beginning, end, left_out } = self;
+        let Self { stream, head, tail, left_out } = self;
         let piece = move |(turn, bytes)| (turn, Piece { stream, bytes, left_out: 0 });
-        let mut end: Vec<_> = end.pieces().map(piece).collect();
-        let last = beginning.runs.back().map_or(0, |run| run.turn);
-        if left_out > 0 && end.is_empty() {
-            end.push(piece((last, Vec::new())));
+        let mut tail: Vec<_> = tail.pieces().map(piece).collect();
+        let last = head.segments.back().map_or(0, |segment| segment.turn);
+        if left_out > 0 && tail.is_empty() {
+            tail.push(piece((last, Vec::new())));
         }
-        if let Some((_, first)) = end.first_mut() {
+        if let Some((_, first)) = tail.first_mut() {
             first.left_out = left_out;
         }
-        beginning.pieces().map(piece).chain(end)
+        head.pieces().map(piece).chain(tail)
     }
 }
 
-impl Part {
+impl SegmentBuffer {
     fn push(&mut self, turn: u64, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         self.bytes.extend(bytes);
-        let is_full = self.runs.len() >= RUNS;
-        match self.runs.back_mut() {
-            Some(run) if run.turn == turn || is_full => run.length += bytes.len(),
-            _ => self.runs.push_back(RunLength { turn, length: bytes.len() }),
+        let is_full = self.segments.len() >= MAX_SEGMENTS;
+        match self.segments.back_mut() {
+            Some(segment) if segment.turn == turn || is_full => segment.length += bytes.len(),
+            _ => self.segments.push_back(Segment { turn, length: bytes.len() }),
         }
     }
 
@@ -87,19 +87,19 @@ impl Part {
         let excess = self.bytes.len().saturating_sub(self.limit);
         self.bytes.drain(..excess);
         let mut left = excess;
-        while let Some(run) = self.runs.front_mut().filter(|_| left > 0) {
-            let taken = run.length.min(left);
-            run.length -= taken;
+        while let Some(segment) = self.segments.front_mut().filter(|_| left > 0) {
+            let taken = segment.length.min(left);
+            segment.length -= taken;
             left -= taken;
-            if run.length == 0 {
-                self.runs.pop_front();
+            if segment.length == 0 {
+                self.segments.pop_front();
             }
         }
         excess
     }
 
     fn pieces(mut self) -> impl Iterator<Item = (u64, Vec<u8>)> {
-        self.runs.into_iter().map(move |run| (run.turn, self.bytes.drain(..run.length).collect()))
+        self.segments.into_iter().map(move |segment| (segment.turn, self.bytes.drain(..segment.length).collect()))
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pieces(limit: usize, pushed: &[&str]) -> Vec<(u64, String, u64)> {
-        let mut head_tail = HeadTail::up_to(limit, StandardStream::Stdout);
+        let mut head_tail = HeadTail::with_limit(limit, StandardStream::Stdout);
         for (turn, bytes) in (1..).zip(pushed) {
             head_tail.push(turn, bytes.as_bytes());
         }
@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn runs_are_bounded_whatever_the_limit() {
-        let mut head_tail = HeadTail::up_to(1 << 20, StandardStream::Stdout);
+        let mut head_tail = HeadTail::with_limit(1 << 20, StandardStream::Stdout);
         (0..1 << 16).for_each(|turn| head_tail.push(turn, b"x"));
-        assert_eq!(head_tail.pieces().count(), RUNS);
+        assert_eq!(head_tail.pieces().count(), MAX_SEGMENTS);
     }
 
     proptest! {
@@ -146,7 +146,7 @@ mod tests {
 
         #[test]
         fn what_is_kept_and_what_is_left_out_is_all(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
-            let mut head_tail = HeadTail::up_to(limit, StandardStream::Stdout);
+            let mut head_tail = HeadTail::with_limit(limit, StandardStream::Stdout);
             for (turn, bytes) in (0..).zip(&pushed) {
                 head_tail.push(turn, bytes);
             }
@@ -156,8 +156,8 @@ mod tests {
             let left_out = usize::try_from(captured.left_out(StandardStream::Stdout)).expect("it is little");
             prop_assert_eq!(bytes.len(), whole.len().min(limit));
             prop_assert_eq!(bytes.len() + left_out, whole.len());
-            let (beginning, end) = bytes.split_at(limit.div_ceil(2).min(bytes.len()));
-            prop_assert!(whole.starts_with(beginning) && whole.ends_with(end));
+            let (head, tail) = bytes.split_at(limit.div_ceil(2).min(bytes.len()));
+            prop_assert!(whole.starts_with(head) && whole.ends_with(tail));
         }
     }
 }

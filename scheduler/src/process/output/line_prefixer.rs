@@ -6,29 +6,30 @@ use crate::escape::OneLine;
 
 /// How long a line may be until it is cut: with what stands in front a pipe takes it at once, and nothing of anybody else
 /// comes in between (`PIPE_BUF`).
-const LONGEST: usize = 3584;
+const MAX_LINE: usize = 3584;
 
 /// How much of an id stands in front.
-const PREFIX: usize = 256;
+const MAX_PREFIX: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct LinePrefixer {
     prefix: Vec<u8>,
     /// What has come of a line whose end is still to come.
-    open: Vec<u8>,
+    partial: Vec<u8>,
 }
 
 impl LinePrefixer {
     /// Returns what puts this id in front of each line.
-    pub(super) fn of(id: &str) -> Self {
+    pub(super) fn new(id: &str) -> Self {
         let mut prefix = OneLine(id).to_string();
-        let end = (0..=PREFIX.min(prefix.len())).rev().find(|end| prefix.is_char_boundary(*end)).unwrap_or_default();
+        let end =
+            (0..=MAX_PREFIX.min(prefix.len())).rev().find(|end| prefix.is_char_boundary(*end)).unwrap_or_default();
         if end < prefix.len() {
             prefix.truncate(end);
             prefix.push('…');
         }
         prefix.push_str("| ");
-        Self { prefix: prefix.into_bytes(), open: Vec::new() }
+        Self { prefix: prefix.into_bytes(), partial: Vec::new() }
     }
 
     /// Appends to `line_prefixer` those that these bytes complete.
@@ -38,13 +39,13 @@ impl LinePrefixer {
                 b'\n' => (text, true),
                 _ => (part, false),
             });
-            for piece in text.chunks(LONGEST) {
+            for piece in text.chunks(MAX_LINE) {
                 // What is longer than a line may be goes on in another one.
-                let (first, rest) = piece.split_at(piece.len().min(LONGEST - self.open.len()));
-                self.open.extend(first);
+                let (first, rest) = piece.split_at(piece.len().min(MAX_LINE - self.partial.len()));
+                self.partial.extend(first);
                 if !rest.is_empty() {
                     self.end_line(line_prefixer);
-                    self.open.extend(rest);
+                    self.partial.extend(rest);
                 }
             }
             if is_whole {
@@ -55,14 +56,14 @@ impl LinePrefixer {
 
     /// Appends what has come of the last line, if it has no end.
     pub(super) fn finish(&mut self, line_prefixer: &mut VecDeque<u8>) {
-        if !self.open.is_empty() {
+        if !self.partial.is_empty() {
             self.end_line(line_prefixer);
         }
     }
 
     fn end_line(&mut self, line_prefixer: &mut VecDeque<u8>) {
-        line_prefixer.extend(self.prefix.iter().chain(&self.open).chain(b"\n"));
-        self.open.clear();
+        line_prefixer.extend(self.prefix.iter().chain(&self.partial).chain(b"\n"));
+        self.partial.clear();
     }
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     fn line_prefixer(id: &str, pieces: &[&[u8]]) -> Vec<u8> {
-        let (mut line_prefixer, mut written) = (LinePrefixer::of(id), VecDeque::new());
+        let (mut line_prefixer, mut written) = (LinePrefixer::new(id), VecDeque::new());
         for piece in pieces {
             line_prefixer.push(piece, &mut written);
         }
@@ -91,15 +92,15 @@ mod tests {
 
     #[test]
     fn a_long_line_is_cut_and_stays_within_what_a_pipe_takes_at_once() {
-        let long = vec![b'x'; 2 * LONGEST + 5];
+        let long = vec![b'x'; 2 * MAX_LINE + 5];
         let id = "ü".repeat(1000);
-        for pieces in [vec![&long[..]], long.chunks(100).collect(), vec![&long[..LONGEST], &long[LONGEST..]]] {
+        for pieces in [vec![&long[..]], long.chunks(100).collect(), vec![&long[..MAX_LINE], &long[MAX_LINE..]]] {
             let written = line_prefixer(&id, &pieces);
             let lengths: Vec<_> = written.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).collect();
             assert_eq!(lengths.len(), 3, "{lengths:?}");
             assert!(lengths.iter().all(|length| *length <= 4096), "{lengths:?}");
         }
-        assert_eq!(line_prefixer("a", &[&[b'x'; LONGEST], b"\n"]).len(), LONGEST + 4);
+        assert_eq!(line_prefixer("a", &[&[b'x'; MAX_LINE], b"\n"]).len(), MAX_LINE + 4);
     }
 
     #[test]

@@ -6,35 +6,35 @@
 pub(in crate::process) struct Printer {
     print: fn(&str),
     /// The beginning of a character whose rest is still to come.
-    cut: Vec<u8>,
+    incomplete: Vec<u8>,
 }
 
 impl Printer {
     pub(in crate::process) fn new(print: fn(&str)) -> Self {
-        Self { print, cut: Vec::new() }
+        Self { print, incomplete: Vec::new() }
     }
 
     /// Prints as much as is whole, and returns how many bytes were taken: all.
     pub(in crate::process) fn print(&mut self, bytes: &[u8]) -> usize {
-        self.cut.extend(bytes);
-        let whole = self.cut.len() - unfinished(&self.cut);
-        let rest = self.cut.split_off(whole);
+        self.incomplete.extend(bytes);
+        let whole = self.incomplete.len() - incomplete_suffix(&self.incomplete);
+        let rest = self.incomplete.split_off(whole);
         self.finish();
-        self.cut = rest;
+        self.incomplete = rest;
         bytes.len()
     }
 
     /// Prints what is left, of which nothing more will come.
     pub(in crate::process) fn finish(&mut self) {
-        if !self.cut.is_empty() {
-            (self.print)(&String::from_utf8_lossy(&self.cut));
-            self.cut.clear();
+        if !self.incomplete.is_empty() {
+            (self.print)(&String::from_utf8_lossy(&self.incomplete));
+            self.incomplete.clear();
         }
     }
 }
 
 /// Returns how many of the last bytes are the beginning of a character.
-fn unfinished(bytes: &[u8]) -> usize {
+fn incomplete_suffix(bytes: &[u8]) -> usize {
     let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     let might_go_on = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
     if might_go_on { last.len() } else { 0 }

@@ -15,7 +15,7 @@ use crate::process::{OutputReader, OutputWriter, OwnStream};
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
 /// How much is looked through for the end once nothing is passed on any more: a pipe holds less.
-const REST: usize = 1 << 20;
+const MAX_REST: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -38,19 +38,19 @@ impl Relay {
     }
 
     /// Has it remember the last text.
-    pub(super) fn with_a_tail(mut self) -> Self {
+    pub(super) fn with_tail(mut self) -> Self {
         self.tail = Some(Tail::default());
         self
     }
 
     /// Has it pass on whole lines.
-    pub(super) fn in_lines(mut self, line_prefixer: LinePrefixer) -> Self {
+    pub(super) fn with_line_prefixer(mut self, line_prefixer: LinePrefixer) -> Self {
         self.line_prefixer = Some(line_prefixer);
         self
     }
 
     /// Has it keep what comes.
-    pub(super) fn keeping(mut self, head_tail: HeadTail) -> Self {
+    pub(super) fn with_head_tail(mut self, head_tail: HeadTail) -> Self {
         self.head_tail = Some(head_tail);
         self
     }
@@ -62,54 +62,54 @@ impl Relay {
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.
-    pub(in crate::process) fn awaited(&self) -> Awaited<'_> {
-        match (self.sink.needs_room(), &self.source) {
-            (Some(stream), _) if !self.is_through() => Awaited::Room(stream),
-            (_, Some(source)) => Awaited::Text(source),
-            (_, None) => Awaited::Nothing,
+    pub(in crate::process) fn interest(&self) -> RelayInterest<'_> {
+        match (self.sink.awaited_stream(), &self.source) {
+            (Some(stream), _) if !self.is_flushed() => RelayInterest::Writable(stream),
+            (_, Some(source)) => RelayInterest::Readable(source),
+            (_, None) => RelayInterest::Nothing,
         }
     }
 
     /// Reads and passes on once, without waiting; false if there was nothing to do. What is kept is kept as of this turn.
     pub(crate) fn step(&mut self, turn: u64) -> bool {
-        if !self.is_through() {
-            return self.pass_on();
+        if !self.is_flushed() {
+            return self.forward();
         }
         let read = self.read(turn);
-        if read == Read::Text {
-            self.pass_on();
+        if read == ReadResult::Bytes {
+            self.forward();
         }
-        read != Read::Nothing
+        read != ReadResult::WouldBlock
     }
 
     /// Takes what is there, but for what never ends, for all that comes: the last line is whole with it. Returns true once it
     /// has been passed on.
     pub(super) fn complete(&mut self, turn: u64) -> bool {
-        for _ in 0..REST / CHUNK {
+        for _ in 0..MAX_REST / CHUNK {
             if !self.step(turn) {
                 break;
             }
         }
         // While something can't be passed on, nothing was read.
         if let Some(line_prefixer) =
-            self.line_prefixer.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_through())
+            self.line_prefixer.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_flushed())
         {
             line_prefixer.finish(&mut self.pending);
             self.step(turn);
         }
-        self.is_through()
+        self.is_flushed()
     }
 
     /// Returns true once nothing is left to pass on.
-    pub(crate) fn is_through(&self) -> bool {
-        self.pending.is_empty() && self.sink.is_through()
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.pending.is_empty() && self.sink.is_flushed()
     }
 
     /// Gives up on passing on what has been written so far, and returns the last text of it.
     pub(crate) fn finish(&mut self, turn: u64) -> String {
-        for _ in 0..REST / CHUNK {
+        for _ in 0..MAX_REST / CHUNK {
             self.pending.clear();
-            if self.read(turn) == Read::Nothing {
+            if self.read(turn) == ReadResult::WouldBlock {
                 break;
             }
         }
@@ -119,29 +119,29 @@ impl Relay {
     }
 
     /// Returns what was kept, if that was asked for.
-    pub(super) fn into_kept(self) -> Option<HeadTail> {
+    pub(super) fn into_head_tail(self) -> Option<HeadTail> {
         self.head_tail
     }
 
-    fn read(&mut self, turn: u64) -> Read {
+    fn read(&mut self, turn: u64) -> ReadResult {
         let Some(source) = &mut self.source else {
-            return Read::Nothing;
+            return ReadResult::WouldBlock;
         };
         let mut chunk = [0; CHUNK];
         match source.read(&mut chunk) {
             Ok(0) => self.source = None,
             Ok(count) => {
-                self.take(&chunk[..count], turn);
-                return Read::Text;
+                self.accept(&chunk[..count], turn);
+                return ReadResult::Bytes;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadResult::WouldBlock,
             Err(_) => self.source = None,
         }
-        Read::More
+        ReadResult::Retry
     }
 
-    fn take(&mut self, text: &[u8], turn: u64) {
+    fn accept(&mut self, text: &[u8], turn: u64) {
         if let Some(tail) = &mut self.tail {
             tail.push(text);
         }
@@ -155,7 +155,7 @@ impl Relay {
         }
     }
 
-    fn pass_on(&mut self) -> bool {
+    fn forward(&mut self) -> bool {
         match self.sink.write(self.pending.make_contiguous()) {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -169,19 +169,19 @@ impl Relay {
 
 /// What came of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read {
-    Text,
+enum ReadResult {
+    Bytes,
     /// No text, but more may be there.
-    More,
-    Nothing,
+    Retry,
+    WouldBlock,
 }
 
 /// What a relay waits for.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::process) enum Awaited<'a> {
+pub(in crate::process) enum RelayInterest<'a> {
     /// That something is written.
-    Text(&'a OutputReader),
+    Readable(&'a OutputReader),
     /// That what was written can be passed on.
-    Room(&'a OwnStream),
+    Writable(&'a OwnStream),
     Nothing,
 }

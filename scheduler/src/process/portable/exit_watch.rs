@@ -16,32 +16,32 @@ use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::reap_child;
 
 /// How large the stack of the thread is, which does next to nothing.
-const STACK: usize = 64 * 1024;
+const STACK_SIZE: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct ExitWatch {
     child: ChildPid,
     /// It ends when the process has ended. Without one the process must be looked at every so often.
-    end: Option<PipeReader>,
+    exit: Option<PipeReader>,
 }
 
 impl ExitWatch {
     /// Begins to watch this child.
-    pub(super) fn over(child: ChildPid) -> Self {
+    pub(super) fn new(child: ChildPid) -> Self {
         // What can't be had costs time and nothing else.
-        Self { child, end: watch(child).ok() }
+        Self { child, exit: watch(child).ok() }
     }
 
     /// Says whether the child has ended, whoever has collected it.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(super) fn has_exited(&mut self) -> bool {
         // Interrupted, or without memory: the next look will tell.
         match wait_for(self.child, WaitIdOptions::NOHANG) {
-            Ok(Seen::Nothing) => false,
-            Ok(Seen::Ended) => true,
-            Ok(Seen::Trapped) => {
+            Ok(ChildState::Running) => false,
+            Ok(ChildState::Exited) => true,
+            Ok(ChildState::Stopped) => {
                 // It has not ended, so that this collects its stop and nothing else.
                 let _ = reap_child(Some(self.child), 0);
-                self.end = watch(self.child).ok();
+                self.exit = watch(self.child).ok();
                 false
             }
             Err(error) => error == Errno::CHILD,
@@ -49,43 +49,43 @@ impl ExitWatch {
     }
 
     /// Says whether somebody else has collected the child: its number may be anybody's by now.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(super) fn was_reaped_elsewhere(&self) -> bool {
         wait_for(self.child, WaitIdOptions::NOHANG) == Err(Errno::CHILD)
     }
 
     pub(super) fn interest(&self) -> Option<PollFd<'_>> {
-        self.end.as_ref().map(|end| PollFd::new(end, PollFlags::IN))
+        self.exit.as_ref().map(|exit| PollFd::new(exit, PollFlags::IN))
     }
 }
 
 fn watch(child: ChildPid) -> io::Result<PipeReader> {
-    let (end, held) = io::pipe()?;
-    let (end, held) = (above_standard(end)?, above_standard(held)?);
+    let (exit, held) = io::pipe()?;
+    let (exit, held) = (above_standard(exit)?, above_standard(held)?);
     let wait = move || {
         while wait_for(child, WaitIdOptions::empty()) == Err(Errno::INTR) {}
         drop(held);
     };
-    thread::Builder::new().name("scheduler-watch".to_owned()).stack_size(STACK).spawn(wait)?;
-    Ok(end)
+    thread::Builder::new().name("scheduler-watch".to_owned()).stack_size(STACK_SIZE).spawn(wait)?;
+    Ok(exit)
 }
 
 /// What the kernel reports of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    Nothing,
-    Ended,
+enum ChildState {
+    Running,
+    Exited,
     /// It stopped, as it asked to be traced.
-    Trapped,
+    Stopped,
 }
 
 /// Returns what has become of the child, and leaves it uncollected: until it is collected its number is its own.
-fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<Seen, Errno> {
+fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<ChildState, Errno> {
     let child = Pid::from_raw(child.get()).ok_or(Errno::CHILD)?;
     let waited = rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options)?;
     Ok(match waited {
-        None => Seen::Nothing,
-        Some(status) if status.exited() || status.killed() || status.dumped() => Seen::Ended,
-        Some(_) => Seen::Trapped,
+        None => ChildState::Running,
+        Some(status) if status.exited() || status.killed() || status.dumped() => ChildState::Exited,
+        Some(_) => ChildState::Stopped,
     })
 }
 
@@ -102,14 +102,14 @@ mod tests {
     fn an_end_is_told_and_leaves_the_child_to_be_collected() {
         let mut child = Command::new("sh").args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn();
         let child = child.as_mut().expect("`sh` is everywhere");
-        let mut watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
-        assert!(!watch.has_ended());
+        let mut watch = ExitWatch::new(ChildPid::new(child.id().cast_signed()).expect("a process id"));
+        assert!(!watch.has_exited());
         drop(child.stdin.take());
         let mut fds = [watch.interest().expect("there is room for a thread")];
         poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
-        assert!(!fds[0].revents().is_empty() && watch.has_ended());
+        assert!(!fds[0].revents().is_empty() && watch.has_exited());
         assert_eq!(child.wait().expect("it is ours").code(), Some(1));
-        assert!(watch.has_ended());
+        assert!(watch.has_exited());
     }
 
     #[cfg(target_os = "linux")]
@@ -128,8 +128,8 @@ mod tests {
             });
         }
         let mut child = command.spawn().expect("`sh` is everywhere");
-        let mut watch = ExitWatch::over(ChildPid::new(child.id().cast_signed()).expect("a process id"));
-        while !watch.has_ended() {
+        let mut watch = ExitWatch::new(ChildPid::new(child.id().cast_signed()).expect("a process id"));
+        while !watch.has_exited() {
             let mut fds: Vec<_> = watch.interest().into_iter().collect();
             poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
         }

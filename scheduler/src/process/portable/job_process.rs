@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::lifeline::{self, Wish};
+use super::lifeline::{self, OwnDeadlines};
 use super::milestone_times::MilestoneTimes;
 use crate::clock::Deadline;
 use crate::process::unix::descriptor::{clear_of, private};
@@ -45,7 +45,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let mut control = ControlChild::new(take_stdin()?);
     let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
-    let request = frames.expect(&mut Waiting { control: &mut control, watch: &mut watch }, FrameKind::Request);
+    let request = frames.expect(&mut RequestReader { control: &mut control, watch: &mut watch }, FrameKind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
     let request = codec::decode(&request).map_err(|error| io::Error::other(format!("the request: {error}")))?;
     let (data, descriptors) = JobDescriptors::receive(&mut control, &request)?;
@@ -59,12 +59,12 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
 const GONE: &str = "the application has exited";
 
 /// Reads from the parent's socket, and waits for it, as long as the parent is there.
-struct Waiting<'a> {
+struct RequestReader<'a> {
     control: &'a mut ControlChild,
     watch: &'a mut ParentWatch,
 }
 
-impl Read for Waiting<'_> {
+impl Read for RequestReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.control.read(buffer) {
@@ -85,9 +85,11 @@ impl Assignment {
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, mark, data, control, watch, descriptors, hello } = self;
         let milestones = MilestoneTimes::default();
-        let wish = Wish { fallback: FallbackDeadlines::new(&request), milestones: milestones.clone(), mark };
+        let deadlines =
+            OwnDeadlines { fallback: FallbackDeadlines::new(&request), milestones: milestones.clone(), mark };
         let taken = &request.inherited;
-        let prepared = hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), wish, descriptors));
+        let prepared =
+            hello.and_then(|()| prepare(control.clear_of(taken)?, watch.clear_of(taken), deadlines, descriptors));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
         (request, frames, data.split(), milestones, prepared)
     }
@@ -95,14 +97,19 @@ impl Assignment {
 
 /// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
 /// parent. It leads a group since it was started.
-fn prepare(control: ControlChild, watch: ParentWatch, wish: Wish, descriptors: JobDescriptors) -> io::Result<()> {
+fn prepare(
+    control: ControlChild,
+    watch: ParentWatch,
+    deadlines: OwnDeadlines,
+    descriptors: JobDescriptors,
+) -> io::Result<()> {
     signals::reset_inherited();
     signals::unblock();
     if rustix::process::getpgrp() != rustix::process::getpid() {
         return Err(io::Error::other("this process leads no group"));
     }
     descriptors.install()?;
-    lifeline::hold(control, watch, wish, own_run_marker())
+    lifeline::spawn(control, watch, deadlines, own_run_marker())
 }
 
 /// Returns the marker of the run that this process belongs to: the innermost one.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::listing::{self, EMPTY_LOOKS, Kin};
+use super::listing::{self, Descendants, EMPTY_PASSES};
 use super::milestone_times::MilestoneTimes;
 use crate::clock::Deadline;
 use crate::process::unix::ChildPid;
@@ -21,22 +21,22 @@ use crate::process::{Due, FallbackDeadlines, RunMarker};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 
-const STACK: usize = 256 * 1024;
+const STACK_SIZE: usize = 256 * 1024;
 
 /// How long the search may take for what has left the group.
-const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The deadlines that a job's process keeps by itself.
-pub(super) struct Wish {
+pub(super) struct OwnDeadlines {
     pub(super) fallback: FallbackDeadlines,
     pub(super) milestones: MilestoneTimes,
     /// What the frames on the control socket bear.
     pub(super) mark: StreamMark,
 }
 
-impl Wish {
+impl OwnDeadlines {
     /// Tells the parent, once it looks, that the job was killed at its deadline, and how long it had run.
-    fn tell(&self, control: &mut ControlChild) {
+    fn report_expiry(&self, control: &mut ControlChild) {
         let ran = self.milestones.function_time().unwrap_or_default();
         // Where it can't be told, the parent finds out that the process has ended.
         let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, FrameKind::Expired, &ran));
@@ -46,10 +46,10 @@ impl Wish {
 /// Holds on to the application by its socket, and watches its process.
 ///
 /// Should the application be stopped, it keeps the job's deadlines.
-pub(super) fn hold(
+pub(super) fn spawn(
     control: ControlChild,
     mut watch: ParentWatch,
-    wish: Wish,
+    deadlines: OwnDeadlines,
     run_marker: Option<RunMarker>,
 ) -> io::Result<()> {
     let own = identity(control.as_fd())?;
@@ -60,29 +60,29 @@ pub(super) fn hold(
         block_signals();
         loop {
             // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
-            let socket = is_still(own, &control).then(|| control.as_fd());
-            let due = wish.fallback.due(wish.milestones.latest());
+            let socket = is_unchanged(own, &control).then(|| control.as_fd());
+            let due = deadlines.fallback.due(deadlines.milestones.latest());
             if due == Due::Now {
                 if socket.is_some() {
-                    wish.tell(&mut control);
+                    deadlines.report_expiry(&mut control);
                 }
-                end_all(run_marker.as_ref());
+                kill_all(run_marker.as_ref());
             }
             let look = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
             match watch.wait(socket, None, look) {
-                WakeReason::ParentExited => end_all(run_marker.as_ref()),
-                WakeReason::ParentSent if is_still(own, &control) && has_ended(&mut control) => {
-                    end_all(run_marker.as_ref())
+                WakeReason::ParentExited => kill_all(run_marker.as_ref()),
+                WakeReason::ParentSent if is_unchanged(own, &control) && has_exited(&mut control) => {
+                    kill_all(run_marker.as_ref())
                 }
                 WakeReason::ParentSent | WakeReason::Other => {}
             }
         }
     };
-    thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK).spawn(run).map(drop)
+    thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK_SIZE).spawn(run).map(drop)
 }
 
 /// Returns whether the other end of the socket has gone.
-fn has_ended(control: &mut ControlChild) -> bool {
+fn has_exited(control: &mut ControlChild) -> bool {
     match control.read(&mut [0; 64]) {
         Ok(count) => count == 0,
         // It went without having read what was sent to it.
@@ -91,24 +91,24 @@ fn has_ended(control: &mut ControlChild) -> bool {
 }
 
 /// Says whether this is what it was, and not something of the job's.
-fn is_still(own: (i128, u64), control: &ControlChild) -> bool {
+fn is_unchanged(own: (i128, u64), control: &ControlChild) -> bool {
     identity(control.as_fd()).is_ok_and(|identity| identity == own)
 }
 
 /// Ends the group, and with it this process.
-fn end_all(run_marker: Option<&RunMarker>) -> ! {
+fn kill_all(run_marker: Option<&RunMarker>) -> ! {
     if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
-        let deadline = Deadline::after(SWEEP_LIMIT);
+        let deadline = Deadline::after(SWEEP_TIMEOUT);
         let mut empty = 0;
-        while let Some(run_marker) = run_marker.filter(|_| empty < EMPTY_LOOKS && !deadline.is_past()) {
+        while let Some(run_marker) = run_marker.filter(|_| empty < EMPTY_PASSES && !deadline.is_past()) {
             // What forks or is executed while it is looked for is found the next time.
-            let Kin { found, is_in_between } = listing::kin(me, run_marker);
+            let Descendants { found, is_uncertain } = listing::descendants(me, run_marker);
             for process in &found {
                 // It may have ended by now.
                 let _ = process.kill();
             }
-            empty = if found.is_empty() && !is_in_between { empty + 1 } else { 0 };
-            if empty < EMPTY_LOOKS {
+            empty = if found.is_empty() && !is_uncertain { empty + 1 } else { 0 };
+            if empty < EMPTY_PASSES {
                 poll::pause();
             }
         }

@@ -9,41 +9,41 @@ use crate::process::unix::ChildPid;
 
 /// A process that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+struct ListedProcess {
     id: ChildPid,
     group: i32,
     /// It may be just being executed, if its environment is empty.
-    may_be_in_between: bool,
+    may_be_executing: bool,
 }
 
 /// What a look at all processes found of a run, beside the job's own process.
 #[derive(Debug, Default)]
-pub(super) struct Kin {
+pub(super) struct Descendants {
     pub(super) found: Vec<ChildPid>,
     /// A process is just being executed, and can't be told for a moment: its old environment is gone, and the new one isn't
     /// there.
-    pub(super) is_in_between: bool,
+    pub(super) is_uncertain: bool,
 }
 
 /// How many looks in a row must find nothing, once anything has been found.
-pub(super) const EMPTY_LOOKS: u32 = 3;
+pub(super) const EMPTY_PASSES: u32 = 3;
 
 /// Looks for the processes of a run, whose job leads a group.
-pub(super) fn kin(job: ChildPid, run_marker: &RunMarker) -> Kin {
+pub(super) fn descendants(job: ChildPid, run_marker: &RunMarker) -> Descendants {
     let me = std::process::id().cast_signed();
-    let mut kin = Kin::default();
+    let mut descendants = Descendants::default();
     for process in system::processes().into_iter().filter(|process| process.id != job && process.id.get() != me) {
         if process.group == job.get() {
-            kin.found.push(process.id);
+            descendants.found.push(process.id);
         } else if let Some(environment) = system::environment(process.id) {
             match run_marker.is_in(&environment) {
-                Some(true) => kin.found.push(process.id),
-                None if environment.is_empty() && process.may_be_in_between => kin.is_in_between = true,
+                Some(true) => descendants.found.push(process.id),
+                None if environment.is_empty() && process.may_be_executing => descendants.is_uncertain = true,
                 _ => {}
             }
         }
     }
-    kin
+    descendants
 }
 
 #[cfg(target_os = "linux")]
@@ -52,9 +52,9 @@ mod system {
 
     use crate::process::unix::ChildPid;
 
-    use super::Process;
+    use super::ListedProcess;
 
-    pub(super) fn processes() -> Vec<Process> {
+    pub(super) fn processes() -> Vec<ListedProcess> {
         let Ok(entries) = fs::read_dir("/proc") else {
             return Vec::new();
         };
@@ -69,8 +69,8 @@ mod system {
             // It is none of the kernel's own (`PF_KTHREAD`), and not about to end (`PF_EXITING`). A program has a name, if
             // nothing else.
             let has_name = || fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
-            let may_be_in_between = flags & (0x0020_0000 | 0x4) == 0 && !has_name();
-            is_alive.then_some(Process { id, group, may_be_in_between })
+            let may_be_executing = flags & (0x0020_0000 | 0x4) == 0 && !has_name();
+            is_alive.then_some(ListedProcess { id, group, may_be_executing })
         };
         entries.filter_map(|entry| process(entry.ok()?.file_name().to_str()?)).collect()
     }
@@ -88,9 +88,9 @@ mod system {
 
     use crate::process::unix::ChildPid;
 
-    use super::Process;
+    use super::ListedProcess;
 
-    pub(super) fn processes() -> Vec<Process> {
+    pub(super) fn processes() -> Vec<ListedProcess> {
         let mut ids = vec![0_i32; 4096];
         loop {
             let bytes = i32::try_from(size_of_val(&ids[..])).unwrap_or(i32::MAX);
@@ -105,15 +105,16 @@ mod system {
         }
     }
 
-    fn process(id: ChildPid) -> Option<Process> {
+    fn process(id: ChildPid) -> Option<ListedProcess> {
         let mut info = MaybeUninit::<libc::proc_bsdinfo>::zeroed();
         let size = i32::try_from(size_of::<libc::proc_bsdinfo>()).expect("a structure is small");
         // SAFETY: The pointer and the length are those of a structure of this kind.
-        let told = unsafe { libc::proc_pidinfo(id.get(), libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), size) };
+        let queried =
+            unsafe { libc::proc_pidinfo(id.get(), libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), size) };
         // SAFETY: All-zero is a valid `proc_bsdinfo`.
         let info = unsafe { info.assume_init() };
-        let is_alive = told == size && info.pbi_status != libc::SZOMB;
-        is_alive.then(|| Process { id, group: info.pbi_pgid.cast_signed(), may_be_in_between: false })
+        let is_alive = queried == size && info.pbi_status != libc::SZOMB;
+        is_alive.then(|| ListedProcess { id, group: info.pbi_pgid.cast_signed(), may_be_executing: false })
     }
 
     /// The kernel gives the arguments before it; what is not allowed to be seen is left out.
@@ -122,12 +123,12 @@ mod system {
         let mut all = vec![0_u8; 1 << 20];
         let mut length = all.len();
         // SAFETY: The pointers and lengths are those of variables of ours.
-        let told = unsafe {
+        let queried = unsafe {
             let (name, place) = (name.as_mut_ptr(), all.as_mut_ptr().cast());
             libc::sysctl(name, 3, place, &raw mut length, ptr::null_mut(), 0)
         };
         all.truncate(length);
-        (told == 0).then_some(all)
+        (queried == 0).then_some(all)
     }
 }
 
@@ -139,9 +140,9 @@ mod system {
 
     use crate::process::unix::ChildPid;
 
-    use super::Process;
+    use super::ListedProcess;
 
-    pub(super) fn processes() -> Vec<Process> {
+    pub(super) fn processes() -> Vec<ListedProcess> {
         let bytes = ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PROC, 0]).unwrap_or_default();
         let process = |bytes: &[u8]| {
             let mut info = MaybeUninit::<libc::kinfo_proc>::zeroed();
@@ -151,10 +152,10 @@ mod system {
                 info.assume_init()
             };
             let is_alive = info.ki_stat != libc::SZOMB;
-            ChildPid::new(info.ki_pid).filter(|_| is_alive).map(|id| Process {
+            ChildPid::new(info.ki_pid).filter(|_| is_alive).map(|id| ListedProcess {
                 id,
                 group: info.ki_pgid,
-                may_be_in_between: false,
+                may_be_executing: false,
             })
         };
         bytes.chunks_exact(size_of::<libc::kinfo_proc>()).filter_map(process).collect()
@@ -174,9 +175,9 @@ mod system {
             // There may be more by the time of the second call.
             length += length / 4 + 4096;
             let mut bytes = vec![0_u8; length];
-            let told = libc::sysctl(name.as_ptr(), 4, bytes.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0);
+            let queried = libc::sysctl(name.as_ptr(), 4, bytes.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0);
             bytes.truncate(length);
-            (told == 0).then_some(bytes)
+            (queried == 0).then_some(bytes)
         }
     }
 }
@@ -186,9 +187,9 @@ mod system {
 mod system {
     use crate::process::unix::ChildPid;
 
-    use super::Process;
+    use super::ListedProcess;
 
-    pub(super) fn processes() -> Vec<Process> {
+    pub(super) fn processes() -> Vec<ListedProcess> {
         Vec::new()
     }
 
@@ -205,9 +206,9 @@ mod tests {
     use super::*;
     use crate::process::RUN_VARIABLE;
 
-    struct Sleeper(Child);
+    struct SleepProcess(Child);
 
-    impl Sleeper {
+    impl SleepProcess {
         fn new(command: &mut Command) -> (Self, ChildPid) {
             let sleeper = Self(command.spawn().expect("it exists"));
             let id = ChildPid::new(sleeper.0.id().cast_signed()).expect("a process id");
@@ -215,7 +216,7 @@ mod tests {
         }
     }
 
-    impl Drop for Sleeper {
+    impl Drop for SleepProcess {
         fn drop(&mut self) {
             // It may have ended by now.
             let _ = self.0.kill();
@@ -226,21 +227,21 @@ mod tests {
     #[test]
     fn what_is_in_the_group_or_has_the_cookie_is_kin_until_it_has_ended() {
         let run_marker = RunMarker::new([3; 16]);
-        let (_leader, job) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
-        let (_member, member) = Sleeper::new(Command::new("sleep").arg("1000").process_group(job.get()));
+        let (_leader, job) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(0));
+        let (_member, member) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(job.get()));
         let mut bearer = Command::new("sleep");
         let (mut bearer, bearer_id) =
-            Sleeper::new(bearer.arg("1000").process_group(0).env(RUN_VARIABLE, run_marker.value()));
-        let (_other, other) = Sleeper::new(Command::new("sleep").arg("1000").process_group(0));
+            SleepProcess::new(bearer.arg("1000").process_group(0).env(RUN_VARIABLE, run_marker.value()));
+        let (_other, other) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(0));
         // The environment of a process is there a moment after it was executed.
-        while !kin(job, &run_marker).found.contains(&bearer_id) {
+        while !descendants(job, &run_marker).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
-        let found = kin(job, &run_marker).found;
+        let found = descendants(job, &run_marker).found;
         assert!(found.contains(&member) && !found.contains(&other) && !found.contains(&job), "{found:?}");
         bearer.0.kill().expect("it is ours");
         // A zombie has ended, too.
-        while kin(job, &run_marker).found.contains(&bearer_id) {
+        while descendants(job, &run_marker).found.contains(&bearer_id) {
             std::thread::yield_now();
         }
     }

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
 use super::exit_watch::ExitWatch;
-use super::listing::{self, EMPTY_LOOKS, Kin};
+use super::listing::{self, Descendants, EMPTY_PASSES};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
@@ -22,10 +22,10 @@ use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};
 
 /// How long what a job has left may take to end, before it is named.
-const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a worker that is dropped may take to end everything.
-const ABANDON: Duration = Duration::from_secs(3);
+const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A job's process, from before it is told which job it is to run.
 ///
@@ -46,14 +46,14 @@ pub(crate) struct Worker {
     killed: BTreeSet<i32>,
     /// How long the function had run when its process killed itself at a deadline of its own.
     expired: Option<Duration>,
-    state: State,
+    phase: ExitPhase,
     is_dismissed: bool,
     origin: Origin,
 }
 
 /// How far the parent has witnessed the end.
 #[derive(Debug)]
-enum State {
+enum ExitPhase {
     Running,
     /// The process has ended, and is not collected, so that its number, which is its group's, is its own.
     Sweeping {
@@ -80,11 +80,11 @@ impl Worker {
             run_marker: run_marker.clone(),
             control,
             sent: None,
-            exit: ExitWatch::over(child),
+            exit: ExitWatch::new(child),
             stderr,
             killed: BTreeSet::new(),
             expired: None,
-            state: State::Running,
+            phase: ExitPhase::Running,
             is_dismissed: false,
             origin: Origin::here(),
         })
@@ -106,7 +106,7 @@ impl Worker {
     ///
     /// The process comes last: should the application be killed meanwhile, it is the one that goes on with it.
     pub(crate) fn request_kill(&mut self) {
-        for process in listing::kin(self.child, &self.run_marker).found {
+        for process in listing::descendants(self.child, &self.run_marker).found {
             // It may have ended by now, and counts as killed if not.
             if process.kill().is_ok() {
                 self.killed.insert(process.get());
@@ -117,7 +117,7 @@ impl Worker {
 
     /// Asks the processes of the job's group to end.
     pub(crate) fn request_terminate(&mut self) {
-        if !matches!(self.state, State::Reaped) && !self.exit.is_gone() {
+        if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
             // Where nobody is left there, nobody is asked.
             let _ = self.child.terminate_group();
         }
@@ -125,8 +125,8 @@ impl Worker {
 
     /// Tells what there is to tell: that the process is there, and how it ended.
     pub(crate) fn receive(&mut self) -> Received {
-        match &mut self.state {
-            State::Running => {
+        match &mut self.phase {
+            ExitPhase::Running => {
                 match self.control.receive() {
                     Received::Event(WorkerEvent::Expired(ran)) => {
                         self.expired = Some(ran);
@@ -140,18 +140,18 @@ impl Worker {
                     // Its end of the socket is closed when it ends, or when the job closes what is not its own.
                     Received::WouldBlock | Received::Closed => {}
                 }
-                if !self.exit.has_ended() {
+                if !self.exit.has_exited() {
                     return Received::WouldBlock;
                 }
                 // What has left nothing needs one look; what has left something may have left more.
-                let deadline = Deadline::after(SWEEP_LIMIT);
-                self.state = State::Sweeping { empty: EMPTY_LOOKS - 1, deadline };
+                let deadline = Deadline::after(SWEEP_TIMEOUT);
+                self.phase = ExitPhase::Sweeping { empty: EMPTY_PASSES - 1, deadline };
                 Received::Partial
             }
-            State::Sweeping { empty, deadline } => {
-                let Kin { found: left, is_in_between } = listing::kin(self.child, &self.run_marker);
-                *empty = if left.is_empty() && !is_in_between { *empty + 1 } else { 0 };
-                let may_go_on = *empty < EMPTY_LOOKS && !deadline.is_past();
+            ExitPhase::Sweeping { empty, deadline } => {
+                let Descendants { found: left, is_uncertain } = listing::descendants(self.child, &self.run_marker);
+                *empty = if left.is_empty() && !is_uncertain { *empty + 1 } else { 0 };
+                let may_go_on = *empty < EMPTY_PASSES && !deadline.is_past();
                 // What can't be listed is in the group, if it is to be found at all.
                 let _ = self.child.send_to_group(Signal::KILL);
                 for process in &left {
@@ -168,7 +168,7 @@ impl Worker {
                     Sweep::escaped(left.into_iter().map(|process| process.get().cast_unsigned()))
                 };
                 let collected = reap_child(Some(self.child), 0).ok().flatten();
-                self.state = State::Reaped;
+                self.phase = ExitPhase::Reaped;
                 Received::Event(WorkerEvent::Exit(Some(ExitReport {
                     // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
                     exit: collected.as_ref().map(|collected| collected.exit),
@@ -179,7 +179,7 @@ impl Worker {
                     expired: self.expired.is_some(),
                 })))
             }
-            State::Reaped => Received::WouldBlock,
+            ExitPhase::Reaped => Received::WouldBlock,
         }
     }
 
@@ -198,7 +198,7 @@ impl Worker {
     /// Ends the process and its group.
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
-        if self.origin.is_here() && !matches!(self.state, State::Reaped) && !self.exit.is_gone() {
+        if self.origin.is_here() && !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
             let _ = self.child.send_to_group(Signal::KILL);
             // It may have left its group.
             let _ = self.child.kill();
@@ -207,13 +207,13 @@ impl Worker {
 
     /// Collects the process if it has ended and is dismissed; true once that is done.
     pub(crate) fn reap(&mut self) -> bool {
-        if !matches!(self.state, State::Reaped) && self.is_dismissed && self.exit.has_ended() {
+        if !matches!(self.phase, ExitPhase::Reaped) && self.is_dismissed && self.exit.has_exited() {
             // Its group was ended, and nobody asks how it ended.
             let _ = self.child.send_to_group(Signal::KILL);
             let _ = reap_child(Some(self.child), 0);
-            self.state = State::Reaped;
+            self.phase = ExitPhase::Reaped;
         }
-        matches!(self.state, State::Reaped)
+        matches!(self.phase, ExitPhase::Reaped)
     }
 
     /// Returns why something could not be sent to the process, unless it had gone.
@@ -229,27 +229,27 @@ impl Worker {
 
 impl PollWorker for Worker {
     fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
-        match self.state {
-            State::Running => [self.control.interest(events), self.exit.interest()],
-            State::Sweeping { .. } | State::Reaped => [None, None],
+        match self.phase {
+            ExitPhase::Running => [self.control.interest(events), self.exit.interest()],
+            ExitPhase::Sweeping { .. } | ExitPhase::Reaped => [None, None],
         }
     }
 
     fn stderr_interest(&self) -> Option<PollFd<'_>> {
-        output_interest(self.stderr.awaited())
+        output_interest(self.stderr.interest())
     }
 
     fn exit_interest(&self) -> Option<PollFd<'_>> {
-        self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.state, State::Reaped))
+        self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.phase, ExitPhase::Reaped))
     }
 
     /// The result of a sweep is polled for, and the exit of a process without an [`ExitWatch`].
     fn unsignaled(&self) -> Readiness {
-        match self.state {
-            State::Running if self.exit.interest().is_some() => Readiness::default(),
-            State::Running if self.is_dismissed => Readiness { exited: true, ..Readiness::default() },
-            State::Running | State::Sweeping { .. } => Readiness { control: true, ..Readiness::default() },
-            State::Reaped => Readiness::default(),
+        match self.phase {
+            ExitPhase::Running if self.exit.interest().is_some() => Readiness::default(),
+            ExitPhase::Running if self.is_dismissed => Readiness { exited: true, ..Readiness::default() },
+            ExitPhase::Running | ExitPhase::Sweeping { .. } => Readiness { control: true, ..Readiness::default() },
+            ExitPhase::Reaped => Readiness::default(),
         }
     }
 }
@@ -260,7 +260,7 @@ impl Drop for Worker {
         if !self.origin.is_here() {
             return;
         }
-        let deadline = Deadline::after(ABANDON);
+        let deadline = Deadline::after(DROP_TIMEOUT);
         while !self.reap() && !deadline.is_past() {
             wait(std::iter::once(Interest::exit(self)), None, deadline);
         }

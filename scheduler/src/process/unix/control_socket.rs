@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::{descriptor, socket};
 use crate::outcome::StandardStream;
-use crate::process::output::{ChildStdio, DefaultOutput, End, Relay};
+use crate::process::output::{ChildStdio, ChildStream, DefaultOutput, Relay};
 use crate::process::{Received, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, ReadStep, StreamMark};
@@ -203,11 +203,11 @@ impl AsFd for StdioFd<'_> {
 
 /// Returns the descriptor to send for a standard stream, if one is to be sent: a pipe's end, or else this process's own
 /// stream.
-fn stdio_fd(end: &End, stream: StandardStream) -> io::Result<Option<StdioFd<'_>>> {
-    if !matches!(end.leads, StdioTarget::Sent(_)) {
+fn stdio_fd(child: &ChildStream, stream: StandardStream) -> io::Result<Option<StdioFd<'_>>> {
+    if !matches!(child.target, StdioTarget::Sent(_)) {
         return Ok(None);
     }
-    Ok(Some(match end.writer.as_ref().map(AsFd::as_fd).or_else(|| descriptor::own(stream)) {
+    Ok(Some(match child.writer.as_ref().map(AsFd::as_fd).or_else(|| descriptor::own(stream)) {
         Some(descriptor) => StdioFd::Borrowed(descriptor),
         None => StdioFd::Null(descriptor::null()?),
     }))

@@ -76,7 +76,7 @@ impl OwnStream {
 
     /// Returns whether everything is written, which `write` has done already.
     #[expect(clippy::unused_self, reason = "on Windows a thread may still be writing")]
-    pub(in crate::process) fn is_through(&self) -> bool {
+    pub(in crate::process) fn is_flushed(&self) -> bool {
         true
     }
 

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::loop_waker::LoopWaker;
 use super::poll;
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, JobOutput};
+use crate::process::output::{JobOutput, RelayInterest};
 use crate::process::{Readiness, Stream};
 
 /// What to wait for, of one worker and its job.
@@ -60,7 +60,7 @@ impl<'a> Interest<'a> {
     /// Adds the interest in the job's output.
     pub(crate) fn with_output(self, written: &'a JobOutput) -> Self {
         let [stderr, ..] = self.output;
-        let [jobs_stdout, jobs_stderr] = written.awaited().map(output_interest);
+        let [jobs_stdout, jobs_stderr] = written.interests().map(output_interest);
         Self { output: [stderr, jobs_stdout, jobs_stderr], ..self }
     }
 
@@ -72,11 +72,11 @@ impl<'a> Interest<'a> {
 }
 
 /// Returns what must be ready before a relay can continue.
-pub(in crate::process) fn output_interest(awaited: Awaited<'_>) -> Option<PollFd<'_>> {
+pub(in crate::process) fn output_interest(awaited: RelayInterest<'_>) -> Option<PollFd<'_>> {
     match awaited {
-        Awaited::Text(source) => Some(source.interest()),
-        Awaited::Room(stream) => Some(stream.interest()),
-        Awaited::Nothing => None,
+        RelayInterest::Readable(source) => Some(source.interest()),
+        RelayInterest::Writable(stream) => Some(stream.interest()),
+        RelayInterest::Nothing => None,
     }
 }
 

@@ -33,7 +33,7 @@ impl PipeHandles {
     /// Returns the value of the role variable.
     pub(super) fn to_marker(self) -> String {
         let Self([source, sink]) = self;
-        format!("{ALONE}:{source},{sink}")
+        format!("{DIRECT_ROLE}:{source},{sink}")
     }
 
     /// Parses the value of the role variable.

@@ -61,7 +61,7 @@ impl OwnStream {
     }
 
     /// Returns whether all queued bytes are written, so that this process may exit.
-    pub(in crate::process) fn is_through(&self) -> bool {
+    pub(in crate::process) fn is_flushed(&self) -> bool {
         self.has_room()
     }
 

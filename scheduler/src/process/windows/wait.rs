@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::iocp;
 use crate::clock::Deadline;
-use crate::process::output::{Awaited, JobOutput};
+use crate::process::output::{JobOutput, RelayInterest};
 use crate::process::{Readiness, Stream, Worker};
 
 /// The interval at which to check what causes no event.
@@ -60,11 +60,11 @@ impl<'a> Interest<'a> {
         if self.awaited == WorkerInterest::Exit {
             return Readiness { exited: self.worker.has_exited(), ..Readiness::default() };
         }
-        let written = self.written.into_iter().flat_map(JobOutput::awaited);
-        let output = std::iter::once(self.worker.stderr_awaited()).chain(written).any(|awaited| match awaited {
-            Awaited::Text(source) => source.is_ready(),
-            Awaited::Room(stream) => stream.has_room(),
-            Awaited::Nothing => false,
+        let written = self.written.into_iter().flat_map(JobOutput::interests);
+        let output = std::iter::once(self.worker.stderr_interest()).chain(written).any(|awaited| match awaited {
+            RelayInterest::Readable(source) => source.is_ready(),
+            RelayInterest::Writable(stream) => stream.has_room(),
+            RelayInterest::Nothing => false,
         });
         let data = self.stream.is_some_and(|stream| {
             let has_room = |link: &super::DataSocket| stream.has_outgoing() && link.has_room();

@@ -24,7 +24,7 @@ use super::process_query::{has_exited, is_console_host};
 use super::wait::{Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy};
-use crate::process::output::{Awaited, ChildStdio, DefaultOutput, Relay};
+use crate::process::output::{ChildStdio, DefaultOutput, Relay, RelayInterest};
 use crate::process::{ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
@@ -275,8 +275,8 @@ impl Worker {
         &mut self.stderr
     }
 
-    pub(in crate::process) fn stderr_awaited(&self) -> Awaited<'_> {
-        self.stderr.awaited()
+    pub(in crate::process) fn stderr_interest(&self) -> RelayInterest<'_> {
+        self.stderr.interest()
     }
 }
 

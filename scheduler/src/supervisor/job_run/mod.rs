@@ -252,7 +252,7 @@ impl JobRun {
         if matches!(self.state, RunState::Draining(_)) {
             // All output of the job is in the pipe by now.
             let is_empty = (0..RELAY_STEPS).any(|_| !self.relay());
-            if is_empty && self.output.complete() && self.warden.worker.stderr().is_through() {
+            if is_empty && self.output.complete() && self.warden.worker.stderr().is_flushed() {
                 self.handle_event(Event::Drained);
             }
         }
