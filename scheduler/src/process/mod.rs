@@ -5,19 +5,19 @@
 //! the descriptors that a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
 //! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
-//! missing item. `unix` and `windows` provide the first list; `linux`, `portable` (Unix without wardens) and `windows` the
-//! second; `linux` and `no_warden` the third. Whether a platform has wardens is decided here and in `child`, by the choice
-//! of modules, and nowhere else. (A `cfg(wardens)` from a build script would cost every user 0.1 s of processor time, over
-//! 1% of a build.)
+//! missing item. `unix` and `windows` provide the first list, `unix_worker` and `windows` the second, `linux`, `portable`
+//! (Unix without wardens) and `windows` the third, and `linux` and `no_warden` the last. Whether a platform has wardens is
+//! decided here and in `child`, by the choice of modules, and nowhere else. (A `cfg(wardens)` from a build script would
+//! cost every user 0.1 s of processor time, over 1% of a build.)
 //!
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
 //! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `origin`, `orphans`, `own_image`,
 //!    `readiness`, `run_marker`
-//! 2. the system's descriptors, sockets, pipes and signals: most of `unix`, and `windows/{iocp, pipe, own_stream, …}`
+//! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
 //! 3. `stream` and `output`, which use those
-//! 4. the worker's socket and `wait`: `unix/{control_socket, wait, ctrl_c}`, and `windows/wait`
-//! 5. the worker, and what a copy does: `linux`, `portable`, and the rest of `windows`
+//! 4. the worker's control socket, and `wait`: `unix_worker`, and `windows/wait`
+//! 5. the worker, and the process of a copy: `linux`, `portable` and `no_warden`, and the rest of `windows`
 //!
 //! `--cfg scheduler_portable` selects `portable` on Linux, to test there what macOS and the BSDs do:
 //! `RUSTFLAGS="--cfg scheduler_portable" cargo test --target-dir target/portable`.
@@ -61,9 +61,19 @@ use windows as system;
 #[cfg(feature = "ctrlc")]
 pub(crate) use system::on_ctrl_c;
 pub(crate) use system::{
-    ChildPid, DataSocket, Incoming, Interest, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
-    append_line, append_to, exit_class, lacks_room, makes_privileged_copies, redirect, signal_name, wait,
+    ChildPid, DataSocket, Incoming, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
+    append_line, append_to, exit_class, makes_privileged_copies, redirect, signal_name,
 };
+
+#[cfg(unix)]
+#[cfg_attr(any(not(target_os = "linux"), scheduler_portable), allow(dead_code, reason = "only wardens use all of it"))]
+mod unix_worker;
+#[cfg(unix)]
+use unix_worker as system_worker;
+#[cfg(windows)]
+use windows as system_worker;
+
+pub(crate) use system_worker::{Interest, lacks_room, wait};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;

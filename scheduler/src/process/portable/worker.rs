@@ -14,9 +14,8 @@ use super::listing::{self, Descendants, EMPTY_PASSES};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
-use crate::process::unix::{
-    ChildPid, ControlSocket, DataSocket, Interest, PollWorker, output_interest, reap_child, spawn, wait,
-};
+use crate::process::unix::{ChildPid, DataSocket, reap_child};
+use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};

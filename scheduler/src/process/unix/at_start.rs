@@ -7,8 +7,8 @@
 //!
 //! When `init()` runs it is too late: the descriptors that `main` opened before it belong to the program and must stay
 //! open. So a constructor does this, which runs before `main`. The order of constructors is undefined: another one may have
-//! run, and opened descriptors, already; close-on-exec distinguishes those from inherited ones. This one makes system calls and
-//! nothing else, and in a process that isn't a copy it only reads one variable.
+//! run, and opened descriptors, already; close-on-exec distinguishes those from inherited ones. This one makes system calls
+//! and nothing else, and in a process that isn't a copy it only reads one variable.
 
 #![expect(unsafe_code, reason = "a constructor, and inherited descriptors, which are known by number only")]
 
@@ -26,9 +26,6 @@ const ROLE_VARIABLE: &CStr = c"__SCHEDULER_CHILD";
 
 /// The prefixes of the roles that a copy may have. Any other value of the variable is not this crate's.
 const ROLES: [&[u8]; 2] = [b"warden", b"job"];
-
-/// Whether a role may list descriptors: only a warden executes jobs, and passes them descriptors by number.
-const ROLES_LIST_DESCRIPTORS: bool = cfg!(all(target_os = "linux", not(scheduler_portable)));
 
 /// The maximum number of descriptors that a role may list.
 const MOST: usize = 64;
@@ -64,7 +61,8 @@ struct PassedFds([i32; MOST]);
 impl PassedFds {
     fn parse(role: &CStr) -> Self {
         let mut passed = [-1; MOST];
-        let numbers = role.to_bytes().strip_prefix(b"job:").filter(|_| ROLES_LIST_DESCRIPTORS).unwrap_or_default();
+        // `job:PID`, without a comma, is the role of a job's process that has no warden, and lists none.
+        let numbers = role.to_bytes().strip_prefix(b"job:").filter(|list| list.contains(&b',')).unwrap_or_default();
         for (slot, number) in passed.iter_mut().zip(numbers.split(|byte| *byte == b',')) {
             *slot = parse(number).unwrap_or(-1);
         }
@@ -193,8 +191,8 @@ mod tests {
     #[test]
     fn the_descriptors_that_a_role_lists_are_passed() {
         let passed = PassedFds::parse(c"job:207,9,-,14");
-        assert!([207, 9, 14].iter().all(|number| passed.contains(*number) == ROLES_LIST_DESCRIPTORS));
+        assert!([207, 9, 14].iter().all(|number| passed.contains(*number)));
         assert!(![0, 3, 20, 7].iter().any(|number| passed.contains(*number)));
-        assert!(!PassedFds::parse(c"warden:14").contains(14));
+        assert!(![c"warden:14", c"job:14"].iter().any(|role| PassedFds::parse(role).contains(14)));
     }
 }

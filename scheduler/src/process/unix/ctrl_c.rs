@@ -6,14 +6,13 @@
 #![expect(unsafe_code, reason = "the compiler doesn't check what a signal handler does")]
 
 use std::io;
-use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::signals::is_ignored;
-use super::{LoopWaker, wait};
+use super::{LoopWaker, poll};
 use crate::clock::Deadline;
 
 /// The state that the handler and the thread share.
@@ -56,7 +55,9 @@ impl Presses {
     }
 
     fn wait(&self) {
-        wait(iter::empty(), Some(&self.waker), Deadline::after(Duration::MAX));
+        if poll::poll(&mut [self.waker.interest()], Deadline::after(Duration::MAX)).is_err() {
+            poll::pause();
+        }
     }
 
     fn take(&self) -> usize {

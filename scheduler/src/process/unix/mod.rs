@@ -3,7 +3,6 @@
 mod append;
 mod at_start;
 mod control_child;
-mod control_socket;
 mod copy_check;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
@@ -22,12 +21,9 @@ mod saved_stdio;
 pub(super) mod signals;
 pub(super) mod socket;
 mod stdout_guard;
-mod wait;
 
 pub(crate) use append::{append_line, append_to};
 pub(crate) use control_child::ControlChild;
-pub(crate) use control_socket::lacks_room;
-pub(super) use control_socket::{ControlSocket, spawn};
 pub(crate) use copy_check::{makes_privileged_copies, was_started_as_copy};
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
@@ -44,5 +40,3 @@ pub(super) use reap::reap_child;
 pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
 pub(crate) use signals::{exit_class, signal_name};
 pub(crate) use stdout_guard::StdoutGuard;
-pub(crate) use wait::{Interest, wait};
-pub(super) use wait::{PollWorker, output_interest};

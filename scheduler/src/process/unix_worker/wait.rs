@@ -3,10 +3,9 @@
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::loop_waker::LoopWaker;
-use super::poll;
 use crate::clock::Deadline;
 use crate::process::output::{JobOutput, RelayInterest};
+use crate::process::unix::{LoopWaker, poll};
 use crate::process::{Readiness, Stream};
 
 /// What to wait for, of one worker and its job.

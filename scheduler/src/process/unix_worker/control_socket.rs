@@ -11,9 +11,9 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::{descriptor, socket};
 use crate::outcome::StandardStream;
 use crate::process::output::{ChildStdio, ChildStream, DefaultOutput, Relay};
+use crate::process::unix::{descriptor, socket};
 use crate::process::{Received, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, ReadStep, StreamMark};
