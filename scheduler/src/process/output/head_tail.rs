@@ -12,14 +12,14 @@ pub(super) struct HeadTail {
     stream: StandardStream,
     head: SegmentBuffer,
     tail: SegmentBuffer,
-    /// How many bytes are in neither.
+    /// The number of bytes in neither.
     left_out: u64,
 }
 
 /// Bytes, in runs that came at once.
 #[derive(Debug, Default)]
 struct SegmentBuffer {
-    /// How many bytes it may hold.
+    /// The most bytes that it may hold.
     limit: usize,
     bytes: VecDeque<u8>,
     segments: VecDeque<Segment>,
@@ -32,7 +32,7 @@ struct Segment {
 }
 
 impl HeadTail {
-    /// Returns one that keeps up to so many bytes.
+    /// Returns one that keeps at most `limit` bytes.
     pub(super) fn with_limit(limit: usize, stream: StandardStream) -> Self {
         let buffer = |limit| SegmentBuffer { limit, ..SegmentBuffer::default() };
         Self { stream, head: buffer(limit.div_ceil(2)), tail: buffer(limit / 2), left_out: 0 }
@@ -47,13 +47,13 @@ impl HeadTail {
         let room = self.head.limit - self.head.bytes.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.push(turn, first);
-        // What doesn't fit would be taken off at once.
+        // What doesn't fit would be removed at once.
         let lost = rest.len().saturating_sub(self.tail.limit);
         self.tail.push(turn, &rest[lost..]);
         self.left_out += (lost + self.tail.shorten()) as u64;
     }
 
-    /// Returns what was kept, with the turn at which each piece came.
+    /// Returns the kept pieces, each with the turn at which it was read.
     pub(super) fn pieces(self) -> impl Iterator<Item = (u64, Piece)> {
         let Self { stream, head, tail, left_out } = self;
         let piece = move |(turn, bytes)| (turn, Piece { stream, bytes, left_out: 0 });
@@ -82,7 +82,7 @@ impl SegmentBuffer {
         }
     }
 
-    /// Takes off the front what is too much, and returns how many bytes that were.
+    /// Removes the bytes above the limit from the front, and returns their number.
     fn shorten(&mut self) -> usize {
         let excess = self.bytes.len().saturating_sub(self.limit);
         self.bytes.drain(..excess);

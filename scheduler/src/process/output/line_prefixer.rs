@@ -1,4 +1,4 @@
-//! `LinePrefixer`: text that comes in pieces, turned into whole lines with something in front of each.
+//! `LinePrefixer`: turns text that arrives in pieces into complete lines with a prefix.
 
 use std::collections::VecDeque;
 
@@ -8,18 +8,18 @@ use crate::escape::OneLine;
 /// comes in between (`PIPE_BUF`).
 const MAX_LINE: usize = 3584;
 
-/// How much of an id stands in front.
+/// The longest prefix, in bytes.
 const MAX_PREFIX: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct LinePrefixer {
     prefix: Vec<u8>,
-    /// What has come of a line whose end is still to come.
+    /// The line whose end has not arrived.
     partial: Vec<u8>,
 }
 
 impl LinePrefixer {
-    /// Returns what puts this id in front of each line.
+    /// Returns a prefixer with this id as its prefix.
     pub(super) fn new(id: &str) -> Self {
         let mut prefix = OneLine(id).to_string();
         let end =
@@ -40,7 +40,7 @@ impl LinePrefixer {
                 _ => (part, false),
             });
             for piece in text.chunks(MAX_LINE) {
-                // What is longer than a line may be goes on in another one.
+                // A line that is too long continues on another line.
                 let (first, rest) = piece.split_at(piece.len().min(MAX_LINE - self.partial.len()));
                 self.partial.extend(first);
                 if !rest.is_empty() {
@@ -54,7 +54,7 @@ impl LinePrefixer {
         }
     }
 
-    /// Appends what has come of the last line, if it has no end.
+    /// Appends the last line if its end has not arrived.
     pub(super) fn finish(&mut self, line_prefixer: &mut VecDeque<u8>) {
         if !self.partial.is_empty() {
             self.end_line(line_prefixer);

@@ -21,21 +21,21 @@ use crate::wire::message::StdioTarget;
 pub(in crate::process) use printer::Printer;
 pub(in crate::process) use relay::{Relay, RelayInterest};
 
-/// How much of a stream is captured unless more, or less, is asked for.
+/// The number of bytes that are captured of a stream by default.
 const DEFAULT_CAPTURE_LIMIT: usize = 64 * 1024;
 
-/// Where what jobs write goes that are told nothing about it.
+/// The destination of the output of jobs without an output option.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DefaultOutput {
-    /// To the standard streams of this process.
+    /// The standard streams of this process.
     Own,
-    /// To whatever these print to, on the thread that waits for the job.
+    /// Functions that print text, called on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
 }
 
 impl DefaultOutput {
-    /// Returns what passes on what is written to standard error by the copies of this binary, and by those of their jobs
-    /// that are told nothing about it; and the end to write to.
+    /// Returns a relay for the standard error of a copy of this binary, and of its jobs without an output option, with the
+    /// end of the pipe to write to.
     pub(in crate::process) fn relay(self) -> io::Result<(Relay, OutputWriter)> {
         let (relay, writer) = Relay::open(self.sink(StandardStream::Stderr, WriteUnit::Byte))?;
         Ok((relay.with_tail(), writer))
@@ -56,9 +56,9 @@ pub(crate) struct JobOutput {
     stdout: Option<Relay>,
     stderr: Option<Relay>,
     stdout_access: StdoutAccess,
-    /// Held from the call of the job to its end, if it has this process's standard output.
+    /// Held while the job runs, if it writes to this process's standard output.
     stdout_guard: Option<StdoutGuard>,
-    /// Goes up with each look, so that what is kept can be put in its order.
+    /// The number of the current read, by which captured output of both streams is ordered.
     turn: u64,
 }
 
@@ -69,7 +69,7 @@ enum StdoutAccess {
     Separate,
 }
 
-/// The job's ends of it, where its streams lead, and what it has beside those.
+/// The standard streams of a job's process, and the descriptors that it inherits.
 #[derive(Debug)]
 pub(crate) struct ChildStdio {
     pub(crate) stdout: ChildStream,
@@ -80,7 +80,7 @@ pub(crate) struct ChildStdio {
 #[derive(Debug)]
 pub(crate) struct ChildStream {
     pub(crate) target: StdioTarget,
-    /// What goes along to the job, if that isn't this process's own stream.
+    /// The job's end of a pipe, unless the stream is this process's own.
     pub(crate) writer: Option<OutputWriter>,
 }
 
@@ -101,12 +101,12 @@ impl JobOutput {
         ))
     }
 
-    /// Takes note of what the job may change, before it is called.
+    /// Saves the state of standard output that the job may change. Call it before the job is called.
     pub(crate) fn guard_stdout(&mut self) {
         self.stdout_guard = (self.stdout_access == StdoutAccess::Shared).then(StdoutGuard::acquire);
     }
 
-    /// Passes a step on; false if nothing is there.
+    /// Reads and forwards once. Returns `false` if nothing was available.
     pub(crate) fn relay(&mut self) -> bool {
         self.turn += 1;
         let turn = self.turn;
@@ -117,7 +117,7 @@ impl JobOutput {
         has_progressed
     }
 
-    /// Takes what is there for all that comes, and returns true once it has been passed on.
+    /// Treats the available output as all of it. Returns `true` once everything is forwarded.
     pub(crate) fn complete(&mut self) -> bool {
         self.turn += 1;
         let turn = self.turn;
@@ -128,8 +128,7 @@ impl JobOutput {
         is_flushed
     }
 
-    /// Gives up on passing on what has been written so far, and returns the last text of the standard error, if that came
-    /// by, and what was captured.
+    /// Stops forwarding. Returns the tail of standard error, if it was relayed, and the captured output.
     pub(crate) fn finish(mut self) -> (String, Option<Captured>) {
         self.turn += 1;
         let mut tail = String::new();
@@ -143,12 +142,12 @@ impl JobOutput {
         }
         let streams: Vec<_> = head_tail.iter().map(HeadTail::stream).collect();
         let mut pieces: Vec<_> = head_tail.into_iter().flat_map(HeadTail::pieces).collect();
-        // Stable: what came in one turn stays in the order of the streams.
+        // A stable sort: output of one read stays in the order of the streams.
         pieces.sort_by_key(|(turn, _)| *turn);
         (tail, Some(Captured::of(streams, pieces.into_iter().map(|(_, piece)| piece))))
     }
 
-    /// Returns what must be ready before there is something to do, of standard output and standard error.
+    /// Returns what the relays of standard output and standard error wait for.
     pub(in crate::process) fn interests(&self) -> [RelayInterest<'_>; 2] {
         [&self.stdout, &self.stderr].map(|relay| relay.as_ref().map_or(RelayInterest::Nothing, Relay::interest))
     }
@@ -166,7 +165,7 @@ fn open(
         io::Result::Ok((relay.with_head_tail(HeadTail::with_limit(limit, stream)), writer))
     };
     let (relay, writer) = match (job_options.unwrap_or(&options::Output::Inherit), default_output, stream) {
-        // Standard error goes by the pipe that the process has anyway.
+        // The process has a pipe for standard error already.
         (options::Output::Inherit, _, StandardStream::Stderr) => return unrelayed(StdioTarget::Unchanged),
         (options::Output::Inherit, DefaultOutput::Own, StandardStream::Stdout) => {
             return unrelayed(StdioTarget::Sent(0));

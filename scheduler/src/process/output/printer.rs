@@ -1,11 +1,11 @@
 //! `Printer`: bytes to text, for what can only print text.
 
-/// Prints text that comes in pieces, which may be cut within a character. What is no text is replaced as
-/// [`String::from_utf8_lossy`] does.
+/// Prints text that arrives in pieces, which may be cut within a character. Invalid UTF-8 is replaced as by
+/// [`String::from_utf8_lossy`].
 #[derive(Debug)]
 pub(in crate::process) struct Printer {
     print: fn(&str),
-    /// The beginning of a character whose rest is still to come.
+    /// The first bytes of a character whose rest has not arrived.
     incomplete: Vec<u8>,
 }
 
@@ -14,7 +14,7 @@ impl Printer {
         Self { print, incomplete: Vec::new() }
     }
 
-    /// Prints as much as is whole, and returns how many bytes were taken: all.
+    /// Prints all complete characters, and returns the number of bytes.
     pub(in crate::process) fn print(&mut self, bytes: &[u8]) -> usize {
         self.incomplete.extend(bytes);
         let whole = self.incomplete.len() - incomplete_suffix(&self.incomplete);
@@ -24,7 +24,7 @@ impl Printer {
         bytes.len()
     }
 
-    /// Prints what is left, of which nothing more will come.
+    /// Prints an incomplete character at the end of the output.
     pub(in crate::process) fn finish(&mut self) {
         if !self.incomplete.is_empty() {
             (self.print)(&String::from_utf8_lossy(&self.incomplete));
@@ -33,7 +33,7 @@ impl Printer {
     }
 }
 
-/// Returns how many of the last bytes are the beginning of a character.
+/// Returns how many of the last bytes start an incomplete character.
 fn incomplete_suffix(bytes: &[u8]) -> usize {
     let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     let might_go_on = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());

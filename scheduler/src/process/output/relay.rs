@@ -1,7 +1,7 @@
-//! `Relay`: reads what a job writes to one stream, passes it on, and keeps of it what is to be kept.
+//! `Relay`: reads one output stream of a job, forwards it, and captures it.
 //!
-//! The parent must never wait for whoever reads its own streams. While the reader is slow the job's pipe is left alone, so
-//! that the job waits, as it would if it wrote there itself.
+//! The parent must never block on the readers of its own streams. While such a reader is slow, the relay doesn't read the job's
+//! pipe, so the job blocks, as it would if it wrote to the reader itself.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
@@ -12,50 +12,50 @@ use super::sink::Sink;
 use super::tail::Tail;
 use crate::process::{OutputReader, OutputWriter, OwnStream};
 
-/// How much is read at a time.
+/// The size of a read.
 const CHUNK: usize = 16 * 1024;
-/// How much is looked through for the end once nothing is passed on any more: a pipe holds less.
+/// The most bytes that are read once nothing is forwarded any more. A pipe holds less.
 const MAX_REST: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Relay {
     source: Option<OutputReader>,
     sink: Sink,
-    /// What makes whole lines of it.
+    /// Splits the output into prefixed lines.
     line_prefixer: Option<LinePrefixer>,
-    /// What was read and not yet passed on.
+    /// Output that is read and not forwarded yet.
     pending: VecDeque<u8>,
     tail: Option<Tail>,
     head_tail: Option<HeadTail>,
 }
 
 impl Relay {
-    /// Returns one that passes on to this sink, and the end of its pipe to write to.
+    /// Returns a relay to this sink, and the end of its pipe to write to.
     pub(super) fn open(sink: Sink) -> io::Result<(Self, OutputWriter)> {
         let (source, writer) = OutputReader::open()?;
         let pending = VecDeque::new();
         Ok((Self { source: Some(source), sink, line_prefixer: None, pending, tail: None, head_tail: None }, writer))
     }
 
-    /// Has it remember the last text.
+    /// Makes it keep the tail of the output.
     pub(super) fn with_tail(mut self) -> Self {
         self.tail = Some(Tail::default());
         self
     }
 
-    /// Has it pass on whole lines.
+    /// Makes it forward prefixed lines.
     pub(super) fn with_line_prefixer(mut self, line_prefixer: LinePrefixer) -> Self {
         self.line_prefixer = Some(line_prefixer);
         self
     }
 
-    /// Has it keep what comes.
+    /// Makes it capture the output.
     pub(super) fn with_head_tail(mut self, head_tail: HeadTail) -> Self {
         self.head_tail = Some(head_tail);
         self
     }
 
-    /// Passes nothing on any more.
+    /// Closes the pipe and drops pending output.
     pub(in crate::process) fn close(&mut self) {
         self.source = None;
         self.pending.clear();
@@ -70,7 +70,7 @@ impl Relay {
         }
     }
 
-    /// Reads and passes on once, without waiting; false if there was nothing to do. What is kept is kept as of this turn.
+    /// Reads and forwards once, without blocking. Returns `false` if there was nothing to do. Captured output has this turn.
     pub(crate) fn step(&mut self, turn: u64) -> bool {
         if !self.is_flushed() {
             return self.forward();
@@ -82,15 +82,15 @@ impl Relay {
         read != ReadResult::WouldBlock
     }
 
-    /// Takes what is there, but for what never ends, for all that comes: the last line is whole with it. Returns true once it
-    /// has been passed on.
+    /// Reads the available output, within a limit, and treats it as the rest: its last line is complete. Returns `true` once
+    /// everything is forwarded.
     pub(super) fn complete(&mut self, turn: u64) -> bool {
         for _ in 0..MAX_REST / CHUNK {
             if !self.step(turn) {
                 break;
             }
         }
-        // While something can't be passed on, nothing was read.
+        // Nothing is read while something can't be forwarded.
         if let Some(line_prefixer) =
             self.line_prefixer.as_mut().filter(|_| self.pending.is_empty() && self.sink.is_flushed())
         {
@@ -100,12 +100,12 @@ impl Relay {
         self.is_flushed()
     }
 
-    /// Returns true once nothing is left to pass on.
+    /// Returns whether everything is forwarded.
     pub(crate) fn is_flushed(&self) -> bool {
         self.pending.is_empty() && self.sink.is_flushed()
     }
 
-    /// Gives up on passing on what has been written so far, and returns the last text of it.
+    /// Stops forwarding, reads the rest, and returns the tail.
     pub(crate) fn finish(&mut self, turn: u64) -> String {
         for _ in 0..MAX_REST / CHUNK {
             self.pending.clear();
@@ -118,7 +118,7 @@ impl Relay {
         self.tail.as_mut().map_or(String::new(), Tail::take)
     }
 
-    /// Returns what was kept, if that was asked for.
+    /// Returns the captured output, if there is any.
     pub(super) fn into_head_tail(self) -> Option<HeadTail> {
         self.head_tail
     }
@@ -160,18 +160,18 @@ impl Relay {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            // Nobody listens any more. What is kept is kept all the same.
+            // The reader is gone. The output is captured all the same.
             Err(_) => self.pending.clear(),
         }
         true
     }
 }
 
-/// What came of reading.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadResult {
     Bytes,
-    /// No text, but more may be there.
+    /// No bytes, but another read may return some.
     Retry,
     WouldBlock,
 }
@@ -179,9 +179,9 @@ enum ReadResult {
 /// What a relay waits for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::process) enum RelayInterest<'a> {
-    /// That something is written.
+    /// Output of the job.
     Readable(&'a OutputReader),
-    /// That what was written can be passed on.
+    /// Room in a stream of this process.
     Writable(&'a OwnStream),
     Nothing,
 }

@@ -8,7 +8,7 @@ use crate::outcome::StandardStream;
 use crate::process::{OwnStream, PerProcess};
 use crate::sync::lock;
 
-/// How much of whole lines is written at a time.
+/// The most bytes of complete lines that are written at a time.
 const MAX_WRITE: usize = 4096;
 
 /// What of a line of each of this process's streams was not written with the rest of it, whoever's line it is: nothing may
@@ -20,11 +20,11 @@ pub(super) enum Sink {
     /// A stream of this process.
     OwnSink(OwnSink),
     Printer(Printer),
-    /// It isn't passed on.
+    /// The output isn't forwarded.
     Nowhere,
 }
 
-/// A stream of this process, opened when there is something to write.
+/// A stream of this process, which is opened at the first write.
 #[derive(Debug)]
 pub(super) struct OwnSink {
     stream: StandardStream,
@@ -32,7 +32,7 @@ pub(super) struct OwnSink {
     unit: WriteUnit,
 }
 
-/// What must not be written in parts with something else in between.
+/// The unit that no other output may interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteUnit {
     Byte,
@@ -40,12 +40,12 @@ pub(super) enum WriteUnit {
 }
 
 impl Sink {
-    /// Returns one that writes to a stream of this process.
+    /// Returns a sink that writes to a stream of this process.
     pub(super) fn own(stream: StandardStream, unit: WriteUnit) -> Self {
         Self::OwnSink(OwnSink { stream, opened: None, unit })
     }
 
-    /// Writes some of these bytes, and returns how many of them need not be written any more.
+    /// Writes some of these bytes, and returns how many the caller can drop.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::OwnSink(own) => own.write(bytes),
@@ -54,7 +54,7 @@ impl Sink {
         }
     }
 
-    /// Says whether nothing has to be written before the next bytes.
+    /// Returns whether everything is written.
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Self::OwnSink(own) => {
@@ -64,14 +64,14 @@ impl Sink {
         }
     }
 
-    /// Takes what comes as the last.
+    /// Prints an incomplete character at the end of the output.
     pub(super) fn finish(&mut self) {
         if let Self::Printer(printer) = self {
             printer.finish();
         }
     }
 
-    /// Returns the stream that must have room before something can be written, if it isn't always so.
+    /// Returns the stream that must have room before more can be written, if the sink is one.
     pub(super) fn awaited_stream(&self) -> Option<&OwnStream> {
         match self {
             Self::OwnSink(own) => own.opened.as_ref(),
@@ -93,7 +93,7 @@ impl OwnSink {
                 Ok(count) => drop(unfinished_line.drain(..count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Nobody will ever read it.
+                // The reader is gone.
                 Err(error) => {
                     unfinished_line.clear();
                     return Err(error);

@@ -1,8 +1,8 @@
-//! `Tail`: the last text of a stream, which most likely says how a job ended.
+//! `Tail`: the last text of a stream, which usually explains a failure.
 
 use std::collections::VecDeque;
 
-/// How many bytes are kept.
+/// The number of bytes that are kept.
 const LIMIT: usize = 8 * 1024;
 
 #[derive(Debug, Default)]
@@ -15,10 +15,10 @@ impl Tail {
         self.0.drain(..excess);
     }
 
-    /// Returns the text, and begins anew.
+    /// Returns the text, and clears it.
     pub(super) fn take(&mut self) -> String {
         let tail = self.0.make_contiguous();
-        // Cut from the front, it may begin in the middle of a character.
+        // The front was cut, possibly within a character.
         let begun = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
         let text = String::from_utf8_lossy(&tail[begun..]).into_owned();
         self.0.clear();

@@ -1,8 +1,8 @@
-//! `ExitWatch`: how the end of a child comes to be known to a `poll`, without the child being collected.
+//! `ExitWatch`: makes the exit of a child visible to `poll`, without reaping the child.
 //!
-//! A thread waits for the one process, and lets go of a pipe. Neither a handler of SIGCHLD, which is the application's, nor
-//! anything that only one kernel has is needed. On Linux a child that asked to be traced by its parent is reported at every
-//! stop, too: the thread that made it must pass the stop on, so the watch ends and begins anew.
+//! A thread waits for the one process, and then closes a pipe. That needs neither a SIGCHLD handler, which belongs to the
+//! application, nor a feature of one kernel. On Linux a child that asked to be traced by its parent is reported at every stop
+//! as well: the thread that started it must pass the stop on, so the watch ends and is started again.
 
 use std::io::{self, PipeReader};
 use std::thread;
@@ -15,7 +15,7 @@ use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::reap_child;
 
-/// How large the stack of the thread is, which does next to nothing.
+/// The stack size of the thread, which does next to nothing.
 const STACK_SIZE: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub(super) struct ExitWatch {
 }
 
 impl ExitWatch {
-    /// Begins to watch this child.
+    /// Starts to watch this child.
     pub(super) fn new(child: ChildPid) -> Self {
-        // What can't be had costs time and nothing else.
+        // Without a thread the process is polled, which only takes longer.
         Self { child, exit: watch(child).ok() }
     }
 
-    /// Says whether the child has ended, whoever has collected it.
+    /// Returns whether the child has exited, even if the application has reaped it.
     pub(super) fn has_exited(&mut self) -> bool {
         // Interrupted, or without memory: the next look will tell.
         match wait_for(self.child, WaitIdOptions::NOHANG) {
@@ -48,7 +48,7 @@ impl ExitWatch {
         }
     }
 
-    /// Says whether somebody else has collected the child: its number may be anybody's by now.
+    /// Returns whether the application has reaped the child: its id may belong to another process now.
     pub(super) fn was_reaped_elsewhere(&self) -> bool {
         wait_for(self.child, WaitIdOptions::NOHANG) == Err(Errno::CHILD)
     }

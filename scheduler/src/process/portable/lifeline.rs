@@ -1,4 +1,4 @@
-//! The lifeline: a thread of a job's process that kills it, and all that it has started, when the application has exited.
+//! The lifeline: a thread of a job's process that kills the process and its descendants when the application has exited.
 
 #![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
 
@@ -23,10 +23,10 @@ use crate::wire::frame::{self, FrameKind, StreamMark};
 
 const STACK_SIZE: usize = 256 * 1024;
 
-/// How long the search may take for what has left the group.
+/// The time limit of the search for processes that have left the group.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The deadlines that a job's process keeps by itself.
+/// The deadlines that a job's process enforces itself.
 pub(super) struct OwnDeadlines {
     pub(super) fallback: FallbackDeadlines,
     pub(super) milestones: MilestoneTimes,
@@ -95,13 +95,13 @@ fn is_unchanged(own: (i128, u64), control: &ControlChild) -> bool {
     identity(control.as_fd()).is_ok_and(|identity| identity == own)
 }
 
-/// Ends the group, and with it this process.
+/// Kills the descendants and the group, including this process.
 fn kill_all(run_marker: Option<&RunMarker>) -> ! {
     if let Some(me) = ChildPid::new(std::process::id().cast_signed()) {
         let deadline = Deadline::after(SWEEP_TIMEOUT);
         let mut empty = 0;
         while let Some(run_marker) = run_marker.filter(|_| empty < EMPTY_PASSES && !deadline.is_past()) {
-            // What forks or is executed while it is looked for is found the next time.
+            // A process that forks or executes during a pass is found by the next one.
             let Descendants { found, is_uncertain } = listing::descendants(me, run_marker);
             for process in &found {
                 // It may have ended by now.

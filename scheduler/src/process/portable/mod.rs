@@ -1,7 +1,7 @@
-//! Unix without wardens: macOS and the BSDs, and Linux where it is told so to be tested (`--cfg scheduler_portable`).
+//! Unix without wardens: macOS and the BSDs, and for tests Linux (`--cfg scheduler_portable`).
 //!
-//! The copy of this binary is the job's process itself, the leader of a process group. The parent watches over it, and
-//! witnesses its end; should the parent die, a thread in the job's process sees that and ends the group.
+//! The copy of this binary is the job's process itself, the leader of a process group. The parent watches for its exit, and
+//! sweeps. If the parent exits, a thread in the job's process detects that and kills the group.
 
 mod exit_watch;
 mod job_process;

@@ -1,4 +1,4 @@
-//! `Worker`: a job's process, as the parent holds it. The parent itself witnesses the end, and sweeps.
+//! `Worker`: the parent's handle to a job's process. The parent watches for its exit, and sweeps.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,16 +20,16 @@ use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Strea
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request};
 
-/// How long what a job has left may take to end, before it is named.
+/// How long a job's descendants may take to exit after its process, before they are reported as escaped.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a worker that is dropped may take to end everything.
+/// How long dropping a worker may wait for the exit of its process.
 const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A job's process, from before it is told which job it is to run.
+/// A job's process, which is started before a job is assigned to it.
 ///
-/// Dropping it ends the process and its group, and waits for that. In a fork of the process that started it nothing of that
-/// happens: it isn't its child, and runs for somebody else.
+/// Dropping it kills the process and its group, and waits for their exit, but not in a fork of the application: the job's
+/// process isn't a child of the fork.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// The leader of its process group, since it was started.
@@ -50,7 +50,7 @@ pub(crate) struct Worker {
     origin: Origin,
 }
 
-/// How far the parent has witnessed the end.
+/// The phases of the exit of a job's process.
 #[derive(Debug)]
 enum ExitPhase {
     Running,
@@ -101,9 +101,9 @@ impl Worker {
         Ok(Stream::new(link))
     }
 
-    /// Ends the process, its group and what has left that.
+    /// Kills the process, its group and descendants that have left the group.
     ///
-    /// The process comes last: should the application be killed meanwhile, it is the one that goes on with it.
+    /// The process is killed last: if the application is killed meanwhile, the process continues the kill.
     pub(crate) fn request_kill(&mut self) {
         for process in listing::descendants(self.child, &self.run_marker).found {
             // It may have ended by now, and counts as killed if not.
@@ -114,7 +114,7 @@ impl Worker {
         self.kill();
     }
 
-    /// Asks the processes of the job's group to end.
+    /// Sends SIGTERM to the job's group.
     pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
             // Where nobody is left there, nobody is asked.
@@ -182,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Ends the process, which has nothing to do any more.
+    /// Kills the process, which is not needed any more, and closes its streams.
     pub(crate) fn dismiss(&mut self) {
         if self.origin.is_here() {
             self.kill();
@@ -194,7 +194,7 @@ impl Worker {
         self.stderr.close();
     }
 
-    /// Ends the process and its group.
+    /// Kills the process and its group.
     pub(crate) fn kill(&mut self) {
         // Afterwards its number may be anybody's.
         if self.origin.is_here() && !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
@@ -204,7 +204,7 @@ impl Worker {
         }
     }
 
-    /// Collects the process if it has ended and is dismissed; true once that is done.
+    /// Reaps the process if it has exited and is dismissed. Returns `true` once it is reaped.
     pub(crate) fn reap(&mut self) -> bool {
         if !matches!(self.phase, ExitPhase::Reaped) && self.is_dismissed && self.exit.has_exited() {
             // Its group was ended, and nobody asks how it ended.

@@ -73,8 +73,8 @@ mod tests {
             (1 << 30, 15_000_000, 3)
         );
         assert_eq!(basic.PriorityClass, BELOW_NORMAL_PRIORITY_CLASS);
-        assert_eq!(limit(&limits), Ok(()));
-        let unknown = limit(&Limits { open_files: Some(9), ..limits });
+        assert_eq!(apply_limits(&limits), Ok(()));
+        let unknown = apply_limits(&Limits { open_files: Some(9), ..limits });
         assert_eq!(unknown, Err("a limit on open files is not enforced by this system; leave it out".to_owned()));
     }
 }
