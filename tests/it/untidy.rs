@@ -166,7 +166,7 @@ fn a_fork_runs_its_own_jobs_and_does_not_affect_those_of_its_parent() {
             // It is not affected by the jobs of its parent, and doesn't wait for them.
             assert_eq!((&worker[1]["is_finished"], &worker[1]["pid"]), (&true.into(), &Value::Null), "{worker}");
             let error = worker[1]["waited"]["Err"].as_str().expect("there is nothing to wait for");
-            assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
+            assert!(error.contains("started by another process, of which this one is a fork"), "{error}");
             assert!(worker[1]["dropped_in"].as_f64().expect("seconds") < 1.5, "{worker}");
         }
         assert_eq!((&report["still_runs"], &report["result"]["Ok"]), (&true.into(), &true.into()), "{report}");
@@ -187,7 +187,7 @@ fn a_list_that_is_under_way_belongs_to_one_of_two_processes() {
         for fork in report("forks in a follow-up", method, &[]).as_array().expect("one of each concurrency") {
             assert_eq!(fork[0], 0, "{fork}");
             let error = fork[1]["Err"].as_str().expect("it has no list");
-            assert!(error.contains("run in another process, of which this one is a fork"), "{error}");
+            assert!(error.contains("started by another process, of which this one is a fork"), "{error}");
         }
     }
 }
