@@ -17,6 +17,7 @@ mod application;
 #[cfg(feature = "tokio")]
 mod async_jobs;
 mod attempts;
+mod auto_traits;
 mod awaiting;
 mod battery;
 mod calls;

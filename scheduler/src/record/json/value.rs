@@ -1,7 +1,7 @@
-//! `Value`: a job's result that is written into a record, once it is known that it can be.
+//! `Value`: a job's result that was checked before it is written into a record.
 //!
-//! A writer of JSON fails in the middle of a record whose result has a map with tuples as keys, say, and with it all that is
-//! written together. So each result is walked through first, by a serializer that writes nothing.
+//! A JSON serializer fails in the middle of a record whose result has, for example, a map with tuples as keys, and then the whole
+//! document is lost. So each result is serialized first with a serializer that writes nothing.
 
 use std::fmt;
 
@@ -14,31 +14,31 @@ use serde::{Serialize, Serializer};
 use crate::panic_guard::{self, guarded};
 use crate::result_codec::ErasedCodec;
 
-/// Whose rules a format has.
+/// The rules of a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rules {
-    /// Keys are text, and numbers have 64 bits at most.
+    /// Keys are text, and integers have 64 bits at most.
     Json,
-    /// Those of a format for machines, which takes what its own types can hold.
+    /// The format represents every type of `serde`.
     Binary,
 }
 
-/// A result that can be written. It is decoded for each pass over it, as a `Serialize` may change what it writes: one that
-/// takes its value out of a `Cell` would write another one the second time.
+/// A result that can be written. It is decoded again for each pass, because a `Serialize` may write something else the second time:
+/// one that takes its value out of a `Cell` does.
 pub(super) struct Value<'a> {
     codec: ErasedCodec,
     bytes: &'a [u8],
 }
 
 impl<'a> Value<'a> {
-    /// Checks a result, or says in one clause why it can't be written.
+    /// Checks a result. Fails with one clause that says why it can't be written.
     pub(super) fn of(codec: ErasedCodec, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
         let value = Self { codec, bytes };
         value.pass(Check { rules, place: Place::Value })?.map_err(|problem| problem.0)?;
         Ok(value)
     }
 
-    /// Decodes the result, and serializes it once; fails if the former can't be done, or if user code panics.
+    /// Decodes the result and serializes it once. Fails if it can't be decoded, or if user code panics.
     fn pass<S: Serializer>(&self, serializer: S) -> Result<Result<S::Ok, S::Error>, String> {
         let value = self.codec.decode(self.bytes).map_err(|error| format!("it can't be read back: {error}"))?;
         let written = guarded(|| value.serialize(serializer)).map_err(|panic| panic.to_string());
@@ -53,7 +53,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// Why a value can't be written.
+/// The reason why a value can't be written.
 #[derive(Debug)]
 struct Problem(String);
 
@@ -71,14 +71,14 @@ impl serde::ser::Error for Problem {
     }
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Value,
     Key,
 }
 
-/// Takes every value, and writes nothing.
+/// A serializer that checks every value, and writes nothing.
 #[derive(Clone, Copy, Debug)]
 struct Check {
     rules: Rules,
@@ -90,7 +90,7 @@ impl Check {
         Self { place, ..self }
     }
 
-    /// Takes what can't be a key.
+    /// Checks a value that can't be a key.
     fn no_key(self, what: &str) -> Result<Self, Problem> {
         match (self.rules, self.place) {
             (Rules::Json, Place::Key) => Err(Problem(format!("{what} is a key of a map, and JSON takes text for one"))),
@@ -98,7 +98,7 @@ impl Check {
         }
     }
 
-    /// Takes an integer, if it has no more bits than the format's.
+    /// Checks that an integer has no more bits than the format supports.
     fn wide<T>(self, fits: Result<T, std::num::TryFromIntError>) -> Result<(), Problem> {
         match (self.rules, self.place, fits) {
             (Rules::Json, Place::Value, Err(_)) => Err(Problem(
@@ -108,7 +108,7 @@ impl Check {
         }
     }
 
-    /// Takes a number that is finite, or no key.
+    /// Checks that a number is finite or isn't a key.
     fn float(self, number: f64) -> Result<(), Problem> {
         if number.is_finite() { Ok(()) } else { self.no_key("a number that is not finite").map(drop) }
     }
@@ -231,7 +231,7 @@ impl Serializer for Check {
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Problem> {
         use std::fmt::Write as _;
-        // It may fail, as any `Display` may.
+        // A `Display` may fail.
         write!(Nowhere, "{value}").map_err(Problem::custom)
     }
 
@@ -329,7 +329,7 @@ mod tests {
     #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
     struct New<T>(T);
 
-    /// Checks that a map with this key is refused where JSON refuses it, and no other.
+    /// Asserts that a map with this key is refused if and only if JSON refuses it.
     #[track_caller]
     fn agrees_with_json<K: Serialize + Ord>(key: K) {
         let map = BTreeMap::from([(key, [Some(1.5), None])]);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_refused_where_json_refuses_it() {
+    fn a_key_is_refused_if_json_refuses_it() {
         agrees_with_json("text");
         agrees_with_json('c');
         agrees_with_json(true);
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_named_wherever_it_stands() {
+    fn a_nested_problem_is_found() {
         let nested = vec![Some((1, BTreeMap::from([((1, 2), 3)])))];
         assert_eq!(problem(&nested).as_deref(), Some("a tuple is a key of a map, and JSON takes text for one"));
         let wide = BTreeMap::from([("a", u128::from(u64::MAX) + 1)]);
