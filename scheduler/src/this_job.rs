@@ -208,7 +208,7 @@ pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Resul
     }
 }
 
-/// Returns the last [checkpoint](checkpoint) of an earlier attempt, or of the run from which this call
+/// Returns the last [checkpoint] of an earlier attempt, or of the run from which this call
 /// [resumes](crate::Job::resume_from). `None` if there is none, and outside of a job.
 ///
 /// # Errors
