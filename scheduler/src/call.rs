@@ -87,8 +87,8 @@ impl<T> Job<T> {
 }
 
 impl<T> Job<T> {
-    /// Sets the checkpoint from which this call resumes: the last one of an earlier run, of this job or another, if it saved
-    /// any.
+    /// Sets the checkpoint from which this call resumes: the last one of an earlier run, of this job or another, if it
+    /// saved any.
     ///
     /// Inside the job, [`this_job::resume`](crate::this_job::resume) returns the checkpoint. A later attempt
     /// ([`retries`](macro@crate::job#retries)) resumes from the last one that any attempt saved.
@@ -176,8 +176,8 @@ pub struct AnyJob {
 impl AnyJob {
     option_setters!("this call");
 
-    /// Drops the options, once a `JobSpec` has a copy: else a descriptor that the job inherits would stay open for as long as the
-    /// call is kept.
+    /// Drops the options, once a `JobSpec` has a copy: else a descriptor that the job inherits would stay open for as long
+    /// as the call is kept.
     pub(crate) fn drop_options(&mut self) {
         self.options = None;
     }
@@ -331,7 +331,8 @@ pub fn job<T>(entry: &'static Entry, codec: &ResultCodec<T>, arguments: Argument
 ///
 /// Each element is `(id, call)`. The id is any expression of a type that implements `Into<String>`; the same id may appear
 /// twice. The call is the path of a job, with its arguments if it takes any, or, in braces, an expression of a type that
-/// implements `Into<AnyJob>`. Braces are also needed for a job in a function body that has the name of an item outside of it.
+/// implements `Into<AnyJob>`. Braces are also needed for a job in a function body that has the name of an item outside of
+/// it.
 ///
 /// # Examples
 ///
@@ -384,8 +385,8 @@ macro_rules! __call {
 /// Calls the job at a path, or fails to compile, with a message, if the function there is not a job.
 ///
 /// A `use` of a name imports both the value and the type of that name. A job is both. A plain function has no such type, so
-/// that the name refers to the type that the outer block imports. That type has no job, and the compiler reports nothing but a
-/// constant that can't be evaluated.
+/// that the name refers to the type that the outer block imports. That type has no job, and the compiler reports nothing
+/// but a constant that can't be evaluated.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __job {

@@ -13,16 +13,16 @@ static TOKEN: Mutex<Option<CancelToken>> = Mutex::new(None);
 impl CancelToken {
     /// Returns the token that Ctrl-C cancels, the same each time. Needs the feature `ctrlc`.
     ///
-    /// The first Ctrl-C asks the jobs to stop, as [`cancel`](Self::cancel) does; every further one kills the jobs that are left,
-    /// as [`kill`](Self::kill) does.
+    /// The first Ctrl-C asks the jobs to stop, as [`cancel`](Self::cancel) does; every further one kills the jobs that are
+    /// left, as [`kill`](Self::kill) does.
     ///
-    /// Without this call Ctrl-C kills the application, and its jobs with it. After it, and until the process exits, Ctrl-C only
-    /// cancels: the lists under the token return their records, and the application decides when to exit. A loop of the
-    /// application that runs no jobs should check [`is_cancelled`](Self::is_cancelled). Jobs don't receive Ctrl-C: they are in
-    /// sessions, or console groups, of their own.
+    /// Without this call Ctrl-C kills the application, and its jobs with it. After it, and until the process exits, Ctrl-C
+    /// only cancels: the lists under the token return their records, and the application decides when to exit. A loop of
+    /// the application that runs no jobs should check [`is_cancelled`](Self::is_cancelled). Jobs don't receive Ctrl-C: they
+    /// are in sessions, or console groups, of their own.
     ///
-    /// If the application was started with Ctrl-C ignored, as a shell does for background commands of a script, Ctrl-C stays
-    /// ignored, and cancels nothing.
+    /// If the application was started with Ctrl-C ignored, as a shell does for background commands of a script, Ctrl-C
+    /// stays ignored, and cancels nothing.
     ///
     /// Call this after [`init`](crate::init), before which no other thread may run.
     ///
@@ -32,13 +32,13 @@ impl CancelToken {
     ///
     /// # Platform
     ///
-    /// SIGINT on Unix and `CTRL_C_EVENT` on Windows, and nothing else, whatever features other crates enable: SIGTERM, SIGHUP,
-    /// Ctrl-Break and the closing of a console have their previous effects.
+    /// SIGINT on Unix and `CTRL_C_EVENT` on Windows, and nothing else, whatever features other crates enable: SIGTERM,
+    /// SIGHUP, Ctrl-Break and the closing of a console have their previous effects.
     ///
     /// On Unix an earlier handler of SIGINT is called as well. Tokio's signals, and all others that use
-    /// [`signal-hook-registry`](https://docs.rs/signal-hook-registry), work beside this one. A handler that is installed later
-    /// in another way, for example by `sigaction` or `ctrlc::set_handler`, replaces this one: install it before, and both are
-    /// called. On Windows the handler that was set last is called first, and this one passes Ctrl-C to no other.
+    /// [`signal-hook-registry`](https://docs.rs/signal-hook-registry), work beside this one. A handler that is installed
+    /// later in another way, for example by `sigaction` or `ctrlc::set_handler`, replaces this one: install it before, and
+    /// both are called. On Windows the handler that was set last is called first, and this one passes Ctrl-C to no other.
     ///
     /// On Windows a job receives Ctrl-C if it calls `SetConsoleCtrlHandler(NULL, FALSE)`.
     ///

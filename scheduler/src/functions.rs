@@ -16,11 +16,11 @@ use crate::supervisor::{JobEvent, ListThread, LoopConfig, SharedPool, supervise_
 /// Runs one job in a process of its own, for at most `timeout`.
 ///
 /// The timeout is a maximum: a shorter one that the call or the attribute sets applies, a longer one doesn't.
-/// `Duration::MAX` means no maximum. A [grace period](macro@crate::job#grace) comes on top. Returns once the job has finished and
-/// nothing that it started is left.
+/// `Duration::MAX` means no maximum. A [grace period](macro@crate::job#grace) comes on top. Returns once the job has
+/// finished and nothing that it started is left.
 ///
-/// A job with [retries](macro@crate::job#retries) is retried; the timeout is that of each attempt. Its group and its priority
-/// have no effect.
+/// A job with [retries](macro@crate::job#retries) is retried; the timeout is that of each attempt. Its group and its
+/// priority have no effect.
 ///
 /// # Errors
 ///
@@ -59,8 +59,8 @@ pub fn run_job_with_timeout<T>(job: impl IntoJob<T>, timeout: Duration) -> Resul
 
 /// Runs one job as [`run_job_with_timeout`] does, while the returned future is awaited, without blocking its thread.
 ///
-/// Nothing is started before the first poll. The future needs no runtime, and can be spawned on any. **Dropping it kills the
-/// job** with everything that it started, even in a grace period; see [`Scheduler::run_async`].
+/// Nothing is started before the first poll. The future needs no runtime, and can be spawned on any. **Dropping it kills
+/// the job** with everything that it started, even in a grace period; see [`Scheduler::run_async`].
 ///
 /// # Errors
 ///
@@ -113,8 +113,8 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Er
 ///
 /// On a timeout, and only then, `follow_up` is called at once with the job's id, the reason (`"timeout"`), the time that
 /// the function ran, and `log_file`. It returns `()` or a `Result<(), E>`;
-/// [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to the file. The timeout is a maximum: a shorter
-/// one of the job's own applies, a longer one doesn't. An empty list returns an empty list and touches no file.
+/// [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to the file. The timeout is a maximum: a
+/// shorter one of the job's own applies, a longer one doesn't. An empty list returns an empty list and touches no file.
 ///
 /// # Errors
 ///

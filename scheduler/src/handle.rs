@@ -14,9 +14,9 @@ use crate::wire::codec::CodecError;
 
 /// A handle to a job that [`Scheduler::spawn`](crate::Scheduler::spawn) has queued: waits for it, cancels it or kills it.
 ///
-/// **Dropping a handle kills its job**, with everything that the job started, or removes it from the queue. The drop returns
-/// at once. [`detach`](Self::detach) lets the job continue without a handle. Threads and Tokio tasks continue when their
-/// handles are dropped; a job that has a hard timeout and a dropped handle is more often forgotten than meant.
+/// **Dropping a handle kills its job**, with everything that the job started, or removes it from the queue. The drop
+/// returns at once. [`detach`](Self::detach) lets the job continue without a handle. Threads and Tokio tasks continue when
+/// their handles are dropped; a job that has a hard timeout and a dropped handle is more often forgotten than meant.
 ///
 /// A handle is a future, on any executor or none, with the output of [`wait`](Self::wait).
 ///
@@ -97,11 +97,11 @@ impl<T> Handle<T> {
         !self.is_in_origin() || self.spawned.job.is_finished()
     }
 
-    /// Cancels the job: asks it to stop, and kills it when its [grace period](macro@crate::job#grace) is over, or at once if
-    /// it has none. A job that is still queued is not started. Returns at once.
+    /// Cancels the job: asks it to stop, and kills it when its [grace period](macro@crate::job#grace) is over, or at once
+    /// if it has none. A job that is still queued is not started. Returns at once.
     ///
-    /// The outcome of the job is then [`Failure::Cancelled`](crate::Failure::Cancelled), unless it finished first. A job that
-    /// waits for its next attempt has the outcome of the last one.
+    /// The outcome of the job is then [`Failure::Cancelled`](crate::Failure::Cancelled), unless it finished first. A job
+    /// that waits for its next attempt has the outcome of the last one.
     #[doc(alias = "abort")]
     #[doc(alias = "terminate")]
     pub fn cancel(&self) {
@@ -136,8 +136,8 @@ impl<T> Handle<T> {
 
     /// Waits until the job has finished, for at most `timeout`, and returns its run, or `None` if it has not finished.
     ///
-    /// Can be called again: once the job has finished, every call returns the same run. [`wait`](Self::wait) then returns it
-    /// by value.
+    /// Can be called again: once the job has finished, every call returns the same run. [`wait`](Self::wait) then returns
+    /// it by value.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ mod sealed {
 
 /// A job whose result is a `T`: implemented by [`Job<T>`], and by nothing else.
 ///
-/// This trait is sealed, and exists for its error messages: the compiler suggests what to write in place of the function itself
-/// or its return value. A function of your own can take a `Job<T>`.
+/// This trait is sealed, and exists for its error messages: the compiler suggests what to write in place of the function
+/// itself or its return value. A function of your own can take a `Job<T>`.
 ///
 /// # Examples
 ///
@@ -91,8 +91,8 @@ impl<T> IntoJob<T> for Job<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an element of a list of jobs",
     label = "expected a pair of an id and a job, found `{Self}`",
-    note = "write `jobs![(\"a\", f(1))]`, or `[(\"a\", f::job(1))]`: outside of `jobs!`, `f(1)` calls the function `f` at once, and `f` is the \
-            function itself",
+    note = "write `jobs![(\"a\", f(1))]`, or `[(\"a\", f::job(1))]`: outside of `jobs!`, `f(1)` calls the function `f` \
+            at once, and `f` is the function itself",
     note = "a closure can't be a job, since another process can't call it: put `#[job]` above a function, and pass it what \
             the closure captures as arguments"
 )]

@@ -6,14 +6,15 @@
 //!
 //! A job is also an ordinary function. Called as one, it has no parent, and the functions of this module behave as in a run
 //! without limits: there is no [`id`], the [`attempt`] is 1, there is no [`deadline`], the job is never cancelled, there is
-//! nothing to [`resume`], and progress, messages and checkpoints are dropped. The same holds while the arguments of a job are
-//! decoded, and in a process that the job has forked, except that [`checkpoint`] fails there.
+//! nothing to [`resume`], and progress, messages and checkpoints are dropped. The same holds while the arguments of a job
+//! are decoded, and in a process that the job has forked, except that [`checkpoint`] fails there.
 //!
 //! # Prior art
 //!
 //! Celery gives a task `self.request` and raises `SoftTimeLimitExceeded` within it; a Go function takes a
-//! [`context.Context`](https://pkg.go.dev/context). A Rust function can't be interrupted from outside, and a context can't be
-//! an argument, since arguments are serialized. The process runs a single job, so that the functions of a module suffice.
+//! [`context.Context`](https://pkg.go.dev/context). A Rust function can't be interrupted from outside, and a context can't
+//! be an argument, since arguments are serialized. The process runs a single job, so that the functions of a module
+//! suffice.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -61,9 +62,10 @@ pub fn attempt() -> u32 {
 
 /// Returns the time at which the timeout of this run expires. `None` if it has no limit, and outside of a job.
 ///
-/// At that time the job is killed, or asked to stop if it has a [grace period](macro@crate::job#grace). This process counts it
-/// from the call of the function, without the [total timeout](crate::Scheduler::total_timeout) of a list. The parent counts for
-/// itself; the two differ by the time that it takes to wake the parent, a fraction of a millisecond on an idle machine.
+/// At that time the job is killed, or asked to stop if it has a [grace period](macro@crate::job#grace). This process counts
+/// it from the call of the function, without the [total timeout](crate::Scheduler::total_timeout) of a list. The parent
+/// counts for itself; the two differ by the time that it takes to wake the parent, a fraction of a millisecond on an idle
+/// machine.
 ///
 /// # Platform
 ///
@@ -149,19 +151,19 @@ pub fn is_cancelled() -> bool {
 /// Saves a checkpoint in the parent: a value from which this job can resume.
 ///
 /// The last value that was saved completely survives every end of the job, including a kill. It is in the
-/// [`Record`](crate::Record::checkpoint), also in the one that a [follow-up](crate::Scheduler::on_timeout) receives. [`resume`]
-/// returns it in the next attempt ([`retries`](macro@crate::job#retries)), and in a call that was made to
+/// [`Record`](crate::Record::checkpoint), also in the one that a [follow-up](crate::Scheduler::on_timeout) receives.
+/// [`resume`] returns it in the next attempt ([`retries`](macro@crate::job#retries)), and in a call that was made to
 /// [`resume_from`](crate::Job::resume_from) the record.
 ///
 /// Once the function has returned, the parent receives the value however the job ends. The parent keeps one value for each
-/// job. A value costs as much as an argument of its size: it is encoded, and decoded once to check that it can be read back; the
-/// decoded copy is dropped. Save after work that would be expensive to repeat, not in the innermost loop.
+/// job. A value costs as much as an argument of its size: it is encoded, and decoded once to check that it can be read
+/// back; the decoded copy is dropped. Save after work that would be expensive to repeat, not in the innermost loop.
 ///
 /// # Errors
 ///
 /// Fails with [`is_checkpoint`](Error::is_checkpoint) if the value can't be encoded, can't be read back (an `untagged` enum
-/// needs [`encoding = "cbor"`](macro@crate::job#encoding)) or takes more than 64 MiB (write it to a file, and save the path), if
-/// the parent has exited, and in a process that the job has forked.
+/// needs [`encoding = "cbor"`](macro@crate::job#encoding)) or takes more than 64 MiB (write it to a file, and save the
+/// path), if the parent has exited, and in a process that the job has forked.
 ///
 /// # Examples
 ///
@@ -192,8 +194,8 @@ pub fn is_cancelled() -> bool {
 /// }
 /// ```
 ///
-/// The idea is that of checkpoints in simulations and of resumable jobs in queues. Here the parent keeps them, so that a job
-/// needs no storage of its own.
+/// The idea is that of checkpoints in simulations and of resumable jobs in queues. Here the parent keeps them, so that a
+/// job needs no storage of its own.
 pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<(), Error> {
     match RunContext::process_kind() {
         ProcessKind::Other => Ok(()),
@@ -213,17 +215,17 @@ pub fn checkpoint<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Resul
 ///
 /// # Errors
 ///
-/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the saved value is not a `T`, even if its bytes could be decoded as
-/// one.
+/// Fails with [`is_checkpoint`](Error::is_checkpoint) if the saved value is not a `T`, even if its bytes could be decoded
+/// as one.
 pub fn resume<T: DeserializeOwned + 'static>() -> Result<Option<T>, Error> {
     RunContext::current().and_then(RunContext::checkpoint).map(Checkpoint::get).transpose()
 }
 
 /// Reports progress to the parent, as a number of steps done and a total: to its [`Observer`](crate::Observer)s.
 ///
-/// The function is cheap enough for a tight loop: at most one report in 50 milliseconds is sent, and always the last one before
-/// the function returns. If a job is killed, the reports of its last 50 milliseconds may be missing. Sending waits until the
-/// parent reads, which it does whenever it waits for its jobs.
+/// The function is cheap enough for a tight loop: at most one report in 50 milliseconds is sent, and always the last one
+/// before the function returns. If a job is killed, the reports of its last 50 milliseconds may be missing. Sending waits
+/// until the parent reads, which it does whenever it waits for its jobs.
 ///
 /// Has no effect outside of a job, and in a process that the job has forked.
 ///
@@ -265,8 +267,8 @@ pub fn progress(done: u64, total: u64) {
 
 /// Reports the present status of this job to the parent, as a text: to its [`Observer`](crate::Observer)s.
 ///
-/// This is a status, not a log: as for [`progress`], at most one message in 50 milliseconds is sent, and always the last one
-/// before the function returns. A text is cut after 4 KiB.
+/// This is a status, not a log: as for [`progress`], at most one message in 50 milliseconds is sent, and always the last
+/// one before the function returns. A text is cut after 4 KiB.
 pub fn message(text: impl AsRef<str>) {
     if let Some(context) = RunContext::current() {
         let text = text.as_ref();
@@ -276,8 +278,8 @@ pub fn message(text: impl AsRef<str>) {
     }
 }
 
-/// Returns a [`Cancelled`], which waits until this job is asked to stop: on this thread with [`wait`](Cancelled::wait), or as a
-/// future on any executor.
+/// Returns a [`Cancelled`], which waits until this job is asked to stop: on this thread with [`wait`](Cancelled::wait), or
+/// as a future on any executor.
 ///
 /// The first wait starts a thread in the job's process, which reads from the parent for all of them.
 ///

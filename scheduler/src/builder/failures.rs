@@ -11,7 +11,8 @@ use crate::spawner::Spawner;
 impl<F> Scheduler<F> {
     option_setters!(retries of "each job that doesn't set its own");
 
-    /// Sets whether the other jobs of a list run after one has failed or timed out, without a retry left: they do unless set.
+    /// Sets whether the other jobs of a list run after one has failed or timed out, without a retry left: they do unless
+    /// set.
     ///
     /// # Examples
     ///
@@ -45,9 +46,9 @@ impl<F> Scheduler<F> {
     /// It returns `()`, or a `Result<(), E>` where `E` converts into `Box<dyn Error + Send + Sync>`. It is called in this
     /// process, on the thread that called [`run`](Self::run), or on the task that awaits [`run_async`](Self::run_async).
     ///
-    /// No other job is started until it returns, unless the concurrency is more than 1. If it fails or panics, no further job is
-    /// started, and [`run`](Self::run) returns its error. [`default_follow_up_logger`](crate::default_follow_up_logger)
-    /// appends a line to a log file.
+    /// No other job is started until it returns, unless the concurrency is more than 1. If it fails or panics, no further
+    /// job is started, and [`run`](Self::run) returns its error.
+    /// [`default_follow_up_logger`](crate::default_follow_up_logger) appends a line to a log file.
     ///
     /// # Examples
     ///

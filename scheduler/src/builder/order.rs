@@ -19,12 +19,12 @@ impl<F> Scheduler<F> {
         self
     }
 
-    /// Sets how many jobs of a [group](macro@crate::job#group) run at a time, within what [`concurrency`](Self::concurrency)
-    /// allows.
+    /// Sets how many jobs of a [group](macro@crate::job#group) run at a time, within what
+    /// [`concurrency`](Self::concurrency) allows.
     ///
     /// While a group is full its jobs are passed over: the next job of another group, or of none, starts first. A second
-    /// limit for the same group replaces the first. Zero, and a group with an empty name, are errors when the jobs are run; so
-    /// is a job of a group that has no limit.
+    /// limit for the same group replaces the first. Zero, and a group with an empty name, are errors when the jobs are run;
+    /// so is a job of a group that has no limit.
     ///
     /// The idea is that of the resource pools of job queues; `nextest` calls them test groups.
     ///

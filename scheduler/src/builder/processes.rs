@@ -20,8 +20,8 @@ impl<F> Scheduler<F> {
     /// Sets whether each run gets a cgroup of its own: [`Containment::None`] unless set.
     ///
     /// The kernel kills a cgroup at once, however fast its processes fork. The group is made below the application's own
-    /// cgroup, under a name that begins with `scheduler-`, and removed before the job is recorded. If it is required and can't
-    /// be made, that is an error when the jobs are run.
+    /// cgroup, under a name that begins with `scheduler-`, and removed before the job is recorded. If it is required and
+    /// can't be made, that is an error when the jobs are run.
     ///
     /// # Platform
     ///
@@ -34,10 +34,10 @@ impl<F> Scheduler<F> {
 
     /// Lets this process adopt the leftovers of jobs whose warden was lost, and kill them.
     ///
-    /// The warden, a small process between this one and the job, kills everything that the job started. If the warden itself is
-    /// killed, by the job or by an operator, the job dies with it. Other processes of the job are then found by an environment
-    /// variable that they inherited, `SCHEDULER_RUN`, and by the job's session. A process that has left both is found only
-    /// if orphans become children of this process.
+    /// The warden, a small process between this one and the job, kills everything that the job started. If the warden
+    /// itself is killed, by the job or by an operator, the job dies with it. Other processes of the job are then found by
+    /// an environment variable that they inherited, `SCHEDULER_RUN`, and by the job's session. A process that has left both
+    /// is found only if orphans become children of this process.
     ///
     /// # Platform
     ///

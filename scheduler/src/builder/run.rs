@@ -19,8 +19,8 @@ use crate::supervisor::{EventDetail, ListEvent, ListThread, SharedPool, supervis
 impl<F: FollowUp> Scheduler<F> {
     /// Runs the jobs and returns their records, one for each, in the order of the jobs.
     ///
-    /// Returns once all have finished and nothing that they started is left. The list is anything that iterates over pairs of an
-    /// id and a call: [`jobs!`](crate::jobs), an array, a `Vec`. The same id may appear twice.
+    /// Returns once all have finished and nothing that they started is left. The list is anything that iterates over pairs
+    /// of an id and a call: [`jobs!`](crate::jobs), an array, a `Vec`. The same id may appear twice.
     ///
     /// # Errors
     ///
@@ -34,8 +34,8 @@ impl<F: FollowUp> Scheduler<F> {
     /// - if a fork server is required and can't be made ([`StartMethod::ForkServer`](crate::StartMethod::ForkServer)),
     /// - if this process has other rights than the user who started it, by set-user-ID or file capabilities;
     ///
-    /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed or panicked. The records that were finished
-    /// before are in [`into_records`](Error::into_records).
+    /// and later with [`is_follow_up`](Error::is_follow_up) if the follow-up failed or panicked. The records that were
+    /// finished before are in [`into_records`](Error::into_records).
     ///
     /// # Examples
     ///
@@ -71,8 +71,8 @@ impl<F: FollowUp> Scheduler<F> {
 
     /// Runs one job for each of the inputs and returns the runs, with their values, in the order of the inputs.
     ///
-    /// The jobs are a list, with the scheduler's concurrency, observers and follow-up, as for [`run`](Self::run). The id of a
-    /// run is the job's name and the index of its input, such as `my_crate::square[0]`.
+    /// The jobs are a list, with the scheduler's concurrency, observers and follow-up, as for [`run`](Self::run). The id of
+    /// a run is the job's name and the index of its input, such as `my_crate::square[0]`.
     ///
     /// # Errors
     ///
@@ -120,17 +120,17 @@ impl<F: FollowUp> Scheduler<F> {
     /// Runs the jobs as [`run`](Self::run) does, while the returned future is awaited, without blocking its thread.
     ///
     /// Nothing is started before the first poll. A thread of its own supervises the jobs from then on: the future needs no
-    /// runtime, and a busy executor delays no timeout. Follow-ups are called, and results are decoded, on the task that awaits
-    /// the future. As in [`run`](Self::run), no other job is started until a follow-up returns, unless the concurrency is more
-    /// than 1. After a timeout the list waits for up to 30 seconds for the poll that calls the follow-up, and then continues
-    /// without it.
+    /// runtime, and a busy executor delays no timeout. Follow-ups are called, and results are decoded, on the task that
+    /// awaits the future. As in [`run`](Self::run), no other job is started until a follow-up returns, unless the
+    /// concurrency is more than 1. After a timeout the list waits for up to 30 seconds for the poll that calls the
+    /// follow-up, and then continues without it.
     ///
     /// The future can be spawned on any executor: it borrows nothing from the scheduler, and is `Send` if the follow-up
     /// is `Send` and `Sync`.
     ///
     /// **Dropping the future kills the jobs that it runs**, with everything that they started, even in a
-    /// [grace period](macro@crate::job#grace), and starts no further job. The drop returns at once; the thread kills the jobs,
-    /// and exits afterwards.
+    /// [grace period](macro@crate::job#grace), and starts no further job. The drop returns at once; the thread kills the
+    /// jobs, and exits afterwards.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use crate::options::option_setters;
 impl<F> Scheduler<F> {
     /// Sets the timeout of each job that has none of its own.
     ///
-    /// It counts from the call of the function. A call's own timeout, and then the attribute's, wins over it, whether shorter
-    /// or longer. `Duration::MAX` means no limit; zero is an error when the jobs are run.
+    /// It counts from the call of the function. A call's own timeout, and then the attribute's, wins over it, whether
+    /// shorter or longer. `Duration::MAX` means no limit; zero is an error when the jobs are run.
     #[doc(alias = "deadline")]
     #[doc(alias = "time_limit")]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -58,12 +58,12 @@ impl<F> Scheduler<F> {
         self
     }
 
-    /// Sets how long a job may take to start, from the creation of its process to the call of its function: 30 seconds unless
-    /// set.
+    /// Sets how long a job may take to start, from the creation of its process to the call of its function: 30 seconds
+    /// unless set.
     ///
-    /// A job that takes longer is recorded as [`Failure::NeverStarted`](crate::Failure::NeverStarted). The first fork server
-    /// has this limit as well; if it exceeds the limit, each job waits for a fork server of its own. Zero is an error when the
-    /// jobs are run.
+    /// A job that takes longer is recorded as [`Failure::NeverStarted`](crate::Failure::NeverStarted). The first fork
+    /// server has this limit as well; if it exceeds the limit, each job waits for a fork server of its own. Zero is an
+    /// error when the jobs are run.
     pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
         self.settings.start_timeout = start_timeout;
         self
@@ -73,8 +73,8 @@ impl<F> Scheduler<F> {
     /// transfer may then stall: 30 seconds unless set.
     ///
     /// The timeout of a job is the timeout of its function: encoding the result, or formatting the error, has this limit
-    /// instead. A job that exceeds it is killed, and recorded as [`Failure::Undelivered`](crate::Failure::Undelivered). Zero
-    /// is an error when the jobs are run.
+    /// instead. A job that exceeds it is killed, and recorded as [`Failure::Undelivered`](crate::Failure::Undelivered).
+    /// Zero is an error when the jobs are run.
     ///
     /// # Examples
     ///

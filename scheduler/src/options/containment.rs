@@ -29,11 +29,11 @@
 #[non_exhaustive]
 pub enum Containment {
     /// A cgroup if the application's own cgroup belongs to the application: if systemd has marked it as delegated
-    /// (`Delegate=yes`, the attribute `user.delegate`), or if it is the root of a cgroup namespace. Otherwise, or if the kernel
-    /// doesn't allow it, none.
+    /// (`Delegate=yes`, the attribute `user.delegate`), or if it is the root of a cgroup namespace. Otherwise, or if the
+    /// kernel doesn't allow it, none.
     Auto,
-    /// A cgroup below the application's own, even if another program manages that. If none can be made, running the jobs is an
-    /// error that gives the reason.
+    /// A cgroup below the application's own, even if another program manages that. If none can be made, running the jobs is
+    /// an error that gives the reason.
     Cgroup,
     /// No cgroup. A cgroup makes a call some tenths of a millisecond slower.
     #[default]

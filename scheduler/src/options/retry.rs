@@ -7,8 +7,8 @@ const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
 
 /// The delay between a failed attempt and the next one, for [`backoff`](crate::Job::backoff).
 ///
-/// Delays saturate: neither doubling nor jitter overflows. Delays whose sum exceeds what the clock can represent are an error
-/// when the jobs are run, since the last attempt would never start. `Duration::MAX` as a cap means no cap.
+/// Delays saturate: neither doubling nor jitter overflows. Delays whose sum exceeds what the clock can represent are an
+/// error when the jobs are run, since the last attempt would never start. `Duration::MAX` as a cap means no cap.
 ///
 /// # Examples
 ///

@@ -111,7 +111,8 @@ macro_rules! option_setters {
 
         #[doc = concat!("Sets the working directory of ", $subject, ".")]
         ///
-        /// A relative path starts at the working directory of this process. See [`current_dir`](macro@crate::job#current_dir).
+        /// A relative path starts at the working directory of this process. See
+        /// [`current_dir`](macro@crate::job#current_dir).
         #[doc(alias = "chdir")]
         #[doc(alias = "cwd")]
         pub fn current_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
@@ -121,8 +122,8 @@ macro_rules! option_setters {
 
         #[doc = concat!("Lets ", $subject, " inherit a descriptor, under the number that it has in this process.")]
         ///
-        /// See [`inherit_fd`](macro@crate::job#inherit_fd). The descriptor is duplicated; the duplicate of a call is closed when
-        /// its job has finished, and the duplicate of a scheduler when the scheduler and its lists are dropped.
+        /// See [`inherit_fd`](macro@crate::job#inherit_fd). The descriptor is duplicated; the duplicate of a call is closed
+        /// when its job has finished, and the duplicate of a scheduler when the scheduler and its lists are dropped.
         ///
         /// # Platform
         ///

@@ -22,21 +22,21 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartMethod {
-    /// The binary is re-executed for every job, which costs about one execution of it, a millisecond or more. While a job runs,
-    /// the process of the next one is started ahead, up to [`init`](crate::init), if there is more than one core.
+    /// The binary is re-executed for every job, which costs about one execution of it, a millisecond or more. While a job
+    /// runs, the process of the next one is started ahead, up to [`init`](crate::init), if there is more than one core.
     #[default]
     Exec,
-    /// The binary is re-executed once, and that copy, the fork server, forks a fresh process for every job, which costs about a
-    /// tenth of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork servers for the
-    /// running jobs, and up to n more, at most one for each core, for processes that are made ahead. They run as long as the
-    /// scheduler exists, with the environment and the working directory of the time at which they were started. Kills and
-    /// records are the same as with `Exec`.
+    /// The binary is re-executed once, and that copy, the fork server, forks a fresh process for every job, which costs
+    /// about a tenth of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork
+    /// servers for the running jobs, and up to n more, at most one for each core, for processes that are made ahead. They
+    /// run as long as the scheduler exists, with the environment and the working directory of the time at which they were
+    /// started. Kills and records are the same as with `Exec`.
     ///
     /// # Platform
     ///
     /// Linux. A process with threads can't safely fork: if a copy of this binary runs other threads when it reaches
-    /// [`init`](crate::init), [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error) before any job is
-    /// started.
+    /// [`init`](crate::init), [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error) before any
+    /// job is started.
     ForkServer,
     /// `ForkServer` if the platform and the binary allow it, else `Exec`.
     Auto,
