@@ -37,7 +37,7 @@ pub(super) struct Observations {
     pub(super) lingered: Option<Duration>,
     /// The job was asked to stop.
     pub(super) stop_requested: bool,
-    /// The warden was told to kill the job, or has killed it by itself.
+    /// The warden was asked to kill the job, or has killed it by itself.
     pub(super) kill_requested: bool,
     /// The warden did not answer in time, and was killed.
     pub(super) warden_killed: bool,

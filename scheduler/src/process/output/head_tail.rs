@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::outcome::{Piece, StandardStream};
 
-/// How many runs of bytes are told apart in the beginning, and as many in the end: of more the last ones are taken for one.
+/// How many runs of bytes are kept separate in the head, and as many in the tail; beyond that the last ones count as one.
 const MAX_SEGMENTS: usize = 4096;
 
 #[derive(Debug)]

@@ -85,7 +85,7 @@ pub(crate) struct ChildStream {
 }
 
 impl JobOutput {
-    /// Returns what does as the job with this id was told, in place of what the outlet is for, and the job's ends.
+    /// Opens the output of the job with this id, by its options or else by the default, and returns it with the job's ends.
     pub(crate) fn open(
         default_output: DefaultOutput,
         id: &str,

@@ -1,4 +1,4 @@
-//! `Sink`: where what a job writes is passed on to, never waiting for whoever reads there.
+//! `Sink`: the stream that a job's output is passed on to, without ever waiting for its reader.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard};
@@ -11,8 +11,8 @@ use crate::sync::lock;
 /// The most bytes of complete lines that are written at a time.
 const MAX_WRITE: usize = 4096;
 
-/// What of a line of each of this process's streams was not written with the rest of it, whoever's line it is: nothing may
-/// come in between.
+/// The rest of a line that was written only in part to each of this process's streams, of any job: nothing may come in
+/// between.
 static UNFINISHED_LINES: [PerProcess<Mutex<Vec<u8>>>; 2] = [const { PerProcess::new(Mutex::new(Vec::new())) }; 2];
 
 #[derive(Debug)]

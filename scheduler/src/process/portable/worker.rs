@@ -60,7 +60,7 @@ enum ExitPhase {
         empty: u32,
         deadline: Deadline,
     },
-    /// It is collected, and all has been told.
+    /// It is reaped, and everything is reported.
     Reaped,
 }
 
