@@ -1,7 +1,7 @@
 //! `Relay`: reads one output stream of a job, forwards it, and captures it.
 //!
-//! The parent must never block on the readers of its own streams. While such a reader is slow, the relay doesn't read the job's
-//! pipe, so the job blocks, as it would if it wrote to the reader itself.
+//! The parent must never block on the readers of its own streams. While such a reader is slow, the relay doesn't read the
+//! job's pipe, so the job blocks, as it would if it wrote to the reader itself.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
@@ -70,7 +70,8 @@ impl Relay {
         }
     }
 
-    /// Reads and forwards once, without blocking. Returns `false` if there was nothing to do. Captured output has this turn.
+    /// Reads and forwards once, without blocking. Returns `false` if there was nothing to do. Captured output has this
+    /// turn.
     pub(crate) fn step(&mut self, turn: u64) -> bool {
         if !self.is_flushed() {
             return self.forward();
@@ -82,8 +83,8 @@ impl Relay {
         read != ReadResult::WouldBlock
     }
 
-    /// Reads the available output, within a limit, and treats it as the rest: its last line is complete. Returns `true` once
-    /// everything is forwarded.
+    /// Reads the available output, within a limit, and treats it as the rest: its last line is complete. Returns `true`
+    /// once everything is forwarded.
     pub(super) fn complete(&mut self, turn: u64) -> bool {
         for _ in 0..MAX_REST / CHUNK {
             if !self.step(turn) {

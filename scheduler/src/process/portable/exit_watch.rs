@@ -1,8 +1,8 @@
 //! `ExitWatch`: makes the exit of a child visible to `poll`, without reaping the child.
 //!
 //! A thread waits for the one process, and then closes a pipe. That needs neither a SIGCHLD handler, which belongs to the
-//! application, nor a feature of one kernel. On Linux a child that asked to be traced by its parent is reported at every stop
-//! as well: the thread that started it must pass the stop on, so the watch ends and is started again.
+//! application, nor a feature of one kernel. On Linux a child that asked to be traced by its parent is reported at every
+//! stop as well: the thread that started it must pass the stop on, so the watch ends and is started again.
 
 use std::io::{self, PipeReader};
 use std::thread;

@@ -33,8 +33,8 @@ pub(crate) struct Assignment {
 
 /// Takes what the parent gave to this process, if it did.
 ///
-/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this is
-/// a job's process, and its request can't be read.
+/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this
+/// is a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let Some(parent) = AnnouncedParent::parse(role, crate::process::DIRECT_ROLE) else {
         return Ok(None);
@@ -95,8 +95,8 @@ impl Assignment {
     }
 }
 
-/// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over its
-/// parent. It leads a group since it was started.
+/// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over
+/// its parent. It leads a group since it was started.
 fn prepare(
     control: ControlChild,
     watch: ParentWatch,

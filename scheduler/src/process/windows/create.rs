@@ -1,5 +1,5 @@
-//! `SuspendedProcess`: a process that is in a job object from its creation, inherits exactly the given handles, and doesn't run
-//! until it is resumed.
+//! `SuspendedProcess`: a process that is in a job object from its creation, inherits exactly the given handles, and doesn't
+//! run until it is resumed.
 
 #![expect(unsafe_code, reason = "the standard library starts processes immediately, with every inheritable handle")]
 
@@ -40,8 +40,8 @@ pub(super) struct InheritedHandles<'a> {
 impl SuspendedProcess {
     /// Creates the process of `command`. Only its program, arguments, environment and working directory are used.
     ///
-    /// The process is created in the job object: if it were assigned afterwards, it would outlive a parent that is killed in
-    /// between.
+    /// The process is created in the job object: if it were assigned afterwards, it would outlive a parent that is killed
+    /// in between.
     pub(super) fn create(
         command: &Command,
         object: BorrowedHandle<'_>,
@@ -100,8 +100,8 @@ impl SuspendedProcess {
     }
 }
 
-/// Returns the flag that prevents a console window from being shown. A job shares the parent's console, if there is one, and
-/// can print there.
+/// Returns the flag that prevents a console window from being shown. A job shares the parent's console, if there is one,
+/// and can print there.
 fn window() -> u32 {
     // SAFETY: The call has no preconditions. Without a console there is no code page.
     if unsafe { GetConsoleCP() } == 0 { CREATE_NO_WINDOW } else { 0 }

@@ -1,7 +1,8 @@
-//! The I/O completion port of this process: the kernel posts completed pipe operations to it, and all waiting threads are woken.
+//! The I/O completion port of this process: the kernel posts completed pipe operations to it, and all waiting threads are
+//! woken.
 //!
-//! Each woken thread checks the readiness of its own pipes and processes, as after a `poll`. So no thread can miss or steal an
-//! event of another one, and the number of pipes and processes is unlimited.
+//! Each woken thread checks the readiness of its own pipes and processes, as after a `poll`. So no thread can miss or steal
+//! an event of another one, and the number of pipes and processes is unlimited.
 
 #![expect(unsafe_code, reason = "completion ports have no safe API")]
 

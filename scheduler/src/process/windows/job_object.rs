@@ -1,7 +1,8 @@
 //! `JobObject`: the kernel object that contains a job's process and its descendants, and kills them together.
 //!
-//! A process that is started in a job object is in it as well, and can't leave it. The application holds the only handle to the
-//! object: when the application exits, for whatever reason, the kernel closes the handle and kills everything in the object.
+//! A process that is started in a job object is in it as well, and can't leave it. The application holds the only handle to
+//! the object: when the application exits, for whatever reason, the kernel closes the handle and kills everything in the
+//! object.
 
 #![expect(unsafe_code, reason = "job objects have no safe API")]
 
@@ -28,8 +29,8 @@ const KILL_EXIT_CODE: u32 = 1;
 pub(super) struct JobObject(OwnedHandle);
 
 impl JobObject {
-    /// Creates a job object whose processes are killed when its last handle is closed. A process that crashes in it exits at
-    /// once, without a dialog.
+    /// Creates a job object whose processes are killed when its last handle is closed. A process that crashes in it exits
+    /// at once, without a dialog.
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: The call creates a new object, without a name.
         let raw = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
@@ -102,7 +103,8 @@ impl JobObject {
     /// Returns the processor time that all processes of the object have used, in user mode and in the kernel.
     pub(super) fn times(&self) -> (Duration, Duration) {
         let mut accounts = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
-        // SAFETY: The pointer and the length are those of a structure that the class requires. It stays zero if the call fails.
+        // SAFETY: The pointer and the length are those of a structure that the class requires. It stays zero if the call
+        // fails.
         unsafe {
             QueryInformationJobObject(
                 self.0.as_raw_handle(),

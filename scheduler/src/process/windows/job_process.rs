@@ -87,8 +87,8 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
 }
 
 impl Assignment {
-    /// Makes this process the job's: redirects its standard streams and reports it to the parent. Returns the request and the
-    /// ends of its pipes.
+    /// Makes this process the job's: redirects its standard streams and reports it to the parent. Returns the request and
+    /// the ends of its pipes.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, frames, incoming, mut outgoing, stdout, stderr } = self;
         let prepared = stdout.map_or(Ok(()), |stdout| redirect(StandardStream::Stdout, stdout));
@@ -118,7 +118,8 @@ pub(crate) fn redirect(stream: StandardStream, to: impl IntoRawHandle) -> io::Re
         }
         let opened = libc::open_osfhandle(raw as libc::intptr_t, 0);
         if opened >= 0 && libc::dup2(opened, number) == 0 {
-            // The runtime has duplicated the handle for its number. The original is kept, as the standard library may use it.
+            // The runtime has duplicated the handle for its number. The original is kept, as the standard library may use
+            // it.
             SetStdHandle(name, raw);
         }
     }

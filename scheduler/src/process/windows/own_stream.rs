@@ -35,7 +35,8 @@ impl OwnStream {
         Self(stream)
     }
 
-    /// Queues bytes, and returns their number. Fails with `WouldBlock` while the thread is writing. With no bytes it only checks.
+    /// Queues bytes, and returns their number. Fails with `WouldBlock` while the thread is writing. With no bytes it only
+    /// checks.
     pub(in crate::process) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut given = self.channel().lock();
         if !given.bytes.is_empty() {

@@ -1,4 +1,5 @@
-//! Pipes of which the parent's end never blocks: `OutputReader`, `DataSocket`, and the two directions that these are made of.
+//! Pipes of which the parent's end never blocks: `OutputReader`, `DataSocket`, and the two directions that these are made
+//! of.
 
 #![expect(unsafe_code, reason = "named pipes, the only kind with asynchronous operations, have no safe API")]
 

@@ -11,8 +11,8 @@ use windows_sys::Win32::System::Threading::{
     QueryFullProcessImageNameW, WaitForSingleObject,
 };
 
-/// Returns whether a process has exited, or doesn't exist any more: it may still be listed for a while. Under Wine, a process
-/// whose creator was killed before the process had a thread is listed forever.
+/// Returns whether a process has exited, or doesn't exist any more: it may still be listed for a while. Under Wine, a
+/// process whose creator was killed before the process had a thread is listed forever.
 pub(super) fn has_exited(id: u32) -> bool {
     match open(id, PROCESS_SYNCHRONIZE) {
         // SAFETY: The handle is open. With a timeout of zero the call doesn't block.

@@ -74,8 +74,8 @@ impl<'a> Interest<'a> {
     }
 }
 
-/// Waits until something is ready, the waker wakes the loop, or the deadline has passed. Returns what is ready, in the order of
-/// the interests.
+/// Waits until something is ready, the waker wakes the loop, or the deadline has passed. Returns what is ready, in the
+/// order of the interests.
 pub(crate) fn wait<'a>(
     interests: impl Iterator<Item = Interest<'a>>,
     waker: Option<&LoopWaker>,
