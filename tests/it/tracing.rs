@@ -103,8 +103,8 @@ fn progress_is_logged_in_the_span_of_its_attempt() {
     for line in [
         "2: DEBUG message=message text=\"at work\"",
         "2: DEBUG message=progress done=1 total=2",
-        "2: DEBUG message=saved bytes=",
-        "2: WARN message=asked to end reason=\"timeout\"",
+        "2: DEBUG message=checkpoint saved bytes=",
+        "2: WARN message=terminating reason=\"timeout\"",
     ] {
         assert!(reported.iter().any(|reported| reported.starts_with(line)), "{line}: {reported:#?}");
     }
@@ -162,8 +162,8 @@ fn what_a_job_tells_is_told_in_the_span_of_its_attempt() {
     for line in [
         "2: DEBUG message=progress done=1 total=2",
         r#"2: DEBUG message=message text="at work""#,
-        "2: DEBUG message=saved bytes=14",
-        r#"2: WARN message=asked to end reason="timeout""#,
+        "2: DEBUG message=checkpoint saved bytes=14",
+        r#"2: WARN message=terminating reason="timeout""#,
     ] {
         assert!(reported.iter().any(|other| other == line), "{line}: {reported:#?}");
     }
