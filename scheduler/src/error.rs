@@ -85,7 +85,7 @@ impl Error {
 
     pub(crate) fn stray_role(variable: &str) -> Self {
         let message = format!(
-            "jobs can't run in this process: `{variable}` is in its environment, which marks a copy that has a job to run, and \
+            "jobs can't run in this process: `{variable}` was in its environment, which marks a copy that has a job to run, and \
              this process is not such a copy; either the variable was set by mistake, or a copy started this process, as a test \
              harness does that runs each test in its own process (`-Zpanic-abort-tests`)"
         );
