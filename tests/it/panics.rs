@@ -133,7 +133,7 @@ fn the_panic_of_a_task_is_kept_and_printed() {
 #[test]
 fn a_typed_run_has_the_panics_too() {
     let run = scheduler::run_job_with_timeout(panics_elsewhere_and::job(Afterwards::Returns), PLENTY);
-    assert_eq!(messages(&run.expect("the input is fine").panics()), ["the cause"]);
+    assert_eq!(messages(run.expect("the input is fine").panics()), ["the cause"]);
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn tokens(code: &str) -> Vec<String> {
             rest.find('\n').unwrap_or(rest.len())
         } else if first == '"' {
             text_length(rest)
-        } else if rest.starts_with("r#\"") {
-            rest[3..].find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
         } else if rest.starts_with("'\"'") || rest.starts_with("'{'") || rest.starts_with("'}'") {
             3
         } else if first.is_alphanumeric() || first == '_' {

@@ -111,7 +111,9 @@ impl JobRun {
         let decoded = codec::decode(payload);
         decoded
             .map_err(|error| {
-                self.protocol_violation(format!("on the job's stream: a frame of kind {kind:?} can't be read: {error}"))
+                self.protocol_violation(format!(
+                    "on the job's stream: a frame of kind {kind:?} can't be read: {error}"
+                ));
             })
             .ok()
     }
@@ -120,7 +122,7 @@ impl JobRun {
         match self.decode(kind, payload) {
             Some(PanicMessage(panic)) if kind == FrameKind::Fatal => self.observations.fatal = Some(panic),
             Some(PanicMessage(panic)) if self.observations.panics.len() < PANIC_LIMIT => {
-                self.observations.panics.push(panic)
+                self.observations.panics.push(panic);
             }
             _ => {}
         }
