@@ -1,4 +1,4 @@
-//! The substitutes for wardens, cgroups and counters, where only Linux has them.
+//! Substitutes for wardens, cgroups and counters of OOM kills, which only Linux has.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,10 +10,10 @@ use crate::options::Containment;
 /// The role of a copy that is a job's process.
 pub(crate) const DIRECT_ROLE: &str = "job";
 
-/// Whether a copy of this binary can stay and fork one job after the other.
+/// Whether a copy of this binary can be a fork server, which forks one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
-/// Returns whether a process can count its threads, which only a fork server has to.
+/// Returns `true`: only a fork server must be able to count its threads.
 pub(crate) fn can_count_threads() -> bool {
     true
 }
@@ -31,7 +31,7 @@ pub(crate) fn own_image() -> &'static OwnImage {
     &OwnImage::Unknown
 }
 
-/// The search for the processes of a lost warden's job. There is no warden, and the worker itself sweeps.
+/// The search for the processes of a lost warden's job. There is no warden: the worker itself sweeps.
 #[derive(Debug)]
 pub(crate) struct Search(());
 
@@ -40,7 +40,7 @@ impl Search {
         Self(())
     }
 
-    /// Returns that the search is complete.
+    /// Returns `true`: the search is complete.
     #[expect(clippy::unused_self, reason = "on Linux there is a search")]
     pub(crate) fn scan(&mut self, _: Deadline) -> bool {
         true
@@ -72,7 +72,7 @@ impl CgroupHome {
 /// Does nothing: there are no cgroups.
 pub(crate) fn clean_up_cgroup(_: &OsString) {}
 
-/// The counters of processes that the kernel has killed for lack of memory. There are none.
+/// The counters of the processes that the kernel has killed for lack of memory. There are none.
 #[derive(Debug)]
 pub(crate) struct OomCounter(());
 

@@ -1,8 +1,8 @@
 //! `ExitWatch`: makes the exit of a child visible to `poll`, without reaping the child.
 //!
 //! A thread waits for the one process, and then closes a pipe. That needs neither a SIGCHLD handler, which belongs to the
-//! application, nor a feature of one kernel. On Linux a child that asked to be traced by its parent is reported at every
-//! stop as well: the thread that started it must pass the stop on, so the watch ends and is started again.
+//! application, nor a feature of one kernel. On Linux a child that asked its parent to trace it is also reported at every
+//! stop. Only the thread that started the child can collect the stop, so the watch ends and is started again.
 
 use std::io::{self, PipeReader};
 use std::thread;
@@ -21,12 +21,12 @@ const STACK_SIZE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct ExitWatch {
     child: ChildPid,
-    /// It ends when the process has ended. Without one the process must be looked at every so often.
+    /// A pipe that is closed when the process has exited. Without it the process must be polled.
     exit: Option<PipeReader>,
 }
 
 impl ExitWatch {
-    /// Starts to watch this child.
+    /// Starts watching this child.
     pub(super) fn new(child: ChildPid) -> Self {
         // Without a thread the process is polled, which only takes longer.
         Self { child, exit: watch(child).ok() }
@@ -34,12 +34,12 @@ impl ExitWatch {
 
     /// Returns whether the child has exited, even if the application has reaped it.
     pub(super) fn has_exited(&mut self) -> bool {
-        // Interrupted, or without memory: the next look will tell.
+        // After an interruption, or without memory, the next call finds out.
         match wait_for(self.child, WaitIdOptions::NOHANG) {
             Ok(ChildState::Running) => false,
             Ok(ChildState::Exited) => true,
             Ok(ChildState::Stopped) => {
-                // It has not ended, so that this collects its stop and nothing else.
+                // The child has not exited, so this collects its stop and nothing else.
                 let _ = reap_child(Some(self.child), 0);
                 self.exit = watch(self.child).ok();
                 false
@@ -58,27 +58,28 @@ impl ExitWatch {
     }
 }
 
+/// Starts a thread that closes a pipe at the child's exit or stop. Returns the end to poll.
 fn watch(child: ChildPid) -> io::Result<PipeReader> {
-    let (exit, held) = io::pipe()?;
-    let (exit, held) = (above_standard(exit)?, above_standard(held)?);
+    let (exit, writer) = io::pipe()?;
+    let (exit, writer) = (above_standard(exit)?, above_standard(writer)?);
     let wait = move || {
         while wait_for(child, WaitIdOptions::empty()) == Err(Errno::INTR) {}
-        drop(held);
+        drop(writer);
     };
     thread::Builder::new().name("scheduler-watch".to_owned()).stack_size(STACK_SIZE).spawn(wait)?;
     Ok(exit)
 }
 
-/// What the kernel reports of a child.
+/// The state of a child, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ChildState {
     Running,
     Exited,
-    /// It stopped, as it asked to be traced.
+    /// Stopped, because it asked to be traced.
     Stopped,
 }
 
-/// Returns what has become of the child, and leaves it uncollected: until it is collected its number is its own.
+/// Returns the child's state without reaping the child: until it is reaped, its id isn't reused.
 fn wait_for(child: ChildPid, options: WaitIdOptions) -> Result<ChildState, Errno> {
     let child = Pid::from_raw(child.get()).ok_or(Errno::CHILD)?;
     let waited = rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options)?;
@@ -99,7 +100,7 @@ mod tests {
     use crate::process::unix::poll::poll;
 
     #[test]
-    fn an_end_is_told_and_leaves_the_child_to_be_collected() {
+    fn an_exit_is_visible_and_leaves_the_child_to_be_reaped() {
         let mut child = Command::new("sh").args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn();
         let child = child.as_mut().expect("`sh` is everywhere");
         let mut watch = ExitWatch::new(ChildPid::new(child.id().cast_signed()).expect("a process id"));
@@ -115,7 +116,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     #[expect(unsafe_code, reason = "tracing has no safe API")]
-    fn a_stop_of_a_traced_child_is_no_end() {
+    fn a_stop_of_a_traced_child_is_not_an_exit() {
         use std::os::unix::process::CommandExt;
 
         let mut command = Command::new("sh");

@@ -1,4 +1,4 @@
-//! What a process does on its way to the job: it reads which one that is, and stands in its place.
+//! The start of a job's process: it receives the request, and prepares itself for the job.
 
 use std::env;
 use std::io::{self, ErrorKind, Read};
@@ -18,11 +18,11 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 use crate::wire::message::{Hello, Request};
 
-/// What a copy of this binary that is a job's process was given to do.
+/// The job that the parent has assigned to this process, a copy of this binary.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     request: Request,
-    /// What the frames on the control socket bear.
+    /// The mark of the frames on the control socket.
     mark: StreamMark,
     data: DataChild,
     control: ControlChild,
@@ -31,10 +31,13 @@ pub(crate) struct Assignment {
     hello: io::Result<()>,
 }
 
-/// Takes what the parent gave to this process, if it did.
+/// Receives the assignment of this process. Returns `None` if this isn't a job's process.
 ///
-/// A marker variable that was left in the environment by accident doesn't make a job of an ordinary program. Fails if this
-/// is a job's process, and its request can't be read.
+/// A role variable that was left in the environment by accident doesn't make an ordinary program a job's process.
+///
+/// # Errors
+///
+/// Fails if this is a job's process, and its request can't be read.
 pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     let Some(parent) = AnnouncedParent::parse(role, crate::process::DIRECT_ROLE) else {
         return Ok(None);
@@ -43,7 +46,7 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
         return Ok(None);
     }
     let mut control = ControlChild::new(take_stdin()?);
-    let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(GONE))?.apart();
+    let mut watch = ParentWatch::start(parent).ok_or_else(|| io::Error::other(PARENT_EXITED))?.in_private_range();
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let request = frames.expect(&mut RequestReader { control: &mut control, watch: &mut watch }, FrameKind::Request);
     let request = request.ok_or_else(|| io::Error::other("the request did not come"))?;
@@ -55,10 +58,10 @@ pub(crate) fn take_assignment(role: &str) -> io::Result<Option<Assignment>> {
     Ok(Some(Assignment { request, mark, data, control, watch, descriptors, hello }))
 }
 
-/// Why there is nothing to do for a copy.
-const GONE: &str = "the application has exited";
+/// The reason why a copy has nothing to do.
+const PARENT_EXITED: &str = "the application has exited";
 
-/// Reads from the parent's socket, and waits for it, as long as the parent is there.
+/// Reads from the parent's socket. A read blocks until data arrives or the parent exits.
 struct RequestReader<'a> {
     control: &'a mut ControlChild,
     watch: &'a mut ParentWatch,
@@ -74,14 +77,15 @@ impl Read for RequestReader<'_> {
             if self.watch.wait(Some(self.control.as_fd()), None, Deadline::after(Duration::MAX))
                 == WakeReason::ParentExited
             {
-                return Err(io::Error::other(GONE));
+                return Err(io::Error::other(PARENT_EXITED));
             }
         }
     }
 }
 
 impl Assignment {
-    /// Makes this process the job's, and returns what it was given.
+    /// Prepares this process for the job. Returns the request, the reader and the socket for data, the milestones to record,
+    /// and whether the preparation succeeded.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, mark, data, control, watch, descriptors, hello } = self;
         let milestones = MilestoneTimes::default();
@@ -95,8 +99,8 @@ impl Assignment {
     }
 }
 
-/// Gives this process the signals that a program starts with, its own standard streams, and the thread that watches over
-/// its parent. It leads a group since it was started.
+/// Resets the signals to those that a program starts with, installs the job's standard streams, and starts the lifeline.
+/// The process has led its group since it was started.
 fn prepare(
     control: ControlChild,
     watch: ParentWatch,
@@ -119,15 +123,15 @@ fn own_run_marker() -> Option<RunMarker> {
 }
 
 impl ControlChild {
-    /// Moves it to a number that is not `taken`.
+    /// Moves the socket to a number that is not `taken`.
     fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
         Ok(Self { socket: clear_of(self.socket, taken)?, ..self })
     }
 }
 
 impl ParentWatch {
-    /// Moves its descriptor out of reach of user code, which runs beside it.
-    fn apart(self) -> Self {
+    /// Moves its descriptor out of reach of user code, which runs in the same process.
+    fn in_private_range(self) -> Self {
         let exit = self.exit.and_then(|exit| private(exit.as_fd()).ok());
         Self { exit, ..self }
     }

@@ -1,6 +1,6 @@
 //! The lifeline: a thread of a job's process that kills the process and its descendants when the application has exited.
 
-#![expect(unsafe_code, reason = "masks of signals and the end of a process at once have no safe API")]
+#![expect(unsafe_code, reason = "signal masks and `_exit` have no safe API")]
 
 use std::io::{self, ErrorKind, Read};
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -30,22 +30,22 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct OwnDeadlines {
     pub(super) fallback: FallbackDeadlines,
     pub(super) milestones: MilestoneTimes,
-    /// What the frames on the control socket bear.
+    /// The mark of the frames on the control socket.
     pub(super) mark: StreamMark,
 }
 
 impl OwnDeadlines {
-    /// Tells the parent, once it looks, that the job was killed at its deadline, and how long it had run.
+    /// Reports to the parent, which may read it later, that the job was killed at its deadline, and its run time.
     fn report_expiry(&self, control: &mut ControlChild) {
         let ran = self.milestones.function_time().unwrap_or_default();
-        // Where it can't be told, the parent finds out that the process has ended.
+        // Without this report, the parent still detects that the process has exited.
         let _ = codec::encode(&ran).map(|ran| frame::write(control, self.mark, FrameKind::Expired, &ran));
     }
 }
 
-/// Holds on to the application by its socket, and watches its process.
+/// Starts the lifeline, which watches the application's socket and its process.
 ///
-/// Should the application be stopped, it keeps the job's deadlines.
+/// If the application is stopped (as by SIGSTOP), the lifeline enforces the job's deadlines.
 pub(super) fn spawn(
     control: ControlChild,
     mut watch: ParentWatch,
@@ -53,13 +53,13 @@ pub(super) fn spawn(
     run_marker: Option<RunMarker>,
 ) -> io::Result<()> {
     let own = identity(control.as_fd())?;
-    // A job may close what is not its own. What has its number then is the job's, and not to be closed here.
+    // A job may close descriptors that aren't its own. One that then has this number is the job's: it is not closed here.
     let mut control = ManuallyDrop::new(control);
     let run = move || {
         // The job's signals are for the job's own threads.
         block_signals();
         loop {
-            // Once the job has closed it, what has its number is the job's: only the parent's process is left to watch.
+            // Once the job has closed the socket, its number is the job's: only the parent's process is left to watch.
             let socket = is_unchanged(own, &control).then(|| control.as_fd());
             let due = deadlines.fallback.due(deadlines.milestones.latest());
             if due == Due::Now {
@@ -68,10 +68,10 @@ pub(super) fn spawn(
                 }
                 kill_all(run_marker.as_ref());
             }
-            let look = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
-            match watch.wait(socket, None, look) {
+            let next_check = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
+            match watch.wait(socket, None, next_check) {
                 WakeReason::ParentExited => kill_all(run_marker.as_ref()),
-                WakeReason::ParentSent if is_unchanged(own, &control) && has_exited(&mut control) => {
+                WakeReason::ParentSent if is_unchanged(own, &control) && is_closed(&mut control) => {
                     kill_all(run_marker.as_ref())
                 }
                 WakeReason::ParentSent | WakeReason::Other => {}
@@ -81,16 +81,16 @@ pub(super) fn spawn(
     thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK_SIZE).spawn(run).map(drop)
 }
 
-/// Returns whether the other end of the socket has gone.
-fn has_exited(control: &mut ControlChild) -> bool {
+/// Returns whether the other end of the socket is closed.
+fn is_closed(control: &mut ControlChild) -> bool {
     match control.read(&mut [0; 64]) {
         Ok(count) => count == 0,
-        // It went without having read what was sent to it.
+        // The parent closed it before it had read everything that was sent to it.
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
     }
 }
 
-/// Says whether this is what it was, and not something of the job's.
+/// Returns whether the descriptor is still the control socket, and not one that the job has opened.
 fn is_unchanged(own: (i128, u64), control: &ControlChild) -> bool {
     identity(control.as_fd()).is_ok_and(|identity| identity == own)
 }
@@ -104,7 +104,7 @@ fn kill_all(run_marker: Option<&RunMarker>) -> ! {
             // A process that forks or executes during a pass is found by the next one.
             let Descendants { found, is_uncertain } = listing::descendants(me, run_marker);
             for process in &found {
-                // It may have ended by now.
+                // It may have exited already.
                 let _ = process.kill();
             }
             empty = if found.is_empty() && !is_uncertain { empty + 1 } else { 0 };
@@ -112,17 +112,17 @@ fn kill_all(run_marker: Option<&RunMarker>) -> ! {
                 poll::pause();
             }
         }
-        // A group of that number is this process's own, or none.
+        // If there is a group of that number, it is this process's own.
         let _ = me.send_to_group(Signal::KILL);
     }
-    // SAFETY: It ends the process at once, whatever its state.
+    // SAFETY: The call ends the process at once, in any state.
     unsafe { libc::_exit(1) }
 }
 
 /// Blocks every signal that the calling thread can block.
 fn block_signals() {
     let mut all = MaybeUninit::uninit();
-    // SAFETY: `sigfillset` initialises the set that `pthread_sigmask` then reads; the old mask isn't asked for.
+    // SAFETY: `sigfillset` initializes the set that `pthread_sigmask` then reads; the old mask isn't asked for.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut());

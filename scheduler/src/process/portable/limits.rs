@@ -1,4 +1,4 @@
-//! Limits where the kernel has only the oldest ones: processor time in whole seconds, and address space.
+//! The limits of kernels that have only the oldest ones: processor time in whole seconds, and address space.
 
 use rustix::mm::MapFlags;
 use rustix::process::Resource;
@@ -12,7 +12,7 @@ pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     limits::apply(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
 }
 
-/// Limits the address space of this process, and of each that it starts, to so many bytes, where the kernel enforces that.
+/// Limits the address space of this process, and of each process that it starts. Fails if the kernel doesn't enforce that.
 fn limit_memory(bytes: u64) -> Result<(), String> {
     set_limit(Resource::As, bytes, bytes, "bytes of memory")?;
     if can_map(bytes, MapFlags::PRIVATE) {

@@ -1,38 +1,38 @@
-//! The processes of this machine, as far as the kernel tells: which of them a run has left.
+//! `descendants`: finds the processes that a run has left, in the kernel's list of processes.
 //!
-//! A process is of a run if it is in the group of the job's process, or has the run's cookie in its environment. What has
-//! left the group and has another environment can't be told from any other process; neither can, where the kernel keeps
-//! environments to itself, what has left the group. So nothing is proved by finding none.
+//! A process belongs to a run if it is in the group of the job's process, or has the run marker in its environment. A
+//! process that has left the group and has another environment looks like any other process. Where the kernel doesn't show
+//! environments, so does every process that has left the group. An empty result therefore doesn't prove that none is left.
 
 use crate::process::RunMarker;
 use crate::process::unix::ChildPid;
 
-/// A process that has not ended.
+/// A process that has not exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ListedProcess {
     id: ChildPid,
     group: i32,
-    /// It may be just being executed, if its environment is empty.
+    /// Whether the process may be within `execve`, provided that its environment is empty.
     may_be_executing: bool,
 }
 
-/// What a look at all processes found of a run, beside the job's own process.
+/// The result of one pass over all processes: those of a run, without the job's own process.
 #[derive(Debug, Default)]
 pub(super) struct Descendants {
     pub(super) found: Vec<ChildPid>,
-    /// A process is just being executed, and can't be told for a moment: its old environment is gone, and the new one isn't
-    /// there.
+    /// Whether a process is within `execve`, and can't be recognized for a moment: its old environment is gone, and the new
+    /// one isn't there.
     pub(super) is_uncertain: bool,
 }
 
-/// How many looks in a row must find nothing, once anything has been found.
+/// The number of passes in a row that must find nothing, once a pass has found something.
 pub(super) const EMPTY_PASSES: u32 = 3;
 
-/// Looks for the processes of a run, whose job leads a group.
+/// Searches for the processes of a run, whose job's process leads a group.
 pub(super) fn descendants(job: ChildPid, run_marker: &RunMarker) -> Descendants {
-    let me = std::process::id().cast_signed();
+    let own_id = std::process::id().cast_signed();
     let mut descendants = Descendants::default();
-    for process in system::processes().into_iter().filter(|process| process.id != job && process.id.get() != me) {
+    for process in system::processes().into_iter().filter(|process| process.id != job && process.id.get() != own_id) {
         if process.group == job.get() {
             descendants.found.push(process.id);
         } else if let Some(environment) = system::environment(process.id) {
@@ -66,8 +66,8 @@ mod system {
             let is_alive = !matches!(fields.next()?, "Z" | "X");
             let group = fields.nth(1)?.parse().ok()?;
             let flags: u32 = fields.nth(3)?.parse().ok()?;
-            // It is none of the kernel's own (`PF_KTHREAD`), and not about to end (`PF_EXITING`). A program has a name, if
-            // nothing else.
+            // It is neither a kernel thread (`PF_KTHREAD`) nor exiting (`PF_EXITING`). A program's command line holds at
+            // least its name.
             let has_name = || fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
             let may_be_executing = flags & (0x0020_0000 | 0x4) == 0 && !has_name();
             is_alive.then_some(ListedProcess { id, group, may_be_executing })
@@ -117,7 +117,7 @@ mod system {
         is_alive.then(|| ListedProcess { id, group: info.pbi_pgid.cast_signed(), may_be_executing: false })
     }
 
-    /// The kernel gives the arguments before it; what is not allowed to be seen is left out.
+    /// Returns the arguments, and then the environment. The kernel leaves out what this process may not see.
     pub(super) fn environment(id: ChildPid) -> Option<Vec<u8>> {
         let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, id.get()];
         let mut all = vec![0_u8; 1 << 20];
@@ -143,10 +143,10 @@ mod system {
     use super::ListedProcess;
 
     pub(super) fn processes() -> Vec<ListedProcess> {
-        let bytes = ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PROC, 0]).unwrap_or_default();
+        let bytes = query([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PROC, 0]).unwrap_or_default();
         let process = |bytes: &[u8]| {
             let mut info = MaybeUninit::<libc::kinfo_proc>::zeroed();
-            // SAFETY: So many bytes are a structure as the kernel wrote it.
+            // SAFETY: The chunk has the structure's size, and the kernel wrote it as such a structure.
             let info = unsafe {
                 info.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 info.assume_init()
@@ -162,17 +162,17 @@ mod system {
     }
 
     pub(super) fn environment(id: ChildPid) -> Option<Vec<u8>> {
-        ask([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_ENV, id.get()])
+        query([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_ENV, id.get()])
     }
 
-    fn ask(name: [libc::c_int; 4]) -> Option<Vec<u8>> {
+    fn query(name: [libc::c_int; 4]) -> Option<Vec<u8>> {
         let mut length = 0;
         // SAFETY: The pointers and lengths are those of variables of ours; the first call asks for the length only.
         unsafe {
             if libc::sysctl(name.as_ptr(), 4, ptr::null_mut(), &raw mut length, ptr::null(), 0) != 0 {
                 return None;
             }
-            // There may be more by the time of the second call.
+            // The result of the second call may be longer.
             length += length / 4 + 4096;
             let mut bytes = vec![0_u8; length];
             let queried = libc::sysctl(name.as_ptr(), 4, bytes.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0);
@@ -182,7 +182,7 @@ mod system {
     }
 }
 
-/// Nothing is known of others: the group is ended, and that is all.
+/// Other processes can't be listed: only the group is killed.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
 mod system {
     use crate::process::unix::ChildPid;
@@ -218,30 +218,30 @@ mod tests {
 
     impl Drop for SleepProcess {
         fn drop(&mut self) {
-            // It may have ended by now.
+            // It may have exited already.
             let _ = self.0.kill();
             let _ = self.0.wait();
         }
     }
 
     #[test]
-    fn what_is_in_the_group_or_has_the_cookie_is_kin_until_it_has_ended() {
+    fn a_process_in_the_group_or_with_the_run_marker_is_found_until_it_has_exited() {
         let run_marker = RunMarker::new([3; 16]);
         let (_leader, job) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(0));
         let (_member, member) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(job.get()));
-        let mut bearer = Command::new("sleep");
-        let (mut bearer, bearer_id) =
-            SleepProcess::new(bearer.arg("1000").process_group(0).env(RUN_VARIABLE, run_marker.value()));
+        let mut marked = Command::new("sleep");
+        let (mut marked, marked_id) =
+            SleepProcess::new(marked.arg("1000").process_group(0).env(RUN_VARIABLE, run_marker.value()));
         let (_other, other) = SleepProcess::new(Command::new("sleep").arg("1000").process_group(0));
-        // The environment of a process is there a moment after it was executed.
-        while !descendants(job, &run_marker).found.contains(&bearer_id) {
+        // The environment appears a moment after `execve`.
+        while !descendants(job, &run_marker).found.contains(&marked_id) {
             std::thread::yield_now();
         }
         let found = descendants(job, &run_marker).found;
         assert!(found.contains(&member) && !found.contains(&other) && !found.contains(&job), "{found:?}");
-        bearer.0.kill().expect("it is ours");
-        // A zombie has ended, too.
-        while descendants(job, &run_marker).found.contains(&bearer_id) {
+        marked.0.kill().expect("it is ours");
+        // A zombie has exited, too.
+        while descendants(job, &run_marker).found.contains(&marked_id) {
             std::thread::yield_now();
         }
     }

@@ -36,14 +36,14 @@ pub(crate) struct Worker {
     child: ChildPid,
     run_marker: RunMarker,
     control: ControlSocket,
-    /// The job's end of its stream, until it has that itself: some kernels lose what is on its way and nowhere else.
+    /// The job's end of its stream, until the job has received it: some kernels lose a descriptor that is only in transit.
     sent: Option<OwnedFd>,
     exit: ExitWatch,
-    /// What it writes to standard error, if it isn't told anything else.
+    /// The standard error of the process, and of its job without an output option.
     stderr: Relay,
-    /// What the job had started, and what was ended for that.
+    /// The descendants of the job that were killed.
     killed: BTreeSet<i32>,
-    /// How long the function had run when its process killed itself at a deadline of its own.
+    /// The run time of the function when its process enforced a deadline itself.
     expired: Option<Duration>,
     phase: ExitPhase,
     is_dismissed: bool,
@@ -54,9 +54,9 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 enum ExitPhase {
     Running,
-    /// The process has ended, and is not collected, so that its number, which is its group's, is its own.
+    /// The process has exited and is not reaped, so that its id, which is its group's as well, isn't reused.
     Sweeping {
-        /// How many looks in a row found nothing.
+        /// The number of passes in a row that found nothing.
         empty: u32,
         deadline: Deadline,
     },
@@ -89,11 +89,11 @@ impl Worker {
         })
     }
 
-    /// Here no process makes others.
-    #[expect(clippy::unused_self, reason = "a warden is asked")]
+    /// Does nothing: without wardens no process forks jobs.
+    #[expect(clippy::unused_self, reason = "a warden is queried")]
     pub(crate) fn query_spawn_mode(&mut self) {}
 
-    /// Tells the process which job it is to run, and to which ends to write, and returns the stream to it.
+    /// Sends the job's request and the ends of its output to the process. Returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let (link, jobs_data) = DataSocket::open()?;
         self.control.send_request(request, ends, jobs_data.as_fd())?;
@@ -106,7 +106,7 @@ impl Worker {
     /// The process is killed last: if the application is killed meanwhile, the process continues the kill.
     pub(crate) fn request_kill(&mut self) {
         for process in listing::descendants(self.child, &self.run_marker).found {
-            // It may have ended by now, and counts as killed if not.
+            // It may have exited already; otherwise it counts as killed.
             if process.kill().is_ok() {
                 self.killed.insert(process.get());
             }
@@ -117,12 +117,12 @@ impl Worker {
     /// Sends SIGTERM to the job's group.
     pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
-            // Where nobody is left there, nobody is asked.
+            // This fails if the group is empty, and then there is nothing to stop.
             let _ = self.child.terminate_group();
         }
     }
 
-    /// Tells what there is to tell: that the process is there, and how it ended.
+    /// Receives the next event: that the process has started, or how it exited.
     pub(crate) fn receive(&mut self) -> Received {
         match &mut self.phase {
             ExitPhase::Running => {
@@ -131,18 +131,18 @@ impl Worker {
                         self.expired = Some(ran);
                         return Received::Partial;
                     }
-                    Received::Event(word) => {
+                    Received::Event(event) => {
                         self.sent = None;
-                        return Received::Event(word);
+                        return Received::Event(event);
                     }
                     Received::Partial => return Received::Partial,
-                    // Its end of the socket is closed when it ends, or when the job closes what is not its own.
+                    // The socket is closed when the process exits, or when the job closes descriptors that aren't its own.
                     Received::WouldBlock | Received::Closed => {}
                 }
                 if !self.exit.has_exited() {
                     return Received::WouldBlock;
                 }
-                // What has left nothing needs one look; what has left something may have left more.
+                // One pass is enough if it finds nothing; a job that has left one process may have left more.
                 let deadline = Deadline::after(SWEEP_TIMEOUT);
                 self.phase = ExitPhase::Sweeping { empty: EMPTY_PASSES - 1, deadline };
                 Received::Partial
@@ -150,15 +150,15 @@ impl Worker {
             ExitPhase::Sweeping { empty, deadline } => {
                 let Descendants { found: left, is_uncertain } = listing::descendants(self.child, &self.run_marker);
                 *empty = if left.is_empty() && !is_uncertain { *empty + 1 } else { 0 };
-                let may_go_on = *empty < EMPTY_PASSES && !deadline.is_past();
-                // What can't be listed is in the group, if it is to be found at all.
+                let must_continue = *empty < EMPTY_PASSES && !deadline.is_past();
+                // Processes that can't be listed are reached only through the group.
                 let _ = self.child.send_to_group(Signal::KILL);
                 for process in &left {
-                    // One that may not be signalled, a program with more rights, is listed until the deadline.
+                    // A program with more rights can't be signaled, and is listed until the deadline.
                     let _ = process.kill();
                     self.killed.insert(process.get());
                 }
-                if may_go_on {
+                if must_continue {
                     return Received::WouldBlock;
                 }
                 let sweep = if left.is_empty() {
@@ -166,12 +166,12 @@ impl Worker {
                 } else {
                     Sweep::escaped(left.into_iter().map(|process| process.get().cast_unsigned()))
                 };
-                let collected = reap_child(Some(self.child), 0).ok().flatten();
+                let reaped = reap_child(Some(self.child), 0).ok().flatten();
                 self.phase = ExitPhase::Reaped;
                 Received::Event(WorkerEvent::Exit(Some(ExitReport {
-                    // Where the application ignores SIGCHLD, or collects every child, nobody knows any more.
-                    exit: collected.as_ref().map(|collected| collected.exit),
-                    usage: collected.map_or(Usage::default(), |collected| collected.usage),
+                    // If the application ignores SIGCHLD, or reaps every child, this is lost.
+                    exit: reaped.as_ref().map(|child| child.exit),
+                    usage: reaped.map_or(Usage::default(), |child| child.usage),
                     sweep,
                     swept_by: SweptBy::Search,
                     ran: self.expired,
@@ -182,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Kills the process, which is not needed any more, and closes its streams.
+    /// Kills the process, which is no longer needed, and closes its streams.
     pub(crate) fn dismiss(&mut self) {
         if self.origin.is_here() {
             self.kill();
@@ -196,7 +196,7 @@ impl Worker {
 
     /// Kills the process and its group.
     pub(crate) fn kill(&mut self) {
-        // Afterwards its number may be anybody's.
+        // Once it is reaped, its id may belong to another process.
         if self.origin.is_here() && !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
             let _ = self.child.send_to_group(Signal::KILL);
             // It may have left its group.
@@ -207,7 +207,7 @@ impl Worker {
     /// Reaps the process if it has exited and is dismissed. Returns `true` once it is reaped.
     pub(crate) fn reap(&mut self) -> bool {
         if !matches!(self.phase, ExitPhase::Reaped) && self.is_dismissed && self.exit.has_exited() {
-            // Its group was ended, and nobody asks how it ended.
+            // Its group was killed, and its exit status isn't needed.
             let _ = self.child.send_to_group(Signal::KILL);
             let _ = reap_child(Some(self.child), 0);
             self.phase = ExitPhase::Reaped;
@@ -215,12 +215,12 @@ impl Worker {
         matches!(self.phase, ExitPhase::Reaped)
     }
 
-    /// Returns why something could not be sent to the process, unless it had gone.
+    /// Returns the error of a failed send to the process, unless the process was gone.
     pub(crate) fn send_error(&self) -> Option<&io::Error> {
         self.control.send_error()
     }
 
-    /// Returns what passes on what is written to its standard error.
+    /// Returns the relay of its standard error.
     pub(crate) fn stderr(&mut self) -> &mut Relay {
         &mut self.stderr
     }
@@ -242,7 +242,7 @@ impl PollWorker for Worker {
         self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.phase, ExitPhase::Reaped))
     }
 
-    /// The result of a sweep is polled for, and the exit of a process without an [`ExitWatch`].
+    /// Returns what must be polled: a sweep, and a process whose [`ExitWatch`] has no thread.
     fn unsignaled(&self) -> Readiness {
         match self.phase {
             ExitPhase::Running if self.exit.interest().is_some() => Readiness::default(),
