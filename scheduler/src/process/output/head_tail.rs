@@ -1,10 +1,10 @@
-//! `HeadTail`: the beginning and the end of a stream, within bounds, and when each part of it came.
+//! `HeadTail`: the beginning and the end of a stream, within bounds, and the order in which their parts arrived.
 
 use std::collections::VecDeque;
 
 use crate::outcome::{Piece, StandardStream};
 
-/// How many runs of bytes are kept separate in the head, and as many in the tail; beyond that the last ones count as one.
+/// The most segments in the head, and in the tail. Beyond that, bytes are added to the last segment.
 const MAX_SEGMENTS: usize = 4096;
 
 #[derive(Debug)]
@@ -12,11 +12,11 @@ pub(super) struct HeadTail {
     stream: StandardStream,
     head: SegmentBuffer,
     tail: SegmentBuffer,
-    /// The number of bytes in neither.
+    /// The number of bytes that are in neither.
     left_out: u64,
 }
 
-/// Bytes, in runs that came at once.
+/// Bytes, in segments that each were read in one turn.
 #[derive(Debug, Default)]
 struct SegmentBuffer {
     /// The most bytes that it may hold.
@@ -32,7 +32,7 @@ struct Segment {
 }
 
 impl HeadTail {
-    /// Returns one that keeps at most `limit` bytes.
+    /// Returns a buffer that keeps at most `limit` bytes.
     pub(super) fn with_limit(limit: usize, stream: StandardStream) -> Self {
         let buffer = |limit| SegmentBuffer { limit, ..SegmentBuffer::default() };
         Self { stream, head: buffer(limit.div_ceil(2)), tail: buffer(limit / 2), left_out: 0 }
@@ -42,12 +42,12 @@ impl HeadTail {
         self.stream
     }
 
-    /// Keeps bytes that came at this turn, after all others.
+    /// Appends bytes that were read at this turn.
     pub(super) fn push(&mut self, turn: u64, bytes: &[u8]) {
         let room = self.head.limit - self.head.bytes.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.push(turn, first);
-        // What doesn't fit would be removed at once.
+        // Bytes that don't fit the tail would be removed at once.
         let lost = rest.len().saturating_sub(self.tail.limit);
         self.tail.push(turn, &rest[lost..]);
         self.left_out += (lost + self.tail.shorten()) as u64;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_bounded_whatever_the_limit() {
+    fn the_number_of_segments_is_bounded_at_any_limit() {
         let mut head_tail = HeadTail::with_limit(1 << 20, StandardStream::Stdout);
         (0..1 << 16).for_each(|turn| head_tail.push(turn, b"x"));
         assert_eq!(head_tail.pieces().count(), MAX_SEGMENTS);
@@ -145,7 +145,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_kept_and_what_is_left_out_is_all(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
+        fn kept_and_left_out_bytes_add_up_to_the_whole(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
             let mut head_tail = HeadTail::with_limit(limit, StandardStream::Stdout);
             for (turn, bytes) in (0..).zip(&pushed) {
                 head_tail.push(turn, bytes);

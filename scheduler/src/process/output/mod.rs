@@ -1,4 +1,4 @@
-//! `JobOutput`: what jobs write to their standard streams, on its way to where it goes.
+//! `JobOutput`: relays and captures the standard output and the standard error of jobs.
 
 mod head_tail;
 mod line_prefixer;
@@ -50,7 +50,7 @@ impl DefaultOutput {
     }
 }
 
-/// What one job writes, as far as the parent passes it on or keeps it.
+/// The output of one job that the parent forwards or captures.
 #[derive(Debug)]
 pub(crate) struct JobOutput {
     stdout: Option<Relay>,
@@ -85,7 +85,7 @@ pub(crate) struct ChildStream {
 }
 
 impl JobOutput {
-    /// Opens the output of the job with this id, by its options or else by the default, and returns it with the job's ends.
+    /// Opens the output of the job with this id, as defined by its options or by default. Returns it with the job's ends.
     pub(crate) fn open(
         default_output: DefaultOutput,
         id: &str,
@@ -101,7 +101,7 @@ impl JobOutput {
         ))
     }
 
-    /// Saves the state of standard output that the job may change. Call it before the job is called.
+    /// Saves the state of standard output that the job may change. Must be called before the job is.
     pub(crate) fn guard_stdout(&mut self) {
         self.stdout_guard = (self.stdout_access == StdoutAccess::Shared).then(StdoutGuard::acquire);
     }
@@ -117,7 +117,7 @@ impl JobOutput {
         has_progressed
     }
 
-    /// Treats the available output as all of it. Returns `true` once everything is forwarded.
+    /// Treats the available output as complete. Returns `true` once everything is forwarded.
     pub(crate) fn complete(&mut self) -> bool {
         self.turn += 1;
         let turn = self.turn;
@@ -135,13 +135,13 @@ impl JobOutput {
         for relay in self.stdout.iter_mut().chain(&mut self.stderr) {
             tail.push_str(&relay.finish(self.turn));
         }
-        let head_tail: Vec<_> =
+        let head_tails: Vec<_> =
             [self.stdout, self.stderr].into_iter().flatten().filter_map(Relay::into_head_tail).collect();
-        if head_tail.is_empty() {
+        if head_tails.is_empty() {
             return (tail, None);
         }
-        let streams: Vec<_> = head_tail.iter().map(HeadTail::stream).collect();
-        let mut pieces: Vec<_> = head_tail.into_iter().flat_map(HeadTail::pieces).collect();
+        let streams: Vec<_> = head_tails.iter().map(HeadTail::stream).collect();
+        let mut pieces: Vec<_> = head_tails.into_iter().flat_map(HeadTail::pieces).collect();
         // A stable sort: output of one read stays in the order of the streams.
         pieces.sort_by_key(|(turn, _)| *turn);
         (tail, Some(Captured::of(streams, pieces.into_iter().map(|(_, piece)| piece))))

@@ -1,4 +1,4 @@
-//! `Printer`: bytes to text, for what can only print text.
+//! `Printer`: converts bytes to text, for functions that print only text.
 
 /// Prints text that arrives in pieces, which may be cut within a character. Invalid UTF-8 is replaced as by
 /// [`String::from_utf8_lossy`].
@@ -14,7 +14,7 @@ impl Printer {
         Self { print, incomplete: Vec::new() }
     }
 
-    /// Prints all complete characters, and returns the number of bytes.
+    /// Prints all complete characters. Returns the number of bytes, which the printer keeps or has printed.
     pub(in crate::process) fn print(&mut self, bytes: &[u8]) -> usize {
         self.incomplete.extend(bytes);
         let whole = self.incomplete.len() - incomplete_suffix(&self.incomplete);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_was_cut_is_printed_whole() {
+    fn a_character_that_arrives_in_pieces_is_printed_whole() {
         let text = "aé漢😀".as_bytes();
         for at in 0..=text.len() {
             assert_eq!(printed(&[&text[..at], &text[at..]]).concat(), "aé漢😀", "cut at {at}");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_replaced_and_waited_for_no_longer_than_it_may_become_text() {
+    fn invalid_bytes_are_replaced_once_they_cannot_become_a_character() {
         assert_eq!(printed(&[b"a\xff", b"b"]), ["a\u{fffd}", "b"]);
         assert_eq!(printed(&[b"a\xe6", b"b"]), ["a", "\u{fffd}b"]);
         assert_eq!(printed(&[b"a\xf0\x9f"]), ["a", "\u{fffd}"]);

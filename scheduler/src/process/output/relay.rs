@@ -37,19 +37,19 @@ impl Relay {
         Ok((Self { source: Some(source), sink, line_prefixer: None, pending, tail: None, head_tail: None }, writer))
     }
 
-    /// Makes it keep the tail of the output.
+    /// Makes the relay keep the tail of the output.
     pub(super) fn with_tail(mut self) -> Self {
         self.tail = Some(Tail::default());
         self
     }
 
-    /// Makes it forward prefixed lines.
+    /// Makes the relay forward prefixed lines.
     pub(super) fn with_line_prefixer(mut self, line_prefixer: LinePrefixer) -> Self {
         self.line_prefixer = Some(line_prefixer);
         self
     }
 
-    /// Makes it capture the output.
+    /// Makes the relay capture the output.
     pub(super) fn with_head_tail(mut self, head_tail: HeadTail) -> Self {
         self.head_tail = Some(head_tail);
         self
@@ -161,7 +161,7 @@ impl Relay {
             Ok(count) => drop(self.pending.drain(..count)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            // The reader is gone. The output is captured all the same.
+            // The reader is gone. The output is still captured.
             Err(_) => self.pending.clear(),
         }
         true
@@ -177,7 +177,7 @@ enum ReadResult {
     WouldBlock,
 }
 
-/// What a relay waits for.
+/// The stream that a relay waits for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::process) enum RelayInterest<'a> {
     /// Output of the job.

@@ -1,4 +1,4 @@
-//! `Sink`: the stream that a job's output is passed on to, without ever waiting for its reader.
+//! `Sink`: the stream that a job's output is forwarded to, without ever waiting for its reader.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard};
@@ -11,14 +11,14 @@ use crate::sync::lock;
 /// The most bytes of complete lines that are written at a time.
 const MAX_WRITE: usize = 4096;
 
-/// The rest of a line that was written only in part to each of this process's streams, of any job: nothing may come in
-/// between.
+/// For each of this process's streams, the rest of a line of any job that was written only in part. No other output may
+/// come before it.
 static UNFINISHED_LINES: [PerProcess<Mutex<Vec<u8>>>; 2] = [const { PerProcess::new(Mutex::new(Vec::new())) }; 2];
 
 #[derive(Debug)]
 pub(super) enum Sink {
     /// A stream of this process.
-    OwnSink(OwnSink),
+    Own(OwnSink),
     Printer(Printer),
     /// The output isn't forwarded.
     Nowhere,
@@ -42,13 +42,13 @@ pub(super) enum WriteUnit {
 impl Sink {
     /// Returns a sink that writes to a stream of this process.
     pub(super) fn own(stream: StandardStream, unit: WriteUnit) -> Self {
-        Self::OwnSink(OwnSink { stream, opened: None, unit })
+        Self::Own(OwnSink { stream, opened: None, unit })
     }
 
     /// Writes some of these bytes, and returns how many the caller can drop.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::OwnSink(own) => own.write(bytes),
+            Self::Own(own) => own.write(bytes),
             Self::Printer(printer) => Ok(printer.print(bytes)),
             Self::Nowhere => Ok(bytes.len()),
         }
@@ -57,7 +57,7 @@ impl Sink {
     /// Returns whether everything is written.
     pub(super) fn is_flushed(&self) -> bool {
         match self {
-            Self::OwnSink(own) => {
+            Self::Own(own) => {
                 own.opened.as_ref().is_none_or(|stream| stream.is_flushed() && own.unfinished_line().is_empty())
             }
             Self::Printer(_) | Self::Nowhere => true,
@@ -74,7 +74,7 @@ impl Sink {
     /// Returns the stream that must have room before more can be written, if the sink is one.
     pub(super) fn awaited_stream(&self) -> Option<&OwnStream> {
         match self {
-            Self::OwnSink(own) => own.opened.as_ref(),
+            Self::Own(own) => own.opened.as_ref(),
             Self::Printer(_) | Self::Nowhere => None,
         }
     }
