@@ -84,8 +84,8 @@ impl Read for RequestReader<'_> {
 }
 
 impl Assignment {
-    /// Prepares this process for the job. Returns the request, the reader and the socket for data, the milestones to record,
-    /// and whether the preparation succeeded.
+    /// Prepares this process for the job. Returns the request, the reader and the socket for data, the milestones to
+    /// record, and whether the preparation succeeded.
     pub(crate) fn accept(self) -> (Request, FrameReader, (Incoming, Outgoing), MilestoneTimes, io::Result<()>) {
         let Self { request, mark, data, control, watch, descriptors, hello } = self;
         let milestones = MilestoneTimes::default();
