@@ -9,12 +9,12 @@ use crate::invocation::Completion;
 
 /// A runtime on the job's own thread, with all drivers that `tokio` was built with: timers, input and output.
 ///
-/// Dropping it waits for nothing: the tasks that the job spawned are dropped, and threads that block end with the process.
+/// Dropping it waits for nothing: the tasks that the job spawned are dropped, and blocked threads exit with the process.
 #[derive(Debug)]
 pub struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
-    /// Makes a runtime.
+    /// Creates a runtime.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ pub(super) fn exit_with(reason: &str) -> ! {
 }
 
 /// Exits a process whose parent is gone.
-#[expect(clippy::disallowed_methods, reason = "there is nobody to return to")]
+#[expect(clippy::disallowed_methods, reason = "no caller is left to return to")]
 pub(super) fn exit_silently() -> ! {
     std::process::exit(1)
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use crate::escape::OneLine;
 
-/// The groups with their limits, which are not checked yet.
+/// The groups, with limits that are not checked yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups(Vec<(String, usize)>);
 
@@ -16,7 +16,7 @@ impl Groups {
         }
     }
 
-    /// Returns the limits, in the order of the lanes, or what is wrong with them.
+    /// Returns the limits in the order of the lanes, or a message if one is invalid.
     pub(crate) fn limits(&self) -> Result<Box<[NonZeroUsize]>, String> {
         let limit = |(name, limit): &(String, usize)| {
             if name.trim().is_empty() {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_without_a_limit_is_refused_with_a_list_of_those_with_one() {
+    fn a_group_without_a_limit_is_refused_with_a_list_of_the_groups() {
         let mut groups = Groups::default();
         let refused = |groups: &Groups| groups.lane("db").expect_err("it has no limit");
         assert_eq!(refused(&groups), "group `db` has no limit; `Scheduler::limit_group` gives it one");

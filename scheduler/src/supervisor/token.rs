@@ -165,6 +165,6 @@ mod tests {
         for _ in 0..100 {
             token.subscribe(&Arc::new(Mailbox::new().expect("a waker")));
         }
-        assert!(token.0.mailboxes.here().lock().expect("nobody panics with it").len() <= 1);
+        assert!(token.0.mailboxes.here().lock().expect("no holder panics").len() <= 1);
     }
 }

@@ -12,8 +12,8 @@ use super::saved_stdio::has_saved_stdio;
 
 /// Returns whether standard input is a Unix socket whose other end was made by the same user, as every copy has it.
 ///
-/// So a role variable that was left in the environment by accident doesn't make a job of an ordinary program, and nobody
-/// can make one of a program that has other rights than they have.
+/// So a role variable that was left in the environment by accident doesn't make an ordinary program a job's process, and no
+/// user can make a program with other rights than theirs one.
 ///
 /// # Errors
 ///
