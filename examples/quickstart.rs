@@ -1,4 +1,4 @@
-//! Two jobs with a timeout of one second, of which one takes longer: `cargo run --example quickstart`.
+//! Two jobs with a timeout of one second, one of which takes longer: `cargo run --example quickstart`.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
@@ -16,7 +16,7 @@ fn fast_job() -> i32 {
 }
 
 #[job]
-#[expect(clippy::disallowed_methods, reason = "it stands for a call that can't be stopped")]
+#[expect(clippy::disallowed_methods, reason = "the sleep stands for a call that can't be stopped")]
 fn slow_job() -> i32 {
     thread::sleep(Duration::from_secs(2));
     7

@@ -1,7 +1,7 @@
 //! A batch of different jobs, with a live progress bar: `cargo run --example batch`.
 //!
-//! Some fail now and then, some may not run beside each other, one exceeds its memory limit, and one never returns. Each has its
-//! options in its attribute; `main` sets those of all of them. Ctrl-C cancels the batch, and the table is printed all the same.
+//! Some fail now and then, some must not run at the same time, one exceeds its memory limit, and one never returns. Each has
+//! its options in its attribute; `main` sets the shared ones. After Ctrl-C, which cancels the batch, the table is printed too.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
@@ -76,7 +76,7 @@ fn await_answer() {
     }
 }
 
-/// Bars: one for the batch, and one for each job that runs.
+/// The progress bars: one for the batch, and one for each job that runs.
 struct Bars {
     all: MultiProgress,
     batch: ProgressBar,
