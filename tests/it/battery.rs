@@ -85,7 +85,7 @@ impl Case {
         case.join().expect("it has sent its last");
         let mut left = alive(&tag);
         let record = run.expect("the input is fine").pop().expect("one job, one record");
-        if self.leaves_what_nobody_finds() {
+        if self.leaves_a_hidden_process() {
             left.drain(..).for_each(end);
         }
         assert_eq!(left, [0; 0], "{record:?}");
@@ -97,8 +97,8 @@ impl Case {
         AnyJob::from(leaves_for_certain::job(self.leftover, self.ending, tag.to_owned())).timeout(limit)
     }
 
-    /// Returns whether its leftover can't be found by any means, which its record admits: see `check`.
-    fn leaves_what_nobody_finds(self) -> bool {
+    /// Returns whether its leftover can't be found by any means. Its record reports that: see `check`.
+    fn leaves_a_hidden_process(self) -> bool {
         self.ending == Ending::KillsWarden && self.leftover == Leftover::Daemon
     }
 
@@ -208,7 +208,7 @@ fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Rec
 #[test]
 fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
     let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
-    let cases = sample(cases.filter(|case| !case.leaves_what_nobody_finds()), STEP).collect();
+    let cases = sample(cases.filter(|case| !case.leaves_a_hidden_process()), STEP).collect();
     let scheduler = Scheduler::new().start_method(StartMethod::ForkServer).concurrency(AT_A_TIME);
     // No job obeys its cancellation.
     let scheduler = scheduler.grace(Duration::from_millis(100));
@@ -220,7 +220,7 @@ fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
 #[test]
 fn every_failure_is_recorded_with_every_option_of_the_environment() {
     for method in METHODS {
-        let cases = cases().into_iter().filter(|case| case.method == method && !case.leaves_what_nobody_finds());
+        let cases = cases().into_iter().filter(|case| case.method == method && !case.leaves_a_hidden_process());
         let cases = sample(cases.filter(|case| case.leftover != Leftover::Nothing), STEP).collect();
         let scheduler = with_every_option(Scheduler::new().start_method(method).concurrency(AT_A_TIME));
         // Some print much.

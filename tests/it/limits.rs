@@ -170,8 +170,8 @@ fn limits_apply_to_one_job_and_not_to_the_next() {
         assert_eq!((memory, cpu_time, files, file_size, core_size), (ROOM, 8, 30, MIB, 1));
         assert_eq!(processes, held[0].limits[3]);
         assert_eq!(held[1].niceness, 7);
-        // The kernel takes no more than some in a second from those who aren't root, and only a warden's job is a
-        // session's.
+        // From users other than root the kernel accepts only a few changes per second, and only a warden's job has a
+        // session of its own.
         let autogroup = held[1].autogroup.as_deref().filter(|_| is_root() && HAS_WARDENS);
         assert!(autogroup.is_none_or(|niceness| niceness == "7"), "{held:?}");
     }

@@ -115,7 +115,7 @@ mod windows {
     }
 
     #[test]
-    fn an_exception_that_nobody_handled_is_an_exit_with_its_code_and_name() {
+    fn an_unhandled_exception_is_an_exit_with_its_code_and_name() {
         let fault = failure_of(jobs::faults::job().into());
         assert!(matches!(fault, Failure::Exited { code, .. } if code.cast_unsigned() == 0xC000_0005), "{fault:?}");
         assert_eq!(fault.to_string(), "exited with code 0xC0000005 (STATUS_ACCESS_VIOLATION) before it gave a result");

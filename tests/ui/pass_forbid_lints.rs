@@ -31,9 +31,9 @@
 use std::path::PathBuf;
 
 use scheduler::{job, jobs};
-/// Nobody calls it, and it isn't dead.
+/// Is never called, and isn't reported as dead code.
 #[job]
-fn nobody_calls_it() {}
+fn never_called() {}
 
 #[job]
 fn plain(_unused: u8, mut n: u32) -> u32 {

@@ -13,7 +13,7 @@ pub(crate) fn after_init(mode: &str) -> io::Result<()> {
         }
         ("ignores", "all signals") => {
             ignore(1..=libc::SIGRTMAX());
-            // SAFETY: `sigfillset` initialises the set that `sigprocmask` then reads.
+            // SAFETY: `sigfillset` initializes the set that `sigprocmask` then reads.
             unsafe {
                 let mut all = std::mem::zeroed();
                 libc::sigfillset(&raw mut all);
@@ -35,7 +35,7 @@ pub(crate) fn after_init(mode: &str) -> io::Result<()> {
         ("descriptors", number) => limit(libc::RLIMIT_NOFILE, number),
         ("processes", number) => {
             // The limit means nothing to a superuser.
-            become_somebody_else()?;
+            become_another_user()?;
             limit(libc::RLIMIT_NPROC, number)
         }
         ("chroot", folder) => {
@@ -62,17 +62,17 @@ type Resource = libc::c_int;
 fn limit(resource: Resource, number: &str) -> io::Result<()> {
     let number = number.parse().map_err(io::Error::other)?;
     let limit = libc::rlimit { rlim_cur: number, rlim_max: number };
-    // SAFETY: `limit` is initialised.
+    // SAFETY: `limit` is initialized.
     done(unsafe { libc::setrlimit(resource, &raw const limit) })
 }
 
 /// Makes this process the only one of its user, as a limit on processes counts all of a user's.
-fn become_somebody_else() -> io::Result<()> {
-    let somebody = 1_000_000_000 + std::process::id();
+fn become_another_user() -> io::Result<()> {
+    let user = 1_000_000_000 + std::process::id();
     // SAFETY: These calls have no preconditions.
     unsafe {
-        done(libc::setresgid(somebody, somebody, somebody))?;
-        done(libc::setresuid(somebody, somebody, somebody))
+        done(libc::setresgid(user, user, user))?;
+        done(libc::setresuid(user, user, user))
     }
 }
 

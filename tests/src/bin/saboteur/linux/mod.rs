@@ -112,8 +112,8 @@ fn start(mut command: Command, fault: Option<Fault>) -> io::Result<(Listener, St
     let started = Started::default();
     let descriptor = Arc::new(AtomicI32::new(NOT_YET));
     let (starts, tells) = (Arc::clone(&started), Arc::clone(&descriptor));
-    // It stands still at each of its own calls, too, so that nobody may wait for it: neither for its end, nor in a
-    // channel, which makes a call.
+    // The thread is suspended at each of its own calls, too. So no other thread may wait for it: neither by joining it nor
+    // in a channel, which makes a call.
     thread::spawn(move || {
         // The application's output marks the beginning and the end of its runs.
         let calls = fault.map(|fault| [fault.call, libc::SYS_write]);
