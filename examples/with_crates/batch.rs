@@ -1,7 +1,7 @@
 //! A batch of different jobs, with a live progress bar: `cargo run --example batch`.
 //!
-//! Some fail now and then, some must not run at the same time, one exceeds its memory limit, and one never returns. Each has
-//! its options in its attribute; `main` sets the shared ones. After Ctrl-C, which cancels the batch, the table is printed too.
+//! Some fail now and then, some must not run at the same time, one exceeds its memory limit, and one never returns. Each
+//! has its options in its attribute; `main` sets the shared ones. Ctrl-C cancels the batch; the table is still printed.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
