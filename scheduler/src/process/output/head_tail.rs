@@ -145,7 +145,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn kept_and_left_out_bytes_add_up_to_the_whole(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
+        fn kept_and_left_out_bytes_are_the_whole(limit in 1..50_usize, pushed in vec(vec(any::<u8>(), 0..40), 0..12)) {
             let mut head_tail = HeadTail::with_limit(limit, StandardStream::Stdout);
             for (turn, bytes) in (0..).zip(&pushed) {
                 head_tail.push(turn, bytes);
