@@ -1,8 +1,8 @@
 //! Counts the ways to place queens on a board, in short attempts: `cargo run --example solver [SIZE]`.
 //!
-//! A long search is stopped for many reasons: a limit, a machine that is needed for something else, a bug. This one is killed
-//! every 200 milliseconds. It saves its state, so that each attempt continues where the last one stopped, and the answer is
-//! the same as without interruption.
+//! A long search is stopped for many reasons: a limit, a machine that is needed for something else, a bug. This one is
+//! killed every 200 milliseconds. It saves its state, so that each attempt continues where the last one stopped, and the
+//! answer is the same as without interruption.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

@@ -37,8 +37,8 @@ fn store(table: PathBuf, line: String) -> std::io::Result<u64> {
     Ok(fs::metadata(table)?.len())
 }
 
-/// Returns the number below `limit` from which the most steps lead to 1, where a step halves an even number `n`, and turns an odd one
-/// into `3n + 1`.
+/// Returns the number below `limit` from which the most steps lead to 1, where a step halves an even number `n`, and turns
+/// an odd one into `3n + 1`.
 #[job(cpu_time = "20s", priority = -1)]
 fn longest_way(limit: u64) -> u64 {
     let way = |mut number: u64| {

@@ -1,8 +1,8 @@
 //! Matches a regular expression against every line of a file: `cargo run --example regex_lines [PATTERN FILE]`.
 //!
-//! An expression with look-around or back-references needs an engine that backtracks. For such an engine some lines are traps: on
-//! `aaaa…` without a match it tries every way to divide the letters. One such line hangs the whole program, unless each
-//! line is matched by a job of its own.
+//! An expression with look-around or back-references needs an engine that backtracks. For such an engine some lines are
+//! traps: on `aaaa…` without a match it tries every way to divide the letters. One such line hangs the whole program,
+//! unless each line is matched by a job of its own.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
