@@ -88,7 +88,7 @@ fn send(panic: &Panic, sender: &FrameSender) {
     let mut first = lock(&FIRST);
     if first.len() < PANIC_LIMIT {
         let sent = PanicMessage(Panic { message: shortened(&panic.message).to_owned(), ..panic.clone() });
-        // If the parent is gone, the panic continues all the same.
+        // If the parent is gone, the panic still continues.
         let _ = sender.send_encoded(FrameKind::Panicking, &sent);
         first.push(panic.clone());
     }

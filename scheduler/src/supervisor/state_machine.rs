@@ -116,7 +116,7 @@ pub(crate) enum Event {
     Kill(StopReason),
     /// The limit of the current state has passed.
     Deadline,
-    /// The limit of the start has passed, and the warden has sent nothing: it can't be told to kill.
+    /// The limit of the start has passed, and the warden has sent nothing: it can't receive a kill command.
     Unanswered,
 }
 

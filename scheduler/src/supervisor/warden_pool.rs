@@ -52,8 +52,8 @@ impl WardenHandle {
         received
     }
 
-    /// Returns `true` for a warden that has sent nothing yet. It has not reached `init()`: it can't be told to kill, and
-    /// has started nothing that would have to be swept.
+    /// Returns `true` for a warden that has sent nothing yet. It has not reached `init()`: it can't receive a kill
+    /// command, and has started nothing that would have to be swept.
     pub(super) fn never_answered(&self) -> bool {
         HAS_FORK_SERVERS && !self.has_answered
     }

@@ -1,6 +1,6 @@
 //! `Bounded`: a `serde` deserializer around another one, which trusts neither lengths nor types.
 //!
-//! `bincode` allocates an owned text or byte string of the length in its prefix before it checks whether so many bytes are
+//! `bincode` allocates an owned text or byte string of the length in its prefix before it checks whether that many are
 //! left, and a prefix of nine bytes can claim 2⁶⁰: the process would be aborted for lack of memory. For a borrowed one it
 //! checks first, so that `Bounded` asks for borrowed ones. It passes a list's length on to visitors as a hint of how much
 //! to reserve, unless the length is greater than the number of bytes.

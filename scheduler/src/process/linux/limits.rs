@@ -20,7 +20,7 @@ pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     limits::apply(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
 }
 
-/// Limits the memory of this process, and of each that it starts, to so many bytes.
+/// Limits the memory of this process, and of each process that it starts.
 ///
 /// Private writable memory counts (`RLIMIT_DATA`), which needs memory or swap behind it: the heap, and the stacks of
 /// threads. Address space alone costs nothing, and every thread's heap reserves much of it.

@@ -16,7 +16,7 @@ use crate::options::Limits;
 
 /// The limits that differ between platforms.
 pub(in crate::process) struct PlatformLimits {
-    /// Limits the memory of this process, and of each process that it starts, to so many bytes.
+    /// Limits the memory of this process, and of each process that it starts, to a number of bytes.
     pub(in crate::process) memory: fn(u64) -> Result<(), String>,
     /// Makes the kernel send SIGXCPU to this process, and to none that it starts, after it has used this much more
     /// processor time. The limit in whole seconds is set already.
@@ -87,7 +87,7 @@ fn limit_processes(count: u64) -> Result<(), String> {
     set_limit(Resource::Nproc, count, count, "processes")
 }
 
-/// Returns whether this process can map so many bytes more. Maps and unmaps them, and touches none.
+/// Returns whether this process can map `bytes` more. Maps and unmaps them, and touches none.
 #[expect(unsafe_code, reason = "a mapping has no safe API")]
 pub(in crate::process) fn can_map(bytes: u64, flags: MapFlags) -> bool {
     let Ok(length) = usize::try_from(bytes) else {

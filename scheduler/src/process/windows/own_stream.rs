@@ -109,7 +109,7 @@ fn run_writer(stream: StandardStream, mut own: impl Write + IsTerminal, print: f
         drop(given);
         match &mut console {
             Some(console) => drop(console.print(&bytes)),
-            // The reader may be gone. The output is captured all the same.
+            // The reader may be gone. The output is still captured.
             None => drop(own.write_all(&bytes).and_then(|()| own.flush())),
         }
         channel.lock().bytes.clear();
