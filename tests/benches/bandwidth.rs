@@ -18,7 +18,7 @@ use scheduler::{Outcome, run_job_with_timeout};
 use scheduler_tests::jobs::{big, measure};
 use scheduler_tests::values::{returns_bytes, takes_bytes};
 
-/// Makes a copy of this program write so many bytes, or read its input.
+/// The variable that makes a copy of this program write a number of bytes, or read its input.
 const BARE: &str = "BENCH_BARE";
 const READS: &str = "reads";
 

@@ -74,7 +74,7 @@ impl Crate {
     fn cargo(&self, arguments: &[&str]) -> Output {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).current_dir(&self.folder).env("CARGO_TERM_COLOR", "never");
-        // With a target folder of its own nothing has been built by anybody else.
+        // In a target folder of its own nothing has been built before.
         cargo.env("CARGO_TARGET_DIR", self.folder.join("target")).env("CARGO_INCREMENTAL", "0");
         cargo.output().expect("Cargo runs this benchmark")
     }

@@ -175,7 +175,7 @@ fn with_too_few_descriptors_a_job_runs_or_has_the_reason() {
     assert!(run > 3 && failed > 3, "{run} ran, {failed} failed");
 }
 
-/// Runs jobs with so many descriptors, and returns whether the first of them ran.
+/// Runs jobs with a limit of `number` descriptors. Returns whether the first job ran.
 fn runs_with_descriptors(number: usize) -> bool {
     let tag = new_tag();
     let mode = format!("descriptors {number}");

@@ -27,7 +27,7 @@ const BOUND: Duration = Duration::from_secs(40);
 const FAULT: &str = if cfg!(target_vendor = "apple") { "SIGBUS" } else { "SIGSEGV" };
 /// How many cases run at a time.
 const AT_A_TIME: usize = 4;
-/// The quick profile tries one case of so many, which takes every leftover and every ending in turn.
+/// The quick profile tries one case in `STEP`, so that every leftover and every ending takes its turn.
 const STEP: usize = 5;
 
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,7 @@ impl Case {
                 }
             }
             (_, sweep) if matches!(self.leftover, Leftover::Orphan | Leftover::Daemon) => {
-                // The shells in between of an orphan may not have ended yet.
+                // The shells between the job and the orphan may not have exited yet.
                 swept(sweep, |killed| (count..=count + 2).contains(&killed))
             }
             (_, sweep) => swept(sweep, |killed| killed == count),

@@ -79,7 +79,7 @@ fn a_job_that_saves_nothing_has_no_checkpoint() {
     assert_eq!((run.outcome.clone(), run.checkpoint::<u8>().expect("there is none")), (Outcome::Ok(42), None));
 }
 
-/// Does one round more than was done before, and fails until there are so many.
+/// Does one round more than was done before, and fails until there are `rounds`.
 #[scheduler::job]
 fn goes_on(rounds: u32) -> Result<(u32, u32), String> {
     let work: Option<Work> = this_job::resume().map_err(|error| error.to_string())?;

@@ -98,7 +98,7 @@ fn a_job_starts_in_its_working_directory_even_if_that_is_not_utf8() {
         let records = scheduler.run(list).expect("the input is fine");
         assert_eq!(found(&records[0]).folder, folder.path().canonicalize().expect("it is there"));
         assert_eq!(found(&records[1]).folder, std::env::current_dir().expect("it is there"));
-        // The path does not encode as text, and arrives all the same.
+        // The path is not valid text, and still arrives.
         let records = scheduler.run(jobs![("a", { fast::job().current_dir(&odd) })]).expect("the input is fine");
         assert_eq!(records[0].status(), Status::Ok, "{records:?}");
     }

@@ -1,4 +1,4 @@
-//! Faults: every system call of a run is made to fail, and the run finishes all the same, in time and with true records.
+//! Faults: every system call of a run is made to fail, and the run still finishes, in time and with true records.
 //!
 //! Nothing here is a list of calls: the first runs of each kind record which calls there are and how often they are made,
 //! and each of them then fails in its own run. The quick profile tries a sample of them. `SCHEDULER_FAULTS=all` tries every
@@ -33,7 +33,7 @@ const SURVEYS: usize = 3;
 /// How many runs go on at a time: they mostly wait.
 const AT_A_TIME: usize = 8;
 
-/// The quick profile tries one fault of so many.
+/// The quick profile tries one fault in `STEP`.
 const STEP: usize = 9;
 
 /// The kinds of runs, and the roles whose calls fail in them. The first is tried more thoroughly than the others.

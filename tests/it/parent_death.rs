@@ -95,7 +95,7 @@ impl Ready {
 /// A test that fails leaves no application behind, stopped or not.
 impl Drop for Ready {
     fn drop(&mut self) {
-        // It may have ended by now, and been waited for.
+        // It may have exited and been reaped already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

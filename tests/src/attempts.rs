@@ -32,7 +32,7 @@ pub fn comes_to(file: PathBuf, name: String, endings: Vec<Ending>) -> Result<usi
     Ok(attempt)
 }
 
-/// Makes a file of this name, and waits until there are so many in the folder.
+/// Creates a file of this name, and waits until the folder holds `count` files.
 ///
 /// # Errors
 ///

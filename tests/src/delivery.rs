@@ -19,7 +19,7 @@ use crate::jobs::hangs;
 /// How a value is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Encoded {
-    /// After so many milliseconds.
+    /// After this number of milliseconds.
     Late(u64),
     /// Never.
     Never,
@@ -50,7 +50,7 @@ impl Serialize for Encoded {
     }
 }
 
-/// Returns a value that takes so many milliseconds to encode.
+/// Returns a value that takes this number of milliseconds to encode.
 #[job]
 pub fn is_encoded_late(milliseconds: u64) -> Encoded {
     Encoded::Late(milliseconds)

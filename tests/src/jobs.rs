@@ -231,7 +231,7 @@ pub fn dies_of_signal(signal: i32) {
     unsafe { libc::raise(signal) };
 }
 
-/// Takes so many MiB of memory, page by page.
+/// Allocates `mib` MiB of memory, page by page.
 #[job]
 pub fn eats_memory(mib: usize) -> usize {
     let mut eaten = Vec::new();

@@ -49,7 +49,7 @@ impl Leftover {
         Self::Session,
         Self::Bare,
         Self::Orphan,
-        // It is found by a warden and by a job object, and has left no trace for anybody else.
+        // Only a warden and a job object find it. It has left no trace for a search.
         #[cfg(any(wardens, windows))]
         Self::Daemon,
         Self::Chain,

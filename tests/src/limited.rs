@@ -50,7 +50,7 @@ fn eprint_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Reserves so many bytes of address space, and returns whether it could.
+/// Reserves `bytes` of address space. Returns whether that succeeded.
 #[job]
 pub fn reserves(bytes: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -70,7 +70,7 @@ pub fn opens_files() -> (usize, Option<i32>) {
     }
 }
 
-/// Writes so many bytes to a file.
+/// Writes `bytes` bytes to a file.
 ///
 /// # Errors
 ///

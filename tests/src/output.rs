@@ -35,7 +35,7 @@ fn unread(stream: impl std::os::fd::AsFd) -> io::Result<u64> {
     Ok(rustix::io::ioctl_fionread(stream)?)
 }
 
-/// Writes so many numbered lines to standard output.
+/// Writes `lines` numbered lines to standard output.
 #[job]
 pub fn counts(lines: usize) {
     (0..lines).for_each(|line| println!("line {line}"));
@@ -86,7 +86,7 @@ pub fn writes_lines() {
     eprint!("err");
 }
 
-/// Writes so many lines to standard error, a multiple of what a pipe holds.
+/// Writes `count` lines to standard error, far more than a pipe holds.
 #[job(stderr = "lines")]
 pub fn writes_many_lines(count: usize) {
     (0..count).for_each(|_| eprintln!("{}", "x".repeat(99)));

@@ -59,7 +59,7 @@ fn go_on(then: Afterwards) -> i32 {
     unreachable!("the process has ended")
 }
 
-/// Catches so many panics of its own thread, and continues.
+/// Catches `count` panics of its own thread, and continues.
 #[job]
 pub fn catches_panics_and(count: usize, then: Afterwards) -> i32 {
     for number in 0..count {

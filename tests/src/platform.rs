@@ -17,8 +17,8 @@ pub const METHODS: [StartMethod; 2] = [StartMethod::Exec, StartMethod::ForkServe
 #[cfg(not(wardens))]
 pub const METHODS: [StartMethod; 1] = [StartMethod::Exec];
 
-/// Returns whether so many leftovers of a job were killed, and provably no others exist, where the
-/// platform can prove that.
+/// Returns whether `count` accepts the number of killed leftovers of a job, and no others exist, provably if the platform
+/// can prove that.
 #[must_use]
 pub fn swept(sweep: &Sweep, count: impl Fn(usize) -> bool) -> bool {
     match sweep {

@@ -7,7 +7,7 @@ use scheduler::job;
 use crate::ending::Ending;
 use crate::leftovers::{Leftover, starting};
 
-/// Returns so many bytes of text, once it is released.
+/// Returns `bytes` bytes of text, once it is released.
 #[job]
 #[must_use]
 pub fn returns_once_released(bytes: usize, tag: String) -> String {

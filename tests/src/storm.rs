@@ -14,7 +14,7 @@ const LASTS: libc::time_t = 25;
 /// The most processes that a storm may be allowed.
 const MOST: u32 = 2000;
 
-/// Makes so many processes, each in a session of its own, which forks and exits, and so do its children, forever.
+/// Starts `count` processes, each in a session of its own. Each forks and exits, and so do its children, forever.
 #[job]
 pub fn comets(count: usize) {
     storm(

@@ -180,7 +180,7 @@ fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
     Ok(counted)
 }
 
-/// Spawns so many fast jobs, and returns their outcomes in the format of records.
+/// Spawns `count` fast jobs, and returns their outcomes in the format of records.
 fn spawns_fast(
     scheduler: &Scheduler,
     count: usize,

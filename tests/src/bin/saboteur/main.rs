@@ -1,4 +1,4 @@
-//! Makes system calls of an application fail, which only Linux lets anybody do.
+//! Makes system calls of an application fail, which is possible only on Linux.
 
 #[cfg(target_os = "linux")]
 mod linux;
