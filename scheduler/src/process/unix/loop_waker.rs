@@ -1,4 +1,4 @@
-//! `LoopWaker`: makes a thread that waits for processes return from [`wait()`](super::wait()), from another thread.
+//! `LoopWaker`: makes [`wait()`](crate::process::wait()) return, from another thread than the one that waits.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,7 +37,7 @@ impl LoopWaker {
         Ok(Self { event, woken: AtomicBool::new(false) })
     }
 
-    /// Makes [`wait()`](super::wait()) return, now or when it is called next.
+    /// Makes [`wait()`](crate::process::wait()) return, now or when it is called next.
     pub(crate) fn wake(&self) {
         // The write fails only if a signal interrupts it, if the eventfd's counter overflows, which is a `u64`, or if the
         // pipe is full. In the last two cases it is readable already.
