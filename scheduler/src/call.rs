@@ -224,8 +224,8 @@ impl AnyJob {
         }
         let mut bytes = Vec::new();
         let encoded = value::append_each(&mut bytes, &arguments, entry.codec().encoding());
-        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(process_kind, error)| {
-            unserializable(entry.parameters().get(process_kind).map_or("_", |parameter| parameter.name), &error)
+        let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(index, error)| {
+            unserializable(entry.parameters().get(index).map_or("_", |parameter| parameter.name), &error)
         });
         Ok(Self { entry, arguments, options: None, checkpoint: None })
     }

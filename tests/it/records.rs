@@ -246,6 +246,18 @@ fn a_table_has_a_line_for_each_record_and_columns_that_are_aligned() -> Result<(
 }
 
 #[test]
+fn a_long_id_widens_only_its_own_line_of_a_table() -> Result<(), Error> {
+    // Formatting refuses a width that doesn't fit in 16 bits.
+    let records = Scheduler::new().run([("i".repeat(70_000), fast::job()), ("a".to_owned(), fast::job())])?;
+    let table = Record::table(&records).to_string();
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("job  status"), "{}", lines[0]);
+    assert!(lines[1].len() > 70_000);
+    assert!(lines[2].starts_with("a    ok"), "{}", lines[2]);
+    Ok(())
+}
+
+#[test]
 fn a_table_has_a_column_for_attempts_if_a_job_was_tried_more_than_once() -> Result<(), Error> {
     let records = Scheduler::new().retries(1).run(jobs![("a", fast), ("b", fails)])?;
     let table = Record::table(&records).to_string();

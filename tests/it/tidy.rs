@@ -304,35 +304,35 @@ fn no_test_prints_that_it_is_skipped_without_failing_under_ci() {
     }
 }
 
-/// What no text is to say, and what it says instead.
+/// What no text is to say, and what it says instead. The bars keep this list from being found.
 const ODD_WORDS: [(&str, &str); 13] = [
-    ("whoever", "a noun: the caller, the process, the reader"),
-    ("whosoever", "a noun: the caller, the process, the reader"),
-    ("whom", "a noun: the caller, the process, the reader"),
-    ("lest", "so that … not"),
-    ("is told", "is set, is passed, is reported, receives"),
-    ("are told", "are set, are passed, are reported, receive"),
-    ("was told", "was set, was passed, was reported, received"),
-    ("been told", "been set, been passed, been reported, received"),
-    ("tells of", "reports"),
-    ("hears of", "receives, is notified of"),
-    ("comes by", "reaches"),
-    ("says so", "is recorded as, reports it"),
-    ("for want of", "for lack of, because there is no"),
+    ("w|hoever", "a noun: the caller, the process, the reader"),
+    ("w|hosoever", "a noun: the caller, the process, the reader"),
+    ("w|hom", "a noun: the caller, the process, the reader"),
+    ("l|est", "so that … not"),
+    ("i|s told", "is set, is passed, is reported, receives"),
+    ("a|re told", "are set, are passed, are reported, receive"),
+    ("w|as told", "was set, was passed, was reported, received"),
+    ("b|een told", "been set, been passed, been reported, received"),
+    ("t|ells of", "reports"),
+    ("h|ears of", "receives, is notified of"),
+    ("c|omes by", "reaches"),
+    ("s|ays so", "is recorded as, reports it"),
+    ("f|or want of", "for lack of, because there is no"),
 ];
 
 #[test]
 fn texts_say_it_in_plain_words() {
+    let odd_words = ODD_WORDS.map(|(words, instead)| (words.replace('|', ""), instead));
     let mut found = Vec::new();
     for (path, text) in files(&root(), &["md", "rs"]) {
-        // This file lists them.
-        for (index, line) in text.lines().enumerate().filter(|_| !path.ends_with(file!())) {
+        for (index, line) in text.lines().enumerate() {
             let line = line.to_lowercase();
             let is_word = |at: usize, length: usize| {
                 let is_part = |c: char| c.is_alphanumeric() || c == '_';
                 !line[..at].ends_with(is_part) && !line[at + length..].starts_with(is_part)
             };
-            for (words, instead) in ODD_WORDS {
+            for (words, instead) in &odd_words {
                 if line.match_indices(words).any(|(at, words)| is_word(at, words.len())) {
                     found.push(format!("{}:{}: `{words}`; write: {instead}", path.display(), index + 1));
                 }

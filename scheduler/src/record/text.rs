@@ -18,8 +18,8 @@ impl Record {
     /// duration in seconds, and error if there is one.
     ///
     /// A column for the number of attempts is there if a job was [tried more than once](Self::attempts). Control characters are
-    /// escaped, so that each record is one line; the last line has no line break. The layout may change: for other programs, a
-    /// record [serializes](#json).
+    /// escaped, so that each record is one line; the last line has no line break. An id of over 60 characters widens its own line
+    /// only. The layout may change: for other programs, a record [serializes](#json).
     ///
     /// # Examples
     ///
@@ -54,12 +54,18 @@ impl Record {
 
 struct Table<'a>(&'a [Record]);
 
+/// The width of the widest cell that sets the width of its column: a long id pads no other line.
+const MAX_WIDTH: usize = 60;
+
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has_attempts = self.0.iter().any(|record| record.attempts().len() > 1);
         let heading = ["job", "status", "attempts", "seconds", "error"].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(heading).chain(self.0.iter().map(row)).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let width = |column: usize| {
+            let widths = rows.iter().map(|row| row[column].chars().count());
+            widths.filter(|width| *width <= MAX_WIDTH).max().unwrap_or_default()
+        };
         let [ids, statuses, attempt_counts, durations] = [0, 1, 2, 3].map(width);
         for (index, [id, status, attempts, seconds, error]) in rows.iter().enumerate() {
             let line_break = if index == 0 { "" } else { "\n" };
