@@ -49,7 +49,7 @@ pub struct NoFollowUp;
     message = "a follow-up can't return `{Self}`",
     label = "expected a closure that returns `()` or `Result<(), E>`, found one that returns `{Self}`",
     note = "`E` is any type that converts into `Box<dyn std::error::Error + Send + Sync>`: an error, a `String` or a `&str`; \
-            end the closure with a semicolon to return `()`, and write `|_| -> () { … }` if it never returns"
+            end the closure with a semicolon to return `()`, and write `-> ()` before its body if it never returns"
 )]
 pub trait FollowUpResult: sealed::Sealed {
     #[doc(hidden)]
