@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_millis(200);
 
 /// How a job detects its cancellation.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
-enum Ear {
+enum Detection {
     Asks,
     Waits,
     WaitsOnManyThreads,
@@ -27,7 +27,13 @@ enum Ear {
     Awaits,
 }
 
-const EARS: [Ear; 5] = [Ear::Asks, Ear::Waits, Ear::WaitsOnManyThreads, Ear::WaitsForAWhileAtATime, Ear::Awaits];
+const EARS: [Detection; 5] = [
+    Detection::Asks,
+    Detection::Waits,
+    Detection::WaitsOnManyThreads,
+    Detection::WaitsForAWhileAtATime,
+    Detection::Awaits,
+];
 
 struct Unpark(Thread);
 
@@ -48,7 +54,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-impl Ear {
+impl Detection {
     /// Returns once the job is cancelled.
     fn listen(self) {
         match self {
@@ -77,7 +83,7 @@ impl Ear {
 
 /// Returns normally once it is cancelled.
 #[scheduler::job]
-fn listens(ear: Ear) -> String {
+fn listens(ear: Detection) -> String {
     ear.listen();
     assert!(this_job::is_cancelled());
     assert_eq!(this_job::remaining(), Some(Duration::ZERO));
@@ -138,7 +144,7 @@ fn a_job_that_outlasts_its_grace_period_is_killed() {
 
 #[test]
 fn a_job_without_a_grace_period_is_not_stopped_cooperatively() {
-    for call in [listens::job(Ear::Waits), listens::job(Ear::Waits).grace(Duration::ZERO)] {
+    for call in [listens::job(Detection::Waits), listens::job(Detection::Waits).grace(Duration::ZERO)] {
         let run = run_job_with_timeout(call, LIMIT).expect("the input is fine");
         let Outcome::Timeout(overrun) = run.outcome else { panic!("{run:?}") };
         assert_eq!(overrun.to_string(), "stopped at its timeout of 200ms");

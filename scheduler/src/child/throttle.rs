@@ -19,19 +19,19 @@ pub(crate) struct Throttle(Mutex<Pending>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    progress: Slot,
-    message: Slot,
+    progress: LatestUpdate,
+    message: LatestUpdate,
 }
 
 /// The last update of one kind.
 #[derive(Debug, Default)]
-struct Slot {
+struct LatestUpdate {
     sent: Option<Stopwatch>,
     /// The payload that is yet to be sent.
     payload: Option<Vec<u8>>,
 }
 
-impl Slot {
+impl LatestUpdate {
     fn replace(&mut self, payload: Vec<u8>) {
         self.payload = Some(payload);
     }
@@ -64,7 +64,7 @@ impl Throttle {
     fn update(
         &self,
         kind: FrameKind,
-        slot_of: impl FnOnce(&mut Pending) -> &mut Slot,
+        slot_of: impl FnOnce(&mut Pending) -> &mut LatestUpdate,
         payload: Vec<u8>,
         sender: &FrameSender,
     ) {

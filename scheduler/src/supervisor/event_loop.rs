@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::attempts::{NextStep, PendingRun};
-use super::job_event::{EventDetail, JobEvent, Listener};
+use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_run::JobRun;
 use super::job_spec::JobSpec;
 use super::loop_config::LoopConfig;
@@ -93,7 +93,7 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Adds a job to the queue.
-    pub(super) fn submit(&mut self, key: QueueKey, spec: JobSpec, listener: &mut Listener<'_>) {
+    pub(super) fn submit(&mut self, key: QueueKey, spec: JobSpec, listener: &mut EventHandler<'_>) {
         if self.config.detail == EventDetail::All {
             self.is_stopped |= listener(key.number, JobEvent::Queued).is_break();
         }
@@ -101,20 +101,20 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Adds the jobs of a list to the queue; their indices are their numbers.
-    pub(super) fn submit_all(&mut self, specs: Vec<JobSpec>, listener: &mut Listener<'_>) {
+    pub(super) fn submit_all(&mut self, specs: Vec<JobSpec>, listener: &mut EventHandler<'_>) {
         for (number, spec) in specs.into_iter().enumerate() {
             self.submit(spec.key(number), spec, listener);
         }
     }
 
     /// Runs all jobs, and returns when the last one has finished.
-    pub(super) fn run(mut self, listener: &mut Listener<'_>) {
+    pub(super) fn run(mut self, listener: &mut EventHandler<'_>) {
         self.run_jobs(listener);
         self.pool.shutdown();
     }
 
     /// Runs all jobs, also those that are still to be submitted, until none is left and the mailbox has been closed.
-    pub(super) fn run_until_closed(mut self, listener: &mut Listener<'_>) {
+    pub(super) fn run_until_closed(mut self, listener: &mut EventHandler<'_>) {
         loop {
             self.run_jobs(listener);
             self.pool.shutdown();
@@ -124,7 +124,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn run_jobs(&mut self, listener: &mut Listener<'_>) {
+    fn run_jobs(&mut self, listener: &mut EventHandler<'_>) {
         loop {
             self.handle_commands(listener);
             self.queue.promote_due(Deadline::now);
@@ -164,7 +164,7 @@ impl<'a> EventLoop<'a> {
         self.mailbox.is_some_and(Mailbox::has_pending)
     }
 
-    fn handle_commands(&mut self, listener: &mut Listener<'_>) {
+    fn handle_commands(&mut self, listener: &mut EventHandler<'_>) {
         for command in self.mailbox.filter(|mailbox| mailbox.has_pending()).map(Mailbox::take).unwrap_or_default() {
             match command {
                 Command::Submit(key, spec) => self.submit(key, *spec, listener),
@@ -187,7 +187,7 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Cancels a job, whether it runs or waits.
-    fn cancel(&mut self, key: QueueKey, mode: StopMode, listener: &mut Listener<'_>) {
+    fn cancel(&mut self, key: QueueKey, mode: StopMode, listener: &mut EventHandler<'_>) {
         if let Some(job) = self.running.iter_mut().find(|job| job.key == key) {
             job.cancel(mode);
         } else if let Some(pending) = self.queue.remove(key) {
@@ -199,7 +199,7 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Cancels the jobs that wait.
-    fn cancel_waiting(&mut self, listener: &mut Listener<'_>) {
+    fn cancel_waiting(&mut self, listener: &mut EventHandler<'_>) {
         self.prespawned.discard_all(self.pool);
         for (key, pending) in self.queue.drain() {
             // Nothing is left that a `Break` could stop.
@@ -208,7 +208,7 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Starts the next jobs: as many as may run, and not too many before the running ones are checked.
-    fn start_jobs(&mut self, listener: &mut Listener<'_>) -> Starts {
+    fn start_jobs(&mut self, listener: &mut EventHandler<'_>) -> Starts {
         for _ in 0..STARTS_AT_ONCE {
             if self.is_stopped || self.running.len() >= self.config.concurrency.get() || self.has_commands() {
                 return Starts::AllDone;
@@ -305,7 +305,7 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Reports the events of the running jobs, and removes those that are done.
-    fn finish_runs(&mut self, listener: &mut Listener<'_>) {
+    fn finish_runs(&mut self, listener: &mut EventHandler<'_>) {
         if self.config.detail == EventDetail::All {
             self.report_events(listener);
         }
@@ -330,7 +330,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn report_events(&mut self, listener: &mut Listener<'_>) {
+    fn report_events(&mut self, listener: &mut EventHandler<'_>) {
         for job in &mut self.running {
             let (number, attempt) = (job.key.number, job.pending.spec.attempt);
             if !job.is_announced && job.run.has_started() {
@@ -351,7 +351,7 @@ impl<'a> EventLoop<'a> {
         pending: PendingRun,
         report: RunReport,
         retry: Retry,
-        listener: &mut Listener<'_>,
+        listener: &mut EventHandler<'_>,
     ) {
         self.queue.release(key);
         let attempt = (self.config.detail == EventDetail::All).then(|| pending.attempt(&report));

@@ -30,4 +30,4 @@ pub(crate) enum EventDetail {
 }
 
 /// Receives each event with its job's number; returns `Break` if no further job may start.
-pub(super) type Listener<'a> = dyn FnMut(usize, JobEvent) -> ControlFlow<()> + 'a;
+pub(super) type EventHandler<'a> = dyn FnMut(usize, JobEvent) -> ControlFlow<()> + 'a;

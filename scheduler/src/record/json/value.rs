@@ -34,7 +34,7 @@ impl<'a> Value<'a> {
     /// Checks a result. Fails with one clause that says why it can't be written.
     pub(super) fn of(codec: ErasedCodec, bytes: &'a [u8], rules: Rules) -> Result<Self, String> {
         let value = Self { codec, bytes };
-        value.pass(Check { rules, place: Place::Value })?.map_err(|problem| problem.0)?;
+        value.pass(Check { rules, place: Position::Value })?.map_err(|problem| problem.0)?;
         Ok(value)
     }
 
@@ -73,7 +73,7 @@ impl serde::ser::Error for Problem {
 
 /// The position of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Position {
     Value,
     Key,
 }
@@ -82,18 +82,20 @@ enum Place {
 #[derive(Clone, Copy, Debug)]
 struct Check {
     rules: Rules,
-    place: Place,
+    place: Position,
 }
 
 impl Check {
-    fn inside(self, place: Place) -> Self {
+    fn inside(self, place: Position) -> Self {
         Self { place, ..self }
     }
 
     /// Checks a value that can't be a key.
     fn no_key(self, what: &str) -> Result<Self, Problem> {
         match (self.rules, self.place) {
-            (Rules::Json, Place::Key) => Err(Problem(format!("{what} is a key of a map, and JSON takes text for one"))),
+            (Rules::Json, Position::Key) => {
+                Err(Problem(format!("{what} is a key of a map, and JSON takes text for one")))
+            }
             _ => Ok(self),
         }
     }
@@ -101,7 +103,7 @@ impl Check {
     /// Checks that an integer has no more bits than the format supports.
     fn wide<T>(self, fits: Result<T, std::num::TryFromIntError>) -> Result<(), Problem> {
         match (self.rules, self.place, fits) {
-            (Rules::Json, Place::Value, Err(_)) => Err(Problem(
+            (Rules::Json, Position::Value, Err(_)) => Err(Problem(
                 "an integer has more than 64 bits, which few readers of JSON keep; return it as text".into(),
             )),
             _ => Ok(()),
@@ -255,7 +257,7 @@ macro_rules! parts {
             type Error = Problem;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Problem> {
-                value.serialize(self.inside(Place::Value))
+                value.serialize(self.inside(Position::Value))
             }
 
             fn end(self) -> Result<(), Problem> {
@@ -279,7 +281,7 @@ macro_rules! fields {
             type Error = Problem;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Problem> {
-                value.serialize(self.inside(Place::Value))
+                value.serialize(self.inside(Position::Value))
             }
 
             fn end(self) -> Result<(), Problem> {
@@ -296,11 +298,11 @@ impl SerializeMap for Check {
     type Error = Problem;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Problem> {
-        key.serialize(self.inside(Place::Key))
+        key.serialize(self.inside(Position::Key))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Problem> {
-        value.serialize(self.inside(Place::Value))
+        value.serialize(self.inside(Position::Value))
     }
 
     fn end(self) -> Result<(), Problem> {
@@ -315,7 +317,7 @@ mod tests {
     use super::*;
 
     fn problem<T: Serialize>(value: &T) -> Option<String> {
-        value.serialize(Check { rules: Rules::Json, place: Place::Value }).err().map(|problem| problem.0)
+        value.serialize(Check { rules: Rules::Json, place: Position::Value }).err().map(|problem| problem.0)
     }
 
     #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -336,7 +338,7 @@ mod tests {
         let refused = problem(&map);
         assert_eq!(refused.is_none(), serde_json::to_string(&map).is_ok(), "{refused:?}");
         assert_eq!(refused.is_none(), serde_json::to_value(&map).is_ok(), "{refused:?}");
-        let binary = Check { rules: Rules::Binary, place: Place::Value };
+        let binary = Check { rules: Rules::Binary, place: Position::Value };
         assert!(map.serialize(binary).is_ok());
     }
 

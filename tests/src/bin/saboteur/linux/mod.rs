@@ -68,7 +68,7 @@ fn run(plan: &Plan) -> io::Result<Report> {
     command.arg(&plan.tag).env("APP_MODE", &plan.mode);
     command.stdin(Stdio::null()).stdout(stdout_writer).stderr(stderr_writer);
     let (listener, started) = start(command, plan.fault)?;
-    let mut stage = Stage { listener, fault: plan.fault, cast: Cast::default(), hits: 0 };
+    let mut stage = CallAnswerer { listener, fault: plan.fault, cast: Cast::default(), hits: 0 };
 
     let clock = Instant::now();
     let mut dead = BTreeMap::new();
@@ -133,14 +133,14 @@ fn start(mut command: Command, fault: Option<Fault>) -> io::Result<(Listener, St
 }
 
 /// Answers the calls.
-struct Stage {
+struct CallAnswerer {
     listener: Listener,
     fault: Option<Fault>,
     cast: Cast,
     hits: usize,
 }
 
-impl Stage {
+impl CallAnswerer {
     /// Answers until something is there, or the time is over.
     fn play<T>(&mut self, limit: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
         let clock = Instant::now();

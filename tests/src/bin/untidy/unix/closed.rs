@@ -9,7 +9,7 @@ use scheduler_tests::ending::Ending;
 use scheduler_tests::leftovers::Leftover;
 use serde_json::json;
 
-use super::Task;
+use super::Invocation;
 
 /// Prints to both streams, and returns whether that succeeded.
 #[job]
@@ -39,7 +39,7 @@ fn stream(number: i32) -> Option<String> {
     Some(target.display().to_string())
 }
 
-pub(super) fn run(task: &Task) {
+pub(super) fn run(task: &Invocation) {
     for number in task.rest[0].bytes() {
         // SAFETY: Nothing in here uses the streams again.
         unsafe { libc::close(i32::from(number - b'0')) };

@@ -6,13 +6,13 @@ use scheduler::{Scheduler, jobs};
 use scheduler_tests::jobs::fast;
 use serde_json::json;
 
-use super::Task;
+use super::Invocation;
 
 /// How long the start of a job may take here.
 const START: Duration = Duration::from_millis(300);
 
 /// Runs three jobs whose copies don't reach `init()`, and reports how long that took.
-pub(super) fn run_in_vain(task: &Task) {
+pub(super) fn run_in_vain(task: &Invocation) {
     let clock = Instant::now();
     let scheduler = Scheduler::new().start_method(task.method).start_timeout(START);
     let records = scheduler.run(jobs![("a", fast), ("b", fast), ("c", fast)]);

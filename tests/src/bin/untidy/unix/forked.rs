@@ -11,7 +11,7 @@ use scheduler::{CancelToken, Handle, Outcome, Record, Scheduler, Status, job, jo
 use scheduler_tests::jobs::fast;
 use serde_json::{Value, json};
 
-use super::Task;
+use super::Invocation;
 
 /// Waits until the file is there, and returns 7.
 #[job]
@@ -84,7 +84,7 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap_or_default()).unwrap_or_default()
 }
 
-pub(super) fn run(task: &Task) {
+pub(super) fn run(task: &Invocation) {
     let token = CancelToken::new();
     let scheduler = Scheduler::new().start_method(task.method).concurrency(2).cancel_token(&token);
     scheduler.run(jobs![("a", fast)]).expect("the input is fine");
@@ -126,7 +126,7 @@ pub(super) fn run(task: &Task) {
 }
 
 /// Forks again and again, while other threads use the same scheduler.
-pub(super) fn run_among_threads(task: &Task) {
+pub(super) fn run_among_threads(task: &Invocation) {
     let scheduler = Scheduler::new().start_method(task.method).concurrency(2);
     let is_over = AtomicBool::new(false);
     let codes: Vec<_> = thread::scope(|scope| {
@@ -156,7 +156,7 @@ pub(super) fn run_among_threads(task: &Task) {
 }
 
 /// Forks in a follow-up, and comes back from that in both processes.
-pub(super) fn run_in_a_follow_up(task: &Task) {
+pub(super) fn run_in_a_follow_up(task: &Invocation) {
     let path = task.report.with_extension("fork");
     let mut told = Vec::new();
     for concurrency in [1, 2] {

@@ -13,7 +13,7 @@ use scheduler::{AnyJob, Handle, Outcome, Scheduler, Status, job, jobs};
 use scheduler_tests::jobs::fast;
 use serde_json::json;
 
-use super::{Task, forked};
+use super::{Invocation, forked};
 
 /// Returns the open descriptors of this process with their targets, except the standard streams and sockets.
 #[job]
@@ -75,7 +75,7 @@ pub(super) fn open_early() {
     std::mem::forget((log, leaked));
 }
 
-pub(super) fn run(task: &Task) {
+pub(super) fn run(task: &Invocation) {
     let (mut end, leaked) = io::pipe().expect("a pipe");
     leak(&leaked);
     let (mut up, says_so) = io::pipe().expect("a pipe");
@@ -96,7 +96,7 @@ pub(super) fn run(task: &Task) {
 }
 
 /// Hands descriptors down under many numbers, those that the library is fond of included.
-pub(super) fn run_handing_down(task: &Task) {
+pub(super) fn run_handing_down(task: &Invocation) {
     let mut told = Vec::new();
     // Before the library uses any of these numbers here.
     let sets = [vec![9], vec![200, 201, 202, 203], vec![12, 11], (14..46).collect(), vec![210], vec![8, 205]];
@@ -128,7 +128,7 @@ pub(super) fn run_handing_down(task: &Task) {
 }
 
 /// Hands a descriptor down under a number that `main` has opened by then.
-pub(super) fn run_handing_down_what_is_taken(task: &Task) {
+pub(super) fn run_handing_down_what_is_taken(task: &Invocation) {
     let (_reader, writer) = io::pipe().expect("a pipe");
     // SAFETY: What `main` has opened there is closed here, and only here.
     unsafe { libc::close(3) };
@@ -144,7 +144,7 @@ fn ends(mut reader: io::PipeReader) -> bool {
 }
 
 /// Reads to the end of a pipe while a handle of the job that had it is kept, and while the list of such a job goes on.
-pub(super) fn run_letting_go(task: &Task) {
+pub(super) fn run_letting_go(task: &Invocation) {
     let scheduler = Scheduler::new().start_method(task.method).timeout(Duration::from_secs(10));
     let given = |number| {
         let (reader, writer) = io::pipe().expect("a pipe");

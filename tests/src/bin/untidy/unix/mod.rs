@@ -20,14 +20,14 @@ use scheduler::StartMethod;
 use serde::Serialize;
 
 /// The test's request.
-struct Task {
+struct Invocation {
     method: StartMethod,
     report: PathBuf,
     /// The arguments that are left.
     rest: Vec<String>,
 }
 
-impl Task {
+impl Invocation {
     /// Writes the report, which is there once it is whole.
     fn report(&self, report: &impl Serialize) {
         let text = serde_json::to_string(report).expect("it can be written as JSON");
@@ -60,7 +60,7 @@ pub(crate) fn main() {
         _ => StartMethod::Exec,
     };
     let report = arguments.next().expect("a path").into();
-    let task = Task { method, report, rest: arguments.collect() };
+    let task = Invocation { method, report, rest: arguments.collect() };
     // What hangs fails.
     // SAFETY: The call has no preconditions.
     unsafe { libc::alarm(100) };

@@ -12,7 +12,7 @@ use std::time::Duration;
 use scheduler::{Scheduler, job, jobs};
 use serde_json::{Value, json};
 
-use super::Task;
+use super::Invocation;
 
 /// Does what an interactive program does, and puts nothing back.
 fn change() {
@@ -85,7 +85,7 @@ fn touch(path: &Path) {
     std::fs::write(path, "").expect("the folder is the test's");
 }
 
-pub(super) fn run(task: &Task) {
+pub(super) fn run(task: &Invocation) {
     let is_in_the_background = task.rest.first().is_some_and(|place| place == "in the background");
     let other = is_in_the_background.then(|| go_to_the_background().expect("it leads a session"));
     let before = state();
