@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{DateTime, Datelike as _, Local, SecondsFormat};
+
 /// The latest moment for something, or never.
 ///
 /// `Duration::MAX`, and every duration too long to be added to the current time, means never; `Instant + Duration` would panic.
@@ -88,6 +90,18 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// Returns a moment in local time, or `None` if it is before 1970 or has more than four digits for the year.
+pub(crate) fn local_time(moment: SystemTime) -> Option<DateTime<Local>> {
+    let since_1970 = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let utc = DateTime::from_timestamp(since_1970.as_secs().try_into().ok()?, since_1970.subsec_nanos())?;
+    Some(utc.with_timezone(&Local)).filter(|local| local.year() <= 9999)
+}
+
+/// Returns a moment in local time with its offset from UTC (RFC 3339), or `None` where [`local_time`] does.
+pub(crate) fn rfc_3339(moment: SystemTime) -> Option<String> {
+    Some(local_time(moment)?.to_rfc3339_opts(SecondsFormat::Micros, false))
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
 fn now() -> Instant {
     Instant::now()
@@ -129,5 +143,14 @@ mod tests {
         assert!(!past.later(never).is_past());
         assert!(never.earlier(past).is_past());
         assert!(!never.later(past).is_past());
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_offset() {
+        let text = rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_123)).expect("a date");
+        assert!(text.contains(".000123") && DateTime::parse_from_rfc3339(&text).is_ok(), "{text}");
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape.replace('-', "+"), "0000+00+00T00:00:00.000000+00:00");
+        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
     }
 }

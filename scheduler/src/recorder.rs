@@ -2,8 +2,10 @@
 
 use std::mem;
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use crate::call::AnyJob;
+use crate::clock;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
@@ -85,20 +87,27 @@ pub(crate) struct Subject<'a> {
 pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: JobEvent) -> Option<RunReport> {
     let Subject { key, job_id, job } = subject;
     match event {
-        JobEvent::Queued => observers.notify(|observer| observer.queued(&Queued { key, job_id, job })),
-        JobEvent::Started { attempt, process } => {
-            observers.notify(|observer| observer.started(&Started { key, job_id, job, attempt, process }));
+        JobEvent::Queued { at, group } => {
+            let group = group.as_deref();
+            observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, group }));
         }
-        JobEvent::Updated { attempt, updates } => {
+        JobEvent::Started { at, attempt, slot, process } => {
+            observers.notify(|observer| observer.started(&Started { key, job_id, job, at, attempt, slot, process }));
+        }
+        JobEvent::Updated { at, attempt, updates } => {
             for update in updates.take() {
-                observers.notify(|observer| notify_update(observer, &update, attempt, subject));
+                observers.notify(|observer| notify_update(observer, &update, at, attempt, subject));
             }
         }
-        JobEvent::AttemptEnded { attempt, retry_in } => {
-            let (number, sweep) = (attempt.number(), attempt.sweep());
+        JobEvent::AttemptEnded { at, attempt, slot, retry } => {
+            let (number, sweep, attempt) = (attempt.number(), attempt.sweep(), &attempt);
+            let retry_in = retry.as_ref().map(|retry| retry.delay);
+            let stderr_tail = retry.as_ref().map_or("", |retry| &retry.stderr_tail);
+            let output = retry.as_ref().and_then(|retry| retry.captured.as_ref());
+            let ended = AttemptEnded { key, job_id, job, at, attempt, slot, retry_in, stderr_tail, output };
             observers.notify(|observer| {
-                observer.attempt_ended(&AttemptEnded { key, job_id, job, attempt: &attempt, retry_in });
-                observer.swept(&Swept { key, job_id, job, attempt: number, sweep });
+                observer.attempt_ended(&ended);
+                observer.swept(&Swept { key, job_id, job, at, attempt: number, sweep });
             });
         }
         JobEvent::Finished(report) => return Some(report),
@@ -106,7 +115,7 @@ pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: Job
     None
 }
 
-fn notify_update(observer: &dyn Observer, update: &JobUpdate, attempt: u32, subject: Subject<'_>) {
+fn notify_update(observer: &dyn Observer, update: &JobUpdate, at: SystemTime, attempt: u32, subject: Subject<'_>) {
     let Subject { key, job_id, job } = subject;
     match update {
         JobUpdate::Terminating(reason) => {
@@ -114,14 +123,14 @@ fn notify_update(observer: &dyn Observer, update: &JobUpdate, attempt: u32, subj
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
                 StopReason::Cancelled => "cancelled",
             };
-            observer.terminating(&Terminating { key, job_id, job, attempt, reason });
+            observer.terminating(&Terminating { key, job_id, job, at, attempt, reason });
         }
         &JobUpdate::Progress { done, total } => {
-            observer.progress(&Progress { key, job_id, job, attempt, done, total });
+            observer.progress(&Progress { key, job_id, job, at, attempt, done, total });
         }
-        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, attempt, text }),
+        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, attempt, text }),
         JobUpdate::Checkpoint(checkpoint) => {
-            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, attempt, checkpoint });
+            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, at, attempt, checkpoint });
         }
     }
 }
@@ -134,7 +143,10 @@ pub(crate) fn record_and_follow_up(
     follow_up: &dyn CallFollowUp,
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
-    observers.notify(|observer| observer.recorded(&Recorded { key, job_id, job, record }));
+    if !observers.is_empty() {
+        let at = clock::wall();
+        observers.notify(|observer| observer.recorded(&Recorded { key, job_id, job, at, record }));
+    }
     if let Outcome::Timeout(overrun) = &record.run.outcome {
         let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
         let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));

@@ -200,7 +200,8 @@ fn attempts_are_serialized_if_there_was_more_than_one() {
     let first = json!({
         "attempt": 1, "status": "error", "started_at": attempts[0]["started_at"], "duration_sec": duration,
         "waited_sec": 0.0, "error": "returned an error: as requested",
-        "failure": {"kind": "returned", "message": "as requested", "sources": []}, "sweep": attempts[0]["sweep"],
+        "failure": {"kind": "returned", "message": "as requested", "sources": []}, "usage": attempts[0]["usage"],
+        "sweep": attempts[0]["sweep"],
     });
     assert_eq!((&attempts[0], &attempts[1]["status"]), (&first, &json!("ok")));
     assert!(attempts[0]["started_at"].as_str() < attempts[1]["started_at"].as_str(), "{attempts}");
@@ -208,6 +209,7 @@ fn attempts_are_serialized_if_there_was_more_than_one() {
     let total: Duration = records[0].attempts().iter().map(Attempt::duration).sum();
     assert_eq!((records[0].total_duration(), &json[0]["total_duration_sec"]), (total, &json!(total.as_secs_f64())));
     assert_eq!(records[1].total_duration(), records[1].duration());
+    assert_eq!(attempts[1]["usage"], json[0]["usage"]);
     assert!(attempts[1].get("error").is_none() && attempts[1]["duration_sec"].is_number());
     assert!(json[1].get("attempts").is_none() && json[1].get("flaky").is_none(), "{json}");
     assert_eq!((&json[2]["flaky"], json[2]["attempts"].as_array().map(Vec::len)), (&json!(false), Some(2)));

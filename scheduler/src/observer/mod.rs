@@ -6,10 +6,10 @@ mod tracing_observer;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::Checkpoint;
-use crate::outcome::{Attempt, Sweep};
+use crate::outcome::{Attempt, Captured, Sweep};
 use crate::panic_guard::{self, guarded};
 use crate::record::Record;
 #[cfg(feature = "tracing")]
@@ -172,6 +172,8 @@ macro_rules! events {
             pub job_id: &'a str,
             /// The registered name of the job.
             pub job: &'static str,
+            /// When it happened, as the scheduler noticed it, by the wall clock. An observer that is busy receives the event later.
+            pub at: SystemTime,
             $($(#[$field_about])* pub $field: $type,)*
         }
     )*};
@@ -179,12 +181,19 @@ macro_rules! events {
 
 events! {
     /// The event of [`Observer::queued`].
-    Queued {}
+    Queued {
+        /// The job's [group](macro@crate::job#group), if it has one.
+        group: Option<&'a str>
+    }
 
     /// The event of [`Observer::started`].
     Started {
         /// The number of the attempt, from 1.
         attempt: u32,
+        /// The smallest number, from 1, that no other job of the list had while this one started. It is never more than the
+        /// [concurrency](crate::Scheduler::concurrency), and belongs to the job until [`attempt_ended`](Observer::attempt_ended).
+        /// The idea is GNU parallel's `{%}`.
+        slot: usize,
         /// The id of the job's process, if it is known.
         process: Option<u32>
     }
@@ -227,8 +236,14 @@ events! {
     AttemptEnded {
         /// The attempt, with its outcome.
         attempt: &'a Attempt,
+        /// The number of [`Started::slot`], `None` if no process was made. Another job may have it from now on.
+        slot: Option<usize>,
         /// The minimum delay before the next attempt, if there is one.
-        retry_in: Option<Duration>
+        retry_in: Option<Duration>,
+        /// The end of its standard error, if another attempt follows; the [record](Record::stderr_tail) has that of the last one.
+        stderr_tail: &'a str,
+        /// The captured output, if another attempt follows; the [record](Record::output) has that of the last one.
+        output: Option<&'a Captured>
     }
 
     /// The event of [`Observer::swept`].

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{Failure, Outcome, Status, Sweep};
+use crate::outcome::{Failure, Outcome, Status, Sweep, Usage};
 
 /// One attempt to run a job that has [`retries`](macro@crate::job#retries).
 ///
 /// Serializes as `{"attempt": 1, "status": "error", "started_at": "…", "duration_sec": 0.0012, "waited_sec": 0.0, "error": "…",
-/// "failure": {…}, "sweep": {…}}`, without `"error"` and `"failure"` if there is a result; [`Record`](crate::Record#json) describes
+/// "failure": {…}, "usage": {…}, "sweep": {…}}`, without `"error"` and `"failure"` if there is a result; [`Record`](crate::Record#json) describes
 /// each field.
 ///
 /// # Examples
@@ -37,6 +37,7 @@ pub struct Attempt {
     pub(crate) started_at: Option<SystemTime>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
+    pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
 }
 
@@ -82,6 +83,12 @@ impl Attempt {
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// Returns the processor time and memory that it used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// Returns the processes that it left running.

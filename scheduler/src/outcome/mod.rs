@@ -4,6 +4,7 @@ mod attempt;
 mod captured;
 mod exit_code;
 mod failure;
+mod failure_kind;
 mod panic;
 mod status;
 mod sweep;

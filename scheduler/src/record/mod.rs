@@ -86,7 +86,7 @@ pub(crate) use run::{RunDetails, RunReport};
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
-///   `duration_sec`, `waited_sec`, `sweep`, and without a result `error` and `failure`.
+///   `duration_sec`, `waited_sec`, `usage`, `sweep`, and without a result `error` and `failure`.
 ///
 /// | `kind` of a `failure` | Fields beside it |
 /// |---|---|

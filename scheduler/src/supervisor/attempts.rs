@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::job_event::Retried;
 use super::job_spec::JobSpec;
 use crate::options::Cause;
 use crate::outcome::{Attempt, Failure, Outcome};
@@ -41,8 +42,15 @@ impl PendingRun {
             started_at: report.started_at(),
             duration: report.duration,
             waited: self.waited,
+            usage: report.usage(),
             sweep: report.sweep().clone(),
         }
+    }
+
+    /// Returns the details of the last attempt that has finished, if another one follows it after this delay.
+    pub(super) fn retried(&self, delay: Duration) -> Option<Retried> {
+        let details = &self.last.as_deref()?.details;
+        Some(Retried { delay, stderr_tail: details.stderr_tail.clone(), captured: details.captured.clone() })
     }
 
     /// Returns the job's report, given that of its last attempt.

@@ -11,9 +11,10 @@ use super::loop_config::LoopConfig;
 use super::mailbox::{Command, Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
+use super::slots::Slots;
 use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
-use crate::clock::Deadline;
+use crate::clock::{self, Deadline};
 use crate::options::OnFailure;
 use crate::outcome::Status;
 use crate::process::{self, Origin};
@@ -27,6 +28,7 @@ pub(super) struct EventLoop<'a> {
     queue: Queue<PendingRun, Deadline>,
     prespawned: Prespawned,
     running: Vec<RunningJob>,
+    slots: Slots,
     /// The end of the time that all jobs have together.
     total_deadline: Deadline,
     /// No further job starts.
@@ -58,6 +60,7 @@ struct RunningJob {
     key: QueueKey,
     pending: PendingRun,
     run: JobRun,
+    slot: usize,
     /// The event that its function was called has been reported.
     is_announced: bool,
     /// It was cancelled: no other attempt follows.
@@ -85,6 +88,7 @@ impl<'a> EventLoop<'a> {
             queue: Queue::new(config.group_limits.iter().copied()),
             prespawned: Prespawned::default(),
             running: Vec::new(),
+            slots: Slots::default(),
             total_deadline: Deadline::after(config.total_timeout),
             is_stopped: false,
             has_no_room: false,
@@ -95,7 +99,8 @@ impl<'a> EventLoop<'a> {
     /// Adds a job to the queue.
     pub(super) fn submit(&mut self, key: QueueKey, spec: JobSpec, listener: &mut EventHandler<'_>) {
         if self.config.detail == EventDetail::All {
-            self.is_stopped |= listener(key.number, JobEvent::Queued).is_break();
+            let event = JobEvent::Queued { at: clock::wall(), group: spec.options.group.clone() };
+            self.is_stopped |= listener(key.number, event).is_break();
         }
         self.queue.push(key, PendingRun::new(spec));
     }
@@ -222,7 +227,7 @@ impl<'a> EventLoop<'a> {
             if let Some(reason) = &pending.spec.unserializable {
                 // Another attempt would fail in the same way.
                 let report = RunReport::without_arguments(reason);
-                self.finish_attempt(key, pending, report, Retry::Never, listener);
+                self.finish_attempt(key, pending, None, report, Retry::Never, listener);
                 continue;
             }
             let is_alone = !self.has_processes();
@@ -234,6 +239,7 @@ impl<'a> EventLoop<'a> {
                         key,
                         pending,
                         run,
+                        slot: self.slots.acquire(),
                         is_announced: false,
                         is_unwanted: false,
                         is_alone,
@@ -245,7 +251,7 @@ impl<'a> EventLoop<'a> {
                 }
                 Err(error) => {
                     let report = RunReport::without_a_process(&error);
-                    self.finish_attempt(key, pending, report, Retry::AsConfigured, listener);
+                    self.finish_attempt(key, pending, None, report, Retry::AsConfigured, listener);
                 }
             }
         }
@@ -312,7 +318,8 @@ impl<'a> EventLoop<'a> {
         let done: Vec<_> = self.running.extract_if(.., |job| job.run.is_done()).collect();
         let made_room = done.iter().any(|job| !job.run.found_no_room());
         self.has_no_room &= !made_room;
-        for RunningJob { key, pending, run, is_unwanted, is_alone, .. } in done {
+        for RunningJob { key, pending, run, slot, is_unwanted, is_alone, .. } in done {
+            self.slots.release(slot);
             let is_wanted = !self.is_stopped && !is_unwanted;
             // Without room it is tried once more, alone if need be; a job that finds no room even then fails.
             let must_wait = run.found_no_room() && !is_alone;
@@ -326,7 +333,7 @@ impl<'a> EventLoop<'a> {
             }
             let report = run.finish(self.pool);
             let retry = if is_wanted { Retry::AsConfigured } else { Retry::Never };
-            self.finish_attempt(key, pending, report, retry, listener);
+            self.finish_attempt(key, pending, Some(slot), report, retry, listener);
         }
     }
 
@@ -335,11 +342,13 @@ impl<'a> EventLoop<'a> {
             let (number, attempt) = (job.key.number, job.pending.spec.attempt);
             if !job.is_announced && job.run.has_started() {
                 job.is_announced = true;
-                let event = JobEvent::Started { attempt, process: job.run.process() };
+                let at = job.run.started_at().unwrap_or_else(clock::wall);
+                let event = JobEvent::Started { at, attempt, slot: job.slot, process: job.run.process() };
                 self.is_stopped |= listener(number, event).is_break();
             }
             if let Some(updates) = job.run.take_updates() {
-                self.is_stopped |= listener(number, JobEvent::Updated { attempt, updates }).is_break();
+                let event = JobEvent::Updated { at: clock::wall(), attempt, updates };
+                self.is_stopped |= listener(number, event).is_break();
             }
         }
     }
@@ -349,6 +358,7 @@ impl<'a> EventLoop<'a> {
         &mut self,
         key: QueueKey,
         pending: PendingRun,
+        slot: Option<usize>,
         report: RunReport,
         retry: Retry,
         listener: &mut EventHandler<'_>,
@@ -359,10 +369,10 @@ impl<'a> EventLoop<'a> {
             Retry::AsConfigured => pending.next_step(report),
             Retry::Never => NextStep::Finish(pending.finish(report)),
         };
-        let retry_in = if let NextStep::Retry(_, delay) = &next_step { Some(*delay) } else { None };
         let mut report_event = |event| self.is_stopped |= listener(key.number, event).is_break();
         if let Some(attempt) = attempt {
-            report_event(JobEvent::AttemptEnded { attempt, retry_in });
+            let retry = if let NextStep::Retry(pending, delay) = &next_step { pending.retried(*delay) } else { None };
+            report_event(JobEvent::AttemptEnded { at: clock::wall(), attempt, slot, retry });
         }
         match next_step {
             NextStep::Retry(pending, delay) => self.queue.push_delayed(key, pending, Deadline::after(delay)),
@@ -417,7 +427,7 @@ mod tests {
             let mut listener = |_, event| {
                 match event {
                     // The loop has reset the waker and taken the command, and has not started the job.
-                    JobEvent::Queued => mailbox.waker().mark_woken(),
+                    JobEvent::Queued { .. } => mailbox.waker().mark_woken(),
                     JobEvent::Finished(report) => sender.send(report.outcome).expect("it is waited for"),
                     _ => {}
                 }

@@ -1,25 +1,35 @@
 //! `JobEvent`: what the supervisor reports about a job.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::updates::LatestUpdates;
-use crate::outcome::Attempt;
+use crate::outcome::{Attempt, Captured};
 use crate::record::RunReport;
 
-/// An event in the life of a job.
+/// An event in the life of a job. `at` is when it happened, by the wall clock.
 #[derive(Debug)]
 pub(crate) enum JobEvent {
     /// It waits for its turn.
-    Queued,
+    Queued { at: SystemTime, group: Option<Cow<'static, str>> },
     /// Its function was called, in this process if its id is known.
-    Started { attempt: u32, process: Option<u32> },
+    Started { at: SystemTime, attempt: u32, slot: usize, process: Option<u32> },
     /// This attempt has sent updates.
-    Updated { attempt: u32, updates: LatestUpdates },
-    /// An attempt has finished; if another one follows, after this delay.
-    AttemptEnded { attempt: Attempt, retry_in: Option<Duration> },
+    Updated { at: SystemTime, attempt: u32, updates: LatestUpdates },
+    /// An attempt has finished. It had this slot if a process was made for it.
+    AttemptEnded { at: SystemTime, attempt: Attempt, slot: Option<usize>, retry: Option<Retried> },
     /// The job has finished. Every job has exactly one such event, its last.
     Finished(RunReport),
+}
+
+/// What is known about an attempt that another one follows.
+#[derive(Debug)]
+pub(crate) struct Retried {
+    /// The delay before the next attempt.
+    pub(crate) delay: Duration,
+    pub(crate) stderr_tail: String,
+    pub(crate) captured: Option<Captured>,
 }
 
 /// Which events are reported.

@@ -210,6 +210,7 @@ impl Drop for WakeOnDrop {
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::SystemTime;
 
     use super::*;
 
@@ -229,7 +230,8 @@ mod tests {
     #[test]
     fn a_follow_up_that_has_begun_is_waited_for() {
         let (follow_up_turn, is_over) = mpsc::channel();
-        let event = ListEvent { index: 0, event: JobEvent::Queued, follow_up_turn: Some(follow_up_turn) }.received();
+        let event = JobEvent::Queued { at: SystemTime::UNIX_EPOCH, group: None };
+        let event = ListEvent { index: 0, event, follow_up_turn: Some(follow_up_turn) }.received();
         let (returned, has_returned) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || {

@@ -15,6 +15,7 @@ mod loop_thread;
 mod mailbox;
 mod prespawn;
 mod queue;
+mod slots;
 mod spawn_loop;
 mod state_machine;
 mod token;

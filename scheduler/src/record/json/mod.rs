@@ -4,12 +4,10 @@
 
 mod value;
 
-use std::time::SystemTime;
-
-use chrono::{DateTime, Datelike as _, Local, SecondsFormat};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::clock::rfc_3339;
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::record::Record;
 use crate::result_codec::ErasedCodec;
@@ -98,6 +96,7 @@ impl Serialize for Attempt {
         fields.add("waited_sec", Seconds(self.waited));
         fields.add_if("error", self.error());
         fields.add_if("failure", failure(&self.outcome));
+        fields.add("usage", self.usage);
         fields.add("sweep", &self.sweep);
         fields.serialize("Attempt", serializer)
     }
@@ -106,15 +105,6 @@ impl Serialize for Attempt {
 /// Returns the reason why there is no result, a timeout's too.
 fn failure<T>(outcome: &Outcome<T>) -> Option<Failure> {
     outcome.without_value().into_result().err()
-}
-
-/// Returns a moment in local time with its offset from UTC, or `None` if it is beyond the calendar.
-fn rfc_3339(moment: SystemTime) -> Option<String> {
-    let since_1970 = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let utc = DateTime::from_timestamp(since_1970.as_secs().try_into().ok()?, since_1970.subsec_nanos())?;
-    // The format has four digits for the year.
-    let local = Some(utc.with_timezone(&Local)).filter(|local| local.year() <= 9999)?;
-    Some(local.to_rfc3339_opts(SecondsFormat::Micros, false))
 }
 
 #[cfg(test)]
@@ -183,14 +173,5 @@ mod tests {
             "late_failure": {"kind": "exited", "code": 3},
         });
         assert_eq!(written(&Failure::Timeout(overrun)), expected);
-    }
-
-    #[test]
-    fn a_moment_is_written_with_its_offset() {
-        let text = rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_123)).expect("a date");
-        assert!(text.contains(".000123") && DateTime::parse_from_rfc3339(&text).is_ok(), "{text}");
-        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        assert_eq!(shape.replace('-', "+"), "0000+00+00T00:00:00.000000+00:00");
-        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
     }
 }

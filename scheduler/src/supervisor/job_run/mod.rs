@@ -168,6 +168,11 @@ impl JobRun {
         self.started.is_some()
     }
 
+    /// Returns when the function was called, by the wall clock, once it was.
+    pub(super) fn started_at(&self) -> Option<SystemTime> {
+        self.started.map(|started| started.at)
+    }
+
     /// Returns the id of the job's process, once it is known.
     pub(super) fn process(&self) -> Option<u32> {
         self.observations.hello.as_ref().map(|hello| hello.job)
