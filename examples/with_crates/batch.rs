@@ -1,20 +1,19 @@
-//! A batch of different jobs, with a live progress bar: `cargo run --example batch`.
+//! A batch of different jobs, with a live progress bar and every report: `cargo run --example batch`.
 //!
 //! Some fail now and then, some must not run at the same time, one exceeds its memory limit, and one never returns. Each
 //! has its options in its attribute; `main` sets the shared ones. Ctrl-C cancels the batch; the table is still printed.
+//! `cargo run --example batch FOLDER` writes the reports to that folder.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use scheduler::observer::{AttemptEnded, Message, Progress, Queued, Recorded, Started};
-use scheduler::{CancelToken, Observer, Output, Record, Scheduler, job, jobs, this_job};
+use scheduler::progress::Bar;
+use scheduler::report::{Joblog, JsonLines, Junit, Timeline, Trace};
+use scheduler::{CancelToken, Output, Record, Scheduler, job, jobs, this_job};
 
 /// Reads a sensor; every other one fails at first.
 #[job(retries = 4, backoff = "20ms..1s", jitter = 0.25, retry_on = ["err", "timeout"])]
@@ -76,77 +75,11 @@ fn await_answer() {
     }
 }
 
-/// The progress bars: one for the batch, and one for each job that runs.
-struct Bars {
-    all: MultiProgress,
-    batch: ProgressBar,
-    running: Mutex<HashMap<u64, ProgressBar>>,
-}
-
-impl Bars {
-    fn new() -> Self {
-        // Nothing is drawn if standard error is not a terminal.
-        let all = MultiProgress::new();
-        let batch = all.add(ProgressBar::new(0).with_style(style("{bar:40} {pos} of {len} jobs, {elapsed}")));
-        Self { all, batch, running: Mutex::default() }
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<u64, ProgressBar>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, key: u64, change: impl FnOnce(&ProgressBar)) {
-        self.running().get(&key).map(change);
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-impl Observer for Bars {
-    fn queued(&self, _: &Queued<'_>) {
-        self.batch.inc_length(1);
-    }
-
-    fn started(&self, event: &Started<'_>) {
-        let bar = self.all.add(ProgressBar::new(0).with_style(style("  {bar:20} {prefix} {msg}")));
-        bar.set_prefix(event.job_id.to_owned());
-        self.running().insert(event.key, bar);
-    }
-
-    fn progress(&self, event: &Progress<'_>) {
-        self.change(event.key, |bar| {
-            bar.set_length(event.total);
-            bar.set_position(event.done);
-        });
-    }
-
-    fn message(&self, event: &Message<'_>) {
-        self.change(event.key, |bar| bar.set_message(event.text.escape_debug().to_string()));
-    }
-
-    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        if let Some(bar) = self.running().remove(&event.key) {
-            bar.finish_and_clear();
-        }
-        // The bars are redrawn below printed lines.
-        if let (Some(wait), Some(error)) = (event.retry_in, event.attempt.error()) {
-            let line = format!("{}: {error}; next attempt in {wait:.0?}", event.job_id);
-            // This prints nothing either if standard error is not a terminal.
-            let _ = self.all.println(line);
-        }
-    }
-
-    fn recorded(&self, _: &Recorded<'_>) {
-        self.batch.inc(1);
-    }
-}
-
 #[scheduler::main]
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let table = folder.path().join("table");
+    let reports = std::env::args_os().nth(1).map_or(folder.path().join("reports"), PathBuf::from);
     let records = Scheduler::new()
         .concurrency(4)
         .limit_group("table", 1)
@@ -155,7 +88,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The jobs' standard error would mix with the bars; the records of failures keep it.
         .stderr(Output::Capture)
         .cancel_token(&CancelToken::on_ctrl_c()?)
-        .observer(Bars::new())
+        .observer(Bar::new())
+        .observer(JsonLines::create(reports.join("log.jsonl"))?)
+        .observer(Joblog::create(reports.join("joblog"))?)
+        .observer(Junit::create(reports.join("junit.xml"))?)
+        .observer(Trace::create(reports.join("trace.json"))?)
+        .observer(Timeline::create(reports.join("timeline.html"))?)
         .run(list(&table))?;
 
     println!("{}", Record::table(&records));

@@ -100,6 +100,9 @@
 //! |---|---|
 //! | `cbor` | arguments and results that the compact encoding can't carry ([`encoding`](macro@job#encoding)) |
 //! | `ctrlc` | `CancelToken::on_ctrl_c`: Ctrl-C cancels a [`CancelToken`] |
+//! | `metrics` | `Metrics`, an [`Observer`] that counts and measures with the facade [`metrics`](https://docs.rs/metrics) |
+//! | `progress` | `progress::Bar`, an [`Observer`] that draws a progress bar |
+//! | `report` | `report`, observers that write files: a log, a JUnit report, a trace, a timeline |
 //! | `tokio` | a job may be an `async fn` ([async functions](macro@job#async-functions)) |
 //! | `tracing` | `Tracing`, an [`Observer`] that emits spans and events to [`tracing`](https://docs.rs/tracing) |
 //!
@@ -137,10 +140,14 @@ mod options;
 mod outcome;
 mod panic_guard;
 mod process;
+#[cfg(feature = "progress")]
+pub mod progress;
 mod random;
 mod record;
 mod recorder;
 mod registry;
+#[cfg(feature = "report")]
+pub mod report;
 mod result_codec;
 mod result_kind;
 mod running;
@@ -173,6 +180,8 @@ pub use crate::follow_up::{FollowUp, FollowUpResult, NoFollowUp, TimedOut, defau
 pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::handle::Handle;
 pub use crate::into_job::{IntoJob, ListedJob};
+#[cfg(feature = "metrics")]
+pub use crate::observer::Metrics;
 pub use crate::observer::Observer;
 #[cfg(feature = "tracing")]
 pub use crate::observer::Tracing;

@@ -2,7 +2,7 @@
 //!
 //! Cargo builds small crates that this writes: one with `BENCH_FUNCTIONS` jobs and one with the same functions without
 //! the attribute, one with `BENCH_JOBS` jobs, and one for each of the libraries whose clean builds are compared. A library
-//! that can't be fetched is skipped, and said to be.
+//! that can't be fetched is skipped, and said to be. `BENCH_LIBRARIES_ONLY=1` builds only those.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
 
@@ -165,15 +165,23 @@ fn registry(parent: &Path) {
     }
 }
 
+/// The features whose own cost is measured.
+const FEATURES: [&str; 7] = ["cbor", "ctrlc", "metrics", "progress", "report", "tokio", "tracing"];
+
 /// Clean builds.
 fn libraries(parent: &Path) {
     let with_attribute = ours();
-    let peers = [
-        ("scheduler", with_attribute.lines().next().unwrap_or_default()),
-        ("procspawn", "procspawn = \"1.0.1\""),
-        ("procspawn-plain", "procspawn = { version = \"1.0.1\", default-features = false }"),
+    let plain = with_attribute.lines().next().unwrap_or_default();
+    let mut libraries = vec![
+        ("scheduler".to_owned(), plain.to_owned()),
+        ("procspawn".to_owned(), "procspawn = \"1.0.1\"".to_owned()),
+        ("procspawn-plain".to_owned(), "procspawn = { version = \"1.0.1\", default-features = false }".to_owned()),
     ];
-    for (name, dependency) in peers {
+    libraries.extend(FEATURES.map(|feature| {
+        let with_feature = plain.replace(" }", &format!(", features = [\"{feature}\"] }}"));
+        (format!("scheduler-{feature}"), with_feature)
+    }));
+    for (name, dependency) in &libraries {
         let written = Crate::write(parent, &format!("builds-{name}"), dependency, "fn main() {}");
         let fetched = written.cargo(&["fetch"]);
         if !fetched.status.success() {
@@ -197,7 +205,9 @@ fn libraries(parent: &Path) {
 
 fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    attribute(folder.path());
-    registry(folder.path());
+    if figures::number("BENCH_LIBRARIES_ONLY", 0) == 0 {
+        attribute(folder.path());
+        registry(folder.path());
+    }
     libraries(folder.path());
 }

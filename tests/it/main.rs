@@ -52,6 +52,8 @@ mod hygiene;
 // Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod observing;
 mod prespawn;
 // Loaders, valgrind, namespaces.
@@ -63,7 +65,11 @@ mod panics;
 mod parent_death;
 mod platforms;
 mod progress;
+#[cfg(all(feature = "progress", feature = "report"))]
+mod progress_bar;
 mod records;
+#[cfg(all(feature = "progress", feature = "report"))]
+mod reports;
 mod skips;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]

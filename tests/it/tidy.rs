@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 16] = [
     &["running", "spawner"],
     &["handle"],
     &["builder"],
-    &["functions"],
+    &["functions", "progress", "report"],
 ];
 
 /// What stands above all floors, or beside them.

@@ -33,7 +33,7 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !["duration_sec", "process"].contains(&field.name()) {
+        if !["duration_sec", "process.pid"].contains(&field.name()) {
             write!(self.0, " {}={value:?}", field.name()).expect("text can be written");
         }
     }
@@ -65,7 +65,12 @@ impl Subscriber for Book {
         true
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, id: &Id, values: &Record<'_>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        self.write(format!("{}: recorded{}", id.into_u64(), fields.0));
+    }
+
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -123,19 +128,28 @@ fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
     } else {
         "2: DEBUG message=swept sweep=it can't be verified that nothing was left behind"
     };
+    let name = "scheduler_tests::attempts::comes_to";
     let expected = [
-        r#"0: job 1 job_id="J1" job="scheduler_tests::attempts::comes_to""#,
+        &format!(r#"0: job 1 job_id="J1" job="{name}" code.function.name="{name}" otel.name="{name}""#),
         "1: DEBUG message=queued",
-        "1: attempt 2 attempt=1",
+        "1: attempt 2 attempt=1 slot=1 otel.name=attempt 1",
         "2: INFO message=started",
+        r#"2: recorded outcome="error""#,
+        r#"2: recorded error.type="returned""#,
+        r#"2: recorded otel.status_code="ERROR""#,
+        r#"2: recorded otel.status_description="returned an error: as requested""#,
         r#"2: WARN message=attempt ended status="error" error="returned an error: as requested" retry_in_sec=0.0"#,
         swept,
         "2 closed",
-        "1: attempt 3 attempt=2",
+        "1: attempt 3 attempt=2 slot=1 otel.name=attempt 2",
         "3: INFO message=started",
+        r#"3: recorded outcome="ok""#,
+        r#"3: recorded otel.status_code="OK""#,
         r#"3: INFO message=attempt ended status="ok""#,
         &swept.replace('2', "3"),
         "3 closed",
+        r#"1: recorded outcome="ok""#,
+        r#"1: recorded otel.status_code="OK""#,
         r#"1: INFO message=recorded status="ok" attempts=2"#,
         "1 closed",
     ];

@@ -44,3 +44,7 @@ pub mod wait_until;
 #[doc = include_str!("../../README.md")]
 #[cfg(doctest)]
 mod readme {}
+
+#[doc = include_str!("../../docs/reports.md")]
+#[cfg(all(doctest, feature = "progress", feature = "report"))]
+mod reports {}

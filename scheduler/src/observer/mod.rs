@@ -1,5 +1,7 @@
 //! `Observer`: receives the events of jobs as they happen.
 
+#[cfg(feature = "metrics")]
+mod metrics_observer;
 #[cfg(feature = "tracing")]
 mod tracing_observer;
 
@@ -12,6 +14,8 @@ use crate::checkpoint::Checkpoint;
 use crate::outcome::{Attempt, Captured, Sweep};
 use crate::panic_guard::{self, guarded};
 use crate::record::Record;
+#[cfg(feature = "metrics")]
+pub use metrics_observer::Metrics;
 #[cfg(feature = "tracing")]
 pub use tracing_observer::Tracing;
 

@@ -4,20 +4,34 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
+use ::tracing::field::Empty;
 use ::tracing::{Span, debug, info, info_span, warn};
 
 use crate::observer::{
     AttemptEnded, CheckpointSaved, Message, Observer, Progress, Queued, Recorded, Started, Swept, Terminating,
 };
-use crate::outcome::{Status, Sweep};
+use crate::outcome::{Failure, Outcome, Sweep};
 use crate::sync::lock;
 
 /// An [`Observer`] that forwards the events of jobs to [`tracing`](https://docs.rs/tracing), with the target `scheduler`. Needs the
 /// feature `tracing`.
 ///
-/// Each job has a span `job` (`job_id`, `job`), from when it is queued until it is recorded, within the span that is current where
-/// the list is run. In it, each attempt has a span `attempt` (`attempt`, `process`). The events are those of the observer:
-/// successes at the level `info`, failures at `warn`, details at `debug`.
+/// Each job has a span `job`, from when it is queued until it is recorded, within the span that is current where the list is run.
+/// In it, each attempt has a span `attempt`. The events are those of the observer: successes at the level `info`, failures at
+/// `warn`, details at `debug`.
+///
+/// | field | span | value |
+/// |---|---|---|
+/// | `job_id`, `job` | `job` | the caller's id, and the registered name |
+/// | `group` | `job` | the job's group, if it has one |
+/// | `attempt`, `slot` | `attempt` | their numbers, from 1 |
+/// | `process.pid` | `attempt` | the id of the job's process |
+/// | `outcome` | both, at the end | `ok`, `error` or `timeout` |
+/// | `error.type` | both, at the end | the [kind](crate::Failure::kind) of the failure, if there is one |
+/// | `code.function.name` | `job` | the registered name |
+/// | `otel.name`, `otel.status_code`, `otel.status_description` | both | what `tracing-opentelemetry` takes a span's name and status from |
+///
+/// Names with a dot are those of OpenTelemetry's [semantic conventions](https://opentelemetry.io/docs/specs/semconv/).
 ///
 /// This crate installs no subscriber.
 ///
@@ -68,15 +82,40 @@ impl Tracing {
 
 impl Observer for Tracing {
     fn queued(&self, event: &Queued<'_>) {
-        let job = info_span!(target: "scheduler", "job", job_id = event.job_id, job = event.job);
+        let (job_id, job, group) = (event.job_id, event.job, event.group);
+        let job = info_span!(
+            target: "scheduler",
+            "job",
+            job_id,
+            job,
+            group,
+            outcome = Empty,
+            code.function.name = job,
+            "error.type" = Empty,
+            otel.name = job,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
         debug!(target: "scheduler", parent: &job, "queued");
         self.spans().insert(event.key, Spans { job, attempt: None });
     }
 
     fn started(&self, event: &Started<'_>) {
-        let Started { attempt, process, .. } = *event;
+        let Started { attempt, slot, process, .. } = *event;
         let job = self.innermost(event.key);
-        let span = info_span!(target: "scheduler", parent: &job, "attempt", attempt, process);
+        let span = info_span!(
+            target: "scheduler",
+            parent: &job,
+            "attempt",
+            attempt,
+            slot,
+            process.pid = process,
+            outcome = Empty,
+            "error.type" = Empty,
+            otel.name = %format_args!("attempt {attempt}"),
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
         info!(target: "scheduler", parent: &span, "started");
         if let Some(spans) = self.spans().get_mut(&event.key) {
             spans.attempt = Some(span);
@@ -105,6 +144,7 @@ impl Observer for Tracing {
         let status = event.attempt.status().as_str();
         let duration_sec = event.attempt.duration().as_secs_f64();
         let retry_in_sec = event.retry_in.map(|time| time.as_secs_f64());
+        close(&span, &event.attempt.outcome);
         match event.attempt.error() {
             None => info!(target: "scheduler", parent: &span, status, duration_sec, "attempt ended"),
             Some(error) => {
@@ -132,15 +172,27 @@ impl Observer for Tracing {
         let spans = self.spans().remove(&event.key);
         let span = spans.map_or_else(Span::none, |spans| spans.job);
         let record = event.record;
+        close(&span, &record.run.outcome);
         let (status, attempts) = (record.status().as_str(), record.attempts().len().max(1));
         let duration_sec = record.duration().as_secs_f64();
-        if record.status() == Status::Ok {
+        if record.status().is_ok() {
             info!(target: "scheduler", parent: &span, status, duration_sec, attempts, "recorded");
         } else {
             let error = record.error().unwrap_or_default();
             warn!(target: "scheduler", parent: &span, status, duration_sec, attempts, error, "recorded");
         }
     }
+}
+
+/// Records how a job or an attempt ended.
+fn close<T>(span: &Span, outcome: &Outcome<T>) {
+    span.record("outcome", outcome.status().as_str());
+    let Some(error) = outcome.error() else {
+        span.record("otel.status_code", "OK");
+        return;
+    };
+    span.record("error.type", outcome.failure().map_or("timeout", Failure::kind));
+    span.record("otel.status_code", "ERROR").record("otel.status_description", error);
 }
 
 impl fmt::Debug for Tracing {

@@ -1,0 +1,136 @@
+//! `Tally`: how far a run is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::time::Duration;
+
+use super::estimate::{Estimate, Share};
+use crate::clock::Stopwatch;
+use crate::outcome::{Failure, Status};
+use crate::record::Record;
+
+/// The numbers of a run, and its running jobs. Its size depends on the jobs that run, not on those that are over.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) counts: Counts,
+    /// By key, so that a job keeps its line.
+    pub(super) running: BTreeMap<u64, JobLine>,
+    /// Those that wait for their next attempt.
+    pub(super) retrying: BTreeSet<u64>,
+    pub(super) estimate: Estimate,
+    /// Since the first job was queued; `None` between two runs.
+    began: Option<Stopwatch>,
+    expected: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) queued: u64,
+    pub(super) ok: u64,
+    pub(super) failed: u64,
+    pub(super) timed_out: u64,
+    pub(super) cancelled: u64,
+    pub(super) flaky: u64,
+}
+
+/// A job that runs.
+#[derive(Debug)]
+pub(super) struct JobLine {
+    pub(super) id: String,
+    pub(super) job: &'static str,
+    pub(super) attempt: u32,
+    pub(super) clock: Stopwatch,
+    pub(super) progress: Option<(u64, u64)>,
+    pub(super) message: String,
+}
+
+impl Counts {
+    pub(super) fn done(self) -> u64 {
+        self.ok + self.failed + self.timed_out + self.cancelled
+    }
+}
+
+impl Tally {
+    pub(super) fn expect(&mut self, jobs: u64) {
+        self.expected = jobs;
+    }
+
+    /// Returns the number of jobs, as far as it is known.
+    pub(super) fn total(&self) -> u64 {
+        self.counts.queued.max(self.expected)
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, Stopwatch::elapsed)
+    }
+
+    /// Returns the estimated time until the last job is over, `None` before one has finished.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let running = self.running.values().map(|job| Share {
+            job: job.job,
+            elapsed: job.clock.elapsed(),
+            progress: job.progress,
+        });
+        self.estimate.time_left(running, self.total().saturating_sub(self.counts.queued))
+    }
+
+    /// Counts a job that waits, and returns whether a run begins with it.
+    pub(super) fn queue(&mut self, job: &'static str) -> bool {
+        let is_first = self.began.is_none();
+        if is_first {
+            self.began = Some(Stopwatch::start());
+        }
+        self.counts.queued += 1;
+        self.estimate.wait(job);
+        is_first
+    }
+
+    pub(super) fn start(&mut self, key: u64, id: &str, job: &'static str, attempt: u32) {
+        let (id, message, clock) = (id.to_owned(), String::new(), Stopwatch::start());
+        self.retrying.remove(&key);
+        self.running.insert(key, JobLine { id, job, attempt, clock, progress: None, message });
+        self.estimate.start(job, self.running.len());
+    }
+
+    pub(super) fn change(&mut self, key: u64, change: impl FnOnce(&mut JobLine)) {
+        self.running.get_mut(&key).map(change);
+    }
+
+    /// Ends an attempt, whether or not the function was called.
+    pub(super) fn stop(&mut self, key: u64, job: &'static str) {
+        if self.running.remove(&key).is_none() {
+            self.retrying.remove(&key);
+            self.estimate.cancel(job);
+        }
+    }
+
+    /// Counts a job that waits for its next attempt.
+    pub(super) fn retry(&mut self, key: u64, job: &'static str) {
+        self.retrying.insert(key);
+        self.estimate.wait(job);
+    }
+
+    /// Counts a job that is over, and returns whether it was the last one.
+    pub(super) fn record(&mut self, key: u64, job: &'static str, record: &Record) -> bool {
+        let counts = &mut self.counts;
+        match (record.status(), record.failure()) {
+            (Status::Ok, _) => counts.ok += 1,
+            (Status::Timeout, _) => counts.timed_out += 1,
+            (Status::Error, Some(Failure::Cancelled { .. })) => counts.cancelled += 1,
+            (Status::Error, _) => counts.failed += 1,
+        }
+        counts.flaky += u64::from(record.is_flaky());
+        if self.retrying.remove(&key) || matches!(record.failure(), Some(Failure::Cancelled { begun: false })) {
+            self.estimate.cancel(job);
+        } else {
+            self.estimate.finish(job, record.total_duration());
+        }
+        self.counts.done() >= self.total()
+    }
+
+    /// Ends the run and returns it; `None` if none is going on.
+    pub(super) fn finish(&mut self) -> Option<Self> {
+        self.began?;
+        Some(mem::take(self))
+    }
+}

@@ -1,0 +1,69 @@
+//! `ClosedFile`: a file of a format with an end, such as a closing tag, that is complete after each write.
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+/// Creates a file, or empties it, and creates the folders above it that don't exist.
+pub(super) fn create_file(path: &Path) -> io::Result<File> {
+    create_folder_of(path)?;
+    File::create(path)
+}
+
+pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => fs::create_dir_all(folder),
+        _ => Ok(()),
+    }
+}
+
+/// Appends parts before an end that stays in the file: each write covers the old end and brings a new one. If the application is
+/// killed between two writes, the file can be read like one that was finished.
+#[derive(Debug)]
+pub(super) struct ClosedFile {
+    file: File,
+    end: &'static str,
+    /// The position of the end.
+    length: u64,
+}
+
+impl ClosedFile {
+    pub(super) fn create(path: &Path, beginning: &str, end: &'static str) -> io::Result<Self> {
+        let mut closed = Self { file: create_file(path)?, end, length: 0 };
+        closed.append(beginning)?;
+        Ok(closed)
+    }
+
+    /// Writes `part` before the end. After a failure the next part is written to the same place.
+    pub(super) fn append(&mut self, part: &str) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.write_all(&[part.as_bytes(), self.end.as_bytes()].concat())?;
+        self.length += part.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces the beginning by another one of the same length.
+    pub(super) fn replace_beginning(&mut self, beginning: &str) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(beginning.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_complete_after_each_write() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("new/file");
+        let text = || fs::read_to_string(&path).expect("it is there");
+        let mut file = ClosedFile::create(&path, "[0", "]\n").expect("it can be created");
+        assert_eq!(text(), "[0]\n");
+        file.append(",1").expect("it can be written");
+        assert_eq!(text(), "[0,1]\n");
+        file.replace_beginning("[9").expect("it can be written");
+        file.append(",2").expect("it can be written");
+        assert_eq!(text(), "[9,1,2]\n");
+    }
+}

@@ -1,0 +1,279 @@
+//! `Joblog`: an observer that writes the job log of GNU parallel.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::closed_file::{create_file, create_folder_of};
+use super::logged::{LoggedEvent, LoggedKind, LoggedRecord};
+use super::reporter::{Format, Reporter, report};
+use crate::escape::OneLine;
+use crate::outcome::Status;
+
+/// The first line of a job log.
+const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+
+/// An [`Observer`](crate::Observer) that writes a line for each finished job, in the columns of [GNU
+/// parallel](https://www.gnu.org/software/parallel/)'s `--joblog`, so that the tools of its users read it: `parallel --resume
+/// --joblog` skips the jobs that are in it. Needs the feature `report`.
+///
+/// | column | value |
+/// |---|---|
+/// | `Seq` | the number of the job in the order in which the jobs were queued, from 1, or that of [`seq`](Self::seq) |
+/// | `Host` | `:`, which is this machine |
+/// | `Starttime` | when the function was called in the last attempt, in seconds since 1970; when it was recorded if it was not called |
+/// | `JobRuntime` | how long it ran in the last attempt, in seconds |
+/// | `Send`, `Receive` | 0: no files are transferred |
+/// | `Exitval`, `Signal` | as below |
+/// | `Command` | the job's id, or the text of [`command`](Self::command); control characters are escaped |
+///
+/// | outcome | `Exitval` | `Signal` |
+/// |---|---|---|
+/// | a value | 0 | 0 |
+/// | `Err` | 1 | 0 |
+/// | a panic, as for a Rust program | 101 | 0 |
+/// | a timeout, as for `timeout` of coreutils | 124 | 0 |
+/// | no outcome for a reason of the scheduler's: undelivered, unserializable, a broken protocol | 125 | 0 |
+/// | never started | 127 | 0 |
+/// | an exit with another code, or 0 before there was a value | the code, or 125 | 0 |
+/// | killed by a signal; the numbers of Linux for a stack overflow, memory, processor time and file size | 0 | the signal |
+/// | cancelled while it ran | 0 | 15 |
+///
+/// A job that was cancelled before it began has no line, so that a resumed run starts it.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, report::Joblog, Scheduler};
+///
+/// #[job]
+/// fn halve(n: u32) -> Result<u32, String> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("joblog");
+///     Scheduler::new().observer(Joblog::create(&path)?).run(jobs![("even", halve(8)), ("odd", halve(7))])?;
+///
+///     let log = std::fs::read_to_string(&path)?;
+///     let last: Vec<_> = log.lines().last().expect("two lines").split('\t').collect();
+///     assert_eq!((last[0], last[6], last[8]), ("2", "1", "odd"));
+///     assert_eq!(Joblog::finished(&path)?.len(), 2);
+///     assert_eq!(Joblog::succeeded(&path)?.into_iter().collect::<Vec<_>>(), [1]);
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[doc(alias = "parallel")]
+pub struct Joblog(Reporter<JoblogWriter>);
+
+struct JoblogWriter {
+    file: File,
+    /// The numbers of the jobs that are not over.
+    numbers: HashMap<u64, u64>,
+    last_number: u64,
+    seq: Option<NumberOf>,
+    command: Option<CommandOf>,
+}
+
+type NumberOf = Box<dyn Fn(&str) -> Option<u64> + Send>;
+type CommandOf = Box<dyn Fn(&str, &str) -> String + Send>;
+
+impl Joblog {
+    /// Creates the job log, or empties it if it exists. Folders above it are created as well.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be created.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::begin(create_file(path.as_ref())?)
+    }
+
+    /// Opens the job log to add to it, or creates it. The numbers begin at 1 again, so give each job its own with
+    /// [`seq`](Self::seq).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be opened.
+    pub fn append(path: impl AsRef<Path>) -> io::Result<Self> {
+        create_folder_of(path.as_ref())?;
+        Self::begin(OpenOptions::new().create(true).append(true).open(path)?)
+    }
+
+    fn begin(mut file: File) -> io::Result<Self> {
+        if file.metadata()?.len() == 0 {
+            file.write_all(HEADING.as_bytes())?;
+        }
+        let (seq, command) = (None, None);
+        Ok(Self(Reporter::new(JoblogWriter { file, numbers: HashMap::new(), last_number: 0, seq, command })))
+    }
+
+    /// Sets the function that returns the number of a job from its id, such as its line in an input file. Where it returns `None`, the
+    /// job has the number after the last one.
+    #[must_use]
+    pub fn seq(self, seq: impl Fn(&str) -> Option<u64> + Send + 'static) -> Self {
+        self.0.configure(|writer| writer.seq = Some(Box::new(seq)));
+        self
+    }
+
+    /// Sets the function that returns the text of the last column from a job's id and its registered name. `parallel
+    /// --retry-failed` runs that text in a shell.
+    #[must_use]
+    pub fn command(self, command: impl Fn(&str, &str) -> String + Send + 'static) -> Self {
+        self.0.configure(|writer| writer.command = Some(Box::new(command)));
+        self
+    }
+
+    /// Returns the numbers of the jobs in a job log, whatever their outcome: those that `parallel --resume` skips. The log may be GNU
+    /// parallel's own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be read.
+    pub fn finished(path: impl AsRef<Path>) -> io::Result<BTreeSet<u64>> {
+        Ok(numbers(path.as_ref())?.map(|(number, _)| number).collect())
+    }
+
+    /// Returns the numbers of the jobs in a job log that succeeded: those that `parallel --resume-failed` skips. If a job is there
+    /// several times, its last line counts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be read.
+    pub fn succeeded(path: impl AsRef<Path>) -> io::Result<BTreeSet<u64>> {
+        let mut succeeded = BTreeSet::new();
+        for (number, is_success) in numbers(path.as_ref())? {
+            if is_success {
+                succeeded.insert(number);
+            } else {
+                succeeded.remove(&number);
+            }
+        }
+        Ok(succeeded)
+    }
+}
+
+report!(Joblog);
+
+/// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the heading and one
+/// that was cut.
+fn numbers(path: &Path) -> io::Result<impl Iterator<Item = (u64, bool)>> {
+    let mut numbers = Vec::new();
+    for line in BufReader::new(File::open(path)?).split(b'\n') {
+        let line = line?;
+        let columns: Vec<_> = line.splitn(9, |byte| *byte == b'\t').map(String::from_utf8_lossy).collect();
+        if let [seq, _, _, _, _, _, exit, signal, _] = &columns[..]
+            && let (Ok(number), Ok(exit), Ok(signal)) = (seq.trim().parse(), exit.trim().parse(), signal.trim().parse())
+        {
+            numbers.push((number, (exit, signal) == (0_i64, 0_i64)));
+        }
+    }
+    Ok(numbers.into_iter())
+}
+
+impl Format for JoblogWriter {
+    fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        match &event.kind {
+            LoggedKind::Queued { .. } => {
+                let own = self.seq.as_ref().and_then(|seq| seq(&event.job_id));
+                self.last_number = own.unwrap_or(self.last_number + 1);
+                self.numbers.insert(event.key, self.last_number);
+                Ok(())
+            }
+            LoggedKind::Recorded(record) => {
+                let number = self.numbers.remove(&event.key).unwrap_or_default();
+                let line = self.line(number, event, record);
+                line.map_or(Ok(()), |line| self.file.write_all(line.as_bytes()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl JoblogWriter {
+    fn line(&self, number: u64, event: &LoggedEvent, record: &LoggedRecord) -> Option<String> {
+        let (exit, signal) = exit_and_signal(record.status, record.failure.as_ref())?;
+        let started = record.started_at.unwrap_or(event.at);
+        let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = |time: Duration| format!("{:10.3}", time.as_secs_f64());
+        let command = match &self.command {
+            Some(command) => command(&event.job_id, &event.job),
+            None => event.job_id.clone(),
+        };
+        // GNU parallel refuses a log with an empty column.
+        let command = if command.is_empty() { &event.job } else { &command };
+        let mut line = format!("{number}\t:\t{}\t{}\t0\t0\t", seconds(started), seconds(record.duration));
+        writeln!(line, "{exit}\t{signal}\t{}", OneLine(command)).expect("a string grows");
+        Some(line)
+    }
+}
+
+/// Returns the exit value and the signal of an outcome, or `None` for a job that never began because it was cancelled.
+fn exit_and_signal(status: Status, failure: Option<&Value>) -> Option<(i64, i64)> {
+    if status == Status::Ok {
+        return Some((0, 0));
+    }
+    let field = |name: &str| failure.and_then(|failure| failure.get(name));
+    let number = |name: &str| field(name).and_then(Value::as_i64);
+    Some(match field("kind").and_then(Value::as_str).unwrap_or_default() {
+        "timeout" => (124, 0),
+        "returned" => (1, 0),
+        "panicked" => (101, 0),
+        "exited" | "bad_exit" => (number("code").filter(|code| *code != 0).unwrap_or(125).rem_euclid(1 << 32), 0),
+        "never_started" => (127, 0),
+        "cancelled" if field("begun") == Some(&Value::Bool(false)) => return None,
+        "cancelled" => (0, 15),
+        "signaled" => (0, number("signal").unwrap_or(9)),
+        "stack_overflow" => (0, 6),
+        "out_of_memory" if number("limit_bytes").is_some() => (0, 6),
+        "out_of_memory" => (0, 9),
+        "cpu_time" => (0, 24),
+        "file_size" => (0, 25),
+        _ => (125, 0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_failure_has_an_exit_value_or_a_signal() {
+        let of = |failure: Value| exit_and_signal(Status::Error, Some(&failure));
+        assert_eq!(exit_and_signal(Status::Ok, None), Some((0, 0)));
+        assert_eq!(of(json!({"kind": "returned"})), Some((1, 0)));
+        assert_eq!(of(json!({"kind": "panicked"})), Some((101, 0)));
+        assert_eq!(of(json!({"kind": "exited", "code": 3})), Some((3, 0)));
+        assert_eq!(of(json!({"kind": "exited", "code": 0})), Some((125, 0)));
+        assert_eq!(of(json!({"kind": "exited", "code": -1_073_741_819})), Some((0xC000_0005, 0)));
+        assert_eq!(of(json!({"kind": "signaled", "signal": 11})), Some((0, 11)));
+        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": 1})), Some((0, 6)));
+        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": null})), Some((0, 9)));
+        assert_eq!(of(json!({"kind": "cancelled", "begun": true})), Some((0, 15)));
+        assert_eq!(of(json!({"kind": "cancelled", "begun": false})), None);
+        assert_eq!(of(json!({"kind": "invented later"})), Some((125, 0)));
+    }
+
+    #[test]
+    fn the_numbers_of_a_log_are_read_of_either_program() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("joblog");
+        let lines = "1\t:\t1790000000.123\t     0.004\t0\t12\t0\t0\techo a\tb\n\
+                     2\t:\t1790000000.123\t     0.004\t0\t12\t-1\t15\tsleep 9\n\
+                     3\tserver\t1790000000.123\t0.004\t0\t12\t0\t9\tcat\n\
+                     3\tserver\t1790000000.123\t0.004\t0\t12\t0\t0\tcat\n\
+                     4\t:\t179000";
+        std::fs::write(&path, format!("{HEADING}{lines}")).expect("it can be written");
+        assert_eq!(Vec::from_iter(Joblog::finished(&path).expect("it is there")), [1, 2, 3]);
+        assert_eq!(Vec::from_iter(Joblog::succeeded(&path).expect("it is there")), [1, 3]);
+    }
+}

@@ -1,0 +1,269 @@
+//! `Junit`: an observer that writes a JUnit report.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, FixedOffset};
+use quick_junit::{FlakyOrRerun, NonSuccessKind, TestCase, TestCaseStatus, TestRerun, TestSuite};
+use serde_json::Value;
+
+use super::closed_file::ClosedFile;
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord};
+use super::program::{program, short_name};
+use super::reporter::{Format, Reporter, report};
+use crate::clock::{self, local_time};
+use crate::outcome::Status;
+
+/// An [`Observer`](crate::Observer) that writes a JUnit report, which CI systems show, in the form that [nextest](https://nexte.st)
+/// writes (the crate is its own, [`quick-junit`](https://docs.rs/quick-junit)). Needs the feature `report`.
+///
+/// Each finished job is a test case: `name` is its id, `classname` its registered name, `time` how long the last attempt ran. All are
+/// in one suite with the name of the application.
+///
+/// | job | test case |
+/// |---|---|
+/// | a value | passed; after a retry it is flaky, with a `flakyFailure` for each earlier attempt |
+/// | no value | `failure`, with the [kind](crate::Failure::kind) as its type; after retries with a `rerunFailure` for each earlier one |
+/// | no outcome for a reason of the scheduler's: never started, undelivered, a broken protocol | `error`, `flakyError`, `rerunError` |
+/// | cancelled before it began | `skipped` |
+///
+/// The text of a failure has what is known beyond the one line of its message: sources, the place and the backtrace of a panic, other
+/// panics, processes that were left behind. `system-out` and `system-err` are the captured streams, or the end of the standard error
+/// of a job that failed. Characters that XML can't represent are left out.
+///
+/// The report is complete after each job, so an application that is killed leaves one of the jobs that have finished.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, report::Junit, Scheduler};
+///
+/// #[job]
+/// fn halve(n: u32) -> Result<u32, String> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("junit.xml");
+///     Scheduler::new().observer(Junit::create(&path)?).run(jobs![("even", halve(8)), ("odd", halve(7))])?;
+///
+///     let report = std::fs::read_to_string(&path)?;
+///     assert!(report.contains(r#"tests="2" skipped="0" errors="0" failures="1""#));
+///     assert!(report.contains(r#"<failure message="returned an error: 7 is odd" type="returned">"#));
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[doc(alias = "xunit")]
+pub struct Junit(Reporter<JunitWriter>);
+
+struct JunitWriter {
+    file: ClosedFile,
+    /// The report with its counts, and no test case.
+    report: quick_junit::Report,
+    /// The length of what stands before the first test case.
+    beginning: usize,
+    /// The earlier attempts of the jobs that are not over.
+    retried: HashMap<u64, Vec<LoggedAttempt>>,
+}
+
+/// What stands after the last test case.
+const END: &str = "    </testsuite>\n</testsuites>\n";
+
+/// The room for the digits of the counts and times, in bytes.
+const ROOM: usize = 128;
+
+impl Junit {
+    /// Creates the report, or empties it if it exists. Folders above it are created as well.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be created.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let name = short_name(program().as_deref());
+        let mut report = quick_junit::Report::new(&name);
+        let mut suite = TestSuite::new(&name);
+        if let Some(now) = date(Some(clock::wall())) {
+            report.set_timestamp(now);
+            suite.set_timestamp(now);
+        }
+        report.add_test_suite(suite);
+        let (beginning, _) = parts(&report, TestCase::new("", TestCaseStatus::success()))?;
+        let length = beginning.len() + ROOM;
+        let file = ClosedFile::create(path.as_ref(), &padded(&beginning, length)?, END)?;
+        Ok(Self(Reporter::new(JunitWriter { file, report, beginning: length, retried: HashMap::new() })))
+    }
+}
+
+report!(Junit);
+
+impl Format for JunitWriter {
+    fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        match &event.kind {
+            LoggedKind::AttemptEnded { attempt, retry_in: Some(_), .. } => {
+                self.retried.entry(event.key).or_default().push((**attempt).clone());
+                Ok(())
+            }
+            LoggedKind::Recorded(record) => {
+                let retried = self.retried.remove(&event.key).unwrap_or_default();
+                self.add(event, record, &retried)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl JunitWriter {
+    fn add(&mut self, event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttempt]) -> io::Result<()> {
+        let case = test_case(event, record, retried);
+        let suite = &mut self.report.test_suites[0];
+        suite.tests += 1;
+        match &case.status {
+            TestCaseStatus::Success { .. } => {}
+            TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. } => suite.failures += 1,
+            TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. } => suite.errors += 1,
+            TestCaseStatus::Skipped { .. } => suite.skipped += 1,
+        }
+        let began = suite.timestamp.map(SystemTime::from);
+        suite.time = began.and_then(|began| event.at.duration_since(began).ok());
+        (self.report.tests, self.report.failures) = (suite.tests, suite.failures);
+        (self.report.errors, self.report.skipped) = (suite.errors, suite.skipped);
+        self.report.time = suite.time;
+        let (beginning, case) = parts(&self.report, case)?;
+        self.file.append(&case)?;
+        self.file.replace_beginning(&padded(&beginning, self.beginning)?)
+    }
+}
+
+/// Returns what stands before the test case in a report of this one case, and the case itself.
+fn parts(report: &quick_junit::Report, case: TestCase) -> io::Result<(String, String)> {
+    let mut report = report.clone();
+    // Added without being counted, as the counts are those of all cases.
+    report.test_suites[0].test_cases.push(case);
+    let text = report.to_string().map_err(io::Error::other)?;
+    // Markup in ids and output is escaped, so that each tag is found where it stands.
+    let case = text.find("        <testcase").zip(text.rfind(END));
+    let (begin, end) = case.ok_or_else(|| io::Error::other("the report has no test case"))?;
+    Ok((text[..begin].to_owned(), text[begin..end].to_owned()))
+}
+
+/// Returns the beginning with spaces after the declaration, where XML allows any number, up to this length.
+fn padded(beginning: &str, length: usize) -> io::Result<String> {
+    let (declaration, rest) = beginning.split_once("?>").ok_or_else(|| io::Error::other("no declaration"))?;
+    let room =
+        length.checked_sub(beginning.len()).ok_or_else(|| io::Error::other("the counts have too many digits"))?;
+    Ok(format!("{declaration}?>{:room$}{rest}", ""))
+}
+
+fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttempt]) -> TestCase {
+    let error = record.error.as_deref().unwrap_or_default();
+    let kind = kind(record.failure.as_ref());
+    let is_unbegun = kind == "cancelled" && record.started_at.is_none();
+    let mut status = if record.status == Status::Ok {
+        TestCaseStatus::success()
+    } else if is_unbegun {
+        TestCaseStatus::skipped()
+    } else {
+        TestCaseStatus::non_success(non_success(kind))
+    };
+    if record.status != Status::Ok {
+        status.set_message(error).set_type(kind);
+        let details = details(record.failure.as_ref(), &record.panics, &record.sweep);
+        if !is_unbegun {
+            status.set_description(if details.is_empty() { error.to_owned() } else { details });
+        }
+    }
+    if !is_unbegun {
+        status.set_rerun_kind(FlakyOrRerun::Rerun);
+        status.add_reruns(retried.iter().map(rerun));
+    }
+    let mut case = TestCase::new(&event.job_id, status);
+    case.set_classname(&event.job).set_time(record.duration);
+    if let Some(started) = date(record.started_at) {
+        case.set_timestamp(started);
+    }
+    if let Some(output) = written(record.stdout.as_deref()) {
+        case.set_system_out(output);
+    }
+    if let Some(output) = written(record.stderr.as_deref()).or(written(record.stderr_tail.as_deref())) {
+        case.set_system_err(output);
+    }
+    case
+}
+
+fn rerun(attempt: &LoggedAttempt) -> TestRerun {
+    let kind = kind(attempt.failure.as_ref());
+    let mut rerun = TestRerun::new(non_success(kind));
+    let error = attempt.error.as_deref().unwrap_or_default();
+    rerun.set_time(attempt.duration).set_message(error).set_type(kind);
+    rerun.set_description(details(attempt.failure.as_ref(), &[], &attempt.sweep));
+    if let Some(started) = date(attempt.started_at) {
+        rerun.set_timestamp(started);
+    }
+    if let Some(trace) = text(attempt.failure.as_ref(), "backtrace") {
+        rerun.set_stack_trace(trace);
+    }
+    if let Some(output) = written(attempt.stdout.as_deref()) {
+        rerun.set_system_out(output);
+    }
+    if let Some(output) = written(attempt.stderr.as_deref()).or(written(attempt.stderr_tail.as_deref())) {
+        rerun.set_system_err(output);
+    }
+    rerun
+}
+
+/// Returns an output that isn't empty.
+fn written(output: Option<&str>) -> Option<&str> {
+    output.filter(|output| !output.is_empty())
+}
+
+fn text<'a>(failure: Option<&'a Value>, field: &str) -> Option<&'a str> {
+    failure?.get(field)?.as_str()
+}
+
+fn kind(failure: Option<&Value>) -> &str {
+    text(failure, "kind").unwrap_or_default()
+}
+
+/// Returns whether the job failed, or the scheduler.
+fn non_success(kind: &str) -> NonSuccessKind {
+    match kind {
+        "never_started" | "undelivered" | "protocol_broken" => NonSuccessKind::Error,
+        _ => NonSuccessKind::Failure,
+    }
+}
+
+/// Returns what is known of a failure beyond its message, a line for each part.
+fn details(failure: Option<&Value>, panics: &[Value], sweep: &Value) -> String {
+    let mut lines = Vec::new();
+    if let Some(message) = text(failure, "message") {
+        lines.push(message.to_owned());
+    }
+    let sources = failure.and_then(|failure| failure.get("sources")?.as_array()).into_iter().flatten();
+    lines.extend(sources.filter_map(Value::as_str).map(|source| format!("caused by: {source}")));
+    lines.extend(failure.and_then(location));
+    lines.extend(text(failure, "backtrace").map(str::to_owned));
+    for panic in panics {
+        let place = location(panic).unwrap_or_default();
+        lines.push(format!("another panic: {} {place}", text(Some(panic), "message").unwrap_or_default()));
+    }
+    match kind(Some(sweep)) {
+        "killed" => lines.push(format!("left behind and killed: {} processes", sweep["killed"])),
+        "escaped" => lines.push(format!("could not be killed in time: processes {}", sweep["pids"])),
+        _ => {}
+    }
+    lines.join("\n")
+}
+
+fn location(panic: &Value) -> Option<String> {
+    let location = panic.get("location")?;
+    Some(format!("at {}:{}:{}", location.get("file")?.as_str()?, location.get("line")?, location.get("column")?))
+}
+
+fn date(moment: Option<SystemTime>) -> Option<DateTime<FixedOffset>> {
+    Some(local_time(moment?)?.fixed_offset())
+}

@@ -1,0 +1,248 @@
+//! `read`: reads a file of `JsonLines` back.
+
+use std::io::{self, BufRead};
+use std::iter;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::json_lines::VERSION;
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, parse_moment};
+
+/// Reads the events of a log that [`JsonLines`](super::JsonLines) has written, one by one.
+///
+/// Unknown events are skipped, and so is a last line without its end, which an application that was killed may leave. If several
+/// applications wrote to the same file, or several files are read one after another, the keys of the later ones are raised, so that
+/// each job has its own.
+///
+/// # Errors
+///
+/// An item is an error if the log can't be read, if a line isn't JSON or lacks a field, or if the version of its format is unknown.
+/// The message has the number of the line. No item follows it.
+///
+/// # Examples
+///
+/// A timeline, made afterwards:
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::BufReader;
+/// use scheduler::{job, jobs, report, Scheduler};
+///
+/// #[job]
+/// fn square(n: u64) -> u64 { n * n }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let log = folder.path().join("log.jsonl");
+///     Scheduler::new().observer(report::JsonLines::create(&log)?).run(jobs![("a", square(3))])?;
+///
+///     let timeline = report::Timeline::create(folder.path().join("timeline.html"))?;
+///     for event in report::read(BufReader::new(File::open(&log)?)) {
+///         timeline.replay(&event?);
+///     }
+///     timeline.finish()?;
+///     Ok(())
+/// }
+/// ```
+pub fn read(log: impl BufRead) -> impl Iterator<Item = io::Result<LoggedEvent>> {
+    let mut reader = Reader { log, number: 0, offset: 0, last_key: 0, is_over: false };
+    iter::from_fn(move || reader.next())
+}
+
+struct Reader<R> {
+    log: R,
+    /// The number of the current line, from 1.
+    number: u64,
+    /// What is added to the keys since the last `opened`.
+    offset: u64,
+    last_key: u64,
+    is_over: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    fn next(&mut self) -> Option<io::Result<LoggedEvent>> {
+        while !self.is_over {
+            let mut line = String::new();
+            match self.log.read_line(&mut line) {
+                // A line that is cut may be cut within a character.
+                Err(error)
+                    if error.kind() == io::ErrorKind::InvalidData
+                        && self.log.fill_buf().is_ok_and(<[u8]>::is_empty) =>
+                {
+                    return None;
+                }
+                Err(error) => return Some(self.fail(error)),
+                Ok(_) if !line.ends_with('\n') => return None,
+                Ok(_) => self.number += 1,
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            match self.parse(&line) {
+                Ok(None) => {}
+                Ok(Some(event)) => return Some(Ok(event)),
+                Err(problem) => {
+                    let problem = format!("line {}: {problem}", self.number);
+                    return Some(self.fail(io::Error::new(io::ErrorKind::InvalidData, problem)));
+                }
+            }
+        }
+        None
+    }
+
+    fn fail<T>(&mut self, error: io::Error) -> io::Result<T> {
+        self.is_over = true;
+        Err(error)
+    }
+
+    fn parse(&mut self, line: &str) -> Result<Option<LoggedEvent>, String> {
+        let line: Line = serde_json::from_str(line).map_err(|error| format!("not an event: {error}"))?;
+        if line.event == "opened" {
+            let version = line.version.unwrap_or_default();
+            if version != VERSION {
+                return Err(format!("version {version} of the format; this program reads version {VERSION}"));
+            }
+            self.offset = self.last_key;
+        }
+        let key = if line.event == "opened" { 0 } else { line.key + self.offset };
+        self.last_key = self.last_key.max(key);
+        let Some((at, kind)) = parse_moment(&line.at).zip(kind(&line)?) else { return Ok(None) };
+        Ok(Some(LoggedEvent { at, key, job_id: line.job_id, job: line.job, kind }))
+    }
+}
+
+/// A line, with the fields of every event.
+#[derive(Deserialize)]
+struct Line {
+    event: String,
+    version: Option<u32>,
+    at: String,
+    #[serde(default)]
+    key: u64,
+    #[serde(default)]
+    job_id: String,
+    #[serde(default)]
+    job: String,
+    program: Option<String>,
+    process: Option<u32>,
+    group: Option<String>,
+    /// A number, or the attempt itself.
+    #[serde(default)]
+    attempt: Value,
+    slot: Option<usize>,
+    done: Option<u64>,
+    total: Option<u64>,
+    text: Option<String>,
+    bytes: Option<u64>,
+    reason: Option<String>,
+    retry_in_sec: Option<f64>,
+    stdout: Option<String>,
+    stderr: Option<String>,
+    stderr_tail: Option<String>,
+    #[serde(default)]
+    record: Value,
+}
+
+/// Returns what happened, or `None` for an event that a later version of this crate may have added.
+fn kind(line: &Line) -> Result<Option<LoggedKind>, String> {
+    let attempt = || number(&line.attempt);
+    Ok(Some(match line.event.as_str() {
+        "opened" => LoggedKind::Opened { program: line.program.clone(), process: line.process.unwrap_or_default() },
+        "queued" => LoggedKind::Queued { group: line.group.clone() },
+        "started" => {
+            LoggedKind::Started { attempt: attempt()?, slot: given(line.slot, "slot")?, process: line.process }
+        }
+        "progress" => LoggedKind::Progress {
+            attempt: attempt()?,
+            done: given(line.done, "done")?,
+            total: given(line.total, "total")?,
+        },
+        "message" => LoggedKind::Message { attempt: attempt()?, text: given(line.text.clone(), "text")? },
+        "checkpoint_saved" => LoggedKind::CheckpointSaved { attempt: attempt()?, bytes: given(line.bytes, "bytes")? },
+        "terminating" => LoggedKind::Terminating { attempt: attempt()?, reason: given(line.reason.clone(), "reason")? },
+        "attempt_ended" => {
+            let mut attempt =
+                LoggedAttempt::deserialize(&line.attempt).map_err(|error| format!("field `attempt`: {error}"))?;
+            attempt.stdout.clone_from(&line.stdout);
+            attempt.stderr.clone_from(&line.stderr);
+            attempt.stderr_tail.clone_from(&line.stderr_tail);
+            let retry_in = line.retry_in_sec.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            LoggedKind::AttemptEnded { attempt: Box::new(attempt), slot: line.slot, retry_in }
+        }
+        "recorded" => {
+            let record = LoggedRecord::deserialize(&line.record);
+            LoggedKind::Recorded(Box::new(record.map_err(|error| format!("field `record`: {error}"))?))
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn given<T>(value: Option<T>, name: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("field `{name}` is missing"))
+}
+
+fn number(value: &Value) -> Result<u32, String> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    given(number, "attempt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENED: &str =
+        r#"{"event":"opened","version":1,"at":"2026-11-23T17:09:00.123456+01:00","program":"/a","process":7}"#;
+
+    fn events(log: &str) -> Vec<Result<LoggedEvent, String>> {
+        read(log.as_bytes()).map(|event| event.map_err(|error| error.to_string())).collect()
+    }
+
+    fn queued(key: u64) -> String {
+        format!(r#"{{"event":"queued","at":"2026-11-23T17:09:00+01:00","key":{key},"job_id":"a\n","job":"f"}}"#)
+    }
+
+    #[test]
+    fn a_last_line_that_is_cut_is_skipped_wherever_it_is_cut() {
+        let log = format!("{OPENED}\n{}\n{}", queued(1), queued(2).replace("a\\n", "é"));
+        let bytes = log.as_bytes();
+        let two = format!("{OPENED}\n{}\n", queued(1)).len();
+        for end in two..bytes.len() {
+            let events: Vec<_> = read(&bytes[..end]).collect();
+            assert_eq!(events.len(), 2, "{end}");
+            assert!(events.iter().all(Result::is_ok), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_run_in_the_same_log_has_keys_of_its_own() {
+        let log = [OPENED, &queued(1), &queued(2), OPENED, &queued(1), ""].join("\n");
+        let keys: Vec<_> = events(&log).into_iter().map(|event| event.expect("it can be read").key).collect();
+        assert_eq!(keys, [0, 1, 2, 0, 3]);
+    }
+
+    #[test]
+    fn unknown_events_and_fields_are_skipped() {
+        let unknown = r#"{"event":"danced","at":"2026-11-23T17:09:00+01:00","key":1,"partner":[]}"#;
+        let log = [OPENED, unknown, &queued(1).replace("\"key\"", "\"new\":{},\"key\""), ""].join("\n");
+        assert_eq!(events(&log).len(), 2);
+    }
+
+    #[test]
+    fn a_line_that_can_not_be_read_is_an_error_with_its_number() {
+        let newer = OPENED.replace("\"version\":1", "\"version\":2");
+        let started = r#"{"event":"started","at":"2026-11-23T17:09:00+01:00","key":1,"attempt":1}"#;
+        for (line, expected) in [
+            ("{", "line 2: not an event: EOF"),
+            (newer.as_str(), "line 2: version 2 of the format; this program reads version 1"),
+            (started, "line 2: field `slot` is missing"),
+        ] {
+            let events = events(&format!("{OPENED}\n{line}\n{}\n", queued(1)));
+            assert_eq!(events.len(), 2, "{events:?}");
+            let error = events[1].as_ref().expect_err("it can't be read");
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

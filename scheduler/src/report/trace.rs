@@ -1,0 +1,203 @@
+//! `Trace`: an observer that writes a trace for Chrome's viewer and Perfetto.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::Path;
+use std::process;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use super::closed_file::ClosedFile;
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind};
+use super::program::{program, short_name};
+use super::reporter::{Format, Reporter, report};
+
+/// An [`Observer`](crate::Observer) that writes a trace in the [Trace Event
+/// Format](https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU), for
+/// [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`. Needs the feature `report`.
+///
+/// | row | shows |
+/// |---|---|
+/// | `slot 1`, `slot 2`, … | the attempts that ran there, one after another, by the id of their job; within one, its grace period and its messages; after it, the time until its process was gone and everything that it left was killed |
+/// | `retry` | the time that a job waits for its next attempt |
+/// | `running jobs` | how many there were |
+/// | `peak memory` | the largest memory that the attempt in each slot used, in bytes, known at its end |
+///
+/// The arguments of an attempt are the job's name, the process id, the outcome, the error, and what it used. An attempt that was
+/// running when the application was killed has a beginning without an end. The file is an array that is complete after each event.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, report::Trace, Scheduler};
+///
+/// #[job]
+/// fn square(n: u64) -> u64 { n * n }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("trace.json");
+///     Scheduler::new().observer(Trace::create(&path)?).run(jobs![("a", square(3))])?;
+///
+///     let trace: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+///     assert!(trace.iter().any(|event| event["ph"] == "B" && event["name"] == "a" && event["tid"] == 1));
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[doc(alias = "perfetto")]
+#[doc(alias = "chrome")]
+pub struct Trace(Reporter<TraceWriter>);
+
+struct TraceWriter {
+    file: ClosedFile,
+    /// The application's process id, which all rows belong to.
+    process: u32,
+    /// The moment from which times count.
+    zero: Option<SystemTime>,
+    named_slots: BTreeSet<usize>,
+    running: HashMap<u64, RunningAttempt>,
+}
+
+/// An attempt that is not over.
+struct RunningAttempt {
+    slot: usize,
+    started: SystemTime,
+    terminating: Option<(SystemTime, String)>,
+}
+
+impl Trace {
+    /// Creates the trace, or empties it if it exists. Folders above it are created as well.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be created.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let process = process::id();
+        let name = short_name(program().as_deref());
+        let first = json!({"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}});
+        let file = ClosedFile::create(path.as_ref(), &format!("[\n{first}"), "\n]\n")?;
+        let (named_slots, running) = (BTreeSet::new(), HashMap::new());
+        Ok(Self(Reporter::new(TraceWriter { file, process, zero: None, named_slots, running })))
+    }
+}
+
+report!(Trace);
+
+impl Format for TraceWriter {
+    fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        self.zero.get_or_insert(event.at);
+        let mut events = Vec::new();
+        match &event.kind {
+            LoggedKind::Started { attempt, slot, process } => self.start(event, *attempt, *slot, *process, &mut events),
+            LoggedKind::Message { text, .. } => {
+                if let Some(running) = self.running.get(&event.key) {
+                    let (ts, slot) = (self.time(event.at), running.slot);
+                    events.push(json!({"ph": "i", "s": "t", "cat": "message", "name": text, "ts": ts, "tid": slot}));
+                }
+            }
+            LoggedKind::Terminating { reason, .. } => {
+                if let Some(running) = self.running.get_mut(&event.key) {
+                    running.terminating = Some((event.at, reason.clone()));
+                    let slot = running.slot;
+                    let (ts, name) = (self.time(event.at), format!("grace: {reason}"));
+                    events.push(json!({"ph": "B", "cat": "grace", "name": name, "ts": ts, "tid": slot}));
+                }
+            }
+            LoggedKind::AttemptEnded { attempt, retry_in, .. } => self.end(event, attempt, *retry_in, &mut events),
+            _ => {}
+        }
+        let mut lines = String::new();
+        for mut event in events {
+            event["pid"] = self.process.into();
+            lines.push_str(",\n");
+            lines.push_str(&event.to_string());
+        }
+        if lines.is_empty() { Ok(()) } else { self.file.append(&lines) }
+    }
+}
+
+impl TraceWriter {
+    /// Returns a moment in microseconds since the first event.
+    fn time(&self, moment: SystemTime) -> f64 {
+        let zero = self.zero.unwrap_or(moment);
+        let micros =
+            moment.duration_since(zero).map_or_else(|before| -before.duration().as_secs_f64(), |d| d.as_secs_f64());
+        (micros * 1e9).round() / 1e3
+    }
+
+    fn start(&mut self, event: &LoggedEvent, attempt: u32, slot: usize, process: Option<u32>, events: &mut Vec<Value>) {
+        if self.named_slots.insert(slot) {
+            let args = json!({"name": format!("slot {slot}")});
+            events.push(json!({"ph": "M", "name": "thread_name", "tid": slot, "args": args}));
+            events.push(json!({"ph": "M", "name": "thread_sort_index", "tid": slot, "args": {"sort_index": slot}}));
+        }
+        let args = json!({"job": event.job, "attempt": attempt, "process": process});
+        let ts = self.time(event.at);
+        events.push(json!({"ph": "B", "cat": "job", "name": event.job_id, "ts": ts, "tid": slot, "args": args}));
+        self.running.insert(event.key, RunningAttempt { slot, started: event.at, terminating: None });
+        events.push(self.running_jobs(event.at));
+    }
+
+    fn end(
+        &mut self,
+        event: &LoggedEvent,
+        attempt: &LoggedAttempt,
+        retry_in: Option<Duration>,
+        events: &mut Vec<Value>,
+    ) {
+        // An attempt whose function was not called has no place in any row.
+        if let Some(running) = self.running.remove(&event.key) {
+            let slot = running.slot;
+            let returned = (running.started + attempt.duration).min(event.at).max(running.started);
+            let returned = running.terminating.as_ref().map_or(returned, |(at, _)| returned.max(*at));
+            let ts = self.time(returned);
+            if running.terminating.is_some() {
+                events.push(json!({"ph": "E", "ts": ts, "tid": slot}));
+            }
+            let color = if attempt.error.is_none() { "good" } else { "terrible" };
+            let args = arguments(attempt);
+            events.push(json!({"ph": "E", "ts": ts, "tid": slot, "cname": color, "args": args}));
+            let gone = self.time(event.at);
+            let args = json!({"sweep": attempt.sweep});
+            let dur = ((gone - ts) * 1e3).round() / 1e3;
+            let sweep = json!({"ph": "X", "cat": "sweep", "name": "exit and sweep", "ts": ts, "dur": dur, "tid": slot, "args": args});
+            events.push(sweep);
+            events.push(self.running_jobs(event.at));
+            let memory = |ts: f64, bytes: u64| {
+                let args = Map::from_iter([(format!("slot {slot}"), bytes.into())]);
+                json!({"ph": "C", "name": "peak memory", "ts": ts, "tid": 0, "args": args})
+            };
+            events.push(memory(self.time(running.started), attempt.usage.peak_memory));
+            events.push(memory(gone, 0));
+        }
+        if let Some(delay) = retry_in {
+            let name = format!("{}: attempt {}", event.job_id, attempt.number + 1);
+            let id = format!("0x{:x}", event.key);
+            for (ph, moment) in [("b", event.at), ("e", event.at + delay)] {
+                let ts = self.time(moment);
+                events.push(json!({"ph": ph, "cat": "retry", "name": name, "id": id, "ts": ts, "tid": 0}));
+            }
+        }
+    }
+
+    fn running_jobs(&self, at: SystemTime) -> Value {
+        let args = json!({"jobs": self.running.len()});
+        json!({"ph": "C", "name": "running jobs", "ts": self.time(at), "tid": 0, "args": args})
+    }
+}
+
+fn arguments(attempt: &LoggedAttempt) -> Value {
+    let mut arguments = json!({
+        "status": attempt.status,
+        "user_sec": attempt.usage.user.as_secs_f64(),
+        "system_sec": attempt.usage.system.as_secs_f64(),
+        "peak_memory_bytes": attempt.usage.peak_memory,
+    });
+    if let Some(error) = &attempt.error {
+        arguments["error"] = error.as_str().into();
+    }
+    arguments
+}

@@ -1,0 +1,182 @@
+//! The progress bar on terminals of several widths, and where there is none.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const REPORTING: &str = env!("CARGO_BIN_EXE_reporting");
+
+fn bar(folder: &Path) -> Command {
+    let mut command = Command::new(REPORTING);
+    command.arg("bar").arg(folder).env_remove("CI").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn without_a_terminal_lines_are_printed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("go"), "").expect("the folder is ours");
+    let output = bar(folder.path()).output().expect("the fixture is built");
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8_lossy(&output.stderr);
+    assert!(!lines.contains('\x1b') && !lines.contains('\r'), "{lines:?}");
+    for expected in ["   failed  unlucky  0.0", "    retry  flaky  0.0", "timed out  hangs  0.1"] {
+        assert_eq!(lines.lines().filter(|line| line.starts_with(expected)).count(), 1, "{expected}: {lines}");
+    }
+    let last = lines.lines().last().unwrap_or_default();
+    assert!(last.starts_with("5 jobs in 0:0") && last.ends_with(": 3 ok, 1 failed, 1 timed out, 1 flaky"), "{last}");
+}
+
+#[cfg(target_os = "linux")]
+mod terminal {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+    use scheduler_tests::wait_until::WAIT_LIMIT;
+
+    use super::*;
+    use crate::at_once;
+
+    /// A terminal, and an emulation of what it shows.
+    struct Terminal {
+        ours: File,
+        screen: vt100::Parser,
+        /// Everything that was written.
+        written: Vec<u8>,
+    }
+
+    fn size(rows: u16, columns: u16) -> Winsize {
+        Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+    }
+
+    impl Terminal {
+        fn open(rows: u16, columns: u16) -> (Self, OwnedFd) {
+            let ours =
+                openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal can be had");
+            grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
+            let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("it is ASCII");
+            tcsetwinsize(&ours, size(rows, columns)).expect("it is ours");
+            let theirs = fs::OpenOptions::new().read(true).write(true).open(name).expect("it is ours");
+            let screen = vt100::Parser::new(rows, columns, 1000);
+            (Self { ours: ours.into(), screen, written: Vec::new() }, theirs.into())
+        }
+
+        /// Reads until the screen is as expected.
+        fn read_until(&mut self, what: &str, is_met: impl Fn(&str) -> bool) {
+            let clock = std::time::Instant::now();
+            while !is_met(&self.screen.screen().contents()) {
+                assert!(clock.elapsed() < WAIT_LIMIT, "{what}:\n{}", self.screen.screen().contents());
+                assert!(self.read(), "{what}: the program has ended:\n{}", self.screen.screen().contents());
+            }
+        }
+
+        /// Reads what is written next; returns whether anything was.
+        fn read(&mut self) -> bool {
+            let mut bytes = [0; 4096];
+            // A closed terminal is reported as an error.
+            let count = self.ours.read(&mut bytes).unwrap_or_default();
+            self.screen.process(&bytes[..count]);
+            self.written.extend(&bytes[..count]);
+            count > 0
+        }
+
+        /// Returns the lines that are not empty.
+        fn lines(&self) -> Vec<String> {
+            let contents = self.screen.screen().contents();
+            contents.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn the_bar_shows_running_jobs_and_leaves_whole_lines_at_every_width() {
+        at_once([20_u16, 40, 80, 132, 250], |columns| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let (mut terminal, theirs) = Terminal::open(30, columns);
+            let out = theirs.try_clone().expect("it is ours");
+            let mut command = bar(folder.path());
+            let mut child =
+                command.env("TERM", "xterm").stdout(out).stderr(theirs).spawn().expect("the fixture is built");
+            drop(command);
+            terminal
+                .read_until("the last job alone runs", |screen| screen.contains("resize/a") && screen.contains("4/5"));
+            let bar = terminal.lines();
+            let running = bar.last().expect("there are lines");
+            assert!(running.starts_with("  resize/a.png  "), "{bar:#?}");
+            if columns >= 80 {
+                assert!(running.contains(" 30 %  reads the header"), "{bar:#?}");
+                assert!(bar[bar.len() - 2].contains("4/5  1 failed  1 timed out  1 running  0:0"), "{bar:#?}");
+            }
+            fs::write(folder.path().join("go"), "").expect("the folder is ours");
+            while terminal.read() {}
+            assert!(child.wait().expect("it is ours").success());
+            let lines = terminal.lines().join("\n");
+            // Wrapped lines are joined in the contents of the screen.
+            for expected in ["   failed  unlucky  0.", "    retry  flaky  0.", "timed out  hangs  0."] {
+                assert!(lines.contains(expected), "{expected}: {lines}");
+            }
+            assert!(lines.contains("a follow-up of hangs\n"), "{lines}");
+            assert!(lines.ends_with("\nthe application's own last line"), "{lines}");
+            assert!(lines.contains("5 jobs in 0:0"), "{lines}");
+            assert!(!lines.contains("resize/a.png") && !lines.contains("4/5"), "{lines}");
+        });
+    }
+
+    #[test]
+    fn a_terminal_that_changes_its_size_shows_the_bar_at_the_new_one() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (mut terminal, theirs) = Terminal::open(30, 100);
+        let out = theirs.try_clone().expect("it is ours");
+        let mut child = {
+            let mut command = bar(folder.path());
+            command.env("TERM", "xterm").stdout(out).stderr(theirs).spawn().expect("the fixture is built")
+        };
+        terminal.read_until("it is drawn", |screen| screen.contains("reads the header"));
+        tcsetwinsize(&terminal.ours, size(30, 30)).expect("it is ours");
+        terminal.screen.screen_mut().set_size(30, 30);
+        terminal.read_until("it is drawn again", |screen| screen.contains("…") && !screen.contains("reads the header"));
+        fs::write(folder.path().join("go"), "").expect("the folder is ours");
+        while terminal.read() {}
+        assert!(child.wait().expect("it is ours").success());
+    }
+
+    #[test]
+    fn under_ci_and_on_a_dumb_terminal_nothing_is_drawn() {
+        for (name, value) in [("CI", "true"), ("TERM", "dumb")] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            fs::write(folder.path().join("go"), "").expect("the folder is ours");
+            let (mut terminal, theirs) = Terminal::open(30, 80);
+            let mut child = {
+                let mut command = bar(folder.path());
+                let command = command.env("TERM", "xterm").env(name, value).stdout(Stdio::null()).stderr(theirs);
+                command.spawn().expect("the fixture is built")
+            };
+            while terminal.read() {}
+            assert!(child.wait().expect("it is ours").success());
+            assert!(!terminal.written.contains(&b'\x1b'), "{name}: {}", String::from_utf8_lossy(&terminal.written));
+        }
+    }
+
+    #[test]
+    fn without_color_the_bar_is_drawn_without_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("go"), "").expect("the folder is ours");
+        let (mut terminal, theirs) = Terminal::open(30, 80);
+        let mut child = {
+            let mut command = bar(folder.path());
+            let command = command.env("TERM", "xterm").env("NO_COLOR", "1").stdout(Stdio::null()).stderr(theirs);
+            command.spawn().expect("the fixture is built")
+        };
+        while terminal.read() {}
+        assert!(child.wait().expect("it is ours").success());
+        let written = String::from_utf8_lossy(&terminal.written);
+        assert!(written.contains("\x1b[J"), "{written}");
+        let has_color = |(at, _): (usize, &str)| {
+            let end = written[at + 2..].find(|c: char| c.is_ascii_alphabetic());
+            end.is_some_and(|end| written[at + 2 + end..].starts_with('m'))
+        };
+        assert!(!written.match_indices("\x1b[").any(has_color), "{written}");
+    }
+}

@@ -1,0 +1,415 @@
+//! Reports of a run: each is read back by a reader of its format, whatever its jobs are called and print, and however the
+//! application ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use scheduler::report::{Joblog, LoggedEvent, LoggedKind, read};
+use scheduler::{Scheduler, Status, jobs, report};
+use scheduler_tests::jobs::fast;
+use scheduler_tests::skips::skipped;
+use serde_json::Value;
+
+const REPORTING: &str = env!("CARGO_BIN_EXE_reporting");
+
+/// The number of jobs that `reporting run` runs.
+const COUNT: usize = 9;
+
+fn reporting(arguments: &[&str]) {
+    let output = Command::new(REPORTING).args(arguments).output().expect("the fixture is built");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Runs jobs of every kind, some with hostile names, and returns the folder with their reports.
+fn every_kind() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    reporting(&["run", &folder.path().to_string_lossy()]);
+    folder
+}
+
+fn file(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).expect("it was written")
+}
+
+fn events(folder: &Path) -> Vec<LoggedEvent> {
+    read(file(folder, "log.jsonl").as_bytes()).collect::<Result<_, _>>().expect("it can be read")
+}
+
+/// Returns the data of a timeline: what stands in its last script element.
+fn rows(page: &str) -> Vec<Value> {
+    let (_, data) = page.rsplit_once(r#"<script type="application/json" id="data">"#).expect("it has data");
+    let (data, _) = data.split_once("</script>").expect("the element ends");
+    serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"))
+}
+
+#[test]
+fn a_log_of_lines_has_every_event_in_order() {
+    let folder = every_kind();
+    let log = file(folder.path(), "log.jsonl");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    assert_eq!((&lines[0]["event"], &lines[0]["version"]), (&"opened".into(), &1.into()));
+    assert!(lines[1..=COUNT].iter().all(|line| line["event"] == "queued"), "{log}");
+    let mut names: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for line in &lines[1..] {
+        let (key, event) = (line["key"].as_u64().expect("a number"), line["event"].as_str().expect("a text"));
+        names.entry(key).or_default().push(event);
+    }
+    let first = *names.keys().next().expect("there are jobs");
+    let of = |index: u64| names[&(first + index)].as_slice();
+    assert_eq!(of(0), ["queued", "started", "attempt_ended", "recorded"]);
+    assert_eq!(
+        of(4)[1..],
+        ["started", "attempt_ended", "started", "attempt_ended", "started", "attempt_ended", "recorded"]
+    );
+    assert_eq!(of(7), ["queued", "started", "terminating", "attempt_ended", "recorded"]);
+    assert_eq!(of(8), ["queued", "started", "message", "progress", "attempt_ended", "recorded"]);
+    let slots: BTreeSet<_> = lines.iter().filter_map(|line| line["slot"].as_u64()).collect();
+    assert!(!slots.is_empty() && slots.is_subset(&BTreeSet::from([1, 2, 3])), "{slots:?}");
+    let hostile = lines.last().expect("there are lines");
+    assert!(lines.iter().any(|line| line["job_id"].as_str().is_some_and(|id| id.contains('\0'))), "{hostile}");
+}
+
+#[test]
+fn a_log_read_back_has_what_was_observed() {
+    let folder = every_kind();
+    let records: BTreeMap<_, _> = events(folder.path())
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            LoggedKind::Recorded(record) => Some((event.key, (event.job_id, record))),
+            _ => None,
+        })
+        .collect();
+    let records: Vec<_> = records.into_values().collect();
+    let statuses: Vec<_> = records.iter().map(|(_, record)| record.status.as_str()).collect();
+    assert_eq!(statuses, ["ok", "ok", "error", "ok", "ok", "timeout", "timeout", "timeout", "error"]);
+    let (_, flaky) = &records[4];
+    assert!(flaky.flaky && flaky.attempts == 3 && flaky.total_duration >= flaky.duration, "{flaky:?}");
+    let (id, hostile) = &records[8];
+    assert_eq!(hostile.stdout.as_deref(), Some(format!("{id}\n").as_str()));
+    assert!(records[0].1.usage.peak_memory > 0 || cfg!(not(unix)), "{records:?}");
+}
+
+#[test]
+fn reports_made_of_a_log_are_those_of_the_run() {
+    let folder = every_kind();
+    let again = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("log.jsonl");
+    reporting(&["replay", &log.to_string_lossy(), &again.path().to_string_lossy()]);
+    let [own, replayed] = [folder.path(), again.path()].map(|folder| file(folder, "joblog"));
+    assert_eq!(own.lines().count(), COUNT + 1);
+    assert_eq!(own, replayed);
+    let cases = |folder: &Path| {
+        let report = file(folder, "junit.xml");
+        report.split_once("<testcase").map(|(_, cases)| cases.to_owned()).expect("it has cases")
+    };
+    assert_eq!(cases(folder.path()), cases(again.path()));
+    let [own, replayed] = [folder.path(), again.path()].map(|folder| rows(&file(folder, "timeline.html")));
+    assert_eq!(own.len(), replayed.len());
+}
+
+#[test]
+fn a_junit_report_is_read_by_the_crate_that_nextest_writes_it_with() {
+    let folder = every_kind();
+    let report = quick_junit::Report::deserialize(file(folder.path(), "junit.xml").as_bytes()).expect("it is valid");
+    let suite = &report.test_suites[0];
+    assert_eq!((report.tests, report.failures, report.errors, suite.test_cases.len()), (COUNT, 5, 0, COUNT));
+    let case = |name: &str| suite.test_cases.iter().find(|case| case.name.as_str() == name).expect("it is there");
+    assert!(
+        matches!(&case("flaky").status, quick_junit::TestCaseStatus::Success { flaky_runs } if flaky_runs.len() == 2)
+    );
+    let quick_junit::TestCaseStatus::NonSuccess { ty, reruns, .. } = &case("hangs again and again").status else {
+        panic!("it failed")
+    };
+    assert_eq!((ty.as_ref().map(quick_junit::XmlString::as_str), reruns.runs.len()), (Some("timeout"), 2));
+}
+
+/// Returns the output of a Python program of ours, or `None` without Python.
+fn python(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports").join(program);
+    match Command::new("python3").arg(program).args(arguments).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            skipped(format_args!("no Python: {error}"));
+            None
+        }
+    }
+}
+
+#[test]
+fn a_junit_report_has_the_form_that_ci_systems_read() {
+    let folder = every_kind();
+    let path = folder.path().join("junit.xml");
+    let Some(output) = python("junit.py", &[path.as_os_str()]) else { return };
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(text(&output).trim(), "9 2 2");
+    match Command::new("xmllint").arg("--noout").arg(&path).output() {
+        Ok(output) => assert!(output.status.success(), "{}", text(&output)),
+        Err(error) => skipped(format_args!("no xmllint: {error}")),
+    }
+}
+
+#[test]
+fn a_trace_has_the_documented_form() {
+    let folder = every_kind();
+    let trace: Vec<Value> = serde_json::from_str(&file(folder.path(), "trace.json")).expect("it is an array");
+    let mut open: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    let mut last: BTreeMap<u64, f64> = BTreeMap::new();
+    for event in &trace {
+        let phase = event["ph"].as_str().expect("each event has a phase");
+        assert!(event["pid"].is_u64() && event["tid"].is_u64(), "{event}");
+        let slot = event["tid"].as_u64().expect("a number");
+        let time = || event["ts"].as_f64().unwrap_or_else(|| panic!("{event}"));
+        match phase {
+            "M" => assert!(event["args"].is_object(), "{event}"),
+            "B" => {
+                assert!(event["name"].is_string() && time() >= last.get(&slot).copied().unwrap_or(-1.0), "{event}");
+                open.entry(slot).or_default().push(time());
+            }
+            // A slice ends where the last one of its row that is open began, or later.
+            "E" => {
+                let began = open.get_mut(&slot).and_then(Vec::pop).unwrap_or_else(|| panic!("{event}"));
+                assert!(time() >= began, "{event}");
+                last.insert(slot, time());
+            }
+            "X" => {
+                assert!(event["dur"].as_f64().is_some_and(|dur| dur >= 0.0), "{event}");
+                assert!(open.get(&slot).is_none_or(Vec::is_empty), "{event}");
+                last.insert(slot, time() + event["dur"].as_f64().unwrap_or_default());
+            }
+            "i" => assert_eq!(event["s"], "t"),
+            "C" => assert!(event["args"].as_object().is_some_and(|args| args.values().all(Value::is_u64)), "{event}"),
+            "b" | "e" => assert!(event["id"].is_string() && event["cat"].is_string(), "{event}"),
+            other => panic!("phase {other}: {event}"),
+        }
+    }
+    assert!(open.values().all(Vec::is_empty), "{open:?}");
+    let of = |phase: &str| trace.iter().filter(|event| event["ph"] == phase).count();
+    // Nine jobs, two of which had two more attempts, and one a grace period.
+    assert_eq!((of("B"), of("E"), of("b"), of("e")), (14, 14, 4, 4));
+}
+
+#[test]
+fn a_timeline_has_its_data_and_no_text_of_a_job_outside_of_it() {
+    let folder = every_kind();
+    let page = file(folder.path(), "timeline.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    // One for the styles' reader, one for the script, one for the data.
+    assert_eq!(page.matches("</script>").count(), 2);
+    assert!(!page.contains("<!--]]>"));
+    let rows = rows(&page);
+    let count = |kind: &str| rows.iter().filter(|row| row[0] == kind).count();
+    assert_eq!((count("z"), count("q"), count("s"), count("a"), count("r")), (1, 9, 13, 13, 9));
+}
+
+#[test]
+fn gnu_parallel_resumes_from_a_job_log() {
+    let folder = every_kind();
+    let log = folder.path().join("joblog");
+    // One more job than the log has.
+    let numbers: Vec<_> = (1..=COUNT + 1).map(|number| number.to_string()).collect();
+    let mut parallel = Command::new("parallel");
+    // It asks for a citation where it writes to a terminal, and keeps its own files in the home folder.
+    parallel
+        .env("HOME", folder.path())
+        .args(["--will-cite", "--resume", "--joblog"])
+        .arg(&log)
+        .args(["echo", "ran", ":::"]);
+    match parallel.args(&numbers).stdin(Stdio::null()).output() {
+        Err(error) => return skipped(format_args!("no GNU parallel: {error}")),
+        Ok(output) => {
+            assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ran {}\n", COUNT + 1), "{}", text(&output));
+        }
+    }
+    // It has added its line to ours.
+    let finished = Joblog::finished(&log).expect("it can be read");
+    assert!(finished.into_iter().eq(1..=COUNT as u64 + 1));
+    let mut again = Command::new("parallel");
+    again
+        .env("HOME", folder.path())
+        .args(["--will-cite", "--resume-failed", "--joblog"])
+        .arg(&log)
+        .args(["echo", "ran", ":::"]);
+    let output = again.args(&numbers).stdin(Stdio::null()).output().expect("it ran before");
+    let mut ran: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    ran.sort();
+    assert_eq!(ran, ["ran 3", "ran 6", "ran 7", "ran 8", "ran 9"], "{}", text(&output));
+}
+
+#[test]
+fn an_application_that_is_killed_leaves_reports_as_far_as_it_got() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(REPORTING);
+    let mut child =
+        command.arg("hang").arg(folder.path()).stdout(Stdio::piped()).spawn().expect("the fixture is built");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("the pipe is ours");
+    assert_eq!(line, "ready\n");
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+
+    let events = events(folder.path());
+    let recorded = events.iter().filter(|event| matches!(event.kind, LoggedKind::Recorded(_))).count();
+    let started = events.iter().filter(|event| matches!(event.kind, LoggedKind::Started { .. })).count();
+    assert_eq!((recorded, started), (2, 3), "{events:?}");
+    assert_eq!(Vec::from_iter(Joblog::finished(folder.path().join("joblog")).expect("it can be read")), [1, 2]);
+    let junit = file(folder.path(), "junit.xml");
+    let report = quick_junit::Report::deserialize(junit.as_bytes()).unwrap_or_else(|error| panic!("{error}: {junit}"));
+    assert_eq!((report.tests, report.failures, report.test_suites[0].test_cases.len()), (2, 1, 2));
+    let trace: Vec<Value> = serde_json::from_str(&file(folder.path(), "trace.json")).expect("it is complete");
+    let of = |phase: &str| trace.iter().filter(|event| event["ph"] == phase).count();
+    assert_eq!((of("B"), of("E")), (3, 2));
+    let rows = rows(&file(folder.path(), "timeline.html"));
+    assert_eq!(rows.iter().filter(|row| row[0] == "s").count(), 3);
+}
+
+/// A disk with room for nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_can_not_be_written_stops_alone_and_has_its_error() {
+    let full = report::JsonLines::append("/dev/full").expect("it can be opened");
+    let full = std::sync::Arc::new(full);
+    let records = Scheduler::new().observer(std::sync::Arc::clone(&full)).run(jobs![("a", fast)]);
+    assert_eq!(records.expect("no job is affected")[0].status(), Status::Ok);
+    assert_eq!(full.finish().expect_err("there was no room").kind(), std::io::ErrorKind::StorageFull);
+    full.finish().expect("it is returned once");
+}
+
+#[test]
+fn a_report_that_can_not_be_created_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("file"), "").expect("the folder is ours");
+    let below = folder.path().join("file/report");
+    assert!(report::JsonLines::create(&below).is_err() && Joblog::create(&below).is_err());
+    assert!(report::Junit::create(&below).is_err() && report::Trace::create(&below).is_err());
+    assert!(report::Timeline::create(&below).is_err());
+}
+
+#[test]
+fn a_log_that_was_cut_is_continued_on_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("log.jsonl");
+    let run = || {
+        let log = report::JsonLines::append(&path).expect("it can be opened");
+        Scheduler::new().observer(log).run(jobs![("a", fast)]).expect("the input is fine");
+    };
+    run();
+    let whole = fs::read(&path).expect("it was written");
+    fs::write(&path, &whole[..whole.len() - 7]).expect("the folder is ours");
+    run();
+    let events: Vec<_> = read(fs::read(&path).expect("it was written").as_slice()).collect();
+    // The line that was cut can't be read, and says where it is.
+    let error = events.iter().find_map(|event| event.as_ref().err()).expect("one line is cut");
+    assert!(error.to_string().starts_with("line 5: "), "{error}");
+}
+
+/// Opens a page in a browser, and returns what it found there; `None` without one.
+fn browse(page: &Path, search: &str) -> Option<Value> {
+    // For a look at the page.
+    let pictures = std::env::var_os("TIMELINE_PICTURES");
+    let arguments: Vec<_> = [page.as_os_str(), search.as_ref()].into_iter().chain(pictures.as_deref()).collect();
+    let output = python("browse.py", &arguments)?;
+    // It has found no browser.
+    if output.status.code() == Some(77) {
+        skipped(text(&output).trim());
+        return None;
+    }
+    assert!(output.status.success(), "{}", text(&output));
+    Some(serde_json::from_slice(&output.stdout).expect("it prints JSON"))
+}
+
+#[test]
+fn a_timeline_works_in_a_browser() {
+    let folder = every_kind();
+    let Some(found) = browse(&folder.path().join("timeline.html"), "HANGS") else { return };
+    assert_eq!(
+        (&found["errors"], &found["requests"]),
+        (&Value::Array(Vec::new()), &Value::Array(Vec::new())),
+        "{found}"
+    );
+    assert_eq!(
+        (&found["jobs"], &found["search"], &found["matches"]),
+        (&9.into(), &"HANGS".into(), &"2 of 9 jobs".into())
+    );
+    for name in ["hover", "details"] {
+        let shown = found[name].as_str().unwrap_or_default();
+        assert!(shown.contains("outcome") && shown.contains("took") && shown.contains("process"), "{found}");
+    }
+    assert_eq!(found["background"], "rgb(20, 23, 28)");
+}
+
+/// Writes the log of a run of jobs that took between 2 and 40 ms, 16 at a time; every 50th failed.
+fn large_log(path: &Path, count: u64) {
+    use std::fmt::Write as _;
+    let at = |micros: u64| {
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        format!("2026-11-26T{:02}:{:02}:{:02}.{micros:06}+00:00", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    };
+    let mut log = format!(r#"{{"event":"opened","version":1,"at":"{}","program":"large","process":1}}"#, at(0));
+    let job = |key: u64| format!(r#""key":{key},"job_id":"part {key}","job":"large::job{}""#, key % 7);
+    for key in 1..=count {
+        write!(log, "\n{{\"event\":\"queued\",\"at\":\"{}\",{}}}", at(key), job(key)).expect("a string grows");
+    }
+    let mut free = [10_000_u64; 16];
+    for key in 1..=count {
+        let slot = (0..16).min_by_key(|slot| free[*slot]).expect("there are some");
+        let (began, took) = (free[slot], 2_000 + key * 7_919 % 38_000);
+        free[slot] = began + took + 400;
+        let job = job(key);
+        let failed = key % 50 == 0;
+        let status = if failed { "error" } else { "ok" };
+        let why = if failed {
+            r#","error":"returned an error: no","failure":{"kind":"returned","message":"no","sources":[]}"#
+        } else {
+            ""
+        };
+        let usage =
+            r#""usage":{"user_sec":0.001,"system_sec":0.0,"peak_memory_bytes":4194304},"sweep":{"kind":"clean"}"#;
+        let seconds = std::time::Duration::from_micros(took).as_secs_f64();
+        let ran =
+            format!(r#""status":"{status}","started_at":"{}","duration_sec":{}{why},{usage}"#, at(began), seconds);
+        let total = format!(r#""total_duration_sec":{seconds}"#);
+        let end = at(free[slot]);
+        let slot = slot + 1;
+        for event in [
+            format!(r#"{{"event":"started","at":"{}",{job},"attempt":1,"slot":{slot},"process":{key}}}"#, at(began)),
+            format!(r#"{{"event":"attempt_ended","at":"{end}",{job},"attempt":{{"attempt":1,{ran}}},"slot":{slot}}}"#),
+            format!(r#"{{"event":"recorded","at":"{end}",{job},"record":{{{ran},{total}}}}}"#),
+        ] {
+            log.push('\n');
+            log.push_str(&event);
+        }
+    }
+    log.push('\n');
+    fs::write(path, log).expect("the folder is ours");
+}
+
+#[test]
+fn a_timeline_of_ten_thousand_jobs_is_drawn_without_delay() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("large.jsonl");
+    large_log(&log, 10_000);
+    reporting(&["replay", &log.to_string_lossy(), &folder.path().to_string_lossy()]);
+    let page = folder.path().join("timeline.html");
+    let Some(found) = browse(&page, "part 123") else { return };
+    let bytes = fs::metadata(&page).expect("it is there").len();
+    println!(
+        "{bytes} bytes, first paint after {} ms, drawn after {} ms, slowest frame {} ms",
+        found["first_paint_ms"], found["drawn_ms"], found["slowest_frame_ms"]
+    );
+    assert_eq!(
+        (&found["jobs"], &found["slots"], &found["matches"]),
+        (&10_000.into(), &16.into(), &"11 of 10,000 jobs".into())
+    );
+    assert_eq!(found["errors"], Value::Array(Vec::new()));
+    // Five times what an idle machine may take: others share this one.
+    for (name, most) in [("first_paint_ms", 5_000.0), ("drawn_ms", 5_000.0), ("slowest_frame_ms", 500.0)] {
+        assert!(found[name].as_f64().is_some_and(|time| time < most), "{name}: {found}");
+    }
+}
