@@ -19,6 +19,9 @@ use crate::outcome::Status;
 /// An [`Observer`](crate::Observer) that writes a JUnit report, which CI systems show, in the form that [nextest](https://nexte.st)
 /// writes (the crate is its own, [`quick-junit`](https://docs.rs/quick-junit)). Needs the feature `report`.
 ///
+/// Without the attributes that nextest adds (`timestamp` and `skipped` of all elements, `time` of a repeated attempt) a report is valid by
+/// Jenkins' schema, `junit-10.xsd`.
+///
 /// Each finished job is a test case: `name` is its id, `classname` its registered name, `time` how long the last attempt ran. All are
 /// in one suite with the name of the application.
 ///
@@ -181,7 +184,9 @@ fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttemp
         status.set_rerun_kind(FlakyOrRerun::Rerun);
         status.add_reruns(retried.iter().map(rerun));
     }
-    let mut case = TestCase::new(&event.job_id, status);
+    // Some readers skip a test case without a name.
+    let name = if event.job_id.is_empty() { &event.job } else { &event.job_id };
+    let mut case = TestCase::new(name, status);
     case.set_classname(&event.job).set_time(record.duration);
     if let Some(started) = date(record.started_at) {
         case.set_timestamp(started);
