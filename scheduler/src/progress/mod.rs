@@ -56,6 +56,10 @@ use tally::Tally;
 #[cfg_attr(not(feature = "ctrlc"), doc = "`CancelToken::on_ctrl_c`")]
 /// ends the run in order instead.
 ///
+/// # Platform
+///
+/// Tested on terminals of Linux. A console of Windows has to understand escape sequences, as it can since Windows 10.
+///
 /// # Cost
 ///
 /// An event changes some numbers in memory. A thread draws up to ten frames per second while jobs run, in one write each.
