@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use scheduler::observer::{AttemptEnded, Queued, Recorded, Started, Swept};
-use scheduler::{Observer, Scheduler, Status, jobs};
-use scheduler_tests::attempts::{comes_to, waits_for};
+use scheduler::{Observer, Scheduler, StandardStream, Status, jobs};
+use scheduler_tests::attempts::{comes_to, meets, waits_for};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
@@ -209,4 +209,78 @@ fn running_jobs_are_supervised_before_all_others_have_been_started() {
     let heard = heard.0.lock().expect("the lock is not poisoned").expect("the first one was called");
     let began: SystemTime = records[count / 4 * 3].result().expect("it ran");
     assert!(heard < began, "the first one was heard of {:?} later", heard.duration_since(began));
+}
+
+/// Prints, and fails once.
+#[scheduler::job(group = "g", retries = 1, stdout = "capture")]
+#[expect(clippy::print_stderr, reason = "its end is observed")]
+fn fails_once() -> Result<u32, String> {
+    let attempt = scheduler::this_job::attempt();
+    println!("attempt {attempt}");
+    eprintln!("why {attempt}");
+    if attempt == 1 { Err("once".to_owned()) } else { Ok(attempt) }
+}
+
+/// Keeps what the events have beside their names.
+#[derive(Default)]
+struct Details(Mutex<Vec<(SystemTime, String)>>);
+
+impl Details {
+    fn note(&self, at: SystemTime, text: String) {
+        self.0.lock().expect("the lock is not poisoned").push((at, text));
+    }
+}
+
+impl Observer for Details {
+    fn queued(&self, event: &Queued<'_>) {
+        self.note(event.at, format!("queued {:?}", event.group));
+    }
+
+    fn started(&self, event: &Started<'_>) {
+        self.note(event.at, format!("started {}", event.slot));
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        let output = event.output.and_then(|output| Some(output.text(StandardStream::Stdout)?.into_owned()));
+        self.note(event.at, format!("ended {:?} {output:?} {:?}", event.slot, event.stderr_tail));
+    }
+
+    fn recorded(&self, event: &Recorded<'_>) {
+        self.note(event.at, format!("recorded {:?}", event.record.stdout()));
+    }
+}
+
+#[test]
+fn events_have_their_time_group_and_slot_and_the_output_of_an_attempt_that_is_retried() {
+    let details = Arc::new(Details::default());
+    let scheduler = Scheduler::new().limit_group("g", 1).observer(Arc::clone(&details));
+    let before = SystemTime::now();
+    scheduler.run(jobs![("a", fails_once)]).expect("the input is fine");
+    let details = details.0.lock().expect("the lock is not poisoned");
+    let texts: Vec<_> = details.iter().map(|(_, text)| text.as_str()).collect();
+    let expected = [
+        r#"queued Some("g")"#,
+        "started 1",
+        r#"ended Some(1) Some("attempt 1\n") "why 1\n""#,
+        "started 1",
+        r#"ended Some(1) None """#,
+        r#"recorded Some("attempt 2\n")"#,
+    ];
+    assert_eq!(texts, expected);
+    let times: Vec<_> = details.iter().map(|(at, _)| *at).collect();
+    assert!(before <= times[0] && times.is_sorted() && times[5] <= SystemTime::now(), "{times:?}");
+}
+
+#[test]
+fn jobs_that_run_at_the_same_time_have_different_slots() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let details = Arc::new(Details::default());
+    let list: Vec<_> =
+        ["a", "b", "c"].map(|id| (id, meets::job(folder.path().to_owned(), id.to_owned(), 3))).into_iter().collect();
+    let scheduler = Scheduler::new().concurrency(3).timeout(PLENTY).observer(Arc::clone(&details));
+    scheduler.run(list).expect("the input is fine");
+    let details = details.0.lock().expect("the lock is not poisoned");
+    let mut slots: Vec<_> = details.iter().filter_map(|(_, text)| text.strip_prefix("started ")).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, ["1", "2", "3"]);
 }

@@ -146,6 +146,22 @@ impl scheduler::Observer for Announces {
     }
 }
 
+/// Prints what an application may print beside the bar: many lines at once, in both ways.
+struct Prints(Arc<progress::Bar>);
+
+impl scheduler::Observer for Prints {
+    fn recorded(&self, event: &scheduler::observer::Recorded<'_>) {
+        for number in 0..3 {
+            self.0.println(format!("above the bar: {} {number}", event.job_id));
+        }
+        self.0.suspend(|| {
+            for number in 0..3 {
+                println!("without the bar: {} {number}", event.job_id);
+            }
+        });
+    }
+}
+
 #[scheduler::main]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -180,6 +196,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ("resize/a.png", works(go)),
             ];
             let scheduler = scheduler.stderr(scheduler::Output::Capture).concurrency(2).observer(Arc::clone(&bar));
+            let scheduler = scheduler.observer(Prints(Arc::clone(&bar)));
             scheduler.on_timeout(|timed_out| println!("a follow-up of {}", timed_out.job_id())).run(list)?;
             println!("the application's own last line");
         }
