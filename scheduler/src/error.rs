@@ -41,6 +41,7 @@ enum Kind {
     InvalidJobs,
     InvalidLogFile,
     InvalidSetting,
+    QueueFull,
     FollowUp,
     NotInitialised,
     NoResult,
@@ -68,6 +69,12 @@ impl Error {
 
     pub(crate) fn invalid_setting(problem: impl fmt::Display) -> Self {
         Self::new(Kind::InvalidSetting, format!("invalid setting: {problem}"))
+    }
+
+    pub(crate) fn queue_full(capacity: usize) -> Self {
+        let message =
+            format!("the queue is full: {capacity} spawned jobs wait; try again later, or refuse the request");
+        Self::new(Kind::QueueFull, message)
     }
 
     pub(crate) fn follow_up(job_id: impl fmt::Display, source: Source) -> Self {
@@ -154,6 +161,12 @@ impl Error {
     #[must_use]
     pub fn is_invalid_setting(&self) -> bool {
         self.0.kind == Kind::InvalidSetting
+    }
+
+    /// Returns `true` if [`try_spawn`](crate::Scheduler::try_spawn) has refused a job, as too many wait.
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        self.0.kind == Kind::QueueFull
     }
 
     /// Returns `true` if a follow-up failed; its own error is the [`source`](StdError::source).

@@ -11,7 +11,7 @@ use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::{Record, Run, RunReport};
 use crate::settings::Settings;
-use crate::supervisor::{JobEvent, ListThread, LoopConfig, SharedPool, supervise_one};
+use crate::supervisor::{JobEvent, ListThread, LoopConfig, supervise_one};
 
 /// Runs one job in a process of its own, for at most `timeout`.
 ///
@@ -91,15 +91,13 @@ pub fn run_job_async<T>(job: impl IntoJob<T>, timeout: Duration) -> impl Future<
 fn run_one(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
     let settings = Settings::under(ceiling);
     let spec = settings.job_spec(call)?;
-    let mut pool = settings.pool(&SharedPool::default())?()?;
-    Ok(supervise_one(spec, &mut pool))
+    Ok(supervise_one(spec, &mut settings.single_pool()?))
 }
 
 async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
     let settings = Settings::under(ceiling);
     let spec = settings.job_spec(call)?;
-    let open = settings.pool(&SharedPool::default())?;
-    let mut thread = ListThread::start(vec![spec], open, drop, LoopConfig::for_one_job())?;
+    let mut thread = ListThread::start(vec![spec], settings.single_pool()?, LoopConfig::for_one_job())?;
     loop {
         match poll_fn(|context| thread.poll(context)).await.map(|event| event.event) {
             Some(JobEvent::Finished(report)) => return Ok(report),

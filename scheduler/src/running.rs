@@ -57,7 +57,7 @@ impl List {
     fn poll(&mut self, context: &mut Context<'_>, follow_up: &dyn CallFollowUp) -> Poll<Result<Vec<Record>, Error>> {
         // If anything panics in here, the thread is dropped, which kills the jobs.
         let (mut thread, mut recorder) = match mem::replace(self, Self::Finished) {
-            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, shared_pool, &jobs) {
+            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs) {
                 Ok(Some(thread)) => (thread, Recorder::new(jobs, settings.observers)),
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -84,13 +84,16 @@ impl List {
 }
 
 /// Starts the thread that runs the jobs, if there are any.
-fn start(settings: &Settings, shared_pool: SharedPool, jobs: &[(String, AnyJob)]) -> Result<Option<ListThread>, Error> {
-    let specs = settings.specs(jobs)?;
+fn start(
+    settings: &Settings,
+    shared_pool: &SharedPool,
+    jobs: &[(String, AnyJob)],
+) -> Result<Option<ListThread>, Error> {
+    let specs = settings.specs(jobs, shared_pool)?;
     if specs.is_empty() {
         return Ok(None);
     }
-    let open = settings.pool(&shared_pool)?;
-    ListThread::start(specs, open, move |pool| shared_pool.release(pool), settings.loop_config()?).map(Some)
+    ListThread::start(specs, settings.pool(shared_pool)?, settings.loop_config()?).map(Some)
 }
 
 impl<F> fmt::Debug for Running<F> {

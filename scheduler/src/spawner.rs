@@ -48,16 +48,18 @@ pub(crate) struct HandleParts {
 }
 
 impl Spawner {
-    /// Submits a job to the loop, and starts one if there is none.
+    /// Submits a job to the loop, and starts one if there is none. With a capacity the job is refused if that many others
+    /// wait.
     pub(crate) fn spawn(
         &self,
         job: (String, AnyJob),
         settings: &Settings,
         shared_pool: &SharedPool,
         follow_up: SharedFollowUp,
+        capacity: Option<usize>,
     ) -> Result<HandleParts, Error> {
         let jobs = [job];
-        let mut spec = settings.specs(&jobs)?.pop().expect("there is a specification for each job");
+        let mut spec = settings.specs(&jobs, shared_pool)?.pop().expect("there is a specification for each job");
         let [(job_id, call)] = jobs;
         let job = Arc::new(SpawnedJob::new(job_id, call));
         let (origin, mut state) = (Origin::here(), lock(self.0.here()));
@@ -66,6 +68,11 @@ impl Spawner {
         if let Some((spawn_loop, jobs)) = &state.current {
             // Locked until the job is entered: no event of it can be handled before.
             let mut open = lock(&jobs.0);
+            if let Some(capacity) = capacity
+                && open.jobs.len() >= settings.concurrency.saturating_add(capacity)
+            {
+                return Err(Error::queue_full(capacity));
+            }
             if !open.is_closed {
                 match spawn_loop.submit(key, spec) {
                     Ok(()) => {
@@ -83,10 +90,11 @@ impl Spawner {
             detail: EventDetail::All,
             ..settings.loop_config()?
         };
-        let (pool, shared_pool) = (settings.pool(shared_pool)?()?, shared_pool.clone());
+        let pool = settings.pool(shared_pool)?;
         let jobs = SpawnedJobs::with(key.number, Arc::clone(&job));
         let listener = listener(jobs.clone(), settings.observers.clone(), follow_up)?;
-        let spawn_loop = SpawnLoop::start(pool, move |pool| shared_pool.release(pool), config, (key, spec), listener)?;
+        let failing = jobs.clone();
+        let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(&error))?;
         state.current = Some((spawn_loop.clone(), jobs));
         Ok(HandleParts { job, spawn_loop, key, origin })
     }
@@ -110,6 +118,20 @@ impl SpawnedJobs {
 
     fn get(&self, number: usize) -> Option<Arc<SpawnedJob>> {
         lock(&self.0).jobs.get(&number).cloned()
+    }
+
+    /// Closes the list, and completes its jobs with this error.
+    fn fail(&self, error: &Error) {
+        for job in self.close() {
+            job.complete(Err(error.clone()));
+        }
+    }
+
+    /// Closes the list, and removes and returns its jobs.
+    fn close(&self) -> Vec<Arc<SpawnedJob>> {
+        let mut open = lock(&self.0);
+        open.is_closed = true;
+        mem::take(&mut open.jobs).into_values().collect()
     }
 
     fn complete(&self, number: usize, report: Result<RunReport, Error>) {
@@ -137,12 +159,7 @@ impl Drop for FailOnDrop {
         if !self.origin.is_here() {
             return;
         }
-        let left = {
-            let mut open = lock(&self.jobs.0);
-            open.is_closed = true;
-            mem::take(&mut open.jobs)
-        };
-        for job in left.into_values() {
+        for job in self.jobs.close() {
             let panicked = io::Error::other("the thread that supervises it has panicked");
             job.complete(Err(Error::internal(format_args!("run `{}`", job.call.name()), panicked)));
         }

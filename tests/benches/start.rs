@@ -6,11 +6,13 @@ mod figures;
 mod machine;
 
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use figures::Figures;
 use machine::FORK;
 use scheduler::{AnyJob, Containment, Outcome, Scheduler, StartMethod, run_job_with_timeout};
+use scheduler_tests::isolation::introduces_itself;
 use scheduler_tests::jobs::fast;
 use scheduler_tests::platform::METHODS;
 
@@ -43,6 +45,15 @@ fn in_a_list(scheduler: &Scheduler, jobs: u32) -> Duration {
     taken
 }
 
+/// Returns the private memory of the warden that a scheduler keeps, in KiB, where there is one.
+fn private_memory(scheduler: &Scheduler) -> Option<u64> {
+    let records = scheduler.run([("a", introduces_itself::job())]).expect("the input is fine");
+    let (_, warden, _): (u32, u32, u32) = records[0].result().expect("it succeeds");
+    let memory = std::fs::read_to_string(format!("/proc/{warden}/smaps_rollup")).ok()?;
+    let private = memory.lines().filter(|line| line.starts_with("Private_"));
+    Some(private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum())
+}
+
 fn main() {
     if std::env::var_os(BARE).is_some() {
         return;
@@ -57,6 +68,22 @@ fn main() {
         jobs.add(timed(job));
     }
     let scheduler = |method, containment| Scheduler::new().start_method(method).containment(containment);
+    let mut calls: Vec<_> = METHODS
+        .into_iter()
+        .flat_map(|method| [0, 1].map(|standby| (method, standby)))
+        .map(|(method, standby)| {
+            (method, standby, scheduler(method, Containment::None).standby(standby), Figures::default())
+        })
+        .collect();
+    for _ in 0..figures::number("BENCH_SAMPLES", 500) {
+        // Beside each other, as a machine's speed changes.
+        bares.add(timed(bare));
+        for (.., scheduler, figures) in &mut calls {
+            // So that the next process can be made meanwhile.
+            thread::sleep(Duration::from_millis(3));
+            figures.add(in_a_list(scheduler, 1));
+        }
+    }
     let mut lists = METHODS.map(|method| (method, scheduler(method, Containment::None), Figures::default()));
     // Where none can be made, that is an error.
     let has_cgroups =
@@ -75,6 +102,16 @@ fn main() {
         println!("{}", forks.row("bare fork of the process"));
     }
     println!("{}", jobs.row("a job that does nothing, from call to result"));
+    for (method, standby, _, figures) in &calls {
+        let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
+        let ahead = if *standby > 0 { ", with `standby(1)`" } else { "" };
+        println!("{}", figures.row(&format!("a call of a scheduler that has made calls before{how}{ahead}")));
+    }
+    for (method, standby, scheduler, _) in &calls {
+        if let Some(memory) = private_memory(scheduler).filter(|_| *standby == 0) {
+            println!("The warden that is kept has {memory} KiB of private memory ({method:?}).");
+        }
+    }
     for (lists, place) in [(&lists[..], ""), (&in_cgroups, ", in a cgroup of its own")] {
         for (method, _, figures) in lists {
             let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };

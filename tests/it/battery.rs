@@ -206,13 +206,15 @@ fn run_as_lists(mut cases: Vec<Case>, scheduler: &Scheduler, check: impl Fn(&Rec
 /// What one job does to a warden that stays doesn't affect the next job.
 #[cfg(wardens)]
 #[test]
-fn every_failure_is_recorded_by_fork_servers_that_had_the_others() {
-    let cases = cases().into_iter().filter(|case| case.method == StartMethod::ForkServer);
-    let cases = sample(cases.filter(|case| !case.leaves_a_hidden_process()), STEP).collect();
-    let scheduler = Scheduler::new().start_method(StartMethod::ForkServer).concurrency(AT_A_TIME);
-    // No job obeys its cancellation.
-    let scheduler = scheduler.grace(Duration::from_millis(100));
-    run_as_lists(cases, &scheduler, |_| {});
+fn every_failure_is_recorded_by_wardens_that_had_the_others() {
+    for (method, standby) in METHODS.into_iter().flat_map(|method| [(method, 0), (method, 2)]) {
+        let cases = cases().into_iter().filter(|case| case.method == method);
+        let cases = sample(cases.filter(|case| !case.leaves_a_hidden_process()), STEP).collect();
+        let scheduler = Scheduler::new().start_method(method).concurrency(AT_A_TIME).standby(standby);
+        // No job obeys its cancellation.
+        let scheduler = scheduler.grace(Duration::from_millis(100));
+        run_as_lists(cases, &scheduler, |_| {});
+    }
 }
 
 /// The options of a job's environment change nothing of it.

@@ -70,7 +70,13 @@ mod progress_bar;
 mod records;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod reports;
+// It reads `/proc`, and needs fork servers.
+#[cfg(wardens)]
+mod shared_pool;
 mod skips;
+// Elsewhere no process stays.
+#[cfg(wardens)]
+mod staying;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]
 mod stopped;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use scheduler::{AnyJob, Scheduler, Status};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::isolation::notes;
+#[cfg(wardens)]
+use scheduler_tests::leftovers::FAMILY;
 use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
 
 use crate::application::{app, records};
@@ -49,7 +51,8 @@ fn a_prespawned_job_is_not_called_after_a_follow_up_has_failed() {
 fn a_prespawned_process_that_died_before_its_turn_is_replaced() {
     for method in ["", "forks"] {
         let mut command = app("", &["60000", "introduces_itself", "kills_the_next_one", "introduces_itself", "fast"]);
-        let records = records(&command.env("APP_METHOD", method).output().expect("the fixture is built"));
+        let command = command.env("APP_METHOD", method).env(FAMILY, new_tag());
+        let records = records(&command.output().expect("the fixture is built"));
         assert!(records[1]["result"].as_u64().is_some_and(|ended| ended > 0), "{records:?}");
         assert_eq!((&records[2]["status"], &records[3]["result"]), (&"ok".into(), &42.into()), "{records:?}");
     }

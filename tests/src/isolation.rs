@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scheduler::job;
 
 use crate::attempts::note;
+#[cfg(target_os = "linux")]
+use crate::leftovers::FAMILY;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
@@ -97,27 +99,32 @@ fn is(window: &[u8], shifted: &[u8]) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-/// Kills the prespawned processes, with their wardens, and returns how many those were. It waits until one
-/// is there.
+/// Kills the prespawned processes of its application, whose variable [`FAMILY`] no other one has, and returns how many those
+/// were. It waits until one is there.
 ///
 /// # Errors
 ///
-/// If `/proc` can't be read.
+/// If `/proc` can't be read, or the application has no such variable.
 #[job]
 pub fn kills_the_next_one() -> io::Result<usize> {
+    let family = std::env::var(FAMILY).map_err(io::Error::other)?;
     let parent_of = |process: u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok())
     };
+    let text = |process: u32, file: &str| {
+        String::from_utf8_lossy(&fs::read(format!("/proc/{process}/{file}")).unwrap_or_default()).into_owned()
+    };
+    // Only the application has arguments.
+    let is_copy = |process: u32| {
+        text(process, "environ").contains(&family) && text(process, "cmdline").split_terminator('\0').count() == 1
+    };
     let warden = std::os::unix::process::parent_id();
-    let application = parent_of(warden);
     loop {
         let mut ended = 0;
         for process in fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()) {
-            let is_another_job =
-                parent_of(process).is_some_and(|parent| parent != warden && parent_of(parent) == application);
-            let is_copy = is_another_job && same_image(process);
-            if is_copy {
+            let is_another_job = parent_of(process).is_some_and(|parent| parent != warden && is_copy(parent));
+            if is_another_job && is_copy(process) {
                 crate::signals::signal(process, crate::signals::Signal::KILL);
                 ended += 1;
             }
@@ -127,10 +134,4 @@ pub fn kills_the_next_one() -> io::Result<usize> {
         }
         std::thread::yield_now();
     }
-}
-
-#[cfg(target_os = "linux")]
-fn same_image(process: u32) -> bool {
-    let image = |of: String| fs::read_link(format!("/proc/{of}/exe")).ok();
-    image(process.to_string()) == image("self".to_owned())
 }

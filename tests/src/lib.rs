@@ -36,6 +36,8 @@ pub mod skips;
 #[cfg(target_os = "linux")]
 pub mod storm;
 #[cfg(target_os = "linux")]
+pub mod surroundings;
+#[cfg(target_os = "linux")]
 pub mod traced;
 #[cfg(feature = "cbor")]
 pub mod values;

@@ -20,18 +20,20 @@ use crate::supervisor::SharedPool;
 ///
 /// [`run`](Self::run) runs a list and returns its records, [`map`](Self::map) one job over many inputs,
 /// [`run_async`](Self::run_async) a list while its future is awaited. [`spawn`](Self::spawn) queues one job and returns a
-/// [`Handle`](crate::Handle).
+/// [`Handle`](crate::Handle), [`try_spawn`](Self::try_spawn) unless too many wait. [`queued`](Self::queued) and
+/// [`running`](Self::running) return the load. A scheduler can be shared by any number of threads, and all calls share the
+/// processes that it keeps; [`prewarm`](Self::prewarm) starts those before the first call.
 ///
 /// # Settings
 ///
 /// | subject | setters |
 /// |---|---|
 /// | timeouts | [`timeout`](Self::timeout), [`total_timeout`](Self::total_timeout), [`start_timeout`](Self::start_timeout), [`delivery_timeout`](Self::delivery_timeout), [`grace`](Self::grace), [`terminate`](Self::terminate) |
-/// | concurrency and order | [`concurrency`](Self::concurrency), [`limit_group`](Self::limit_group), [`group`](Self::group), [`priority`](Self::priority) |
+/// | concurrency and order | [`concurrency`](Self::concurrency), [`limit_group`](Self::limit_group), [`group`](Self::group), [`priority`](Self::priority), [`queue_capacity`](Self::queue_capacity) |
 /// | failures and retries | [`retries`](Self::retries), [`backoff`](Self::backoff), [`retry_on`](Self::retry_on), [`on_failure`](Self::on_failure), [`on_timeout`](Self::on_timeout) |
 /// | environment and output | [`env`](Self::env), [`env_remove`](Self::env_remove), [`env_clear`](Self::env_clear), [`current_dir`](Self::current_dir), [`stdout`](Self::stdout), [`stderr`](Self::stderr), [`inherit_fd`](macro@crate::job#inherit_fd) |
 /// | limits | [`memory`](Self::memory), [`cpu_time`](Self::cpu_time), [`open_files`](Self::open_files), [`processes`](Self::processes), [`file_size`](Self::file_size), [`core_size`](Self::core_size), [`niceness`](Self::niceness) |
-/// | processes | [`start_method`](Self::start_method), [`containment`](Self::containment), [`adopt_orphans`](Self::adopt_orphans) |
+/// | processes | [`start_method`](Self::start_method), [`containment`](Self::containment), [`adopt_orphans`](Self::adopt_orphans), [`standby`](Self::standby) |
 /// | observation and control | [`observer`](Self::observer), [`cancel_token`](Self::cancel_token) |
 ///
 /// Options that a job can set as well, by its attribute or its call, are defaults here: a call's own option wins over the
@@ -71,7 +73,7 @@ use crate::supervisor::SharedPool;
 #[must_use = "a scheduler does nothing until it is given jobs to run"]
 pub struct Scheduler<F = NoFollowUp> {
     settings: Settings,
-    /// The wardens and fork servers, between two lists.
+    /// The wardens that are free, and the load.
     shared_pool: SharedPool,
     /// The queue of spawned jobs.
     spawner: Spawner,

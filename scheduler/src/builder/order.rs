@@ -61,5 +61,62 @@ impl<F> Scheduler<F> {
         self
     }
 
+    /// Sets how many spawned jobs may wait before [`try_spawn`](Self::try_spawn) refuses another one: any number unless
+    /// set.
+    ///
+    /// Those that run come on top, up to the [concurrency](Self::concurrency). With 0, a job is refused unless it can start
+    /// at once. [`spawn`](Self::spawn) and lists have no such limit.
+    #[doc(alias = "max_queued")]
+    #[doc(alias = "bounded")]
+    pub fn queue_capacity(mut self, jobs: usize) -> Self {
+        self.settings.queue_capacity = Some(jobs);
+        self
+    }
+
     option_setters!(order of "each job that doesn't set its own");
+}
+
+/// # Load
+impl<F> Scheduler<F> {
+    /// Returns how many jobs wait: those of all lists that run now, spawned ones, and those whose next attempt is not due
+    /// yet.
+    ///
+    /// Other threads may change it at any time.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.shared_pool.load().queued()
+    }
+
+    /// Returns how many jobs run, in all lists and spawned ones: those whose processes start, run, or are being killed.
+    ///
+    /// Other threads may change it at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, Scheduler};
+    ///
+    /// #[job]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let scheduler = Scheduler::new();
+    ///     let handles = [scheduler.spawn(hang::job())?, scheduler.spawn(hang::job())?];
+    ///     while scheduler.running() == 0 {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     assert_eq!((scheduler.queued(), scheduler.running()), (1, 1));
+    ///     for handle in handles {
+    ///         handle.kill();
+    ///         handle.wait()?;
+    ///     }
+    ///     assert_eq!((scheduler.queued(), scheduler.running()), (0, 0));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared_pool.load().running()
+    }
 }

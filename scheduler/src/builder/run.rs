@@ -181,8 +181,8 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     ///
     /// # Errors
     ///
-    /// Fails as [`run`](Self::run) does, before anything is started. With a fork server the first call waits until that has
-    /// started.
+    /// Fails as [`run`](Self::run) does, before anything is started. That a required fork server can't be made is known
+    /// later: then [`Handle::wait`] fails.
     ///
     /// # Examples
     ///
@@ -215,9 +215,48 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn spawn_as<T>(&self, id: impl Into<String>, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
-        let Job { call, decode } = job.into_job();
+        self.spawn_within(None, id.into(), job.into_job())
+    }
+
+    /// Queues one job, as [`spawn`](Self::spawn) does, unless the queue is full: if as many spawned jobs wait as
+    /// [`queue_capacity`](Self::queue_capacity) allows, beside those that run.
+    ///
+    /// A service refuses a request then, instead of letting it wait behind all others.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`is_queue_full`](Error::is_queue_full) if the queue is full, and as [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, Scheduler};
+    ///
+    /// #[job]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let scheduler = Scheduler::new().concurrency(2).queue_capacity(1);
+    ///     // Two run, one waits.
+    ///     let handles: Result<Vec<_>, _> = (0..3).map(|_| scheduler.try_spawn(hang::job())).collect();
+    ///     let handles = handles?;
+    ///     assert!(scheduler.try_spawn(hang::job()).unwrap_err().is_queue_full());
+    ///     # drop(handles);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "try_submit")]
+    #[doc(alias = "backpressure")]
+    pub fn try_spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
+        let job = job.into_job();
+        self.spawn_within(self.settings.queue_capacity, job.name().to_owned(), job)
+    }
+
+    fn spawn_within<T>(&self, capacity: Option<usize>, id: String, job: Job<T>) -> Result<Handle<T>, Error> {
+        let Job { call, decode } = job;
         let follow_up = Arc::clone(&self.follow_up);
-        let spawned = self.spawner.spawn((id.into(), call), &self.settings, &self.shared_pool, follow_up)?;
+        let spawned = self.spawner.spawn((id, call), &self.settings, &self.shared_pool, follow_up, capacity)?;
         Ok(Handle::new(spawned, decode))
     }
 }
@@ -232,22 +271,18 @@ fn run(
     jobs: Vec<(String, AnyJob)>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<Vec<Record>, Error> {
-    let specs = settings.specs(&jobs)?;
+    let specs = settings.specs(&jobs, shared_pool)?;
     if specs.is_empty() {
         return Ok(Vec::new());
     }
-    let (open, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
+    let (mut pool, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
     let mut recorder = Recorder::new(jobs, settings.observers.clone());
     if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly {
-        let mut pool = open()?;
-        let supervised = supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up));
-        shared_pool.release(pool);
-        supervised?;
+        supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up))?;
         return recorder.finish();
     }
     // On a thread of its own, so that a slow follow-up or observer delays no deadline.
-    let kept = shared_pool.clone();
-    let mut list = ListThread::start(specs, open, move |pool| kept.release(pool), config)?;
+    let mut list = ListThread::start(specs, pool, config)?;
     while let Some(ListEvent { index, event, follow_up_turn }) = list.recv() {
         if recorder.handle(index, event, follow_up).is_break() {
             list.stop();

@@ -5,7 +5,7 @@ use super::job;
 use crate::launcher::Launcher;
 use crate::process;
 
-pub(crate) use crate::process::DIRECT_ROLE as ROLE;
+pub(crate) use crate::process::{DIRECT_ROLE as ROLE, DIRECT_ROLE as STAYING_ROLE};
 
 /// Runs the job of this role; returns if this process has none.
 pub(super) fn run_role(role: &str, _: Launcher) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::options::Environment;
 use crate::outcome::StandardStream;
 use crate::process::{self, RUN_VARIABLE};
-use crate::wire::message::{Request, StdioTarget};
+use crate::wire::message::{Request, StdioTarget, Variables};
 
 /// Applies the environment of a request; an error is the reason why the job can't start.
 ///
@@ -46,6 +46,13 @@ fn enter(folder: impl AsRef<Path>) -> Result<(), String> {
     let folder = folder.as_ref();
     env::set_current_dir(folder)
         .map_err(|error| format!("its working directory `{}` can't be entered: {error}", folder.display()))
+}
+
+/// Replaces the variables of this process, which has no other thread, but for the run marker.
+#[allow(dead_code, reason = "only a warden stays, and has older ones")]
+pub(super) fn replace_variables(Variables(variables): &Variables) {
+    let changes = variables.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+    change_variables(&Environment { is_cleared: true, changes, ..Environment::default() });
 }
 
 /// Changes the variables of this process.

@@ -10,7 +10,8 @@
 //! run_context    the run of this process
 //! panic_hook     panics, sent and printed
 //! job            calls the function
-//! exec_job       a job that its warden executed    direct         a job without a warden
+//! exec_job       a job that receives its request   direct         a job without a warden
+//! parent_link    the orders of the parent
 //! warden         starts, watches and sweeps jobs
 //! ```
 
@@ -24,6 +25,8 @@ mod exit;
 mod frame_sender;
 mod job;
 mod panic_hook;
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod parent_link;
 mod run_context;
 mod throttle;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
@@ -37,6 +40,7 @@ use std::env;
 
 use crate::launcher::{self, Launcher};
 use crate::process::ROLE_VARIABLE;
+use crate::wire::message::AfterRun;
 
 pub(crate) use run_context::{ProcessKind, RunContext};
 
@@ -108,8 +112,12 @@ fn refuse_to_be_the_application() {
 
 /// Returns the role variable's value for a copy that this process starts: the role, and the id of this process, which the
 /// copy watches.
-pub(crate) fn role() -> String {
-    format!("{}:{}", entry::ROLE, std::process::id())
+pub(crate) fn role(after_run: AfterRun) -> String {
+    let role = match after_run {
+        AfterRun::Exit => entry::ROLE,
+        AfterRun::Stay => entry::STAYING_ROLE,
+    };
+    format!("{role}:{}", std::process::id())
 }
 
 /// Removes the variable, so that user code and its descendants never see it.

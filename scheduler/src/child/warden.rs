@@ -1,23 +1,26 @@
 //! The warden: starts a job, watches it and the parent, and kills and reaps everything that is left.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::time::Duration;
 
+use super::environment;
 use super::exec_job::{self, ExecRole};
 use super::exit::{exit_with, known_or_exit, setup_failure};
 use super::job;
-use crate::clock::Deadline;
+use super::parent_link::{Order, ParentCommand, ParentLink};
+use crate::clock::{Deadline, Stopwatch};
 use crate::launcher::Launcher;
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
     self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, Due, ExitedChild, FallbackDeadlines, Fork,
-    JobDescriptors, KILL_SIGNAL, MilestoneTimes, ParentWatch, ReapResult, SigchldEvent, WakeReason, become_job,
-    become_warden, exit_warden, take_stdin,
+    ForkStandby, JobDescriptors, KILL_SIGNAL, MilestoneTimes, ParentWatch, ReapResult, SigchldEvent, WakeReason,
+    become_job, become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
-use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
-use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode};
+use crate::wire::frame::{self, FrameKind, FrameReader};
+use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode, Variables};
 
 /// The time limit for killing and reaping; after it, the warden reports the processes that are left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -28,15 +31,20 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The number of processes that are reaped before the warden reads from its parent: a storm of orphans must not delay that.
 const REAP_BATCH: usize = 64;
 
-/// The role of a warden.
+/// The role of a warden that serves one run.
 pub(super) const ROLE: &str = "warden";
+
+/// The role of a warden that stays.
+pub(super) const STAYING_ROLE: &str = "warden-staying";
 
 /// Runs the warden or the job of this role; returns if this process has none.
 pub(super) fn run_role(role: &str, launcher: Launcher) {
-    if let Some(parent) = AnnouncedParent::parse(role, ROLE)
-        && known_or_exit(process::was_started_as_copy())
-    {
-        run(launcher, parent);
+    for (name, after_run) in [(ROLE, AfterRun::Exit), (STAYING_ROLE, AfterRun::Stay)] {
+        if let Some(parent) = AnnouncedParent::parse(role, name)
+            && known_or_exit(process::was_started_as_copy())
+        {
+            run(launcher, parent, after_run);
+        }
     }
     if let Some(role) = ExecRole::parse(role)
         && known_or_exit(process::was_started_as_copy())
@@ -48,30 +56,41 @@ pub(super) fn run_role(role: &str, launcher: Launcher) {
 /// Serves runs, one after the other, until the parent needs no more, and exits.
 ///
 /// Everything that can be done before the first request is done: the warden may be started ahead of it.
-fn run(launcher: Launcher, parent: AnnouncedParent) -> ! {
+fn run(launcher: Launcher, parent: AnnouncedParent, after_run: AfterRun) -> ! {
     let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
     // Without a parent there is nothing to do.
     let watch = ParentWatch::start(parent).unwrap_or_else(|| exit_warden());
+    let mode = if process::has_other_threads(expected_threads(launcher)) { SpawnMode::Exec } else { SpawnMode::Fork };
+    if after_run == AfterRun::Stay {
+        process::leave_folder();
+    }
     let frames = FrameReader::learning_mark(frame::LIMIT);
     let mut parent = ParentLink { control: ControlChild::new(input), frames, watch };
-    // A failure is the reply to the first request.
-    let prepared = become_warden();
-    let mode = if process::has_other_threads(expected_threads(launcher)) { SpawnMode::Exec } else { SpawnMode::Fork };
-    let mut request = parent.next_request(mode);
-    let sigchld = prepared.unwrap_or_else(|error| {
-        parent.refuse(&error);
-        exit_warden()
+    let sigchld = become_warden().unwrap_or_else(|error| {
+        loop {
+            match parent.next_order(mode, None, Deadline::after(Duration::MAX)) {
+                // It is the reply to the first request.
+                Order::Serve(_) => parent.refuse(&error),
+                Order::Prepare(_) | Order::None => continue,
+                Order::Exit => {}
+            }
+            exit_warden()
+        }
     });
-    let mut warden = Warden { launcher, mode, parent, sigchld, milestones: MilestoneTimes::shared() };
+    let milestones = MilestoneTimes::shared();
+    let mut warden = Warden { launcher, mode, parent, sigchld, milestones, variables: None, standby: None };
+    let mut idle_limit = None;
     loop {
+        let mut request;
+        (warden, request) = warden.next_request(idle_limit);
         let after_run = request.after_run;
-        warden = warden.serve(&request);
+        idle_limit = request.idle_limit;
+        warden = warden.serve(&mut request);
         if after_run == AfterRun::Exit {
             // The parent may need this core, to call the next job.
             std::thread::yield_now();
             exit_warden();
         }
-        request = warden.parent.next_request(mode);
     }
 }
 
@@ -93,14 +112,120 @@ struct Warden {
     sigchld: SigchldEvent,
     /// The milestones of the current job.
     milestones: MilestoneTimes,
+    /// The variables of the jobs, if this process, which has other threads, can't change its own.
+    variables: Option<Variables>,
+    /// The process of the next job.
+    standby: Option<Standby>,
 }
 
+/// A job's process that was made ahead, and waits for its request.
+struct Standby {
+    job: ChildPid,
+    /// The other end of the socket from which it reads that.
+    input: OwnedFd,
+    spawn_mode: SpawnMode,
+    since: Stopwatch,
+}
+
+/// How long a process that was made ahead may wait, before another one is made in its place.
+const STANDBY_LIMIT: Duration = Duration::from_secs(60);
+
 impl Warden {
+    /// Waits for the next request. Meanwhile it makes the process of the next job, if the parent wants that.
+    fn next_request(mut self, limit: Option<Duration>) -> (Self, Request) {
+        let deadline = Deadline::after(limit.unwrap_or(Duration::MAX));
+        loop {
+            let until = match &self.standby {
+                // The parent wants it to stay then.
+                Some(standby) => Deadline::after(STANDBY_LIMIT.saturating_sub(standby.since.elapsed())),
+                None => deadline,
+            };
+            match self.parent.next_order(self.mode, Some(&self.sigchld), until) {
+                Order::Serve(request) => return (self, *request),
+                Order::Prepare(mode) if self.standby.is_none() => self = self.prepare(mode),
+                Order::Prepare(_) => {}
+                Order::Exit => {
+                    self.standby.take().inspect(|standby| self.discard(standby));
+                    exit_warden()
+                }
+                Order::None => {
+                    self.sigchld.reset();
+                    while let Ok(ReapResult::Exited(child)) = process::reap() {
+                        self.standby = self.standby.filter(|standby| standby.job != child.pid);
+                    }
+                    match self.standby.take_if(|standby| standby.since.elapsed() >= STANDBY_LIMIT) {
+                        Some(standby) => {
+                            let mode = standby.spawn_mode;
+                            self.discard(&standby);
+                            self = self.prepare(mode);
+                        }
+                        None if self.standby.is_none() && deadline.is_past() => exit_warden(),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the process of the next job, if that is possible. On its side of the fork the warden's state is dropped.
+    fn prepare(mut self, spawn_mode: SpawnMode) -> Self {
+        // With other threads a process can't change its variables later.
+        let made = match (self.mode, spawn_mode) {
+            (SpawnMode::Exec, _) => return self,
+            (SpawnMode::Fork, SpawnMode::Exec) => self.execute(),
+            (SpawnMode::Fork, SpawnMode::Fork) => {
+                let warden = std::process::id();
+                match process::fork_standby() {
+                    Ok(ForkStandby::Warden(job, input)) => Ok((job, input)),
+                    Ok(ForkStandby::Job(input)) => {
+                        drop(self);
+                        exec_job::serve(input, warden)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        // If it can't be made now, the next job's process is made at its turn.
+        self.standby = made.ok().map(|(job, input)| Standby { job, input, spawn_mode, since: Stopwatch::start() });
+        self
+    }
+
+    /// Kills and reaps a process that was made ahead.
+    fn discard(&self, standby: &Standby) {
+        // It has started nothing but what `main` starts before `init()`.
+        let swept = process::sweep(Some(standby.job), &self.sigchld, Deadline::after(SWEEP_LIMIT), |_| {});
+        if !swept.is_ok_and(|left| left.is_empty()) {
+            // What is left would be taken for the next job's.
+            exit_warden();
+        }
+    }
+
+    /// Gives the request to the process that was made ahead, if there is one.
+    fn call_standby(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> Option<ChildPid> {
+        let standby = self.standby.take()?;
+        let payload = codec::encode(request).expect("what was decoded can be encoded");
+        let mut message = Vec::new();
+        let sent = frame::write(&mut message, request.mark, FrameKind::Request, &payload)
+            .and_then(|()| process::send_request(&standby.input, message, &streams.in_order(data)));
+        if sent.is_err() {
+            self.discard(&standby);
+            return None;
+        }
+        self.milestones = MilestoneTimes::received(standby.input);
+        Some(standby.job)
+    }
+
     /// Serves one run. On the job's side of the fork the warden's state is dropped.
-    fn serve(mut self, request: &Request) -> Self {
-        let (data, streams) = match JobDescriptors::receive(&mut self.parent.control, request) {
+    fn serve(mut self, request: &mut Request) -> Self {
+        match &request.variables {
+            Some(variables) if self.mode == SpawnMode::Fork => environment::replace_variables(variables),
+            Some(_) => self.variables = request.variables.take(),
+            None => {}
+        }
+        let (data, mut streams) = match JobDescriptors::receive(&mut self.parent.control, request) {
             Ok(descriptors) => descriptors,
             Err(error) => {
+                self.parent.control.discard_descriptors();
                 self.parent.refuse(&error);
                 return self;
             }
@@ -112,9 +237,17 @@ impl Warden {
                 return self;
             }
         };
-        let job = match self.mode {
-            SpawnMode::Exec => self.execute(request, &data, &streams),
-            SpawnMode::Fork => {
+        let standby = self.call_standby(request, &data, &streams);
+        let entered = match streams.folder.take() {
+            Some(folder) if standby.is_none() => process::enter_folder(&folder),
+            _ => Ok(()),
+        };
+        let mode = if request.spawn_mode == SpawnMode::Exec { SpawnMode::Exec } else { self.mode };
+        let job = match (standby, entered, mode) {
+            (Some(job), ..) => Ok(job),
+            (None, Err(error), _) => Err(error),
+            (None, Ok(()), SpawnMode::Exec) => self.execute_job(request, &data, &streams),
+            (None, Ok(()), SpawnMode::Fork) => {
                 self.milestones.reset();
                 let warden = std::process::id();
                 match process::fork() {
@@ -130,6 +263,9 @@ impl Warden {
                 }
             }
         };
+        if request.after_run == AfterRun::Stay {
+            process::leave_folder();
+        }
         match job {
             Ok(job) => {
                 // The job alone must hold its stream: the parent detects the job's end by the end of file.
@@ -145,30 +281,48 @@ impl Warden {
         self
     }
 
-    /// Starts the job by executing this binary once more, which is safe with any number of threads.
-    fn execute(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> io::Result<ChildPid> {
-        let JobDescriptors { stdout, stderr, inherited } = streams;
-        let payload = codec::encode(request).map_err(io::Error::other)?;
+    /// Executes this binary once more, which is safe with any number of threads. The process waits for its request.
+    fn execute(&self) -> io::Result<(ChildPid, OwnedFd)> {
+        process::spawn_job(&mut self.command())
+    }
+
+    fn command(&self) -> Command {
+        let role = ExecRole { warden: std::process::id() };
+        let mut command = self.launcher.command(&role.to_value());
+        if let Some(variables) = &self.variables {
+            exec_job::set_variables(&mut command, variables);
+        }
+        command
+    }
+
+    /// Starts the job by executing this binary.
+    fn execute_job(
+        &mut self,
+        request: &mut Request,
+        data: &DataChild,
+        streams: &JobDescriptors,
+    ) -> io::Result<ChildPid> {
+        let mut command = self.command();
+        if self.mode == SpawnMode::Exec
+            && let Some(environment) = &mut request.environment
+        {
+            // In the process itself, other threads may run by the time at which it could change its variables.
+            exec_job::change_variables(&mut command, environment);
+            environment.forget_variables();
+        }
+        let (job, input) = process::spawn_job(&mut command)?;
+        // It has them, and is in the folder, already.
+        request.variables = None;
+        request.has_folder = false;
+        let payload = codec::encode(request).expect("what was decoded can be encoded");
         let mut message = Vec::new();
         frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;
-        let (input, own) = process::input_socket(message)?;
-        self.milestones = MilestoneTimes::received(own);
-        let role = ExecRole {
-            data: process::make_inheritable(data.as_fd())?,
-            stdout: stdout.as_ref().map(|stdout| process::make_inheritable(stdout.as_fd())).transpose()?,
-            inherited: inherited
-                .iter()
-                .map(|(_, descriptor)| process::make_inheritable(descriptor.as_fd()))
-                .collect::<io::Result<_>>()?,
+        self.milestones = match process::send_request(&input, message, &streams.in_order(data)) {
+            Ok(()) => MilestoneTimes::received(input),
+            // The job's process exits, as its input ends.
+            Err(_) => MilestoneTimes::shared(),
         };
-        let mut command = self.launcher.command(&role.to_value());
-        if let Some(environment) = &request.environment {
-            exec_job::change_variables(&mut command, environment);
-        }
-        if let Some(stderr) = stderr {
-            command.stderr(stderr.try_clone()?);
-        }
-        process::spawn_with_input(&mut command, input)
+        Ok(job)
     }
 
     fn watch(&mut self, job: ChildPid, fallback: FallbackDeadlines, cgroup: Option<&Cgroup>) {
@@ -206,94 +360,6 @@ impl Warden {
             expired: end == WaitEnd::Expired,
         });
     }
-}
-
-/// The connection to the parent.
-struct ParentLink {
-    control: ControlChild,
-    frames: FrameReader,
-    watch: ParentWatch,
-}
-
-impl ParentLink {
-    /// Waits for the next request; exits if there is none.
-    fn next_request(&mut self, mode: SpawnMode) -> Request {
-        loop {
-            match self.frames.read(&mut self.control) {
-                Ok(ReadStep::Frame(Frame { kind: FrameKind::Request, payload })) => match codec::decode(&payload) {
-                    Ok(request) => return request,
-                    Err(_) => exit_warden(),
-                },
-                Ok(ReadStep::Frame(Frame { kind: FrameKind::ReadyQuery, .. })) => {
-                    let sent = self.send(FrameKind::Ready, &codec::encode(&mode).expect("numbers always encode"));
-                    sent.unwrap_or_else(|_| exit_warden());
-                }
-                // A command for a job that has just exited.
-                Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
-                }
-                Ok(ReadStep::WouldBlock) => {
-                    if self.wait(None, Deadline::after(Duration::MAX)) == WakeReason::ParentExited {
-                        exit_warden();
-                    }
-                }
-                Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => exit_warden(),
-            }
-        }
-    }
-
-    /// Waits until the parent sends something or exits, a SIGCHLD arrives, or the deadline passes.
-    fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> WakeReason {
-        self.watch.wait(Some(self.control.as_fd()), sigchld.map(AsFd::as_fd), deadline)
-    }
-
-    fn send(&mut self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
-        let mark = self.frames.mark().expect("the parent sends the first frame");
-        frame::write(&mut self.control, mark, kind, payload)
-    }
-
-    fn refuse(&mut self, error: &io::Error) {
-        let kind = if process::lacks_room(error) { FrameKind::NoRoom } else { FrameKind::Refused };
-        // The report below suffices if this fails.
-        let _ = self.send(kind, setup_failure(error).as_bytes());
-        // If no process was created, none is left, as the kernel confirms.
-        let sweep = match process::reap() {
-            Ok(ReapResult::NoChildren) => Sweep::Clean,
-            _ => Sweep::Unproved { killed: 0 },
-        };
-        self.report(&ExitReport {
-            exit: None,
-            usage: Usage::default(),
-            sweep,
-            swept_by: SweptBy::Warden,
-            ran: None,
-            expired: false,
-        });
-    }
-
-    /// Sends the report on a run. If that fails the warden exits, which the parent detects.
-    fn report(&mut self, report: &ExitReport) {
-        let sent = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
-        sent.unwrap_or_else(|_| exit_warden());
-    }
-
-    /// Reads the next command for the current job.
-    fn next_command(&mut self) -> ParentCommand {
-        match self.frames.read(&mut self.control) {
-            Ok(ReadStep::Partial | ReadStep::WouldBlock) => ParentCommand::None,
-            Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
-            // No other frame follows a request.
-            Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
-        }
-    }
-}
-
-/// A command of the parent for the current job.
-enum ParentCommand {
-    None,
-    /// Send SIGTERM to its process group.
-    Terminate,
-    /// Kill it: the parent commands that or is gone.
-    Kill,
 }
 
 /// The exit of the job, as far as it was observed.

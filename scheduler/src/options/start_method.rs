@@ -24,13 +24,20 @@
 pub enum StartMethod {
     /// The binary is re-executed for every job, which costs about one execution of it, a millisecond or more. While a job
     /// runs, the process of the next one is started ahead, up to [`init`](crate::init), if there is more than one core.
+    ///
+    /// On Linux a small process, which executes the binary and kills all that the job leaves, stays between the calls of a
+    /// scheduler, until that is dropped or makes no call for ten seconds. A job never notices: it has the environment,
+    /// working directory, limits, credentials and priorities that the application has at the call.
     #[default]
     Exec,
     /// The binary is re-executed once, and that copy, the fork server, forks a fresh process for every job, which costs
     /// about a tenth of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork
-    /// servers for the running jobs, and up to n more, at most one for each core, for processes that are made ahead. They
-    /// run as long as the scheduler exists, with the environment and the working directory of the time at which they were
-    /// started. Kills and records are the same as with `Exec`.
+    /// servers for the running jobs, and up to n more, at most one for each core, for processes that are made ahead. All
+    /// calls of a scheduler share them, from any thread. After a call as many are kept as jobs may run at a time, as long
+    /// as the scheduler exists. The environment and the working directory are those of the application at the call. If it
+    /// has changed its limits, credentials, priorities or the like, other fork servers are started: see
+    /// [`Scheduler::renew`](crate::Scheduler::renew). [`Scheduler::prewarm`](crate::Scheduler::prewarm) starts them before the first call. Kills and records are the same
+    /// as with `Exec`.
     ///
     /// # Platform
     ///

@@ -98,15 +98,16 @@ mod no_warden;
 use no_warden as warden;
 
 pub(crate) use warden::{
-    CgroupHome, EXECUTED, HAS_FORK_SERVERS, OomCounter, OomKills, Search, adopt_orphans, can_count_threads,
-    clean_up_cgroup, own_image,
+    CgroupHome, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search, adopt_orphans,
+    can_count_threads, clean_up_cgroup, own_image,
 };
 
 // What only a copy that becomes a warden uses, or a job that it starts.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::{
-    Cgroup, Fork, KILL_SIGNAL, ReapResult, SigchldEvent, become_job, become_warden, exit_warden, fork,
-    has_other_threads, input_socket, make_inheritable, reap, spawn_with_input, sweep,
+    Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SigchldEvent, become_job, become_warden, enter_folder,
+    equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder, leave_warden, reap, send_request,
+    spawn_job, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{

@@ -18,6 +18,22 @@ pub(crate) fn can_count_threads() -> bool {
     true
 }
 
+/// What a process inherits: nothing matters, as each is started for one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InheritedState(());
+
+impl InheritedState {
+    pub(crate) fn current() -> Self {
+        Self(())
+    }
+
+    /// Returns `false`: no process outlives a run.
+    #[expect(clippy::unused_self, reason = "on Linux it depends on the working directory")]
+    pub(crate) fn can_be_kept(self) -> bool {
+        false
+    }
+}
+
 /// Fails: no other kernel has subreapers.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))

@@ -15,8 +15,9 @@ use crate::options::StartMethod;
 use crate::options::{Containment, OnFailure, Options};
 use crate::process::{self, CgroupHome, DefaultOutput, Orphans};
 use crate::registry;
-use crate::supervisor::{CancelToken, EventDetail, JobSpec, LoopConfig, SharedPool, WardenPool};
+use crate::supervisor::{CancelToken, EventDetail, JobSpec, LoopConfig, PoolSettings, SharedPool, WardenPool};
 use crate::wire::frame;
+use crate::wire::message::AfterRun;
 use groups::Groups;
 
 /// The default limit until a job's function is called.
@@ -35,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) start_timeout: Duration,
     pub(crate) delivery_timeout: Duration,
     pub(crate) concurrency: usize,
+    /// How many processes are made ahead between calls.
+    pub(crate) standby: usize,
+    /// How many spawned jobs may wait before `try_spawn` refuses another one.
+    pub(crate) queue_capacity: Option<usize>,
     pub(crate) groups: Groups,
     pub(crate) on_failure: OnFailure,
     pub(crate) total_timeout: Option<Duration>,
@@ -53,6 +58,8 @@ impl Default for Settings {
             start_timeout: START_TIMEOUT,
             delivery_timeout: DELIVERY_TIMEOUT,
             concurrency: 1,
+            standby: 0,
+            queue_capacity: None,
             groups: Groups::default(),
             on_failure: OnFailure::default(),
             total_timeout: None,
@@ -87,8 +94,8 @@ impl Settings {
         })
     }
 
-    /// Returns the specifications of these jobs.
-    pub(crate) fn specs(&self, jobs: &[(String, AnyJob)]) -> Result<Vec<JobSpec>, Error> {
+    /// Returns the specifications of these jobs, which from now on count as queued in the load of the scheduler.
+    pub(crate) fn specs(&self, jobs: &[(String, AnyJob)], shared_pool: &SharedPool) -> Result<Vec<JobSpec>, Error> {
         self.check()?;
         if jobs.is_empty() {
             return Ok(Vec::new());
@@ -99,6 +106,7 @@ impl Settings {
             let mut spec = self.spec(Some(id), call)?;
             spec.lane = self.lane(id, &spec)?;
             spec.cgroups.clone_from(&cgroups);
+            spec.load = Some(shared_pool.load().enqueue());
             Ok(spec)
         };
         jobs.iter().map(spec).collect()
@@ -121,19 +129,34 @@ impl Settings {
         Ok(home.map(Arc::new))
     }
 
-    /// Prepares this process for wardens, and returns a function that gets a pool of them.
-    pub(crate) fn pool(
-        &self,
-        shared_pool: &SharedPool,
-    ) -> Result<impl FnOnce() -> Result<WardenPool, Error> + Send + use<>, Error> {
+    /// Prepares this process for wardens, and returns an event loop's access to those of the scheduler. Starts none.
+    pub(crate) fn pool(&self, shared_pool: &SharedPool) -> Result<WardenPool, Error> {
+        shared_pool.open(self.pool_settings()?)
+    }
+
+    /// Prepares this process for wardens, and returns how they are made.
+    pub(crate) fn pool_settings(&self) -> Result<PoolSettings, Error> {
+        Ok(PoolSettings {
+            launcher: self.launcher(Launcher::for_jobs)?,
+            default_output: DefaultOutput::Own,
+            method: self.start_method,
+            after_run: AfterRun::Stay,
+            start_limit: self.start_timeout,
+            most_idle: self.concurrency,
+            standby: self.standby,
+        })
+    }
+
+    /// Prepares this process for wardens, and returns a pool for a single job, which keeps none.
+    pub(crate) fn single_pool(&self) -> Result<WardenPool, Error> {
         let launcher = self.launcher(Launcher::for_jobs)?;
-        let (shared_pool, method, start_limit) = (shared_pool.clone(), self.start_method, self.start_timeout);
-        Ok(move || shared_pool.acquire(launcher, method, start_limit))
+        SharedPool::default().open(PoolSettings::for_one_job(launcher, DefaultOutput::Own))
     }
 
     /// Prepares this process for wardens, and returns a pool for an isolated test with this default output.
     pub(crate) fn test_pool(&self, test: TestEntry, default_output: DefaultOutput) -> Result<WardenPool, Error> {
-        Ok(WardenPool::with_output(default_output, self.launcher(|| Launcher::for_test(test))?))
+        let launcher = self.launcher(|| Launcher::for_test(test))?;
+        SharedPool::default().open(PoolSettings::for_one_job(launcher, default_output))
     }
 
     /// Prepares this process for wardens, and returns what `find` finds.
@@ -221,6 +244,7 @@ impl Settings {
             delivery_timeout: self.delivery_timeout,
             orphans: self.orphans,
             cgroups: None,
+            load: None,
         })
     }
 }

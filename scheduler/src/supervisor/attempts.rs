@@ -18,6 +18,8 @@ pub(super) struct PendingRun {
     last: Option<Box<RunReport>>,
     /// The delay before the current attempt, or the next one.
     waited: Duration,
+    /// How many wardens have exited that the job was given to, before they made its process.
+    pub(super) lost_wardens: u32,
 }
 
 /// What follows an attempt.
@@ -31,7 +33,7 @@ pub(super) enum NextStep {
 
 impl PendingRun {
     pub(super) fn new(spec: JobSpec) -> Self {
-        Self { spec, finished: Vec::new(), last: None, waited: Duration::ZERO }
+        Self { spec, finished: Vec::new(), last: None, waited: Duration::ZERO, lost_wardens: 0 }
     }
 
     /// Returns the current attempt, which has finished with this report.

@@ -1,6 +1,8 @@
 //! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
 use std::io;
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempts::{NextStep, PendingRun};
@@ -11,10 +13,12 @@ use super::loop_config::LoopConfig;
 use super::mailbox::{Command, Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
+use super::shared_pool::Need;
 use super::slots::Slots;
 use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
 use crate::clock::{self, Deadline};
+use crate::error::Error;
 use crate::options::OnFailure;
 use crate::outcome::Status;
 use crate::process::{self, Origin};
@@ -36,6 +40,8 @@ pub(super) struct EventLoop<'a> {
     /// No further job starts for lack of descriptors, processes or memory, until a running one has finished. A single one
     /// may start once none runs and no warden is exiting.
     has_no_room: bool,
+    /// How many wardens are missing.
+    need: Need,
     origin: Origin,
 }
 
@@ -45,6 +51,9 @@ enum Retry {
     AsConfigured,
     Never,
 }
+
+/// How often a job is given to another warden after one has exited without making its process.
+const MOST_LOST_WARDENS: u32 = 3;
 
 /// The most jobs to start before the running ones are checked: no deadline waits until a thousand have started.
 const STARTS_AT_ONCE: usize = 4;
@@ -81,6 +90,9 @@ impl RunningJob {
 
 impl<'a> EventLoop<'a> {
     pub(super) fn new(config: &'a LoopConfig, pool: &'a mut WardenPool, mailbox: Option<&'a Mailbox>) -> Self {
+        if let Some(mailbox) = mailbox {
+            pool.set_waker(Arc::clone(mailbox.waker()));
+        }
         Self {
             config,
             pool,
@@ -92,12 +104,14 @@ impl<'a> EventLoop<'a> {
             total_deadline: Deadline::after(config.total_timeout),
             is_stopped: false,
             has_no_room: false,
+            need: Need::default(),
             origin: Origin::here(),
         }
     }
 
     /// Adds a job to the queue.
     pub(super) fn submit(&mut self, key: QueueKey, spec: JobSpec, listener: &mut EventHandler<'_>) {
+        self.pool.begin_call();
         if self.config.detail == EventDetail::All {
             let event = JobEvent::Queued { at: clock::wall(), group: spec.options.group.clone() };
             self.is_stopped |= listener(key.number, event).is_break();
@@ -113,24 +127,36 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Runs all jobs, and returns when the last one has finished.
-    pub(super) fn run(mut self, listener: &mut EventHandler<'_>) {
-        self.run_jobs(listener);
+    ///
+    /// # Errors
+    ///
+    /// Fails before any job has started if none can, as a required fork server can't be made.
+    pub(super) fn run(mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
+        let result = self.run_jobs(listener);
         self.pool.shutdown();
+        result
     }
 
     /// Runs all jobs, also those that are still to be submitted, until none is left and the mailbox has been closed.
-    pub(super) fn run_until_closed(mut self, listener: &mut EventHandler<'_>) {
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub(super) fn run_until_closed(mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
         loop {
-            self.run_jobs(listener);
+            let result = self.run_jobs(listener);
             self.pool.shutdown();
-            if !self.origin.is_here() || self.mailbox.is_none_or(Mailbox::close_if_empty) {
-                return;
+            if result.is_err() || !self.origin.is_here() || self.mailbox.is_none_or(Mailbox::close_if_empty) {
+                return result;
             }
         }
     }
 
-    fn run_jobs(&mut self, listener: &mut EventHandler<'_>) {
+    fn run_jobs(&mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
         loop {
+            if self.mailbox.is_none() {
+                self.pool.reset_waker();
+            }
             self.handle_commands(listener);
             self.queue.promote_due(Deadline::now);
             let starts = self.start_jobs(listener);
@@ -138,10 +164,12 @@ impl<'a> EventLoop<'a> {
                 self.cancel_waiting(listener);
             } else if !self.has_no_room {
                 let up = self.running.iter().filter(|job| job.run.is_up()).count();
-                self.prespawned.refill(up, &self.queue, self.pool);
+                self.need.ahead = self.prespawned.refill(up, self.need.jobs, &self.queue, self.pool);
             }
+            // A failure to start one is tried again, and reported, at the turn of its job.
+            let _ = self.pool.need(mem::take(&mut self.need));
             if self.running.is_empty() && self.queue.is_empty() {
-                return;
+                return Ok(());
             }
             // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
             // end the wait.
@@ -150,7 +178,12 @@ impl<'a> EventLoop<'a> {
             }
             self.finish_runs(listener);
             if !self.origin.is_here() {
-                return self.forget();
+                self.forget();
+                return Ok(());
+            }
+            if let Some(failure) = self.pool.take_failure() {
+                self.queue.drain();
+                return Err(failure);
             }
             if self.total_deadline.is_past() {
                 self.enforce_total_timeout();
@@ -232,7 +265,17 @@ impl<'a> EventLoop<'a> {
             }
             let is_alone = !self.has_processes();
             match self.call(key, &pending.spec) {
-                Ok(run) => {
+                Ok(None) => {
+                    self.requeue(key, pending);
+                    let free = self.config.concurrency.get() - self.running.len();
+                    self.need.jobs = self.queue.peek(free).len();
+                    return Starts::AllDone;
+                }
+                Ok(Some(mut run)) => {
+                    if pending.lost_wardens >= MOST_LOST_WARDENS {
+                        run.trust_warden();
+                    }
+                    pending.spec.load.iter().for_each(|token| token.start());
                     // A run that is still starting now has another process beside it.
                     self.running.iter_mut().for_each(|job| job.is_alone = false);
                     self.running.push(RunningJob {
@@ -258,8 +301,9 @@ impl<'a> EventLoop<'a> {
         Starts::MorePending
     }
 
-    /// Calls the function, in the process that was prespawned for it or in a new one.
-    fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<JobRun> {
+    /// Calls the function, in the process that was prespawned for it or in a new one. Returns `None` if there is no warden
+    /// to make that yet.
+    fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Option<JobRun>> {
         let mut run = match self.prespawned.take(key) {
             Some(run) if run.is_callable() => run,
             exited => {
@@ -267,17 +311,20 @@ impl<'a> EventLoop<'a> {
                 if let Some(run) = exited {
                     run.discard(self.pool);
                 }
-                JobRun::spawn(spec.clone(), self.pool)?
+                let Some(warden) = self.pool.acquire(Need::JOB)? else {
+                    return Ok(None);
+                };
+                JobRun::spawn(spec.clone(), warden, self.pool)?
             }
         };
         run.call(self.pool);
-        Ok(run)
+        Ok(Some(run))
     }
 
     /// Returns whether there are processes of ours whose exit would make room.
     fn has_processes(&self) -> bool {
         let pool = &self.pool;
-        !self.running.is_empty() || !self.prespawned.is_empty() || pool.has_idle() || pool.is_draining()
+        !self.running.is_empty() || !self.prespawned.is_empty() || pool.has_spare() || pool.is_draining()
     }
 
     /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes
@@ -286,12 +333,13 @@ impl<'a> EventLoop<'a> {
         self.has_no_room = true;
         if self.running.is_empty() {
             self.prespawned.discard_all(self.pool);
-            self.pool.dismiss_idle();
+            self.pool.dismiss_spare();
         }
     }
 
     /// Puts a job that was to start back into its place in the queue.
     fn requeue(&mut self, key: QueueKey, pending: PendingRun) {
+        pending.spec.load.iter().for_each(|token| token.requeue());
         self.queue.release(key);
         self.queue.push(key, pending);
     }
@@ -303,11 +351,12 @@ impl<'a> EventLoop<'a> {
         let until = due.fold(self.pool.deadline(), Deadline::earlier);
         let until = if starts == Starts::MorePending { Deadline::now() } else { until };
         let interests = self.running.iter().map(|job| job.run.interests());
-        let ready = process::wait(interests.chain(self.pool.interests()), self.mailbox.map(Mailbox::waker), until);
+        let waker = self.mailbox.map(|mailbox| &**mailbox.waker()).or(self.pool.waker());
+        let ready = process::wait(interests.chain(self.pool.interests()), waker, until);
         for (job, ready) in self.running.iter_mut().zip(ready) {
             job.run.advance(ready);
         }
-        self.pool.reap();
+        self.pool.advance();
     }
 
     /// Reports the events of the running jobs, and removes those that are done.
@@ -318,12 +367,14 @@ impl<'a> EventLoop<'a> {
         let done: Vec<_> = self.running.extract_if(.., |job| job.run.is_done()).collect();
         let made_room = done.iter().any(|job| !job.run.found_no_room());
         self.has_no_room &= !made_room;
-        for RunningJob { key, pending, run, slot, is_unwanted, is_alone, .. } in done {
+        for RunningJob { key, mut pending, run, slot, is_unwanted, is_alone, .. } in done {
             self.slots.release(slot);
             let is_wanted = !self.is_stopped && !is_unwanted;
             // Without room it is tried once more, alone if need be; a job that finds no room even then fails.
             let must_wait = run.found_no_room() && !is_alone;
-            if is_wanted && (must_wait || run.exited_before_call()) {
+            let is_lost = run.lost_its_warden() && pending.lost_wardens < MOST_LOST_WARDENS;
+            pending.lost_wardens += u32::from(is_lost);
+            if is_wanted && (must_wait || is_lost || run.exited_before_call()) {
                 if must_wait && !made_room {
                     self.wait_for_room();
                 }
@@ -375,7 +426,10 @@ impl<'a> EventLoop<'a> {
             report_event(JobEvent::AttemptEnded { at: clock::wall(), attempt, slot, retry });
         }
         match next_step {
-            NextStep::Retry(pending, delay) => self.queue.push_delayed(key, pending, Deadline::after(delay)),
+            NextStep::Retry(pending, delay) => {
+                pending.spec.load.iter().for_each(|token| token.requeue());
+                self.queue.push_delayed(key, pending, Deadline::after(delay));
+            }
             NextStep::Finish(report) => {
                 let is_failure = report.outcome.status() != Status::Ok;
                 report_event(JobEvent::Finished(report));
@@ -395,6 +449,8 @@ mod tests {
     use crate::launcher::Launcher;
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
+    use crate::supervisor::shared_pool::SharedPool;
+    use crate::supervisor::warden_pool::PoolSettings;
 
     /// A sender pushes its command, writes to the descriptor, and marks the waker as woken. If the loop takes the commands
     /// between the last two, it then finds a mark for which no wake-up will follow.
@@ -416,12 +472,16 @@ mod tests {
             delivery_timeout: Duration::from_secs(60),
             orphans: Orphans::default(),
             cgroups: None,
+            load: None,
         };
         let (sender, outcomes) = mpsc::channel();
         let run = move || {
             let mailbox = Mailbox::new().expect("a waker");
             // Its copies run none of these tests and exit without a job: only that the job finishes at all matters here.
-            let mut pool = WardenPool::with_output(DefaultOutput::Own, Launcher::Test("no test has this name"));
+            let launcher = Launcher::Test("no test has this name");
+            let mut pool = SharedPool::default()
+                .open(PoolSettings::for_one_job(launcher, DefaultOutput::Own))
+                .expect("it starts nothing");
             let config = LoopConfig { detail: EventDetail::All, ..LoopConfig::for_one_job() };
             let event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox));
             let mut listener = |_, event| {
@@ -434,7 +494,7 @@ mod tests {
                 ControlFlow::Continue(())
             };
             assert!(mailbox.send(Command::Submit(spec.key(0), Box::new(spec))).is_ok());
-            event_loop.run(&mut listener);
+            event_loop.run(&mut listener).expect("it needs no fork server");
         };
         let thread = thread::spawn(run);
         let outcome = outcomes.recv_timeout(Duration::from_secs(120)).expect("the job finishes");

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::load::LoadToken;
 use super::queue::QueueKey;
+use super::warden_handle::{WardenAssignment, WardenHandle};
 use crate::checkpoint::Checkpoint;
 use crate::launcher;
 use crate::options::Options;
-use crate::process::{CgroupHome, ChildStdio, Orphans, RunMarker};
+use crate::process::{CgroupHome, ChildStdio, Orphans};
 use crate::random::random_bytes;
 use crate::registry::Entry;
 use crate::wire::frame::StreamMark;
-use crate::wire::message::{AfterRun, Request};
+use crate::wire::message::Request;
 
 #[derive(Clone, Debug)]
 pub(crate) struct JobSpec {
@@ -41,11 +43,14 @@ pub(crate) struct JobSpec {
     pub(crate) orphans: Orphans,
     /// The place for its cgroup, if it gets one.
     pub(crate) cgroups: Option<Arc<CgroupHome>>,
+    /// Counts the job in the load of its scheduler, until its last copy is dropped.
+    pub(crate) load: Option<Arc<LoadToken>>,
 }
 
 impl JobSpec {
     /// Returns the request to a warden to start the job with these standard streams.
-    pub(super) fn request(&self, stdio: &ChildStdio, after_run: AfterRun, run_marker: &RunMarker) -> Request {
+    pub(super) fn request(&self, stdio: &ChildStdio, warden: &mut WardenHandle) -> Request {
+        let WardenAssignment { spawn_mode, after_run, idle_limit, variables } = warden.assignment();
         Request {
             id: self.id.to_string(),
             attempt: self.attempt,
@@ -56,10 +61,15 @@ impl JobSpec {
             stamp: launcher::stamp(),
             signature: self.entry.signature(),
             mark: StreamMark::from_bytes(random_bytes()),
+            spawn_mode,
             after_run,
+            idle_limit,
+            variables,
+            // The platform's worker sends it.
+            has_folder: false,
             limits: self.options.limits.any(),
             environment: self.options.environment.any(),
-            cgroup: self.cgroups.as_ref().map(|home| home.group(run_marker)),
+            cgroup: self.cgroups.as_ref().map(|home| home.group(&warden.run_marker)),
             stdout: stdio.stdout.target.clone(),
             stderr: stdio.stderr.target.clone(),
             inherited: stdio.inherited.numbers(),

@@ -56,21 +56,14 @@ pub(crate) struct Acknowledged;
 const RECEIVE_LIMIT: Duration = Duration::from_secs(30);
 
 impl ListThread {
-    /// Starts the thread, which gets its pool from `open`, as starting a fork server takes time, and gives it back to
-    /// `keep`.
-    pub(crate) fn start(
-        specs: Vec<JobSpec>,
-        open: impl FnOnce() -> Result<WardenPool, Error> + Send + 'static,
-        keep: impl FnOnce(WardenPool) + Send + 'static,
-        config: LoopConfig,
-    ) -> Result<Self, Error> {
+    /// Starts the thread.
+    pub(crate) fn start(specs: Vec<JobSpec>, mut pool: WardenPool, config: LoopConfig) -> Result<Self, Error> {
         let (sender, events) = mpsc::channel();
         let (token, waker) = (config.token.clone(), Arc::new(TaskWaker::default()));
         let shared = Arc::clone(&waker);
         let run = move |mailbox: Arc<Mailbox>| {
             // Dropped last, when no event can follow.
             let WakeOnDrop(waker) = &WakeOnDrop(shared);
-            let mut pool = open()?;
             let mut event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox));
             let is_one_at_a_time = config.concurrency == NonZeroUsize::MIN;
             let mut listener = move |index, event| {
@@ -85,11 +78,7 @@ impl ListThread {
                 ControlFlow::Continue(())
             };
             event_loop.submit_all(specs, &mut listener);
-            event_loop.run(&mut listener);
-            // It holds the sender: the receiver doesn't wait for the rest.
-            drop(listener);
-            keep(pool);
-            Ok(())
+            event_loop.run(&mut listener)
         };
         let (mailbox, thread) = start_loop_thread(token.as_ref(), run)?;
         Ok(Self { events, mailbox, waker, thread: Some(thread), failure: None, origin: Origin::here() })

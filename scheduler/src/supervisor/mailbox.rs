@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::job_spec::JobSpec;
 use super::queue::QueueKey;
@@ -12,7 +12,7 @@ use crate::sync::lock;
 /// One loop reads it, any thread may send to it.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    waker: LoopWaker,
+    waker: Arc<LoopWaker>,
     pending: Mutex<PendingCommands>,
     origin: Origin,
 }
@@ -48,7 +48,7 @@ pub(crate) enum StopMode {
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
         let pending = Mutex::new(PendingCommands { is_closed: false, commands: Vec::new() });
-        Ok(Self { waker: LoopWaker::new()?, pending, origin: Origin::here() })
+        Ok(Self { waker: Arc::new(LoopWaker::new()?), pending, origin: Origin::here() })
     }
 
     /// Sends a command to the loop, and wakes it if it waits.
@@ -96,7 +96,7 @@ impl Mailbox {
         pending.commands.clear();
     }
 
-    pub(super) fn waker(&self) -> &LoopWaker {
+    pub(super) fn waker(&self) -> &Arc<LoopWaker> {
         &self.waker
     }
 }

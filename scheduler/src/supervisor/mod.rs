@@ -10,16 +10,19 @@ mod job_event;
 mod job_run;
 mod job_spec;
 mod list_thread;
+mod load;
 mod loop_config;
 mod loop_thread;
 mod mailbox;
 mod prespawn;
 mod queue;
+mod shared_pool;
 mod slots;
 mod spawn_loop;
 mod state_machine;
 mod token;
 mod updates;
+mod warden_handle;
 mod warden_pool;
 
 use std::ops::ControlFlow;
@@ -34,12 +37,13 @@ pub(crate) use list_thread::{ListEvent, ListThread};
 pub(crate) use loop_config::LoopConfig;
 pub(crate) use mailbox::StopMode;
 pub(crate) use queue::QueueKey;
+pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
 pub(crate) use state_machine::StopReason;
 pub use token::CancelToken;
 use token::subscribed_mailbox;
 pub(crate) use updates::JobUpdate;
-pub(crate) use warden_pool::{SharedPool, WardenPool};
+pub(crate) use warden_pool::{PoolSettings, WardenPool};
 
 /// Runs `specs` on this thread, and reports their events with their indices.
 ///
@@ -48,7 +52,7 @@ pub(crate) use warden_pool::{SharedPool, WardenPool};
 ///
 /// # Errors
 ///
-/// Fails before any job starts if the token can't be subscribed to; and later, in a fork of this process, if the listener
+/// Fails before any job starts if the token can't be subscribed to, or if a required fork server can't be made; and later, in a fork of this process, if the listener
 /// has forked it.
 pub(crate) fn supervise(
     specs: Vec<JobSpec>,
@@ -61,7 +65,7 @@ pub(crate) fn supervise(
     let mailbox = mailbox.map_err(|error| Error::internal("subscribe to a token", error))?;
     let mut event_loop = EventLoop::new(config, pool, mailbox.as_deref());
     event_loop.submit_all(specs, &mut listener);
-    event_loop.run(&mut listener);
+    event_loop.run(&mut listener)?;
     if origin.is_here() { Ok(()) } else { Err(Error::forked()) }
 }
 
@@ -74,6 +78,6 @@ pub(crate) fn supervise_one(spec: JobSpec, pool: &mut WardenPool) -> RunReport {
         }
         ControlFlow::Continue(())
     });
-    supervised.expect("without a token nothing is subscribed to, and this listener doesn't fork");
+    supervised.expect("there is no token, no fork server is required, and this listener doesn't fork");
     report.expect("every job finishes once")
 }

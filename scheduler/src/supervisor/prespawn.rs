@@ -7,6 +7,7 @@ use std::thread;
 use super::attempts::PendingRun;
 use super::job_run::JobRun;
 use super::queue::{Queue, QueueKey};
+use super::shared_pool::Need;
 use super::warden_pool::WardenPool;
 use crate::clock::Deadline;
 use crate::process::PerProcess;
@@ -36,27 +37,39 @@ impl Prespawned {
     }
 
     /// Starts the processes of the next jobs, one for each of the `up` processes that run, but not more than there are
-    /// cores.
-    pub(super) fn refill(&mut self, up: usize, queue: &Queue<PendingRun, Deadline>, pool: &mut WardenPool) {
+    /// cores. Returns how many wardens it lacks for that; `waiting` are lacking for jobs whose turn it is.
+    pub(super) fn refill(
+        &mut self,
+        up: usize,
+        waiting: usize,
+        queue: &Queue<PendingRun, Deadline>,
+        pool: &mut WardenPool,
+    ) -> usize {
         // With one core a start can't be hidden behind the jobs that run.
         let wanted = if cores() > 1 { up.min(cores()) } else { 0 };
         if self.0.len() >= wanted {
-            return;
+            return 0;
         }
         for (key, pending) in queue.peek(wanted) {
             if self.0.len() >= wanted {
-                return;
+                return 0;
             }
             if pending.spec.unserializable.is_some() || self.0.iter().any(|(of, _)| *of == key) {
                 continue;
             }
             // A failure now is tried again, and reported, at the job's turn.
-            let Ok(mut run) = JobRun::spawn(pending.spec.clone(), pool) else {
-                return;
+            let warden = match pool.acquire(Need { jobs: waiting, ahead: 1 }) {
+                Ok(Some(warden)) => warden,
+                Ok(None) => return wanted - self.0.len(),
+                Err(_) => return 0,
+            };
+            let Ok(mut run) = JobRun::spawn(pending.spec.clone(), warden, pool) else {
+                return 0;
             };
             run.is_prespawned = true;
             self.0.push((key, run));
         }
+        0
     }
 }
 

@@ -18,13 +18,13 @@ use crate::error::Error;
 pub(crate) struct SpawnLoop(Arc<Mailbox>);
 
 impl SpawnLoop {
-    /// Starts the thread, which passes its pool to `keep` before it exits.
+    /// Starts the thread. It calls `fail` if no job can run.
     pub(crate) fn start(
         mut pool: WardenPool,
-        keep: impl FnOnce(WardenPool) + Send + 'static,
         config: LoopConfig,
         first: (QueueKey, JobSpec),
         mut listener: impl FnMut(usize, JobEvent) + Send + 'static,
+        fail: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Self, Error> {
         let token = config.token.clone();
         let run = move |mailbox| {
@@ -36,8 +36,9 @@ impl SpawnLoop {
                 ControlFlow::Continue(())
             };
             event_loop.submit(first.0, first.1, &mut listener);
-            event_loop.run_until_closed(&mut listener);
-            keep(pool);
+            if let Err(failure) = event_loop.run_until_closed(&mut listener) {
+                fail(failure);
+            }
         };
         start_loop_thread(token.as_ref(), run).map(|(mailbox, _)| Self(mailbox))
     }

@@ -1,72 +1,37 @@
-//! `WardenPool`: the wardens that are free for the next runs, and those that are exiting.
-//!
-//! On platforms without wardens a [`Worker`] is the job's process itself, and the pool starts one for each run.
+//! `WardenPool`: an event loop's access to the wardens of its scheduler, with those that it starts and those that it lets
+//! exit.
 
 use std::io;
-use std::iter;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::excerpt::excerpt;
-use crate::child;
+use super::shared_pool::{Discovery, LoopId, Need, SharedPool};
+use super::warden_handle::{REAP_LIMIT, StartResult, StartingWarden, WardenConfig, WardenHandle};
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
 use crate::options::StartMethod;
-use crate::process::{
-    self, DefaultOutput, HAS_FORK_SERVERS, Interest, OomCounter, Origin, PerProcess, Readiness, Received, RunMarker,
-    Worker, WorkerEvent,
-};
-use crate::random::random_bytes;
-use crate::sync::lock;
-use crate::wire::frame::StreamMark;
-use crate::wire::message::{self, AfterRun};
+use crate::process::{self, DefaultOutput, HAS_FORK_SERVERS, InheritedState, Interest, LoopWaker, OomCounter, Origin};
+use crate::wire::message::{AfterRun, SpawnMode};
 
-/// How long a warden may take to exit, after it was dismissed or killed.
-pub(super) const REAP_LIMIT: Duration = Duration::from_secs(1);
-
-/// A warden with the marker of its processes.
-#[derive(Debug)]
-pub(crate) struct WardenHandle {
-    pub(super) worker: Worker,
-    /// Marks all processes below it, so that they are found if it is lost.
-    pub(super) run_marker: RunMarker,
-    /// It has sent something, in this run or an earlier one.
-    has_answered: bool,
-}
-
-impl WardenHandle {
-    fn start(launcher: Launcher, default_output: DefaultOutput) -> io::Result<Self> {
-        let run_marker = RunMarker::new(random_bytes());
-        let mark = StreamMark::from_bytes(random_bytes());
-        let mut command = launcher.command(&child::role());
-        let worker = Worker::spawn(&mut command, &run_marker, mark, default_output)?;
-        Ok(Self { worker, run_marker, has_answered: false })
-    }
-
-    /// Reads one step of what the warden sends.
-    pub(super) fn listen(&mut self) -> Received {
-        let received = self.worker.receive();
-        self.has_answered |= matches!(received, Received::Event(_) | Received::Partial);
-        received
-    }
-
-    /// Returns `true` for a warden that has sent nothing yet. It has not reached `init()`: it can't receive a kill
-    /// command, and has started nothing that would have to be swept.
-    pub(super) fn never_answered(&self) -> bool {
-        HAS_FORK_SERVERS && !self.has_answered
-    }
-}
-
-/// The wardens of one list at a time, or of the spawned jobs of a scheduler.
+/// The wardens of one event loop.
 #[derive(Debug)]
 pub(crate) struct WardenPool {
-    launcher: Launcher,
-    default_output: DefaultOutput,
-    /// What each warden does after a run.
-    after_run: AfterRun,
-    idle: Vec<WardenHandle>,
+    shared: SharedPool,
+    id: LoopId,
+    settings: PoolSettings,
+    /// Wakes the loop when a warden is free.
+    waker: Option<Arc<LoopWaker>>,
+    need: Need,
+    starting: Vec<StartingWarden>,
+    /// Wardens that did not come up: each fails one job, whose record shows why.
+    failed: Vec<WardenHandle>,
+    /// Why no job can run.
+    failure: Option<Error>,
+    /// What the processes of the current calls inherit, once it was looked up.
+    state: Option<InheritedState>,
     /// The dismissed wardens, and the time by which each must have exited.
     exiting: Vec<(WardenHandle, Deadline)>,
     /// Counts for all wardens and jobs, which are in the cgroup of this process.
@@ -74,54 +39,115 @@ pub(crate) struct WardenPool {
     origin: Origin,
 }
 
-impl WardenPool {
-    /// Returns a pool for this start method.
+/// How a scheduler makes its wardens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolSettings {
+    pub(crate) launcher: Launcher,
+    /// The default for what jobs write.
+    pub(crate) default_output: DefaultOutput,
+    pub(crate) method: StartMethod,
+    /// Whether wardens stay after a run, where there are any.
+    pub(crate) after_run: AfterRun,
+    /// How long a warden may take to report.
+    pub(crate) start_limit: Duration,
+    /// How many wardens are kept, at least as many as jobs have run at a time.
+    pub(crate) most_idle: usize,
+    /// How many of those that are free make the process of their next job ahead.
+    pub(crate) standby: usize,
+}
+
+impl PoolSettings {
+    /// Returns the settings for a single job, whose process is made by executing the binary.
+    pub(crate) fn for_one_job(launcher: Launcher, default_output: DefaultOutput) -> Self {
+        let (method, after_run, start_limit) = (StartMethod::Exec, AfterRun::Exit, Duration::MAX);
+        Self { launcher, default_output, method, after_run, start_limit, most_idle: 0, standby: 0 }
+    }
+
+    fn warden(&self, after_run: AfterRun, spawn_mode: SpawnMode, generation: u64) -> WardenConfig {
+        let Self { launcher, default_output, .. } = *self;
+        WardenConfig { launcher, default_output, after_run, spawn_mode, generation }
+    }
+
+    /// Returns how jobs' processes are made, given what was found out.
+    fn mode(&self, discovery: Discovery) -> SpawnMode {
+        match self.method {
+            StartMethod::ForkServer => SpawnMode::Fork,
+            StartMethod::Auto if HAS_FORK_SERVERS && discovery != Discovery::Executes => SpawnMode::Fork,
+            StartMethod::Auto | StartMethod::Exec => SpawnMode::Exec,
+        }
+    }
+}
+
+impl SharedPool {
+    /// Returns the access of one more event loop. Starts nothing.
     ///
     /// # Errors
     ///
-    /// Fails if a fork server is required and impossible, which is known once the first one has come up.
-    pub(crate) fn open(launcher: Launcher, method: StartMethod, start_limit: Duration) -> Result<Self, Error> {
-        let mut pool = Self::with_output(DefaultOutput::Own, launcher);
-        if method == StartMethod::Exec || (method == StartMethod::Auto && !HAS_FORK_SERVERS) {
-            return Ok(pool);
-        }
-        if !HAS_FORK_SERVERS {
+    /// Fails if fork servers are required, and don't exist here.
+    pub(crate) fn open(&self, settings: PoolSettings) -> Result<WardenPool, Error> {
+        if settings.method == StartMethod::ForkServer && !HAS_FORK_SERVERS {
             return Err(Error::internal("start a fork server", io::Error::other(LINUX_ONLY)));
         }
-        match first_fork_server(launcher, Deadline::after(start_limit)) {
-            Ok(None) | Err(_) if method == StartMethod::Auto => {}
-            // If none has come up in time, each job starts one within its own limit, and its record shows if that is too
-            // short.
-            Ok(server) => {
-                pool.after_run = AfterRun::Stay;
-                pool.idle.extend(server);
-            }
-            Err(error) => return Err(Error::internal("start a fork server", error)),
-        }
-        Ok(pool)
-    }
-
-    /// Returns a pool that executes the binary for each job, with this default for what the jobs write.
-    pub(crate) fn with_output(default_output: DefaultOutput, launcher: Launcher) -> Self {
-        Self {
-            launcher,
-            default_output,
-            after_run: AfterRun::Exit,
-            idle: Vec::new(),
+        Ok(WardenPool {
+            id: self.new_id(),
+            shared: self.clone(),
+            settings,
+            waker: None,
+            need: Need::default(),
+            starting: Vec::new(),
+            failed: Vec::new(),
+            failure: None,
+            state: None,
             exiting: Vec::new(),
             oom_counter: None,
             origin: Origin::here(),
+        })
+    }
+
+    /// Starts wardens, so that there is one for each job that may run at a time. Doesn't wait for them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a process can't be started.
+    pub(crate) fn start_ahead(&self, settings: PoolSettings) -> Result<(), Error> {
+        let state = InheritedState::current();
+        if !state.can_be_kept() {
+            return Ok(());
         }
+        let config = settings.warden(AfterRun::Stay, settings.mode(self.discovery()), self.generation());
+        let start = |index| {
+            let mut starting = StartingWarden::start(config, state, settings.start_limit)?;
+            if index < settings.standby {
+                starting.warden.prepare();
+            }
+            Ok(starting)
+        };
+        let missing = settings.most_idle.max(settings.standby).saturating_sub(self.available());
+        let started = (0..missing).map(start).collect::<io::Result<_>>();
+        self.prewarm(started.map_err(|error| Error::internal("start the processes that stay", error))?);
+        Ok(())
+    }
+}
+
+impl WardenPool {
+    /// Makes a command to the loop, or a warden for it, wake it through this waker.
+    pub(super) fn set_waker(&mut self, waker: Arc<LoopWaker>) {
+        self.waker = Some(waker);
+    }
+
+    /// Returns what wakes the loop when a warden is free, if the loop waits for that.
+    pub(super) fn waker(&self) -> Option<&LoopWaker> {
+        self.waker.as_deref()
+    }
+
+    /// Resets that waker, unless it is the mailbox's, which resets it itself.
+    pub(super) fn reset_waker(&self) {
+        self.waker.as_deref().filter(|waker| waker.is_woken()).inspect(|waker| waker.reset());
     }
 
     /// Returns the destination of output for which a job's options set none.
     pub(super) fn default_output(&self) -> DefaultOutput {
-        self.default_output
-    }
-
-    /// Returns what a warden does after a run.
-    pub(super) fn after_run(&self) -> AfterRun {
-        self.after_run
+        self.settings.default_output
     }
 
     /// Returns the counter of kills for lack of memory.
@@ -130,23 +156,95 @@ impl WardenPool {
         self.oom_counter.get_or_insert_with(OomCounter::new)
     }
 
-    /// Returns an idle warden that is still alive, or a new one.
-    pub(super) fn acquire(&mut self) -> io::Result<WardenHandle> {
-        while let Some(mut warden) = self.idle.pop() {
-            if !warden.worker.reap() {
-                return Ok(warden);
+    /// Returns a warden for this need, or `None` if none is free and the loop has to wait for one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a process can't be started, and none is on its way.
+    pub(super) fn acquire(&mut self, need: Need) -> io::Result<Option<WardenHandle>> {
+        let mode = self.settings.mode(self.shared.discovery());
+        let keeps = self.settings.after_run == AfterRun::Stay;
+        let state = if keeps { Some(*self.state.get_or_insert_with(InheritedState::current)) } else { None };
+        let Some(state) = state.filter(|state| state.can_be_kept()) else {
+            return self.start(AfterRun::Exit, mode).map(Some);
+        };
+        if let Some(warden) = self.shared.draw(self.id, state).or_else(|| self.failed.pop()) {
+            return Ok(Some(warden));
+        }
+        match mode {
+            SpawnMode::Exec => match self.shared.draw_started(state) {
+                Some(warden) => Ok(Some(warden)),
+                None => self.start(AfterRun::Stay, mode).map(Some),
+            },
+            SpawnMode::Fork => self.need(need).map(|()| None),
+        }
+    }
+
+    /// Starts a warden for a job that is waiting.
+    fn start(&mut self, after_run: AfterRun, mode: SpawnMode) -> io::Result<WardenHandle> {
+        let generation = if after_run == AfterRun::Stay { self.shared.generation() } else { 0 };
+        WardenHandle::start(self.settings.warden(after_run, mode, generation), self.state)
+    }
+
+    /// Looks up anew what the processes of jobs inherit: another call begins.
+    pub(super) fn begin_call(&mut self) {
+        self.state = None;
+    }
+
+    /// Sets how many wardens the loop needs that it has not found, and starts as many as are missing in all loops.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a process can't be started, and none is on its way.
+    pub(super) fn need(&mut self, need: Need) -> io::Result<()> {
+        let before = mem::replace(&mut self.need, need);
+        if need.total() == 0 {
+            if before.total() > 0 {
+                self.shared.need_none(self.id);
+            }
+            return Ok(());
+        }
+        let waker = match &self.waker {
+            Some(waker) => waker,
+            None => self.waker.insert(Arc::new(LoopWaker::new()?)),
+        };
+        let state = *self.state.get_or_insert_with(InheritedState::current);
+        let (unattended, missing) = self.shared.need(self.id, need, state, waker);
+        self.starting.extend(unattended);
+        let config = self.settings.warden(AfterRun::Stay, SpawnMode::Fork, self.shared.generation());
+        for started in 0..missing {
+            match StartingWarden::start(config, state, self.settings.start_limit) {
+                Ok(warden) => self.starting.push(warden),
+                Err(error) => {
+                    self.shared.started(missing - started);
+                    return if self.starting.is_empty() { Err(error) } else { Ok(()) };
+                }
             }
         }
-        WardenHandle::start(self.launcher, self.default_output)
+        Ok(())
     }
 
     /// Takes a warden back after its run.
     pub(super) fn release(&mut self, warden: WardenHandle, fitness: Fitness) {
-        if fitness == Fitness::Reusable && self.after_run == AfterRun::Stay {
-            self.idle.push(warden);
-        } else {
-            self.dismiss(warden);
+        if fitness == Fitness::Unfit || warden.after_run == AfterRun::Exit {
+            return self.dismiss(warden);
         }
+        self.put(warden);
+    }
+
+    /// Returns how many wardens may be kept.
+    fn limit(&self) -> usize {
+        self.settings.most_idle.max(self.settings.standby).max(self.shared.load().peak())
+    }
+
+    fn put(&mut self, warden: WardenHandle) {
+        let surplus = self.shared.put(warden, self.limit(), self.settings.standby);
+        self.dismiss_all(surplus);
+    }
+
+    fn put_started(&mut self, warden: WardenHandle) {
+        let surplus = self.shared.put_started(warden, self.limit(), self.settings.standby);
+        self.dismiss_all(surplus);
     }
 
     /// Lets a warden exit that is not needed any more.
@@ -157,35 +255,56 @@ impl WardenPool {
         }
     }
 
+    fn dismiss_all(&mut self, wardens: Vec<WardenHandle>) {
+        for warden in wardens {
+            self.dismiss(warden);
+        }
+    }
+
     /// Returns whether some wardens are exiting, and take up room until then. One that the kernel holds on to doesn't
     /// count.
     pub(super) fn is_draining(&self) -> bool {
         self.exiting.iter().any(|(_, deadline)| deadline.remaining().is_some())
     }
 
-    pub(super) fn has_idle(&self) -> bool {
-        !self.idle.is_empty()
+    /// Returns whether there are wardens that no job has.
+    pub(super) fn has_spare(&self) -> bool {
+        !self.starting.is_empty() || self.shared.has_idle()
     }
 
-    pub(super) fn dismiss_idle(&mut self) {
-        for warden in mem::take(&mut self.idle) {
-            self.dismiss(warden);
-        }
+    /// Dismisses the wardens that no job has.
+    pub(super) fn dismiss_spare(&mut self) {
+        self.dismiss_all(self.shared.take_idle());
     }
 
-    /// Returns what to wait for: the exits of the dismissed wardens.
+    /// Returns what to wait for: the reports of the wardens on their way up, and the exits of the dismissed ones.
     pub(super) fn interests(&self) -> impl Iterator<Item = Interest<'_>> {
-        self.exiting.iter().map(|(warden, _)| Interest::exit(&warden.worker))
+        let starting = self.starting.iter().map(|starting| Interest::report(&starting.warden.worker));
+        starting.chain(self.exiting.iter().map(|(warden, _)| Interest::exit(&warden.worker)))
     }
 
-    /// Returns the time at which [`reap`](Self::reap) is due, even if no warden has exited.
+    /// Returns the time at which [`advance`](Self::advance) is due, even if nothing is ready.
     pub(super) fn deadline(&self) -> Deadline {
-        let never = Deadline::after(Duration::MAX);
-        self.exiting.iter().map(|(_, deadline)| *deadline).fold(never, Deadline::earlier)
+        let starting = self.starting.iter().map(|starting| starting.deadline);
+        let exiting = self.exiting.iter().map(|(_, deadline)| *deadline);
+        starting.chain(exiting).fold(Deadline::after(Duration::MAX), Deadline::earlier)
     }
 
-    /// Reaps the dismissed wardens that have exited, and kills those whose time is over.
-    pub(super) fn reap(&mut self) {
+    /// Takes the wardens that have come up, reaps the dismissed ones that have exited, and kills those whose time is over.
+    pub(super) fn advance(&mut self) {
+        if !self.origin.is_here() {
+            return;
+        }
+        let mut index = 0;
+        while let Some(starting) = self.starting.get_mut(index) {
+            match starting.advance() {
+                None => index += 1,
+                Some(result) => {
+                    let starting = self.starting.swap_remove(index);
+                    self.take_started(starting, &result);
+                }
+            }
+        }
         self.exiting.retain_mut(|(warden, deadline)| {
             if warden.worker.reap() {
                 return false;
@@ -199,19 +318,90 @@ impl WardenPool {
         });
     }
 
-    /// Waits, for a limited time, until the dismissed wardens have exited.
+    fn take_started(&mut self, starting: StartingWarden, result: &StartResult) {
+        let StartingWarden { mut warden, deadline } = starting;
+        let is_first = self.shared.discovery() == Discovery::Unknown;
+        let is_optional = self.settings.method == StartMethod::Auto;
+        match result {
+            StartResult::Up(SpawnMode::Fork) => {
+                if is_first {
+                    self.shared.discover(Discovery::Forks);
+                }
+                return self.put_started(warden);
+            }
+            StartResult::Up(SpawnMode::Exec) if !is_first => return self.put_started(warden),
+            _ => self.shared.started(1),
+        }
+        match result {
+            StartResult::Up(_) | StartResult::Exited | StartResult::Late if is_first && is_optional => {
+                self.shared.discover(Discovery::Executes);
+            }
+            StartResult::Up(SpawnMode::Exec) => {
+                let reason = if process::can_count_threads() { THREADS } else { UNCOUNTED };
+                self.fail(io::Error::other(reason));
+            }
+            StartResult::Exited if is_first => {
+                let stderr = warden.worker.stderr().finish(0);
+                let wrote = excerpt(&stderr).map_or(String::new(), |excerpt| format!(". It wrote: {excerpt}"));
+                self.fail(io::Error::other(format!("it exited before it reached `scheduler::init()`{wrote}")));
+            }
+            // The record of a job shows what is wrong.
+            StartResult::Exited | StartResult::Late if self.need.jobs > 0 => {
+                warden.overdue = matches!(result, StartResult::Late).then_some(deadline);
+                return self.failed.push(warden);
+            }
+            StartResult::Up(_) | StartResult::Exited | StartResult::Late => self.shared.wake_all(),
+        }
+        warden.send_off();
+        self.dismiss(warden);
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failure.get_or_insert_with(|| Error::internal("start a fork server", error));
+        self.shared.wake_all();
+    }
+
+    /// Returns why no job can run, once that is known.
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// Waits, for a limited time, until the dismissed wardens have exited, and leaves those on their way up to later loops.
     pub(super) fn shutdown(&mut self) {
         if !self.origin.is_here() {
             // They are children of another process.
+            self.starting.clear();
             return self.exiting.clear();
         }
+        self.hand_over();
         let deadline = Deadline::after(2 * REAP_LIMIT);
         while !self.exiting.is_empty() && !deadline.is_past() {
             process::wait(self.interests(), None, deadline.earlier(self.deadline()));
-            self.reap();
+            self.advance();
         }
         // Dropping a worker waits for it a last time.
         self.exiting.clear();
+    }
+
+    fn hand_over(&mut self) {
+        // The registration ends in any case.
+        let _ = self.need(Need::default());
+        for mut warden in mem::take(&mut self.failed) {
+            warden.send_off();
+            self.dismiss(warden);
+        }
+        self.shared.leave(mem::take(&mut self.starting));
+        let surplus = self.shared.trim(self.limit());
+        self.dismiss_all(surplus);
+    }
+}
+
+impl Drop for WardenPool {
+    fn drop(&mut self) {
+        if self.origin.is_here() {
+            // If the loop has panicked, no other one waits for its wardens in vain.
+            self.hand_over();
+        }
     }
 }
 
@@ -220,66 +410,6 @@ impl WardenPool {
 pub(super) enum Fitness {
     Reusable,
     Unfit,
-}
-
-/// Keeps the pool of a scheduler between its lists. Lists that run at the same time have a pool each, and so do forks of
-/// the process.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SharedPool(Arc<PerProcess<Mutex<Option<WardenPool>>>>);
-
-impl SharedPool {
-    /// Returns the pool that was released last, or a new one, as [`WardenPool::open`] does.
-    pub(crate) fn acquire(
-        &self,
-        launcher: Launcher,
-        method: StartMethod,
-        start_limit: Duration,
-    ) -> Result<WardenPool, Error> {
-        let kept = lock(self.0.here()).take();
-        kept.map_or_else(|| WardenPool::open(launcher, method, start_limit), Ok)
-    }
-
-    /// Keeps a pool for the next list.
-    pub(crate) fn release(&self, pool: WardenPool) {
-        if !pool.origin.is_here() {
-            return;
-        }
-        let before = lock(self.0.here()).replace(pool);
-        // Dropping that of another list waits for its wardens, so the lock is not held meanwhile.
-        drop(before);
-    }
-}
-
-/// Starts a fork server, and returns it once it has reported that it can fork; `None` if it doesn't come up in time.
-fn first_fork_server(launcher: Launcher, deadline: Deadline) -> io::Result<Option<WardenHandle>> {
-    let mut warden = WardenHandle::start(launcher, DefaultOutput::Own)?;
-    warden.worker.query_spawn_mode();
-    // If this process was stopped past the deadline, what arrived in time is still read once.
-    let mut is_over = false;
-    while !is_over {
-        is_over = deadline.is_past();
-        let ready = process::wait(iter::once(Interest::report(&warden.worker)), None, deadline);
-        if ready.iter().any(|Readiness { output, .. }| *output) {
-            warden.worker.stderr().step(0);
-        }
-        match warden.listen() {
-            Received::Event(WorkerEvent::Ready(message::SpawnMode::Fork)) => return Ok(Some(warden)),
-            Received::Event(WorkerEvent::Ready(message::SpawnMode::Exec)) => {
-                return Err(io::Error::other(if process::can_count_threads() { THREADS } else { UNCOUNTED }));
-            }
-            Received::Partial | Received::WouldBlock => {}
-            Received::Event(_) | Received::Closed => {
-                let stderr = warden.worker.stderr().finish(0);
-                let wrote = excerpt(&stderr).map_or(String::new(), |excerpt| format!(". It wrote: {excerpt}"));
-                return Err(io::Error::other(format!("it exited before it reached `scheduler::init()`{wrote}")));
-            }
-        }
-    }
-    if warden.never_answered() {
-        // Dropping it alive would wait for it.
-        warden.worker.kill();
-    }
-    Ok(None)
 }
 
 /// Why there is no fork server on other platforms.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 10;
+pub(crate) const VERSION: u8 = 11;
 
 /// The maximum length of a payload, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -59,6 +59,8 @@ pub(crate) enum FrameKind {
     Terminate = 6,
     /// Parent to job, before the arguments: the checkpoint of an earlier attempt.
     Resume = 7,
+    /// Parent to warden: make the process of the next job ahead, in this way.
+    Prepare = 8,
     /// Warden (or job, without wardens) to parent: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the reason why the function can't be called.
@@ -94,7 +96,7 @@ pub(crate) enum FrameKind {
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -102,6 +104,7 @@ impl FrameKind {
         Self::Stop,
         Self::Terminate,
         Self::Resume,
+        Self::Prepare,
         Self::Hello,
         Self::Refused,
         Self::Exit,

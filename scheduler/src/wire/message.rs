@@ -1,8 +1,8 @@
 //! The messages in frames.
 
-use std::time::Duration;
-
 use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -11,7 +11,8 @@ use crate::outcome::{Exit, Location, Panic, Sweep, SweptBy, Usage};
 use crate::wire::frame::StreamMark;
 
 /// [`FrameKind::Request`](super::frame::FrameKind::Request): the job to run. With it travel the descriptors of the job's
-/// data stream, of the standard streams that are [sent](StdioTarget::Sent), and those that the job inherits.
+/// data stream, of its working directory if that is sent, of the standard streams that are [sent](StdioTarget::Sent), and
+/// those that the job inherits.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// The caller's id of the run.
@@ -33,7 +34,15 @@ pub(crate) struct Request {
     pub(crate) signature: u64,
     /// The mark of the frames between parent and job.
     pub(crate) mark: StreamMark,
+    /// How the job's process is to be made, unless the warden can only execute it.
+    pub(crate) spawn_mode: SpawnMode,
     pub(crate) after_run: AfterRun,
+    /// How long the warden waits for another request after the run.
+    pub(crate) idle_limit: Option<Duration>,
+    /// The parent's environment variables, if those that the warden has are older.
+    pub(crate) variables: Option<Variables>,
+    /// The descriptor of the parent's working directory travels with the request.
+    pub(crate) has_folder: bool,
     /// The resource limits of the job's process and its descendants.
     pub(crate) limits: Option<Limits>,
     /// The changes to the job's environment.
@@ -46,6 +55,17 @@ pub(crate) struct Request {
     pub(crate) stderr: StdioTarget,
     /// The numbers of the descriptors that the job inherits.
     pub(crate) inherited: Vec<i32>,
+}
+
+/// Environment variables, with their values.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Variables(pub(crate) Vec<(OsString, OsString)>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A value may be a secret, which must not reach logs.
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// The target of a job's standard stream.
@@ -203,7 +223,12 @@ mod tests {
             stamp: Some(7),
             signature: 7,
             mark,
+            spawn_mode: SpawnMode::Exec,
             after_run: AfterRun::Stay,
+            idle_limit: Some(Duration::from_secs(10)),
+            // As that of a path, the encoding of a variable depends on the platform.
+            variables: None,
+            has_folder: true,
             limits: Some(Limits { memory: Some(1 << 20), ..Limits::default() }),
             environment: Some(Environment::default()),
             // The encoding of a path depends on the platform.

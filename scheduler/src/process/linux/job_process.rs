@@ -18,9 +18,17 @@ use crate::process::unix::JobDescriptors;
 ///
 /// Fails if the warden has exited, or if the process can't be set up.
 pub(crate) fn become_job(warden: u32, descriptors: JobDescriptors, cgroup: Option<&OsString>) -> io::Result<()> {
+    leave_warden(warden)?;
+    equip_job(descriptors, cgroup)
+}
+
+/// Makes this process a job's, except for what its request brings: [`equip_job`] does the rest.
+///
+/// # Errors
+///
+/// Fails if the warden has exited.
+pub(crate) fn leave_warden(warden: u32) -> io::Result<()> {
     warden_signals::restore_defaults();
-    // First, so that every process that the job starts is in there as well.
-    cgroup.map_or(Ok(()), Cgroup::enter)?;
     rustix::process::setsid()?;
     // The kernel sends it when the thread that forked exits, which is the one that runs the warden.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -30,5 +38,16 @@ pub(crate) fn become_job(warden: u32, descriptors: JobDescriptors, cgroup: Optio
     if parent.map(i32::cast_unsigned) != Some(warden) {
         return Err(io::Error::other("the warden has exited"));
     }
+    Ok(())
+}
+
+/// Moves this process, which has left its warden, into its cgroup, and gives it its descriptors.
+///
+/// # Errors
+///
+/// Fails if the process can't be set up.
+pub(crate) fn equip_job(descriptors: JobDescriptors, cgroup: Option<&OsString>) -> io::Result<()> {
+    // Before it starts any process, so that all are in there.
+    cgroup.map_or(Ok(()), Cgroup::enter)?;
     descriptors.install()
 }

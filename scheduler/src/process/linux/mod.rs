@@ -3,6 +3,7 @@
 
 mod cgroup;
 mod children;
+mod inherited_state;
 mod job_process;
 mod limits;
 mod milestone_times;
@@ -21,7 +22,8 @@ use std::time::Duration;
 use rustix::time::ClockId;
 
 pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
-pub(crate) use job_process::become_job;
+pub(crate) use inherited_state::InheritedState;
+pub(crate) use job_process::{become_job, equip_job, leave_warden};
 pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use oom_counter::{OomCounter, OomKills};
@@ -30,8 +32,8 @@ pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sigchld::SigchldEvent;
 pub(crate) use sweep::sweep;
 pub(crate) use warden_process::{
-    Fork, ReapResult, become_warden, can_count_threads, exit_warden, fork, has_other_threads, input_socket,
-    make_inheritable, reap, spawn_with_input,
+    Fork, ForkStandby, ReapResult, become_warden, can_count_threads, enter_folder, exit_warden, fork, fork_standby,
+    has_other_threads, leave_folder, reap, send_request, spawn_job,
 };
 pub(crate) use worker::Worker;
 

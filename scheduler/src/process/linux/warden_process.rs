@@ -1,12 +1,9 @@
 //! The warden's use of processes: it becomes a subreaper, forks or executes jobs, and reaps children.
 
-use std::io::{self, ErrorKind};
-use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::process::Command;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Command, Stdio};
 use std::thread;
-
-use rustix::io::FdFlags;
 
 use super::sigchld::SigchldEvent;
 use super::warden_signals;
@@ -20,6 +17,20 @@ pub(crate) fn become_warden() -> io::Result<SigchldEvent> {
     signals::unblock();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     SigchldEvent::install()
+}
+
+/// Leaves the working directory, which a process that waits must not keep in use.
+pub(crate) fn leave_folder() {
+    // There is no process without a root.
+    let _ = rustix::process::chdir(c"/");
+}
+
+/// Enters the working directory of the next job.
+pub(crate) fn enter_folder(folder: &OwnedFd) -> io::Result<()> {
+    rustix::process::fchdir(folder).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("the application's working directory can't be entered: {error}"))
+    })
 }
 
 /// The side of a fork on which the code continues.
@@ -45,46 +56,49 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Starts `command` with this standard input. The descriptors that it inherits were made [`make_inheritable`].
-pub(crate) fn spawn_with_input(command: &mut Command, input: OwnedFd) -> io::Result<ChildPid> {
-    let child = command.stdin(input).spawn()?;
+/// Starts `command`, a copy of this binary that becomes a job's process, with a socket as its standard input. Returns its id
+/// and the other end.
+pub(crate) fn spawn_job(command: &mut Command) -> io::Result<(ChildPid, OwnedFd)> {
+    let (input, own) = socket::pair()?;
+    let child = command.stdin(OwnedFd::from(input)).spawn()?;
+    // A `Command` keeps its descriptors.
+    command.stdin(Stdio::null());
     let pid = ChildPid::new(child.id().cast_signed());
-    Ok(pid.expect("a process that was started has an id of its own"))
+    Ok((pid.expect("a process that was started has an id of its own"), own.into()))
 }
 
-/// Returns a socket from which a copy can read these bytes as its standard input, and the other end, from which to read its
-/// replies.
-///
-/// A file in memory would take less code, but is subject to the limit on the size of files (`RLIMIT_FSIZE`): with a limit
-/// of 0 the kernel kills the process that writes it.
-pub(crate) fn input_socket(bytes: Vec<u8>) -> io::Result<(OwnedFd, OwnedFd)> {
+/// The side of the fork of a process that waits for its request, each with its end of the socket for that.
+#[derive(Debug)]
+pub(crate) enum ForkStandby {
+    Warden(ChildPid, OwnedFd),
+    Job(OwnedFd),
+}
+
+/// Forks a process that waits for its request, under the condition of [`fork`].
+pub(crate) fn fork_standby() -> io::Result<ForkStandby> {
     let (input, own) = socket::pair()?;
-    let sent = match socket::send(own.as_fd(), &bytes, &[]) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
-        sent => sent?,
-    };
-    if sent == bytes.len() {
-        own.shutdown(Shutdown::Write)?;
-    } else {
+    Ok(match fork()? {
+        Fork::Warden(job) => ForkStandby::Warden(job, own.into()),
+        Fork::Job => ForkStandby::Job(input.into()),
+    })
+}
+
+/// Sends a request to that process, with its descriptors, through the other end of its input.
+pub(crate) fn send_request(own: &OwnedFd, bytes: Vec<u8>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let sent = socket::send(own.as_fd(), &bytes, descriptors)?;
+    if sent < bytes.len() {
         let own = own.try_clone()?;
         // The socket has room for the rest as the copy reads. A thread waits for that, as this one has to watch the copy.
         let rest = move || {
             let mut rest = &bytes[sent..];
+            // It fails if the copy has exited.
             while let Ok(count @ 1..) = socket::send_waiting(own.as_fd(), rest) {
                 rest = &rest[count..];
             }
-            // It fails if the copy has exited.
-            let _ = own.shutdown(Shutdown::Write);
         };
         thread::Builder::new().name("scheduler-request".to_owned()).spawn(rest)?;
     }
-    Ok((input.into(), own.into()))
-}
-
-/// Makes the processes that are started from now on inherit this descriptor, and returns its number.
-pub(crate) fn make_inheritable(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
-    rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
-    Ok(descriptor.as_raw_fd())
+    Ok(())
 }
 
 /// Returns whether the process has more than `expected` threads, or an unknown number.
@@ -141,18 +155,20 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn an_input_of_any_length_can_be_read_and_ends() {
-        for length in [0, 1, 2 << 20] {
+    fn a_request_of_any_length_can_be_read() {
+        for length in [1, 2 << 20] {
             let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
-            let mut read = Vec::new();
-            let (input, _own) = input_socket(bytes.clone()).expect("there is room");
-            File::from(input).read_to_end(&mut read).expect("it is ours");
+            let mut read = vec![0; length];
+            let (input, own) = socket::pair().expect("there is room");
+            send_request(&own.into(), bytes.clone(), &[input.as_fd()]).expect("there is room");
+            File::from(OwnedFd::from(input)).read_exact(&mut read).expect("it is ours");
             assert!(read == bytes, "{length}");
         }
     }
 
     #[test]
-    fn an_input_without_a_reader_does_not_block() {
-        drop(input_socket(vec![0; 2 << 20]).expect("there is room"));
+    fn a_request_without_a_reader_does_not_block() {
+        let (_input, own) = socket::pair().expect("there is room");
+        send_request(&own.into(), vec![0; 2 << 20], &[]).expect("there is room");
     }
 }

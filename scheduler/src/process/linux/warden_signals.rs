@@ -2,7 +2,7 @@
 
 use libc::c_int;
 
-use crate::process::unix::signals::{set, unblock};
+use crate::process::unix::signals::{catch, set, unblock};
 
 /// Signals that a service manager or a terminal sends to a whole group.
 const GROUP_SIGNALS: [c_int; 9] = [
@@ -17,10 +17,11 @@ const GROUP_SIGNALS: [c_int; 9] = [
     libc::SIGTTOU,
 ];
 
-/// Makes this process, a warden, ignore the signals that would kill or stop it.
+/// Makes this process, a warden, survive the signals that would kill or stop it. The jobs that it executes have the
+/// defaults.
 pub(super) fn ignore_group_signals() {
     for signal in GROUP_SIGNALS {
-        set(signal, libc::SIG_IGN);
+        catch(signal);
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::clock::Deadline;
@@ -15,7 +16,7 @@ use crate::process::unix::{DataSocket, poll};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream};
 use crate::wire::frame::{FrameKind, StreamMark};
-use crate::wire::message::Request;
+use crate::wire::message::{AfterRun, Request, SpawnMode};
 
 /// The time that a dropped worker has to sweep and exit, before and after it is killed.
 const DROP_LIMIT: Duration = Duration::from_secs(3);
@@ -53,10 +54,18 @@ impl Worker {
         self.control.send(FrameKind::ReadyQuery);
     }
 
+    /// Makes the warden make the process of its next job ahead, in this way.
+    pub(crate) fn prepare(&mut self, mode: SpawnMode) {
+        self.control.send_encoded(FrameKind::Prepare, &mode);
+    }
+
     /// Makes the warden start a job with these standard streams, and returns the stream to that job.
     pub(crate) fn assign(&mut self, request: &mut Request, stdio: &ChildStdio) -> io::Result<Stream> {
         let (socket, jobs_socket) = DataSocket::open()?;
-        self.control.send_request(request, stdio, jobs_socket.as_fd())?;
+        // A warden that was started for this job is in the right one already.
+        let folder = if request.after_run == AfterRun::Stay { Some(current_folder()?) } else { None };
+        request.has_folder = folder.is_some();
+        self.control.send_request(request, stdio, jobs_socket.as_fd(), folder.as_ref().map(AsFd::as_fd))?;
         Ok(Stream::new(socket))
     }
 
@@ -162,6 +171,12 @@ impl Drop for Worker {
 fn has_exited(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
     poll::poll(&mut fds, Deadline::after(Duration::ZERO)).is_err() || !fds[0].revents().is_empty()
+}
+
+/// Returns the working directory of this process, also one that is deleted.
+pub(super) fn current_folder() -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    above_standard(rustix::fs::open(c".", flags, Mode::empty())?)
 }
 
 fn pidfd(child: &Child) -> Option<OwnedFd> {

@@ -18,7 +18,7 @@ use crate::process::unix::{ChildPid, DataSocket, reap_child};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::frame::StreamMark;
-use crate::wire::message::{ExitReport, Request};
+use crate::wire::message::{ExitReport, Request, SpawnMode};
 
 /// How long a job's descendants may take to exit after its process, before they are reported as escaped.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -93,10 +93,14 @@ impl Worker {
     #[expect(clippy::unused_self, reason = "a warden is queried")]
     pub(crate) fn query_spawn_mode(&mut self) {}
 
+    /// Does nothing: without wardens no process makes another one.
+    #[expect(clippy::unused_self, reason = "a warden does it")]
+    pub(crate) fn prepare(&mut self, _: SpawnMode) {}
+
     /// Sends the job's request and the ends of its output to the process. Returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
         let (link, jobs_data) = DataSocket::open()?;
-        self.control.send_request(request, ends, jobs_data.as_fd())?;
+        self.control.send_request(request, ends, jobs_data.as_fd(), None)?;
         self.sent = Some(jobs_data);
         Ok(Stream::new(link))
     }

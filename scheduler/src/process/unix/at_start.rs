@@ -27,9 +27,6 @@ const ROLE_VARIABLE: &CStr = c"__SCHEDULER_CHILD";
 /// The prefixes of the roles that a copy may have. Any other value of the variable is not this crate's.
 const ROLES: [&[u8]; 2] = [b"warden", b"job"];
 
-/// The maximum number of descriptors that a role may list.
-const MOST: usize = 64;
-
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
@@ -47,7 +44,7 @@ extern "C" fn at_start() {
     };
     // An ordinary program may find the variable in its environment, too. Only a copy's standard input is such a socket.
     if was_started_as_copy().unwrap_or(false) {
-        close_inherited(&PassedFds::parse(role));
+        close_inherited();
         let role = role.to_bytes();
         if ROLES.iter().any(|prefix| role.starts_with(prefix)) {
             saved_stdio::save();
@@ -55,35 +52,16 @@ extern "C" fn at_start() {
     }
 }
 
-/// The descriptors that the parent has passed by number: the role of a job that a warden executes lists them.
-struct PassedFds([i32; MOST]);
-
-impl PassedFds {
-    fn parse(role: &CStr) -> Self {
-        let mut passed = [-1; MOST];
-        // `job:PID`, without a comma, is the role of a job's process that has no warden, and lists none.
-        let numbers = role.to_bytes().strip_prefix(b"job:").filter(|list| list.contains(&b',')).unwrap_or_default();
-        for (slot, number) in passed.iter_mut().zip(numbers.split(|byte| *byte == b',')) {
-            *slot = parse(number).unwrap_or(-1);
-        }
-        Self(passed)
-    }
-
-    fn contains(&self, number: i32) -> bool {
-        self.0.contains(&number)
-    }
-}
-
 fn parse(text: &[u8]) -> Option<i32> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Closes a descriptor if it was inherited, and not passed.
+/// Closes a descriptor if it was inherited.
 ///
 /// An inherited descriptor is never close-on-exec. One that was opened since the execution, by a library that was loaded
 /// before this one for instance, almost always is, and stays open.
-fn close_if_inherited(number: i32, passed: &PassedFds) {
-    if number < LOWEST || passed.contains(number) {
+fn close_if_inherited(number: i32) {
+    if number < LOWEST {
         return;
     }
     // SAFETY: The call only queries the number, which may be closed.
@@ -95,64 +73,55 @@ fn close_if_inherited(number: i32, passed: &PassedFds) {
 }
 
 #[cfg(target_os = "linux")]
-fn close_inherited(passed: &PassedFds) {
+fn close_inherited() {
     use std::mem::MaybeUninit;
 
     use rustix::fs::{Mode, OFlags, RawDir};
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(folder) = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty()) else {
-        return close_all(passed);
+        return close_all();
     };
     let mut buffer = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(folder, &mut buffer);
     while let Some(Ok(entry)) = entries.next() {
         if let Some(number) = parse(entry.file_name().to_bytes()) {
-            close_if_inherited(number, passed);
+            close_if_inherited(number);
         }
     }
 }
 
-/// Closes all descriptors but the standard streams and those that were passed: there is no `/proc` to list them.
+/// Closes all descriptors but the standard streams: there is no `/proc` to list them.
 #[cfg(target_os = "linux")]
-fn close_all(passed: &PassedFds) {
-    let mut first = LOWEST;
-    loop {
-        let next_passed = passed.0.into_iter().filter(|number| *number >= first).min();
-        // SAFETY: As above, for each of the numbers.
-        let closed =
-            unsafe { libc::syscall(libc::SYS_close_range, first, next_passed.map_or(i32::MAX, |next| next - 1), 0) };
-        // The range between two adjacent numbers is empty, which is an error. An old kernel doesn't have the call.
-        if closed != 0 && next_passed != Some(first) {
-            return close_up_to_the_limit(passed);
-        }
-        let Some(next) = next_passed else {
-            return;
-        };
-        first = next + 1;
+fn close_all() {
+    // SAFETY: As above, for each of the numbers.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, LOWEST, i32::MAX, 0) };
+    // An old kernel doesn't have the call.
+    if closed != 0 {
+        close_up_to_the_limit();
     }
 }
 
 #[cfg(target_vendor = "apple")]
-fn close_inherited(passed: &PassedFds) {
+fn close_inherited() {
     use rustix::fs::{Dir, Mode, OFlags};
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Some(entries) =
         rustix::fs::open(c"/dev/fd", flags, Mode::empty()).ok().and_then(|folder| Dir::new(folder).ok())
     else {
-        return close_up_to_the_limit(passed);
+        return close_up_to_the_limit();
     };
     for entry in entries.flatten() {
         if let Some(number) = parse(entry.file_name().to_bytes()) {
-            close_if_inherited(number, passed);
+            close_if_inherited(number);
         }
     }
 }
 
-/// These systems need not have a list of open descriptors, and pass none by number to a copy.
+/// These systems need not have a list of open descriptors.
 #[cfg(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
-fn close_inherited(_: &PassedFds) {
+fn close_inherited() {
     // SAFETY: `main` has not begun, and no code of this program can know any of the numbers yet.
     unsafe { libc::closefrom(LOWEST) };
 }
@@ -165,18 +134,18 @@ fn close_inherited(_: &PassedFds) {
     target_os = "netbsd",
     target_os = "dragonfly"
 )))]
-fn close_inherited(passed: &PassedFds) {
-    close_up_to_the_limit(passed);
+fn close_inherited() {
+    close_up_to_the_limit();
 }
 
 /// Queries each number up to the limit on open descriptors.
 #[cfg(not(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly")))]
-fn close_up_to_the_limit(passed: &PassedFds) {
+fn close_up_to_the_limit() {
     /// To query more than this would take longer than a job.
     const QUERIED: u64 = 65_536;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let limit = limit.map_or(QUERIED, |limit| limit.min(QUERIED));
-    (LOWEST..i32::try_from(limit).unwrap_or(LOWEST)).for_each(|number| close_if_inherited(number, passed));
+    (LOWEST..i32::try_from(limit).unwrap_or(LOWEST)).for_each(close_if_inherited);
 }
 
 #[cfg(test)]
@@ -186,13 +155,5 @@ mod tests {
     #[test]
     fn the_variable_is_the_one_that_copies_are_started_with() {
         assert_eq!(ROLE_VARIABLE.to_str(), Ok(crate::process::ROLE_VARIABLE));
-    }
-
-    #[test]
-    fn the_descriptors_that_a_role_lists_are_passed() {
-        let passed = PassedFds::parse(c"job:207,9,-,14");
-        assert!([207, 9, 14].iter().all(|number| passed.contains(*number)));
-        assert!(![0, 3, 20, 7].iter().any(|number| passed.contains(*number)));
-        assert!(![c"warden:14", c"job:14"].iter().any(|role| PassedFds::parse(role).contains(14)));
     }
 }

@@ -3,8 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
+
+use super::poll;
 use super::socket::{self, NO_SIGNAL};
+use crate::clock::Deadline;
 
 /// The copy's end of the control socket. Reading never waits; writing does.
 #[derive(Debug)]
@@ -18,9 +23,42 @@ impl ControlChild {
         Self { socket, descriptors: VecDeque::new() }
     }
 
+    /// Returns a reader that waits.
+    pub(crate) fn waiting(&mut self) -> WaitingReader<'_> {
+        WaitingReader(self)
+    }
+
+    /// Returns the socket, after all that is expected was read.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
+    /// Closes the descriptors of a request that was refused.
+    pub(crate) fn discard_descriptors(&mut self) {
+        self.descriptors.clear();
+    }
+
     /// Removes and returns the next of the descriptors that came with a request.
     pub(super) fn next_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptors.pop_front()
+    }
+}
+
+/// Reads from the socket, and waits until something arrives.
+#[derive(Debug)]
+pub(crate) struct WaitingReader<'a>(&'a mut ControlChild);
+
+impl Read for WaitingReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut readable = [PollFd::new(&self.0.socket, PollFlags::IN)];
+                    poll::poll(&mut readable, Deadline::after(Duration::MAX))?;
+                }
+                result => return result,
+            }
+        }
     }
 }
 
@@ -33,7 +71,7 @@ impl AsFd for ControlChild {
 impl Read for ControlChild {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // A read that waited for the parent's next message would miss its exit.
-        socket::receive(&self.socket, buffer, &mut self.descriptors)
+        socket::receive(self.socket.as_fd(), buffer, &mut self.descriptors)
     }
 }
 

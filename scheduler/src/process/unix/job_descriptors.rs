@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::control_child::ControlChild;
 use super::data_child::DataChild;
@@ -14,6 +14,8 @@ use crate::wire::message::{Request, StdioTarget};
 /// The descriptors that a job gets beside its data socket.
 #[derive(Debug)]
 pub(crate) struct JobDescriptors {
+    /// The working directory, for a process that is started in another one.
+    pub(crate) folder: Option<OwnedFd>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
     /// The inherited ones, each with the number that the job has it under.
@@ -30,24 +32,18 @@ impl JobDescriptors {
             received.and_then(|descriptor| clear_of(descriptor, taken))
         };
         let data = next()?;
+        let folder = request.has_folder.then(&mut next).transpose()?;
         let mut stdio = |target: &StdioTarget| matches!(target, StdioTarget::Sent(_)).then(&mut next).transpose();
         let (stdout, stderr) = (stdio(&request.stdout)?, stdio(&request.stderr)?);
         let inherited = taken.iter().map(|number| Ok((*number, next()?))).collect::<io::Result<_>>()?;
-        Ok((DataChild::new(&data)?.clear_of(taken)?, Self { stdout, stderr, inherited }))
+        Ok((DataChild::new(&data)?.clear_of(taken)?, Self { folder, stdout, stderr, inherited }))
     }
 
-    /// Moves each of them to a number that isn't one of `taken`.
-    pub(crate) fn clear_of(self, taken: &[i32]) -> io::Result<Self> {
-        let clear = |descriptor| clear_of(descriptor, taken);
-        Ok(Self {
-            stdout: self.stdout.map(clear).transpose()?,
-            stderr: self.stderr.map(clear).transpose()?,
-            inherited: self
-                .inherited
-                .into_iter()
-                .map(|(number, descriptor)| Ok((number, clear(descriptor)?)))
-                .collect::<io::Result<_>>()?,
-        })
+    /// Returns them in the order in which they are received.
+    pub(crate) fn in_order<'a>(&'a self, data: &'a DataChild) -> Vec<BorrowedFd<'a>> {
+        let some = [&self.folder, &self.stdout, &self.stderr].into_iter().flatten().map(AsFd::as_fd);
+        let inherited = self.inherited.iter().map(|(_, descriptor)| descriptor.as_fd());
+        std::iter::once(data.as_fd()).chain(some).chain(inherited).collect()
     }
 
     /// Puts each of them in its place in this process, the job's.

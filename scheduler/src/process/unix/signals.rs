@@ -70,6 +70,19 @@ pub(in crate::process) fn set(signal: c_int, disposition: libc::sighandler_t) {
     unsafe { libc::signal(signal, disposition) };
 }
 
+/// Makes this process handle a signal by doing nothing. Other than an ignored one, it has its default again in a program
+/// that this process executes.
+pub(in crate::process) fn catch(signal: c_int) {
+    // SAFETY: All-zero is a valid `sigaction`: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = do_nothing as *const () as usize;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` is initialized, and its handler does nothing.
+    unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+}
+
+extern "C" fn do_nothing(_: c_int) {}
+
 pub(super) fn is_ignored(signal: c_int) -> bool {
     // SAFETY: All-zero is a valid `sigaction`, and the call only writes to it.
     let action = unsafe {

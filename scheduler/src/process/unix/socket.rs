@@ -14,7 +14,7 @@ use super::descriptor::above_standard;
 use crate::options::MOST_INHERITED;
 
 /// The maximum number of descriptors in one message: those of a request.
-const DESCRIPTORS: usize = 3 + MOST_INHERITED;
+const DESCRIPTORS: usize = 4 + MOST_INHERITED;
 
 /// Prevents SIGPIPE: a parent may have set it back to its default.
 #[cfg(not(target_vendor = "apple"))]
@@ -68,7 +68,7 @@ pub(in crate::process) fn send_waiting(socket: BorrowedFd<'_>, bytes: &[u8]) -> 
 
 /// Reads bytes without waiting, and appends the descriptors that came with them to `descriptors`.
 pub(super) fn receive(
-    socket: &OwnedFd,
+    socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     descriptors: &mut impl Extend<OwnedFd>,
 ) -> io::Result<usize> {

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
+use serde::Serialize;
 
 use crate::outcome::StandardStream;
 use crate::process::output::{ChildStdio, ChildStream, DefaultOutput, Relay};
@@ -75,8 +76,8 @@ pub(in crate::process) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Sends a job's request, with the descriptors of the job: its data socket, its standard streams and the inherited
-    /// ones.
+    /// Sends a job's request, with the descriptors of the job: its data socket, its working directory, its standard streams
+    /// and the inherited ones.
     ///
     /// # Errors
     ///
@@ -86,6 +87,7 @@ impl ControlSocket {
         request: &Request,
         stdio: &ChildStdio,
         data: BorrowedFd<'_>,
+        folder: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         let request = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(self.mark, FrameKind::Request, request.len()).to_vec();
@@ -93,6 +95,7 @@ impl ControlSocket {
         let stdout = stdio_fd(&stdio.stdout, StandardStream::Stdout)?;
         let stderr = stdio_fd(&stdio.stderr, StandardStream::Stderr)?;
         let mut descriptors = vec![data];
+        descriptors.extend(folder);
         descriptors.extend([&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd));
         descriptors.extend(stdio.inherited.descriptors());
         self.send_bytes(&message, &descriptors);
@@ -102,6 +105,12 @@ impl ControlSocket {
     /// Sends a command without a payload.
     pub(in crate::process) fn send(&mut self, kind: FrameKind) {
         self.send_bytes(&frame::header(self.mark, kind, 0), &[]);
+    }
+
+    /// Sends a command.
+    pub(in crate::process) fn send_encoded(&mut self, kind: FrameKind, payload: &impl Serialize) {
+        let payload = codec::encode(payload).expect("numbers always encode");
+        self.send_bytes(&[&frame::header(self.mark, kind, payload.len()), &payload[..]].concat(), &[]);
     }
 
     /// Sends bytes: now, as many as the socket has room for, and the rest when it is ready.

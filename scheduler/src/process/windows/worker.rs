@@ -28,7 +28,7 @@ use crate::process::output::{ChildStdio, DefaultOutput, Relay, RelayInterest};
 use crate::process::{ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, Stream, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
-use crate::wire::message::{ExitReport, Request, StdioTarget};
+use crate::wire::message::{ExitReport, Request, SpawnMode, StdioTarget};
 
 /// How long a job's descendants may take to exit after its process, before they are reported as escaped.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -111,6 +111,10 @@ impl Worker {
     /// Here no process makes others.
     #[expect(clippy::unused_self, reason = "a warden is asked")]
     pub(crate) fn query_spawn_mode(&mut self) {}
+
+    /// Does nothing: without wardens no process makes another one.
+    #[expect(clippy::unused_self, reason = "a warden does it")]
+    pub(crate) fn prepare(&mut self, _: SpawnMode) {}
 
     /// Sends the process its job and its standard streams. Returns the stream to it.
     pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {

@@ -1,6 +1,7 @@
 //! `JobRun`: one attempt at a job. It turns what arrives into events of the state machine, and carries its actions out.
 
 mod receive;
+mod start;
 
 use std::io;
 use std::mem;
@@ -11,7 +12,8 @@ use super::diagnosis::{Observations, RunLimits, remove_cause};
 use super::job_spec::JobSpec;
 use super::state_machine::{Action, Event, RunState, StopReason, Verdict};
 use super::updates::{JobUpdate, LatestUpdates, Stored};
-use super::warden_pool::{Fitness, REAP_LIMIT, WardenHandle, WardenPool};
+use super::warden_handle::{REAP_LIMIT, WardenHandle};
+use super::warden_pool::{Fitness, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
 use crate::options::Terminate;
 use crate::outcome::{Outcome, Sweep};
@@ -31,8 +33,6 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 const SEARCH_INTERVAL: Duration = Duration::from_millis(2);
 /// How long the reader of our own standard streams may take to accept the last output of the job.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// The most bytes of arguments that are copied, to send them in one piece with their header.
-const COPIED_ARGUMENTS: usize = 16 * 1024;
 /// How many reads precede acting on a deadline, so that a complete outcome isn't missed.
 const FINAL_READS: usize = 4;
 /// The largest delay between a deadline and its enforcement, unless this process was stopped or starved.
@@ -54,8 +54,12 @@ pub(crate) struct JobRun {
     spec: JobSpec,
     /// The process was started before the job's turn.
     pub(super) is_prespawned: bool,
+    /// The warden was there before, and may have exited before it received the request.
+    was_kept: bool,
     state: RunState,
     deadline: Deadline,
+    /// The end of the time until the function is called.
+    start_deadline: Deadline,
     since_call: Stopwatch,
     started: Option<CallStart>,
     /// How long the function took, as reported by its process or its warden.
@@ -82,10 +86,17 @@ struct CallStart {
 
 impl JobRun {
     /// Makes a warden start the job's process, which then waits for its arguments.
-    pub(super) fn spawn(spec: JobSpec, pool: &mut WardenPool) -> io::Result<Self> {
-        let (output, stdio) = JobOutput::open(pool.default_output(), &spec.id, &spec.options)?;
-        let mut warden = pool.acquire()?;
-        let mut request = spec.request(&stdio, pool.after_run(), &warden.run_marker);
+    pub(super) fn spawn(spec: JobSpec, mut warden: WardenHandle, pool: &mut WardenPool) -> io::Result<Self> {
+        let (output, stdio) = match JobOutput::open(pool.default_output(), &spec.id, &spec.options) {
+            Ok(output) => output,
+            Err(error) => {
+                pool.release(warden, Fitness::Reusable);
+                return Err(error);
+            }
+        };
+        let was_kept = warden.was_kept();
+        let is_prespawned = mem::take(&mut warden.has_standby);
+        let mut request = spec.request(&stdio, &mut warden);
         let stream = match warden.worker.assign(&mut request, &stdio) {
             Ok(stream) => stream,
             Err(error) => {
@@ -100,8 +111,10 @@ impl JobRun {
             mark: request.mark,
             frames: FrameReader::new(request.mark, frame::LIMIT),
             deadline: Deadline::after(Duration::MAX),
+            start_deadline: Deadline::after(Duration::MAX),
             spec,
-            is_prespawned: false,
+            is_prespawned,
+            was_kept,
             state: RunState::Starting,
             since_call: Stopwatch::start(),
             started: None,
@@ -115,48 +128,6 @@ impl JobRun {
             updates: LatestUpdates::default(),
             has_new_updates: false,
         })
-    }
-
-    /// Returns whether the process still waits for its arguments, as far as is known.
-    pub(super) fn is_callable(&self) -> bool {
-        !self.is_done() && !self.stream.is_closed_by_job()
-    }
-
-    /// Returns whether the process was started before its turn, and exited before its function was called.
-    pub(super) fn exited_before_call(&self) -> bool {
-        let was_refused = self.observations.start_expired || self.observations.refusal.is_some();
-        self.is_prespawned && self.never_started() && !was_refused
-    }
-
-    /// Returns whether the process could not be started for lack of descriptors, processes or memory.
-    pub(super) fn found_no_room(&self) -> bool {
-        self.never_started() && self.observations.no_room
-    }
-
-    fn never_started(&self) -> bool {
-        self.state.verdict() == Some(Verdict::NeverStarted)
-    }
-
-    /// Sends the arguments, so that the function is called.
-    pub(super) fn call(&mut self, pool: &mut WardenPool) {
-        self.output.guard_stdout();
-        self.oom_kills = pool.oom_counter().kills();
-        self.since_call = Stopwatch::start();
-        self.deadline = Deadline::after(self.spec.start_timeout);
-        if let Some(checkpoint) = &self.spec.checkpoint {
-            let bytes = checkpoint.bytes();
-            self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Resume, bytes.len()).to_vec()));
-            self.stream.send(Arc::clone(bytes));
-        }
-        let arguments = &self.spec.arguments;
-        let header = frame::header(self.mark, FrameKind::Arguments, arguments.len());
-        if arguments.len() <= COPIED_ARGUMENTS {
-            // One piece wakes the job once.
-            self.stream.send(Arc::new([&header[..], &arguments[..]].concat()));
-        } else {
-            self.stream.send(Arc::new(header.to_vec()));
-            self.stream.send(Arc::clone(arguments));
-        }
     }
 
     /// Discards a run whose function has not been called.
@@ -267,7 +238,13 @@ impl JobRun {
             self.read_data(if self.deadline.plus(LATE_TOLERANCE).is_past() { DRAINING_READS } else { FINAL_READS });
             self.read_control();
         }
-        if self.deadline.is_past() && !self.is_done() {
+        if self.deadline.is_past() && self.state == RunState::Starting && !self.start_deadline.is_past() {
+            // The limit of a kept warden, which is to have made the process by now.
+            self.deadline = self.start_deadline;
+            if self.awaits_warden() {
+                self.handle_event(Event::Unanswered);
+            }
+        } else if self.deadline.is_past() && !self.is_done() {
             let is_starting = self.state == RunState::Starting;
             self.observations.start_expired |= is_starting;
             if matches!(self.state, RunState::Exiting(_)) {

@@ -1,7 +1,7 @@
 //! An application: runs the jobs that are named on its command line and prints their records as JSON.
 //!
 //! `APP_MODE` sets what is unusual about it, `APP_METHOD` how the processes of its jobs are made, `APP_CONCURRENCY` how
-//! many run at a time, and `APP_CALLS` whether they are spawned. They are variables, as a re-executed copy gets no
+//! many run at a time, `APP_STANDBY` how many processes are made ahead, and `APP_CALLS` whether they are spawned. They are variables, as a re-executed copy gets no
 //! arguments.
 
 #![expect(
@@ -12,9 +12,13 @@
 )]
 #![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "it does to itself what has no safe API"))]
 
+#[cfg(target_os = "linux")]
+mod changing;
 #[cfg(unix)]
 mod forking;
 mod oddity;
+#[cfg(target_os = "linux")]
+mod serving;
 #[cfg(all(unix, feature = "ctrlc"))]
 mod signals;
 
@@ -57,10 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == "waits" {
         std::io::stdin().read_exact(&mut [0])?;
     }
-    let concurrency = std::env::var("APP_CONCURRENCY").map_or(Ok(1), |number| number.parse())?;
-    let scheduler = Scheduler::new().timeout(timeout).start_method(start_method()).concurrency(concurrency);
-    let scheduler = scheduler.containment(containment());
-    let scheduler = if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler };
+    let scheduler = scheduler(&mode, timeout)?;
     match mode.as_str() {
         #[cfg(target_os = "linux")]
         "main thread ends" => {
@@ -84,6 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "listens" | "listens, and has a handler" | "listens, and has a fork" => listen(&mode, scheduler, jobs),
         "adopts" => {
             print_records(&scheduler.run(jobs)?);
+            drop(scheduler);
             // What was adopted has been buried, too.
             assert_eq!(oddity::held()?["children"], 0, "zombies are left");
             Ok(())
@@ -100,6 +102,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         "forks and drops its scheduler" => forking::fork_and_drop(scheduler, jobs),
         #[cfg(target_os = "linux")]
         "counts what is left" => count_what_is_left(scheduler, jobs),
+        #[cfg(target_os = "linux")]
+        "changes" => changing::change(&scheduler),
+        #[cfg(target_os = "linux")]
+        "collects any child" => changing::collect_any_child(&scheduler),
+        #[cfg(target_os = "linux")]
+        "serves" | "serves, threaded" => serving::serve(&scheduler),
         "prints failures" => {
             for record in scheduler.run(jobs)? {
                 println!("{:?}", record.failure());
@@ -136,6 +144,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
     }
+}
+
+/// Returns the scheduler that the variables describe.
+fn scheduler(mode: &str, timeout: Duration) -> Result<Scheduler, Box<dyn Error>> {
+    let number = |name, default| std::env::var(name).map_or(Ok(default), |number| number.parse());
+    let (concurrency, standby) = (number("APP_CONCURRENCY", 1)?, number("APP_STANDBY", 0)?);
+    let scheduler = Scheduler::new().timeout(timeout).start_method(start_method()).concurrency(concurrency);
+    let scheduler = scheduler.standby(standby).containment(containment());
+    Ok(if mode == "adopts" { scheduler.adopt_orphans() } else { scheduler })
 }
 
 /// Runs the jobs until they have finished or Ctrl-C is pressed.

@@ -29,6 +29,15 @@ pub(crate) fn before_init(mode: &str) {
             let message = info.payload().downcast_ref::<&str>().unwrap_or(&"no text");
             eprintln!("the application's hook: {message}");
         })),
+        #[cfg(target_os = "linux")]
+        "serves" if is_copy => crate::serving::start_slowly(),
+        #[cfg(target_os = "linux")]
+        "serves, threaded" => {
+            if is_copy {
+                crate::serving::start_slowly();
+            }
+            drop(thread::spawn(wait_for_ever));
+        }
         "prints early" => println!("a line that some constructor prints before `init`"),
         "exits early" if is_copy => {
             eprintln!("usage: app TIMEOUT JOB…");

@@ -151,14 +151,14 @@ pub(super) fn run_letting_go(task: &Invocation) {
         let held = put(&writer, number);
         (reader, writes::job(vec![number]).inherit_fd(&held))
     };
-    let (reader, call) = given(9);
+    let (reader, call) = given(109);
     let mut kept = scheduler.spawn(call).expect("the input is fine");
     kept.wait_timeout(Duration::from_secs(60)).expect("it runs");
     let (over, told) = mpsc::channel();
     thread::spawn(move || over.send(ends(reader)));
     let handle = told.recv_timeout(Duration::from_secs(10)) == Ok(true);
     drop(kept);
-    let (reader, call) = given(9);
+    let (reader, call) = given(109);
     let go_on = task.report.with_extension("go_on");
     let waits = forked::waits_for::job(go_on.clone());
     let reads = thread::spawn(move || {

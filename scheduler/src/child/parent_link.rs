@@ -1,0 +1,116 @@
+//! `ParentLink`: a warden's connection to its parent, from which its orders come.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use super::exit::setup_failure;
+use crate::clock::Deadline;
+use crate::outcome::{Sweep, SweptBy, Usage};
+use crate::process::{self, ControlChild, ParentWatch, ReapResult, SigchldEvent, WakeReason, exit_warden};
+use crate::wire::codec;
+use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
+use crate::wire::message::{ExitReport, Request, SpawnMode};
+
+/// The connection to the parent.
+pub(super) struct ParentLink {
+    pub(super) control: ControlChild,
+    pub(super) frames: FrameReader,
+    pub(super) watch: ParentWatch,
+}
+
+/// What the parent wants next.
+pub(super) enum Order {
+    Serve(Box<Request>),
+    /// Make the process of the next job ahead.
+    Prepare(SpawnMode),
+    /// Exit: the parent is gone, or needs no further run.
+    Exit,
+    /// Nothing yet: a child may have exited, or the deadline has passed.
+    None,
+}
+
+impl ParentLink {
+    /// Waits for the next order until the deadline has passed, or a SIGCHLD arrives.
+    pub(super) fn next_order(&mut self, mode: SpawnMode, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> Order {
+        loop {
+            match self.frames.read(&mut self.control) {
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Request, payload })) => match codec::decode(&payload) {
+                    Ok(request) => {
+                        return Order::Serve(Box::new(request));
+                    }
+                    Err(_) => return Order::Exit,
+                },
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Prepare, payload })) => {
+                    return codec::decode(&payload).map_or(Order::Exit, Order::Prepare);
+                }
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::ReadyQuery, .. })) => {
+                    let sent = self.send(FrameKind::Ready, &codec::encode(&mode).expect("numbers always encode"));
+                    sent.unwrap_or_else(|_| exit_warden());
+                }
+                // A command for a job that has just exited.
+                Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
+                }
+                Ok(ReadStep::WouldBlock) => match self.wait(sigchld, deadline) {
+                    WakeReason::ParentSent => {}
+                    WakeReason::ParentExited => return Order::Exit,
+                    WakeReason::Other => return Order::None,
+                },
+                Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => return Order::Exit,
+            }
+        }
+    }
+
+    /// Waits until the parent sends something or exits, a SIGCHLD arrives, or the deadline passes.
+    pub(super) fn wait(&mut self, sigchld: Option<&SigchldEvent>, deadline: Deadline) -> WakeReason {
+        self.watch.wait(Some(self.control.as_fd()), sigchld.map(AsFd::as_fd), deadline)
+    }
+
+    pub(super) fn send(&mut self, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
+        let mark = self.frames.mark().expect("the parent sends the first frame");
+        frame::write(&mut self.control, mark, kind, payload)
+    }
+
+    pub(super) fn refuse(&mut self, error: &io::Error) {
+        let kind = if process::lacks_room(error) { FrameKind::NoRoom } else { FrameKind::Refused };
+        // The report below suffices if this fails.
+        let _ = self.send(kind, setup_failure(error).as_bytes());
+        // If no process was created, none is left, as the kernel confirms.
+        let sweep = match process::reap() {
+            Ok(ReapResult::NoChildren) => Sweep::Clean,
+            _ => Sweep::Unproved { killed: 0 },
+        };
+        self.report(&ExitReport {
+            exit: None,
+            usage: Usage::default(),
+            sweep,
+            swept_by: SweptBy::Warden,
+            ran: None,
+            expired: false,
+        });
+    }
+
+    /// Sends the report on a run. If that fails the warden exits, which the parent detects.
+    pub(super) fn report(&mut self, report: &ExitReport) {
+        let sent = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
+        sent.unwrap_or_else(|_| exit_warden());
+    }
+
+    /// Reads the next command for the current job.
+    pub(super) fn next_command(&mut self) -> ParentCommand {
+        match self.frames.read(&mut self.control) {
+            Ok(ReadStep::Partial | ReadStep::WouldBlock) => ParentCommand::None,
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
+            // No other frame follows a request.
+            Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
+        }
+    }
+}
+
+/// A command of the parent for the current job.
+pub(super) enum ParentCommand {
+    None,
+    /// Send SIGTERM to its process group.
+    Terminate,
+    /// Kill it: the parent commands that or is gone.
+    Kill,
+}
