@@ -1,7 +1,7 @@
 //! Metrics and spans of jobs: `cargo run --example observability`.
 //!
-//! A service would install `metrics_exporter_prometheus` as the recorder, and export the spans with `tracing-opentelemetry`, which takes
-//! their names and statuses from their fields. Here both are printed.
+//! A service would install `metrics_exporter_prometheus` as the recorder, and export the spans with
+//! `tracing-opentelemetry`, which takes their names and statuses from their fields. Here both are printed.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

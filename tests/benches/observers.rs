@@ -1,7 +1,8 @@
-//! What an observer costs a list of jobs that do nothing: `cargo bench --bench observers`. With standard error on a terminal the bar is
-//! drawn.
+//! What an observer costs a list of jobs that do nothing: `cargo bench --bench observers`. With standard error on a
+//! terminal the bar is drawn.
 //!
-//! 500 jobs in a list, and 20 lists with each observer, in turn, unless `BENCH_JOBS` and `BENCH_SAMPLES` say otherwise. Medians.
+//! 500 jobs in a list, and 20 lists with each observer, in turn, unless `BENCH_JOBS` and `BENCH_SAMPLES` say otherwise.
+//! Medians.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
 

@@ -11,8 +11,8 @@ use crate::observer::{AttemptEnded, Observer, Queued, Recorded, Started, Swept};
 use crate::outcome::{Failure, Sweep};
 use crate::sync::lock;
 
-/// An [`Observer`] that counts and measures jobs with the facade [`metrics`](https://docs.rs/metrics), for Prometheus and other systems
-/// that have an exporter for it. Needs the feature `metrics`.
+/// An [`Observer`] that counts and measures jobs with the facade [`metrics`](https://docs.rs/metrics), for Prometheus
+/// and other systems that have an exporter for it. Needs the feature `metrics`.
 ///
 /// | name | kind | labels | value |
 /// |---|---|---|---|
@@ -30,8 +30,8 @@ use crate::sync::lock;
 /// | `scheduler_cpu_seconds` | histogram | `job` | the processor time of an attempt |
 /// | `scheduler_peak_memory_bytes` | histogram | `job` | the largest memory of an attempt |
 ///
-/// `job` is the registered name, and `outcome` is `ok`, `error` or `timeout`: the number of series depends on the program, not on the
-/// ids or errors of its jobs.
+/// `job` is the registered name, and `outcome` is `ok`, `error` or `timeout`: the number of series depends on the
+/// program, not on the ids or errors of its jobs.
 ///
 /// This crate installs no recorder. Install yours before the first job runs.
 ///
@@ -66,8 +66,8 @@ enum Phase {
 }
 
 impl Metrics {
-    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer), and describes the metrics to the recorder that is
-    /// installed. It may serve any number of schedulers.
+    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer), and describes the metrics to the
+    /// recorder that is installed. It may serve any number of schedulers.
     #[must_use]
     pub fn new() -> Self {
         describe_counter!("scheduler_jobs_queued_total", "Jobs that were queued.");

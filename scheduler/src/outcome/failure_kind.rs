@@ -3,8 +3,8 @@
 use crate::outcome::Failure;
 
 impl Failure {
-    /// Returns the name of the kind, such as `"panicked"`: the `kind` of the [serialized](crate::Record#json) failure, and what
-    /// metrics and traces call the error's type. There are few of them, and none contains the job's own text.
+    /// Returns the name of the kind, such as `"panicked"`: the `kind` of the [serialized](crate::Record#json) failure,
+    /// and what metrics and traces call the error's type. There are few of them, and none contains the job's own text.
     ///
     /// # Examples
     ///

@@ -59,7 +59,8 @@ impl Estimate {
         }
     }
 
-    /// Returns the time that is left for the running jobs, those that wait, and `unknown` others; `None` before a job has finished.
+    /// Returns the time that is left for the running jobs, those that wait, and `unknown` others; `None` before a job
+    /// has finished.
     #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
     pub(super) fn time_left(&self, running: impl Iterator<Item = Share>, unknown: u64) -> Option<Duration> {
         let mean = self.all.mean()?;

@@ -24,8 +24,8 @@ use display::{Colors, Screen};
 use painter::{Above, LINE_MARK, Painter};
 use tally::Tally;
 
-/// An [`Observer`] that shows the progress of a run on standard error: how many jobs are done, failed, timed out and running, an
-/// estimate of the time that is left, and a line for each running job with its own progress and message.
+/// An [`Observer`] that shows the progress of a run on standard error: how many jobs are done, failed, timed out and
+/// running, an estimate of the time that is left, and a line for each running job with its own progress and message.
 ///
 /// ```text
 /// ━━━━━━━━━━━━━━╸─────────  25/40  2 failed  1 timed out  4 running  0:12, about 0:08 left
@@ -33,23 +33,27 @@ use tally::Tally;
 ///   resize/b.png    0:01  attempt 2
 /// ```
 ///
-/// A failed, timed out or repeated job, but not a cancelled one, has a line of its own that stays above the bar, unless [`quiet`](Self::quiet) leaves it out;
-/// so has the whole run, at its end. A run is over when every job that was queued has its record.
+/// A failed, timed out or repeated job, but not a cancelled one, has a line of its own that stays above the bar, unless
+/// [`quiet`](Self::quiet) leaves it out; so has the whole run, at its end. A run is over when every job that was queued
+/// has its record.
 ///
-/// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, as many at a time as ran
-/// so far. A running job's share is the rest of that time or, if it reports its progress, the time that its progress so far implies.
+/// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, as many at
+/// a time as ran so far. A running job's share is the rest of that time or, if it reports its progress, the time that
+/// its progress so far implies.
 ///
 /// # Where there is no terminal
 ///
-/// If standard error is not a terminal, or `TERM` is `dumb`, or `CI` is set, lines are printed and none is changed: those above, and every
-/// five seconds one with the numbers. `NO_COLOR` leaves out the colors. The width and height of the terminal are read for every frame.
+/// If standard error is not a terminal, or `TERM` is `dumb`, or `CI` is set, lines are printed and none is changed:
+/// those above, and every five seconds one with the numbers. `NO_COLOR` leaves out the colors. The width and height of
+/// the terminal are read for every frame.
 ///
 /// # Beside other output
 ///
-/// The bar is drawn below the cursor. One line that anything else prints between two frames stands above it; more may leave
-/// remainders of the bar beside them. So capture, discard or redirect the jobs' [output](macro@crate::job#stdout-and-stderr), and
-/// print what the application has to say with [`println`](Self::println) or within [`suspend`](Self::suspend). A follow-up may print
-/// one line: a frame is drawn after every timeout.
+/// The bar is drawn below the cursor. One line that anything else prints between two frames stands above it; more may
+/// leave remainders of the bar beside them. So capture, discard or redirect the jobs'
+/// [output](macro@crate::job#stdout-and-stderr), and print what the application has to say with
+/// [`println`](Self::println) or within [`suspend`](Self::suspend). A follow-up may print one line: a frame is drawn
+/// after every timeout.
 ///
 /// An application that is killed by Ctrl-C leaves the bar on the screen; a token of
 #[cfg_attr(feature = "ctrlc", doc = "[`CancelToken::on_ctrl_c`](crate::CancelToken::on_ctrl_c)")]
@@ -125,7 +129,8 @@ impl Default for Bar {
 }
 
 impl Bar {
-    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer), which shows nothing until a job is queued.
+    /// Returns an observer for [`Scheduler::observer`](crate::Scheduler::observer), which shows nothing until a job is
+    /// queued.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -139,8 +144,8 @@ impl Bar {
         }
     }
 
-    /// Sets the number of jobs that are expected, for a run whose jobs are queued as it goes: without it, the total is the number of
-    /// those that are queued so far, and a run is over as soon as all of them are.
+    /// Sets the number of jobs that are expected, for a run whose jobs are queued as it goes: without it, the total is
+    /// the number of those that are queued so far, and a run is over as soon as all of them are.
     #[must_use]
     pub fn expecting(self, jobs: u64) -> Self {
         lock(&self.shared).expect(jobs);
@@ -154,8 +159,8 @@ impl Bar {
         self
     }
 
-    /// Prints a line to standard error. While the bar is drawn it stands above it from the next frame on, a tenth of a second
-    /// later at most.
+    /// Prints a line to standard error. While the bar is drawn it stands above it from the next frame on, a tenth of a
+    /// second later at most.
     pub fn println(&self, line: impl AsRef<str>) {
         let frames = lock(&self.frames);
         if frames.is_some() {

@@ -13,8 +13,8 @@ use crate::sync::lock;
 /// Stands before each line of a frame: `indicatif` separates lines by spaces up to the width.
 pub(super) const LINE_MARK: char = '\u{2}';
 
-/// Draws each frame in one write, below the line that the cursor is on, and leaves the cursor where it was. So what another process
-/// or thread prints begins above the frame, and not at its end.
+/// Draws each frame in one write, below the line that the cursor is on, and leaves the cursor where it was. So what
+/// another process or thread prints begins above the frame, and not at its end.
 ///
 /// `indicatif` would leave the cursor behind the last line.
 pub(super) struct Painter {
@@ -44,8 +44,8 @@ fn paint(above: &[String], lines: &[&str]) -> String {
     if count == 0 {
         return frame;
     }
-    // A vertical tab moves down within the column and scrolls at the last line. After this there is room, and nothing scrolls
-    // between the saved position and its use.
+    // A vertical tab moves down within the column and scrolls at the last line. After this there is room, and nothing
+    // scrolls between the saved position and its use.
     frame = format!("{frame}{}\x1b[{count}A\x1b7", "\x0b".repeat(count));
     for line in lines {
         frame.push_str("\r\n");

@@ -17,8 +17,8 @@ pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Appends parts before an end that stays in the file: each write covers the old end and brings a new one. If the application is
-/// killed between two writes, the file can be read like one that was finished.
+/// Appends parts before an end that stays in the file: each write covers the old end and brings a new one. If the
+/// application is killed between two writes, the file can be read like one that was finished.
 #[derive(Debug)]
 pub(super) struct ClosedFile {
     file: File,

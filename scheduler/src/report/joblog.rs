@@ -19,7 +19,8 @@ use crate::outcome::Status;
 const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
 /// An [`Observer`](crate::Observer) that writes a line for each finished job, in the columns of [GNU
-/// parallel](https://www.gnu.org/software/parallel/)'s `--joblog`, so that the tools of its users read it: `parallel --resume
+/// parallel](https://www.gnu.org/software/parallel/)'s `--joblog`, so that the tools of its users read it: `parallel
+/// --resume
 /// --joblog` skips the jobs that are in it. Needs the feature `report`.
 ///
 /// | column | value |
@@ -115,8 +116,8 @@ impl Joblog {
         Ok(Self(Reporter::new(JoblogWriter { file, numbers: HashMap::new(), last_number: 0, seq, command })))
     }
 
-    /// Sets the function that returns the number of a job from its id, such as its line in an input file. Where it returns `None`, the
-    /// job has the number after the last one.
+    /// Sets the function that returns the number of a job from its id, such as its line in an input file. Where it
+    /// returns `None`, the job has the number after the last one.
     #[must_use]
     pub fn seq(self, seq: impl Fn(&str) -> Option<u64> + Send + 'static) -> Self {
         self.0.configure(|writer| writer.seq = Some(Box::new(seq)));
@@ -131,8 +132,8 @@ impl Joblog {
         self
     }
 
-    /// Returns the numbers of the jobs in a job log, whatever their outcome: those that `parallel --resume` skips. The log may be GNU
-    /// parallel's own.
+    /// Returns the numbers of the jobs in a job log, whatever their outcome: those that `parallel --resume` skips. The
+    /// log may be GNU parallel's own.
     ///
     /// # Errors
     ///
@@ -141,8 +142,8 @@ impl Joblog {
         Ok(numbers(path.as_ref())?.map(|(number, _)| number).collect())
     }
 
-    /// Returns the numbers of the jobs in a job log that succeeded: those that `parallel --resume-failed` skips. If a job is there
-    /// several times, its last line counts.
+    /// Returns the numbers of the jobs in a job log that succeeded: those that `parallel --resume-failed` skips. If a
+    /// job is there several times, its last line counts.
     ///
     /// # Errors
     ///
@@ -162,8 +163,8 @@ impl Joblog {
 
 report!(Joblog);
 
-/// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the heading and one
-/// that was cut.
+/// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the
+/// heading and one that was cut.
 fn numbers(path: &Path) -> io::Result<impl Iterator<Item = (u64, bool)>> {
     let mut numbers = Vec::new();
     for line in BufReader::new(File::open(path)?).split(b'\n') {

@@ -22,8 +22,8 @@ use crate::seconds::Seconds;
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
 
-/// An [`Observer`] that writes each event as one line of JSON: the complete log of a run, from which every other report can be made
-/// afterwards ([`read`](super::read)).
+/// An [`Observer`] that writes each event as one line of JSON: the complete log of a run, from which every other report
+/// can be made afterwards ([`read`](super::read)).
 ///
 /// Results are part of it: a large one makes a long line. Needs the feature `report`.
 ///
@@ -92,8 +92,8 @@ impl JsonLines {
         log
     }
 
-    /// Returns the first error that writing has met, if there was one. Each event is written at once; after an error nothing was
-    /// written.
+    /// Returns the first error that writing has met, if there was one. Each event is written at once; after an error
+    /// nothing was written.
     ///
     /// # Errors
     ///

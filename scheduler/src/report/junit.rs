@@ -16,14 +16,15 @@ use super::reporter::{Format, Reporter, report};
 use crate::clock::{self, local_time};
 use crate::outcome::Status;
 
-/// An [`Observer`](crate::Observer) that writes a JUnit report, which CI systems show, in the form that [nextest](https://nexte.st)
-/// writes (the crate is its own, [`quick-junit`](https://docs.rs/quick-junit)). Needs the feature `report`.
+/// An [`Observer`](crate::Observer) that writes a JUnit report, which CI systems show, in the form that
+/// [nextest](https://nexte.st) writes (the crate is its own, [`quick-junit`](https://docs.rs/quick-junit)). Needs the
+/// feature `report`.
 ///
-/// Without the attributes that nextest adds (`timestamp` and `skipped` of all elements, `time` of a repeated attempt) a report is valid by
-/// Jenkins' schema, `junit-10.xsd`.
+/// Without the attributes that nextest adds (`timestamp` and `skipped` of all elements, `time` of a repeated attempt) a
+/// report is valid by Jenkins' schema, `junit-10.xsd`.
 ///
-/// Each finished job is a test case: `name` is its id, `classname` its registered name, `time` how long the last attempt ran. All are
-/// in one suite with the name of the application.
+/// Each finished job is a test case: `name` is its id, `classname` its registered name, `time` how long the last
+/// attempt ran. All are in one suite with the name of the application.
 ///
 /// | job | test case |
 /// |---|---|
@@ -32,9 +33,9 @@ use crate::outcome::Status;
 /// | no outcome for a reason of the scheduler's: never started, undelivered, a broken protocol | `error`, `flakyError`, `rerunError` |
 /// | cancelled before it began | `skipped` |
 ///
-/// The text of a failure has what is known beyond the one line of its message: sources, the place and the backtrace of a panic, other
-/// panics, processes that were left behind. `system-out` and `system-err` are the captured streams, or the end of the standard error
-/// of a job that failed. Characters that XML can't represent are left out.
+/// The text of a failure has what is known beyond the one line of its message: sources, the place and the backtrace of
+/// a panic, other panics, processes that were left behind. `system-out` and `system-err` are the captured streams, or
+/// the end of the standard error of a job that failed. Characters that XML can't represent are left out.
 ///
 /// The report is complete after each job, so an application that is killed leaves one of the jobs that have finished.
 ///

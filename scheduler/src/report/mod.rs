@@ -8,13 +8,15 @@
 //! | [`Trace`] | Trace Event JSON | Perfetto, `chrome://tracing` |
 //! | [`Timeline`] | one HTML page | a browser |
 //!
-//! A scheduler may have any number of them. All write as the run goes: each event is in the file before the next one, with one or two
-//! system calls, and the file is complete at any moment. If the application is killed, the files have what happened until then.
+//! A scheduler may have any number of them. All write as the run goes: each event is in the file before the next one,
+//! with one or two system calls, and the file is complete at any moment. If the application is killed, the files have
+//! what happened until then.
 //!
-//! An error, such as a full disk, stops that report only, and affects no job. [`Timeline::finish`], which all of them have, returns it:
-//! keep the report in an `Arc`, since an observer may be one.
+//! An error, such as a full disk, stops that report only, and affects no job. [`Timeline::finish`], which all of them
+//! have, returns it: keep the report in an `Arc`, since an observer may be one.
 //!
-//! Ids, messages and output may contain anything; each format escapes it. Reports of the same path must not be written at the same time.
+//! Ids, messages and output may contain anything; each format escapes it. Reports of the same path must not be written
+//! at the same time.
 //!
 //! # Examples
 //!

@@ -12,14 +12,14 @@ use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, parse_
 
 /// Reads the events of a log that [`JsonLines`](super::JsonLines) has written, one by one.
 ///
-/// Unknown events are skipped, and so is a last line without its end, which an application that was killed may leave. If several
-/// applications wrote to the same file, or several files are read one after another, the keys of the later ones are raised, so that
-/// each job has its own.
+/// Unknown events are skipped, and so is a last line without its end, which an application that was killed may leave.
+/// If several applications wrote to the same file, or several files are read one after another, the keys of the later
+/// ones are raised, so that each job has its own.
 ///
 /// # Errors
 ///
-/// An item is an error if the log can't be read, if a line isn't JSON or lacks a field, or if the version of its format is unknown.
-/// The message has the number of the line. No item follows it.
+/// An item is an error if the log can't be read, if a line isn't JSON or lacks a field, or if the version of its format
+/// is unknown. The message has the number of the line. No item follows it.
 ///
 /// # Examples
 ///

@@ -78,8 +78,8 @@ macro_rules! report {
 
             /// Returns the first error that writing has met, if there was one.
             ///
-            /// Each event is written at once, so nothing is lost without this call, except the knowledge of such an error: after it
-            /// nothing was written.
+            /// Each event is written at once, so nothing is lost without this call, except the knowledge of such an
+            /// error: after it nothing was written.
             ///
             /// # Errors
             ///

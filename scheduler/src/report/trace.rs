@@ -24,8 +24,9 @@ use super::reporter::{Format, Reporter, report};
 /// | `running jobs` | how many there were |
 /// | `peak memory` | the largest memory that the attempt in each slot used, in bytes, known at its end |
 ///
-/// The arguments of an attempt are the job's name, the process id, the outcome, the error, and what it used. An attempt that was
-/// running when the application was killed has a beginning without an end. The file is an array that is complete after each event.
+/// The arguments of an attempt are the job's name, the process id, the outcome, the error, and what it used. An attempt
+/// that was running when the application was killed has a beginning without an end. The file is an array that is
+/// complete after each event.
 ///
 /// # Examples
 ///

@@ -14,8 +14,8 @@ use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
 use crate::clock::{self, rfc_3339};
 
-/// An [`Observer`](crate::Observer) that writes the run as a page for a browser, as `cargo build --timings` does for a build. Needs the
-/// feature `report`.
+/// An [`Observer`](crate::Observer) that writes the run as a page for a browser, as `cargo build --timings` does for a
+/// build. Needs the feature `report`.
 ///
 /// The page is one file: it loads nothing, and sends nothing. It has
 ///
@@ -24,8 +24,9 @@ use crate::clock::{self, rfc_3339};
 /// - a search by id, name and error, and a filter by outcome;
 /// - the slowest jobs, the flakiest ones, and the distribution of durations.
 ///
-/// It is meant for up to some ten thousand jobs, and follows the light or dark setting of the browser. The file is complete after each
-/// event: reload the page to see how far a run is. If the application is killed, the page shows what was running then.
+/// It is meant for up to some ten thousand jobs, and follows the light or dark setting of the browser. The file is
+/// complete after each event: reload the page to see how far a run is. If the application is killed, the page shows
+/// what was running then.
 ///
 /// # Examples
 ///
