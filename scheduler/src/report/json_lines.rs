@@ -23,7 +23,7 @@ use crate::seconds::Seconds;
 pub(super) const VERSION: u32 = 1;
 
 /// An [`Observer`] that writes each event as one line of JSON: the complete log of a run, from which every other report
-/// can be made afterwards ([`read`](super::read)).
+/// can be made afterwards ([`read`](super::read())).
 ///
 /// Results are part of it: a large one makes a long line. Needs the feature `report`.
 ///

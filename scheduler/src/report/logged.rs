@@ -9,7 +9,7 @@ use crate::observer::{AttemptEnded, CheckpointSaved, Message, Progress, Queued, 
 use crate::outcome::{Attempt, StandardStream, Status, Usage};
 use crate::record::Record;
 
-/// An event of a job that owns its data: what [`read`](super::read) returns, and what the pictures are made of.
+/// An event of a job that owns its data: what [`read`](super::read()) returns, and what the pictures are made of.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LoggedEvent {

@@ -2,7 +2,7 @@
 //!
 //! | observer | file | for |
 //! |---|---|---|
-//! | [`JsonLines`] | each event as a line of JSON | programs, and for every other report afterwards ([`read`]) |
+//! | [`JsonLines`] | each event as a line of JSON | programs, and for every other report afterwards ([`read`](read())) |
 //! | [`Joblog`] | a line for each finished job, as GNU parallel writes it | shell tools, and to resume |
 //! | [`Junit`] | JUnit XML, as nextest writes it | CI systems |
 //! | [`Trace`] | Trace Event JSON | Perfetto, `chrome://tracing` |

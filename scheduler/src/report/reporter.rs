@@ -69,7 +69,7 @@ impl<F> fmt::Debug for Reporter<F> {
 macro_rules! report {
     ($report:ident) => {
         impl $report {
-            /// Writes an event of a log, as if it happened now. The event of [`read`](super::read).
+            /// Writes an event of a log, as if it happened now. The event of [`read`](super::read()).
             ///
             /// An error is kept for [`finish`](Self::finish).
             pub fn replay(&self, event: &crate::report::LoggedEvent) {
