@@ -27,6 +27,13 @@ fn without_a_terminal_lines_are_printed() {
     assert!(summary.ends_with(": 3 ok, 1 failed, 1 timed out, 1 flaky"), "{lines}");
 }
 
+#[test]
+fn an_open_ended_bar_counts_all_lists_until_it_is_dropped() {
+    let output = Command::new(REPORTING).arg("lists").output().expect("the fixture is built");
+    let lines = String::from_utf8_lossy(&output.stderr);
+    assert!(lines.starts_with("2 jobs in 0:0") && lines.ends_with(": 2 ok\n") && lines.lines().count() == 1, "{lines}");
+}
+
 #[cfg(target_os = "linux")]
 mod terminal {
     use std::fs::File;

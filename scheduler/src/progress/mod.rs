@@ -90,6 +90,7 @@ pub struct Bar {
     shared: Arc<Mutex<Tally>>,
     mode: Mode,
     lines: Lines,
+    end: RunEnd,
     /// The frames that are drawn while jobs run.
     frames: Mutex<Option<ProgressBar>>,
     /// What the next frame leaves above it.
@@ -116,6 +117,15 @@ enum Lines {
     None,
 }
 
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RunEnd {
+    /// When every job that was queued has its record.
+    LastRecord,
+    /// When [`Bar::finish`] is called.
+    Finish,
+}
+
 /// The time between two lines with the numbers, where nothing is drawn.
 const PRINT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -137,6 +147,7 @@ impl Bar {
             shared: Arc::default(),
             mode: mode(),
             lines: Lines::FailuresAndRetries,
+            end: RunEnd::LastRecord,
             frames: Mutex::default(),
             above: Above::default(),
             drawn: Mutex::new(Stopwatch::start()),
@@ -149,6 +160,14 @@ impl Bar {
     #[must_use]
     pub fn expecting(self, jobs: u64) -> Self {
         lock(&self.shared).expect(jobs);
+        self
+    }
+
+    /// Continues until [`finish`](Self::finish) is called or the bar is dropped, for jobs that are queued as they come, such as
+    /// [spawned](crate::Scheduler::spawn) ones, and of which all may be over while more are to come.
+    #[must_use]
+    pub fn open_ended(mut self) -> Self {
+        self.end = RunEnd::Finish;
         self
     }
 
@@ -315,7 +334,7 @@ impl Observer for Bar {
             // Its follow-up is next.
             self.draw();
         }
-        if is_over {
+        if is_over && self.end == RunEnd::LastRecord {
             self.finish();
         } else {
             self.print_numbers();

@@ -200,6 +200,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             scheduler.on_timeout(|timed_out| println!("a follow-up of {}", timed_out.job_id())).run(list)?;
             println!("the application's own last line");
         }
+        ["lists"] => {
+            let scheduler = scheduler.observer(progress::Bar::new().open_ended());
+            for _ in 0..2 {
+                scheduler.run(jobs![("quick", fast)])?;
+            }
+        }
         _ => return Err("usage: reporting run|hang|bar|pictured FOLDER, or reporting replay LOG FOLDER".into()),
     }
     Ok(())
