@@ -5,10 +5,12 @@
 
 #![expect(unsafe_code, reason = "rustix has neither the scheduling policy nor limits that can't be read")]
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read as _;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::getpriority_process;
 
 use super::worker::current_folder;
@@ -43,17 +45,9 @@ const LINES: [&str; 16] = [
 /// The number of limits that Linux has.
 const LIMITS: u8 = 16;
 
-/// The namespaces in which a new process begins.
-const NAMESPACES: [&str; 8] = [
-    "/proc/thread-self/ns/cgroup",
-    "/proc/thread-self/ns/ipc",
-    "/proc/thread-self/ns/mnt",
-    "/proc/thread-self/ns/net",
-    "/proc/thread-self/ns/pid_for_children",
-    "/proc/thread-self/ns/time_for_children",
-    "/proc/thread-self/ns/user",
-    "/proc/thread-self/ns/uts",
-];
+/// The links to the namespaces in which a new process begins.
+const NAMESPACES: [&CStr; 8] =
+    [c"cgroup", c"ipc", c"mnt", c"net", c"pid_for_children", c"time_for_children", c"user", c"uts"];
 
 /// The longest file that is read: what is beyond doesn't count.
 const LONGEST: usize = 8192;
@@ -72,8 +66,16 @@ impl InheritedState {
         for file in ["/proc/thread-self/cgroup", "/proc/self/oom_score_adj"] {
             read(file, &mut buffer).hash(&mut hasher);
         }
-        let files = NAMESPACES.map(rustix::fs::stat).into_iter().chain([rustix::fs::stat("/")]);
-        files.for_each(|file| file.map(|file| (file.st_dev, file.st_ino)).ok().hash(&mut hasher));
+        // To read the links takes a third of the time of following them.
+        let folder = rustix::fs::open(c"/proc/thread-self/ns", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        if let Ok(folder) = folder {
+            let mut buffer = [0_u8; 64];
+            for name in NAMESPACES {
+                let link = rustix::fs::readlinkat_raw(&folder, name, &mut buffer[..]);
+                link.ok().map(|length| &buffer[..length]).hash(&mut hasher);
+            }
+        }
+        rustix::fs::stat(c"/").map(|root| (root.st_dev, root.st_ino)).ok().hash(&mut hasher);
         (0..LIMITS).map(limit).collect::<Vec<_>>().hash(&mut hasher);
         getpriority_process(None).ok().hash(&mut hasher);
         scheduling().hash(&mut hasher);
