@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Progress, Queued, Recorded, Started, Swept,
+    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Postponed, Progress, Queued, Recorded, Started, Swept,
     Terminating, new_keys,
 };
 use crate::outcome::{Failure, Outcome};
@@ -90,6 +90,10 @@ pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: Job
         JobEvent::Queued { at, group } => {
             let group = group.as_deref();
             observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, group }));
+        }
+        JobEvent::Postponed { at, running, reason } => {
+            let reason = reason.as_str();
+            observers.notify(|observer| observer.postponed(&Postponed { key, job_id, job, at, running, reason }));
         }
         JobEvent::Started { at, attempt, slot, process } => {
             observers.notify(|observer| observer.started(&Started { key, job_id, job, at, attempt, slot, process }));

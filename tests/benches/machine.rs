@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each benchmark uses what it needs")]
 #![expect(unsafe_code, reason = "the kernel's own clocks and counts have no safe API")]
 
-pub(crate) use system::{FORK, now, raise_the_limit, sleeper, unbuffered_stdout, worked};
+pub(crate) use system::{FORK, now, sleeper, unbuffered_stdout, worked};
 
 #[cfg(unix)]
 mod system {
@@ -37,17 +37,6 @@ mod system {
             Duration::new(u64::try_from(time.tv_sec).expect("time does not go backwards"), micros * 1000)
         };
         duration(usage.ru_utime) + duration(usage.ru_stime)
-    }
-
-    /// Allows this process, and what it starts, as many descriptors as it may have.
-    pub(crate) fn raise_the_limit() {
-        // SAFETY: The pointers are to a variable of ours, which is a valid limit whatever happens.
-        unsafe {
-            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
-            limit.rlim_cur = limit.rlim_max;
-            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
-        }
     }
 
     /// Returns standard output without the standard library's buffer.
@@ -109,9 +98,6 @@ mod system {
         };
         duration(kernel) + duration(user)
     }
-
-    /// There is none.
-    pub(crate) fn raise_the_limit() {}
 
     /// Returns standard output without the standard library's buffer.
     pub(crate) fn unbuffered_stdout() -> io::Result<File> {

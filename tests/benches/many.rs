@@ -1,7 +1,7 @@
-//! Many jobs at a time, each of which waits for two seconds: how long that takes, what the parent works for it, and how
-//! late one of them is stopped at its timeout: `cargo bench --bench many`.
+//! Many jobs at a time, which only wait: what the parent works for each, how long that takes, and how late one of them is
+//! stopped at its timeout: `cargo bench --bench many`.
 //!
-//! 1,000 jobs, unless `BENCH_JOBS` says otherwise.
+//! Up to 1,000 at a time, unless `BENCH_MOST` says otherwise (`BENCH_MOST=5000`).
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads clocks, and prints")]
 
@@ -11,12 +11,19 @@ mod machine;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use machine::{raise_the_limit, worked};
+use machine::worked;
 use scheduler::{AnyJob, Scheduler, Status, job};
 use scheduler_tests::platform::METHODS;
 
-const LONG: Duration = Duration::from_secs(2);
-const LIMIT: Duration = Duration::from_secs(1);
+/// How many jobs run at a time, how many there are, and how long each waits: all of those that run at a time are started
+/// before the first of them returns.
+const ROWS: [(usize, usize, Duration); 5] = [
+    (1, 200, Duration::from_millis(10)),
+    (10, 400, Duration::from_millis(50)),
+    (100, 1000, Duration::from_millis(500)),
+    (1000, 2000, Duration::from_secs(4)),
+    (5000, 5000, Duration::from_secs(20)),
+];
 
 #[job]
 fn waits(time: Duration) {
@@ -25,26 +32,28 @@ fn waits(time: Duration) {
 
 #[scheduler::main]
 fn main() {
-    raise_the_limit();
-    let count = figures::number("BENCH_JOBS", 1000);
+    let most = figures::number("BENCH_MOST", 1000);
     println!(
-        "| {count} jobs that wait for {LONG:?} | took | the parent worked | late at a timeout of {LIMIT:?} |\n|---|---|---|---|"
+        "| | jobs | each waits | all took | the parent worked, for each | late at a timeout |\n|---|---|---|---|---|---|"
     );
     for method in METHODS {
-        for at_a_time in [count / 10, count] {
-            let jobs = at_a_time;
+        for (at_a_time, jobs, time) in ROWS.into_iter().filter(|(at_a_time, ..)| *at_a_time <= most) {
+            let limit = time / 2;
             let list = (0..jobs).map(|index| {
-                let call = AnyJob::from(waits::job(LONG));
-                (index.to_string(), if index == jobs / 2 { call.timeout(LIMIT) } else { call })
+                let call = AnyJob::from(waits::job(time));
+                (index.to_string(), if index == at_a_time / 2 { call.timeout(limit) } else { call })
             });
+            let scheduler = Scheduler::new().start_method(method).concurrency(at_a_time);
             let (clock, before) = (Instant::now(), worked());
-            let records =
-                Scheduler::new().start_method(method).concurrency(at_a_time).run(list).expect("the input is fine");
+            let records = scheduler.run(list).expect("the input is fine");
             let (taken, work) = (clock.elapsed(), worked().saturating_sub(before));
             let failed: Vec<_> = records.iter().filter(|record| record.status() == Status::Error).collect();
-            assert!(failed.is_empty(), "{failed:?}");
-            let late = records[jobs / 2].duration().saturating_sub(LIMIT);
-            println!("| {method:?}, {at_a_time} at a time | {taken:.3?} | {work:.3?} | {late:.3?} |");
+            assert!(failed.is_empty(), "{} failed, the first: {:?}", failed.len(), failed[0]);
+            let late = records[at_a_time / 2].duration().saturating_sub(limit);
+            let each = work / u32::try_from(jobs).expect("not so many");
+            println!(
+                "| {method:?}, {at_a_time} at a time | {jobs} | {time:?} | {taken:.3?} | {each:.3?} | {late:.3?} |"
+            );
         }
     }
 }

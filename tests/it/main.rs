@@ -52,6 +52,7 @@ mod hygiene;
 // Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
+mod many;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observing;

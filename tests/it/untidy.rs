@@ -29,7 +29,7 @@ fn untidy(what: &str, method: &str, folder: &Path) -> (Command, PathBuf) {
 
 /// Runs it, and returns its report.
 #[track_caller]
-fn report(what: &str, method: &str, rest: &[&str]) -> Value {
+pub(crate) fn report(what: &str, method: &str, rest: &[&str]) -> Value {
     report_after("", what, method, rest)
 }
 

@@ -7,8 +7,10 @@ use crate::options::option_setters;
 impl<F> Scheduler<F> {
     /// Sets how many jobs run at a time: 1 unless set. Records are returned in input order in any case.
     ///
-    /// Each job takes about five descriptors and two processes. When the system has no more of them, fewer jobs run at a
-    /// time: for a thousand, raise the limit on descriptors first. Zero is an error when the jobs are run.
+    /// Each job takes about five descriptors and two processes. On Linux the soft limit on descriptors is raised towards the
+    /// hard one while jobs need more; jobs themselves keep the application's. When the system has no more descriptors,
+    /// processes or memory, fewer jobs run at a time, and observers receive [`postponed`](crate::Observer::postponed): for
+    /// several thousand, raise the hard limit (`ulimit -Hn`). Zero is an error when the jobs are run.
     #[doc(alias = "parallel")]
     #[doc(alias = "workers")]
     #[doc(alias = "max_concurrency")]

@@ -75,6 +75,16 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
+    /// A job was to start, and waits until another one has finished: no descriptor, process or memory is left for its process.
+    ///
+    /// So fewer jobs run at a time than the [concurrency](crate::Scheduler::concurrency) allows. This is called when that happens
+    /// first, and again if less than half as many run as then.
+    #[doc(alias = "throttled")]
+    #[doc(alias = "EMFILE")]
+    fn postponed(&self, event: &Postponed<'_>) {
+        let _ = event;
+    }
+
     /// A job's function was called.
     fn started(&self, event: &Started<'_>) {
         let _ = event;
@@ -127,6 +137,10 @@ pub trait Observer: Send + Sync {
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn queued(&self, event: &Queued<'_>) {
         (**self).queued(event);
+    }
+
+    fn postponed(&self, event: &Postponed<'_>) {
+        (**self).postponed(event);
     }
 
     fn started(&self, event: &Started<'_>) {
@@ -188,6 +202,14 @@ events! {
     Queued {
         /// The job's [group](macro@crate::job#group), if it has one.
         group: Option<&'a str>
+    }
+
+    /// The event of [`Observer::postponed`].
+    Postponed {
+        /// The number of jobs of the list, or of the spawned jobs of the scheduler, that run.
+        running: usize,
+        /// The error that no process could be started, and for descriptors the limit.
+        reason: &'a str
     }
 
     /// The event of [`Observer::started`].

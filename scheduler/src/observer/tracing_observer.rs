@@ -8,7 +8,8 @@ use ::tracing::field::Empty;
 use ::tracing::{Span, debug, info, info_span, warn};
 
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Progress, Queued, Recorded, Started, Swept, Terminating,
+    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Swept,
+    Terminating,
 };
 use crate::outcome::{Failure, Outcome, Sweep};
 use crate::sync::lock;
@@ -98,6 +99,11 @@ impl Observer for Tracing {
         );
         debug!(target: "scheduler", parent: &job, "queued");
         self.spans().insert(event.key, Spans { job, attempt: None });
+    }
+
+    fn postponed(&self, event: &Postponed<'_>) {
+        let Postponed { running, reason, .. } = *event;
+        warn!(target: "scheduler", parent: &self.innermost(event.key), running, reason, "postponed");
     }
 
     fn started(&self, event: &Started<'_>) {

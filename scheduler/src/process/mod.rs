@@ -1,7 +1,7 @@
 //! Processes as the platform provides them: started, waited for, killed, swept. No module in here knows what a job is.
 //!
 //! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data
-//! ([`Stream`]) and its output ([`JobOutput`]), and [`wait`], which waits for any of several workers. `child` uses the rest:
+//! ([`Stream`]) and its output ([`JobOutput`]), and [`Poller`], which waits for any of many workers. `child` uses the rest:
 //! the descriptors that a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
 //! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
@@ -12,11 +12,11 @@
 //!
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
-//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `origin`, `orphans`, `own_image`,
-//!    `readiness`, `run_marker`
+//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `origin`, `orphans`, `own_id`,
+//!    `own_image`, `readiness`, `run_marker`
 //! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
 //! 3. `stream` and `output`, which use those
-//! 4. the worker's control socket, and `wait`: `unix_worker`, and `windows/wait`
+//! 4. the worker's control socket, and waiting: `unix_worker`, and `windows/wait`
 //! 5. the worker, and the process of a copy: `linux`, `portable` and `no_warden`, and the rest of `windows`
 //!
 //! `--cfg scheduler_portable` selects `portable` on Linux, to test there what macOS and the BSDs do:
@@ -29,6 +29,8 @@ mod fallback_deadlines;
 mod origin;
 mod orphans;
 mod output;
+#[cfg(target_os = "linux")]
+mod own_id;
 mod own_image;
 mod readiness;
 mod run_marker;
@@ -43,7 +45,7 @@ pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
 pub(crate) use own_image::OwnImage;
-pub(crate) use readiness::Readiness;
+pub(crate) use readiness::{Readiness, WaitKey};
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
 pub(crate) use stream::Stream;
 
@@ -73,7 +75,7 @@ use unix_worker as system_worker;
 #[cfg(windows)]
 use windows as system_worker;
 
-pub(crate) use system_worker::{Interest, lacks_room, wait};
+pub(crate) use system_worker::{Interest, lacks_room};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod linux;
@@ -88,7 +90,7 @@ mod windows;
 #[cfg(windows)]
 use windows as platform;
 
-pub(crate) use platform::{MilestoneTimes, Worker, apply_limits};
+pub(crate) use platform::{MilestoneTimes, Poller, Worker, apply_limits};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use linux as warden;
@@ -98,8 +100,8 @@ mod no_warden;
 use no_warden as warden;
 
 pub(crate) use warden::{
-    CgroupHome, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search, adopt_orphans,
-    can_count_threads, clean_up_cgroup, own_image,
+    CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
+    adopt_orphans, can_count_threads, clean_up_cgroup, own_image,
 };
 
 // What only a copy that becomes a warden uses, or a job that it starts.

@@ -1,4 +1,4 @@
-//! Substitutes for wardens, cgroups and counters of OOM kills, which only Linux has.
+//! Substitutes for wardens, cgroups, counters of OOM kills and a limit that can be raised, which only Linux has.
 
 use std::ffi::OsString;
 use std::io;
@@ -87,6 +87,23 @@ impl CgroupHome {
 
 /// Does nothing: there are no cgroups.
 pub(crate) fn clean_up_cgroup(_: &OsString) {}
+
+/// An event loop's need for descriptors. The limit isn't raised.
+#[derive(Debug, Default)]
+pub(crate) struct DescriptorLimit(());
+
+impl DescriptorLimit {
+    /// Returns `false`: only Linux can give a process that was started meanwhile the application's own limit.
+    #[expect(clippy::unused_self, reason = "on Linux the limit is raised")]
+    pub(crate) fn raise_after(&mut self, _: &io::Error) -> bool {
+        false
+    }
+
+    /// Returns the error that a process could not be started.
+    pub(crate) fn explain(error: &io::Error) -> String {
+        error.to_string()
+    }
+}
 
 /// The counters of the processes that the kernel has killed for lack of memory. There are none.
 #[derive(Debug)]

@@ -4,8 +4,13 @@
 //! locks that other threads hold; but only the thread that forked. It must not use, kill or wait for any of that.
 
 use std::fmt;
+#[cfg(not(target_os = "linux"))]
+use std::process::id as own_id;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg(target_os = "linux")]
+use super::own_id::own_id;
 
 /// The process that created a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub(crate) struct Origin(u32);
 impl Origin {
     /// Returns the current process.
     pub(crate) fn here() -> Self {
-        Self(std::process::id())
+        Self(own_id())
     }
 
     /// Returns whether this is the same process, and not a fork of it.
@@ -45,7 +50,7 @@ impl<T> PerProcess<T> {
 impl<T: Default> PerProcess<T> {
     /// Returns the value of this process.
     pub(crate) fn here(&self) -> &T {
-        self.of(std::process::id())
+        self.of(own_id())
     }
 
     fn of(&self, process: u32) -> &T {

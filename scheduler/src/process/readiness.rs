@@ -1,4 +1,9 @@
-//! `Readiness`: the result of waiting for one worker and its job.
+//! `Readiness`: the result of waiting for one worker and its job. `WaitKey`: which of several they are.
+
+/// Identifies a worker and its job among those that a [`Poller`](crate::process::Poller) waits for.
+///
+/// Never use a key twice: an event for a key that is not in use any more is recognized by that.
+pub(crate) type WaitKey = u64;
 
 /// What of a worker and its job is ready, and will not block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,4 +17,11 @@ pub(crate) struct Readiness {
     pub(crate) output: bool,
     /// The exit of the worker's process.
     pub(crate) exited: bool,
+}
+
+impl Readiness {
+    /// Returns whether anything is ready.
+    pub(crate) fn is_any(self) -> bool {
+        self != Self::default()
+    }
 }

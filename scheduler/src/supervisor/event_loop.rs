@@ -1,10 +1,12 @@
 //! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::active_runs::{ActiveRun, ActiveRuns};
 use super::attempts::{NextStep, PendingRun};
 use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_run::JobRun;
@@ -21,7 +23,7 @@ use crate::clock::{self, Deadline};
 use crate::error::Error;
 use crate::options::OnFailure;
 use crate::outcome::Status;
-use crate::process::{self, Origin};
+use crate::process::{self, DescriptorLimit, Origin, Poller, WaitKey};
 use crate::record::RunReport;
 
 /// The jobs that wait and run, and the state they share.
@@ -31,8 +33,12 @@ pub(super) struct EventLoop<'a> {
     mailbox: Option<&'a Mailbox>,
     queue: Queue<PendingRun, Deadline>,
     prespawned: Prespawned,
-    running: Vec<RunningJob>,
+    runs: ActiveRuns,
     slots: Slots,
+    /// The run before whose start we had no other process, and after which we have started none.
+    alone: Option<WaitKey>,
+    poller: Poller,
+    descriptor_limit: DescriptorLimit,
     /// The end of the time that all jobs have together.
     total_deadline: Deadline,
     /// No further job starts.
@@ -42,6 +48,8 @@ pub(super) struct EventLoop<'a> {
     has_no_room: bool,
     /// How many wardens are missing.
     need: Need,
+    /// The number of jobs that ran at the last report that there was no room for more.
+    reported_room: usize,
     origin: Origin,
 }
 
@@ -65,29 +73,6 @@ enum Starts {
     MorePending,
 }
 
-struct RunningJob {
-    key: QueueKey,
-    pending: PendingRun,
-    run: JobRun,
-    slot: usize,
-    /// The event that its function was called has been reported.
-    is_announced: bool,
-    /// It was cancelled: no other attempt follows.
-    is_unwanted: bool,
-    /// We had no other process when its own was started.
-    is_alone: bool,
-}
-
-impl RunningJob {
-    fn cancel(&mut self, mode: StopMode) {
-        self.is_unwanted = true;
-        match mode {
-            StopMode::Graceful => self.run.request_stop(StopReason::Cancelled),
-            StopMode::Immediate => self.run.kill(StopReason::Cancelled),
-        }
-    }
-}
-
 impl<'a> EventLoop<'a> {
     pub(super) fn new(config: &'a LoopConfig, pool: &'a mut WardenPool, mailbox: Option<&'a Mailbox>) -> Self {
         if let Some(mailbox) = mailbox {
@@ -99,12 +84,16 @@ impl<'a> EventLoop<'a> {
             mailbox,
             queue: Queue::new(config.group_limits.iter().copied()),
             prespawned: Prespawned::default(),
-            running: Vec::new(),
+            runs: ActiveRuns::default(),
             slots: Slots::default(),
+            alone: None,
+            poller: Poller::new(),
+            descriptor_limit: DescriptorLimit::default(),
             total_deadline: Deadline::after(config.total_timeout),
             is_stopped: false,
             has_no_room: false,
             need: Need::default(),
+            reported_room: usize::MAX,
             origin: Origin::here(),
         }
     }
@@ -133,7 +122,7 @@ impl<'a> EventLoop<'a> {
     /// Fails before any job has started if none can, as a required fork server can't be made.
     pub(super) fn run(mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
         let result = self.run_jobs(listener);
-        self.pool.shutdown();
+        self.pool.shutdown(&mut self.poller);
         result
     }
 
@@ -145,7 +134,7 @@ impl<'a> EventLoop<'a> {
     pub(super) fn run_until_closed(mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
         loop {
             let result = self.run_jobs(listener);
-            self.pool.shutdown();
+            self.pool.shutdown(&mut self.poller);
             if result.is_err() || !self.origin.is_here() || self.mailbox.is_none_or(Mailbox::close_if_empty) {
                 return result;
             }
@@ -162,13 +151,13 @@ impl<'a> EventLoop<'a> {
             let starts = self.start_jobs(listener);
             if self.is_stopped {
                 self.cancel_waiting(listener);
-            } else if !self.has_no_room {
-                let up = self.running.iter().filter(|job| job.run.is_up()).count();
+            } else if !self.has_no_room && !self.queue.is_empty() {
+                let up = self.runs.up();
                 self.need.ahead = self.prespawned.refill(up, self.need.jobs, &self.queue, self.pool);
             }
             // A failure to start one is tried again, and reported, at the turn of its job.
             let _ = self.pool.need(mem::take(&mut self.need));
-            if self.running.is_empty() && self.queue.is_empty() {
+            if self.runs.is_empty() && self.queue.is_empty() {
                 return Ok(());
             }
             // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
@@ -193,7 +182,7 @@ impl<'a> EventLoop<'a> {
 
     /// Forgets all jobs, in a fork of the process that runs them: the wardens are that process's, not the fork's.
     fn forget(&mut self) {
-        self.running.clear();
+        self.runs.clear();
         self.prespawned.forget();
         self.queue.drain();
     }
@@ -210,7 +199,7 @@ impl<'a> EventLoop<'a> {
                 Command::Stop => self.is_stopped = true,
                 Command::CancelAll(mode) => {
                     self.is_stopped = true;
-                    self.running.iter_mut().for_each(|job| job.cancel(mode));
+                    self.runs.command_all(|active| active.cancel(mode));
                 }
             }
         }
@@ -219,15 +208,13 @@ impl<'a> EventLoop<'a> {
     fn enforce_total_timeout(&mut self) {
         self.total_deadline = Deadline::after(Duration::MAX);
         self.is_stopped = true;
-        for job in &mut self.running {
-            job.run.request_stop(StopReason::TotalTimeout);
-        }
+        self.runs.command_all(|active| active.run.request_stop(StopReason::TotalTimeout));
     }
 
     /// Cancels a job, whether it runs or waits.
     fn cancel(&mut self, key: QueueKey, mode: StopMode, listener: &mut EventHandler<'_>) {
-        if let Some(job) = self.running.iter_mut().find(|job| job.key == key) {
-            job.cancel(mode);
+        if let Some(run) = self.runs.key_of(key.number) {
+            self.runs.command(run, |active| active.cancel(mode));
         } else if let Some(pending) = self.queue.remove(key) {
             if let Some(run) = self.prespawned.take(key) {
                 run.discard(self.pool);
@@ -248,10 +235,10 @@ impl<'a> EventLoop<'a> {
     /// Starts the next jobs: as many as may run, and not too many before the running ones are checked.
     fn start_jobs(&mut self, listener: &mut EventHandler<'_>) -> Starts {
         for _ in 0..STARTS_AT_ONCE {
-            if self.is_stopped || self.running.len() >= self.config.concurrency.get() || self.has_commands() {
+            if self.is_stopped || self.runs.len() >= self.config.concurrency.get() || self.has_commands() {
                 return Starts::AllDone;
             }
-            if self.has_no_room && (!self.running.is_empty() || self.pool.is_draining()) {
+            if self.has_no_room && (!self.runs.is_empty() || self.pool.is_draining()) {
                 return Starts::AllDone;
             }
             let Some((key, pending)) = self.queue.pop() else {
@@ -267,7 +254,7 @@ impl<'a> EventLoop<'a> {
             match self.call(key, &pending.spec) {
                 Ok(None) => {
                     self.requeue(key, pending);
-                    let free = self.config.concurrency.get() - self.running.len();
+                    let free = self.config.concurrency.get() - self.runs.len();
                     self.need.jobs = self.queue.peek(free).len();
                     return Starts::AllDone;
                 }
@@ -276,19 +263,14 @@ impl<'a> EventLoop<'a> {
                         run.trust_warden();
                     }
                     pending.spec.load.iter().for_each(|token| token.start());
-                    // A run that is still starting now has another process beside it.
-                    self.running.iter_mut().for_each(|job| job.is_alone = false);
-                    self.running.push(RunningJob {
-                        key,
-                        pending,
-                        run,
-                        slot: self.slots.acquire(),
-                        is_announced: false,
-                        is_unwanted: false,
-                        is_alone,
-                    });
+                    let run = self.runs.insert(ActiveRun::new(key, pending, run, self.slots.acquire()));
+                    // A run that was started alone and is still starting has this one beside it now.
+                    self.alone = is_alone.then_some(run);
                 }
+                // It is tried again at once.
+                Err(error) if self.descriptor_limit.raise_after(&error) => self.requeue(key, pending),
                 Err(error) if process::lacks_room(&error) && !is_alone => {
+                    self.report_lack(key, || DescriptorLimit::explain(&error), listener);
                     self.requeue(key, pending);
                     self.wait_for_room();
                 }
@@ -324,16 +306,26 @@ impl<'a> EventLoop<'a> {
     /// Returns whether there are processes of ours whose exit would make room.
     fn has_processes(&self) -> bool {
         let pool = &self.pool;
-        !self.running.is_empty() || !self.prespawned.is_empty() || pool.has_spare() || pool.is_draining()
+        !self.runs.is_empty() || !self.prespawned.is_empty() || pool.has_spare() || pool.is_draining()
     }
 
     /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes
     /// have exited that were kept for later jobs.
     fn wait_for_room(&mut self) {
         self.has_no_room = true;
-        if self.running.is_empty() {
+        if self.runs.is_empty() {
             self.prespawned.discard_all(self.pool);
             self.pool.dismiss_spare();
+        }
+    }
+
+    /// Reports that a job has to wait for room, at first, and if less than half as many run as at the last report.
+    fn report_lack(&mut self, key: QueueKey, reason: impl FnOnce() -> String, listener: &mut EventHandler<'_>) {
+        let running = self.runs.len();
+        if self.config.detail == EventDetail::All && running < self.reported_room / 2 {
+            self.reported_room = running;
+            let event = JobEvent::Postponed { at: clock::wall(), running, reason: reason() };
+            self.is_stopped |= listener(key.number, event).is_break();
         }
     }
 
@@ -344,38 +336,47 @@ impl<'a> EventLoop<'a> {
         self.queue.push(key, pending);
     }
 
-    /// Waits until something is ready or due, unless more jobs could start, and advances the runs.
+    /// Waits until something is ready or due, unless more jobs could start, and advances the runs for which that is so.
     fn wait(&mut self, starts: Starts) {
-        let runs = self.running.iter().map(|job| job.run.deadline());
-        let due = runs.chain(self.queue.next_due()).chain([self.total_deadline]);
-        let until = due.fold(self.pool.deadline(), Deadline::earlier);
-        let until = if starts == Starts::MorePending { Deadline::now() } else { until };
-        let interests = self.running.iter().map(|job| job.run.interests());
-        let waker = self.mailbox.map(|mailbox| &**mailbox.waker()).or(self.pool.waker());
-        let ready = process::wait(interests.chain(self.pool.interests()), waker, until);
-        for (job, ready) in self.running.iter_mut().zip(ready) {
-            job.run.advance(ready);
-        }
-        self.pool.advance();
+        let Self { runs, pool, poller, .. } = self;
+        let has_done = runs.register(poller);
+        pool.register(poller);
+        let due = [pool.deadline(), self.total_deadline].into_iter().chain(self.queue.next_due());
+        let until = due.fold(runs.deadline(), Deadline::earlier);
+        let until = if has_done || starts == Starts::MorePending { Deadline::now() } else { until };
+        let interest = |key: WaitKey| runs.interest(key).or_else(|| pool.interest(key));
+        let waker = self.mailbox.map(|mailbox| &**mailbox.waker()).or(pool.waker());
+        let ready = poller.wait(interest, waker, until);
+        pool.advance(ready.iter().map(|(key, _)| *key), poller);
+        runs.advance(ready);
     }
 
-    /// Reports the events of the running jobs, and removes those that are done.
+    /// Reports the events of the runs for which something has happened, and removes those that are done.
     fn finish_runs(&mut self, listener: &mut EventHandler<'_>) {
+        // First: a listener may fork, and the fork must not change what this process waits for.
+        let has_done = self.runs.register(&mut self.poller);
+        let changed = self.runs.take_changed();
         if self.config.detail == EventDetail::All {
-            self.report_events(listener);
+            self.report_events(&changed, listener);
         }
-        let done: Vec<_> = self.running.extract_if(.., |job| job.run.is_done()).collect();
-        let made_room = done.iter().any(|job| !job.run.found_no_room());
+        if !has_done {
+            return;
+        }
+        let is_done = |key: &WaitKey| self.runs.get(*key).is_some_and(|active| active.run.is_done());
+        let done: Vec<_> = changed.into_iter().filter(is_done).collect();
+        let done: Vec<_> = done.into_iter().filter_map(|key| Some((key, self.runs.remove(key)?))).collect();
+        let made_room = done.iter().any(|(_, active)| !active.run.found_no_room());
         self.has_no_room &= !made_room;
-        for RunningJob { key, mut pending, run, slot, is_unwanted, is_alone, .. } in done {
+        for (run_key, ActiveRun { key, mut pending, run, slot, is_unwanted, .. }) in done {
             self.slots.release(slot);
             let is_wanted = !self.is_stopped && !is_unwanted;
             // Without room it is tried once more, alone if need be; a job that finds no room even then fails.
-            let must_wait = run.found_no_room() && !is_alone;
+            let must_wait = run.found_no_room() && self.alone != Some(run_key);
             let is_lost = run.lost_its_warden() && pending.lost_wardens < MOST_LOST_WARDENS;
             pending.lost_wardens += u32::from(is_lost);
             if is_wanted && (must_wait || is_lost || run.exited_before_call()) {
                 if must_wait && !made_room {
+                    self.report_lack(key, || run.refusal().to_owned(), listener);
                     self.wait_for_room();
                 }
                 run.discard(self.pool);
@@ -388,16 +389,19 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn report_events(&mut self, listener: &mut EventHandler<'_>) {
-        for job in &mut self.running {
-            let (number, attempt) = (job.key.number, job.pending.spec.attempt);
-            if !job.is_announced && job.run.has_started() {
-                job.is_announced = true;
-                let at = job.run.started_at().unwrap_or_else(clock::wall);
-                let event = JobEvent::Started { at, attempt, slot: job.slot, process: job.run.process() };
+    fn report_events(&mut self, changed: &BTreeSet<WaitKey>, listener: &mut EventHandler<'_>) {
+        for key in changed {
+            let Some(active) = self.runs.get_mut(*key) else {
+                continue;
+            };
+            let (number, attempt) = (active.key.number, active.pending.spec.attempt);
+            if !active.is_announced && active.run.has_started() {
+                active.is_announced = true;
+                let at = active.run.started_at().unwrap_or_else(clock::wall);
+                let event = JobEvent::Started { at, attempt, slot: active.slot, process: active.run.process() };
                 self.is_stopped |= listener(number, event).is_break();
             }
-            if let Some(updates) = job.run.take_updates() {
+            if let Some(updates) = active.run.take_updates() {
                 let event = JobEvent::Updated { at: clock::wall(), attempt, updates };
                 self.is_stopped |= listener(number, event).is_break();
             }

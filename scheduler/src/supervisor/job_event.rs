@@ -13,6 +13,8 @@ use crate::record::RunReport;
 pub(crate) enum JobEvent {
     /// It waits for its turn.
     Queued { at: SystemTime, group: Option<Cow<'static, str>> },
+    /// It waits although it was its turn, as for this reason no process could be started beside the running ones.
+    Postponed { at: SystemTime, running: usize, reason: String },
     /// Its function was called, in this process if its id is known.
     Started { at: SystemTime, attempt: u32, slot: usize, process: Option<u32> },
     /// This attempt has sent updates.

@@ -2,10 +2,12 @@
 //!
 //! `README.md` in this folder explains it.
 
+mod active_runs;
 mod attempts;
 mod diagnosis;
 mod event_loop;
 mod excerpt;
+mod exiting;
 mod job_event;
 mod job_run;
 mod job_spec;
@@ -19,6 +21,7 @@ mod queue;
 mod shared_pool;
 mod slots;
 mod spawn_loop;
+mod starting;
 mod state_machine;
 mod token;
 mod updates;

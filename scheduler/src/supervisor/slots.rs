@@ -1,26 +1,27 @@
 //! `Slots`: numbers for the running jobs, each the smallest that no other one has.
 
+use std::collections::BTreeSet;
+
 /// The numbers in use: up to the concurrency, whatever the number of jobs.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// The element `n` is `true` if the number `n + 1` is in use.
-    in_use: Vec<bool>,
+    /// The highest number that was ever in use.
+    highest: usize,
+    /// The numbers up to that which are free.
+    free: BTreeSet<usize>,
 }
 
 impl Slots {
     /// Returns the smallest free number, from 1.
     pub(super) fn acquire(&mut self) -> usize {
-        let free = self.in_use.iter().position(|in_use| !in_use).unwrap_or(self.in_use.len());
-        if free == self.in_use.len() {
-            self.in_use.push(true);
-        } else {
-            self.in_use[free] = true;
-        }
-        free + 1
+        self.free.pop_first().unwrap_or_else(|| {
+            self.highest += 1;
+            self.highest
+        })
     }
 
     pub(super) fn release(&mut self, slot: usize) {
-        self.in_use[slot - 1] = false;
+        self.free.insert(slot);
     }
 }
 

@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::excerpt::excerpt;
+use super::exiting::ExitingWardens;
 use super::shared_pool::{Discovery, LoopId, Need, SharedPool};
-use super::warden_handle::{REAP_LIMIT, StartResult, StartingWarden, WardenConfig, WardenHandle};
+use super::starting::StartingWardens;
+use super::warden_handle::{StartResult, StartingWarden, WardenConfig, WardenHandle};
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
 use crate::options::StartMethod;
-use crate::process::{self, DefaultOutput, HAS_FORK_SERVERS, InheritedState, Interest, LoopWaker, OomCounter, Origin};
+use crate::process::{
+    self, DefaultOutput, HAS_FORK_SERVERS, InheritedState, Interest, LoopWaker, OomCounter, Origin, Poller, WaitKey,
+};
 use crate::wire::message::{AfterRun, SpawnMode};
 
 /// The wardens of one event loop.
@@ -25,15 +29,15 @@ pub(crate) struct WardenPool {
     /// Wakes the loop when a warden is free.
     waker: Option<Arc<LoopWaker>>,
     need: Need,
-    starting: Vec<StartingWarden>,
+    starting: StartingWardens,
     /// Wardens that did not come up: each fails one job, whose record shows why.
     failed: Vec<WardenHandle>,
     /// Why no job can run.
     failure: Option<Error>,
     /// What the processes of the current calls inherit, once it was looked up.
     state: Option<InheritedState>,
-    /// The dismissed wardens, and the time by which each must have exited.
-    exiting: Vec<(WardenHandle, Deadline)>,
+    /// The dismissed wardens.
+    exiting: ExitingWardens,
     /// Counts for all wardens and jobs, which are in the cgroup of this process.
     oom_counter: Option<OomCounter>,
     origin: Origin,
@@ -94,11 +98,11 @@ impl SharedPool {
             settings,
             waker: None,
             need: Need::default(),
-            starting: Vec::new(),
+            starting: StartingWardens::default(),
             failed: Vec::new(),
             failure: None,
             state: None,
-            exiting: Vec::new(),
+            exiting: ExitingWardens::new(),
             oom_counter: None,
             origin: Origin::here(),
         })
@@ -210,11 +214,13 @@ impl WardenPool {
         };
         let state = *self.state.get_or_insert_with(InheritedState::current);
         let (unattended, missing) = self.shared.need(self.id, need, state, waker);
-        self.starting.extend(unattended);
+        for starting in unattended {
+            self.attend(starting);
+        }
         let config = self.settings.warden(AfterRun::Stay, SpawnMode::Fork, self.shared.generation());
         for started in 0..missing {
             match StartingWarden::start(config, state, self.settings.start_limit) {
-                Ok(warden) => self.starting.push(warden),
+                Ok(starting) => self.attend(starting),
                 Err(error) => {
                     self.shared.started(missing - started);
                     return if self.starting.is_empty() { Err(error) } else { Ok(()) };
@@ -222,6 +228,10 @@ impl WardenPool {
             }
         }
         Ok(())
+    }
+
+    fn attend(&mut self, starting: StartingWarden) {
+        self.starting.insert(self.exiting.new_key(), starting);
     }
 
     /// Takes a warden back after its run.
@@ -250,9 +260,7 @@ impl WardenPool {
     /// Lets a warden exit that is not needed any more.
     pub(super) fn dismiss(&mut self, mut warden: WardenHandle) {
         warden.worker.dismiss();
-        if !warden.worker.reap() {
-            self.exiting.push((warden, Deadline::after(REAP_LIMIT)));
-        }
+        self.exiting.push(warden.worker);
     }
 
     fn dismiss_all(&mut self, wardens: Vec<WardenHandle>) {
@@ -264,7 +272,7 @@ impl WardenPool {
     /// Returns whether some wardens are exiting, and take up room until then. One that the kernel holds on to doesn't
     /// count.
     pub(super) fn is_draining(&self) -> bool {
-        self.exiting.iter().any(|(_, deadline)| deadline.remaining().is_some())
+        self.exiting.take_up_room()
     }
 
     /// Returns whether there are wardens that no job has.
@@ -277,45 +285,32 @@ impl WardenPool {
         self.dismiss_all(self.shared.take_idle());
     }
 
-    /// Returns what to wait for: the reports of the wardens on their way up, and the exits of the dismissed ones.
-    pub(super) fn interests(&self) -> impl Iterator<Item = Interest<'_>> {
-        let starting = self.starting.iter().map(|starting| Interest::report(&starting.warden.worker));
-        starting.chain(self.exiting.iter().map(|(warden, _)| Interest::exit(&warden.worker)))
+    /// Makes the poller wait for the wardens that were started or dismissed since the last call.
+    pub(super) fn register(&mut self, poller: &mut Poller) {
+        self.starting.register(poller);
+        self.exiting.register(poller);
+    }
+
+    /// Returns what to wait for, of the warden with this key.
+    pub(super) fn interest(&self, key: WaitKey) -> Option<Interest<'_>> {
+        self.starting.interest(key).or_else(|| self.exiting.interest(key))
     }
 
     /// Returns the time at which [`advance`](Self::advance) is due, even if nothing is ready.
     pub(super) fn deadline(&self) -> Deadline {
-        let starting = self.starting.iter().map(|starting| starting.deadline);
-        let exiting = self.exiting.iter().map(|(_, deadline)| *deadline);
-        starting.chain(exiting).fold(Deadline::after(Duration::MAX), Deadline::earlier)
+        self.starting.deadline().earlier(self.exiting.deadline())
     }
 
-    /// Takes the wardens that have come up, reaps the dismissed ones that have exited, and kills those whose time is over.
-    pub(super) fn advance(&mut self) {
+    /// Takes the wardens with these keys that have come up, reaps the dismissed ones that have exited, and handles those
+    /// whose time is over.
+    pub(super) fn advance(&mut self, ready: impl Iterator<Item = WaitKey> + Clone, poller: &mut Poller) {
         if !self.origin.is_here() {
             return;
         }
-        let mut index = 0;
-        while let Some(starting) = self.starting.get_mut(index) {
-            match starting.advance() {
-                None => index += 1,
-                Some(result) => {
-                    let starting = self.starting.swap_remove(index);
-                    self.take_started(starting, &result);
-                }
-            }
+        for (starting, result) in self.starting.advance(ready.clone(), poller) {
+            self.take_started(starting, &result);
         }
-        self.exiting.retain_mut(|(warden, deadline)| {
-            if warden.worker.reap() {
-                return false;
-            }
-            if deadline.is_past() {
-                warden.worker.kill();
-                // One that the kernel holds on to is waited for once more when the pool shuts down.
-                *deadline = Deadline::after(Duration::MAX);
-            }
-            true
-        });
+        self.exiting.reap(ready, poller);
     }
 
     fn take_started(&mut self, starting: StartingWarden, result: &StartResult) {
@@ -367,30 +362,24 @@ impl WardenPool {
     }
 
     /// Waits, for a limited time, until the dismissed wardens have exited, and leaves those on their way up to later loops.
-    pub(super) fn shutdown(&mut self) {
+    pub(super) fn shutdown(&mut self, poller: &mut Poller) {
         if !self.origin.is_here() {
             // They are children of another process.
-            self.starting.clear();
-            return self.exiting.clear();
+            self.starting.take_all(None);
+            return self.exiting.wait_for_all(poller);
         }
-        self.hand_over();
-        let deadline = Deadline::after(2 * REAP_LIMIT);
-        while !self.exiting.is_empty() && !deadline.is_past() {
-            process::wait(self.interests(), None, deadline.earlier(self.deadline()));
-            self.advance();
-        }
-        // Dropping a worker waits for it a last time.
-        self.exiting.clear();
+        self.hand_over(Some(&mut *poller));
+        self.exiting.wait_for_all(poller);
     }
 
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, poller: Option<&mut Poller>) {
         // The registration ends in any case.
         let _ = self.need(Need::default());
         for mut warden in mem::take(&mut self.failed) {
             warden.send_off();
             self.dismiss(warden);
         }
-        self.shared.leave(mem::take(&mut self.starting));
+        self.shared.leave(self.starting.take_all(poller));
         let surplus = self.shared.trim(self.limit());
         self.dismiss_all(surplus);
     }
@@ -400,7 +389,7 @@ impl Drop for WardenPool {
     fn drop(&mut self) {
         if self.origin.is_here() {
             // If the loop has panicked, no other one waits for its wardens in vain.
-            self.hand_over();
+            self.hand_over(None);
         }
     }
 }

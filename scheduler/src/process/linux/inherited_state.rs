@@ -13,6 +13,7 @@ use std::io::Read as _;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::getpriority_process;
 
+use super::descriptor_limit::applications_own;
 use super::worker::current_folder;
 
 /// The state that a process of the calling thread would inherit: a hash of it.
@@ -106,7 +107,10 @@ fn limit(resource: u8) -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: The call writes to a variable of ours.
     unsafe { libc::getrlimit(resource.into(), &raw mut limit) };
-    (limit.rlim_cur, limit.rlim_max)
+    // It may be raised for this process alone.
+    let own =
+        if i64::from(resource) == i64::from(libc::RLIMIT_NOFILE) { applications_own(limit.rlim_cur) } else { None };
+    (own.unwrap_or(limit.rlim_cur), limit.rlim_max)
 }
 
 /// Returns the scheduling policy and its priority, the priority of input and output, and the personality.

@@ -3,6 +3,8 @@
 
 mod cgroup;
 mod children;
+mod descriptor_limit;
+mod epoll;
 mod inherited_state;
 mod job_process;
 mod limits;
@@ -21,7 +23,10 @@ use std::time::Duration;
 
 use rustix::time::ClockId;
 
+use super::unix_worker::InterestPoller;
+
 pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
+pub(crate) use descriptor_limit::DescriptorLimit;
 pub(crate) use inherited_state::InheritedState;
 pub(crate) use job_process::{become_job, equip_job, leave_warden};
 pub(crate) use limits::apply_limits;
@@ -54,6 +59,9 @@ fn kernel_clock(id: ClockId) -> Duration {
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = true;
+
+/// Waits for any of many workers.
+pub(crate) type Poller = InterestPoller<epoll::Epoll>;
 
 /// The number of SIGKILL.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -9,10 +9,12 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::descriptor_limit;
 use crate::clock::Deadline;
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
+use crate::process::unix::DataSocket;
 use crate::process::unix::descriptor::above_standard;
-use crate::process::unix::{DataSocket, poll};
+use crate::process::unix::poll::{self, Awaited};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream};
 use crate::wire::frame::{FrameKind, StreamMark};
@@ -45,6 +47,8 @@ impl Worker {
         default_output: DefaultOutput,
     ) -> io::Result<Self> {
         let (child, control, stderr) = spawn(command.env(RUN_VARIABLE, run_marker.value()), mark, default_output)?;
+        // Before it can start a job, as it has no request yet.
+        descriptor_limit::set_applications_own(child.id());
         Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
     }
 
@@ -134,18 +138,18 @@ impl Worker {
 }
 
 impl PollWorker for Worker {
-    fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
+    fn report_interests(&self, events: PollFlags) -> [Option<Awaited<'_>>; 2] {
         [self.control.interest(events), None]
     }
 
-    fn stderr_interest(&self) -> Option<PollFd<'_>> {
+    fn stderr_interest(&self) -> Option<Awaited<'_>> {
         output_interest(self.stderr.interest())
     }
 
-    fn exit_interest(&self) -> Option<PollFd<'_>> {
+    fn exit_interest(&self) -> Option<Awaited<'_>> {
         // A warden closes its socket before it exits.
         let exit = self.pidfd.as_ref().filter(|_| self.control.is_closed() && !self.reaped);
-        exit.map(|pidfd| PollFd::new(pidfd, PollFlags::IN))
+        exit.map(|pidfd| Awaited::new(pidfd, PollFlags::IN))
     }
 
     /// Without a pidfd the warden's exit is polled for, once its socket has closed.

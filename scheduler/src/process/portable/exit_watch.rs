@@ -7,12 +7,13 @@
 use std::io::{self, PipeReader};
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::above_standard;
+use crate::process::unix::poll::Awaited;
 use crate::process::unix::reap_child;
 
 /// The stack size of the thread, which does next to nothing.
@@ -53,8 +54,8 @@ impl ExitWatch {
         wait_for(self.child, WaitIdOptions::NOHANG) == Err(Errno::CHILD)
     }
 
-    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
-        self.exit.as_ref().map(|exit| PollFd::new(exit, PollFlags::IN))
+    pub(super) fn interest(&self) -> Option<Awaited<'_>> {
+        self.exit.as_ref().map(|exit| Awaited::new(exit, PollFlags::IN))
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
         let mut watch = ExitWatch::new(ChildPid::new(child.id().cast_signed()).expect("a process id"));
         assert!(!watch.has_exited());
         drop(child.stdin.take());
-        let mut fds = [watch.interest().expect("there is room for a thread")];
+        let mut fds = [watch.interest().expect("there is room for a thread").poll_fd()];
         poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
         assert!(!fds[0].revents().is_empty() && watch.has_exited());
         assert_eq!(child.wait().expect("it is ours").code(), Some(1));
@@ -131,7 +132,7 @@ mod tests {
         let mut child = command.spawn().expect("`sh` is everywhere");
         let mut watch = ExitWatch::new(ChildPid::new(child.id().cast_signed()).expect("a process id"));
         while !watch.has_exited() {
-            let mut fds: Vec<_> = watch.interest().into_iter().collect();
+            let mut fds: Vec<_> = watch.interest().map(Awaited::poll_fd).into_iter().collect();
             poll(&mut fds, Deadline::after(Duration::from_secs(60))).expect("it can be waited for");
         }
         assert_eq!(child.wait().expect("it is ours").code(), Some(3));

@@ -9,9 +9,15 @@ mod lifeline;
 mod limits;
 mod listing;
 mod milestone_times;
+mod no_epoll;
 mod worker;
 
 pub(crate) use job_process::take_assignment;
 pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use worker::Worker;
+
+use super::unix_worker::InterestPoller;
+
+/// Waits for any of many workers.
+pub(crate) type Poller = InterestPoller<no_epoll::NoEpoll>;

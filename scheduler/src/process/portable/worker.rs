@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustix::process::Signal;
 
 use super::exit_watch::ExitWatch;
@@ -14,6 +14,7 @@ use super::listing::{self, Descendants, EMPTY_PASSES};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
+use crate::process::unix::poll::Awaited;
 use crate::process::unix::{ChildPid, DataSocket, reap_child};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream, WorkerEvent};
@@ -231,18 +232,18 @@ impl Worker {
 }
 
 impl PollWorker for Worker {
-    fn report_interests(&self, events: PollFlags) -> [Option<PollFd<'_>>; 2] {
+    fn report_interests(&self, events: PollFlags) -> [Option<Awaited<'_>>; 2] {
         match self.phase {
             ExitPhase::Running => [self.control.interest(events), self.exit.interest()],
             ExitPhase::Sweeping { .. } | ExitPhase::Reaped => [None, None],
         }
     }
 
-    fn stderr_interest(&self) -> Option<PollFd<'_>> {
+    fn stderr_interest(&self) -> Option<Awaited<'_>> {
         output_interest(self.stderr.interest())
     }
 
-    fn exit_interest(&self) -> Option<PollFd<'_>> {
+    fn exit_interest(&self) -> Option<Awaited<'_>> {
         self.exit.interest().filter(|_| self.is_dismissed && !matches!(self.phase, ExitPhase::Reaped))
     }
 

@@ -55,7 +55,7 @@ impl Presses {
     }
 
     fn wait(&self) {
-        if poll::poll(&mut [self.waker.interest()], Deadline::after(Duration::MAX)).is_err() {
+        if poll::poll(&mut [self.waker.interest().poll_fd()], Deadline::after(Duration::MAX)).is_err() {
             poll::pause();
         }
     }

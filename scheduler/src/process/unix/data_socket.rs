@@ -5,10 +5,11 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
+use super::poll::Awaited;
 use super::socket;
 
 /// The parent's end of a data socket.
@@ -19,7 +20,6 @@ impl DataSocket {
     /// Opens a socket, and returns it with the job's end.
     pub(in crate::process) fn open() -> io::Result<(Self, OwnedFd)> {
         let (parents, jobs) = socket::pair()?;
-        rustix::io::ioctl_fionbio(&parents, true)?;
         Ok((Self(parents), jobs.into()))
     }
 
@@ -41,13 +41,13 @@ impl DataSocket {
     }
 
     /// Returns the interest in something to read, and in `outgoing`.
-    pub(in crate::process) fn interest(&self, outgoing: PollFlags) -> PollFd<'_> {
-        PollFd::new(&self.0, PollFlags::IN | outgoing)
+    pub(in crate::process) fn interest(&self, outgoing: PollFlags) -> Awaited<'_> {
+        Awaited::new(&self.0, PollFlags::IN | outgoing)
     }
 }
 
 impl Read for DataSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        socket::receive_bytes(self.0.as_fd(), buffer)
     }
 }

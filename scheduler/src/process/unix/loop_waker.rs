@@ -1,4 +1,4 @@
-//! `LoopWaker`: makes [`wait()`](crate::process::wait()) return, from another thread than the one that waits.
+//! `LoopWaker`: makes [`Poller::wait`](crate::process::Poller) return, from another thread than the one that waits.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(target_os = "linux")]
 use rustix::event::EventfdFlags;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use super::descriptor::above_standard;
+use super::poll::Awaited;
 
 /// A flag that ends waiting, until it is reset.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl LoopWaker {
         Ok(Self { event, woken: AtomicBool::new(false) })
     }
 
-    /// Makes [`wait()`](crate::process::wait()) return, now or when it is called next.
+    /// Makes [`Poller::wait`](crate::process::Poller) return, now or when it is called next.
     pub(crate) fn wake(&self) {
         // The write fails only if a signal interrupts it, if the eventfd's counter overflows, which is a `u64`, or if the
         // pipe is full. In the last two cases it is readable already.
@@ -82,8 +83,8 @@ impl LoopWaker {
         self.woken.load(Ordering::Acquire)
     }
 
-    pub(in crate::process) fn interest(&self) -> PollFd<'_> {
-        PollFd::new(&self.event, PollFlags::IN)
+    pub(in crate::process) fn interest(&self) -> Awaited<'_> {
+        Awaited::new(&self.event, PollFlags::IN)
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Deadline;
-    use crate::process::wait;
+    use crate::process::unix_worker::wait;
 
     #[test]
     fn a_wake_ends_a_wait_that_has_begun_and_the_next_one() {

@@ -14,6 +14,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::net::SendFlags;
 
 use super::descriptor::{above_standard, own};
+use super::poll::Awaited;
 use super::socket::NO_SIGNAL;
 use crate::outcome::StandardStream;
 
@@ -80,12 +81,12 @@ impl OwnStream {
         true
     }
 
-    pub(in crate::process) fn interest(&self) -> PollFd<'_> {
-        let sink = match &self.method {
+    pub(in crate::process) fn interest(&self) -> Awaited<'_> {
+        let descriptor = match &self.method {
             WriteMethod::Reopened(file) => file.as_fd(),
             WriteMethod::Socket | WriteMethod::Direct => descriptor(self.stream),
         };
-        PollFd::from_borrowed_fd(sink, PollFlags::OUT)
+        Awaited { descriptor, events: PollFlags::OUT }
     }
 }
 
@@ -111,8 +112,8 @@ impl OutputReader {
         Ok((Self(reader), writer))
     }
 
-    pub(in crate::process) fn interest(&self) -> PollFd<'_> {
-        PollFd::new(&self.0, PollFlags::IN)
+    pub(in crate::process) fn interest(&self) -> Awaited<'_> {
+        Awaited::new(&self.0, PollFlags::IN)
     }
 }
 

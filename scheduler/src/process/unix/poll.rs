@@ -1,15 +1,33 @@
-//! `poll`: waits until a descriptor is ready or a deadline has passed.
+//! `poll`: waits until a descriptor is ready or a deadline has passed. `Awaited`: one such descriptor.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::clock::Deadline;
 
 /// The polling interval where the kernel doesn't report that something is ready.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// A descriptor, and what it is awaited for. Its end and its errors always count as well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awaited<'a> {
+    pub(in crate::process) descriptor: BorrowedFd<'a>,
+    pub(in crate::process) events: PollFlags,
+}
+
+impl<'a> Awaited<'a> {
+    pub(in crate::process) fn new(descriptor: &'a impl AsFd, events: PollFlags) -> Self {
+        Self { descriptor: descriptor.as_fd(), events }
+    }
+
+    pub(in crate::process) fn poll_fd(self) -> PollFd<'a> {
+        PollFd::from_borrowed_fd(self.descriptor, self.events)
+    }
+}
 
 /// Returns once a descriptor is ready or the deadline has passed. Signals do not interrupt it.
 pub(crate) fn poll(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {

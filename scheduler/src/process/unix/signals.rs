@@ -6,6 +6,8 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use libc::c_int;
+#[cfg(target_os = "linux")]
+use rustix::fs::{Mode, OFlags};
 
 use crate::outcome::Exit;
 use crate::process::ExitClass;
@@ -17,12 +19,37 @@ const SET_BY_STD: [c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE];
 /// Restores the default dispositions: the signals that the application ignores stay ignored through an `exec`, and with
 /// SIGCHLD ignored the kernel would discard exit statuses.
 pub(in crate::process) fn reset_inherited() {
-    for signal in 1..=last() {
+    let changed = changed();
+    for signal in (1..=last()).filter(|signal| changed.is_none_or(|changed| changed >> (signal - 1) & 1 == 1)) {
         if !SET_BY_STD.contains(&signal) || (signal != libc::SIGPIPE && is_ignored(signal)) {
             // This fails for SIGKILL, SIGSTOP and the C library's own signals, which have their default anyway.
             set(signal, libc::SIG_DFL);
         }
     }
+}
+
+/// Returns a bit for each signal, from the lowest, that is ignored or has a handler. Returns `None` where the kernel doesn't
+/// list them. To read that file takes less time than a call for each signal.
+#[cfg(target_os = "linux")]
+fn changed() -> Option<u128> {
+    let status = rustix::fs::open("/proc/self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = [0; 4096];
+    let length = rustix::io::read(&status, &mut text).ok()?;
+    changed_in(&String::from_utf8_lossy(&text[..length]))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn changed() -> Option<u128> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn changed_in(status: &str) -> Option<u128> {
+    let mask = |name| {
+        let digits = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u128::from_str_radix(digits.trim(), 16).ok()
+    };
+    Some(mask("SigIgn:")? | mask("SigCgt:")?)
 }
 
 /// Unblocks all signals: those that the application blocks stay blocked through an `exec`, and with SIGCHLD blocked the
@@ -143,4 +170,29 @@ pub(crate) fn signal_name(number: i32) -> &'static str {
     ];
     let found = NAMES.iter().find(|(signal, _)| *signal == number);
     found.map_or("a signal without a name", |(_, name)| name)
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signals_that_have_another_disposition_are_those_that_the_kernel_lists() {
+        let changed = changed().expect("`/proc` is mounted");
+        let is_changed = |signal: c_int| changed >> (signal - 1) & 1 == 1;
+        // The standard library ignores the first, and has a handler for the second.
+        assert!(is_changed(libc::SIGPIPE) && is_changed(libc::SIGSEGV));
+        assert!(!is_changed(libc::SIGTERM) && !is_changed(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_list_without_signals_is_none() {
+        assert_eq!(
+            changed_in("Name:\tSigIgn:\nSigIgn:\t0000000000001002\nSigCgt:\t0000000180000440\n"),
+            Some(0x1_8000_1442)
+        );
+        for status in ["", "Name:\tapp\n", "SigIgn:\t0000000000001000\nSigC", "SigIgn:\tx\nSigCgt:\t0\n"] {
+            assert_eq!(changed_in(status), None, "{status}");
+        }
+    }
 }

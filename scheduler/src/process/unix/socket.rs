@@ -66,6 +66,11 @@ pub(in crate::process) fn send_waiting(socket: BorrowedFd<'_>, bytes: &[u8]) -> 
     }
 }
 
+/// Reads bytes without waiting.
+pub(in crate::process) fn receive_bytes(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT)?.0)
+}
+
 /// Reads bytes without waiting, and appends the descriptors that came with them to `descriptors`.
 pub(super) fn receive(
     socket: BorrowedFd<'_>,

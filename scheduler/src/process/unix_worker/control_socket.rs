@@ -9,11 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use serde::Serialize;
 
 use crate::outcome::StandardStream;
 use crate::process::output::{ChildStdio, ChildStream, DefaultOutput, Relay};
+use crate::process::unix::poll::Awaited;
 use crate::process::unix::{descriptor, socket};
 use crate::process::{Received, WorkerEvent};
 use crate::wire::codec;
@@ -188,9 +189,9 @@ impl ControlSocket {
     }
 
     /// Returns the interest in `events`, in the end of the stream, and in room if something is unsent.
-    pub(in crate::process) fn interest(&self, events: PollFlags) -> Option<PollFd<'_>> {
+    pub(in crate::process) fn interest(&self, events: PollFlags) -> Option<Awaited<'_>> {
         let room = if self.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        self.socket.as_ref().map(|socket| PollFd::new(socket, events | room))
+        self.socket.as_ref().map(|socket| Awaited::new(socket, events | room))
     }
 }
 

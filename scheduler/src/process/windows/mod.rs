@@ -26,5 +26,5 @@ pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};
-pub(crate) use wait::{Interest, LoopWaker, wait};
+pub(crate) use wait::{Interest, LoopWaker, Poller};
 pub(crate) use worker::{Worker, lacks_room};

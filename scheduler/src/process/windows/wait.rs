@@ -1,5 +1,6 @@
-//! Waiting for any of several jobs.
+//! Waiting for any of many jobs.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::iocp;
 use crate::clock::Deadline;
 use crate::process::output::{JobOutput, RelayInterest};
-use crate::process::{Readiness, Stream, Worker};
+use crate::process::{Readiness, Stream, WaitKey, Worker};
 
 /// The interval at which to check what causes no event.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
@@ -94,6 +95,44 @@ pub(crate) fn wait<'a>(
             seen,
             if needs_recheck { deadline.earlier(Deadline::after(RECHECK_INTERVAL)) } else { deadline },
         );
+    }
+}
+
+/// The interests of one thread, each with a key.
+///
+/// The completion port keeps them registered. It doesn't report which one an event is of, so each wait checks all of them.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    keys: BTreeSet<WaitKey>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> Self {
+        Self { keys: BTreeSet::new() }
+    }
+
+    /// Waits for the interest of this key from now on.
+    pub(crate) fn update(&mut self, key: WaitKey, _: &Interest<'_>) {
+        self.keys.insert(key);
+    }
+
+    /// Stops waiting for this key, which must not be used again.
+    pub(crate) fn remove(&mut self, key: WaitKey) {
+        self.keys.remove(&key);
+    }
+
+    /// Waits until something is ready, the waker is set or the deadline has passed. Returns the keys that are ready.
+    /// `interest` returns the current interest of a key.
+    pub(crate) fn wait<'a>(
+        &mut self,
+        interest: impl Fn(WaitKey) -> Option<Interest<'a>>,
+        waker: Option<&LoopWaker>,
+        deadline: Deadline,
+    ) -> Vec<(WaitKey, Readiness)> {
+        let (keys, interests): (Vec<_>, Vec<_>) =
+            self.keys.iter().filter_map(|key| Some((*key, interest(*key)?))).unzip();
+        let ready = wait(interests.into_iter(), waker, deadline);
+        keys.into_iter().zip(ready).filter(|(_, ready)| ready.is_any()).collect()
     }
 }
 

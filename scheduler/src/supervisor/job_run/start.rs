@@ -40,6 +40,11 @@ impl JobRun {
         self.never_started() && self.observations.no_room
     }
 
+    /// Returns why the process could not be started; empty if it could.
+    pub(in crate::supervisor) fn refusal(&self) -> &str {
+        self.observations.refusal.as_deref().unwrap_or_default()
+    }
+
     fn never_started(&self) -> bool {
         self.state.verdict() == Some(Verdict::NeverStarted)
     }

@@ -31,7 +31,7 @@ fn hangs_briefly() {
 }
 
 /// Runs this in a fork of the process, and returns the id of that.
-fn fork(run: impl FnOnce()) -> i32 {
+pub(super) fn fork(run: impl FnOnce()) -> i32 {
     // SAFETY: The copy has one thread and does what this program is there to try out.
     match unsafe { libc::fork() } {
         0 => {
@@ -47,7 +47,7 @@ fn fork(run: impl FnOnce()) -> i32 {
 }
 
 /// Waits for a fork, and returns its exit code.
-fn wait(process: i32) -> i32 {
+pub(super) fn wait(process: i32) -> i32 {
     let mut status = 0;
     // SAFETY: The pointer is to a variable of ours.
     unsafe { libc::waitpid(process, &raw mut status, 0) };

@@ -11,6 +11,7 @@ mod closed;
 mod early;
 mod forked;
 mod leaking;
+mod many;
 mod terminal;
 
 use std::fs;
@@ -68,8 +69,10 @@ pub(crate) fn main() {
         "closes" => closed::run(&task),
         "forks" => forked::run(&task),
         "forks among threads" => forked::run_among_threads(&task),
+        "forks among many jobs" => many::run_with_forks(&task),
         "forks in a follow-up" => forked::run_in_a_follow_up(&task),
         "leaks" => leaking::run(&task),
+        "has few descriptors" => many::run_with_few_descriptors(&task),
         "hands down" => leaking::run_handing_down(&task),
         "hands down what is taken" => leaking::run_handing_down_what_is_taken(&task),
         "lets go" => leaking::run_letting_go(&task),
