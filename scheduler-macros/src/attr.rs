@@ -268,6 +268,7 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("current_dir", &["cwd", "dir", "chdir", "workdir", "working_dir", "working_directory", "folder"]),
     ("stdout", &["output", "out", "log", "capture", "capture_output"]),
     ("stderr", &["err", "errors"]),
+    ("stacks", &["stack", "backtrace", "backtraces", "stack_trace", "stacktrace", "traceback", "faulthandler", "dump"]),
     ("group", &["queue", "lane", "pool", "concurrency_group", "test_group", "semaphore"]),
 ];
 

@@ -237,6 +237,14 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
             options.set(move |_| quote!(.priority(#priority)))
         },
     },
+    OptionSpec {
+        name: "stacks",
+        example: "stacks = true",
+        read: |options, value| {
+            let are_taken = value::switch(value, "expected `true`, to take stacks at a timeout, or `false`")?;
+            options.set(move |_| quote!(.stacks(#are_taken)))
+        },
+    },
 ];
 
 const BACKOFF: &str = "expected a duration, such as `\"1s\"`, or two, such as `\"100ms..10s\"`, to double it from one to the \

@@ -110,6 +110,12 @@ pub(crate) fn on(value: TokenStream, expected: &str) -> syn::Result<()> {
     syn::parse2::<LitBool>(value).ok().filter(LitBool::value).map(drop).ok_or(wrong)
 }
 
+/// Parses `true` or `false`.
+pub(crate) fn switch(value: TokenStream, expected: &str) -> syn::Result<bool> {
+    let wrong = syn::Error::new_spanned(&value, expected);
+    syn::parse2::<LitBool>(value).map(|switch| switch.value).map_err(|_| wrong)
+}
+
 /// Parses a text that isn't blank.
 pub(crate) fn text(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     let text = string(value, expected)?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::Local;
 
 use crate::escape::OneLine;
+use crate::outcome::ProcessSnapshot;
 use crate::process;
 use crate::record::Record;
 
@@ -152,6 +153,12 @@ impl<'a> TimedOut<'a> {
         self.record.duration()
     }
 
+    /// Returns where the job was when its time was over, as [`Record::stacks`] does.
+    #[must_use]
+    pub fn stacks(&self) -> &'a [ProcessSnapshot] {
+        self.record.stacks()
+    }
+
     /// Returns the record of the run.
     #[must_use]
     pub fn record(&self) -> &'a Record {
@@ -189,17 +196,80 @@ impl<'a> TimedOut<'a> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, log_file: &Path) -> io::Result<()> {
-    let line = format!(
+    append(&line(job_id, reason, duration), log_file)
+}
+
+/// Returns a follow-up for [`Scheduler::on_timeout`](crate::Scheduler::on_timeout) that appends to `log_file` where a timed-out job
+/// was: the line of [`default_follow_up_logger`], and below it the job's [stacks](macro@crate::job#stacks), indented by two spaces.
+///
+/// Line and stacks are written with one write. Without stacks it is the line alone. Programs that read the line need not change: a
+/// line that begins with a space belongs to the one above it.
+///
+/// ```text
+/// 2026-11-23 17:09:00 - Job ID: J2, Reason: timeout, Elapsed Time: 1.000123 seconds
+///   process 4711: target/debug/app
+///     thread 4711, waiting for process 4712 (`sleep 300`)
+///       std::process::Child::wait
+///       app::ask at src/ask.rs:17
+///     process 4712: sleep 300
+///       thread 4712, in clock_nanosleep
+/// ```
+///
+/// Command lines and names are those that the job's processes state. Control characters in them are escaped.
+///
+/// # Errors
+///
+/// The follow-up fails as [`default_follow_up_logger`] does.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{detailed_follow_up_logger, job, jobs, Scheduler};
+///
+/// #[job(timeout = "100ms", stacks = true)]
+/// fn hang() { loop { std::thread::park() } }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let folder = tempfile::tempdir()?;
+///     let log = folder.path().join("logs/job_followups.log");
+///     Scheduler::new().on_timeout(detailed_follow_up_logger(&log)).run(jobs![("J1", hang)])?;
+///     let text = std::fs::read_to_string(&log)?;
+///     assert!(text.lines().next().is_some_and(|line| line.contains(" - Job ID: J1, Reason: timeout, ")));
+///     assert!(text.lines().skip(1).all(|line| line.starts_with("  ")));
+///     Ok(())
+/// }
+/// ```
+pub fn detailed_follow_up_logger(
+    log_file: impl Into<PathBuf>,
+) -> impl Fn(&TimedOut<'_>) -> io::Result<()> + Send + Sync + 'static {
+    let log_file = log_file.into();
+    move |timed_out| {
+        let mut text = line(timed_out.job_id(), timed_out.reason(), timed_out.elapsed());
+        for line in ProcessSnapshot::tree(timed_out.stacks()).to_string().lines() {
+            text.extend(["  ", line, "\n"]);
+        }
+        append(&text, &log_file)
+    }
+}
+
+/// Returns the line about a timed-out job.
+fn line(job_id: &str, reason: &str, duration: Duration) -> String {
+    format!(
         "{} - Job ID: {}, Reason: {}, Elapsed Time: {:.6} seconds\n",
         Local::now().format("%Y-%m-%d %H:%M:%S"),
         OneLine(job_id),
         OneLine(reason),
         duration.as_secs_f64(),
-    );
+    )
+}
+
+/// Appends an event to a log file.
+fn append(event: &str, log_file: &Path) -> io::Result<()> {
     if let Some(folder) = log_file.parent() {
         fs::create_dir_all(folder).map_err(|error| named(error, folder, "be created"))?;
     }
-    process::append_line(log_file, line.as_bytes()).map_err(|error| named(error, log_file, "be appended to"))
+    process::append_line(log_file, event.as_bytes()).map_err(|error| named(error, log_file, "be appended to"))
 }
 
 /// Adds the path and the failed action to an error, and keeps its kind.

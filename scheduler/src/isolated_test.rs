@@ -8,7 +8,7 @@ use crate::child;
 use crate::error::Error;
 use crate::invocation::PASSED;
 use crate::launcher::{Launcher, TestEntry};
-use crate::outcome::{Failure, Outcome, Sweep};
+use crate::outcome::{Failure, Outcome, ProcessSnapshot, Sweep};
 use crate::process::DefaultOutput;
 use crate::record::RunReport;
 use crate::registry;
@@ -25,13 +25,15 @@ use crate::supervisor::supervise_one;
 #[doc(hidden)]
 pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
     child::enter(Launcher::of_test(entry));
-    let failure = match run(entry, body).map(evaluate) {
+    let report = run(entry, body);
+    let stacks = report.as_ref().map(|report| stacks(report.stacks())).unwrap_or_default();
+    let failure = match report.map(evaluate) {
         Ok(TestResult::Passed) => return,
         Ok(TestResult::Panicked(message)) => resume_unwind(Box::new(message)),
         Ok(TestResult::Failed(line)) => line,
         Err(error) => format!("the test could not run: {error}"),
     };
-    print_error(&format!("{failure}\n"));
+    print_error(&format!("{failure}\n{stacks}"));
     if !should_panic {
         resume_unwind(Box::new(failure));
     }
@@ -39,7 +41,8 @@ pub fn run_isolated(entry: TestEntry, body: &str, should_panic: bool) {
 
 fn run(test: TestEntry, body: &str) -> Result<RunReport, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
-    let settings = Settings::default();
+    let mut settings = Settings::default();
+    settings.options.stacks = Some(true);
     let spec = settings.job_spec(&AnyJob { entry, arguments: Ok(Arc::default()), options: None, checkpoint: None })?;
     let mut pool = settings.test_pool(test, DefaultOutput::Printed { out: print_output, err: print_error })?;
     Ok(supervise_one(spec, &mut pool))
@@ -70,6 +73,13 @@ fn evaluate(report: RunReport) -> TestResult {
         (Outcome::Error(Failure::Panicked(_)), Some(left)) => TestResult::Failed(left),
         (Outcome::Error(failure), _) => TestResult::Failed(format!("the test ended without a verdict: {failure}")),
     }
+}
+
+/// Returns the lines that say where the test was when it was stopped.
+fn stacks(processes: &[ProcessSnapshot]) -> String {
+    let mut lines = String::new();
+    ProcessSnapshot::tree(processes).to_string().lines().for_each(|line| lines.extend([line, "\n"]));
+    lines
 }
 
 /// Returns a description of the processes that the test left running.

@@ -103,6 +103,7 @@
 //! | `metrics` | `Metrics`, an [`Observer`] that counts and measures with the facade [`metrics`](https://docs.rs/metrics) |
 //! | `progress` | `progress::Bar`, an [`Observer`] that draws a progress bar |
 //! | `report` | `report`, observers that write files: a log, a JUnit report, a trace, a timeline |
+//! | `stacks` | the functions and lines that a job has reached at its timeout ([`stacks`](macro@job#stacks)) |
 //! | `tokio` | a job may be an `async fn` ([async functions](macro@job#async-functions)) |
 //! | `tracing` | `Tracing`, an [`Observer`] that emits spans and events to [`tracing`](https://docs.rs/tracing) |
 //!
@@ -157,6 +158,7 @@ mod seconds;
 mod settings;
 mod spawner;
 mod supervisor;
+mod symbols;
 mod sync;
 pub mod this_job;
 mod typed_results;
@@ -176,7 +178,9 @@ pub use crate::call::{AnyJob, Job};
 pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::init;
 pub use crate::error::Error;
-pub use crate::follow_up::{FollowUp, FollowUpResult, NoFollowUp, TimedOut, default_follow_up_logger};
+pub use crate::follow_up::{
+    FollowUp, FollowUpResult, NoFollowUp, TimedOut, default_follow_up_logger, detailed_follow_up_logger,
+};
 pub use crate::functions::{run_job_async, run_job_with_timeout, schedule_jobs};
 pub use crate::handle::Handle;
 pub use crate::into_job::{IntoJob, ListedJob};
@@ -187,20 +191,24 @@ pub use crate::observer::Observer;
 pub use crate::observer::Tracing;
 pub use crate::options::{Backoff, Cause, Containment, OnFailure, Output, StartMethod, Terminate};
 pub use crate::outcome::{
-    Attempt, Captured, Failure, Location, Outcome, Overrun, Panic, ParseStatusError, Piece, StandardStream, Status,
-    Sweep, SweptBy, Usage,
+    Attempt, Captured, Failure, Incomplete, Location, Outcome, Overrun, Panic, ParseStatusError, Piece,
+    ProcessSnapshot, StackFrame, StandardStream, Status, Sweep, SweptBy, SystemCall, ThreadSnapshot, ThreadState,
+    Usage,
 };
 pub use crate::record::{Record, Run};
 pub use crate::registry::{Entry, Parameter, registry};
 pub use crate::result_codec::JobResult;
 pub use crate::running::Running;
 pub use crate::supervisor::CancelToken;
+pub use crate::symbols::Symbol;
 
 #[doc = include_str!("docs/job.md")]
 ///
 #[doc = include_str!("docs/values.md")]
 ///
 #[doc = include_str!("docs/cancellation_and_progress.md")]
+///
+#[doc = include_str!("docs/stacks.md")]
 ///
 #[doc = include_str!("docs/environment.md")]
 ///
@@ -287,6 +295,10 @@ pub use scheduler_macros::main;
 /// ---- parses_in_time stdout ----
 /// began to parse
 /// the test was stopped at its timeout of 5s
+/// process 4711: target/debug/deps/app-4f0d2c
+///   thread 4711, in futex_wait
+///     std::sync::poison::mutex::lock<()>
+///     app::tests::parses_in_time at src/parse.rs:88
 /// ```
 ///
 /// - A body that passes but leaves a process running fails, since that process would run beside other tests. The process is
@@ -295,6 +307,8 @@ pub use scheduler_macros::main;
 /// - The output of the body, and of the processes that it starts, is captured, and shown with `--nocapture`. Standard
 ///   output and error take separate paths, so their lines may be reordered relative to each other.
 /// - The body sees no global that another test has changed, and changes none for others.
+/// - If the limit was reached, the processes and threads of the test follow, with the lines that they had reached if the feature
+///   `stacks` is enabled: those of a hung test are found without a debugger.
 /// - With the feature `tokio` the body may be that of an `async fn`, like a [job](macro@job#async-functions).
 ///
 /// The limit is written like a job's [`timeout`](macro@job#timeout), and counts from the call of the body.

@@ -2,9 +2,9 @@
 
 use scheduler::{
     AnyJob, Attempt, Backoff, CancelToken, Captured, Cause, Checkpoint, Containment, Entry, Error, Failure, Handle,
-    Job, Location, NoFollowUp, OnFailure, Outcome, Output, Overrun, Panic, Parameter, ParseStatusError, Piece, Record,
-    Run, Running, Scheduler, StandardStream, StartMethod, Status, Sweep, SweptBy, Terminate, TimedOut, Usage, observer,
-    this_job,
+    Incomplete, Job, Location, NoFollowUp, OnFailure, Outcome, Output, Overrun, Panic, Parameter, ParseStatusError,
+    Piece, ProcessSnapshot, Record, Run, Running, Scheduler, StackFrame, StandardStream, StartMethod, Status, Sweep,
+    SweptBy, Symbol, SystemCall, Terminate, ThreadSnapshot, ThreadState, TimedOut, Usage, observer, this_job,
 };
 
 fn is_data<T: Send + Sync + Unpin>() {}
@@ -23,7 +23,8 @@ fn every_public_type_of_data_is_send_sync_and_unpin() {
     data![Status, Sweep, SweptBy, Terminate, TimedOut<'_>, Usage, this_job::Cancelled];
     data![observer::Queued<'_>, observer::Started<'_>, observer::Progress<'_>, observer::Message<'_>];
     data![observer::CheckpointSaved<'_>, observer::Terminating<'_>, observer::AttemptEnded<'_>, observer::Swept<'_>];
-    data![observer::Recorded<'_>];
+    data![observer::Recorded<'_>, Incomplete, ProcessSnapshot, StackFrame, Symbol, SystemCall, ThreadSnapshot];
+    data![ThreadState];
     #[cfg(feature = "tracing")]
     data![scheduler::Tracing];
 }

@@ -22,6 +22,9 @@ mod awaiting;
 mod battery;
 mod calls;
 mod cancelling;
+// It reads what only a warden can read.
+#[cfg(all(wardens, feature = "stacks"))]
+mod captures;
 mod checkpoints;
 // Only Linux has cgroups.
 #[cfg(wardens)]
@@ -75,6 +78,9 @@ mod reports;
 #[cfg(wardens)]
 mod shared_pool;
 mod skips;
+// Only wardens take them, on two architectures.
+#[cfg(all(feature = "stacks", wardens, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod stacks;
 // Elsewhere no process stays.
 #[cfg(wardens)]
 mod staying;

@@ -11,7 +11,7 @@ use paths::Modules;
 
 /// The modules of `scheduler`, floor by floor: each imports only from lower floors.
 const FLOORS: [&[&str]; 16] = [
-    &["clock", "escape", "huge_pages", "options", "panic_guard", "random", "seconds", "sync"],
+    &["clock", "escape", "huge_pages", "options", "panic_guard", "random", "seconds", "symbols", "sync"],
     &["outcome"],
     &["wire"],
     &["checkpoint", "result_codec"],
@@ -147,8 +147,8 @@ fn only_platform_modules_have_platform_conditions() {
             differ.insert(module.as_os_str().to_string_lossy().into_owned());
         }
     }
-    // The name of the image, descriptors that only Unix has, and huge pages.
-    let expected = ["child", "huge_pages.rs", "launcher.rs", "options", "process"];
+    // The name of the image, descriptors that only Unix has, huge pages, and symbols, which are read from ELF files only.
+    let expected = ["child", "huge_pages.rs", "launcher.rs", "options", "process", "symbols"];
     assert!(differ.iter().eq(expected), "{differ:?}");
 }
 
@@ -180,6 +180,7 @@ fn every_option_is_in_the_table_and_has_a_section() {
         "docs/cancellation_and_progress.md",
         "docs/environment.md",
         "docs/scheduling.md",
+        "docs/stacks.md",
     ];
     let sections: String = chapters.map(|chapter| read(&format!("scheduler/src/{chapter}"))).concat();
     let attribute = read("scheduler-macros/src/attr.rs") + &read("scheduler-macros/src/job_options.rs");

@@ -115,6 +115,21 @@ fn progress_is_logged_in_the_span_of_its_attempt() {
     }
 }
 
+#[cfg(all(feature = "stacks", wardens))]
+#[test]
+fn the_stacks_of_a_timeout_are_one_event_in_the_span_of_its_attempt() {
+    let book = Book::default();
+    let hangs = scheduler_tests::jobs::hangs::job().timeout(std::time::Duration::from_millis(300));
+    ::tracing::subscriber::with_default(book.clone(), || {
+        let scheduler = Scheduler::new().stacks(true).observer(Tracing::new());
+        scheduler.run(jobs![("J1", { hangs })]).expect("the input is fine");
+    });
+    let reported = reported(&book);
+    let events: Vec<_> = reported.iter().filter(|line| line.contains("message=stacks")).collect();
+    let [event] = &events[..] else { panic!("{reported:#?}") };
+    assert!(event.starts_with("2: WARN message=stacks stacks=process "), "{event}");
+}
+
 #[test]
 fn a_job_has_a_span_and_each_attempt_has_one_in_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");

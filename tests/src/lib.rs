@@ -8,12 +8,16 @@ pub mod async_jobs;
 pub mod attempts;
 #[cfg(windows)]
 pub mod console;
+#[cfg(target_os = "linux")]
+pub mod crashing;
 pub mod delivery;
 pub mod ending;
 pub mod environment;
 pub mod exits;
 #[cfg(unix)]
 pub mod forks;
+#[cfg(target_os = "linux")]
+pub mod going_on;
 #[cfg(windows)]
 pub mod inherited_handle;
 pub mod isolation;
@@ -34,7 +38,13 @@ pub mod sabotage;
 pub mod signals;
 pub mod skips;
 #[cfg(target_os = "linux")]
+pub mod stacks;
+#[cfg(target_os = "linux")]
 pub mod storm;
+#[cfg(target_os = "linux")]
+pub mod stuck;
+#[cfg(target_os = "linux")]
+pub mod stuck_pools;
 #[cfg(target_os = "linux")]
 pub mod surroundings;
 #[cfg(target_os = "linux")]

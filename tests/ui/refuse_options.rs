@@ -46,6 +46,9 @@ fn no_string() {}
 #[job(crate = "scheduler")]
 fn no_path() {}
 
+#[job(stacks = "yes", backtrace = true)]
+fn no_switch() {}
+
 #[job(name = 1, timeout = 2, crate = 3,, size = 4)]
 fn everything_at_once() {}
 

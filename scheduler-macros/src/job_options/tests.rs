@@ -50,6 +50,8 @@ fn each_value_becomes_its_setter() {
     becomes("stderr", quote!("append a b.log"), &quote!(.stderr(k::__private::options::Output::append("a b.log"))));
     becomes("group", quote!("db"), &quote!(.group("db")));
     becomes("priority", quote!(-1), &quote!(.priority(-1i32)));
+    becomes("stacks", quote!(true), &quote!(.stacks(true)));
+    becomes("stacks", quote!(false), &quote!(.stacks(false)));
 }
 
 #[test]
@@ -79,6 +81,8 @@ fn invalid_values_are_refused_with_advice() {
     refused("stderr", quote!("append"), "expected `\"inherit\"`");
     refused("group", quote!(""), "expected the name of a group");
     refused("priority", quote!("high"), "expected a whole number");
+    refused("stacks", quote!("yes"), "expected `true`, to take stacks at a timeout, or `false`");
+    refused("stacks", quote!(1), "expected `true`");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Scheduler;
 use crate::observer::Observer;
+use crate::options::option_setters;
 use crate::supervisor::CancelToken;
 
 /// # Observation and control
@@ -25,4 +26,6 @@ impl<F> Scheduler<F> {
         self.settings_mut().token = Some(token.clone());
         self
     }
+
+    option_setters!(stacks of "each job that doesn't set its own");
 }

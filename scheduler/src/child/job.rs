@@ -15,7 +15,7 @@ use crate::invocation::{Completion, CompletionKind, Invocation, OnReturn};
 use crate::launcher;
 use crate::outcome::Panic;
 use crate::panic_guard::panic_message;
-use crate::process::{Incoming, Milestone, MilestoneTimes, Outgoing};
+use crate::process::{self, Incoming, Milestone, MilestoneTimes, Outgoing};
 use crate::registry::{self, Entry};
 use crate::wire::codec;
 use crate::wire::frame::{FrameKind, FrameReader};
@@ -48,6 +48,9 @@ pub(super) fn run(
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
         let cancel_source = CancelSource::new(frames, stream);
         let context = RunContext::init(request, checkpoint, Arc::clone(&sender), cancel_source, milestones);
+        if request.stacks {
+            process::capture_crashes(RunContext::report_crash);
+        }
         context.mark_called().map_err(|_| Completion(CompletionKind::Abandoned))?;
         // The function's time stops before the value is encoded, so that the parent measures the function alone.
         Ok(Box::new(|| context.mark_returned()) as OnReturn)

@@ -12,6 +12,7 @@
 //! job            calls the function
 //! exec_job       a job that receives its request   direct         a job without a warden
 //! parent_link    the orders of the parent
+//! job_watch      the exit of a job, and the parent's commands meanwhile
 //! warden         starts, watches and sweeps jobs
 //! ```
 
@@ -24,6 +25,8 @@ mod exec_job;
 mod exit;
 mod frame_sender;
 mod job;
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod job_watch;
 mod panic_hook;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod parent_link;

@@ -48,8 +48,13 @@ impl ParentLink {
                     sent.unwrap_or_else(|_| exit_warden());
                 }
                 // A command for a job that has just exited.
-                Ok(ReadStep::Frame(Frame { kind: FrameKind::Kill | FrameKind::Terminate, .. }) | ReadStep::Partial) => {
-                }
+                Ok(
+                    ReadStep::Frame(Frame {
+                        kind: FrameKind::Kill | FrameKind::Terminate | FrameKind::Capture | FrameKind::CaptureAndKill,
+                        ..
+                    })
+                    | ReadStep::Partial,
+                ) => {}
                 Ok(ReadStep::WouldBlock) => match self.wait(sigchld, deadline) {
                     WakeReason::ParentSent => {}
                     WakeReason::ParentExited => return Order::Exit,
@@ -100,6 +105,8 @@ impl ParentLink {
         match self.frames.read(&mut self.control) {
             Ok(ReadStep::Partial | ReadStep::WouldBlock) => ParentCommand::None,
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Capture, .. })) => ParentCommand::Capture,
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::CaptureAndKill, .. })) => ParentCommand::CaptureAndKill,
             // No other frame follows a request.
             Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
         }
@@ -111,6 +118,10 @@ pub(super) enum ParentCommand {
     None,
     /// Send SIGTERM to its process group.
     Terminate,
+    /// Send where its processes are.
+    Capture,
+    /// Send where its processes are, and kill it.
+    CaptureAndKill,
     /// Kill it: the parent commands that or is gone.
     Kill,
 }

@@ -117,6 +117,13 @@ impl RunContext {
         self.milestones.record(milestone);
     }
 
+    /// Notes that this process crashes. The handler of a signal may call it.
+    pub(super) fn report_crash() {
+        if let Some(context) = CONTEXT.get() {
+            context.milestones.record_crash();
+        }
+    }
+
     /// Returns the caller's id of the run.
     pub(crate) fn id(&self) -> &str {
         &self.id

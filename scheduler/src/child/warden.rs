@@ -9,14 +9,15 @@ use super::environment;
 use super::exec_job::{self, ExecRole};
 use super::exit::{exit_with, known_or_exit, setup_failure};
 use super::job;
-use super::parent_link::{Order, ParentCommand, ParentLink};
+use super::job_watch::{JobStatus, WaitEnd, capture, wait_for_exit};
+use super::parent_link::{Order, ParentLink};
 use crate::clock::{Deadline, Stopwatch};
 use crate::launcher::Launcher;
-use crate::outcome::{Exit, Sweep, SweptBy, Usage};
+use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::{
-    self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, Due, ExitedChild, FallbackDeadlines, Fork,
-    ForkStandby, JobDescriptors, KILL_SIGNAL, MilestoneTimes, ParentWatch, ReapResult, SigchldEvent, WakeReason,
-    become_job, become_warden, exit_warden, take_stdin,
+    self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, FallbackDeadlines, Fork, ForkStandby,
+    JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ReapResult, SeizedProcesses, SigchldEvent, become_job,
+    become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -24,12 +25,6 @@ use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode, Vari
 
 /// The time limit for killing and reaping; after it, the warden reports the processes that are left.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
-
-/// The interval at which the warden checks its job even without a SIGCHLD.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The number of processes that are reaped before the warden reads from its parent: a storm of orphans must not delay that.
-const REAP_BATCH: usize = 64;
 
 /// The role of a warden that serves one run.
 pub(super) const ROLE: &str = "warden";
@@ -270,7 +265,7 @@ impl Warden {
             Ok(job) => {
                 // The job alone must hold its stream: the parent detects the job's end by the end of file.
                 drop((data, streams));
-                self.watch(job, FallbackDeadlines::new(request), cgroup.as_ref());
+                self.watch(job, request, cgroup.as_ref());
             }
             Err(error) => {
                 // No process has entered it.
@@ -325,16 +320,33 @@ impl Warden {
         Ok(job)
     }
 
-    fn watch(&mut self, job: ChildPid, fallback: FallbackDeadlines, cgroup: Option<&Cgroup>) {
+    fn watch(&mut self, job: ChildPid, request: &Request, cgroup: Option<&Cgroup>) {
+        let fallback = FallbackDeadlines::new(request);
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job reports it as well. If the parent is gone, the next read finds the end of its stream.
         let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
-        let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0 };
-        let end =
-            wait_for_exit(&mut status, &mut self.parent, &self.sigchld, || fallback.due(self.milestones.latest()));
+        let seized = SeizedProcesses::default();
+        let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0, seized };
+        let mut is_captured = !request.stacks;
+        let has_crashed =
+            || !is_captured && self.milestones.has_crashed() && !std::mem::replace(&mut is_captured, true);
+        let due = || fallback.due(self.milestones.latest());
+        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, due, has_crashed);
         let ran = self.milestones.function_time();
         // Up to here the warden itself has killed nothing.
         status.killed = 0;
+        let is_called = || matches!(self.milestones.latest(), Some((Milestone::Called, _)));
+        let is_captured = match end {
+            WaitEnd::ExitOrCommand => false,
+            WaitEnd::Capture => true,
+            WaitEnd::Expired => request.stacks && is_called(),
+        };
+        // Sent once nothing is left: the parent may be stopped, and the socket full.
+        let snapshots = is_captured.then(|| capture(job, &self.sigchld)).flatten().map(|capture| {
+            let (snapshots, seized) = capture.kill();
+            status.seized.extend(seized);
+            snapshots
+        });
         let unreaped = status.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
         // A cgroup that can be removed is empty.
@@ -351,6 +363,10 @@ impl Warden {
         };
         let is_contained = cgroup.is_some() && left.is_none_or(|cgroup| cgroup.kill_and_remove(deadline));
         let swept_by = if is_contained { SweptBy::Cgroup } else { SweptBy::Warden };
+        if let Some(snapshots) = snapshots {
+            // If it fails, so does the report.
+            let _ = self.parent.send(FrameKind::Snapshots, &snapshots);
+        }
         self.parent.report(&ExitReport {
             exit: status.exit,
             usage: status.usage,
@@ -359,78 +375,5 @@ impl Warden {
             ran,
             expired: end == WaitEnd::Expired,
         });
-    }
-}
-
-/// The exit of the job, as far as it was observed.
-struct JobStatus {
-    job: ChildPid,
-    exit: Option<Exit>,
-    usage: Usage,
-    /// The number of other processes that were killed.
-    killed: usize,
-}
-
-impl JobStatus {
-    fn record(&mut self, ExitedChild { pid, exit, usage }: &ExitedChild) {
-        if *pid == self.job {
-            self.exit = Some(*exit);
-            self.usage = *usage;
-        } else if matches!(exit, Exit::Signal { number: KILL_SIGNAL, .. }) {
-            self.killed += 1;
-        }
-    }
-}
-
-/// The reason why the warden stops waiting for a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WaitEnd {
-    /// The job has exited, or the parent commands to kill it or is gone.
-    ExitOrCommand,
-    /// The job's deadline has passed, and the parent sent no command.
-    Expired,
-}
-
-/// Waits until the job has exited or must be killed.
-fn wait_for_exit(
-    status: &mut JobStatus,
-    parent: &mut ParentLink,
-    sigchld: &SigchldEvent,
-    due: impl Fn() -> Due,
-) -> WaitEnd {
-    loop {
-        sigchld.reset();
-        let mut left = REAP_BATCH;
-        while left > 0 {
-            match process::reap() {
-                Ok(ReapResult::Exited(child)) => status.record(&child),
-                Ok(ReapResult::NoneExited) => break,
-                Ok(ReapResult::NoChildren) | Err(_) => return WaitEnd::ExitOrCommand,
-            }
-            left -= 1;
-        }
-        if status.exit.is_some() {
-            return WaitEnd::ExitOrCommand;
-        }
-        let timeout = match due() {
-            Due::Now => return WaitEnd::Expired,
-            // More processes may have exited, for which no further SIGCHLD comes.
-            _ if left == 0 => Duration::ZERO,
-            Due::In(left) => left.min(POLL_INTERVAL),
-            Due::Never => POLL_INTERVAL,
-        };
-        let has_buffered = parent.frames.has_buffered();
-        let woken =
-            if has_buffered { WakeReason::ParentSent } else { parent.wait(Some(sigchld), Deadline::after(timeout)) };
-        match woken {
-            WakeReason::Other => {}
-            WakeReason::ParentExited => return WaitEnd::ExitOrCommand,
-            WakeReason::ParentSent => match parent.next_command() {
-                ParentCommand::None => {}
-                // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
-                ParentCommand::Terminate => drop(status.job.terminate_group()),
-                ParentCommand::Kill => return WaitEnd::ExitOrCommand,
-            },
-        }
     }
 }

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::MemoryMeter;
 use crate::checkpoint::Checkpoint;
+use crate::outcome::ProcessSnapshot;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
 use crate::wire::message::{ExitReport, FailureMessage, PanicMessage, Request};
+use crate::wire::snapshots_message::SnapshotsMessage;
 use crate::wire::value::Encoding;
 
 /// The bytes of memory that a value may take for each of its bytes: an entry of a map of one entry takes the most.
@@ -37,7 +39,7 @@ pub fn messages(input: &[u8], meter: MemoryMeter) {
         return;
     };
     let input = FuzzInput { bytes, meter };
-    match kind % 8 {
+    match kind % 9 {
         0 => input.check_stream(),
         1 => input.check_payloads(),
         2 => input.check_round_trip::<Request>(),
@@ -45,7 +47,8 @@ pub fn messages(input: &[u8], meter: MemoryMeter) {
         4 => input.check_round_trip::<FailureMessage>(),
         5 => input.check_round_trip::<PanicMessage>(),
         6 => input.check_round_trip::<Argument>(),
-        _ => input.check_checkpoint(),
+        7 => input.check_checkpoint(),
+        _ => input.check_snapshots(),
     }
 }
 
@@ -99,6 +102,19 @@ impl FuzzInput<'_> {
         assert_eq!(decode(&encoded), Some(saved));
         let other = Checkpoint::from_bytes(self.bytes.to_vec()).decoded::<u32>();
         assert!(other.is_err(), "it is of another type");
+    }
+
+    /// The input is the snapshots of a job's processes, which the job may have forged.
+    fn check_snapshots(self) {
+        self.check_round_trip::<SnapshotsMessage>();
+        let Ok(message) = codec::decode::<SnapshotsMessage>(self.bytes) else {
+            return;
+        };
+        // Only what this process reads of its own: the files that the modules name are not opened.
+        let message = SnapshotsMessage { modules: Vec::new(), ..message };
+        let snapshots = message.into_snapshots(|_| None);
+        let text = ProcessSnapshot::tree(&snapshots).to_string();
+        assert!(!text.contains(|character: char| character != '\n' && character.is_control()), "{text:?}");
     }
 
     /// The input is everything that a warden and its job read.

@@ -4,9 +4,11 @@
 
 mod frames;
 mod messages;
+mod unwinding;
 
 pub use frames::frames;
 pub use messages::messages;
+pub use unwinding::unwinding;
 
 /// Measures how much memory is allocated.
 #[derive(Clone, Copy, Debug)]
@@ -42,5 +44,6 @@ mod tests {
     fn the_properties_hold_for_all_seeds() {
         check_seeds("frames", frames);
         check_seeds("request", messages);
+        check_seeds("unwind", unwinding);
     }
 }

@@ -11,7 +11,7 @@ use crate::observer::{
     AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Swept,
     Terminating,
 };
-use crate::outcome::{Failure, Outcome, Sweep};
+use crate::outcome::{Failure, Outcome, ProcessSnapshot, Sweep};
 use crate::sync::lock;
 
 /// An [`Observer`] that forwards the events of jobs to [`tracing`](https://docs.rs/tracing), with the target `scheduler`. Needs the
@@ -19,7 +19,8 @@ use crate::sync::lock;
 ///
 /// Each job has a span `job`, from when it is queued until it is recorded, within the span that is current where the list is run.
 /// In it, each attempt has a span `attempt`. The events are those of the observer: successes at the level `info`, failures at
-/// `warn`, details at `debug`.
+/// `warn`, details at `debug`. If [stacks](macro@crate::job#stacks) were taken, an event `stacks` at `warn` has them as text, in the
+/// field `stacks`.
 ///
 /// | field | span | value |
 /// |---|---|---|
@@ -150,6 +151,10 @@ impl Observer for Tracing {
         let status = event.attempt.status().as_str();
         let duration_sec = event.attempt.duration().as_secs_f64();
         let retry_in_sec = event.retry_in.map(|time| time.as_secs_f64());
+        if !event.attempt.stacks().is_empty() {
+            let stacks = ProcessSnapshot::tree(event.attempt.stacks());
+            warn!(target: "scheduler", parent: &span, %stacks, "stacks");
+        }
         close(&span, &event.attempt.outcome);
         match event.attempt.error() {
             None => info!(target: "scheduler", parent: &span, status, duration_sec, "attempt ended"),

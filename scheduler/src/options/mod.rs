@@ -52,6 +52,7 @@ pub struct Options {
     pub(crate) inherited: InheritedFds,
     pub(crate) group: Option<Cow<'static, str>>,
     pub(crate) priority: Option<i32>,
+    pub(crate) stacks: Option<bool>,
 }
 
 impl Options {
@@ -89,6 +90,7 @@ impl Options {
             inherited: self.inherited.over(&below.inherited),
             group: self.group.or_else(|| below.group.clone()),
             priority: self.priority.or(below.priority),
+            stacks: self.stacks.or(below.stacks),
         }
     }
 

@@ -6,6 +6,7 @@
 macro_rules! option_setters {
     ($subject:literal) => {
         $crate::options::option_setters!(timeouts of $subject);
+        $crate::options::option_setters!(stacks of $subject);
         $crate::options::option_setters!(order of $subject);
         $crate::options::option_setters!(retries of $subject);
         $crate::options::option_setters!(environment of $subject);
@@ -28,6 +29,18 @@ macro_rules! option_setters {
         #[doc(alias = "signal")]
         pub fn terminate(mut self, terminate: $crate::options::Terminate) -> Self {
             self.options_mut().terminate = Some(terminate);
+            self
+        }
+    };
+    (stacks of $subject:literal) => {
+        #[doc = concat!("Sets whether the stacks of ", $subject, " are taken before it is stopped at its timeout.")]
+        ///
+        /// See [`stacks`](macro@crate::job#stacks).
+        #[doc(alias = "backtrace")]
+        #[doc(alias = "stack_trace")]
+        #[doc(alias = "traceback")]
+        pub fn stacks(mut self, are_taken: bool) -> Self {
+            self.options_mut().stacks = Some(are_taken);
             self
         }
     };

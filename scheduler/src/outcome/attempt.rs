@@ -1,8 +1,9 @@
 //! `Attempt`: one of several runs of a job.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{Failure, Outcome, Status, Sweep, Usage};
+use crate::outcome::{Failure, Outcome, ProcessSnapshot, Status, Sweep, Usage};
 
 /// One attempt to run a job that has [`retries`](macro@crate::job#retries).
 ///
@@ -39,6 +40,7 @@ pub struct Attempt {
     pub(crate) waited: Duration,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
+    pub(crate) stacks: Arc<[ProcessSnapshot]>,
 }
 
 impl Attempt {
@@ -95,5 +97,12 @@ impl Attempt {
     #[must_use]
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
+    }
+
+    /// Returns the stacks of the job's processes when the attempt was stopped, as [`Record::stacks`](crate::Record::stacks) does
+    /// for the last one.
+    #[must_use]
+    pub fn stacks(&self) -> &[ProcessSnapshot] {
+        &self.stacks
     }
 }

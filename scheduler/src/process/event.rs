@@ -8,6 +8,9 @@ use crate::wire::codec;
 use crate::wire::frame::Frame;
 use crate::wire::frame::FrameKind;
 use crate::wire::message::{ExitReport, Hello, SpawnMode};
+#[cfg(unix)]
+use crate::wire::snapshots_message::SNAPSHOTS_LIMIT;
+use crate::wire::snapshots_message::SnapshotsMessage;
 
 /// A report about a job.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(crate) enum WorkerEvent {
     Exit(Option<ExitReport>),
     /// The process kills itself at a deadline that the parent has missed, after its function ran for this long.
     Expired(Duration),
+    /// Where the processes of the job are.
+    Snapshots(SnapshotsMessage),
     /// How the worker will start the processes of jobs.
     Ready(SpawnMode),
     /// Another kind of frame, or one that can't be decoded.
@@ -52,6 +57,8 @@ impl WorkerEvent {
             FrameKind::NoRoom => Self::NoRoom(String::from_utf8_lossy(&payload).into_owned()),
             FrameKind::Exit => Self::Exit(codec::decode(&payload).ok()),
             FrameKind::Expired => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Expired),
+            FrameKind::Snapshots if payload.len() > SNAPSHOTS_LIMIT => Self::Unexpected(kind),
+            FrameKind::Snapshots => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Snapshots),
             FrameKind::Ready => codec::decode(&payload).map_or(Self::Unexpected(kind), Self::Ready),
             kind => Self::Unexpected(kind),
         }

@@ -9,6 +9,9 @@ use crate::wire::message::Request;
 /// The delay after the parent's deadline: longer than a busy parent takes to kill the job.
 const MARGIN: Duration = Duration::from_millis(200);
 
+/// The time that a capture of the job's processes may delay the parent's kill.
+pub(crate) const CAPTURE_LIMIT: Duration = Duration::from_millis(150);
+
 /// The time that a process may take to exit after its outcome was sent.
 const EXIT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,7 +48,8 @@ pub(crate) struct FallbackDeadlines {
 
 impl FallbackDeadlines {
     pub(crate) fn new(request: &Request) -> Self {
-        let function = request.timeout.and_then(|timeout| timeout.checked_add(request.grace)?.checked_add(MARGIN));
+        let margin = if request.stacks { MARGIN + CAPTURE_LIMIT } else { MARGIN };
+        let function = request.timeout.and_then(|timeout| timeout.checked_add(request.grace)?.checked_add(margin));
         Self { function, delivery: request.delivery.checked_add(MARGIN) }
     }
 

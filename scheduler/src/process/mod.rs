@@ -38,7 +38,7 @@ mod stream;
 
 pub(crate) use event::{Received, WorkerEvent};
 pub(crate) use exit_class::ExitClass;
-pub(crate) use fallback_deadlines::Milestone;
+pub(crate) use fallback_deadlines::{CAPTURE_LIMIT, Milestone};
 #[cfg(unix)]
 pub(crate) use fallback_deadlines::{Due, FallbackDeadlines};
 pub(crate) use origin::{Origin, PerProcess};
@@ -99,17 +99,21 @@ mod no_warden;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
 use no_warden as warden;
 
+pub(crate) use warden::capture_crashes;
 pub(crate) use warden::{
-    CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
-    adopt_orphans, can_count_threads, clean_up_cgroup, own_image,
+    CAN_CAPTURE, CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
+    adopt_orphans, can_count_threads, clean_up_cgroup, own_image, system_call_name,
 };
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use warden::walk_fuzzed;
 
 // What only a copy that becomes a warden uses, or a job that it starts.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::{
-    Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SigchldEvent, become_job, become_warden, enter_folder,
-    equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder, leave_warden, reap, send_request,
-    spawn_job, sweep,
+    Capture, Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, become_job,
+    become_warden, enter_folder, equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder,
+    leave_warden, reap, send_request, spawn_job, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{

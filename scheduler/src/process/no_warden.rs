@@ -13,6 +13,23 @@ pub(crate) const DIRECT_ROLE: &str = "job";
 /// Whether a copy of this binary can be a fork server, which forks one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
+/// Whether the processes of a job can be captured: an ancestor of them would have to be there.
+pub(crate) const CAN_CAPTURE: bool = false;
+
+/// Does nothing: without a warden a crash is not captured.
+pub(crate) fn capture_crashes(_: fn()) {}
+
+/// Returns the name of a system call. Without captures none is asked for.
+pub(crate) fn system_call_name(_: u64) -> Option<&'static str> {
+    None
+}
+
+/// Returns `None`: no stack is walked.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn walk_fuzzed(_: &[u8]) -> Option<usize> {
+    None
+}
+
 /// Returns `true`: only a fork server must be able to count its threads.
 pub(crate) fn can_count_threads() -> bool {
     true

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
-use crate::outcome::{Attempt, Captured, Failure, Outcome, Panic, Status, Sweep, SweptBy, Usage};
+use crate::outcome::{Attempt, Captured, Failure, Outcome, Panic, ProcessSnapshot, Status, Sweep, SweptBy, Usage};
 use crate::result_codec::ErasedCodec;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
@@ -81,12 +81,13 @@ pub(crate) use run::{RunDetails, RunReport};
 /// - `late_result`, or `late_result_error`: what the job returned in its grace period, after a timeout or a cancellation.
 /// - `sweep`, by its `kind`: `clean`, `killed` (with `killed`, a number), `escaped` (with `pids`), `unproved` (with `killed`).
 /// - `exit_failure`: how the process [failed after its outcome](Self::exit_failure), in the form of a `failure`.
+/// - `stacks`, if they were [taken](Self::stacks): a list of [`ProcessSnapshot`]s, the job's process first.
 /// - `panics`, if there were [others than the failure](Self::panics): each has `message`, `location`, `thread` and `backtrace`.
 /// - `swept_by`, if a process was made: `warden`, `cgroup`, `job_object` or `search`.
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
-///   `duration_sec`, `waited_sec`, `usage`, `sweep`, and without a result `error` and `failure`.
+///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.
 ///
 /// | `kind` of a `failure` | Fields beside it |
 /// |---|---|
@@ -287,6 +288,43 @@ impl Record {
     #[doc(alias = "retries")]
     pub fn attempts(&self) -> &[Attempt] {
         self.run.attempts()
+    }
+
+    /// Returns where the job was when it was stopped, if the option [`stacks`](macro@crate::job#stacks) is set: its processes, the
+    /// job's own first, with the stacks of their threads.
+    ///
+    /// Empty if the function returned in time, or if the platform can't tell. [`ProcessSnapshot::tree`] writes them for people.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, ProcessSnapshot, Scheduler, Status};
+    ///
+    /// /// Waits for a message that no one sends.
+    /// #[job(timeout = "200ms", stacks = true)]
+    /// fn waits() {
+    ///     let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+    ///     let _ = receiver.recv();
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("J1", waits)])?;
+    ///     assert_eq!(records[0].status(), Status::Timeout);
+    ///     eprintln!("{}", ProcessSnapshot::tree(records[0].stacks()));
+    ///     // process 4711: target/debug/app
+    ///     //   thread 4711, in futex_wait
+    ///     //     std::sync::mpsc::recv<()>
+    ///     //     app::waits at src/main.rs:6
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    #[doc(alias = "backtrace")]
+    #[doc(alias = "stack_trace")]
+    #[doc(alias = "traceback")]
+    pub fn stacks(&self) -> &[ProcessSnapshot] {
+        self.run.stacks()
     }
 
     /// Returns `true` if the job gave a result after an attempt that had not.

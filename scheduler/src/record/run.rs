@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
-use crate::outcome::{Attempt, Captured, Failure, Late, Outcome, Panic, StandardStream, Status, Sweep, SweptBy, Usage};
+use crate::outcome::{
+    Attempt, Captured, Failure, Late, Outcome, Panic, ProcessSnapshot, StandardStream, Status, Sweep, SweptBy, Usage,
+};
 use crate::result_codec::undecodable;
 use crate::wire::codec::CodecError;
 
@@ -69,6 +72,8 @@ pub(crate) struct RunDetails {
     pub(crate) attempts: Box<[Attempt]>,
     /// The last checkpoint of this attempt or of an earlier one.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// The processes of the job when it was stopped, if the option `stacks` asks for them.
+    pub(crate) stacks: Arc<[ProcessSnapshot]>,
 }
 
 impl<T> Run<T> {
@@ -173,6 +178,12 @@ impl<T> Run<T> {
         &self.details.attempts
     }
 
+    /// Returns the stacks of the job's processes when it was stopped, as [`Record::stacks`](crate::Record::stacks) does.
+    #[must_use]
+    pub fn stacks(&self) -> &[ProcessSnapshot] {
+        &self.details.stacks
+    }
+
     /// Returns `true` if the job gave a result after an attempt that had not.
     #[must_use]
     pub fn is_flaky(&self) -> bool {
@@ -272,6 +283,7 @@ impl RunReport {
             captured: None,
             attempts: Box::default(),
             checkpoint: None,
+            stacks: Arc::default(),
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }
     }

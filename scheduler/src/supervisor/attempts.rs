@@ -1,5 +1,6 @@
 //! `PendingRun`: a job with the attempts so far, and the decision whether another one follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::job_event::Retried;
@@ -46,6 +47,7 @@ impl PendingRun {
             waited: self.waited,
             usage: report.usage(),
             sweep: report.sweep().clone(),
+            stacks: Arc::clone(&report.details.stacks),
         }
     }
 

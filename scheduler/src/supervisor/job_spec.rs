@@ -9,7 +9,7 @@ use super::warden_handle::{WardenAssignment, WardenHandle};
 use crate::checkpoint::Checkpoint;
 use crate::launcher;
 use crate::options::Options;
-use crate::process::{CgroupHome, ChildStdio, Orphans};
+use crate::process::{self, CgroupHome, ChildStdio, Orphans};
 use crate::random::random_bytes;
 use crate::registry::Entry;
 use crate::wire::frame::StreamMark;
@@ -73,12 +73,18 @@ impl JobSpec {
             stdout: stdio.stdout.target.clone(),
             stderr: stdio.stderr.target.clone(),
             inherited: stdio.inherited.numbers(),
+            stacks: self.wants_stacks(),
         }
     }
 
     /// Returns how long the job may run after it was asked to stop; zero if it isn't asked.
     pub(super) fn grace(&self) -> Duration {
         self.options.grace.unwrap_or_default()
+    }
+
+    /// Returns whether the job's processes are captured when it is stopped.
+    pub(super) fn wants_stacks(&self) -> bool {
+        process::CAN_CAPTURE && self.options.stacks.unwrap_or_default()
     }
 
     /// Returns the identity of the job while it waits.

@@ -1,9 +1,9 @@
 //! The decisions of a run: a pure function from a state and an event to the next state and an action.
 //!
 //! ```text
-//! Starting ───▶ Running ───▶ StreamClosed ───▶ Terminating ───▶ Delivering    no verdict yet
-//!     └────────────┴──────────────┴───────────────┴────────────────┤
-//!                                ┌─────────────────────────────────┘
+//! Starting ──▶ Running ──▶ StreamClosed ──▶ Capturing ──▶ Terminating ──▶ Delivering    no verdict yet
+//!     └───────────┴─────────────┴──────────────┴──────────────┴──────────────┤
+//!                                ┌───────────────────────────────────────────┘
 //!                                ▼
 //!               Exiting ───▶ Killing ────────────┐      the job exits by itself, or is killed
 //!                  └────────────┤                │
@@ -27,6 +27,8 @@ pub(crate) enum RunState {
     Running,
     /// The function to return, or the report that its process died: its stream is closed, so that no result can arrive.
     StreamClosed,
+    /// The warden to report where the job's processes are, before the function is asked to stop for this reason.
+    Capturing(StopReason),
     /// The function to return within its grace period: it was asked to stop, for this reason.
     Terminating(StopReason),
     /// The outcome of a function that has returned; if it was asked to stop before that, with the reason. The function's
@@ -112,6 +114,10 @@ pub(crate) enum Event {
     Drained,
     /// A request to stop a job that has a grace period.
     Terminate(StopReason),
+    /// The same, once it is known where its processes are.
+    Capture(StopReason),
+    /// The warden has reported where the job's processes are.
+    Captured,
     /// A request to kill the job at once.
     Kill(StopReason),
     /// The limit of the current state has passed.
@@ -124,6 +130,8 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Nothing,
+    /// Make the warden report where the job's processes are.
+    Capture,
     /// Ask the job to stop.
     Terminate,
     /// Make the warden kill the job and everything it started.
@@ -136,8 +144,8 @@ impl RunState {
     /// Returns the state after `event`, and the action to take on the way.
     pub(crate) fn step(self, event: Event) -> (Self, Action) {
         use RunState::{
-            Delivering, Done, Draining, Exiting, Killing, KillingWarden, Reaping, Running, Searching, Starting,
-            StreamClosed, Terminating,
+            Capturing, Delivering, Done, Draining, Exiting, Killing, KillingWarden, Reaping, Running, Searching,
+            Starting, StreamClosed, Terminating,
         };
         match (self, event) {
             (Starting, Event::Started) => (Running, Action::Nothing),
@@ -160,24 +168,35 @@ impl RunState {
                 (Reaping(Verdict::WardenLost), Action::Nothing)
             }
 
-            (Running | StreamClosed, Event::Terminate(why)) => (Terminating(why), Action::Terminate),
-            (Terminating(why), Event::Returned | Event::ReturnedLate) => (Delivering(Some(why)), Action::Nothing),
-            (Terminating(why) | Delivering(Some(why)), Event::Outcome) => (Exiting(why.verdict()), Action::Nothing),
-            (Terminating(why) | Delivering(Some(why)), Event::Exit | Event::Expired) => {
+            (Running | StreamClosed, Event::Capture(why)) => (Capturing(why), Action::Capture),
+            // A capture that takes too long is done without.
+            (Running | StreamClosed, Event::Terminate(why)) | (Capturing(why), Event::Captured | Event::Deadline) => {
+                (Terminating(why), Action::Terminate)
+            }
+            (Capturing(why) | Terminating(why), Event::Returned | Event::ReturnedLate) => {
+                (Delivering(Some(why)), Action::Nothing)
+            }
+            (Capturing(why) | Terminating(why) | Delivering(Some(why)), Event::Outcome) => {
+                (Exiting(why.verdict()), Action::Nothing)
+            }
+            (Capturing(why) | Terminating(why) | Delivering(Some(why)), Event::Exit | Event::Expired) => {
                 (Draining(why.verdict()), Action::Nothing)
             }
-            (Terminating(why) | Delivering(Some(why)), Event::ControlClosed) => {
+            (Capturing(why) | Terminating(why) | Delivering(Some(why)), Event::ControlClosed) => {
                 (Reaping(why.verdict()), Action::Nothing)
             }
 
             // A function that was not called can't be asked to stop. One that was asked to stop keeps that verdict, even if
             // it then breaks the protocol.
-            (Starting, Event::Terminate(why))
+            (Starting, Event::Terminate(why) | Event::Capture(why))
             | (Starting | Running | StreamClosed | Delivering(None), Event::Kill(why))
             | (
                 Terminating(why) | Delivering(Some(why)),
                 Event::Deadline | Event::Kill(_) | Event::ProtocolBroken | Event::Started | Event::Refused,
-            ) => (Killing(why.verdict()), Action::Kill),
+            )
+            | (Capturing(why), Event::Kill(_) | Event::ProtocolBroken | Event::Started | Event::Refused) => {
+                (Killing(why.verdict()), Action::Kill)
+            }
 
             // An invalid message, or a valid one at the wrong time.
             (Starting, Event::ProtocolBroken | Event::Outcome | Event::Returned | Event::ReturnedLate)
@@ -204,7 +223,12 @@ impl RunState {
     /// Returns the verdict, once it is set.
     pub(crate) fn verdict(self) -> Option<Verdict> {
         match self {
-            Self::Starting | Self::Running | Self::StreamClosed | Self::Terminating(_) | Self::Delivering(_) => None,
+            Self::Starting
+            | Self::Running
+            | Self::StreamClosed
+            | Self::Capturing(_)
+            | Self::Terminating(_)
+            | Self::Delivering(_) => None,
             Self::Exiting(verdict)
             | Self::Killing(verdict)
             | Self::Reaping(verdict)

@@ -61,6 +61,10 @@ pub(crate) enum FrameKind {
     Resume = 7,
     /// Parent to warden: make the process of the next job ahead, in this way.
     Prepare = 8,
+    /// Parent to warden: send [`Snapshots`](Self::Snapshots), and let the job go on.
+    Capture = 10,
+    /// Parent to warden: the same, but kill the job and all that it started, which stay stopped until then.
+    CaptureAndKill = 11,
     /// Warden (or job, without wardens) to parent: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the reason why the function can't be called.
@@ -74,6 +78,8 @@ pub(crate) enum FrameKind {
     /// Job to parent, without wardens: its process is being killed at a deadline that the parent missed, after its function
     /// ran for this time.
     Expired = 21,
+    /// Warden to parent: where the processes of the job are.
+    Snapshots = 22,
     /// Job to parent: the function is being called now.
     Started = 32,
     /// Job to parent: a panic of any thread, which may yet be caught.
@@ -96,7 +102,7 @@ pub(crate) enum FrameKind {
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -105,12 +111,15 @@ impl FrameKind {
         Self::Terminate,
         Self::Resume,
         Self::Prepare,
+        Self::Capture,
+        Self::CaptureAndKill,
         Self::Hello,
         Self::Refused,
         Self::Exit,
         Self::Ready,
         Self::NoRoom,
         Self::Expired,
+        Self::Snapshots,
         Self::Started,
         Self::Panicking,
         Self::Checkpoint,

@@ -55,6 +55,8 @@ pub(crate) struct Request {
     pub(crate) stderr: StdioTarget,
     /// The numbers of the descriptors that the job inherits.
     pub(crate) inherited: Vec<i32>,
+    /// Whether the warden captures the job's processes before it kills them at a deadline of its own.
+    pub(crate) stacks: bool,
 }
 
 /// Environment variables, with their values.
@@ -237,6 +239,7 @@ mod tests {
             // The encoding of a path depends on the platform.
             stderr: StdioTarget::Null,
             inherited: vec![7],
+            stacks: true,
         };
         let request = codec::encode(&request).expect("it is text and numbers");
         let length = u8::try_from(request.len()).expect("it is short");

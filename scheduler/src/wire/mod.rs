@@ -13,7 +13,7 @@
 //! payload            the payload of a frame, read as it arrives
 //! bytes              byte lists in one block                      shape            what a value is made of, hashed
 //! frame              marks, kinds, lengths                        decode_context   the schema while a value is read
-//! message            the payloads of our own frames               variant_seed     a variant found by its name
+//! message, snapshots_message  the payloads of our own frames               variant_seed     a variant found by its name
 //! bounded            the deserializer that trusts no length
 //! codec              bincode
 //! cbor               cbor4ii                                      shape_recorder   the schema while a value is written
@@ -33,5 +33,6 @@ pub(crate) mod payload;
 mod shape;
 mod shape_recorder;
 mod shape_serializer;
+pub(crate) mod snapshots_message;
 pub(crate) mod value;
 mod variant_seed;

@@ -31,7 +31,7 @@ pub(super) fn each_alive(deadline: Deadline, mut found: impl FnMut(ChildPid)) {
         (newest.saturating_sub(NEWEST)..=newest).rev().filter_map(ChildPid::new).for_each(&mut found);
     }
     // A kernel may be built without the lists, and a chroot may have no `/proc`.
-    let listed = by_list(&mut found).or_else(|_| by_parent(deadline, &mut found));
+    let listed = by_list(&mut found).or_else(|_| by_parent(std::process::id().cast_signed(), deadline, &mut found));
     listed.unwrap_or_else(|_| by_query(deadline, &mut found));
 }
 
@@ -100,10 +100,10 @@ fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
     if has_list { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
-fn by_parent(deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
+/// Calls `found` with each child of a process.
+pub(super) fn by_parent(parent: i32, deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
     // `/proc` may be an empty directory.
     fs::metadata("/proc/self/stat")?;
-    let me = std::process::id().cast_signed();
     for process in fs::read_dir("/proc")? {
         if deadline.is_past() {
             break;
@@ -113,7 +113,7 @@ fn by_parent(deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result
         };
         // A process that has exited meanwhile has no `stat`.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if Stat::parse(&stat).is_some_and(|stat| stat.parent == me) {
+        if Stat::parse(&stat).is_some_and(|stat| stat.parent == parent) {
             found(pid);
         }
     }
@@ -155,7 +155,8 @@ mod tests {
         let mut lists = [const { Vec::new() }; 3];
         // A kernel may have no lists.
         let has_lists = by_list(&mut |child| lists[0].push(child.get())).is_ok();
-        by_parent(never, &mut |child| lists[1].push(child.get())).expect("/proc is mounted");
+        let me = std::process::id().cast_signed();
+        by_parent(me, never, &mut |child| lists[1].push(child.get())).expect("/proc is mounted");
         by_query(never, &mut |child| lists[2].push(child.get()));
         for list in &lists[usize::from(!has_lists)..] {
             assert!(list.contains(&raw), "{lists:?}");

@@ -22,8 +22,11 @@ use crate::process::unix::descriptor::{FileIdentity, identity};
 /// The milestones, in order.
 const ALL: [Milestone; 4] = [Milestone::Called, Milestone::Returned, Milestone::Encoded, Milestone::Delivered];
 
+/// The index of the time of a crash, behind those of the milestones.
+const CRASH: usize = ALL.len();
+
 /// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached.
-type Timestamps = [AtomicU64; ALL.len()];
+type Timestamps = [AtomicU64; ALL.len() + 1];
 
 /// The times of a job's milestones.
 #[derive(Debug)]
@@ -78,9 +81,23 @@ impl MilestoneTimes {
 
     /// Stores that the job has reached this milestone now.
     pub(crate) fn record(&self, milestone: Milestone) {
-        let Some(index) = ALL.iter().position(|one| *one == milestone) else {
-            return;
-        };
+        if let Some(index) = ALL.iter().position(|one| *one == milestone) {
+            self.store(index);
+        }
+    }
+
+    /// Stores that the job's process crashes. The handler of a signal may call it.
+    pub(crate) fn record_crash(&self) {
+        self.store(CRASH);
+    }
+
+    /// Returns whether the job's process crashes.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.receive();
+        self.timestamps().is_some_and(|times| times[CRASH].load(Ordering::Relaxed) > 0)
+    }
+
+    fn store(&self, index: usize) {
         match &self.0 {
             // The job may have closed it, and its number may be another file by now.
             Storage::Sent(socket, known) if identity(socket.as_fd()).is_ok_and(|identity| identity == *known) => {

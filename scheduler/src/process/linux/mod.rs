@@ -3,6 +3,7 @@
 
 mod cgroup;
 mod children;
+mod crash_signals;
 mod descriptor_limit;
 mod epoll;
 mod inherited_state;
@@ -14,7 +15,9 @@ mod own_image;
 mod priority;
 mod search;
 mod sigchld;
+mod stacks;
 mod sweep;
+mod system_calls;
 mod warden_process;
 mod warden_signals;
 mod worker;
@@ -26,6 +29,7 @@ use rustix::time::ClockId;
 use super::unix_worker::InterestPoller;
 
 pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
+pub(crate) use crash_signals::capture_crashes;
 pub(crate) use descriptor_limit::DescriptorLimit;
 pub(crate) use inherited_state::InheritedState;
 pub(crate) use job_process::{become_job, equip_job, leave_warden};
@@ -35,7 +39,11 @@ pub(crate) use oom_counter::{OomCounter, OomKills};
 pub(crate) use own_image::{EXECUTED, own_image};
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sigchld::SigchldEvent;
+#[cfg(any(test, fuzzing))]
+pub(crate) use stacks::walk_fuzzed;
+pub(crate) use stacks::{Capture, SeizedProcesses};
 pub(crate) use sweep::sweep;
+pub(crate) use system_calls::system_call_name;
 pub(crate) use warden_process::{
     Fork, ForkStandby, ReapResult, become_warden, can_count_threads, enter_folder, exit_warden, fork, fork_standby,
     has_other_threads, leave_folder, reap, send_request, spawn_job,
@@ -59,6 +67,9 @@ fn kernel_clock(id: ClockId) -> Duration {
 
 /// Whether a copy of this binary can stay and fork one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = true;
+
+/// Whether the processes of a job can be captured.
+pub(crate) const CAN_CAPTURE: bool = true;
 
 /// Waits for any of many workers.
 pub(crate) type Poller = InterestPoller<epoll::Epoll>;

@@ -78,6 +78,16 @@ impl Worker {
         self.control.send(FrameKind::Kill);
     }
 
+    /// Tells the warden to send where the job's processes are, which then go on.
+    pub(crate) fn request_capture(&mut self) {
+        self.control.send(FrameKind::Capture);
+    }
+
+    /// Tells the warden to send where the job's processes are, and to kill them.
+    pub(crate) fn request_capture_and_kill(&mut self) {
+        self.control.send(FrameKind::CaptureAndKill);
+    }
+
     /// Tells the warden to send SIGTERM to the job's process group.
     pub(crate) fn request_terminate(&mut self) {
         self.control.send(FrameKind::Terminate);

@@ -119,6 +119,15 @@ impl Worker {
         self.kill();
     }
 
+    /// Does nothing: without a warden nothing is captured.
+    #[expect(clippy::unused_self, reason = "a warden captures")]
+    pub(crate) fn request_capture(&mut self) {}
+
+    /// Kills only: without a warden nothing is captured.
+    pub(crate) fn request_capture_and_kill(&mut self) {
+        self.request_kill();
+    }
+
     /// Sends SIGTERM to the job's group.
     pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {

@@ -27,7 +27,7 @@ pub(in crate::process) fn reap_child(child: Option<ChildPid>, options: libc::c_i
             return Ok(None);
         };
         if libc::WIFSTOPPED(status) {
-            pass_on_stop(pid, libc::WSTOPSIG(status));
+            pass_on_stop(pid, status);
         } else if !libc::WIFCONTINUED(status) {
             return Ok(Some(exited_child(pid, status, &usage)));
         }
@@ -56,14 +56,17 @@ fn wait4(child: Option<ChildPid>, options: libc::c_int) -> io::Result<Option<(Ch
     }
 }
 
-/// Stops tracing a child that stopped at this signal, and delivers the signal to it.
+/// Stops tracing a child, or one of its threads, that stopped with this status, and delivers the signal to it at which it stopped.
+///
+/// A thread that was to stop for a capture, and stopped too late, has no signal to deliver.
 ///
 /// After that, later signals don't make it stop, and a stop signal stops it in the ordinary way, as if it had never asked
 /// to be traced. Only the thread that forked the child can do this. A child of another thread, an orphan in a test binary,
 /// stays stopped until it is killed.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "rustix has no `ptrace`")]
-fn pass_on_stop(child: ChildPid, signal: libc::c_int) {
+fn pass_on_stop(child: ChildPid, status: libc::c_int) {
+    let signal = libc::WSTOPSIG(status);
     let nothing = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: All-zero is a valid `siginfo_t`, and the call writes at most one.
     let sender = unsafe {
@@ -74,7 +77,8 @@ fn pass_on_stop(child: ChildPid, signal: libc::c_int) {
     // After a traced process has executed a program, the kernel stops it with a SIGTRAP that looks as if another process
     // had sent it. A breakpoint and `raise` have other codes.
     let is_by_exec = signal == libc::SIGTRAP && sender == libc::SI_USER;
-    let delivered = if is_by_exec { 0 } else { usize::try_from(signal).unwrap_or_default() };
+    let is_by_request = status >> 16 == libc::PTRACE_EVENT_STOP;
+    let delivered = if is_by_exec || is_by_request { 0 } else { usize::try_from(signal).unwrap_or_default() };
     // SAFETY: The call reads and writes no memory of this process. It fails if the child is not stopped any more.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, child.get(), nothing, delivered) };
 }

@@ -170,6 +170,15 @@ impl Worker {
         self.object.terminate();
     }
 
+    /// Does nothing: without a warden nothing is captured.
+    #[expect(clippy::unused_self, reason = "a warden captures")]
+    pub(crate) fn request_capture(&mut self) {}
+
+    /// Kills only: without a warden nothing is captured.
+    pub(crate) fn request_capture_and_kill(&mut self) {
+        self.request_kill();
+    }
+
     /// Counts the descendants that are about to be killed with the process.
     fn count_descendants(&mut self) {
         self.killed += self.descendants().into_iter().filter(|id| !is_console_host(*id)).count();

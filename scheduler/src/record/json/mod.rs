@@ -74,6 +74,7 @@ impl Record {
         fields.add("sweep", self.sweep());
         fields.add_if("swept_by", self.swept_by());
         fields.add_if("exit_failure", self.exit_failure());
+        fields.add_if("stacks", Some(self.stacks()).filter(|stacks| !stacks.is_empty()));
         fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
         fields.add_if("stdout", self.stdout());
         fields.add_if("stderr", self.stderr());
@@ -98,6 +99,7 @@ impl Serialize for Attempt {
         fields.add_if("failure", failure(&self.outcome));
         fields.add("usage", self.usage);
         fields.add("sweep", &self.sweep);
+        fields.add_if("stacks", Some(self.stacks()).filter(|stacks| !stacks.is_empty()));
         fields.serialize("Attempt", serializer)
     }
 }

@@ -2,6 +2,7 @@
 
 mod receive;
 mod start;
+mod stop;
 
 use std::io;
 use std::mem;
@@ -15,11 +16,10 @@ use super::updates::{JobUpdate, LatestUpdates, Stored};
 use super::warden_handle::{REAP_LIMIT, WardenHandle};
 use super::warden_pool::{Fitness, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
-use crate::options::Terminate;
-use crate::outcome::{Outcome, Sweep};
-use crate::process::{self, ChildPid, Interest, JobOutput, OomKills, Readiness, Search, Stream};
+use crate::outcome::{Outcome, ProcessSnapshot, Sweep};
+use crate::process::{self, CAPTURE_LIMIT, ChildPid, Interest, JobOutput, OomKills, Readiness, Search, Stream};
 use crate::record::{RunDetails, RunReport};
-use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
+use crate::wire::frame::{self, FrameReader, StreamMark};
 
 /// How long a job's process may take to exit after its outcome has arrived, within its own deadline.
 const EXIT_LIMIT: Duration = Duration::from_secs(2);
@@ -70,9 +70,23 @@ pub(crate) struct JobRun {
     oom_kills: OomKills,
     observations: Observations,
     search: Option<Search>,
+    capture: CaptureStep,
+    /// Where the processes of the job were.
+    stacks: Arc<[ProcessSnapshot]>,
     updates: LatestUpdates,
     /// No event has announced `updates` yet.
     has_new_updates: bool,
+}
+
+/// Whether the processes of the job are captured.
+#[derive(Clone, Copy, Debug)]
+enum CaptureStep {
+    /// They aren't.
+    Unwanted,
+    /// They will be, when the job is stopped.
+    Wanted,
+    /// The warden was asked to, at this time.
+    Requested(Stopwatch),
 }
 
 /// The start of the function.
@@ -104,6 +118,7 @@ impl JobRun {
                 return Err(error);
             }
         };
+        let capture = if spec.wants_stacks() { CaptureStep::Wanted } else { CaptureStep::Unwanted };
         Ok(Self {
             stream,
             output,
@@ -125,6 +140,8 @@ impl JobRun {
             oom_kills: OomKills::default(),
             observations: Observations::default(),
             search: None,
+            capture,
+            stacks: Arc::default(),
             updates: LatestUpdates::default(),
             has_new_updates: false,
         })
@@ -159,9 +176,11 @@ impl JobRun {
         let (worker, stream) = (&self.warden.worker, &self.stream);
         let interests = match self.state {
             RunState::Starting => Interest::starting(worker, stream),
-            RunState::Running | RunState::StreamClosed | RunState::Terminating(_) | RunState::Delivering(_) => {
-                Interest::running(worker, stream)
-            }
+            RunState::Running
+            | RunState::StreamClosed
+            | RunState::Capturing(_)
+            | RunState::Terminating(_)
+            | RunState::Delivering(_) => Interest::running(worker, stream),
             _ => Interest::report(worker),
         };
         interests.with_output(&self.output)
@@ -177,18 +196,6 @@ impl JobRun {
 
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, RunState::Done(_))
-    }
-
-    /// Asks the job to stop, and kills it after its grace period; at once if it has none, or was not called.
-    pub(super) fn request_stop(&mut self, reason: StopReason) {
-        self.read_pending();
-        self.handle_event(if self.spec.grace().is_zero() { Event::Kill(reason) } else { Event::Terminate(reason) });
-    }
-
-    /// Kills the job.
-    pub(super) fn kill(&mut self, reason: StopReason) {
-        self.read_pending();
-        self.handle_event(Event::Kill(reason));
     }
 
     /// Reads what has arrived: an outcome that is complete by now counts, and so does an exit.
@@ -253,7 +260,7 @@ impl JobRun {
             let can_be_asked =
                 matches!(self.state, RunState::Running | RunState::StreamClosed) && !self.spec.grace().is_zero();
             self.handle_event(match can_be_asked {
-                true => Event::Terminate(StopReason::Timeout),
+                true => self.terminate_event(StopReason::Timeout),
                 false if is_starting && self.warden.never_answered() => Event::Unanswered,
                 false => Event::Deadline,
             });
@@ -288,11 +295,12 @@ impl JobRun {
         self.state = after;
         match action {
             Action::Nothing => {}
-            Action::Terminate => self.send_stop(),
-            Action::Kill => {
-                self.observations.kill_requested = true;
-                self.warden.worker.request_kill();
+            Action::Capture => {
+                self.capture = CaptureStep::Requested(Stopwatch::start());
+                self.warden.worker.request_capture();
             }
+            Action::Terminate => self.send_stop(),
+            Action::Kill => self.request_kill(),
             Action::KillWarden => {
                 self.observations.warden_killed = true;
                 self.warden.worker.kill();
@@ -328,24 +336,6 @@ impl JobRun {
         self.deadline = self.state_deadline();
     }
 
-    /// Asks the job to stop, at which its grace period begins.
-    fn send_stop(&mut self) {
-        self.observations.stop_requested = true;
-        self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Stop, 0).to_vec()));
-        if self.spec.options.terminate == Some(Terminate::Signal) {
-            self.warden.worker.request_terminate();
-        }
-        let grace = self.spec.grace();
-        if let (RunState::Terminating(reason), Some(started)) = (self.state, &mut self.started) {
-            // After a timeout the grace period ends at a fixed time, even if the deadline was enforced late.
-            started.deadline = match reason {
-                StopReason::Timeout => started.deadline.plus(grace),
-                StopReason::TotalTimeout | StopReason::Cancelled => Deadline::after(grace),
-            };
-            self.store_update(JobUpdate::Terminating(reason));
-        }
-    }
-
     /// Returns the deadline of the state that has just been entered.
     fn state_deadline(&self) -> Deadline {
         // A job that was not called has the rest of its time to start.
@@ -353,8 +343,12 @@ impl JobRun {
         match self.state {
             RunState::Starting => self.deadline,
             RunState::Running | RunState::StreamClosed | RunState::Terminating(_) => job,
+            RunState::Capturing(_) => Deadline::after(CAPTURE_LIMIT),
             RunState::Delivering(_) => Deadline::after(self.spec.delivery_timeout),
             RunState::Exiting(_) => job.later(Deadline::after(MIN_EXIT_LIMIT)).earlier(Deadline::after(EXIT_LIMIT)),
+            RunState::Killing(_) if matches!(self.capture, CaptureStep::Requested(_)) => {
+                Deadline::after(KILL_LIMIT + CAPTURE_LIMIT)
+            }
             RunState::Killing(_) => Deadline::after(KILL_LIMIT),
             RunState::Reaping(_) | RunState::KillingWarden(_) => Deadline::after(REAP_LIMIT),
             RunState::Searching(_) => Deadline::after(SEARCH_LIMIT),
@@ -405,6 +399,8 @@ impl JobRun {
             captured,
             attempts: Box::default(),
             checkpoint: self.spec.checkpoint,
+            // A job may have a handler of its own for a crash, and go on.
+            stacks: if is_success { Arc::default() } else { self.stacks },
         };
         RunReport { outcome, duration: self.duration, late, details }
     }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{CallStart, FINAL_READS, JobRun, LATE_TOLERANCE};
 use crate::checkpoint::{self, Checkpoint};
 use crate::clock::{self, Deadline, Stopwatch};
-use crate::process::{Received, WorkerEvent};
+use crate::process::{self, Received, WorkerEvent};
 use crate::supervisor::diagnosis::FunctionResult;
 use crate::supervisor::state_machine::{Event, RunState};
 use crate::supervisor::updates::JobUpdate;
@@ -150,6 +150,10 @@ impl JobRun {
             WorkerEvent::NoRoom(reason) => {
                 self.observations.no_room = true;
                 self.handle_refusal(reason);
+            }
+            WorkerEvent::Snapshots(message) => {
+                self.stacks = message.into_snapshots(process::system_call_name).into();
+                self.handle_event(Event::Captured);
             }
             WorkerEvent::Exit(report) => {
                 self.observations.exit_report = report;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-const EVENTS: [Event; 21] = [
+const EVENTS: [Event; 25] = [
     Event::Started,
     Event::Refused,
     Event::Returned,
@@ -21,6 +21,10 @@ const EVENTS: [Event; 21] = [
     Event::Terminate(StopReason::Timeout),
     Event::Terminate(StopReason::TotalTimeout),
     Event::Terminate(StopReason::Cancelled),
+    Event::Capture(StopReason::Timeout),
+    Event::Capture(StopReason::TotalTimeout),
+    Event::Capture(StopReason::Cancelled),
+    Event::Captured,
     Event::Kill(StopReason::Timeout),
     Event::Kill(StopReason::TotalTimeout),
     Event::Kill(StopReason::Cancelled),
@@ -34,15 +38,16 @@ fn rank(state: RunState) -> u32 {
         RunState::Starting => 0,
         RunState::Running => 1,
         RunState::StreamClosed => 2,
-        RunState::Terminating(_) => 3,
-        RunState::Delivering(_) => 4,
-        RunState::Exiting(_) => 5,
-        RunState::Killing(_) => 6,
-        RunState::Reaping(_) => 7,
-        RunState::KillingWarden(_) => 8,
-        RunState::Searching(_) => 9,
-        RunState::Draining(_) => 10,
-        RunState::Done(_) => 11,
+        RunState::Capturing(_) => 3,
+        RunState::Terminating(_) => 4,
+        RunState::Delivering(_) => 5,
+        RunState::Exiting(_) => 6,
+        RunState::Killing(_) => 7,
+        RunState::Reaping(_) => 8,
+        RunState::KillingWarden(_) => 9,
+        RunState::Searching(_) => 10,
+        RunState::Draining(_) => 11,
+        RunState::Done(_) => 12,
     }
 }
 
@@ -62,7 +67,7 @@ fn transitions() -> Vec<(RunState, Event, RunState, Action)> {
             reached.push(next);
         }
     }
-    // Ten states have no verdict; seven have one of nine, but some of these combinations can't occur.
+    // Thirteen states have no verdict; seven have one of nine, but some of these combinations can't occur.
     assert!(seen.len() > 44, "{} states were reached", seen.len());
     transitions
 }
@@ -77,7 +82,7 @@ fn no_event_leads_back() {
 #[test]
 fn a_passed_deadline_always_leads_to_a_later_state() {
     for (before, event, after, _) in transitions() {
-        if event == Event::Deadline && rank(before) < 11 {
+        if event == Event::Deadline && rank(before) < 12 {
             assert!(rank(after) > rank(before), "{before:?} {after:?}");
         }
     }
@@ -89,20 +94,21 @@ fn a_verdict_is_set_once_and_no_run_is_done_without_one() {
         if let Some(verdict) = before.verdict() {
             assert_eq!(after.verdict(), Some(verdict), "{before:?} {event:?}");
         }
-        assert_eq!(after.verdict().is_some(), rank(after) > 4, "{after:?}");
+        assert_eq!(after.verdict().is_some(), rank(after) > 5, "{after:?}");
     }
 }
 
 #[test]
 fn nothing_is_signaled_after_the_warden_was_reaped() {
     for (before, event, after, action) in transitions() {
-        if rank(before) > 8 || event == Event::WardenReaped {
+        if rank(before) > 9 || event == Event::WardenReaped {
             assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
         }
         let expected = match rank(after) {
-            3 if after != before => Action::Terminate,
-            6 if after != before => Action::Kill,
-            8 if after != before => Action::KillWarden,
+            3 if after != before => Action::Capture,
+            4 if after != before => Action::Terminate,
+            7 if after != before => Action::Kill,
+            9 if after != before => Action::KillWarden,
             _ => Action::Nothing,
         };
         assert_eq!(action, expected, "{before:?} {event:?} {after:?}");
@@ -118,6 +124,16 @@ fn a_job_is_asked_to_stop_once_and_the_reason_is_its_verdict() {
             let delivers = after == RunState::Delivering(Some(why));
             assert!(stays || delivers || after.verdict() == Some(why.verdict()), "{why:?} {event:?} {after:?}");
         }
+        if let RunState::Capturing(why) = before {
+            // It is asked once the capture is complete, or takes too long.
+            let asks = after == RunState::Terminating(why);
+            assert_eq!(asks, matches!(event, Event::Captured | Event::Deadline), "{event:?}");
+            let delivers = after == RunState::Delivering(Some(why));
+            assert!(
+                asks || delivers || after == before || after.verdict() == Some(why.verdict()),
+                "{event:?} {after:?}"
+            );
+        }
         if let RunState::Delivering(requested) = before {
             // It has returned: there is nothing left to ask for, and its timeout no longer applies.
             assert_ne!(action, Action::Terminate, "{event:?}");
@@ -132,7 +148,7 @@ fn a_job_is_asked_to_stop_once_and_the_reason_is_its_verdict() {
 fn a_job_can_be_killed_in_every_state() {
     for (before, event, after, _) in transitions() {
         if matches!(event, Event::Kill(_)) {
-            assert!(rank(after) >= 6, "{before:?} {after:?}");
+            assert!(rank(after) >= 7, "{before:?} {after:?}");
         }
     }
 }
@@ -140,10 +156,10 @@ fn a_job_can_be_killed_in_every_state() {
 #[test]
 fn each_way_to_finish_has_its_verdict() {
     use Event::{
-        ControlClosed, DataClosed, Deadline, Drained, Exit, Expired, Kill, Outcome, ProtocolBroken, Refused, Returned,
-        ReturnedLate, SearchDone, Started, Terminate, Unanswered, WardenReaped,
+        Capture, Captured, ControlClosed, DataClosed, Deadline, Drained, Exit, Expired, Kill, Outcome, ProtocolBroken,
+        Refused, Returned, ReturnedLate, SearchDone, Started, Terminate, Unanswered, WardenReaped,
     };
-    let cases: [(&[Event], Verdict); 54] = [
+    let cases: [(&[Event], Verdict); 61] = [
         (&[Started, Outcome, DataClosed, Exit, ControlClosed, Drained], Verdict::Completed),
         (&[Started, Deadline, Exit, Drained], Verdict::Timeout),
         (&[Started, Deadline, Outcome, Exit, Drained], Verdict::Timeout),
@@ -203,6 +219,19 @@ fn each_way_to_finish_has_its_verdict() {
         (&[Started, Terminate(StopReason::Timeout), Expired, Drained], Verdict::Timeout),
         (&[Started, Terminate(StopReason::Cancelled), Expired, Drained], Verdict::Cancelled),
         (&[Started, Terminate(StopReason::Cancelled), ReturnedLate, Outcome, Exit, Drained], Verdict::Cancelled),
+        (&[Started, Capture(StopReason::Timeout), Captured, Outcome, Exit, Drained], Verdict::Timeout),
+        (&[Started, Capture(StopReason::Timeout), Deadline, Captured, Deadline, Exit, Drained], Verdict::Timeout),
+        (&[Started, Capture(StopReason::Timeout), Returned, Captured, Outcome, Exit, Drained], Verdict::Timeout),
+        (&[Started, Capture(StopReason::Cancelled), Terminate(StopReason::Timeout), Exit, Drained], Verdict::Cancelled),
+        (
+            &[Started, DataClosed, Capture(StopReason::Timeout), Kill(StopReason::Cancelled), Captured, Exit, Drained],
+            Verdict::Timeout,
+        ),
+        (
+            &[Started, Capture(StopReason::TotalTimeout), ControlClosed, WardenReaped, SearchDone, Drained],
+            Verdict::TotalTimeout,
+        ),
+        (&[Started, Deadline, Captured, Exit, Drained], Verdict::Timeout),
         (&[Expired, Drained], Verdict::NeverStarted),
         (&[ReturnedLate, Exit, Drained], Verdict::ProtocolBroken),
     ];

@@ -243,6 +243,7 @@ fn call(name: &str) -> Result<AnyJob, scheduler::Error> {
         Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),
         Some(("aborts", tag)) => AnyJob::named("aborts_once_released", (tag.to_owned(),)),
         Some(("storms", tag)) => AnyJob::named("storms", (6_u32, tag.to_owned())),
+        None if name == "captured" => AnyJob::named(name, ()).map(|job| job.stacks(true)),
         Some((job, number)) => AnyJob::named(job, (number.parse::<usize>().unwrap_or_default(),)),
         None => AnyJob::named(name, ()),
     }

@@ -1,0 +1,137 @@
+//! How snapshots are serialized, with the names and lines of their frames.
+
+use std::fmt::Write as _;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use super::{ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot};
+use crate::seconds::Seconds;
+use crate::symbols::Symbol;
+
+impl Serialize for ProcessSnapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("ProcessSnapshot", 7)?;
+        fields.serialize_field("pid", &self.pid)?;
+        fields.serialize_field("parent", &self.parent)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.serialize_field("command_line", &self.command_line)?;
+        fields.serialize_field("state", &self.state)?;
+        fields.serialize_field("threads", &self.threads)?;
+        fields.serialize_field("incomplete", &self.incomplete)?;
+        fields.end()
+    }
+}
+
+impl Serialize for ThreadSnapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("ThreadSnapshot", 8)?;
+        fields.serialize_field("id", &self.id)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.serialize_field("state", &self.state)?;
+        fields.serialize_field("wait_channel", &self.wait_channel)?;
+        fields.serialize_field("system_call", &self.system_call)?;
+        fields.serialize_field("cpu_time_sec", &Seconds(self.cpu_time))?;
+        fields.serialize_field("frames", &self.frames)?;
+        fields.serialize_field("incomplete", &self.incomplete)?;
+        fields.end()
+    }
+}
+
+impl Serialize for SystemCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("SystemCall", 4)?;
+        fields.serialize_field("number", &self.number)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.serialize_field("descriptor", &self.descriptor())?;
+        fields.serialize_field("descriptor_target", &self.descriptor_target())?;
+        fields.end()
+    }
+}
+
+impl Serialize for StackFrame {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("StackFrame", 5)?;
+        fields.serialize_field("module", &self.module())?;
+        fields.serialize_field("build_id", &self.build_id().map(hex))?;
+        // Many readers of JSON keep no number of 64 bits exact.
+        fields.serialize_field("offset", &format!("{:#x}", self.offset()))?;
+        fields.serialize_field("guessed", &self.is_guessed())?;
+        fields.serialize_field("symbols", self.symbols())?;
+        fields.end()
+    }
+}
+
+impl Serialize for Symbol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Symbol", 4)?;
+        fields.serialize_field("function", &self.function)?;
+        fields.serialize_field("file", &self.file)?;
+        fields.serialize_field("line", &self.line)?;
+        fields.serialize_field("inlined", &self.inlined)?;
+        fields.end()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).expect("a string takes all");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::{AddressKind, CodeModule, Incomplete, ThreadState};
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_written_with_the_names_of_its_frames() {
+        let symbol =
+            Symbol { function: "a::f".to_owned(), file: Some("a.rs".to_owned()), line: Some(7), inlined: false };
+        let module = Arc::new(CodeModule::with_symbols("/bin/a", vec![(0x10, vec![symbol])]));
+        let thread = ThreadSnapshot {
+            id: 7,
+            name: "t".to_owned(),
+            state: ThreadState::DiskSleep,
+            wait_channel: None,
+            system_call: Some(SystemCall {
+                number: 0,
+                name: Some("read"),
+                arguments: [3, 0],
+                target: Some("pipe:[1]".to_owned()),
+            }),
+            cpu_time: Duration::from_millis(1500),
+            frames: Box::new([StackFrame { module: Some(module), offset: 0x11, kind: AddressKind::Guessed }]),
+            incomplete: Some(Incomplete::FrameLimit),
+        };
+        let process = ProcessSnapshot {
+            pid: 7,
+            parent: 6,
+            name: "a".to_owned(),
+            command_line: Box::new(["a".to_owned(), "-b".to_owned()]),
+            state: ThreadState::Sleeping,
+            threads: Box::new([thread]),
+            incomplete: Box::new([Incomplete::Refused { errno: 1 }, Incomplete::ThreadLimit { omitted: 2 }]),
+        };
+        let expected = json!({
+            "pid": 7, "parent": 6, "name": "a", "command_line": ["a", "-b"], "state": "sleeping",
+            "threads": [{
+                "id": 7, "name": "t", "state": "disk_sleep", "wait_channel": null,
+                "system_call": {"number": 0, "name": "read", "descriptor": 3, "descriptor_target": "pipe:[1]"},
+                "cpu_time_sec": 1.5,
+                "frames": [{
+                    "module": "/bin/a", "build_id": "abcd", "offset": "0x11", "guessed": true,
+                    "symbols": [{"function": "a::f", "file": "a.rs", "line": 7, "inlined": false}],
+                }],
+                "incomplete": {"kind": "frame_limit"},
+            }],
+            "incomplete": [{"kind": "refused", "errno": 1}, {"kind": "thread_limit", "omitted": 2}],
+        });
+        assert_eq!(serde_json::to_value(&process).expect("it is written"), expected);
+    }
+}

@@ -1,0 +1,142 @@
+//! The names of functions, binaries and files, as a reader wants them.
+
+use std::path::Path;
+
+use crate::symbols::Symbol;
+
+/// The beginnings of the names of functions in the standard library, and in this crate's side of an async job.
+const LIBRARY: [&str; 7] = ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "scheduler::runtime::"];
+
+/// The beginnings of the file names of the C library and its parts.
+const SYSTEM_MODULES: [&str; 6] = ["libc.so", "libc-2", "libpthread", "ld-linux", "ld-musl", "[vdso]"];
+
+/// The functions with which a thread or a program begins. What called them is of no interest.
+const STARTS: [&str; 9] = [
+    "start_thread",
+    "clone",
+    "clone3",
+    "__clone",
+    "__clone3",
+    "_start",
+    "__libc_start_main",
+    "__libc_start_main_impl",
+    "__libc_start_call_main",
+];
+
+/// Returns whether a function is one of the standard library.
+pub(super) fn is_library(symbol: &Symbol) -> bool {
+    library_path(symbol).is_some() || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
+}
+
+/// Returns whether a binary belongs to the C library.
+pub(super) fn is_system(module: &str) -> bool {
+    let name = file_name(module);
+    SYSTEM_MODULES.iter().any(|system| name.starts_with(system))
+}
+
+/// Returns whether this is the generated function that calls a job's, or a test's body.
+pub(super) fn is_job_entry(symbol: &Symbol) -> bool {
+    symbol.function.ends_with("__scheduler_run")
+}
+
+/// Returns whether a thread, a program or a job begins with this function.
+pub(super) fn is_start(symbol: &Symbol) -> bool {
+    is_job_entry(symbol)
+        || symbol.function.contains("__rust_begin_short_backtrace")
+        || STARTS.contains(&symbol.function.as_str())
+}
+
+/// Returns the path of a file of the standard library, without the folder that it was compiled in.
+fn library_path(symbol: &Symbol) -> Option<&str> {
+    let (folder, path) = symbol.file.as_deref()?.split_once("/library/")?;
+    (folder.starts_with("/rustc/") || folder.ends_with("/rustlib/src/rust")).then_some(path)
+}
+
+/// Returns the name of a function with its module.
+///
+/// A test's body is in a generated function, which is left out. With line tables only, the debug information has no modules for
+/// functions that were inlined: that of a job is its caller's, the generated function, and those of the standard library follow
+/// from its files.
+pub(super) fn function_name(symbol: &Symbol, caller: Option<&Symbol>) -> String {
+    let function = &symbol.function;
+    if let Some((test, _)) = function.split_once("::_::__scheduler_run::") {
+        return test.to_owned();
+    }
+    let has_module = function.split('<').next().is_some_and(|name| name.is_empty() || name.contains("::"));
+    if let Some(module) = caller.and_then(|caller| caller.function.strip_suffix("::_::__scheduler_run"))
+        && !has_module
+    {
+        return format!("{module}::{function}");
+    }
+    let path = library_path(symbol).filter(|_| !has_module).and_then(|path| path.strip_suffix(".rs"));
+    match path.and_then(|path| path.split_once("/src/")) {
+        None => function.clone(),
+        Some((library, module)) => {
+            let module = module.strip_suffix("/mod").unwrap_or(module).replace('/', "::");
+            if module == "lib" { format!("{library}::{function}") } else { format!("{library}::{module}::{function}") }
+        }
+    }
+}
+
+/// Returns a shorter path of a source file: relative to `folder`, to the standard library, or to the sources of its package.
+pub(super) fn source_path(path: &str, folder: Option<&Path>) -> String {
+    let relative = folder.and_then(|folder| Path::new(path).strip_prefix(folder).ok());
+    if let Some(relative) = relative.and_then(Path::to_str) {
+        return relative.to_owned();
+    }
+    let in_registry = path.split_once("/registry/src/").and_then(|(_, path)| path.split_once('/'));
+    let in_library = path.strip_prefix("/rustc/").and_then(|path| path.split_once('/'));
+    in_registry.or(in_library).map_or(path, |(_, path)| path).to_owned()
+}
+
+/// Returns the last part of a path.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(function: &str, file: &str) -> Symbol {
+        Symbol { function: function.to_owned(), file: Some(file.to_owned()), ..Symbol::default() }
+    }
+
+    #[test]
+    fn an_inlined_function_of_the_library_has_the_module_of_its_file() {
+        let lock = symbol("lock<u32>", "/rustc/59807616e1/library/std/src/sync/poison/mutex.rs");
+        assert!(is_library(&lock));
+        assert_eq!(function_name(&lock, None), "std::sync::poison::mutex::lock<u32>");
+        let read = symbol("read_to_string<std::process::ChildStdout>", "/rustc/1/library/std/src/io/mod.rs");
+        assert_eq!(function_name(&read, None), "std::io::read_to_string<std::process::ChildStdout>");
+        let named = symbol("<std::sys::fs::File>::read", "/rustc/1/library/std/src/fs.rs");
+        assert_eq!(function_name(&named, None), "<std::sys::fs::File>::read");
+        let source = symbol("f", "/home/me/.rustup/toolchains/a/lib/rustlib/src/rust/library/core/src/lib.rs");
+        assert_eq!((is_library(&source), function_name(&source, None).as_str()), (true, "core::f"));
+        let own = symbol("lock<u32>", "/home/a/library/std/src/mutex.rs");
+        assert_eq!((is_library(&own), function_name(&own, None).as_str()), (false, "lock<u32>"));
+    }
+
+    #[test]
+    fn the_body_of_a_test_has_the_name_of_the_test() {
+        let body = symbol("app::tests::hangs::_::__scheduler_run::hangs", "src/lib.rs");
+        assert_eq!((function_name(&body, None).as_str(), is_start(&body)), ("app::tests::hangs", false));
+    }
+
+    #[test]
+    fn a_job_that_was_inlined_has_the_module_of_the_function_that_calls_it() {
+        let entry = symbol("app::jobs::_::__scheduler_run", "src/jobs.rs");
+        assert_eq!(function_name(&symbol("hangs", "src/jobs.rs"), Some(&entry)), "app::jobs::hangs");
+        assert_eq!(function_name(&symbol("app::hangs", "src/jobs.rs"), Some(&entry)), "app::hangs");
+        assert_eq!(function_name(&symbol("hangs", "src/jobs.rs"), None), "hangs");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_folder_the_library_or_the_package() {
+        let shown = |path| source_path(path, Some(Path::new("/home/a/app")));
+        assert_eq!(shown("/home/a/app/src/lib.rs"), "src/lib.rs");
+        assert_eq!(shown("/home/a/.cargo/registry/src/index-1/b-1.0.0/src/lib.rs"), "b-1.0.0/src/lib.rs");
+        assert_eq!(shown("/rustc/59807616e1/library/std/src/fs.rs"), "library/std/src/fs.rs");
+        assert_eq!(shown("/opt/c.c"), "/opt/c.c");
+    }
+}

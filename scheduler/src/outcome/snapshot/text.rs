@@ -1,0 +1,357 @@
+//! Snapshots as text: for each thread what it waits for, and its functions, the innermost first.
+//!
+//! What a reader doesn't look for is left out: what the standard library does within the function that was called, and
+//! everything outside of the job's function or the thread's. `{:#}` leaves nothing out.
+
+use std::env;
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use super::names::{file_name, function_name, is_job_entry, is_library, is_start, is_system, source_path};
+use super::{AddressKind, Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
+use crate::escape::OneLine;
+use crate::symbols::Symbol;
+
+/// The most characters of a command line that are shown.
+const COMMAND_LENGTH: usize = 160;
+/// The most threads that are named if several do the same.
+const NAMED_THREADS: usize = 4;
+/// The least processor time that is worth mentioning, in seconds.
+const LEAST_CPU_TIME: f64 = 0.01;
+
+impl ProcessSnapshot {
+    /// Returns the processes of a job as text for people, to be displayed: each with its command line, its threads, and the
+    /// processes that it started.
+    ///
+    /// For a thread that is in a system call, the call is named, with the descriptor (`read on fd 7 (pipe)`) or the process that it
+    /// waits for. Its functions follow, the innermost first, with lines if they are known: down to the job's function, or to the one
+    /// that the thread was started with. Frames of the standard library are left out, but for the function that the program has
+    /// called; `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
+    /// [guessed](StackFrame::is_guessed).
+    ///
+    /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
+    /// a record [serializes](crate::Record#json).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, ProcessSnapshot, Scheduler};
+    ///
+    /// #[job(timeout = "200ms", stacks = true)]
+    /// fn waits() { std::thread::sleep(std::time::Duration::from_secs(60)) }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("J1", waits)])?;
+    ///     println!("{}", ProcessSnapshot::tree(records[0].stacks()));
+    ///     // process 4711: target/debug/app
+    ///     //   thread 4711, in clock_nanosleep
+    ///     //     std::thread::functions::sleep
+    ///     //     app::waits at src/main.rs:4
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn tree(processes: &[Self]) -> impl fmt::Display {
+        ProcessTree(processes)
+    }
+
+    /// Returns the command line, or the name of a process that has none, shortened.
+    fn command(&self) -> String {
+        if self.command_line.is_empty() {
+            return format!("({})", OneLine(&self.name));
+        }
+        let is_plain = |argument: &str| !argument.is_empty() && !argument.contains([' ', '\'', '"']);
+        let words = self.command_line.iter().map(|argument| {
+            if is_plain(argument) {
+                OneLine(argument).to_string()
+            } else {
+                OneLine(&format!("{argument:?}")).to_string()
+            }
+        });
+        let command = words.collect::<Vec<_>>().join(" ");
+        match command.char_indices().nth(COMMAND_LENGTH) {
+            None => command,
+            Some((end, _)) => format!("{}…", &command[..end]),
+        }
+    }
+}
+
+impl fmt::Display for ProcessSnapshot {
+    /// Writes the process with its threads, as [`ProcessSnapshot::tree`] does, without the processes that it started.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ProcessTree(std::slice::from_ref(self)).fmt(f)
+    }
+}
+
+impl fmt::Display for ThreadSnapshot {
+    /// Writes the thread with its functions, as [`ProcessSnapshot::tree`] does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Text { all: &[], is_full: f.alternate(), folder: env::current_dir().ok() };
+        write!(f, "thread {}, {}", named(self, ""), text.activity(self))?;
+        text.body(self).iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl fmt::Display for Symbol {
+    /// Writes one line, such as `my_crate::load at src/load.rs:17`. Control characters are escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let function = if self.function.is_empty() { "an unnamed function" } else { &self.function };
+        write!(f, "{}", OneLine(function))?;
+        let Some(file) = &self.file else { return Ok(()) };
+        write!(f, " at {}", OneLine(file))?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
+}
+
+/// Processes, each below its parent.
+struct ProcessTree<'a>(&'a [ProcessSnapshot]);
+
+impl fmt::Display for ProcessTree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Text { all: self.0, is_full: f.alternate(), folder: env::current_dir().ok() };
+        let mut lines = Vec::new();
+        let mut left: Vec<_> = self.0.iter().collect();
+        while !left.is_empty() {
+            // A process whose parent isn't there is the job's own, or was left behind by its parent.
+            let has_parent = |process: &ProcessSnapshot| {
+                left.iter().any(|other| other.pid == process.parent && other.pid != process.pid)
+            };
+            let root = left.iter().position(|process| !has_parent(process));
+            let root = left.remove(root.unwrap_or_default());
+            text.process(root, 0, &mut left, &mut lines);
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// How text is written.
+struct Text<'a> {
+    all: &'a [ProcessSnapshot],
+    is_full: bool,
+    /// The current directory.
+    folder: Option<PathBuf>,
+}
+
+impl Text<'_> {
+    /// Adds the lines of a process and of its descendants among those that are `left`.
+    fn process(
+        &self,
+        process: &ProcessSnapshot,
+        depth: usize,
+        left: &mut Vec<&ProcessSnapshot>,
+        lines: &mut Vec<String>,
+    ) {
+        let indent = "  ".repeat(depth);
+        let has_exited =
+            if process.state == ThreadState::Zombie && process.threads.is_empty() { ", exited" } else { "" };
+        lines.push(format!("{indent}process {}: {}{has_exited}", process.pid, process.command()));
+        for (threads, body) in self.groups(process) {
+            lines.push(format!("{indent}  {}", self.heading(process, &threads)));
+            lines.extend(body.iter().map(|line| format!("{indent}    {line}")));
+        }
+        lines.extend(process.incomplete.iter().map(|incomplete| format!("{indent}  ({incomplete})")));
+        while let Some(index) = left.iter().position(|other| other.parent == process.pid) {
+            let child = left.remove(index);
+            self.process(child, depth + 1, left, lines);
+        }
+    }
+
+    /// Returns the threads of a process that do the same, with the lines below their heading. The thread that runs the job's
+    /// function is the first.
+    fn groups<'a>(&self, process: &'a ProcessSnapshot) -> Vec<(Vec<&'a ThreadSnapshot>, Vec<String>)> {
+        let mut groups: Vec<(Vec<&ThreadSnapshot>, String, Vec<String>)> = Vec::new();
+        let mut threads: Vec<_> = process.threads.iter().collect();
+        threads.sort_by_key(|thread| !thread.frames.iter().any(|frame| frame.symbols().iter().any(is_job_entry)));
+        for thread in threads {
+            let (activity, body) = (self.activity(thread), self.body(thread));
+            match groups.iter_mut().find(|(_, same, lines)| *same == activity && *lines == body) {
+                Some((threads, ..)) => threads.push(thread),
+                None => groups.push((vec![thread], activity, body)),
+            }
+        }
+        groups.into_iter().map(|(threads, _, body)| (threads, body)).collect()
+    }
+
+    fn heading(&self, process: &ProcessSnapshot, threads: &[&ThreadSnapshot]) -> String {
+        let names: Vec<_> = threads.iter().take(NAMED_THREADS).map(|thread| named(thread, &process.name)).collect();
+        let more = threads.len() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let noun = match threads {
+            [thread] if thread.id == process.pid && process.threads.len() > 1 => "main thread",
+            [_] => "thread",
+            _ => "threads",
+        };
+        format!("{noun} {}{more}, {}", names.join(", "), self.activity(threads[0]))
+    }
+
+    /// Returns what a thread does, such as `in read on fd 7 (pipe)`.
+    fn activity(&self, thread: &ThreadSnapshot) -> String {
+        if crash(thread).is_some() {
+            return "crashed".to_owned();
+        }
+        let call = thread.system_call.as_ref().map(|call| self.call(call));
+        let call = call.or_else(|| Some(format!("in {}", OneLine(thread.wait_channel()?))));
+        let mut activity = match (thread.state, call) {
+            (ThreadState::Sleeping, Some(call)) => call,
+            (state, Some(call)) => format!("{state}, {call}"),
+            (state, None) => state.to_string(),
+        };
+        let cpu_time = thread.cpu_time.as_secs_f64();
+        if cpu_time >= LEAST_CPU_TIME {
+            write!(activity, ", {cpu_time:.2} s of CPU time").expect("a string takes all");
+        }
+        activity
+    }
+
+    fn call(&self, call: &SystemCall) -> String {
+        let [first, second] = call.arguments;
+        match call.name {
+            None => format!("in system call {}", call.number),
+            Some("futex" | "futex_waitv") => "in futex_wait".to_owned(),
+            Some("wait4") => self.wait(first),
+            // By a process id (P_PID), not by a group or a descriptor.
+            Some("waitid") if first == 1 => self.wait(second),
+            Some("waitid") => "waiting for a child".to_owned(),
+            Some(name @ ("poll" | "ppoll")) => {
+                let noun = if second == 1 { "descriptor" } else { "descriptors" };
+                format!("in {name} on {second} {noun}")
+            }
+            Some(name) => match (call.descriptor(), call.descriptor_target()) {
+                (Some(descriptor), Some(target)) => format!("in {name} on fd {descriptor}{}", described(target)),
+                _ => format!("in {name}"),
+            },
+        }
+    }
+
+    /// Returns that a thread waits for the process with this id.
+    fn wait(&self, argument: u64) -> String {
+        // The kernel takes the lower half of the register: -1 is any child, others below 1 are groups.
+        let Some(pid) = u32::try_from(argument & 0xffff_ffff).ok().filter(|pid| pid.cast_signed() > 0) else {
+            return "waiting for a child".to_owned();
+        };
+        let command = self.all.iter().find(|process| process.pid == pid).map(ProcessSnapshot::command);
+        command.map_or_else(
+            || format!("waiting for process {pid}"),
+            |command| format!("waiting for process {pid} (`{command}`)"),
+        )
+    }
+
+    /// Returns the lines below a thread's heading.
+    fn body(&self, thread: &ThreadSnapshot) -> Vec<String> {
+        let frames = &thread.frames[if self.is_full { 0 } else { crash(thread).unwrap_or_default() }..];
+        let entries: Vec<_> = frames.iter().flat_map(FrameLine::of).collect();
+        let shown = if self.is_full { entries } else { interesting(entries) };
+        let mut lines: Vec<_> = shown.iter().map(|entry| self.line(entry)).collect();
+        lines.extend(
+            thread
+                .incomplete
+                .filter(|incomplete| *incomplete != Incomplete::Unsupported)
+                .map(|incomplete| format!("({incomplete})")),
+        );
+        lines
+    }
+
+    fn line(&self, entry: &FrameLine<'_>) -> String {
+        let guess = if entry.frame.is_guessed() { "~ " } else { "" };
+        let module = entry.frame.module().map(file_name);
+        let Some(symbol) = entry.symbol.filter(|symbol| !symbol.function.is_empty() || symbol.file.is_some()) else {
+            let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));
+            return format!("{guess}{module}{:#x}", entry.frame.offset());
+        };
+        let (name, file) = (function_name(symbol, entry.caller), symbol.file());
+        let is_located = self.is_full || !is_library(symbol);
+        match (file.filter(|_| is_located), module) {
+            (Some(file), _) => {
+                let file = Some(source_path(file, self.folder.as_deref()));
+                format!("{guess}{}", Symbol { function: name, file, ..symbol.clone() })
+            }
+            (None, Some(module)) if file.is_none() => format!("{guess}{} in {}", OneLine(&name), OneLine(module)),
+            (None, _) => format!("{guess}{}", OneLine(&name)),
+        }
+    }
+}
+
+/// A line of a stack: a frame without symbols, or one of its symbols.
+struct FrameLine<'a> {
+    frame: &'a StackFrame,
+    symbol: Option<&'a Symbol>,
+    /// The function that the symbol's was inlined into.
+    caller: Option<&'a Symbol>,
+}
+
+impl<'a> FrameLine<'a> {
+    fn of(frame: &'a StackFrame) -> Vec<Self> {
+        let symbols = frame.symbols();
+        if symbols.is_empty() {
+            return vec![Self { frame, symbol: None, caller: None }];
+        }
+        let lines = symbols.iter().enumerate();
+        lines.map(|(index, symbol)| Self { frame, symbol: Some(symbol), caller: symbols.get(index + 1) }).collect()
+    }
+
+    fn function(&self) -> &str {
+        self.symbol.map_or("", |symbol| &symbol.function)
+    }
+
+    /// Returns whether this may be a function of a C library: it has no path and no line.
+    fn is_plain(&self) -> bool {
+        !self.function().contains("::") && self.symbol.is_none_or(|symbol| symbol.file.is_none())
+    }
+
+    /// Returns whether this is code of the standard library or of the system's.
+    fn is_library(&self) -> bool {
+        self.symbol.is_some_and(is_library) || self.frame.module().is_some_and(is_system)
+    }
+}
+
+/// Returns the index of the frame that crashed, if a crash has made the thread wait in this crate's handler of the signal.
+fn crash(thread: &ThreadSnapshot) -> Option<usize> {
+    let interrupted =
+        thread.frames.iter().rposition(|frame| frame.kind == AddressKind::Exact).filter(|index| *index > 0)?;
+    let mut handler = thread.frames[..interrupted].iter().flat_map(StackFrame::symbols);
+    handler.any(|symbol| symbol.function.starts_with("scheduler::")).then_some(interrupted)
+}
+
+/// Returns the entries that a reader looks for.
+fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>> {
+    if let Some(start) = entries.iter().position(|entry| entry.symbol.is_some_and(is_start)).filter(|start| *start > 0)
+    {
+        entries.truncate(start);
+    }
+    // Of what the library does for the program, the function that the program has called is enough. In a static binary the
+    // C library's functions, which have no lines, are on its innermost side.
+    let innermost = entries.iter().take_while(|entry| entry.is_library() || entry.is_plain());
+    let innermost = innermost.map(FrameLine::is_library).collect::<Vec<_>>();
+    let library = innermost.iter().rposition(|is_library| *is_library).map_or(0, |last| last + 1);
+    if library == entries.len() {
+        return entries;
+    }
+    let entries = entries.into_iter().enumerate();
+    let is_shown = |index: usize, entry: &FrameLine<'_>| {
+        if index < library { index + 1 == library } else { !entry.is_library() }
+    };
+    entries.filter(|(index, entry)| is_shown(*index, entry)).map(|(_, entry)| entry).collect()
+}
+
+/// Returns a thread's id, and its name unless it is that of its process, which threads inherit.
+fn named(thread: &ThreadSnapshot, inherited: &str) -> String {
+    if [inherited, ""].contains(&&*thread.name) {
+        return thread.id.to_string();
+    }
+    format!("{} `{}`", thread.id, OneLine(&thread.name))
+}
+
+/// Returns a description of what a descriptor refers to, in parentheses.
+fn described(target: &str) -> String {
+    let kind = match (target.strip_prefix("anon_inode:"), target.split_once(":[")) {
+        (Some(kind), _) => kind.trim_matches(['[', ']']),
+        // The number is the kernel's own.
+        (None, Some((kind @ ("pipe" | "socket"), _))) => kind,
+        (None, _) => target,
+    };
+    if kind.is_empty() { String::new() } else { format!(" ({})", OneLine(kind)) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! `encode_within_limit`: encodes a message, without parts of it if it is too long.
+
+use crate::outcome::Incomplete;
+use crate::wire::codec;
+use crate::wire::snapshots_message::{ProcessMessage, SNAPSHOTS_LIMIT, SnapshotsMessage, ThreadMessage};
+
+/// The most frames of each stack, in the order in which they are tried.
+const FRAMES: [usize; 5] = [128, 64, 32, 16, 0];
+
+/// Encodes a message within the limit. Long stacks lose their outermost frames first, then processes their last threads, and then
+/// the job its last processes. What is missing is marked.
+pub(super) fn encode_within_limit(mut message: SnapshotsMessage) -> Vec<u8> {
+    for most in FRAMES {
+        if let Some(encoded) = encode(&message) {
+            return encoded;
+        }
+        for thread in message.processes.iter_mut().flat_map(|process| &mut process.threads) {
+            cut_stack(thread, most);
+        }
+    }
+    // Without frames, no binary is needed.
+    message.modules.clear();
+    loop {
+        if let Some(encoded) = encode(&message) {
+            return encoded;
+        }
+        // Half of the last ones, so that a few rounds are enough.
+        let count = message.processes.len();
+        match message.processes.iter_mut().max_by_key(|process| process.threads.len()) {
+            Some(process) if process.threads.len() > 1 => cut_threads(process),
+            Some(_) if count > 1 => message.processes.truncate(count / 2),
+            _ => return codec::encode(&SnapshotsMessage::default()).expect("lists always encode"),
+        }
+        if let Some(first) = message.processes.first_mut()
+            && !first.incomplete.contains(&Incomplete::SizeLimit)
+        {
+            first.incomplete.push(Incomplete::SizeLimit);
+        }
+    }
+}
+
+fn encode(message: &SnapshotsMessage) -> Option<Vec<u8>> {
+    codec::encode(message).ok().filter(|encoded| encoded.len() <= SNAPSHOTS_LIMIT)
+}
+
+fn cut_stack(thread: &mut ThreadMessage, most: usize) {
+    if thread.frames.len() > most {
+        thread.frames.truncate(most);
+        thread.incomplete = Some(Incomplete::SizeLimit);
+    }
+}
+
+fn cut_threads(process: &mut ProcessMessage) {
+    process.threads.truncate(process.threads.len().div_ceil(2));
+    if !process.incomplete.contains(&Incomplete::SizeLimit) {
+        process.incomplete.push(Incomplete::SizeLimit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::outcome::AddressKind;
+    use crate::wire::snapshots_message::{FrameMessage, ModuleMessage};
+
+    fn thread(name: &str, frames: usize) -> ThreadMessage {
+        ThreadMessage {
+            id: 7,
+            name: name.to_owned(),
+            state: b'S',
+            wait_channel: String::new(),
+            system_call: None,
+            cpu_time: Duration::ZERO,
+            frames: vec![FrameMessage { module: Some(0), offset: 0x1234_5678, kind: AddressKind::Return }; frames],
+            incomplete: None,
+        }
+    }
+
+    fn message(processes: usize, threads: usize, frames: usize) -> SnapshotsMessage {
+        let process = ProcessMessage {
+            pid: 7,
+            parent: 6,
+            name: "job".to_owned(),
+            command_line: vec!["x".repeat(1024)],
+            state: b'S',
+            threads: vec![thread("a name that is long", frames); threads],
+            incomplete: Vec::new(),
+        };
+        let modules = vec![ModuleMessage { path: "/a".to_owned(), build_id: vec![7; 20] }];
+        SnapshotsMessage { modules, processes: vec![process; processes] }
+    }
+
+    fn fitted(message: SnapshotsMessage) -> SnapshotsMessage {
+        let encoded = encode_within_limit(message);
+        assert!(encoded.len() <= SNAPSHOTS_LIMIT);
+        codec::decode(&encoded).expect("it was encoded")
+    }
+
+    #[test]
+    fn a_message_within_the_limit_is_unchanged() {
+        let small = message(2, 10, 20);
+        assert_eq!(fitted(small.clone()), small);
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_cut_where_it_matters_least_and_marked() {
+        let cut = fitted(message(1, 200, 200));
+        assert_eq!(cut.processes[0].threads.len(), 200);
+        let thread = &cut.processes[0].threads[0];
+        assert_eq!((thread.frames.len(), thread.incomplete), (32, Some(Incomplete::SizeLimit)));
+        let cut = fitted(message(1, 3000, 1));
+        assert!(cut.processes[0].threads.len() > 500 && cut.processes[0].incomplete == [Incomplete::SizeLimit]);
+        let cut = fitted(message(200, 1, 0));
+        assert!(cut.processes.len() >= 50 && cut.processes[0].incomplete == [Incomplete::SizeLimit]);
+    }
+
+    #[test]
+    fn a_message_that_can_not_be_cut_enough_is_empty() {
+        let mut huge = message(1, 1, 0);
+        huge.processes[0].name = "x".repeat(SNAPSHOTS_LIMIT);
+        assert_eq!(fitted(huge), SnapshotsMessage::default());
+    }
+}

@@ -1,0 +1,239 @@
+//! `Walker`: walks the stacks of a process, from the innermost frame to the outermost.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::binary::Binary;
+use super::guess;
+use super::image::{Image, Memory};
+use super::maps::{Mapping, Maps};
+use super::registers::{Architecture, Registers};
+use super::rule::{RegisterRules, Rule};
+use crate::clock::Deadline;
+use crate::outcome::{AddressKind, Incomplete};
+use crate::wire::snapshots_message::{FrameMessage, ModuleMessage};
+
+/// The most frames of a stack.
+const FRAMES: usize = 256;
+
+/// The most frames of a stack that are found by guessing.
+const GUESSES: usize = 16;
+
+/// The most times that a stack may continue in other memory: signal handlers, and code that grows its stack.
+const SWITCHES: usize = 32;
+
+/// The most binaries in a message.
+const MODULES: usize = 1000;
+
+/// The most rules that are kept.
+const RULES: usize = 4096;
+
+/// The binaries of a message, each once.
+#[derive(Debug, Default)]
+pub(in crate::process::linux::stacks) struct Modules(Vec<ModuleMessage>);
+
+impl Modules {
+    /// Returns the index of a binary; `None` beyond the limit.
+    fn index(&mut self, path: &str, build_id: &[u8]) -> Option<u16> {
+        let known = self.0.iter().position(|module| module.path == path && module.build_id == build_id);
+        let index = known.or_else(|| {
+            (self.0.len() < MODULES).then(|| {
+                self.0.push(ModuleMessage { path: path.to_owned(), build_id: build_id.to_vec() });
+                self.0.len() - 1
+            })
+        })?;
+        u16::try_from(index).ok()
+    }
+
+    pub(in crate::process::linux::stacks) fn into_messages(self) -> Vec<ModuleMessage> {
+        self.0
+    }
+}
+
+/// The stack of a thread.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::process::linux::stacks) struct Stack {
+    /// From the innermost.
+    pub(in crate::process::linux::stacks) frames: Vec<FrameMessage>,
+    /// Why the outermost frames are missing, if they are.
+    pub(in crate::process::linux::stacks) incomplete: Option<Incomplete>,
+}
+
+/// Walks the stacks of one process.
+#[derive(Debug)]
+pub(in crate::process::linux::stacks) struct Walker<'a, M> {
+    image: Image<'a, M>,
+    modules: &'a mut Modules,
+    rules: RegisterRules,
+    /// The rules that were found, by address: many threads wait in the same place.
+    found: HashMap<u64, Option<Rc<Rule>>>,
+    /// The binaries, by the addresses at which they begin, with their indexes in the message.
+    binaries: HashMap<u64, Option<Rc<KnownBinary>>>,
+}
+
+/// A binary, and its index in the message, if it has one.
+type KnownBinary = (Binary, Option<u16>);
+
+impl<'a, M: Memory> Walker<'a, M> {
+    pub(in crate::process::linux::stacks) fn new(memory: &'a M, maps: &'a Maps, modules: &'a mut Modules) -> Self {
+        Self {
+            image: Image::new(memory, maps),
+            modules,
+            rules: RegisterRules::default(),
+            found: HashMap::new(),
+            binaries: HashMap::new(),
+        }
+    }
+
+    /// Walks the stack of a thread with these registers.
+    pub(in crate::process::linux::stacks) fn walk(&mut self, registers: &Registers, deadline: Deadline) -> Stack {
+        let mut frames = Vec::new();
+        let mut limits = WalkLimits { guesses: GUESSES, switches: SWITCHES };
+        let mut next = Ok((*registers, AddressKind::Exact));
+        let incomplete = loop {
+            let (registers, kind) = match next {
+                Ok(frame) => frame,
+                Err(incomplete) => break incomplete,
+            };
+            let Some(address) = registers.program_counter() else { break LOST };
+            if frames.len() >= FRAMES {
+                break Some(Incomplete::FrameLimit);
+            }
+            if deadline.is_past() {
+                break Some(Incomplete::TimeLimit);
+            }
+            frames.push(self.frame(address, kind));
+            next = self.caller(&registers, address, kind, &mut limits);
+        };
+        Stack { frames, incomplete }
+    }
+
+    /// Returns the frame at this address.
+    fn frame(&mut self, address: u64, kind: AddressKind) -> FrameMessage {
+        match self.binary(instruction(address, kind)).as_deref() {
+            Some((binary, Some(module))) => {
+                FrameMessage { module: Some(*module), offset: address.wrapping_sub(binary.bias), kind }
+            }
+            _ => FrameMessage { module: None, offset: address, kind },
+        }
+    }
+
+    /// Returns the binary with this address.
+    fn binary(&mut self, address: u64) -> Option<Rc<KnownBinary>> {
+        let beginning = self.image.maps.beginning(address)?;
+        let begin = beginning.addresses.start;
+        if let Some(known) = self.binaries.get(&begin) {
+            return known.clone();
+        }
+        let binary = Binary::read(&mut self.image, beginning).map(|binary| {
+            let module = self.modules.index(&beginning.path, &binary.build_id);
+            Rc::new((binary, module))
+        });
+        self.binaries.insert(begin, binary.clone());
+        binary
+    }
+
+    /// Returns the rule for the function at this address.
+    fn rule(&mut self, architecture: Architecture, address: u64) -> Option<Rc<Rule>> {
+        if let Some(known) = self.found.get(&address) {
+            return known.clone();
+        }
+        let binary = self.binary(address)?;
+        let table = binary.0.unwind_table?;
+        let rule = self.rules.find(&mut self.image, architecture, table, address).map(Rc::new);
+        if self.found.len() >= RULES {
+            self.found.clear();
+        }
+        self.found.insert(address, rule.clone());
+        rule
+    }
+
+    /// Returns the frame after this one; or nothing, and why if frames are missing.
+    fn caller(
+        &mut self,
+        registers: &Registers,
+        address: u64,
+        kind: AddressKind,
+        limits: &mut WalkLimits,
+    ) -> Result<(Registers, AddressKind), Option<Incomplete>> {
+        let (caller, kind) = match self.rule(registers.architecture, instruction(address, kind)) {
+            Some(rule) if rule.is_outermost() => return Err(None),
+            Some(rule) => {
+                let kind = if rule.is_signal_frame { AddressKind::Exact } else { AddressKind::Return };
+                (rule.caller(&mut self.image, registers).ok_or(LOST)?, kind)
+            }
+            None => self.guess(registers, kind, limits).ok_or(LOST)?,
+        };
+        if caller.program_counter() == Some(0) {
+            return Err(None);
+        }
+        let may_stay = kind == AddressKind::Exact || registers.architecture.link_register().is_some();
+        if self.has_grown(registers, &caller, may_stay, limits) { Ok((caller, kind)) } else { Err(LOST) }
+    }
+
+    fn guess(
+        &mut self,
+        registers: &Registers,
+        kind: AddressKind,
+        limits: &mut WalkLimits,
+    ) -> Option<(Registers, AddressKind)> {
+        let image = &mut self.image;
+        if let Some(interrupted) = guess::interrupted(image, registers) {
+            return Some((interrupted, AddressKind::Exact));
+        }
+        limits.guesses = limits.guesses.checked_sub(1)?;
+        let guessed = match kind {
+            // An innermost function has pushed little, and may use the frame pointer for anything.
+            AddressKind::Exact => {
+                guess::by_link_register(image, registers).or_else(|| guess::by_search(image, registers))
+            }
+            _ => guess::by_frame_pointer(image, registers).or_else(|| guess::by_search(image, registers)),
+        };
+        guessed.map(|caller| (caller, AddressKind::Guessed))
+    }
+
+    /// Returns whether the caller's frame is further out on the same stack, or on another one.
+    fn has_grown(&self, registers: &Registers, caller: &Registers, may_stay: bool, limits: &mut WalkLimits) -> bool {
+        let (Some(before), Some(after)) = (registers.stack_pointer(), caller.stack_pointer()) else { return false };
+        let stack = self.image.maps.find(before).filter(|mapping| mapping.is_stack());
+        // The first frame may begin where the stack ends.
+        if let Some(stack) = stack
+            && (before..=stack.addresses.end).contains(&after)
+        {
+            let has_moved = after > before || caller.program_counter() != registers.program_counter();
+            return after > before || (may_stay && has_moved && limits.stay());
+        }
+        limits.switches = limits.switches.saturating_sub(1);
+        limits.switches > 0 && self.image.maps.find(after).is_some_and(Mapping::is_stack)
+    }
+}
+
+/// Limits of one walk, which count down.
+#[derive(Debug)]
+struct WalkLimits {
+    guesses: usize,
+    switches: usize,
+}
+
+impl WalkLimits {
+    /// Counts a frame that didn't move the stack pointer.
+    fn stay(&mut self) -> bool {
+        self.switches = self.switches.saturating_sub(1);
+        self.switches > 0
+    }
+}
+
+/// The reason why the frames after one are missing: they can't be found.
+const LOST: Option<Incomplete> = Some(Incomplete::NoUnwindInfo);
+
+/// Returns an address of the instruction that a frame executes. A return address is after the call, and may be that of another
+/// function, if the call never returns.
+fn instruction(address: u64, kind: AddressKind) -> u64 {
+    match kind {
+        AddressKind::Exact => address,
+        AddressKind::Return | AddressKind::Guessed => address.wrapping_sub(1),
+    }
+}
+
+#[cfg(test)]
+mod tests;

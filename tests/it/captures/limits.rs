@@ -1,0 +1,70 @@
+//! The limits of a capture, and what it costs the parent's promise.
+
+use std::time::{Duration, Instant};
+
+use scheduler::{Incomplete, Scheduler, Status};
+use scheduler_tests::stuck::{Stuck, is_stuck};
+
+use super::{Mark, captured, is_complete};
+use crate::METHODS;
+
+#[test]
+fn a_hundred_threads_are_shown_with_whole_stacks() {
+    let run = captured(
+        METHODS[0],
+        |mark| is_stuck::job(Stuck::HundredThreads, mark),
+        |stacks| stacks.first().is_some_and(|job| job.threads().len() == 100 && job.threads().iter().all(is_complete)),
+    );
+    let job = &run.stacks()[0];
+    assert!(job.incomplete().is_empty(), "{:?}", job.incomplete());
+    assert_eq!(job.threads()[0].id(), job.pid());
+    assert!(job.threads().iter().any(|thread| thread.name() == "thread 98"));
+}
+
+#[test]
+fn threads_beyond_the_limit_are_counted() {
+    let run = captured(
+        METHODS[0],
+        |mark| is_stuck::job(Stuck::ManyThreads, mark),
+        |stacks| {
+            stacks.first().is_some_and(|job| {
+                let omitted = |reason: &Incomplete| matches!(reason, Incomplete::ThreadLimit { omitted: 38, .. });
+                job.incomplete().iter().any(omitted)
+            })
+        },
+    );
+    // The message may have no room for all of them, which is marked as well.
+    let job = &run.stacks()[0];
+    assert!(job.threads().len() == 512 || job.incomplete().contains(&Incomplete::SizeLimit), "{:?}", job.incomplete());
+}
+
+#[test]
+fn processes_beyond_the_limit_are_counted() {
+    let run = captured(METHODS[0], |mark| is_stuck::job(Stuck::HundredChildren, mark), |stacks| stacks.len() == 64);
+    let reasons = format!("{:?}", run.stacks()[0].incomplete());
+    assert!(reasons.contains("ProcessLimit { omitted: 37 }"), "{reasons}");
+}
+
+/// As long as a capture may delay a kill, by the promise, on a machine that is not busy.
+const PROMISE: Duration = Duration::from_millis(150);
+
+#[test]
+fn the_record_of_a_timeout_is_hardly_later_for_its_capture() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    for how in [Stuck::Sleeping, Stuck::Spinning, Stuck::HundredThreads] {
+        // The machine may be busy for a moment.
+        let took = (0..10).map(|_| {
+            let mark = Mark::new();
+            let begin = Instant::now();
+            let scheduler = Scheduler::new().timeout(LIMIT).stacks(true);
+            let records = scheduler.run([("id", is_stuck::job(how, mark.path()))]).expect("the input is fine");
+            let took = begin.elapsed();
+            assert_eq!(records[0].status(), Status::Timeout);
+            assert_eq!(records[0].stacks().len(), 1, "{:?}", records[0]);
+            took
+        });
+        let fastest = took.min().expect("there are ten");
+        println!("{how:?}: {fastest:?}");
+        assert!(fastest < LIMIT + PROMISE + Duration::from_millis(100), "{how:?}: {fastest:?}");
+    }
+}

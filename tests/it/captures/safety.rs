@@ -1,0 +1,146 @@
+//! What a capture must never do: change a job that goes on, or leave something stopped or alive.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use scheduler::{Outcome, Scheduler, Status};
+use scheduler_tests::going_on::goes_on;
+use scheduler_tests::leftovers::{FAMILY, alive, new_tag};
+use scheduler_tests::signals::{Signal, signal};
+use scheduler_tests::stuck::{Stuck, is_stuck, waits_for_cancellation};
+use scheduler_tests::wait_until::wait_until;
+
+use super::{Mark, cancelled, is_complete};
+use crate::application::app;
+use crate::parent_death::Ready;
+use crate::{METHODS, PLENTY};
+
+#[test]
+fn a_job_goes_on_after_its_capture_and_returns_in_its_grace_period() {
+    for method in METHODS {
+        let run = cancelled(method, waits_for_cancellation::job);
+        assert_eq!(run.late_result(), Some(&42), "{run:?}");
+        assert!(run.stacks().first().is_some_and(|job| is_complete(&job.threads()[0])), "{run:?}");
+    }
+}
+
+/// The kernel restarts these calls, but `epoll_wait`, which fails at every stop of its thread (`signal(7)`).
+#[test]
+fn system_calls_go_on_after_a_capture() {
+    for method in METHODS {
+        let run = cancelled(method, goes_on::job);
+        let Some(errors) = run.late_result() else { panic!("{run:?}") };
+        for (call, error) in errors {
+            let may_fail = call == "epoll_wait" && *error == libc::EINTR;
+            assert!(*error == 0 || may_fail, "{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_timeout_with_a_grace_period_has_the_stacks_from_before_the_job_was_asked() {
+    for method in METHODS {
+        let mark = Mark::new();
+        let scheduler = Scheduler::new().start_method(method).stacks(true);
+        let job = waits_for_cancellation::job(mark.path()).timeout(Duration::from_millis(700));
+        let run = scheduler.spawn(job).and_then(scheduler::Handle::wait).expect("nothing fails");
+        let Outcome::Timeout(overrun) = &run.outcome else { panic!("{run:?}") };
+        assert_eq!(overrun.value(), Some(&42));
+        assert_eq!(run.stacks().len(), 1, "{run:?}");
+        assert!(run.duration < PLENTY);
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_at_once_or_finishes_is_not_captured() {
+    for method in METHODS {
+        let mark = Mark::new();
+        let scheduler = Scheduler::new().start_method(method).stacks(true);
+        let handle = scheduler.spawn(is_stuck::job(Stuck::Sleeping, mark.path())).expect("the input is fine");
+        mark.wait();
+        handle.kill();
+        assert!(handle.wait().expect("nothing fails").stacks().is_empty());
+        let run = scheduler.spawn(scheduler_tests::jobs::fast::job()).and_then(scheduler::Handle::wait);
+        let run = run.expect("nothing fails");
+        assert!(run.status().is_ok() && run.stacks().is_empty());
+    }
+}
+
+#[test]
+fn a_job_is_captured_only_if_that_is_asked_for() {
+    let mark = Mark::new();
+    let scheduler = Scheduler::new().timeout(Duration::from_millis(300));
+    let records = scheduler.run([("id", is_stuck::job(Stuck::Sleeping, mark.path()))]).expect("the input is fine");
+    assert_eq!(records[0].status(), Status::Timeout);
+    assert!(records[0].stacks().is_empty());
+}
+
+#[test]
+fn the_leftovers_of_a_captured_job_are_counted_once_each() {
+    for method in METHODS {
+        let run = cancelled(method, |mark| is_stuck::job(Stuck::WaitingForChild, mark));
+        assert!(scheduler_tests::platform::swept(run.sweep(), |count| count == 1), "{run:?}");
+        let run = cancelled(method, |mark| is_stuck::job(Stuck::HundredThreads, mark));
+        assert!(scheduler_tests::platform::swept(run.sweep(), |count| count == 0), "{run:?}");
+    }
+}
+
+/// Returns the process ids of the wardens and jobs of an application, by the variable that they inherit.
+fn family(tag: &str, application: u32) -> Vec<u32> {
+    alive(tag).into_iter().filter(|pid| *pid != application).collect()
+}
+
+/// The time at which the application or the warden is killed, after the job's limit. A capture of two hundred threads takes a few
+/// of these.
+const MOMENTS: u64 = 12;
+
+#[test]
+fn nothing_survives_and_nothing_stays_stopped_if_the_application_or_the_warden_dies_during_a_capture() {
+    for victim in ["application", "warden"] {
+        for moment in 0..MOMENTS {
+            let tag = new_tag();
+            let mut command = app("", &["300", "captured"]);
+            command.env(FAMILY, &tag).stdout(Stdio::piped());
+            let application = Ready::new(command);
+            let id = application.id();
+            wait_until("the job runs", || family(&tag, id).len() >= 2);
+            let begin = Instant::now();
+            let warden = warden_of(id);
+            while begin.elapsed() < Duration::from_millis(290 + 4 * moment) {
+                std::thread::yield_now();
+            }
+            match victim {
+                "application" => signal(id, Signal::KILL),
+                _ => warden.into_iter().for_each(|warden| signal(warden, Signal::KILL)),
+            }
+            wait_until("nothing of the job is left", || family(&tag, id).len() <= usize::from(victim == "warden"));
+            application.kill();
+            wait_until("nothing is left", || alive(&tag).is_empty());
+        }
+    }
+}
+
+/// Returns the child of an application.
+fn warden_of(application: u32) -> Option<u32> {
+    let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &application.to_string()]).output().ok()?;
+    String::from_utf8_lossy(&listed.stdout).split_whitespace().next()?.parse().ok()
+}
+
+/// A stopped application can't ask for a capture: the warden takes one before it enforces the deadline itself.
+#[test]
+fn a_stopped_application_finds_the_stacks_in_its_records() {
+    let tag = new_tag();
+    let mut command = app("", &["1000", "captured"]);
+    command.env(FAMILY, &tag);
+    let mut application = Ready::new(command);
+    let id = application.id();
+    wait_until("the job runs", || family(&tag, id).len() >= 2);
+    signal(id, Signal::STOP);
+    wait_until("the warden has killed the job", || family(&tag, id).len() <= 1);
+    signal(id, Signal::CONT);
+    let records = application.records();
+    assert_eq!(records[0]["status"], "timeout", "{records}");
+    let threads = records[0]["stacks"][0]["threads"].as_array().map(Vec::len);
+    assert_eq!(threads, Some(200), "{}", records[0]["error"]);
+    application.kill();
+}
