@@ -3,6 +3,8 @@
 //! Run it with `cargo run --example stuck` on Linux. Each job is killed at its timeout, and its record names the lines that it
 //! had reached.
 
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
+
 use std::io::{self, Read as _};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier, Mutex};
@@ -21,7 +23,9 @@ fn transfer_both_ways() {
         thread::Builder::new().name(name.to_owned()).spawn(body).expect("there is room for a thread")
     };
     let directions = [spawn("there", 0, 1), spawn("back", 1, 0)];
-    directions.into_iter().for_each(|direction| direction.join().expect("it doesn't panic"));
+    for direction in directions {
+        direction.join().expect("it doesn't panic");
+    }
 }
 
 fn transfer(from: &Mutex<u32>, to: &Mutex<u32>, both_have_one: &Barrier) {
