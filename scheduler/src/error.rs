@@ -105,11 +105,6 @@ impl Error {
         Self::new(Kind::Internal, message.to_owned())
     }
 
-    pub(crate) fn awaited() -> Self {
-        let message = "the run of this job was returned before, when its handle was awaited";
-        Self::new(Kind::Internal, message.to_owned())
-    }
-
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that gains privileges when it starts (by set-user-ID, set-group-ID or \
             file capabilities): a copy of it can't trust the requests that it receives; start the process as that user, or \

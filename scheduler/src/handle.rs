@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::canceller::Canceller;
 use crate::clock::Deadline;
 use crate::error::Error;
-use crate::record::{Run, RunReport};
-use crate::spawner::HandleParts;
-use crate::supervisor::StopMode;
+use crate::record::Run;
+use crate::spawner::{HandleParts, KeptReport};
 use crate::wire::codec::CodecError;
 
 /// A handle to a job that [`Scheduler::spawn`](crate::Scheduler::spawn) has queued: waits for it, cancels it or kills it.
@@ -19,6 +21,11 @@ use crate::wire::codec::CodecError;
 /// their handles are dropped; a job that has a hard timeout and a dropped handle is more often forgotten than meant.
 ///
 /// A handle is a future, on any executor or none, with the output of [`wait`](Self::wait).
+///
+/// Several threads and tasks can wait for one job: by a shared reference, or with a clone each. Every one of them gets a run
+/// with a value of its own, as often as it asks. The job is killed when the last clone is dropped. A
+/// [`canceller`](Self::canceller) stops the job from elsewhere, and keeps nothing alive. The encoded result is kept until
+/// the last clone is dropped.
 ///
 /// In a fork of the process that spawned the job (`fork` without `exec`), a handle has no effect: waiting for the job is an
 /// error, and dropping the handle leaves the job alone.
@@ -52,34 +59,39 @@ use crate::wire::codec::CodecError;
 #[doc(alias = "Child")]
 #[must_use = "dropping a handle kills its job; `detach` it to let the job continue"]
 pub struct Handle<T> {
-    spawned: HandleParts,
+    shared: Arc<SharedHandle>,
     decode: fn(&[u8]) -> Result<T, CodecError>,
     /// The run, once `try_wait` or `wait_timeout` has returned it. Boxed, so that a handle is `Unpin` for every `T`.
-    finished: Option<Box<Result<Run<T>, Error>>>,
-    on_drop: OnDrop,
+    finished: OnceLock<Box<Result<Run<T>, Error>>>,
+    /// Its number among those that were polled.
+    polled: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDrop {
-    Kill,
-    Detach,
+/// The part that all clones of a handle share. Dropping it kills the job.
+struct SharedHandle {
+    spawned: HandleParts,
+    is_detached: AtomicBool,
 }
 
 impl<T> Handle<T> {
     pub(crate) fn new(spawned: HandleParts, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
-        Self { spawned, decode, finished: None, on_drop: OnDrop::Kill }
+        Self::of(Arc::new(SharedHandle { spawned, is_detached: AtomicBool::new(false) }), decode)
+    }
+
+    fn of(shared: Arc<SharedHandle>, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
+        Self { shared, decode, finished: OnceLock::new(), polled: None }
     }
 
     /// Returns the id of the run: the one that [`spawn_as`](crate::Scheduler::spawn_as) was given, else the job's name.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.spawned.job.job_id
+        &self.spawned().job.job_id
     }
 
     /// Returns the registered name of the job.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.spawned.job.name()
+        self.spawned().job.name()
     }
 
     /// Returns the id of the process in which the job runs now.
@@ -88,13 +100,13 @@ impl<T> Handle<T> {
     /// exit at any time, after which the system can reuse its id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.spawned.job.process().filter(|_| self.is_in_origin())
+        self.spawned().job.process().filter(|_| self.shared.is_in_origin())
     }
 
     /// Returns whether the job has finished, so that [`wait`](Self::wait) returns at once.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        !self.is_in_origin() || self.spawned.job.is_finished()
+        self.shared.is_finished()
     }
 
     /// Cancels the job: asks it to stop, and kills it when its [grace period](macro@crate::job#grace) is over, or at once
@@ -105,7 +117,7 @@ impl<T> Handle<T> {
     #[doc(alias = "abort")]
     #[doc(alias = "terminate")]
     pub fn cancel(&self) {
-        self.spawned.spawn_loop.cancel(self.spawned.key, StopMode::Graceful);
+        self.canceller().cancel();
     }
 
     /// Kills the job, with everything that it started, without a grace period or within it. Returns at once.
@@ -114,10 +126,19 @@ impl<T> Handle<T> {
     #[doc(alias = "abort")]
     #[doc(alias = "SIGKILL")]
     pub fn kill(&self) {
-        self.spawned.spawn_loop.cancel(self.spawned.key, StopMode::Immediate);
+        self.canceller().kill();
+    }
+
+    /// Returns a [`Canceller`], which cancels or kills this job from any thread, and can be cloned.
+    #[must_use]
+    #[doc(alias = "abort_handle")]
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(self.spawned().spawn_loop.clone(), self.spawned().key)
     }
 
     /// Waits until the job has finished, and returns its run. Nothing that the job started is left then.
+    ///
+    /// Can be called again, and by several threads: each call decodes a value of its own.
     ///
     /// # Errors
     ///
@@ -125,19 +146,40 @@ impl<T> Handle<T> {
     ///
     /// - with [`is_follow_up`](Error::is_follow_up) if the follow-up of its timeout failed; its record is in
     ///   [`into_records`](Error::into_records),
-    /// - in a fork of the process that spawned the job,
-    /// - if awaiting the handle returned the run before.
+    /// - in a fork of the process that spawned the job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, Outcome, Scheduler};
+    ///
+    /// #[job]
+    /// fn square(n: u64) -> u64 { n * n }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let handle = Scheduler::new().spawn(square::job(12))?;
+    ///     std::thread::scope(|scope| {
+    ///         for _ in 0..3 {
+    ///             scope.spawn(|| assert_eq!(handle.wait().unwrap().outcome, Outcome::Ok(144)));
+    ///         }
+    ///     });
+    ///     assert_eq!(handle.wait()?.outcome, Outcome::Ok(144));
+    ///     Ok(())
+    /// }
+    /// ```
     #[doc(alias = "join")]
-    #[expect(clippy::missing_panics_doc, reason = "without a deadline the run is there")]
-    pub fn wait(mut self) -> Result<Run<T>, Error> {
-        self.wait_until(Deadline::after(Duration::MAX))?;
-        *self.finished.take().expect("it waited without a deadline")
+    #[expect(clippy::missing_panics_doc, reason = "without a deadline the report is there")]
+    pub fn wait(&self) -> Result<Run<T>, Error> {
+        self.shared.refuse_in_a_fork()?;
+        let report = self.spawned().job.wait(Deadline::after(Duration::MAX));
+        self.run(&report.expect("it waited without a deadline"))
     }
 
     /// Waits until the job has finished, for at most `timeout`, and returns its run, or `None` if it has not finished.
     ///
-    /// Can be called again: once the job has finished, every call returns the same run. [`wait`](Self::wait) then returns
-    /// it by value.
+    /// Can be called again: once the job has finished, every call of this handle returns the same run.
+    /// [`wait`](Self::wait) returns one by value.
     ///
     /// # Errors
     ///
@@ -154,7 +196,7 @@ impl<T> Handle<T> {
     ///
     /// #[scheduler::main]
     /// fn main() -> Result<(), scheduler::Error> {
-    ///     let mut handle = Scheduler::new().spawn(hang::job())?;
+    ///     let handle = Scheduler::new().spawn(hang::job())?;
     ///     if handle.wait_timeout(Duration::from_millis(100))?.is_none() {
     ///         handle.kill();
     ///     }
@@ -163,15 +205,21 @@ impl<T> Handle<T> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<&Run<T>>, Error> {
-        self.wait_until(Deadline::after(timeout))?;
-        self.finished.as_deref().map(Result::as_ref).transpose().map_err(Error::clone)
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<&Run<T>>, Error> {
+        self.shared.refuse_in_a_fork()?;
+        if self.finished.get().is_none()
+            && let Some(report) = self.spawned().job.wait(Deadline::after(timeout))
+        {
+            // If another thread was faster, its run stays.
+            let _ = self.finished.set(Box::new(self.run(&report)));
+        }
+        self.finished.get().map(|run| run.as_ref().as_ref()).transpose().map_err(Error::clone)
     }
 
     /// Returns the run of the job, or `None` if it has not finished.
     ///
-    /// Can be called again, as [`Child::try_wait`](std::process::Child::try_wait): once the job has finished, every call
-    /// returns the same run. [`wait`](Self::wait) then returns it by value.
+    /// Can be called again, as [`Child::try_wait`](std::process::Child::try_wait): once the job has finished, every call of
+    /// this handle returns the same run. [`wait`](Self::wait) returns one by value.
     ///
     /// # Errors
     ///
@@ -187,7 +235,7 @@ impl<T> Handle<T> {
     ///
     /// #[scheduler::main]
     /// fn main() -> Result<(), scheduler::Error> {
-    ///     let mut handle = Scheduler::new().spawn(square::job(12))?;
+    ///     let handle = Scheduler::new().spawn(square::job(12))?;
     ///     while handle.try_wait()?.is_none() {
     ///         std::thread::yield_now(); // Do something else.
     ///     }
@@ -196,40 +244,44 @@ impl<T> Handle<T> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn try_wait(&mut self) -> Result<Option<&Run<T>>, Error> {
+    pub fn try_wait(&self) -> Result<Option<&Run<T>>, Error> {
         self.wait_timeout(Duration::ZERO)
     }
 
-    /// Lets the job continue without a handle: only observers and follow-ups receive its outcome.
+    /// Lets the job continue without a handle: only observers and follow-ups receive its outcome. Other clones of the
+    /// handle can still wait for it; dropping the last of them doesn't kill the job.
     ///
     /// The job is killed when this process exits.
     #[doc(alias = "disown")]
     #[doc(alias = "forget")]
-    pub fn detach(mut self) {
-        self.on_drop = OnDrop::Detach;
+    pub fn detach(self) {
+        self.shared.is_detached.store(true, Ordering::Release);
     }
 
+    fn spawned(&self) -> &HandleParts {
+        &self.shared.spawned
+    }
+
+    fn run(&self, report: &KeptReport) -> Result<Run<T>, Error> {
+        match &**report {
+            Ok(report) => Ok(Run::of_kept(report, self.decode)),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+impl SharedHandle {
     /// Returns whether this is the process that spawned the job, not a fork of it.
     fn is_in_origin(&self) -> bool {
         self.spawned.origin.is_here()
     }
 
+    fn is_finished(&self) -> bool {
+        !self.is_in_origin() || self.spawned.job.is_finished()
+    }
+
     fn refuse_in_a_fork(&self) -> Result<(), Error> {
         if self.is_in_origin() { Ok(()) } else { Err(Error::forked()) }
-    }
-
-    /// Waits until `finished` is set, or the deadline passes.
-    fn wait_until(&mut self, deadline: Deadline) -> Result<(), Error> {
-        self.refuse_in_a_fork()?;
-        if self.finished.is_none() {
-            let report = self.spawned.job.wait(deadline);
-            self.finished = report.map(|report| Box::new(self.run(report)));
-        }
-        Ok(())
-    }
-
-    fn run(&self, report: Result<RunReport, Error>) -> Result<Run<T>, Error> {
-        Ok(Run::of(report?, self.decode))
     }
 }
 
@@ -237,18 +289,32 @@ impl<T> Future for Handle<T> {
     type Output = Result<Run<T>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.refuse_in_a_fork()?;
-        match self.finished.take() {
-            Some(finished) => Poll::Ready(*finished),
-            None => self.spawned.job.poll(context).map(|report| self.run(report)),
-        }
+        let handle = &mut *self;
+        handle.shared.refuse_in_a_fork()?;
+        let report = handle.shared.spawned.job.poll(&mut handle.polled, context);
+        report.map(|report| handle.run(&report))
+    }
+}
+
+/// Another handle to the same job, which waits on its own.
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.shared), self.decode)
     }
 }
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        if self.on_drop == OnDrop::Kill && !self.is_finished() {
-            self.kill();
+        if let Some(polled) = self.polled.filter(|_| self.shared.is_in_origin()) {
+            self.spawned().job.forget_waker(polled);
+        }
+    }
+}
+
+impl Drop for SharedHandle {
+    fn drop(&mut self) {
+        if !*self.is_detached.get_mut() && !self.is_finished() {
+            Canceller::new(self.spawned.spawn_loop.clone(), self.spawned.key).kill();
         }
     }
 }

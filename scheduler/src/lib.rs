@@ -119,6 +119,7 @@
 
 mod builder;
 mod call;
+mod canceller;
 mod checkpoint;
 mod child;
 mod clock;
@@ -175,6 +176,7 @@ extern crate self as scheduler;
 
 pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
+pub use crate::canceller::Canceller;
 pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::init;
 pub use crate::error::Error;

@@ -251,20 +251,18 @@ pub(crate) struct SpawnedJob {
     changed: Condvar,
 }
 
+/// The report of a job, for everyone who waits for it.
+pub(crate) type KeptReport = Arc<Result<RunReport, Error>>;
+
 #[derive(Debug, Default)]
 struct SpawnedState {
     process: Option<u32>,
-    report: ReportSlot,
-    waker: Option<Waker>,
-}
-
-/// The report of a job, for its handle.
-#[derive(Debug, Default)]
-enum ReportSlot {
-    #[default]
-    Pending,
-    Ready(Box<Result<RunReport, Error>>),
-    Taken,
+    /// The report, once the job has finished.
+    report: Option<KeptReport>,
+    /// The tasks that wait for it, by the number of their handle.
+    wakers: Vec<(usize, Waker)>,
+    /// How many handles have been polled.
+    polled: usize,
 }
 
 impl SpawnedJob {
@@ -276,12 +274,14 @@ impl SpawnedJob {
     fn complete(&self, report: Result<RunReport, Error>) {
         let mut state = lock(&self.state);
         state.process = None;
-        state.report = ReportSlot::Ready(Box::new(report));
-        let waker = state.waker.take();
+        state.report = Some(Arc::new(report));
+        let wakers = mem::take(&mut state.wakers);
         drop(state);
         self.changed.notify_all();
-        // This runs the executor's code: no lock of ours is held, and its panic must not end the thread.
-        let _ = guarded(|| waker.into_iter().for_each(Waker::wake));
+        for (_, waker) in wakers {
+            // This runs the executor's code: no lock of ours is held, and its panic must not end the thread.
+            let _ = guarded(|| waker.wake());
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -293,15 +293,15 @@ impl SpawnedJob {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        !matches!(lock(&self.state).report, ReportSlot::Pending)
+        lock(&self.state).report.is_some()
     }
 
-    /// Waits for the report, which is returned once; `None` after the deadline.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Option<Result<RunReport, Error>> {
+    /// Waits for the report; returns `None` after the deadline.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Option<KeptReport> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(report) = state.take() {
-                return Some(report);
+            if let Some(report) = &state.report {
+                return Some(Arc::clone(report));
             }
             state = match deadline.remaining() {
                 None => unpoisoned(self.changed.wait(state)),
@@ -311,29 +311,28 @@ impl SpawnedJob {
         }
     }
 
-    /// Returns the report, once, or wakes the task when it is there.
-    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<RunReport, Error>> {
+    /// Returns the report, or wakes the task when it is there. The first poll of a handle gives it a number.
+    pub(crate) fn poll(&self, handle: &mut Option<usize>, context: &mut Context<'_>) -> Poll<KeptReport> {
         let mut state = lock(&self.state);
-        if let Some(report) = state.take() {
-            return Poll::Ready(report);
+        if let Some(report) = &state.report {
+            return Poll::Ready(Arc::clone(report));
         }
-        match &mut state.waker {
-            Some(before) => before.clone_from(context.waker()),
-            None => state.waker = Some(context.waker().clone()),
+        let number = *handle.get_or_insert(state.polled);
+        state.polled += usize::from(number == state.polled);
+        match state.wakers.iter_mut().find(|(of, _)| *of == number) {
+            Some((_, before)) => before.clone_from(context.waker()),
+            None => state.wakers.push((number, context.waker().clone())),
         }
         Poll::Pending
     }
-}
 
-impl SpawnedState {
-    fn take(&mut self) -> Option<Result<RunReport, Error>> {
-        match mem::replace(&mut self.report, ReportSlot::Taken) {
-            ReportSlot::Ready(report) => Some(*report),
-            ReportSlot::Pending => {
-                self.report = ReportSlot::Pending;
-                None
-            }
-            ReportSlot::Taken => Some(Err(Error::awaited())),
-        }
+    /// Forgets the task that waits with this handle.
+    pub(crate) fn forget_waker(&self, handle: usize) {
+        let mut state = lock(&self.state);
+        let index = state.wakers.iter().position(|(of, _)| *of == handle);
+        let waker = index.map(|index| state.wakers.swap_remove(index));
+        // Dropping it runs the executor's code.
+        drop(state);
+        drop(waker);
     }
 }

@@ -17,6 +17,7 @@ macro_rules! data {
 
 #[test]
 fn every_public_type_of_data_is_send_sync_and_unpin() {
+    data![scheduler::Canceller];
     data![AnyJob, Attempt, Backoff, CancelToken, Captured, Cause, Checkpoint, Containment, Entry, Error, Failure];
     data![Handle<Vec<u8>>, Job<Vec<u8>>, Location, NoFollowUp, OnFailure, Outcome<Vec<u8>>, Output, Overrun<Vec<u8>>];
     data![Panic, Parameter, ParseStatusError, Piece, Record, Run<Vec<u8>>, Scheduler, StandardStream, StartMethod];

@@ -102,7 +102,7 @@ fn a_call_takes_any_duration_in_any_setting_or_refuses_it() {
             let what = format!("{what} of {duration:?}");
             let run = run_job_with_timeout(set(retried(), duration), PLENTY);
             assert_eq!(is_refused(&what, run, |_| true), refused, "{what}");
-            let handle = Scheduler::new().spawn(set(retried(), duration)).and_then(Handle::wait);
+            let handle = Scheduler::new().spawn(set(retried(), duration)).and_then(|handle| handle.wait());
             assert_eq!(is_refused(&what, handle, |_| true), refused, "{what}");
         }
     }
@@ -137,10 +137,10 @@ fn a_ceiling_of_any_duration_is_kept_or_refused() {
 #[test]
 fn a_handle_waits_for_any_duration() {
     for duration in [Duration::ZERO, Duration::from_nanos(1)] {
-        let mut handle = Scheduler::new().spawn(hangs::job()).expect("the input is fine");
+        let handle = Scheduler::new().spawn(hangs::job()).expect("the input is fine");
         assert!(handle.wait_timeout(duration).expect("nothing fails").is_none());
     }
-    let mut handle = Scheduler::new().spawn(fast::job()).expect("the input is fine");
+    let handle = Scheduler::new().spawn(fast::job()).expect("the input is fine");
     assert!(handle.wait_timeout(Duration::MAX).expect("nothing fails").is_some());
 }
 

@@ -26,18 +26,19 @@ use crate::{METHODS, PLENTY, WAIT_LIMIT, wait_until};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-fn cancelled<T>(run: &Run<T>) -> Option<bool> {
+pub(crate) fn cancelled<T>(run: &Run<T>) -> Option<bool> {
     match &run.outcome {
         Outcome::Error(Failure::Cancelled { begun, .. }) => Some(*begun),
         _ => None,
     }
 }
 
-fn spawn<T>(scheduler: &Scheduler, job: Job<T>) -> Handle<T> {
+pub(crate) fn spawn<T>(scheduler: &Scheduler, job: Job<T>) -> Handle<T> {
     scheduler.spawn(job).expect("the input is fine")
 }
 
-fn waited<T>(handle: Handle<T>) -> Run<T> {
+#[expect(clippy::needless_pass_by_value, reason = "the handle is dropped with its last wait")]
+pub(crate) fn waited<T>(handle: Handle<T>) -> Run<T> {
     handle.wait().expect("nothing fails")
 }
 
@@ -120,7 +121,7 @@ fn a_running_job_is_cancelled_and_a_queued_one_is_not_started() {
 
 /// Returns when it is cancelled, and not before.
 #[scheduler::job(grace = "60s")]
-fn ends_when_asked(file: PathBuf) {
+pub(crate) fn ends_when_asked(file: PathBuf) {
     this_job::cancelled().wait();
     std::fs::write(file, "").expect("the folder is the test's");
 }
@@ -169,7 +170,7 @@ fn a_handle_that_is_dropped_kills_its_job_and_one_that_is_detached_does_not() {
 #[test]
 fn a_wait_may_have_a_limit() {
     let scheduler = Scheduler::new().timeout(PLENTY);
-    let mut handle = spawn(&scheduler, hangs::job());
+    let handle = spawn(&scheduler, hangs::job());
     assert!(handle.try_wait().expect("nothing fails").is_none());
     let clock = Instant::now();
     assert!(handle.wait_timeout(SHORT).expect("nothing fails").is_none());
@@ -183,7 +184,7 @@ fn a_wait_may_have_a_limit() {
 #[test]
 fn a_finished_job_can_be_waited_for_again() {
     let scheduler = Scheduler::new().timeout(PLENTY).on_timeout(|_| Err("the pager is down"));
-    let mut handle = scheduler.spawn(fast::job()).expect("the input is fine");
+    let handle = scheduler.spawn(fast::job()).expect("the input is fine");
     assert_eq!(handle.name(), "scheduler_tests::jobs::fast");
     wait_until("it has finished", || handle.is_finished());
     for _ in 0..3 {
@@ -192,7 +193,7 @@ fn a_finished_job_can_be_waited_for_again() {
     }
     assert_eq!(waited(handle).outcome, Outcome::Ok(42));
     // An error comes back as often.
-    let mut late = scheduler.spawn(hangs::job().timeout(SHORT)).expect("the input is fine");
+    let late = scheduler.spawn(hangs::job().timeout(SHORT)).expect("the input is fine");
     for _ in 0..3 {
         let error = late.wait_timeout(WAIT_LIMIT).expect_err("its follow-up fails");
         assert!(error.is_follow_up());
@@ -203,48 +204,45 @@ fn a_finished_job_can_be_waited_for_again() {
 }
 
 #[test]
-fn a_handle_that_was_awaited_has_given_its_run_away() {
-    let mut handle = spawn(&Scheduler::new(), fast::job());
-    let mut awaited = || loop {
-        if let Poll::Ready(run) = pin!(&mut handle).poll(&mut Context::from_waker(Waker::noop())) {
-            return run;
-        }
-        thread::yield_now();
-    };
-    assert_eq!(awaited().expect("nothing fails").outcome, Outcome::Ok(42));
-    let error = "the run of this job was returned before, when its handle was awaited";
-    assert_eq!(awaited().expect_err("it was returned").to_string(), error);
-    assert_eq!(handle.try_wait().expect_err("it was returned").to_string(), error);
-    // A run that was only looked at is there to be awaited.
-    let mut handle = spawn(&Scheduler::new(), fast::job());
-    assert!(handle.wait_timeout(WAIT_LIMIT).expect("nothing fails").is_some());
-    let Poll::Ready(run) = pin!(handle).poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("it has finished")
-    };
-    assert_eq!(run.expect("nothing fails").outcome, Outcome::Ok(42));
+fn a_handle_that_is_asked_twice_answers_twice() {
+    let mut handle = spawn(&Scheduler::new(), echo::job("twice".to_owned()));
+    let expected = Outcome::Ok("twice".to_owned());
+    for _ in 0..2 {
+        assert_eq!(handle.wait().expect("nothing fails").outcome, expected);
+        let Poll::Ready(run) = pin!(&mut handle).poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it has finished")
+        };
+        assert_eq!(run.expect("nothing fails").outcome, expected);
+        let run = handle.try_wait().expect("nothing fails").expect("it has finished");
+        assert_eq!(run.outcome, expected);
+    }
 }
 
-#[test]
-fn a_handle_can_be_awaited() {
+/// Waits for a future on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
+    let (mut future, waker) = (pin!(future), Waker::from(Arc::new(Unpark(thread::current()))));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[test]
+fn a_handle_can_be_awaited() {
     fn is_send<T: Send>(_: &T) {}
     let scheduler = Scheduler::new();
     for _ in 0..10 {
-        let mut handle = pin!(spawn(&scheduler, echo::job("ü".to_owned())));
+        let handle = spawn(&scheduler, echo::job("ü".to_owned()));
         is_send(&handle);
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let run = loop {
-            match handle.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(run) => break run.expect("nothing fails"),
-                Poll::Pending => thread::park(),
-            }
-        };
-        assert_eq!(run.outcome, Outcome::Ok("ü".to_owned()));
+        assert_eq!(block_on(handle).expect("nothing fails").outcome, Outcome::Ok("ü".to_owned()));
     }
 }
 

@@ -75,6 +75,7 @@ mod records;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod reports;
 // It reads `/proc`, and needs fork servers.
+mod shared_handles;
 #[cfg(wardens)]
 mod shared_pool;
 mod skips;

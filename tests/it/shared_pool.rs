@@ -108,7 +108,7 @@ fn the_load_counts_lists_and_spawned_jobs_and_a_full_queue_refuses() {
         }
         assert_eq!(load(), (0, 0));
         assert_eq!(
-            scheduler.try_spawn(fast::job()).and_then(scheduler::Handle::wait).expect("it runs").status(),
+            scheduler.try_spawn(fast::job()).and_then(|handle| handle.wait()).expect("it runs").status(),
             Status::Ok
         );
     }

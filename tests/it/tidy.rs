@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 16] = [
     &["registry", "runtime"],
     &["call", "child"],
     &["into_job", "supervisor", "this_job"],
-    &["ctrl_c", "follow_up", "settings"],
+    &["canceller", "ctrl_c", "follow_up", "settings"],
     &["isolated_test", "recorder"],
     &["running", "spawner"],
     &["handle"],

@@ -162,12 +162,14 @@ fn a_handle_completes_after_a_result_that_panics_with_or_without_an_observer() {
                 scheduler = scheduler.observer(Counts(AtomicUsize::new(0)));
             }
             for trap in [trap, Trap::Nothing, trap] {
-                let mut handle = scheduler.spawn(call(trap)).expect("the input is fine");
+                let handle = scheduler.spawn(call(trap)).expect("the input is fine");
                 let run = handle.wait_timeout(WAIT_LIMIT).expect("the run itself succeeds");
                 assert!(run.is_some(), "it comes back");
                 if let Outcome::Ok(value) = handle.wait().expect("it came back").outcome {
                     std::mem::forget(value);
                 }
+                // It holds a value as well.
+                std::mem::forget(handle);
             }
         }
     }

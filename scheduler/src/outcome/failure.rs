@@ -315,6 +315,14 @@ impl<T> Late<T> {
         if let Self::Failure(failure) = self { Some(failure) } else { None }
     }
 
+    /// Returns the same with a reference to the value.
+    pub(crate) fn borrowed(&self) -> Late<&T> {
+        match self {
+            Self::Value(value) => Late::Value(value),
+            Self::Failure(failure) => Late::Failure(failure.clone()),
+        }
+    }
+
     /// Converts the value.
     pub(crate) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Late<U> {
         match self {
@@ -378,13 +386,15 @@ impl<T> Overrun<T> {
         self.late.as_ref().and_then(Late::failure)
     }
 
+    /// Returns the same with a reference to the value.
+    pub(super) fn borrowed(&self) -> Overrun<&T> {
+        let late = self.late.as_ref().map(Late::borrowed);
+        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+    }
+
     /// Returns the same without the value.
     pub(crate) fn without_value(&self) -> Overrun {
-        let late = self.late.as_ref().map(|late| match late {
-            Late::Value(_) => Late::Value(()),
-            Late::Failure(failure) => Late::Failure(failure.clone()),
-        });
-        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+        self.borrowed().and_then(|_| Ok(()))
     }
 
     pub(super) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {

@@ -156,13 +156,18 @@ impl<T> Outcome<T> {
         if let Self::Timeout(overrun) = self { Some(overrun) } else { None }
     }
 
+    /// Returns the same with a reference to the value.
+    pub(crate) fn borrowed(&self) -> Outcome<&T> {
+        match self {
+            Self::Ok(value) => Outcome::Ok(value),
+            Self::Error(failure) => Outcome::Error(failure.clone()),
+            Self::Timeout(overrun) => Outcome::Timeout(overrun.borrowed()),
+        }
+    }
+
     /// Returns the same without the value.
     pub(crate) fn without_value(&self) -> Outcome<()> {
-        match self {
-            Self::Ok(_) => Outcome::Ok(()),
-            Self::Error(failure) => Outcome::Error(failure.clone()),
-            Self::Timeout(overrun) => Outcome::Timeout(overrun.without_value()),
-        }
+        self.borrowed().and_then(|_| Ok(()))
     }
 
     /// Converts the value, in time or late.

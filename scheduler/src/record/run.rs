@@ -251,6 +251,14 @@ impl<T> Run<T> {
         report.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)))
     }
 
+    /// Decodes the value of a report that is kept, so that it can be decoded again.
+    pub(crate) fn of_kept(report: &RunReport, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
+        let Run { outcome, duration, late, details } = report;
+        let late = late.as_ref().map(Late::borrowed);
+        let run = Run { outcome: outcome.borrowed(), duration: *duration, late, details: details.clone() };
+        run.and_then(|bytes| decode(bytes).map_err(|error| undecodable(&error)))
+    }
+
     /// Converts the value, in time or late.
     pub(crate) fn and_then<U>(self, convert: impl Fn(T) -> Result<U, Failure>) -> Run<U> {
         let Self { outcome, duration, late, details } = self;

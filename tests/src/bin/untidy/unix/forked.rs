@@ -59,9 +59,10 @@ fn results(records: &[Record]) -> Vec<Option<i32>> {
 }
 
 /// What a worker does: it runs jobs of its own, and nothing of its parent's.
-fn work(scheduler: Scheduler, mut theirs: Handle<u8>, token: &CancelToken) -> Value {
+fn work(scheduler: Scheduler, theirs: Handle<u8>, token: &CancelToken) -> Value {
     let records = scheduler.run(jobs![("a", fast), ("b", fast), ("c", fast)]);
-    let spawned = scheduler.spawn(fast::job()).and_then(Handle::wait).map(|run| run.outcome == Outcome::Ok(42));
+    let spawned =
+        scheduler.spawn(fast::job()).and_then(|handle| handle.wait()).map(|run| run.outcome == Outcome::Ok(42));
     let (is_finished, pid) = (theirs.is_finished(), theirs.pid());
     let waited = theirs.wait_timeout(Duration::from_secs(60)).map(|run| run.is_some());
     theirs.cancel();
@@ -135,7 +136,7 @@ pub(super) fn run_among_threads(task: &Invocation) {
                 while !is_over.load(Ordering::Relaxed) {
                     let records = scheduler.run(jobs![("a", fast), ("b", fast)]).expect("the input is fine");
                     assert_eq!(results(&records), [Some(42); 2]);
-                    let run = scheduler.spawn(fast::job()).and_then(Handle::wait).expect("the input is fine");
+                    let run = scheduler.spawn(fast::job()).and_then(|handle| handle.wait()).expect("the input is fine");
                     assert_eq!(run.outcome, Outcome::Ok(42));
                 }
             });
@@ -144,7 +145,7 @@ pub(super) fn run_among_threads(task: &Invocation) {
             let process = fork(|| {
                 let records = scheduler.run(jobs![("a", fast)]).expect("the input is fine");
                 assert_eq!(results(&records), [Some(42)]);
-                scheduler.spawn(fast::job()).and_then(Handle::wait).expect("the input is fine");
+                scheduler.spawn(fast::job()).and_then(|handle| handle.wait()).expect("the input is fine");
             });
             wait(process)
         });

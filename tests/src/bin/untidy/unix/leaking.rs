@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use scheduler::{AnyJob, Handle, Outcome, Scheduler, Status, job, jobs};
+use scheduler::{AnyJob, Outcome, Scheduler, Status, job, jobs};
 use scheduler_tests::jobs::fast;
 use serde_json::json;
 
@@ -114,7 +114,7 @@ pub(super) fn run_handing_down(task: &Invocation) {
         }
         let spawned = scheduler.spawn(call.clone()).expect("the input is fine");
         let mut records = scheduler.run([("a", AnyJob::from(call)), ("b", fast::job().into())]);
-        let outcome = Handle::wait(spawned).expect("the input is fine").outcome;
+        let outcome = spawned.wait().expect("the input is fine").outcome;
         drop(held);
         let status = records.as_mut().map(|records| records[0].error()).map_err(|error| error.to_string());
         drop(records);
@@ -152,7 +152,7 @@ pub(super) fn run_letting_go(task: &Invocation) {
         (reader, writes::job(vec![number]).inherit_fd(&held))
     };
     let (reader, call) = given(109);
-    let mut kept = scheduler.spawn(call).expect("the input is fine");
+    let kept = scheduler.spawn(call).expect("the input is fine");
     kept.wait_timeout(Duration::from_secs(60)).expect("it runs");
     let (over, told) = mpsc::channel();
     thread::spawn(move || over.send(ends(reader)));
