@@ -19,6 +19,7 @@
 //! proc_files   the files of a process in /proc    ptrace   requests    fit   a message cut to its limit
 //! traced       the threads that are traced        unwind/  from registers to frames (feature `stacks`)
 //! tree         processes and threads, as they are found and stopped
+//! registers    of a thread that stands (feature `stacks`)
 //! read_stacks  the stacks of a process            no_stacks  without the feature
 //! mod          the capture
 //! ```
@@ -30,6 +31,8 @@ mod proc_files;
 mod ptrace;
 #[cfg(all(feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod read_stacks;
+#[cfg(all(feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod registers;
 mod traced;
 mod tree;
 #[cfg(all(feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -10,7 +10,7 @@ pub(super) const MODE: CaptureMode = CaptureMode::Observe;
 
 /// The binaries of a message: none.
 #[derive(Debug, Default)]
-pub(super) struct Modules;
+pub(super) struct Modules {}
 
 impl Modules {
     #[expect(clippy::unused_self, reason = "with the feature there are some")]

@@ -12,12 +12,6 @@ use crate::process::unix::ChildPid;
 /// Nothing to deliver: the stop was asked for, or the thread was stopped by a signal before.
 const NO_SIGNAL: i32 = 0;
 
-/// The number of registers that the kernel has room for: the most of any architecture here.
-const REGISTERS: usize = 34;
-
-/// The set of registers that hold integers and addresses, `NT_PRSTATUS`.
-const GENERAL_REGISTERS: usize = 1;
-
 /// Begins to trace a thread, which runs on. The kernel kills its process if this process exits while it traces it.
 pub(super) fn seize(thread: ChildPid) -> io::Result<()> {
     let nothing = ptr::null_mut::<c_void>();
@@ -39,24 +33,6 @@ pub(super) fn detach(thread: ChildPid, signal: i32) -> io::Result<()> {
     let signal = usize::try_from(signal).unwrap_or_default();
     // SAFETY: The call reads and writes no memory of this process.
     check(unsafe { libc::ptrace(libc::PTRACE_DETACH, thread.get(), nothing, signal) })
-}
-
-/// Returns the general registers of a thread that stands, in the order of the kernel's `user_regs_struct`.
-///
-/// # Errors
-///
-/// Fails with `ENOTSUP` for a 32-bit program, whose registers are others.
-pub(super) fn registers(thread: ChildPid) -> io::Result<[u64; REGISTERS]> {
-    const LENGTH: usize = if cfg!(target_arch = "x86_64") { 27 } else { 34 };
-    let mut registers = [0; REGISTERS];
-    let mut buffer = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
-    // SAFETY: The kernel writes at most the bytes that the buffer has, and their number to it.
-    check(unsafe { libc::ptrace(libc::PTRACE_GETREGSET, thread.get(), GENERAL_REGISTERS, &raw mut buffer) })?;
-    if buffer.iov_len == LENGTH * size_of::<u64>() {
-        Ok(registers)
-    } else {
-        Err(io::Error::from_raw_os_error(libc::ENOTSUP))
-    }
 }
 
 /// What a traced thread does.
@@ -111,6 +87,6 @@ fn waitid(thread: ChildPid, options: i32) -> io::Result<(i32, i32)> {
     Ok(if reporter == 0 { (NOTHING, 0) } else { (code, status) })
 }
 
-fn check(result: libc::c_long) -> io::Result<()> {
+pub(super) fn check(result: libc::c_long) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,7 +1,8 @@
 //! The stacks of a process whose threads stand.
 
 use super::proc_files;
-use super::ptrace::{self, TraceState};
+use super::ptrace::TraceState;
+use super::registers::registers;
 use super::traced::TracedThreads;
 use super::tree::{CaptureMode, Process, Thread};
 pub(super) use super::unwind::Modules;
@@ -52,7 +53,7 @@ fn stack(thread: &Thread, traced: &TracedThreads, walker: &mut Walker<'_, Proces
         return without(None);
     }
     match traced.state(thread.id) {
-        TraceState::Standing { .. } => match ptrace::registers(thread.id) {
+        TraceState::Standing { .. } => match registers(thread.id) {
             Ok(registers) => walker.walk(&Registers::of_thread(&registers), deadline),
             // A 32-bit program has other registers.
             Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => without(Some(Incomplete::Unsupported)),
