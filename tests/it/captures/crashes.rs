@@ -12,7 +12,7 @@ fn assert_shows(how: Crash, signal: i32, names: &[&str]) {
     for method in METHODS {
         let run = |stacks: bool| {
             let scheduler = Scheduler::new().timeout(PLENTY).start_method(method).stacks(stacks);
-            scheduler.spawn(crashes::job(how)).and_then(scheduler::Handle::wait).expect("nothing fails")
+            scheduler.spawn(crashes::job(how)).and_then(|handle| handle.wait()).expect("nothing fails")
         };
         let (with, without) = (run(true), run(false));
         assert!(without.stacks().is_empty());

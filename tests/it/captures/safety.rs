@@ -43,7 +43,7 @@ fn a_timeout_with_a_grace_period_has_the_stacks_from_before_the_job_was_asked() 
         let mark = Mark::new();
         let scheduler = Scheduler::new().start_method(method).stacks(true);
         let job = waits_for_cancellation::job(mark.path()).timeout(Duration::from_millis(700));
-        let run = scheduler.spawn(job).and_then(scheduler::Handle::wait).expect("nothing fails");
+        let run = scheduler.spawn(job).and_then(|handle| handle.wait()).expect("nothing fails");
         let Outcome::Timeout(overrun) = &run.outcome else { panic!("{run:?}") };
         assert_eq!(overrun.value(), Some(&42));
         assert_eq!(run.stacks().len(), 1, "{run:?}");
@@ -60,7 +60,7 @@ fn a_job_that_is_killed_at_once_or_finishes_is_not_captured() {
         mark.wait();
         handle.kill();
         assert!(handle.wait().expect("nothing fails").stacks().is_empty());
-        let run = scheduler.spawn(scheduler_tests::jobs::fast::job()).and_then(scheduler::Handle::wait);
+        let run = scheduler.spawn(scheduler_tests::jobs::fast::job()).and_then(|handle| handle.wait());
         let run = run.expect("nothing fails");
         assert!(run.status().is_ok() && run.stacks().is_empty());
     }
