@@ -62,7 +62,8 @@ fn worked() -> Duration {
         libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
         usage
     };
-    let micros = |time: libc::timeval| u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).expect("it is positive");
+    let number = |number: i128| u64::try_from(number).expect("it is positive");
+    let micros = |time: libc::timeval| number(time.tv_sec.into()) * 1_000_000 + number(time.tv_usec.into());
     Duration::from_micros(micros(usage.ru_utime) + micros(usage.ru_stime))
 }
 
