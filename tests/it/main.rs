@@ -23,7 +23,7 @@ mod battery;
 mod calls;
 mod cancelling;
 // It reads what only a warden can read.
-#[cfg(all(wardens, feature = "stacks"))]
+#[cfg(all(wardens, feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod captures;
 mod checkpoints;
 // Only Linux has cgroups.

@@ -139,7 +139,8 @@ mod incomplete {
 
         use super::{Incomplete, Wrapped};
 
-        #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde passes a field by reference")]
+        #[expect(clippy::ref_option, reason = "serde passes a field by reference")]
+        #[allow(clippy::trivially_copy_pass_by_ref, reason = "the same, and on 32 bits it is too large for the lint")]
         pub(in super::super) fn serialize<S: Serializer>(
             incomplete: &Option<Incomplete>,
             serializer: S,

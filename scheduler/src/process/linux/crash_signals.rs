@@ -19,7 +19,7 @@ use libc::c_int;
 const SIGNALS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
 /// How long a crashed process waits for its capture, in nanoseconds.
-const LONGEST: i64 = 150_000_000;
+const LONGEST: libc::c_long = 150_000_000;
 
 /// What the signals did before. Handlers may run at any time, so that these are never freed.
 static BEFORE: [AtomicPtr<libc::sigaction>; SIGNALS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS.len()];

@@ -104,9 +104,9 @@ fn read<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
 
 /// Returns the soft and the hard limit of a resource. rustix takes it for granted that they can be read.
 fn limit(resource: u8) -> (u64, u64) {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: The call writes to a variable of ours.
-    unsafe { libc::getrlimit(resource.into(), &raw mut limit) };
+    unsafe { libc::getrlimit64(resource.into(), &raw mut limit) };
     // It may be raised for this process alone.
     let own =
         if i64::from(resource) == i64::from(libc::RLIMIT_NOFILE) { applications_own(limit.rlim_cur) } else { None };
@@ -114,7 +114,7 @@ fn limit(resource: u8) -> (u64, u64) {
 }
 
 /// Returns the scheduling policy and its priority, the priority of input and output, and the personality.
-fn scheduling() -> (i32, i32, i64, i32) {
+fn scheduling() -> (i32, i32, libc::c_long, i32) {
     /// `IOPRIO_WHO_PROCESS`
     const PROCESS: libc::c_int = 1;
     // SAFETY: All-zero is a valid `sched_param`.

@@ -44,6 +44,7 @@ const ENTRIES: &[KnownCall] = entries! {
     SYS_vmsplice "vmsplice" true,
     SYS_copy_file_range "copy_file_range" true,
     SYS_connect "connect" true,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     SYS_accept "accept" true,
     SYS_accept4 "accept4" true,
     SYS_recvfrom "recvfrom" true,
@@ -69,9 +70,13 @@ const ENTRIES: &[KnownCall] = entries! {
     SYS_io_uring_enter "io_uring_enter" true,
     SYS_mq_timedreceive "mq_timedreceive" true,
     SYS_mq_timedsend "mq_timedsend" true,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     SYS_msgrcv "msgrcv" false,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     SYS_msgsnd "msgsnd" false,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     SYS_semtimedop "semtimedop" false,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     SYS_semop "semop" false,
     SYS_sched_yield "sched_yield" false,
     SYS_execve "execve" false,

@@ -78,7 +78,7 @@ fn waitid(thread: ChildPid, options: i32) -> io::Result<(i32, i32)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: The call writes at most a `siginfo_t`.
     let result = unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options | libc::WNOHANG | libc::__WALL) };
-    check(result.into())?;
+    check(result)?;
     // SAFETY: All-zero is a valid `siginfo_t`, and one that the kernel has written is that of a child.
     let (code, status, reporter) = unsafe {
         let info = info.assume_init();
@@ -87,6 +87,6 @@ fn waitid(thread: ChildPid, options: i32) -> io::Result<(i32, i32)> {
     Ok(if reporter == 0 { (NOTHING, 0) } else { (code, status) })
 }
 
-pub(super) fn check(result: libc::c_long) -> io::Result<()> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+pub(super) fn check(result: impl Into<i64>) -> io::Result<()> {
+    if result.into() == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -69,7 +69,7 @@ fn worked() -> Duration {
 
 /// Waits until `count` jobs have come to the folder, and returns its soft limit on descriptors.
 #[job]
-fn meets(folder: PathBuf, count: usize) -> io::Result<u64> {
+fn meets(folder: PathBuf, count: usize) -> io::Result<libc::rlim_t> {
     fs::write(folder.join(std::process::id().to_string()), "")?;
     while fs::read_dir(&folder)?.count() < count {
         thread::sleep(Duration::from_millis(5));
@@ -93,12 +93,12 @@ pub(super) fn run_with_few_descriptors(task: &Invocation) {
     drop(scheduler);
     Scheduler::new().run([("next", fast::job())]).expect("the input is fine");
     let limits: Vec<_> =
-        records.iter().map(|record| record.result::<u64>().map_err(|error| error.to_string())).collect();
+        records.iter().map(|record| record.result::<libc::rlim_t>().map_err(|error| error.to_string())).collect();
     let postponed = postponed.events.lock().expect("the lock is not poisoned").clone();
     task.report(&json!({ "limits": limits, "own": soft_limit(), "postponed": postponed }));
 }
 
-fn soft_limit() -> u64 {
+fn soft_limit() -> libc::rlim_t {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: The pointer is to a variable of ours.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
