@@ -535,7 +535,7 @@ fn first_alone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
             f.write_str("a list")
         }
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u8>, A::Error> {
-            Ok(list.next_element()?.into_iter().collect())
+            Ok(list.next_element::<u8>()?.into_iter().collect())
         }
     }
     deserializer.deserialize_seq(First)
