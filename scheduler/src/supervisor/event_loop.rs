@@ -250,11 +250,15 @@ impl<'a> EventLoop<'a> {
                 self.finish_attempt(key, pending, None, report, Retry::Never, listener);
                 continue;
             }
+            let called = self.call(key, &pending.spec);
+            // The warden that it was given, if any, is no other process.
             let is_alone = !self.has_processes();
-            match self.call(key, &pending.spec) {
+            match called {
                 Ok(None) => {
                     self.requeue(key, pending);
-                    let free = self.config.concurrency.get() - self.runs.len();
+                    // Without room a single one, so that a job is alone with it.
+                    let most = if self.has_no_room { 1 } else { self.config.concurrency.get() };
+                    let free = most - self.runs.len();
                     self.need.jobs = self.queue.peek(free).len();
                     return Starts::AllDone;
                 }
