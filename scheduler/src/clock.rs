@@ -12,6 +12,9 @@ use chrono::{DateTime, Datelike as _, Local, SecondsFormat};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
+    /// No moment: it never passes.
+    pub(crate) const NEVER: Self = Self(None);
+
     pub(crate) fn after(duration: Duration) -> Self {
         Self(now().checked_add(duration))
     }

@@ -172,7 +172,7 @@ impl<T> Handle<T> {
     #[expect(clippy::missing_panics_doc, reason = "without a deadline the report is there")]
     pub fn wait(&self) -> Result<Run<T>, Error> {
         self.shared.refuse_in_a_fork()?;
-        let report = self.spawned().job.wait(Deadline::after(Duration::MAX));
+        let report = self.spawned().job.wait(Deadline::NEVER);
         self.run(&report.expect("it waited without a deadline"))
     }
 

@@ -353,7 +353,7 @@ pub struct Cancelled {
 impl Cancelled {
     /// Blocks this thread until the job is asked to stop.
     pub fn wait(self) {
-        self.wait_until(Deadline::after(Duration::MAX));
+        self.wait_until(Deadline::NEVER);
     }
 
     /// Blocks this thread until the job is asked to stop, for at most `timeout`. Returns whether it was asked.

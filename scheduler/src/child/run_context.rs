@@ -136,7 +136,7 @@ impl RunContext {
 
     /// Returns the function's deadline; before the function is called there is none.
     pub(crate) fn deadline(&self) -> Deadline {
-        self.deadline.get().copied().unwrap_or_else(|| Deadline::after(Duration::MAX))
+        self.deadline.get().copied().unwrap_or(Deadline::NEVER)
     }
 
     /// Returns the checkpoint of an earlier attempt.

@@ -63,7 +63,7 @@ fn run(launcher: Launcher, parent: AnnouncedParent, after_run: AfterRun) -> ! {
     let mut parent = ParentLink { control: ControlChild::new(input), frames, watch };
     let sigchld = become_warden().unwrap_or_else(|error| {
         loop {
-            match parent.next_order(mode, None, Deadline::after(Duration::MAX)) {
+            match parent.next_order(mode, None, Deadline::NEVER) {
                 // It is the reply to the first request.
                 Order::Serve(_) => parent.refuse(&error),
                 Order::Prepare(_) | Order::None => continue,

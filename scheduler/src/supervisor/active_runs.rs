@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
-use std::time::Duration;
 
 use super::attempts::PendingRun;
+use super::deadlines::Deadlines;
 use super::job_run::JobRun;
 use super::mailbox::StopMode;
 use super::queue::QueueKey;
@@ -32,7 +32,7 @@ pub(super) struct ActiveRun {
 
 impl ActiveRun {
     pub(super) fn new(key: QueueKey, pending: PendingRun, run: JobRun, slot: usize) -> Self {
-        let deadline = Deadline::after(Duration::MAX);
+        let deadline = Deadline::NEVER;
         Self { key, pending, run, slot, is_announced: false, is_unwanted: false, is_up: false, deadline }
     }
 
@@ -55,7 +55,7 @@ pub(super) struct ActiveRuns {
     /// The key of each job, by its number.
     keys: HashMap<usize, WaitKey>,
     /// The deadlines that some run has, with its key.
-    deadlines: BTreeSet<(Deadline, WaitKey)>,
+    deadlines: Deadlines,
     /// The runs for which something has happened since [`take_changed`](Self::take_changed).
     changed: BTreeSet<WaitKey>,
     next_key: WaitKey,
@@ -91,7 +91,7 @@ impl ActiveRuns {
     pub(super) fn remove(&mut self, key: WaitKey) -> Option<ActiveRun> {
         let removed = self.runs.remove(&key)?;
         self.keys.remove(&removed.key.number);
-        self.deadlines.remove(&(removed.deadline, key));
+        self.deadlines.remove(removed.deadline, key);
         self.up -= usize::from(removed.is_up);
         Some(*removed)
     }
@@ -143,9 +143,7 @@ impl ActiveRuns {
         for (key, ready) in ready {
             self.change(key, |active| active.run.advance(ready));
         }
-        let now = Deadline::now();
-        let due: Vec<_> =
-            self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, key)| *key).collect();
+        let due: Vec<_> = self.deadlines.passed().collect();
         for key in due {
             // Its deadline in the index may be the one before the step that was just made.
             self.change(key, |active| active.run.advance(Readiness::default()));
@@ -154,7 +152,7 @@ impl ActiveRuns {
 
     /// Returns the earliest deadline.
     pub(super) fn deadline(&self) -> Deadline {
-        self.deadlines.first().map_or_else(|| Deadline::after(Duration::MAX), |(deadline, _)| *deadline)
+        self.deadlines.earliest()
     }
 
     /// Returns the interest of a run.
@@ -179,11 +177,9 @@ impl ActiveRuns {
             }
             let deadline = active.run.deadline();
             if deadline != active.deadline {
-                self.deadlines.remove(&(active.deadline, key));
+                self.deadlines.remove(active.deadline, key);
                 active.deadline = deadline;
-                if deadline.moment().is_some() {
-                    self.deadlines.insert((deadline, key));
-                }
+                self.deadlines.insert(deadline, key);
             }
             let is_up = active.run.is_up();
             self.up = self.up + usize::from(is_up) - usize::from(active.is_up);

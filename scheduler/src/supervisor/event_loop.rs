@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::active_runs::{ActiveRun, ActiveRuns};
 use super::attempts::{NextStep, PendingRun};
@@ -206,7 +205,7 @@ impl<'a> EventLoop<'a> {
     }
 
     fn enforce_total_timeout(&mut self) {
-        self.total_deadline = Deadline::after(Duration::MAX);
+        self.total_deadline = Deadline::NEVER;
         self.is_stopped = true;
         self.runs.command_all(|active| active.run.request_stop(StopReason::TotalTimeout));
     }
@@ -452,6 +451,7 @@ mod tests {
     use std::ops::ControlFlow;
     use std::sync::{Arc, mpsc};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::launcher::Launcher;

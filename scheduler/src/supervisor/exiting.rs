@@ -1,8 +1,8 @@
 //! `ExitingWardens`: the wardens that were dismissed, until each has exited.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
+use super::deadlines::Deadlines;
 use super::warden_handle::REAP_LIMIT;
 use crate::clock::Deadline;
 use crate::process::{Interest, Origin, Poller, WaitKey, Worker};
@@ -14,7 +14,7 @@ use crate::process::{Interest, Origin, Poller, WaitKey, Worker};
 pub(super) struct ExitingWardens {
     wardens: BTreeMap<WaitKey, ExitingWarden>,
     /// The time by which each must have exited; without those that the kernel holds on to after they were killed.
-    deadlines: BTreeSet<(Deadline, WaitKey)>,
+    deadlines: Deadlines,
     /// Those that no poller waits for yet.
     new: Vec<WaitKey>,
     next_key: WaitKey,
@@ -29,7 +29,7 @@ struct ExitingWarden {
 
 impl ExitingWardens {
     pub(super) fn new() -> Self {
-        let (wardens, deadlines) = (BTreeMap::new(), BTreeSet::new());
+        let (wardens, deadlines) = (BTreeMap::new(), Deadlines::default());
         Self { wardens, deadlines, new: Vec::new(), next_key: 1, origin: Origin::here() }
     }
 
@@ -40,7 +40,7 @@ impl ExitingWardens {
         }
         let key = self.new_key();
         let deadline = Deadline::after(REAP_LIMIT);
-        self.deadlines.insert((deadline, key));
+        self.deadlines.insert(deadline, key);
         self.wardens.insert(key, ExitingWarden { worker, deadline });
         self.new.push(key);
     }
@@ -59,7 +59,7 @@ impl ExitingWardens {
 
     /// Returns the time at which [`reap`](Self::reap) is due, even if no warden has exited.
     pub(super) fn deadline(&self) -> Deadline {
-        self.deadlines.first().map_or_else(|| Deadline::after(Duration::MAX), |(deadline, _)| *deadline)
+        self.deadlines.earliest()
     }
 
     /// Makes the poller wait for the wardens that were added since the last call.
@@ -81,8 +81,7 @@ impl ExitingWardens {
         for key in ready {
             self.reap_one(key, poller);
         }
-        while let Some(&(deadline, key)) = self.deadlines.first().filter(|(deadline, _)| deadline.is_past()) {
-            self.deadlines.remove(&(deadline, key));
+        while let Some(key) = self.deadlines.pop_passed() {
             if self.reap_one(key, poller) {
                 continue;
             }
@@ -96,7 +95,7 @@ impl ExitingWardens {
         let has_exited = self.wardens.get_mut(&key).is_none_or(|exiting| exiting.worker.reap());
         if has_exited && let Some(exiting) = self.wardens.remove(&key) {
             poller.remove(key);
-            self.deadlines.remove(&(exiting.deadline, key));
+            self.deadlines.remove(exiting.deadline, key);
         }
         has_exited
     }

@@ -4,6 +4,7 @@
 
 mod active_runs;
 mod attempts;
+mod deadlines;
 mod diagnosis;
 mod event_loop;
 mod excerpt;

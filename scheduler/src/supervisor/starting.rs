@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::time::Duration;
 
+use super::deadlines::Deadlines;
 use super::warden_handle::{StartResult, StartingWarden};
 use crate::clock::Deadline;
 use crate::process::{Interest, Poller, WaitKey};
@@ -12,7 +12,7 @@ use crate::process::{Interest, Poller, WaitKey};
 #[derive(Debug, Default)]
 pub(super) struct StartingWardens {
     wardens: BTreeMap<WaitKey, StartingWarden>,
-    deadlines: BTreeSet<(Deadline, WaitKey)>,
+    deadlines: Deadlines,
     /// Those that no poller waits for yet.
     new: Vec<WaitKey>,
 }
@@ -23,14 +23,14 @@ impl StartingWardens {
     }
 
     pub(super) fn insert(&mut self, key: WaitKey, starting: StartingWarden) {
-        self.deadlines.insert((starting.deadline, key));
+        self.deadlines.insert(starting.deadline, key);
         self.wardens.insert(key, starting);
         self.new.push(key);
     }
 
     /// Returns the time at which [`advance`](Self::advance) is due, even if none is ready.
     pub(super) fn deadline(&self) -> Deadline {
-        self.deadlines.first().map_or_else(|| Deadline::after(Duration::MAX), |(deadline, _)| *deadline)
+        self.deadlines.earliest()
     }
 
     /// Makes the poller wait for the wardens that were added since the last call.
@@ -54,9 +54,7 @@ impl StartingWardens {
         ready: impl Iterator<Item = WaitKey>,
         poller: &mut Poller,
     ) -> Vec<(StartingWarden, StartResult)> {
-        let now = Deadline::now();
-        let overdue = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, key)| *key);
-        let keys: BTreeSet<_> = overdue.chain(ready).collect();
+        let keys: BTreeSet<_> = self.deadlines.passed().chain(ready).collect();
         let mut results = Vec::new();
         for key in keys {
             let Some(starting) = self.wardens.get_mut(&key) else {
@@ -74,7 +72,7 @@ impl StartingWardens {
     fn remove(&mut self, key: WaitKey, poller: &mut Poller) -> Option<StartingWarden> {
         poller.remove(key);
         let starting = self.wardens.remove(&key)?;
-        self.deadlines.remove(&(starting.deadline, key));
+        self.deadlines.remove(starting.deadline, key);
         Some(starting)
     }
 

@@ -104,7 +104,7 @@ impl WardenHandle {
         let is_server = after_run == AfterRun::Stay && spawn_mode == SpawnMode::Fork;
         let variables = is_server.then(|| hash(&variables()));
         let worker = Worker::spawn(&mut command, &run_marker, mark, default_output)?;
-        let never = Deadline::after(Duration::MAX);
+        let never = Deadline::NEVER;
         let (overdue, has_answered, has_standby) = (None, false, false);
         Ok(Self {
             worker,
@@ -145,7 +145,7 @@ impl WardenHandle {
         self.grace = Deadline::after(IDLE_LIMIT);
         self.expiry = match self.spawn_mode {
             SpawnMode::Exec if !self.has_standby => self.grace,
-            _ => Deadline::after(Duration::MAX),
+            _ => Deadline::NEVER,
         };
     }
 

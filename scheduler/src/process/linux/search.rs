@@ -266,7 +266,7 @@ mod tests {
     /// Completes a search, which other processes of this machine that are in `execve` delay. Returns the number killed.
     fn complete(mut search: Search) -> usize {
         let deadline = Deadline::after(Duration::from_secs(30));
-        while !search.scan(Deadline::after(Duration::MAX)) {
+        while !search.scan(Deadline::NEVER) {
             assert!(!deadline.is_past(), "{search:?}");
         }
         search.killed()
@@ -324,7 +324,7 @@ mod tests {
         let mut ours = Sleeper::new(Command::new("sleep").arg("1000").env(RUN_VARIABLE, run_marker.value()));
         let mut search = search(&run_marker, None);
         while search.stopped.is_empty() {
-            search.scan(Deadline::after(Duration::MAX));
+            search.scan(Deadline::NEVER);
         }
         assert!(!search.scan(Deadline::now()), "the scan is not complete");
         assert_eq!(search.killed(), 1);

@@ -3,7 +3,6 @@
 use std::env;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use super::lifeline::{self, OwnDeadlines};
 use super::milestone_times::MilestoneTimes;
@@ -74,9 +73,7 @@ impl Read for RequestReader<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            if self.watch.wait(Some(self.control.as_fd()), None, Deadline::after(Duration::MAX))
-                == WakeReason::ParentExited
-            {
+            if self.watch.wait(Some(self.control.as_fd()), None, Deadline::NEVER) == WakeReason::ParentExited {
                 return Err(io::Error::other(PARENT_EXITED));
             }
         }

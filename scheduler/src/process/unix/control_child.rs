@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -54,7 +53,7 @@ impl Read for WaitingReader<'_> {
             match self.0.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let mut readable = [PollFd::new(&self.0.socket, PollFlags::IN)];
-                    poll::poll(&mut readable, Deadline::after(Duration::MAX))?;
+                    poll::poll(&mut readable, Deadline::NEVER)?;
                 }
                 result => return result,
             }

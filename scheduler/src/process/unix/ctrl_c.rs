@@ -9,7 +9,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use super::signals::is_ignored;
 use super::{LoopWaker, poll};
@@ -55,7 +54,7 @@ impl Presses {
     }
 
     fn wait(&self) {
-        if poll::poll(&mut [self.waker.interest().poll_fd()], Deadline::after(Duration::MAX)).is_err() {
+        if poll::poll(&mut [self.waker.interest().poll_fd()], Deadline::NEVER).is_err() {
             poll::pause();
         }
     }

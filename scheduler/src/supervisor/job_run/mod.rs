@@ -125,8 +125,8 @@ impl JobRun {
             warden,
             mark: request.mark,
             frames: FrameReader::new(request.mark, frame::LIMIT),
-            deadline: Deadline::after(Duration::MAX),
-            start_deadline: Deadline::after(Duration::MAX),
+            deadline: Deadline::NEVER,
+            start_deadline: Deadline::NEVER,
             spec,
             is_prespawned,
             was_kept,
@@ -353,7 +353,7 @@ impl JobRun {
             RunState::Reaping(_) | RunState::KillingWarden(_) => Deadline::after(REAP_LIMIT),
             RunState::Searching(_) => Deadline::after(SEARCH_LIMIT),
             RunState::Draining(_) => Deadline::after(DRAIN_LIMIT),
-            RunState::Done(_) => Deadline::after(Duration::MAX),
+            RunState::Done(_) => Deadline::NEVER,
         }
     }
 
