@@ -99,6 +99,14 @@ fn expected_threads(launcher: Launcher) -> usize {
     }
 }
 
+/// Returns a request as the frame that a job's process waits for.
+fn request_frame(request: &Request) -> io::Result<Vec<u8>> {
+    let payload = codec::encode(request).expect("what was decoded can be encoded");
+    let mut message = Vec::new();
+    frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;
+    Ok(message)
+}
+
 /// The state of a warden.
 struct Warden {
     launcher: Launcher,
@@ -198,10 +206,8 @@ impl Warden {
     /// Gives the request to the process that was made ahead, if there is one.
     fn call_standby(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> Option<ChildPid> {
         let standby = self.standby.take()?;
-        let payload = codec::encode(request).expect("what was decoded can be encoded");
-        let mut message = Vec::new();
-        let sent = frame::write(&mut message, request.mark, FrameKind::Request, &payload)
-            .and_then(|()| process::send_request(&standby.input, message, &streams.in_order(data)));
+        let sent = request_frame(request)
+            .and_then(|message| process::send_request(&standby.input, message, &streams.in_order(data)));
         if sent.is_err() {
             self.discard(&standby);
             return None;
@@ -309,9 +315,7 @@ impl Warden {
         // It has them, and is in the folder, already.
         request.variables = None;
         request.has_folder = false;
-        let payload = codec::encode(request).expect("what was decoded can be encoded");
-        let mut message = Vec::new();
-        frame::write(&mut message, request.mark, FrameKind::Request, &payload)?;
+        let message = request_frame(request)?;
         self.milestones = match process::send_request(&input, message, &streams.in_order(data)) {
             Ok(()) => MilestoneTimes::received(input),
             // The job's process exits, as its input ends.
