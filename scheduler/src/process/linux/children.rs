@@ -95,7 +95,7 @@ fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
             continue;
         };
         has_list = true;
-        list.split_whitespace().filter_map(child).for_each(&mut *found);
+        list.split_whitespace().filter_map(ChildPid::parse).for_each(&mut *found);
     }
     if has_list { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
@@ -108,7 +108,7 @@ pub(super) fn by_parent(parent: i32, deadline: Deadline, found: &mut impl FnMut(
         if deadline.is_past() {
             break;
         }
-        let Some(pid) = process?.file_name().to_str().and_then(child) else {
+        let Some(pid) = process?.file_name().to_str().and_then(ChildPid::parse) else {
             continue;
         };
         // A process that has exited meanwhile has no `stat`.
@@ -135,10 +135,6 @@ fn by_query(deadline: Deadline, found: &mut impl FnMut(ChildPid)) {
     };
     let [usual, ever] = LAST_PIDS;
     let _ = try_all(2..=usual) || try_all(usual + 1..=ever);
-}
-
-fn child(text: &str) -> Option<ChildPid> {
-    text.parse().ok().and_then(ChildPid::new)
 }
 
 #[cfg(test)]

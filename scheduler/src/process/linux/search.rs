@@ -117,7 +117,7 @@ impl Search {
             // There is no `/proc`, or no descriptor available for a moment.
             return true;
         };
-        let pids = processes.filter_map(|entry| ChildPid::new(entry.ok()?.file_name().to_str()?.parse().ok()?));
+        let pids = processes.filter_map(|entry| ChildPid::parse(entry.ok()?.file_name().to_str()?));
         let mut pids: Vec<_> = pids.filter(|pid| pid.get() > self.scan.last).collect();
         pids.sort_unstable_by_key(|pid| pid.get());
         for pid in pids {

@@ -59,7 +59,7 @@ mod system {
             return Vec::new();
         };
         let process = |name: &str| {
-            let id = ChildPid::new(name.parse().ok()?)?;
+            let id = ChildPid::parse(name)?;
             let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
             // The name in parentheses may hold anything.
             let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();

@@ -20,6 +20,11 @@ impl ChildPid {
         Pid::from_raw(raw).map(Self)
     }
 
+    /// Parses the number, as `/proc` has it.
+    pub(in crate::process) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().and_then(Self::new)
+    }
+
     pub(crate) fn get(self) -> i32 {
         self.0.as_raw_nonzero().get()
     }

@@ -125,7 +125,7 @@ pub(super) fn threads(process: ChildPid) -> Vec<ChildPid> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else {
         return Vec::new();
     };
-    let mut threads: Vec<_> = tasks.filter_map(|task| id(task.ok()?.file_name().to_str()?)).collect();
+    let mut threads: Vec<_> = tasks.filter_map(|task| ChildPid::parse(task.ok()?.file_name().to_str()?)).collect();
     threads.sort_by_key(|thread| (*thread != process, thread.get()));
     threads
 }
@@ -137,12 +137,7 @@ pub(super) fn threads(process: ChildPid) -> Vec<ChildPid> {
 /// Fails if the thread has exited, or if the kernel was built without the lists.
 pub(super) fn children(process: ChildPid, thread: ChildPid) -> io::Result<Vec<ChildPid>> {
     let list = read_up_to(&format!("/proc/{process}/task/{thread}/children"), LIST_LIMIT)?;
-    Ok(String::from_utf8_lossy(&list).split_ascii_whitespace().filter_map(id).collect())
-}
-
-/// Parses the id of a process or thread.
-pub(super) fn id(text: &str) -> Option<ChildPid> {
-    text.parse().ok().and_then(ChildPid::new)
+    Ok(String::from_utf8_lossy(&list).split_ascii_whitespace().filter_map(ChildPid::parse).collect())
 }
 
 /// Reads a file, up to this number of bytes.
@@ -197,7 +192,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "it reads files")]
     fn this_process_is_there_with_its_threads() {
-        let own = id(&std::process::id().to_string()).expect("a process has an id");
+        let own = ChildPid::parse(&std::process::id().to_string()).expect("a process has an id");
         assert_eq!(threads(own).first(), Some(&own));
         let stat = ThreadStat::read(own, own).expect("it runs");
         assert_eq!(stat.parent, std::os::unix::process::parent_id());
