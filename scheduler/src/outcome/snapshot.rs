@@ -29,7 +29,7 @@ pub use thread::{SystemCall, ThreadSnapshot, ThreadState};
 /// "0x5b470", "guessed": false, "symbols": [{"function": "app::f", "file": "src/f.rs", "line": 7, "inlined": false}]}`.
 ///
 /// The commands and names are those that the processes state, which may be any text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ProcessSnapshot {
     pub(crate) pid: u32,

@@ -5,10 +5,12 @@ mod elf;
 #[cfg(all(feature = "stacks", target_os = "linux"))]
 mod files;
 
+use serde::Serialize;
+
 /// A function that a [`StackFrame`](crate::StackFrame) is in, with the line that it has reached.
 ///
 /// `Display` writes one line, `my_crate::load at src/load.rs:17`. Control characters are escaped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Symbol {
     pub(crate) function: String,

@@ -1,42 +1,11 @@
-//! How snapshots are serialized, with the names and lines of their frames.
+//! How system calls and frames are serialized: the parts of a snapshot that aren't just their fields.
 
 use std::fmt::Write as _;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::{ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot};
-use crate::seconds::Seconds;
-use crate::symbols::Symbol;
-
-impl Serialize for ProcessSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("ProcessSnapshot", 7)?;
-        fields.serialize_field("pid", &self.pid)?;
-        fields.serialize_field("parent", &self.parent)?;
-        fields.serialize_field("name", &self.name)?;
-        fields.serialize_field("command_line", &self.command_line)?;
-        fields.serialize_field("state", &self.state)?;
-        fields.serialize_field("threads", &self.threads)?;
-        fields.serialize_field("incomplete", &self.incomplete)?;
-        fields.end()
-    }
-}
-
-impl Serialize for ThreadSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("ThreadSnapshot", 8)?;
-        fields.serialize_field("id", &self.id)?;
-        fields.serialize_field("name", &self.name)?;
-        fields.serialize_field("state", &self.state)?;
-        fields.serialize_field("wait_channel", &self.wait_channel)?;
-        fields.serialize_field("system_call", &self.system_call)?;
-        fields.serialize_field("cpu_time_sec", &Seconds(self.cpu_time))?;
-        fields.serialize_field("frames", &self.frames)?;
-        fields.serialize_field("incomplete", &self.incomplete)?;
-        fields.end()
-    }
-}
+use super::{StackFrame, SystemCall};
 
 impl Serialize for SystemCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,17 +31,6 @@ impl Serialize for StackFrame {
     }
 }
 
-impl Serialize for Symbol {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Symbol", 4)?;
-        fields.serialize_field("function", &self.function)?;
-        fields.serialize_field("file", &self.file)?;
-        fields.serialize_field("line", &self.line)?;
-        fields.serialize_field("inlined", &self.inlined)?;
-        fields.end()
-    }
-}
-
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).expect("a string takes all");
@@ -86,8 +44,9 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::{AddressKind, CodeModule, Incomplete, ThreadState};
+    use super::super::{AddressKind, CodeModule, Incomplete, ProcessSnapshot, ThreadSnapshot, ThreadState};
     use super::*;
+    use crate::symbols::Symbol;
 
     #[test]
     fn a_snapshot_is_written_with_the_names_of_its_frames() {

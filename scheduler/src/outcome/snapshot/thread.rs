@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Incomplete, StackFrame};
 
 /// One thread, as it was when the job was stopped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ThreadSnapshot {
     pub(crate) id: u32,
@@ -16,6 +16,7 @@ pub struct ThreadSnapshot {
     pub(crate) state: ThreadState,
     pub(crate) wait_channel: Option<String>,
     pub(crate) system_call: Option<SystemCall>,
+    #[serde(rename = "cpu_time_sec", serialize_with = "crate::seconds::serialize")]
     pub(crate) cpu_time: Duration,
     pub(crate) frames: Box<[StackFrame]>,
     pub(crate) incomplete: Option<Incomplete>,
