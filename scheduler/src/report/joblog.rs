@@ -139,7 +139,7 @@ impl Joblog {
     ///
     /// Fails if the file can't be read.
     pub fn finished(path: impl AsRef<Path>) -> io::Result<BTreeSet<u64>> {
-        Ok(numbers(path.as_ref())?.map(|(number, _)| number).collect())
+        Ok(numbers(path.as_ref())?.into_iter().map(|(number, _)| number).collect())
     }
 
     /// Returns the numbers of the jobs in a job log that succeeded: those that `parallel --resume-failed` skips. If a
@@ -165,7 +165,7 @@ report!(Joblog);
 
 /// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the
 /// heading and one that was cut.
-fn numbers(path: &Path) -> io::Result<impl Iterator<Item = (u64, bool)>> {
+fn numbers(path: &Path) -> io::Result<Vec<(u64, bool)>> {
     let mut numbers = Vec::new();
     for line in BufReader::new(File::open(path)?).split(b'\n') {
         let line = line?;
@@ -176,7 +176,7 @@ fn numbers(path: &Path) -> io::Result<impl Iterator<Item = (u64, bool)>> {
             numbers.push((number, (exit, signal) == (0_i64, 0_i64)));
         }
     }
-    Ok(numbers.into_iter())
+    Ok(numbers)
 }
 
 impl Format for JoblogWriter {

@@ -272,6 +272,11 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTim
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| parse_moment(&text)))
 }
 
+/// Returns the seconds from one moment to another; less than zero if that is earlier, as the wall clock may be set.
+pub(super) fn seconds_between(zero: SystemTime, moment: SystemTime) -> f64 {
+    moment.duration_since(zero).map_or_else(|before| -before.duration().as_secs_f64(), |since| since.as_secs_f64())
+}
+
 pub(super) fn parse_moment(text: &str) -> Option<SystemTime> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(SystemTime::from)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::closed_file::ClosedFile;
-use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind};
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, seconds_between};
 use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
 
@@ -123,10 +123,7 @@ impl Format for TraceWriter {
 impl TraceWriter {
     /// Returns a moment in microseconds since the first event.
     fn time(&self, moment: SystemTime) -> f64 {
-        let zero = self.zero.unwrap_or(moment);
-        let micros =
-            moment.duration_since(zero).map_or_else(|before| -before.duration().as_secs_f64(), |d| d.as_secs_f64());
-        (micros * 1e9).round() / 1e3
+        (seconds_between(self.zero.unwrap_or(moment), moment) * 1e9).round() / 1e3
     }
 
     fn start(&mut self, event: &LoggedEvent, attempt: u32, slot: usize, process: Option<u32>, events: &mut Vec<Value>) {

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 
 use super::closed_file::ClosedFile;
-use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord};
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, seconds_between};
 use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
 use crate::clock::{self, rfc_3339};
@@ -105,11 +105,7 @@ impl Format for TimelineWriter {
         }
         let is_first = self.zero.is_none();
         let zero = *self.zero.get_or_insert(event.at);
-        let millis = |moment: SystemTime| {
-            let since =
-                moment.duration_since(zero).map_or_else(|before| -before.duration().as_secs_f64(), |d| d.as_secs_f64());
-            (since * 1e6).round() / 1e3
-        };
+        let millis = |moment: SystemTime| rounded_millis(seconds_between(zero, moment));
         let at = millis(event.at);
         let row = match &event.kind {
             LoggedKind::Queued { group } => json!(["q", event.key, at, event.job_id, event.job, group]),
@@ -168,7 +164,12 @@ fn record_row(key: u64, at: f64, record: &LoggedRecord) -> Value {
 }
 
 fn millis_of(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+    rounded_millis(duration.as_secs_f64())
+}
+
+/// Returns milliseconds, to the microsecond.
+fn rounded_millis(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e3
 }
 
 /// Returns the status, or `cancelled`, which has a color of its own.
