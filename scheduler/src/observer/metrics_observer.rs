@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::observer::{AttemptEnded, Observer, Queued, Recorded, Started, Swept};
-use crate::outcome::{Failure, Sweep};
+use crate::outcome::Sweep;
 use crate::sync::lock;
 
 /// An [`Observer`] that counts and measures jobs with the facade [`metrics`](https://docs.rs/metrics), for Prometheus
@@ -127,8 +127,7 @@ impl Observer for Metrics {
         histogram!("scheduler_cpu_seconds", "job" => job).record(usage.user + usage.system);
         #[expect(clippy::cast_precision_loss, reason = "the facade takes this type")]
         histogram!("scheduler_peak_memory_bytes", "job" => job).record(usage.peak_memory as f64);
-        if !event.attempt.status().is_ok() {
-            let kind = event.attempt.failure().map_or("timeout", Failure::kind);
+        if let Some(kind) = event.attempt.outcome.failure_kind() {
             counter!("scheduler_failures_total", "job" => job, "kind" => kind).increment(1);
         }
         if event.retry_in.is_some() {

@@ -11,7 +11,7 @@ use crate::observer::{
     AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Swept,
     Terminating,
 };
-use crate::outcome::{Failure, Outcome, ProcessSnapshot, Sweep};
+use crate::outcome::{Outcome, ProcessSnapshot, Sweep};
 use crate::sync::lock;
 
 /// An [`Observer`] that forwards the events of jobs to [`tracing`](https://docs.rs/tracing), with the target `scheduler`. Needs the
@@ -198,11 +198,11 @@ impl Observer for Tracing {
 /// Records how a job or an attempt ended.
 fn close<T>(span: &Span, outcome: &Outcome<T>) {
     span.record("outcome", outcome.status().as_str());
-    let Some(error) = outcome.error() else {
+    let Some((kind, error)) = outcome.failure_kind().zip(outcome.error()) else {
         span.record("otel.status_code", "OK");
         return;
     };
-    span.record("error.type", outcome.failure().map_or("timeout", Failure::kind));
+    span.record("error.type", kind);
     span.record("otel.status_code", "ERROR").record("otel.status_description", error);
 }
 

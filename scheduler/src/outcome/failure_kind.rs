@@ -1,6 +1,18 @@
 //! `Failure::kind`: the name of each kind of failure.
 
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Outcome};
+
+impl<T> Outcome<T> {
+    /// Returns the name of the kind of the failure, a timeout included; `None` if there is a value.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn failure_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Ok(_) => None,
+            Self::Error(failure) => Some(failure.kind()),
+            Self::Timeout(_) => Some("timeout"),
+        }
+    }
+}
 
 impl Failure {
     /// Returns the name of the kind, such as `"panicked"`: the `kind` of the [serialized](crate::Record#json) failure,
