@@ -15,9 +15,9 @@ const NOTES_LIMIT: u64 = 4096;
 /// The most bytes of a build id; usual are 16 and 20.
 const BUILD_ID_LIMIT: usize = 64;
 
-const PT_LOAD: u32 = 1;
+pub(super) const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
-const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
+pub(super) const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const NT_GNU_BUILD_ID: u32 = 3;
 
 /// A binary in the memory of a process.

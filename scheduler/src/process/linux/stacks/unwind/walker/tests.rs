@@ -4,12 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::super::binary::tests::elf;
+use super::super::binary::{PT_GNU_EH_FRAME, PT_LOAD};
 use super::super::fuzzed::{BASE, STACK, walk_fuzzed};
 use super::super::image::tests::Written;
 use super::*;
-
-const PT_LOAD: u32 = 1;
-const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 
 /// The functions of the binary, as addresses in its file.
 const OUTERMOST: u64 = 0x1000;
