@@ -134,6 +134,7 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
         quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #last))
     };
     let (timeout, job_options) = (options.timeout(), options.option_setters());
+    let transcoder = transcoder(job, krate);
     let names = job.parameters.iter().map(|parameter| &parameter.name);
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
     let type_names: Vec<_> = types.clone().map(type_name).collect();
@@ -157,24 +158,65 @@ fn entry(job: &Job, options: &Options, krate: &TokenStream) -> TokenStream {
                 arguments: #krate::__private::type_of::<(#(#types,)*)>,
                 codec: __SCHEDULER_CODEC.erased(),
                 run: __scheduler_run,
+                transcoder: #transcoder,
             });
     }
+}
+
+/// Returns the function that reads each argument and writes it in another encoding; the runtime crate expands it only if it
+/// has the feature `json`.
+///
+/// It calls the methods by which arguments are read and written elsewhere, at the same place of the source: the compiler
+/// reports an error once that it finds twice.
+fn transcoder(job: &Job, krate: &TokenStream) -> TokenStream {
+    let steps = job.parameters.iter().map(|parameter| {
+        let refused = quote!(#krate::__private::Err(__scheduler_completion));
+        let read = read(parameter, &quote!(__scheduler_value), &refused, krate);
+        let push = push(parameter, &quote!(__scheduler_value));
+        quote!(#read #push)
+    });
+    quote! {
+        #krate::__private::transcoder!(
+            |__scheduler_invocation: &mut #krate::__private::Invocation<'_>,
+             __scheduler_arguments: &mut #krate::__private::Arguments| {
+                #(#steps)*
+                #krate::__private::Ok(())
+            }
+        )
+    }
+}
+
+/// Returns the statement that reads the next argument into a variable, or returns what `refused` makes of its completion.
+fn read(
+    Parameter { binding, ty, .. }: &Parameter,
+    variable: &impl ToTokens,
+    refused: &TokenStream,
+    krate: &TokenStream,
+) -> TokenStream {
+    let name = binding.unraw().to_string();
+    let krate = &moved(krate, ty);
+    let read = moved(&if is_foreign(ty) { quote!(foreign_argument) } else { quote!(argument) }, ty);
+    quote_spanned! {at(ty)=>
+        let #variable = match __scheduler_invocation.#read::<#ty>(#name) {
+            #krate::__private::Ok(__scheduler_value) => __scheduler_value,
+            #krate::__private::Err(__scheduler_completion) => return #refused,
+        };
+    }
+}
+
+/// Returns the statement that adds a variable to the arguments.
+fn push(Parameter { binding, ty, .. }: &Parameter, variable: &impl ToTokens) -> TokenStream {
+    let name = binding.unraw().to_string();
+    let push = moved(&if is_foreign(ty) { quote!(push_foreign) } else { quote!(push) }, ty);
+    quote_spanned!(at(ty)=> __scheduler_arguments.#push::<#ty>(#name, &#variable);)
 }
 
 /// Returns the function that decodes the arguments, calls the user's function, and encodes its result.
 fn run(job: &Job, krate: &TokenStream) -> TokenStream {
     let arguments: Vec<_> = (0..job.parameters.len()).map(|index| format_ident!("__scheduler_{index}")).collect();
-    let reads = job.parameters.iter().zip(&arguments).map(|(Parameter { binding, ty, .. }, argument)| {
-        let name = binding.unraw().to_string();
-        let krate = &moved(krate, ty);
-        let read = moved(&if is_foreign(ty) { quote!(foreign_argument) } else { quote!(argument) }, ty);
-        quote_spanned! {at(ty)=>
-            let #argument = match __scheduler_invocation.#read::<#ty>(#name) {
-                #krate::__private::Ok(__scheduler_value) => __scheduler_value,
-                #krate::__private::Err(__scheduler_completion) => return __scheduler_completion,
-            };
-        }
-    });
+    let refused = quote!(__scheduler_completion);
+    let parameters = job.parameters.iter().zip(&arguments);
+    let reads = parameters.map(|(parameter, argument)| read(parameter, argument, &refused, krate));
     let mutable = (!arguments.is_empty()).then(|| quote!(mut));
     let start = start(job.is_async, krate);
     let completion = completion(job, &arguments, krate);
@@ -264,11 +306,7 @@ fn completion(job: &Job, arguments: &[Ident], krate: &TokenStream) -> TokenStrea
 fn call(job: &Job, value: &TokenStream, options: &Options, krate: &TokenStream) -> TokenStream {
     let bindings: Vec<_> = job.parameters.iter().map(|parameter| located(&parameter.binding)).collect();
     let types = job.parameters.iter().map(|parameter| &parameter.ty);
-    let pushes = job.parameters.iter().zip(&bindings).map(|(Parameter { ty, .. }, binding)| {
-        let name = binding.unraw().to_string();
-        let push = moved(&if is_foreign(ty) { quote!(push_foreign) } else { quote!(push) }, ty);
-        quote_spanned!(at(ty)=> __scheduler_arguments.#push::<#ty>(#name, &#binding);)
-    });
+    let pushes = job.parameters.iter().zip(&bindings).map(|(parameter, binding)| push(parameter, binding));
     let mutable = (!bindings.is_empty()).then(|| quote!(mut));
     let encoding = if bindings.is_empty() { None } else { options.encoding() };
     quote! {

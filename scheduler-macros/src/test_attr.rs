@@ -116,6 +116,7 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
                     arguments: #krate::__private::type_of::<()>,
                     codec: #krate::__private::PASSED.erased(),
                     run: __scheduler_run,
+                    transcoder: #krate::__private::transcoder!(|_, _| #krate::__private::Ok(())),
                 });
             #krate::__private::inventory::submit! {
                 #krate::__private::TestBody(&__SCHEDULER_BODY)

@@ -12,7 +12,9 @@ pub use std::vec::Vec;
 
 pub use inventory;
 
-pub use crate::call::{Arguments, job};
+pub use crate::__transcoder as transcoder;
+pub use crate::arguments::Arguments;
+pub use crate::call::job;
 pub use crate::child::enter_test;
 pub use crate::into_job::{Checked, IsJob, JobProbe, any_job, no_job};
 pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, returned};

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::arguments::{Arguments, unserializable};
 use crate::checkpoint::{Checkpoint, Resumable};
 use crate::error::Error;
-use crate::invocation::{WritableArgument, WritableForeign};
 use crate::options::{Options, option_setters};
 use crate::registry::{self, Entry};
 use crate::result_codec::ResultCodec;
 use crate::wire::codec::CodecError;
-use crate::wire::value::{self, Encoding};
+use crate::wire::value;
 
 /// The call of a job whose result is a `T`: the function and its arguments, not yet run.
 ///
@@ -269,59 +269,10 @@ impl fmt::Debug for AnyJob {
     }
 }
 
-/// The encoded arguments of a call, one after the other.
-#[derive(Debug, Default)]
-pub struct Arguments {
-    bytes: Vec<u8>,
-    problem: Option<String>,
-    encoding: Encoding,
-}
-
-impl Arguments {
-    /// Returns an empty list of arguments.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the encoding of the arguments that follow.
-    #[must_use]
-    pub fn encoded_as(self, encoding: Encoding) -> Self {
-        Self { encoding, ..self }
-    }
-
-    /// Adds the next argument. The first that can't be encoded is reported in the record of the run.
-    pub fn push<T: WritableArgument>(&mut self, name: &str, value: &T) {
-        let appended = value::append(&mut self.bytes, value, self.encoding);
-        self.note(name, appended);
-    }
-
-    /// Adds the next argument, as [`push`](Self::push) does, with another compile error for its bound.
-    pub fn push_foreign<T: WritableForeign>(&mut self, name: &str, value: &T) {
-        self.push(name, value);
-    }
-
-    fn note(&mut self, name: &str, appended: Result<(), CodecError>) {
-        if let Err(error) = appended {
-            self.problem.get_or_insert_with(|| unserializable(name, &error));
-        }
-    }
-}
-
-fn unserializable(name: &str, error: &CodecError) -> String {
-    format!("its argument `{name}` could not be serialized: {error}")
-}
-
 /// Returns the call of a job.
 pub fn job<T>(entry: &'static Entry, codec: &ResultCodec<T>, arguments: Arguments) -> Job<T> {
-    let Arguments { bytes, problem, .. } = arguments;
     Job {
-        call: AnyJob {
-            entry,
-            arguments: problem.map_or_else(|| Ok(Arc::new(bytes)), Err),
-            options: None,
-            checkpoint: None,
-        },
+        call: AnyJob { entry, arguments: arguments.into_bytes().map(Arc::new), options: None, checkpoint: None },
         decode: codec.decode,
     }
 }

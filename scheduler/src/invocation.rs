@@ -2,9 +2,10 @@
 
 use std::process::{ExitCode, Termination};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "json")]
+use crate::json::JsonArguments;
 use crate::process::Incoming;
 use crate::result_codec::{ResultCodec, result_codec};
 use crate::result_kind::Explanation;
@@ -13,18 +14,6 @@ use crate::wire::frame;
 use crate::wire::message::FailureMessage;
 use crate::wire::payload::Payload;
 use crate::wire::value;
-
-/// An argument of a job, in the parent: an owned type that `serde` can serialize.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be an argument of a job",
-    label = "this type can't travel between processes",
-    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]` and no borrowed parts; one of another crate \
-            may need that crate's feature for `serde`"
-)]
-pub trait WritableArgument: Serialize + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + 'static> WritableArgument for T {}
 
 /// An argument of a job, in its process: an owned type that `serde` can deserialize.
 #[diagnostic::on_unimplemented(
@@ -37,19 +26,6 @@ pub trait ReadableArgument: DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + 'static> ReadableArgument for T {}
-
-/// A [`WritableArgument`] of a foreign type, whose error message suggests another type in place of a derive.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be an argument of a job",
-    label = "this type can't travel between processes",
-    note = "send what it is made from: a path in place of a `File`, an address in place of a socket, a `SystemTime` or a `Duration` \
-            in place of an `Instant`, the value itself in place of an `Rc` or `Arc`, a `Vec` in place of an array of more than 32, \
-            a struct in place of a tuple of more than 16"
-)]
-pub trait WritableForeign: WritableArgument {}
-
-#[diagnostic::do_not_recommend]
-impl<T: WritableArgument> WritableForeign for T {}
 
 /// A [`ReadableArgument`] of a foreign type, whose error message suggests another type in place of a derive.
 #[diagnostic::on_unimplemented(
@@ -65,9 +41,18 @@ pub trait ReadableForeign: ReadableArgument {}
 impl<T: ReadableArgument> ReadableForeign for T {}
 
 /// A job before the call of its function.
-pub struct Invocation<'a> {
-    arguments: Payload<Incoming>,
-    on_start: OnStart<'a>,
+pub struct Invocation<'a>(ArgumentSource<'a>);
+
+/// Where the arguments of a job come from.
+enum ArgumentSource<'a> {
+    /// The parent, which sends them to the job's process.
+    Parent { arguments: Payload<Incoming>, on_start: OnStart<'a> },
+    /// JSON, in the parent itself, where only the arguments are read.
+    #[cfg(feature = "json")]
+    Json(JsonArguments<'a>),
+    /// The encoded arguments of a call, in the parent itself, where only the arguments are read.
+    #[cfg(feature = "json")]
+    Call(Payload<&'a [u8]>),
 }
 
 /// The action at the call of the function, with the stream from which the arguments were read.
@@ -78,16 +63,40 @@ pub(crate) type OnReturn = Box<dyn FnOnce()>;
 
 impl<'a> Invocation<'a> {
     pub(crate) fn new(arguments: Payload<Incoming>, on_start: OnStart<'a>) -> Self {
-        Self { arguments, on_start }
+        Self(ArgumentSource::Parent { arguments, on_start })
+    }
+
+    /// Returns an invocation that only reads arguments, from JSON.
+    #[cfg(feature = "json")]
+    pub(crate) fn of_json(arguments: JsonArguments<'a>) -> Self {
+        Self(ArgumentSource::Json(arguments))
+    }
+
+    /// Returns an invocation that only reads the encoded arguments of a call.
+    #[cfg(feature = "json")]
+    pub(crate) fn of_call(arguments: &'a [u8]) -> Self {
+        Self(ArgumentSource::Call(Payload::of(arguments)))
+    }
+
+    /// Returns the JSON that the arguments were read from.
+    #[cfg(feature = "json")]
+    pub(crate) fn into_json(self) -> Option<JsonArguments<'a>> {
+        if let ArgumentSource::Json(arguments) = self.0 { Some(arguments) } else { None }
     }
 
     /// Returns the next argument.
     ///
     /// # Errors
     ///
-    /// Fails with the completion to return if the bytes can't be decoded as a `T`.
+    /// Fails with the completion to return if the argument can't be read as a `T`.
     pub fn argument<T: ReadableArgument>(&mut self, name: &str) -> Result<T, Completion> {
-        let received = value::receive(&mut self.arguments);
+        let received = match &mut self.0 {
+            ArgumentSource::Parent { arguments, .. } => value::receive(arguments),
+            #[cfg(feature = "json")]
+            ArgumentSource::Json(arguments) => return arguments.next().map_err(Completion::refused),
+            #[cfg(feature = "json")]
+            ArgumentSource::Call(arguments) => value::receive(arguments),
+        };
         received.map_err(|error| Completion::refused(format!("its argument `{name}` can't be read: {error}")))
     }
 
@@ -106,8 +115,14 @@ impl<'a> Invocation<'a> {
     ///
     /// Fails with the completion to return if arguments are left over, or the parent has exited.
     pub fn start(self) -> Result<Call, Completion> {
-        match self.arguments.left() {
-            0 => (self.on_start)(self.arguments.into_stream()).map(Call),
+        #[allow(clippy::manual_let_else, reason = "without the feature `json` there is no other source")]
+        let (arguments, on_start) = match self.0 {
+            ArgumentSource::Parent { arguments, on_start } => (arguments, on_start),
+            #[cfg(feature = "json")]
+            _ => return Err(Completion::refused("only its arguments are read here".to_owned())),
+        };
+        match arguments.left() {
+            0 => on_start(arguments.into_stream()).map(Call),
             left => Err(Completion::refused(format!("{left} bytes of arguments were left over"))),
         }
     }
@@ -151,6 +166,15 @@ pub(crate) enum CompletionKind {
 impl Completion {
     pub(crate) fn refused(reason: String) -> Self {
         Self(CompletionKind::Refused(reason))
+    }
+
+    /// Returns the reason why arguments were refused.
+    #[cfg(feature = "json")]
+    pub(crate) fn into_reason(self) -> String {
+        match self.0 {
+            CompletionKind::Refused(reason) => reason,
+            other => format!("{other:?}"),
+        }
     }
 }
 

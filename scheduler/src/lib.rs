@@ -99,7 +99,9 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cbor` | arguments and results that the compact encoding can't carry ([`encoding`](macro@job#encoding)) |
+//! | `cli` | `cli::main`: a command line that lists jobs, runs one, runs batches of them, and makes reports |
 //! | `ctrlc` | `CancelToken::on_ctrl_c`: Ctrl-C cancels a [`CancelToken`] |
+//! | `json` | `AnyJob::from_json` and `AnyJob::arguments_json`: arguments from JSON and to JSON |
 //! | `metrics` | `Metrics`, an [`Observer`] that counts and measures with the facade [`metrics`](https://docs.rs/metrics) |
 //! | `progress` | `progress::Bar`, an [`Observer`] that draws a progress bar |
 //! | `report` | `report`, observers that write files: a log, a JUnit report, a trace, a timeline |
@@ -117,11 +119,14 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod arguments;
 mod builder;
 mod call;
 mod canceller;
 mod checkpoint;
 mod child;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod clock;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
@@ -136,6 +141,10 @@ mod huge_pages;
 mod into_job;
 mod invocation;
 mod isolated_test;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "json")]
+mod json_call;
 mod launcher;
 pub mod observer;
 mod options;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(feature = "json")]
+use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::invocation::{Completion, Invocation};
@@ -33,6 +35,32 @@ pub struct Declaration {
     pub arguments: fn() -> TypeId,
     pub codec: ErasedCodec,
     pub run: fn(Invocation<'_>) -> Completion,
+    pub transcoder: Transcoder,
+}
+
+/// The function that reads each argument of a job from one encoding and writes it in another.
+#[cfg(feature = "json")]
+pub(crate) type Transcoder = fn(&mut Invocation<'_>, &mut Arguments) -> Result<(), Completion>;
+
+/// Nothing: without the feature `json` no job has a function that transcodes arguments.
+#[cfg(not(feature = "json"))]
+pub(crate) type Transcoder = ();
+
+/// Expands to the function of a [`Transcoder`], which an expansion of `#[job]` always writes, or to nothing without the feature.
+#[cfg(feature = "json")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __transcoder {
+    ($($function:tt)*) => { $($function)* };
+}
+
+#[cfg(not(feature = "json"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __transcoder {
+    ($($function:tt)*) => {
+        ()
+    };
 }
 
 /// A parameter of a registered job.
@@ -121,6 +149,16 @@ impl Entry {
 
     pub(crate) fn run(&self, invocation: Invocation<'_>) -> Completion {
         (self.0.run)(invocation)
+    }
+
+    /// Reads each argument from the invocation and adds it to the arguments.
+    #[cfg(feature = "json")]
+    pub(crate) fn transcode(
+        &self,
+        invocation: &mut Invocation<'_>,
+        arguments: &mut Arguments,
+    ) -> Result<(), Completion> {
+        (self.0.transcoder)(invocation, arguments)
     }
 
     fn location(&self) -> impl fmt::Display + use<> {

@@ -26,6 +26,9 @@ mod cancelling;
 #[cfg(all(wardens, feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod captures;
 mod checkpoints;
+// It ends programs by signals, and reads terminals and `/proc`.
+#[cfg(all(target_os = "linux", feature = "cli"))]
+mod command_line;
 // Only Linux has cgroups.
 #[cfg(wardens)]
 mod containment;

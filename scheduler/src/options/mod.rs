@@ -10,6 +10,8 @@ mod retry;
 mod setters;
 mod start_method;
 mod stop;
+#[cfg(feature = "cli")]
+mod text;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub use retry::{Backoff, Cause};
 pub(crate) use setters::option_setters;
 pub use start_method::StartMethod;
 pub use stop::Terminate;
+#[cfg(feature = "cli")]
+pub(crate) use text::{OPTIONS, OptionValue, TextOption};
 
 /// Returns the options unchanged, for an attribute that sets none.
 pub fn unchanged(options: Options) -> Options {

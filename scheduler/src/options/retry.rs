@@ -25,7 +25,7 @@ pub struct Backoff {
     first: Duration,
     growth: Growth,
     /// The largest part by which a delay is randomly shortened.
-    jitter: f64,
+    pub(super) jitter: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -55,6 +55,16 @@ impl Backoff {
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self
+    }
+
+    /// Returns the delays as an attribute writes them.
+    #[cfg(feature = "cli")]
+    pub(super) fn delays_as_text(&self) -> String {
+        let show = |delay| humantime::format_duration(delay).to_string().replace(' ', "");
+        match self.growth {
+            Growth::None => show(self.first),
+            Growth::Doubling(cap) => format!("{}..{}", show(self.first), show(cap)),
+        }
     }
 
     /// Returns the delay after this number of failed attempts, at least one; `chance` is from 0 to 1.

@@ -12,8 +12,8 @@
 //!
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
-//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `origin`, `orphans`, `own_id`,
-//!    `own_image`, `readiness`, `run_marker`
+//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `fatal_signal`, `origin`,
+//!    `own_id`,//!    `own_image`, `readiness`, `run_marker`
 //! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
 //! 3. `stream` and `output`, which use those
 //! 4. the worker's control socket, and waiting: `unix_worker`, and `windows/wait`
@@ -26,6 +26,8 @@ mod event;
 mod exit_class;
 #[cfg_attr(windows, allow(dead_code, reason = "there a job's process keeps no deadline of its own"))]
 mod fallback_deadlines;
+#[cfg(feature = "cli")]
+mod fatal_signal;
 mod origin;
 mod orphans;
 mod output;
@@ -41,6 +43,8 @@ pub(crate) use exit_class::ExitClass;
 pub(crate) use fallback_deadlines::{CAPTURE_LIMIT, Milestone};
 #[cfg(unix)]
 pub(crate) use fallback_deadlines::{Due, FallbackDeadlines};
+#[cfg(feature = "cli")]
+pub(crate) use fatal_signal::FatalSignal;
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
@@ -66,6 +70,8 @@ pub(crate) use system::{
     ChildPid, DataSocket, Incoming, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
     append_line, append_to, exit_class, makes_privileged_copies, redirect, signal_name,
 };
+#[cfg(feature = "cli")]
+pub(crate) use system::{DivertedStdout, die_of};
 
 #[cfg(unix)]
 #[cfg_attr(any(not(target_os = "linux"), scheduler_portable), allow(dead_code, reason = "only wardens use all of it"))]

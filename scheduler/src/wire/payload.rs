@@ -54,6 +54,14 @@ impl<S: Read> Payload<S> {
     }
 }
 
+#[cfg(feature = "json")]
+impl<'a> Payload<&'a [u8]> {
+    /// Returns a payload that is in memory.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self::new(Vec::new(), bytes.len() as u64, bytes)
+    }
+}
+
 impl<S: Read> fmt::Debug for Payload<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Payload").field("left", &self.left()).finish_non_exhaustive()

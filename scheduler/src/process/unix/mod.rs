@@ -9,6 +9,8 @@ mod ctrl_c;
 mod data_child;
 mod data_socket;
 pub(super) mod descriptor;
+#[cfg(feature = "cli")]
+mod diverted_stdout;
 mod job_descriptors;
 pub(super) mod limits;
 mod loop_waker;
@@ -30,6 +32,8 @@ pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use data_child::{DataChild, Incoming, Outgoing};
 pub(crate) use data_socket::DataSocket;
 pub(crate) use descriptor::clear_of;
+#[cfg(feature = "cli")]
+pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use job_descriptors::{JobDescriptors, redirect};
 pub(crate) use loop_waker::LoopWaker;
 pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
@@ -38,5 +42,7 @@ pub(crate) use pid::ChildPid;
 pub(crate) use reap::ExitedChild;
 pub(super) use reap::reap_child;
 pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
+#[cfg(feature = "cli")]
+pub(crate) use signals::die_of;
 pub(crate) use signals::{exit_class, signal_name};
 pub(crate) use stdout_guard::StdoutGuard;

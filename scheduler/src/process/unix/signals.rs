@@ -11,6 +11,8 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::outcome::Exit;
 use crate::process::ExitClass;
+#[cfg(feature = "cli")]
+use crate::process::FatalSignal;
 
 /// The signals that the standard library has set: its stack-overflow handler's two, which it doesn't install where they are
 /// ignored already, and SIGPIPE, which Rust programs ignore.
@@ -109,6 +111,15 @@ pub(in crate::process) fn catch(signal: c_int) {
 }
 
 extern "C" fn do_nothing(_: c_int) {}
+
+/// Kills this process by the default action of a signal. Returns only if the signal is blocked.
+#[cfg(feature = "cli")]
+pub(crate) fn die_of(signal: FatalSignal) {
+    let number = c_int::from(signal.number());
+    set(number, libc::SIG_DFL);
+    // SAFETY: It has no memory to access, and no handler runs.
+    unsafe { libc::raise(number) };
+}
 
 pub(super) fn is_ignored(signal: c_int) -> bool {
     // SAFETY: All-zero is a valid `sigaction`, and the call only writes to it.

@@ -4,6 +4,8 @@ mod append;
 mod create;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
+#[cfg(feature = "cli")]
+mod diverted_stdout;
 mod exit_wait;
 mod iocp;
 mod job_object;
@@ -20,6 +22,8 @@ mod worker;
 pub(crate) use append::{append_line, append_to};
 #[cfg(feature = "ctrlc")]
 pub(crate) use ctrl_c::on_ctrl_c;
+#[cfg(feature = "cli")]
+pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::apply_limits;
@@ -28,3 +32,7 @@ pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};
 pub(crate) use wait::{Interest, LoopWaker, Poller};
 pub(crate) use worker::{Worker, lacks_room};
+
+/// Returns: no process here ends by a signal.
+#[cfg(feature = "cli")]
+pub(crate) fn die_of(_: super::FatalSignal) {}

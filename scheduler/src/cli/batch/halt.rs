@@ -1,0 +1,129 @@
+//! `Halt`: when a batch stops, as GNU parallel's `--halt` writes it.
+
+use std::str::FromStr;
+
+use crate::outcome::Status;
+
+/// The condition under which a batch stops before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Halt {
+    pub(super) speed: HaltSpeed,
+    counted: Counted,
+    after: u64,
+}
+
+/// How a batch stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HaltSpeed {
+    /// Running jobs are stopped, too.
+    Now,
+    /// Nothing more is started.
+    Soon,
+}
+
+/// The jobs that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Failed,
+    Succeeded,
+    Done,
+}
+
+const EXPECTED: &str =
+    "expected when and why, such as `now,fail=1`, `soon,fail=10`, `now,success=1` or `soon,done=100`";
+
+impl FromStr for Halt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (speed, reason) = text.split_once(',').ok_or(EXPECTED)?;
+        let (counted, after) = reason.split_once('=').ok_or(EXPECTED)?;
+        let speed = match speed {
+            "now" => HaltSpeed::Now,
+            "soon" => HaltSpeed::Soon,
+            _ => return Err(EXPECTED.to_owned()),
+        };
+        let counted = match counted {
+            "fail" => Counted::Failed,
+            "success" => Counted::Succeeded,
+            "done" => Counted::Done,
+            _ => return Err(EXPECTED.to_owned()),
+        };
+        if after.ends_with('%') {
+            return Err("the number of calls isn't known before the last one is read; give a number of jobs".to_owned());
+        }
+        match after.parse() {
+            Ok(0) | Err(_) => Err(format!("{EXPECTED}, with a number of jobs from 1")),
+            Ok(after) => Ok(Self { speed, counted, after }),
+        }
+    }
+}
+
+impl Halt {
+    /// Returns whether the batch stops with a job of this status, which is counted in `tally`.
+    pub(super) fn is_met(self, status: Status, tally: &BatchTotals) -> bool {
+        let (counts, so_far) = match self.counted {
+            Counted::Failed => (!status.is_ok(), tally.failed + tally.timed_out),
+            Counted::Succeeded => (status.is_ok(), tally.succeeded),
+            Counted::Done => (true, tally.succeeded + tally.failed + tally.timed_out),
+        };
+        counts && so_far >= self.after
+    }
+}
+
+/// How many jobs of a batch ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatchTotals {
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) timed_out: u64,
+}
+
+impl BatchTotals {
+    pub(super) fn add(&mut self, status: Status) {
+        match status {
+            Status::Ok => self.succeeded += 1,
+            Status::Timeout => self.timed_out += 1,
+            Status::Error => self.failed += 1,
+        }
+    }
+
+    /// Returns whether every job gave a result.
+    pub(super) fn is_clean(&self) -> bool {
+        self.failed + self.timed_out == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_counts_the_jobs_that_it_names() {
+        for (text, met_at) in [
+            ("now,fail=1", Some(2)),
+            ("soon,fail=2", Some(3)),
+            ("now,success=2", Some(4)),
+            ("soon,done=3", Some(3)),
+            ("soon,done=9", None),
+        ] {
+            let halt: Halt = text.parse().expect("it is a condition");
+            let mut tally = BatchTotals::default();
+            let statuses = [Status::Ok, Status::Error, Status::Timeout, Status::Ok];
+            let met = statuses.into_iter().position(|status| {
+                tally.add(status);
+                halt.is_met(status, &tally)
+            });
+            assert_eq!(met.map(|index| index + 1), met_at, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_conditions_are_refused_with_examples() {
+        for text in ["", "now", "later,fail=1", "now,fail", "now,rain=1", "now,fail=0", "now,fail=x", "2"] {
+            let problem = text.parse::<Halt>().expect_err("it is no condition");
+            assert!(problem.starts_with(EXPECTED), "{text}: {problem}");
+        }
+        assert!("now,fail=10%".parse::<Halt>().is_err_and(|problem| problem.contains("isn't known")));
+    }
+}

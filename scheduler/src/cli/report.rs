@@ -1,0 +1,45 @@
+//! `report`: reports of a run that is over, or was killed, from its log.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::ending::Ending;
+use super::output::report_message;
+use super::report_files::{ReportPaths, Reports};
+use crate::report;
+
+#[derive(Clone, Debug)]
+pub(super) struct ReportArguments {
+    /// Logs of `batch --log`, or of `report::JsonLines`.
+    pub(super) logs: Vec<PathBuf>,
+    pub(super) reports: ReportPaths,
+}
+
+pub(super) fn execute(arguments: &ReportArguments) -> Ending {
+    let reports = match arguments.reports.create(None) {
+        Ok(reports) => reports,
+        Err(problem) => {
+            report_message(&problem);
+            return Ending::OWN_FAILURE;
+        }
+    };
+    for path in &arguments.logs {
+        if let Err(error) = replay(path, &reports) {
+            report_message(&format!("can't read {}: {error}", path.display()));
+            return Ending::OWN_FAILURE;
+        }
+    }
+    let problems = reports.finish();
+    for problem in &problems {
+        report_message(problem);
+    }
+    if problems.is_empty() { Ending::SUCCESS } else { Ending::OWN_FAILURE }
+}
+
+fn replay(log: &Path, reports: &Reports) -> io::Result<()> {
+    for event in report::read(BufReader::new(File::open(log)?)) {
+        reports.replay(&event?);
+    }
+    Ok(())
+}

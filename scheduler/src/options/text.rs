@@ -1,0 +1,408 @@
+//! The options of a job as text: what a command line takes and lists, in the syntax of the attribute.
+//!
+//! A new option is one more row of [`OPTIONS`].
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::{Backoff, Cause, Options, Output, Terminate};
+
+/// An option of a job.
+pub(crate) struct TextOption {
+    /// The name in the attribute; a command line has hyphens in place of its underscores.
+    pub(crate) name: &'static str,
+    pub(crate) takes: OptionValue,
+    /// What it sets, as a phrase.
+    pub(crate) help: &'static str,
+    set: fn(Options, &str) -> Result<Options, String>,
+    show: fn(&Options) -> Vec<String>,
+}
+
+/// The value of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OptionValue {
+    /// None: the option is on or off.
+    None,
+    /// One, with the name of its kind.
+    One(&'static str),
+    /// Any number of them.
+    Several(&'static str),
+}
+
+use OptionValue::{None as Flag, One, Several};
+
+/// The options, in the order in which they are set: a later one may refer to an earlier one.
+pub(crate) const OPTIONS: &[TextOption] = &[
+    TextOption {
+        name: "timeout",
+        takes: One("DURATION"),
+        help: "how long the function may run, such as `30s` or `1m 30s`",
+        set: |options, text| Ok(options.timeout(above_zero(duration(text)?)?)),
+        show: |options| shown(options.timeout, show_duration),
+    },
+    TextOption {
+        name: "grace",
+        takes: One("DURATION"),
+        help: "how long a job that is asked to stop may continue",
+        set: |options, text| Ok(options.grace(duration(text)?)),
+        show: |options| shown(options.grace, show_duration),
+    },
+    TextOption {
+        name: "terminate",
+        takes: One("HOW"),
+        help: "how it is asked to stop: `cooperative`, or by `signal`",
+        set: |options, text| Ok(options.terminate(named(text, &TERMINATES)?)),
+        show: |options| shown(options.terminate, |how| name_of(how, &TERMINATES)),
+    },
+    TextOption {
+        name: "stacks",
+        takes: Flag,
+        help: "takes the stacks of the job before it is stopped at its timeout",
+        set: |options, _| Ok(options.stacks(true)),
+        show: |options| shown(options.stacks.filter(|are_taken| *are_taken), |_| "true".to_owned()),
+    },
+    TextOption {
+        name: "retries",
+        takes: One("NUMBER"),
+        help: "how many more attempts follow a failure",
+        set: |options, text| Ok(options.retries(number(text, 0..=u32::MAX, "a number of retries, such as `3`")?)),
+        show: |options| shown(options.retries, |retries| retries.to_string()),
+    },
+    TextOption {
+        name: "backoff",
+        takes: One("DELAY"),
+        help: "delay before the next attempt: `1s`, or `100ms..10s` to double it from one to the other",
+        set: |options, text| Ok(options.backoff(backoff(text)?)),
+        show: |options| shown(options.backoff, |backoff| backoff.delays_as_text()),
+    },
+    TextOption {
+        name: "jitter",
+        takes: One("FRACTION"),
+        help: "fraction, from 0 to 1, by which chance may shorten that delay",
+        set: |options, text| {
+            let backoff = options.backoff.ok_or("a jitter needs a backoff; give one, such as `1s`")?;
+            Ok(options.backoff(backoff.jitter(number(text, 0.0..=1.0, "a fraction from `0` to `1`")?)))
+        },
+        show: |options| {
+            shown(options.backoff.filter(|backoff| backoff.jitter > 0.0), |backoff| backoff.jitter.to_string())
+        },
+    },
+    TextOption {
+        name: "retry_on",
+        takes: Several("CAUSE"),
+        help: "failure that is retried: `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, …",
+        set: |options, text| {
+            let mut causes = options.retry_on.clone().unwrap_or_default();
+            causes.push(named(text, &CAUSES)?);
+            Ok(options.retry_on(causes))
+        },
+        show: |options| {
+            let causes = options.retry_on.iter().flatten();
+            causes.map(|cause| name_of(*cause, &CAUSES)).collect()
+        },
+    },
+    TextOption {
+        name: "memory",
+        takes: One("SIZE"),
+        help: "limit on memory, such as `512MiB`",
+        set: |options, text| Ok(options.memory(bytes(text)?)),
+        show: |options| shown(options.limits.memory, show_bytes),
+    },
+    TextOption {
+        name: "cpu_time",
+        takes: One("DURATION"),
+        help: "limit on processor time",
+        set: |options, text| Ok(options.cpu_time(duration(text)?)),
+        show: |options| shown(options.limits.cpu_time, show_duration),
+    },
+    TextOption {
+        name: "open_files",
+        takes: One("NUMBER"),
+        help: "limit on open files",
+        set: |options, text| Ok(options.open_files(number(text, 1..=u64::MAX, "a number of files, such as `64`")?)),
+        show: |options| shown(options.limits.open_files, |count| count.to_string()),
+    },
+    TextOption {
+        name: "processes",
+        takes: One("NUMBER"),
+        help: "limit on the processes and threads of the user",
+        set: |options, text| Ok(options.processes(number(text, 1..=u64::MAX, "a number of processes, such as `16`")?)),
+        show: |options| shown(options.limits.processes, |count| count.to_string()),
+    },
+    TextOption {
+        name: "file_size",
+        takes: One("SIZE"),
+        help: "limit on the size of a file that it writes",
+        set: |options, text| Ok(options.file_size(bytes(text)?)),
+        show: |options| shown(options.limits.file_size, show_bytes),
+    },
+    TextOption {
+        name: "core_size",
+        takes: One("SIZE"),
+        help: "limit on the size of a core dump; `0` for none",
+        set: |options, text| Ok(options.core_size(bytes(text)?)),
+        show: |options| shown(options.limits.core_size, show_bytes),
+    },
+    TextOption {
+        name: "niceness",
+        takes: One("NUMBER"),
+        help: "priority for the operating system, from `-20` (most processor time) to `19`",
+        set: |options, text| Ok(options.niceness(number(text, -20..=19, "a niceness from `-20` to `19`")?)),
+        show: |options| shown(options.limits.niceness, |niceness| niceness.to_string()),
+    },
+    // Before the variables: those that are set beside it are meant to stay.
+    TextOption {
+        name: "env_clear",
+        takes: Flag,
+        help: "removes all environment variables but those that are set here",
+        set: |options, _| Ok(options.env_clear()),
+        show: |options| shown(options.environment.is_cleared.then_some(()), |()| "true".to_owned()),
+    },
+    TextOption {
+        name: "env",
+        takes: Several("NAME=VALUE"),
+        help: "environment variable that is set",
+        set: |options, text| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(options.env(name, value)),
+            _ => Err("expected a variable, such as `LANG=C`".to_owned()),
+        },
+        show: |options| {
+            let set = options.environment.changes.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+            set.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect()
+        },
+    },
+    TextOption {
+        name: "env_remove",
+        takes: Several("NAME"),
+        help: "environment variable that is removed",
+        set: |options, text| Ok(options.env_remove(text)),
+        show: |options| {
+            let removed = options.environment.changes.iter().filter(|(_, value)| value.is_none());
+            removed.map(|(name, _)| name.display().to_string()).collect()
+        },
+    },
+    TextOption {
+        name: "current_dir",
+        takes: One("FOLDER"),
+        help: "working directory",
+        set: |options, text| Ok(options.current_dir(text)),
+        show: |options| shown(options.environment.current_dir.as_ref(), |folder| folder.display().to_string()),
+    },
+    TextOption {
+        name: "stdout",
+        takes: One("WHERE"),
+        help: "destination of standard output: `inherit`, `discard`, `capture`, `capture 1MiB`, `lines` or `append FILE`",
+        set: |options, text| Ok(options.stdout(output(text)?)),
+        show: |options| shown(options.stdout.as_ref(), show_output),
+    },
+    TextOption {
+        name: "stderr",
+        takes: One("WHERE"),
+        help: "destination of standard error",
+        set: |options, text| Ok(options.stderr(output(text)?)),
+        show: |options| shown(options.stderr.as_ref(), show_output),
+    },
+    TextOption {
+        name: "group",
+        takes: One("NAME"),
+        help: "group with a concurrency limit of its own",
+        set: |options, text| Ok(options.group(text.to_owned())),
+        show: |options| shown(options.group.as_ref(), ToString::to_string),
+    },
+    TextOption {
+        name: "priority",
+        takes: One("NUMBER"),
+        help: "order among waiting jobs, highest first",
+        set: |options, text| Ok(options.priority(number(text, i32::MIN..=i32::MAX, "a whole number, such as `5`")?)),
+        show: |options| shown(options.priority, |priority| priority.to_string()),
+    },
+];
+
+impl TextOption {
+    /// Returns the options with this one set. Fails with one clause if the text is no value of it, or the value is invalid.
+    pub(crate) fn set(&self, options: Options, text: &str) -> Result<Options, String> {
+        let options = (self.set)(options, text)?;
+        options.problem().map_or(Ok(options), Err)
+    }
+
+    /// Checks a value, without the options that must be beside it.
+    pub(crate) fn check(&self, text: &str) -> Result<(), String> {
+        let beside = Options::default().backoff(Backoff::fixed(Duration::ZERO));
+        self.set(beside, text).map(drop)
+    }
+
+    /// Returns the values of this option, as its text; none if it is not set.
+    pub(crate) fn show(&self, options: &Options) -> Vec<String> {
+        (self.show)(options)
+    }
+}
+
+fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> Vec<String> {
+    value.map(show).into_iter().collect()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|problem| format!("expected a duration, such as `30s`: {problem}"))
+}
+
+fn above_zero(timeout: Duration) -> Result<Duration, String> {
+    let message = "a timeout can't be zero: the job would be killed before it starts; give a longer one, such as `30s`";
+    if timeout.is_zero() { Err(message.to_owned()) } else { Ok(timeout) }
+}
+
+pub(super) fn show_duration(duration: Duration) -> String {
+    if duration == Duration::MAX { "none".to_owned() } else { humantime::format_duration(duration).to_string() }
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let size: Result<ByteSize, _> = text.parse();
+    size.map(|size| size.0).map_err(|problem| format!("expected a size, such as `512MiB`: {problem}"))
+}
+
+/// Returns a size in the largest unit of which it is a whole number.
+fn show_bytes(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    unit.map_or_else(|| bytes.to_string(), |(unit, shift)| format!("{}{unit}", bytes >> shift))
+}
+
+fn number<T: FromStr + PartialOrd + Display>(
+    text: &str,
+    bounds: RangeInclusive<T>,
+    expected: &str,
+) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn backoff(text: &str) -> Result<Backoff, String> {
+    let Some((first, cap)) = text.split_once("..") else {
+        return Ok(Backoff::fixed(duration(text)?));
+    };
+    Ok(Backoff::exponential(duration(first.trim())?, duration(cap.trim())?))
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    Ok(match (word, rest.trim()) {
+        ("inherit", "") => Output::Inherit,
+        ("discard", "") => Output::Discard,
+        ("lines", "") => Output::Lines,
+        ("capture", "") => Output::Capture,
+        ("capture", size) => Output::CaptureUpTo(usize::try_from(bytes(size)?).unwrap_or(usize::MAX)),
+        ("append", path) if !path.is_empty() => Output::append(path),
+        _ => {
+            let expected = "expected `inherit`, `discard`, `capture`, `capture 1MiB`, `lines` or `append FILE`";
+            return Err(expected.to_owned());
+        }
+    })
+}
+
+fn show_output(output: &Output) -> String {
+    match output {
+        Output::Inherit => "inherit".to_owned(),
+        Output::Discard => "discard".to_owned(),
+        Output::Capture => "capture".to_owned(),
+        Output::CaptureUpTo(bytes) => format!("capture {}", show_bytes(u64::try_from(*bytes).unwrap_or(u64::MAX))),
+        Output::Append(path) => format!("append {}", path.display()),
+        Output::Lines => "lines".to_owned(),
+    }
+}
+
+const TERMINATES: [(&str, Terminate); 2] = [("cooperative", Terminate::Cooperative), ("signal", Terminate::Signal)];
+
+const CAUSES: [(&str, Cause); 8] = [
+    ("timeout", Cause::Timeout),
+    ("signal", Cause::Signal),
+    ("panic", Cause::Panic),
+    ("err", Cause::Returned),
+    ("exit", Cause::Exit),
+    ("out_of_memory", Cause::OutOfMemory),
+    ("cpu_time", Cause::CpuTime),
+    ("internal", Cause::Internal),
+];
+
+fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
+    let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let names: Vec<_> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn name_of<T: Copy + PartialEq + std::fmt::Debug>(value: T, names: &[(&str, T)]) -> String {
+    let found = names.iter().find(|(_, known)| *known == value);
+    found.map_or_else(|| format!("{value:?}"), |(name, _)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(name: &str) -> &'static TextOption {
+        OPTIONS.iter().find(|option| option.name == name).expect("there is such an option")
+    }
+
+    #[test]
+    fn every_option_is_set_and_shown_as_the_attribute_writes_it() {
+        let cases = [
+            ("timeout", "1m 30s"),
+            ("grace", "2s"),
+            ("terminate", "signal"),
+            ("stacks", "true"),
+            ("retries", "3"),
+            ("backoff", "100ms..10s"),
+            ("jitter", "0.25"),
+            ("retry_on", "out_of_memory"),
+            ("memory", "512MiB"),
+            ("cpu_time", "10s"),
+            ("open_files", "64"),
+            ("processes", "16"),
+            ("file_size", "1GiB"),
+            ("core_size", "0"),
+            ("niceness", "-5"),
+            ("env_clear", "true"),
+            ("env", "A=b=c"),
+            ("env_remove", "HOME"),
+            ("current_dir", "/tmp"),
+            ("stdout", "capture 1KiB"),
+            ("stderr", "append a b.log"),
+            ("group", "db"),
+            ("priority", "-1"),
+        ];
+        let mut options = Options::default();
+        for (name, text) in cases {
+            options = option(name).set(options, text).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        }
+        for (name, text) in cases {
+            assert_eq!(option(name).show(&options), [text], "{name}");
+            assert_eq!(option(name).show(&Options::default()), [""; 0], "{name}");
+        }
+        assert_eq!(cases.len(), OPTIONS.len(), "an option has no case here");
+    }
+
+    #[test]
+    fn a_value_that_is_none_is_refused_with_an_example() {
+        for (name, text, expected) in [
+            ("timeout", "soon", "expected a duration, such as `30s`: expected number at 0"),
+            ("memory", "much", "expected a size, such as `512MiB`: "),
+            ("retries", "-1", "expected a number of retries, such as `3`"),
+            ("jitter", "2", "expected a fraction from `0` to `1`"),
+            ("retry_on", "rain", "expected one of `timeout`, `signal`, `panic`"),
+            ("env", "A", "expected a variable, such as `LANG=C`"),
+            ("stdout", "away", "expected `inherit`, `discard`"),
+            ("timeout", "0s", "a timeout can't be zero"),
+            ("memory", "0", "a memory limit of 0 lets no job run"),
+            ("backoff", "2s..1s", "a backoff of 2s exceeds its cap of 1s"),
+        ] {
+            let problem = option(name).check(text).expect_err("it is no value");
+            assert!(problem.starts_with(expected), "{name}: {problem}");
+        }
+        let lonely = option("jitter").set(Options::default(), "0.5").expect_err("there is no backoff");
+        assert_eq!(lonely, "a jitter needs a backoff; give one, such as `1s`");
+    }
+}
