@@ -23,6 +23,7 @@ pub(crate) struct JobOptions {
     setters: Vec<Setter>,
     backoff: Option<(Duration, Option<Duration>)>,
     jitter: Option<(f64, Span)>,
+    retry_delays: Option<(Vec<Duration>, Span)>,
     clears_env: bool,
 }
 
@@ -77,6 +78,20 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         example: r#"backoff = "100ms..10s""#,
         read: |options, value| {
             options.backoff = Some(backoff(&value::text(value, BACKOFF)?)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "retry_delays",
+        example: r#"retry_delays = ["1s", "1m"]"#,
+        read: |options, value| {
+            let span = syn::spanned::Spanned::span(&value);
+            let texts = value::texts(value, RETRY_DELAYS)?;
+            if texts.is_empty() {
+                return Err(syn::Error::new(span, RETRY_DELAYS));
+            }
+            let delays = texts.iter().map(|text| value::duration_in(&text.value(), text.span()));
+            options.retry_delays = Some((delays.collect::<syn::Result<_>>()?, span));
             Ok(())
         },
     },
@@ -252,6 +267,8 @@ const BACKOFF: &str = "expected a duration, such as `\"1s\"`, or two, such as `\
 
 const VARIABLE: &str = "expected variables, such as `[\"LANG=C\"]`";
 
+const RETRY_DELAYS: &str = "expected a delay for each retry, such as `[\"1s\", \"10s\", \"1m\"]`";
+
 const OUTPUT: &str = "expected `\"inherit\"`, `\"discard\"`, `\"capture\"`, `\"capture 1MiB\"`, `\"lines\"` or \
     `\"append path/of/a.log\"`";
 
@@ -268,6 +285,10 @@ impl JobOptions {
             let message = "`jitter` needs a backoff: `backoff = \"1s\", jitter = 0.25`";
             diagnostics.add(syn::Error::new(span, message));
         }
+        if let (Some((_, span)), Some(_)) = (&self.retry_delays, self.backoff) {
+            let message = "`retry_delays` and `backoff` set the same delays; remove one of them";
+            diagnostics.add(syn::Error::new(*span, message));
+        }
     }
 
     /// Returns a function from options to options.
@@ -282,10 +303,14 @@ impl JobOptions {
             let jitter = self.jitter.map(|(part, _)| quote!(.jitter(#part)));
             quote!(.backoff(#krate::__private::options::Backoff::#backoff #jitter))
         });
-        if setters.is_empty() && backoff.is_none() {
+        let delays = self.retry_delays.as_ref().map(|(delays, _)| {
+            let delays = delays.iter().map(|delay| duration(*delay, krate));
+            quote!(.retry_delays([#(#delays),*]))
+        });
+        if setters.is_empty() && backoff.is_none() && delays.is_none() {
             return quote!(#krate::__private::options::unchanged);
         }
-        quote!(|__scheduler_options| __scheduler_options #(#setters)* #backoff)
+        quote!(|__scheduler_options| __scheduler_options #(#setters)* #backoff #delays)
     }
 }
 

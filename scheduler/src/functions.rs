@@ -11,7 +11,7 @@ use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::{Record, Run, RunReport};
 use crate::settings::Settings;
-use crate::supervisor::{JobEvent, ListThread, LoopConfig, supervise_one};
+use crate::supervisor::{JobEvent, ListThread, LoopConfig, Submissions, supervise_one};
 
 /// Runs one job in a process of its own, for at most `timeout`.
 ///
@@ -97,7 +97,8 @@ fn run_one(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
 async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Error> {
     let settings = Settings::under(ceiling);
     let spec = settings.job_spec(call)?;
-    let mut thread = ListThread::start(vec![spec], settings.single_pool()?, LoopConfig::for_one_job())?;
+    let (pool, config) = (settings.single_pool()?, LoopConfig::for_one_job());
+    let mut thread = ListThread::start(vec![spec], pool, config, Submissions::Complete)?;
     loop {
         match poll_fn(|context| thread.poll(context)).await.map(|event| event.event) {
             Some(JobEvent::Finished(report)) => return Ok(report),

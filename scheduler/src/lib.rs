@@ -46,6 +46,8 @@
 //! | to run | call | it returns |
 //! |---|---|---|
 //! | a list | [`Scheduler::run`], [`Scheduler::run_async`] | a [`Record`] for each job, in input order |
+//! | a list, as its jobs finish | [`Scheduler::stream`] | a [`Stream`] of [`Record`]s, which is an iterator and can be awaited |
+//! | a list, until one succeeds | [`Scheduler::first_ok`] | the [`Record`] of the first success |
 //! | one job for each input | [`Scheduler::map`] | a typed [`Run<T>`](Run) for each, in input order |
 //! | one job, in the background | [`Scheduler::spawn`] | a [`Handle<T>`](Handle), which returns a typed [`Run<T>`](Run) |
 //! | one job | [`run_job_with_timeout`], [`run_job_async`] | a typed [`Run<T>`](Run) |
@@ -105,7 +107,9 @@
 //! | `metrics` | `Metrics`, an [`Observer`] that counts and measures with the facade [`metrics`](https://docs.rs/metrics) |
 //! | `progress` | `progress::Bar`, an [`Observer`] that draws a progress bar |
 //! | `report` | `report`, observers that write files: a log, a JUnit report, a trace, a timeline |
+//! | `signals` | `CancelToken::on_termination`: SIGTERM, SIGHUP and Ctrl-C drain a [`CancelToken`]; includes `ctrlc` |
 //! | `stacks` | the functions and lines that a job has reached at its timeout ([`stacks`](macro@job#stacks)) |
+//! | `stream` | [`Stream`] implements `futures_core::Stream` |
 //! | `tokio` | a job may be an `async fn` ([async functions](macro@job#async-functions)) |
 //! | `tracing` | `Tracing`, an [`Observer`] that emits spans and events to [`tracing`](https://docs.rs/tracing) |
 //!
@@ -147,6 +151,7 @@ mod json;
 mod json_call;
 mod launcher;
 pub mod observer;
+mod open_list;
 mod options;
 mod outcome;
 mod panic_guard;
@@ -167,9 +172,12 @@ mod runtime;
 mod seconds;
 mod settings;
 mod spawner;
+mod stream;
 mod supervisor;
 mod symbols;
 mod sync;
+#[cfg(feature = "signals")]
+mod termination;
 pub mod this_job;
 mod typed_results;
 mod wire;
@@ -210,8 +218,11 @@ pub use crate::record::{Record, Run};
 pub use crate::registry::{Entry, Parameter, registry};
 pub use crate::result_codec::JobResult;
 pub use crate::running::Running;
+pub use crate::stream::Stream;
 pub use crate::supervisor::CancelToken;
 pub use crate::symbols::Symbol;
+#[cfg(feature = "signals")]
+pub use crate::termination::Shutdown;
 
 #[doc = include_str!("docs/job.md")]
 ///

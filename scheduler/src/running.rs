@@ -12,7 +12,7 @@ use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
 use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::supervisor::{ListEvent, ListThread, SharedPool};
+use crate::supervisor::{ListEvent, ListThread, SharedPool, Submissions};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
@@ -93,7 +93,7 @@ fn start(
     if specs.is_empty() {
         return Ok(None);
     }
-    ListThread::start(specs, settings.pool(shared_pool)?, settings.loop_config()?).map(Some)
+    ListThread::start(specs, settings.pool(shared_pool)?, settings.loop_config()?, Submissions::Complete).map(Some)
 }
 
 impl<F> fmt::Debug for Running<F> {

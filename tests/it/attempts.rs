@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use scheduler::{Attempt, Backoff, Cause, Job, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
+use scheduler::{AnyJob, Attempt, Backoff, Cause, Job, Outcome, Record, Scheduler, Status, jobs, run_job_with_timeout};
 use scheduler_tests::attempts::comes_to;
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fails, fast, kills_itself, returns_the_unwritable};
@@ -231,4 +231,51 @@ fn an_invalid_backoff_is_refused() {
     );
     assert!(refused(Backoff::exponential(second, second / 2), 1).ends_with("exceeds its cap of 500ms"));
     assert!(refused(Backoff::fixed(Duration::MAX), 2).ends_with("never end; give a shorter one, or fewer retries"));
+}
+
+#[scheduler::job(retry_delays = ["10ms", "40ms"])]
+fn fails_with_listed_delays() -> Result<(), String> {
+    Err("as requested".to_owned())
+}
+
+/// Returns how many milliseconds were waited before each attempt at a job.
+fn waited(scheduler: &Scheduler, job: impl Into<AnyJob>) -> Vec<u128> {
+    let records = scheduler.run([("a", job.into())]).expect("the input is fine");
+    records[0].attempts().iter().map(|attempt| attempt.waited().as_millis()).collect()
+}
+
+#[test]
+fn listed_delays_set_the_number_of_retries_unless_it_is_set() {
+    let job = fails_with_listed_delays::job;
+    assert_eq!(waited(&Scheduler::new(), job()), [0, 10, 40]);
+    assert_eq!(waited(&Scheduler::new(), job().retries(3)), [0, 10, 40, 40]);
+    assert_eq!(waited(&Scheduler::new().retries(1), job()), [0, 10]);
+    assert_eq!(waited(&Scheduler::new(), job().retries(0)), [0; 0]);
+    let [five, nine] = [5, 9].map(Duration::from_millis);
+    // Those of the call win over those of the attribute, and of two calls the last.
+    assert_eq!(waited(&Scheduler::new(), job().retry_delays([five])), [0, 5]);
+    assert_eq!(
+        waited(&Scheduler::new(), job().retry_delays([five]).retries(2).backoff(Backoff::fixed(nine))),
+        [0, 9, 9]
+    );
+    assert_eq!(
+        waited(&Scheduler::new(), job().backoff(Backoff::fixed(nine)).retry_delays(vec![five, nine])),
+        [0, 5, 9]
+    );
+    // Those of the scheduler are for jobs without their own.
+    assert_eq!(waited(&Scheduler::new().retry_delays([nine]), fails::job()), [0, 9]);
+    assert_eq!(waited(&Scheduler::new().retry_delays([nine]), job()), [0, 10, 40]);
+}
+
+#[test]
+fn invalid_retry_delays_are_refused() {
+    let refused = |delays: &[Duration]| {
+        let error =
+            Scheduler::new().run(jobs![("a", { fails::job().retry_delays(delays) })]).expect_err("it is invalid");
+        assert!(error.is_invalid_setting(), "{error}");
+        assert!(Scheduler::new().retry_delays(delays).run(jobs![("a", fails)]).is_err_and(|e| e.is_invalid_setting()));
+        error.to_string()
+    };
+    assert!(refused(&[]).ends_with("an empty list of retry delays; give one for each retry, or leave it out"));
+    assert!(refused(&[Duration::ZERO, Duration::MAX]).ends_with("the retries never end; give a shorter one"));
 }

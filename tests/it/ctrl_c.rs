@@ -8,27 +8,27 @@ use std::process::{Child, ChildStdout};
 use serde_json::Value;
 
 use crate::application::app;
-use terminal::{begin, press};
+pub(crate) use terminal::{begin, press};
 
 /// Whether an application begins with Ctrl-C ignored.
 #[derive(Clone, Copy)]
-enum CtrlC {
+pub(crate) enum CtrlC {
     Heard,
     Ignored,
 }
 
 /// What an application prints, and its company and its jobs.
-struct Printed(Lines<BufReader<ChildStdout>>);
+pub(crate) struct Printed(Lines<BufReader<ChildStdout>>);
 
 impl Printed {
-    fn by(application: &mut Child) -> Self {
+    pub(crate) fn by(application: &mut Child) -> Self {
         Self(BufReader::new(application.stdout.take().expect("it is piped")).lines())
     }
 
     /// Returns once this is printed.
     #[cfg(feature = "ctrlc")]
     #[track_caller]
-    fn comes_to(&mut self, line: &str) {
+    pub(crate) fn comes_to(&mut self, line: &str) {
         let mut others = Vec::new();
         while others.last().is_none_or(|last| last != line) {
             let Some(Ok(next)) = self.0.next() else { panic!("{others:?} and no `{line}`") };
@@ -49,7 +49,7 @@ impl Printed {
 
     /// Returns the records, the last line.
     #[track_caller]
-    fn records(self) -> Vec<Value> {
+    pub(crate) fn records(self) -> Vec<Value> {
         let last = self.0.map_while(Result::ok).last().unwrap_or_default();
         serde_json::from_str(&last).unwrap_or_else(|error| panic!("{error}: {last}"))
     }
@@ -184,7 +184,7 @@ mod terminal {
     use super::CtrlC;
 
     /// Starts a program with or without Ctrl-C ignored; the tests may have been started in the background, where it is.
-    pub(super) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
+    pub(crate) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
         let disposition = match ctrl_c {
             CtrlC::Heard => libc::SIG_DFL,
             CtrlC::Ignored => libc::SIG_IGN,
@@ -204,7 +204,7 @@ mod terminal {
         command.spawn().expect("it is built")
     }
 
-    pub(super) fn press(application: &Child) {
+    pub(crate) fn press(application: &Child) {
         let pressed = Command::new("kill").args(["-INT", &application.id().to_string()]).status();
         assert!(pressed.expect("`kill` is everywhere").success());
     }
@@ -223,7 +223,7 @@ mod terminal {
 
     /// Starts a program at a console of its own, with or without Ctrl-C ignored; the tests may have been started where it
     /// is.
-    pub(super) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
+    pub(crate) fn begin(ctrl_c: CtrlC, mut command: Command) -> Child {
         stop_ignoring().expect("it can be done always");
         let group = match ctrl_c {
             CtrlC::Heard => 0,
@@ -233,7 +233,7 @@ mod terminal {
     }
 
     /// Only a process at that console can press it.
-    pub(super) fn press(application: &Child) {
+    pub(crate) fn press(application: &Child) {
         let pressed = app("presses", &[&application.id().to_string()]).output().expect("it is built");
         assert!(pressed.status.success(), "{pressed:?}");
     }

@@ -36,6 +36,7 @@ mod containment;
 #[cfg(any(feature = "ctrlc", windows))]
 mod ctrl_c;
 mod delivery;
+mod draining;
 mod durations;
 mod failures;
 // It runs `/usr/bin/env`; `platforms` has the tests for Windows.
@@ -58,6 +59,7 @@ mod hygiene;
 // Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
+mod load;
 mod many;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -91,8 +93,11 @@ mod staying;
 // Elsewhere there is no signal that stops a process.
 #[cfg(unix)]
 mod stopped;
+mod streaming;
 mod stress;
 mod sweep;
+#[cfg(feature = "signals")]
+mod termination;
 mod tidy;
 mod timeouts;
 // Without a warden only a job on the first thread of its process continues, and in a test binary none runs there.

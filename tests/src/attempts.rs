@@ -65,7 +65,15 @@ pub fn obeys() {
     println!("asked");
 }
 
-/// Does the same, and then doesn't return.
+/// Prints a line when it begins, and returns once there is a file.
+#[job]
+#[expect(clippy::print_stdout, reason = "its test reads it")]
+pub fn begins_and_waits(file: PathBuf) {
+    println!("begun");
+    waits_for(file);
+}
+
+/// Does what [`obeys`] does, and then doesn't return.
 #[job(grace = "1h")]
 pub fn lingers() {
     obeys();

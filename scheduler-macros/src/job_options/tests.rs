@@ -39,6 +39,7 @@ fn each_value_becomes_its_setter() {
     becomes("terminate", quote!("cooperative"), &quote!(.terminate(k::__private::options::Terminate::Cooperative)));
     becomes("retries", quote!(3), &quote!(.retries(3u32)));
     becomes("backoff", quote!("2s"), &quote!(.backoff(k::__private::options::Backoff::fixed(#two_seconds))));
+    becomes("retry_delays", quote!(["2s", "2s"]), &quote!(.retry_delays([#two_seconds, #two_seconds])));
     becomes("memory", quote!("1KiB"), &quote!(.memory(1024u64)));
     becomes("memory", quote!(7), &quote!(.memory(7u64)));
     becomes("core_size", quote!(0), &quote!(.core_size(0u64)));
@@ -63,6 +64,9 @@ fn invalid_values_are_refused_with_advice() {
     refused("retries", quote!(3u8), "expected a number of retries");
     refused("backoff", quote!("10s..1s"), "a backoff grows");
     refused("backoff", quote!("1s..soon"), "expected a duration");
+    refused("retry_delays", quote!([]), "expected a delay for each retry");
+    refused("retry_delays", quote!([1, 2]), "expected a delay for each retry");
+    refused("retry_delays", quote!(["1s", "soon"]), "expected a duration");
     refused("jitter", quote!(1.5), "expected the fraction of a backoff");
     refused("retry_on", quote!(["timeout", "bad luck"]), "unknown cause `bad luck`; the causes are");
     refused("memory", quote!("0B"), "a memory limit of 0");
@@ -93,6 +97,18 @@ fn a_variable_that_is_set_beside_a_cleared_environment_stays() {
         (known.read)(&mut options, value).unwrap_or_else(|error| panic!("{error}"));
     }
     assert!(options.expand(&quote!(k)).to_string().ends_with(". env_clear () . env (\"A\" , \"b\")"));
+}
+
+#[test]
+fn retry_delays_and_a_backoff_contradict_each_other() {
+    let options = JobOptions {
+        backoff: Some((Duration::ZERO, None)),
+        retry_delays: Some((vec![Duration::ZERO], Span::call_site())),
+        ..JobOptions::default()
+    };
+    let mut diagnostics = Diagnostics::default();
+    options.check(&mut diagnostics);
+    assert_eq!(diagnostics.messages(), ["`retry_delays` and `backoff` set the same delays; remove one of them"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ impl<F> Scheduler<F> {
     option_setters!(retries of "each job that doesn't set its own");
 
     /// Sets whether the other jobs of a list run after one has failed or timed out, without a retry left: they do unless
-    /// set.
+    /// set. [`OnFailure::StopAfter`] stops after several failures.
     ///
     /// # Examples
     ///
@@ -35,6 +35,7 @@ impl<F> Scheduler<F> {
     /// }
     /// ```
     #[doc(alias = "fail_fast")]
+    #[doc(alias = "max_fail")]
     #[doc(alias = "keep_going")]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.settings.on_failure = on_failure;

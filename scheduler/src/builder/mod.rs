@@ -18,7 +18,8 @@ use crate::supervisor::SharedPool;
 
 /// Runs jobs, each in a process of its own, under settings that they share.
 ///
-/// [`run`](Self::run) runs a list and returns its records, [`map`](Self::map) one job over many inputs,
+/// [`run`](Self::run) runs a list and returns its records, [`stream`](Self::stream) returns them as they are made,
+/// [`first_ok`](Self::first_ok) stops at the first success, [`map`](Self::map) runs one job over many inputs,
 /// [`run_async`](Self::run_async) a list while its future is awaited. [`spawn`](Self::spawn) queues one job and returns a
 /// [`Handle`](crate::Handle), [`try_spawn`](Self::try_spawn) unless too many wait. [`queued`](Self::queued) and
 /// [`running`](Self::running) return the load. A scheduler can be shared by any number of threads, and all calls share the
@@ -29,8 +30,8 @@ use crate::supervisor::SharedPool;
 /// | subject | setters |
 /// |---|---|
 /// | timeouts | [`timeout`](Self::timeout), [`total_timeout`](Self::total_timeout), [`start_timeout`](Self::start_timeout), [`delivery_timeout`](Self::delivery_timeout), [`grace`](Self::grace), [`terminate`](Self::terminate) |
-/// | concurrency and order | [`concurrency`](Self::concurrency), [`limit_group`](Self::limit_group), [`group`](Self::group), [`priority`](Self::priority), [`queue_capacity`](Self::queue_capacity) |
-/// | failures and retries | [`retries`](Self::retries), [`backoff`](Self::backoff), [`retry_on`](Self::retry_on), [`on_failure`](Self::on_failure), [`on_timeout`](Self::on_timeout) |
+/// | concurrency and order | [`concurrency`](Self::concurrency), [`limit_group`](Self::limit_group), [`max_load`](Self::max_load), [`min_free_memory`](Self::min_free_memory), [`group`](Self::group), [`priority`](Self::priority), [`queue_capacity`](Self::queue_capacity) |
+/// | failures and retries | [`retries`](Self::retries), [`backoff`](Self::backoff), [`retry_delays`](Self::retry_delays), [`retry_on`](Self::retry_on), [`on_failure`](Self::on_failure), [`on_timeout`](Self::on_timeout) |
 /// | environment and output | [`env`](Self::env), [`env_remove`](Self::env_remove), [`env_clear`](Self::env_clear), [`current_dir`](Self::current_dir), [`stdout`](Self::stdout), [`stderr`](Self::stderr), [`inherit_fd`](macro@crate::job#inherit_fd) |
 /// | limits | [`memory`](Self::memory), [`cpu_time`](Self::cpu_time), [`open_files`](Self::open_files), [`processes`](Self::processes), [`file_size`](Self::file_size), [`core_size`](Self::core_size), [`niceness`](Self::niceness) |
 /// | processes | [`start_method`](Self::start_method), [`containment`](Self::containment), [`adopt_orphans`](Self::adopt_orphans), [`standby`](Self::standby) |

@@ -75,6 +75,67 @@ impl<F> Scheduler<F> {
         self
     }
 
+    /// Sets the load of the machine from which on no further job is started beside those that run: none unless set.
+    ///
+    /// The load is the number of threads that run or wait for a processor: the average of the last minute or, on Linux, the
+    /// number of this moment if that is more, so that jobs which start together count at once. The number of processors is
+    /// a good limit. A machine under more load is looked at again four times a second.
+    ///
+    /// One job always runs: a machine that others keep busy slows the jobs down to one at a time, and doesn't stop them.
+    /// Zero, a negative number and NaN are errors when the jobs are run.
+    ///
+    /// The idea is that of `--load` of GNU parallel and `make`.
+    ///
+    /// # Platform
+    ///
+    /// Linux, macOS and BSD. Elsewhere it is an error when the jobs are run. In a container the load is that of the machine.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler, Status};
+    ///
+    /// #[job]
+    /// fn compress(n: u64) -> u64 { n / 2 }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let processors = std::thread::available_parallelism()?.get();
+    ///     let scheduler = Scheduler::new().concurrency(4 * processors);
+    ///     # #[cfg(target_os = "linux")]
+    ///     let scheduler = scheduler.max_load(processors as f64).min_free_memory(64 << 20);
+    ///     let records = scheduler.run(jobs![("a", compress(8)), ("b", compress(10))])?;
+    ///     assert!(records.iter().all(|record| record.status() == Status::Ok));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "load")]
+    #[doc(alias = "loadavg")]
+    #[doc(alias = "backpressure")]
+    pub fn max_load(mut self, load: f64) -> Self {
+        self.settings_mut().capacity.max_load = Some(load);
+        self
+    }
+
+    /// Sets the free memory of the machine, in bytes, below which no further job is started beside those that run: none
+    /// unless set.
+    ///
+    /// Free is what new processes can have without swapping (`MemAvailable` on Linux). A job that has just started has not
+    /// yet taken its memory: leave room for several. As for [`max_load`](Self::max_load), one job always runs, and a machine
+    /// without enough memory is looked at again four times a second.
+    ///
+    /// The idea is that of `--memfree` of GNU parallel.
+    ///
+    /// # Platform
+    ///
+    /// Linux and Windows. Elsewhere it is an error when the jobs are run. In a container the memory is that of the machine.
+    #[doc(alias = "memfree")]
+    #[doc(alias = "backpressure")]
+    pub fn min_free_memory(mut self, bytes: u64) -> Self {
+        self.settings_mut().capacity.min_free_memory = Some(bytes);
+        self
+    }
+
     option_setters!(order of "each job that doesn't set its own");
 }
 

@@ -1,4 +1,4 @@
-//! The methods that run jobs: `run`, `map`, `run_async` and `spawn`.
+//! The methods that run jobs: `run`, `map`, `stream`, `first_ok`, `run_async` and `spawn`.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,11 +9,13 @@ use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp};
 use crate::handle::Handle;
 use crate::into_job::{IntoJob, ListedJob};
+use crate::open_list::OpenList;
 use crate::record::{Record, Run};
 use crate::recorder::Recorder;
 use crate::running::Running;
 use crate::settings::Settings;
-use crate::supervisor::{EventDetail, ListEvent, ListThread, SharedPool, supervise};
+use crate::stream::Stream;
+use crate::supervisor::{EventDetail, ListEvent, ListThread, OnSuccess, SharedPool, Submissions, supervise};
 
 /// # Running jobs
 impl<F: FollowUp> Scheduler<F> {
@@ -74,9 +76,14 @@ impl<F: FollowUp> Scheduler<F> {
     /// The jobs are a list, with the scheduler's concurrency, observers and follow-up, as for [`run`](Self::run). The id of
     /// a run is the job's name and the index of its input, such as `my_crate::square[0]`.
     ///
+    /// Inputs are drawn while the jobs run: at most twice as many as the [concurrency](Self::concurrency) are in flight, as
+    /// in a [`stream`](Self::stream), so that a million inputs don't stand in memory. Their results do, as all of them are
+    /// returned; a stream returns them one by one.
+    ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run). If the job of a later input turns out to be invalid, the jobs before it finish, no further one
+    /// is drawn, and the records are in [`into_records`](Error::into_records).
     ///
     /// # Examples
     ///
@@ -104,17 +111,144 @@ impl<F: FollowUp> Scheduler<F> {
     /// ```
     #[doc(alias = "starmap")]
     #[doc(alias = "par_iter")]
+    #[doc(alias = "buffered")]
     pub fn map<I, T>(
         &self,
         job: impl Fn(I) -> Job<T>,
         inputs: impl IntoIterator<Item = I>,
     ) -> Result<Vec<Run<T>>, Error> {
-        let jobs: Vec<_> = inputs.into_iter().map(job).collect();
-        let decoders: Vec<_> = jobs.iter().map(|job| job.decode).collect();
-        let named = |(index, job): (usize, Job<T>)| (format!("{}[{index}]", job.name()), job.call);
-        let jobs = jobs.into_iter().enumerate().map(named).collect();
-        let records = run(&self.settings, &self.shared_pool, jobs, &*self.follow_up)?;
+        let mut decoders = Vec::new();
+        let mut jobs = inputs.into_iter().map(job).enumerate().map(|(index, job)| {
+            decoders.push(job.decode);
+            (format!("{}[{index}]", job.name()), job.call)
+        });
+        let first: Vec<_> = jobs.by_ref().take(self.settings.window()).collect();
+        let records = if first.len() < self.settings.window() {
+            run(&self.settings, &self.shared_pool, first, &*self.follow_up)?
+        } else {
+            run_drawn(&self.settings, &self.shared_pool, &mut first.into_iter().chain(&mut jobs), &*self.follow_up)?
+        };
+        drop(jobs);
         Ok(records.into_iter().zip(decoders).map(|(record, decode)| Run::of(record.run, decode)).collect())
+    }
+
+    /// Runs the jobs, and returns an iterator over their records in the order in which they finish.
+    ///
+    /// The first jobs start at once, and further ones are drawn from their iterator while the records are taken, so that
+    /// the jobs may be millions, or without end. [`Stream`] describes how many are in flight, and what ends a stream. It can
+    /// be awaited as well: [`Stream::recv`].
+    ///
+    /// **Dropping the stream kills the running jobs**, and starts no more. Observers and the follow-up are called on the
+    /// thread, or task, that takes the records. With a concurrency of 1 the next job starts after the follow-up of a timeout
+    /// has returned, or 30 seconds later if no record is taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), before anything is started, if the settings or one of the first jobs are invalid. Later the
+    /// stream ends early, and [`Stream::error`] returns the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, Scheduler};
+    ///
+    /// #[job]
+    /// fn collatz(n: u64) -> u32 {
+    ///     let next = |n: &u64| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+    ///     std::iter::successors(Some(n), next).position(|n| n == 1).unwrap_or(0) as u32
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let scheduler = Scheduler::new().concurrency(4);
+    ///     // Without an end: no more jobs run once a record of more than a hundred steps has come.
+    ///     for record in scheduler.stream((1..).map(|n| (n.to_string(), collatz::job(n))))? {
+    ///         if record.result::<u32>()? > 100 {
+    ///             println!("{} takes a while", record.job_id());
+    ///             break;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "imap_unordered")]
+    #[doc(alias = "as_completed")]
+    #[doc(alias = "buffer_unordered")]
+    #[doc(alias = "JoinSet")]
+    pub fn stream<J: IntoIterator<Item: ListedJob>>(&self, jobs: J) -> Result<Stream<J::IntoIter, F>, Error> {
+        self.start_stream(jobs, OnSuccess::Continue)
+    }
+
+    /// Runs the jobs until one succeeds, cancels the others, and returns its record; if none succeeds, the records of all,
+    /// in the order of the jobs.
+    ///
+    /// Running jobs are cancelled as by a [token](crate::CancelToken::cancel): they have their
+    /// [grace period](macro@crate::job#grace). Returns once nothing that the jobs started is left. Jobs are drawn as in a
+    /// [`stream`](Self::stream): with a concurrency of 1 each is a fallback for those before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); the records are in [`into_records`](Error::into_records).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler};
+    ///
+    /// #[job]
+    /// fn ask(mirror: String) -> Result<String, String> {
+    ///     match mirror.as_str() {
+    ///         "down" => Err("no answer".into()),
+    ///         "slow" => loop { std::thread::park() },
+    ///         _ => Ok(format!("the answer of {mirror}")),
+    ///     }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let scheduler = Scheduler::new().concurrency(3);
+    ///     let mirrors = ["down", "slow", "near"].map(|mirror| (mirror, ask::job(mirror.into())));
+    ///     match scheduler.first_ok(mirrors)? {
+    ///         Ok(record) => assert_eq!(record.result::<String>()?, "the answer of near"),
+    ///         Err(failed) => panic!("none of the {} answers", failed.len()),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "select_ok")]
+    #[doc(alias = "race")]
+    #[doc(alias = "any")]
+    #[doc(alias = "FIRST_COMPLETED")]
+    pub fn first_ok(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Result<Result<Record, Vec<Record>>, Error> {
+        let mut stream = self.start_stream(jobs, OnSuccess::Stop)?;
+        let (mut first, mut others) = (None, Vec::new());
+        while let Some((index, record)) = stream.next_with_index() {
+            if first.is_none() && record.status().is_ok() {
+                stream.cancel();
+                first = Some((index, record));
+            } else {
+                others.push((index, record));
+            }
+        }
+        let error = stream.into_error();
+        if let Some((_, record)) = first.take_if(|_| error.is_none()) {
+            return Ok(Ok(record));
+        }
+        others.extend(first);
+        let records = in_order(others);
+        match error {
+            Some(error) => Err(error.with_records(records)),
+            None => Ok(Err(records)),
+        }
+    }
+
+    fn start_stream<J: IntoIterator<Item: ListedJob>>(
+        &self,
+        jobs: J,
+        on_success: OnSuccess,
+    ) -> Result<Stream<J::IntoIter, F>, Error> {
+        let follow_up = Arc::clone(&self.follow_up);
+        Stream::start(&self.settings, &self.shared_pool, jobs.into_iter(), follow_up, on_success)
     }
 
     /// Runs the jobs as [`run`](Self::run) does, while the returned future is awaited, without blocking its thread.
@@ -265,6 +399,33 @@ fn listed(jobs: impl IntoIterator<Item: ListedJob>) -> Vec<(String, AnyJob)> {
     jobs.into_iter().map(ListedJob::into_listed).collect()
 }
 
+/// Returns the records in the order of their jobs.
+fn in_order(mut records: Vec<(usize, Record)>) -> Vec<Record> {
+    records.sort_by_key(|(index, _)| *index);
+    records.into_iter().map(|(_, record)| record).collect()
+}
+
+/// Runs jobs that are drawn while they run, and returns their records in the order of the jobs.
+fn run_drawn(
+    settings: &Settings,
+    shared_pool: &SharedPool,
+    jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
+    follow_up: &dyn CallFollowUp,
+) -> Result<Vec<Record>, Error> {
+    let Some(mut list) = OpenList::start(settings, shared_pool, jobs, OnSuccess::Continue)? else {
+        return Ok(Vec::new());
+    };
+    let mut records = Vec::new();
+    while let Some(record) = list.recv(jobs, follow_up) {
+        records.push(record);
+    }
+    let records = in_order(records);
+    match list.into_error() {
+        Some(error) => Err(error.with_records(records)),
+        None => Ok(records),
+    }
+}
+
 fn run(
     settings: &Settings,
     shared_pool: &SharedPool,
@@ -282,7 +443,7 @@ fn run(
         return recorder.finish();
     }
     // On a thread of its own, so that a slow follow-up or observer delays no deadline.
-    let mut list = ListThread::start(specs, pool, config)?;
+    let mut list = ListThread::start(specs, pool, config, Submissions::Complete)?;
     while let Some(ListEvent { index, event, follow_up_turn }) = list.recv() {
         if recorder.handle(index, event, follow_up).is_break() {
             list.stop();

@@ -26,6 +26,7 @@ pub(crate) use inherited::MOST_INHERITED;
 pub(crate) use limits::Limits;
 pub use on_failure::OnFailure;
 pub use output::Output;
+pub(crate) use retry::RetryDelays;
 pub use retry::{Backoff, Cause};
 pub(crate) use setters::option_setters;
 pub use start_method::StartMethod;
@@ -47,7 +48,7 @@ pub struct Options {
     pub(crate) grace: Option<Duration>,
     pub(crate) terminate: Option<Terminate>,
     pub(crate) retries: Option<u32>,
-    pub(crate) backoff: Option<Backoff>,
+    pub(crate) retry_delays: Option<RetryDelays>,
     pub(crate) retry_on: Option<Vec<Cause>>,
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
@@ -78,6 +79,22 @@ impl Options {
         self
     }
 
+    /// Returns the backoff between retries, if one is set.
+    #[cfg(feature = "cli")]
+    fn own_backoff(&self) -> Option<Backoff> {
+        if let Some(RetryDelays::Backoff(backoff)) = self.retry_delays { Some(backoff) } else { None }
+    }
+
+    /// Returns how many more attempts follow a failure: as many as there are listed delays, unless set.
+    pub(crate) fn most_retries(&self) -> u32 {
+        self.retries.unwrap_or_else(|| self.retry_delays.as_ref().map_or(0, RetryDelays::count))
+    }
+
+    /// Returns the delay after this number of failed attempts, at least one; `chance` is from 0 to 1.
+    pub(crate) fn retry_delay(&self, failed: u32, chance: f64) -> Duration {
+        self.retry_delays.as_ref().map_or(Duration::ZERO, |delays| delays.delay(failed, chance))
+    }
+
     /// Returns these options, and those of `below` where they are unset.
     pub(crate) fn over(self, below: &Self) -> Self {
         Self {
@@ -85,7 +102,7 @@ impl Options {
             grace: self.grace.or(below.grace),
             terminate: self.terminate.or(below.terminate),
             retries: self.retries.or(below.retries),
-            backoff: self.backoff.or(below.backoff),
+            retry_delays: self.retry_delays.or_else(|| below.retry_delays.clone()),
             retry_on: self.retry_on.or_else(|| below.retry_on.clone()),
             limits: self.limits.over(below.limits),
             environment: self.environment.over(&below.environment),
@@ -104,7 +121,7 @@ impl Options {
         let grace = grace.map(|grace| format!("a grace period of {grace:?} is over the limit of one hour"));
         let group = self.group.as_ref().filter(|group| group.trim().is_empty());
         let group = group.map(|_| "a group with an empty name; give it a name".to_owned());
-        let retry = self.backoff.and_then(|backoff| backoff.problem(self.retries.unwrap_or_default()));
+        let retry = self.retry_delays.as_ref().and_then(|delays| delays.problem(self.most_retries()));
         let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
         grace

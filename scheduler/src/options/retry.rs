@@ -1,5 +1,6 @@
-//! `Backoff` and `Cause`: after which failures a job is retried, and after how long.
+//! `Backoff`, `RetryDelays` and `Cause`: after which failures a job is retried, and after how long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest total delay: the longest duration that any clock can add to its present time.
@@ -123,6 +124,54 @@ impl Backoff {
     }
 }
 
+/// The delays before retries.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RetryDelays {
+    Backoff(Backoff),
+    /// One for each retry. Further retries have the last one.
+    Listed(Arc<[Duration]>),
+}
+
+impl RetryDelays {
+    /// Returns how many retries there are unless their number is set.
+    pub(super) fn count(&self) -> u32 {
+        match self {
+            Self::Backoff(_) => 0,
+            Self::Listed(delays) => u32::try_from(delays.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Returns the delay after this number of failed attempts, at least one; `chance` is from 0 to 1.
+    pub(super) fn delay(&self, failed: u32, chance: f64) -> Duration {
+        match self {
+            Self::Backoff(backoff) => backoff.delay(failed, chance),
+            Self::Listed(delays) => {
+                let index = usize::try_from(failed.saturating_sub(1)).unwrap_or(usize::MAX);
+                delays.get(index).or(delays.last()).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    pub(super) fn problem(&self, retries: u32) -> Option<String> {
+        let delays = match self {
+            Self::Backoff(backoff) => return backoff.problem(retries),
+            Self::Listed(delays) => delays,
+        };
+        let Some(last) = delays.last() else {
+            return Some("an empty list of retry delays; give one for each retry, or leave it out".to_owned());
+        };
+        let repeats = retries.saturating_sub(self.count());
+        let listed = delays.iter().take(usize::try_from(retries).unwrap_or(usize::MAX));
+        let total = listed.fold(Duration::ZERO, |sum, delay| sum.saturating_add(*delay));
+        let total = total.saturating_add(last.saturating_mul(repeats));
+        (total > LONGEST).then(|| {
+            let longest = delays.iter().max().copied().unwrap_or_default();
+            let longest = if longest == Duration::MAX { "`Duration::MAX`".to_owned() } else { format!("{longest:?}") };
+            format!("with a retry delay of {longest}, the retries never end; give a shorter one")
+        })
+    }
+}
+
 /// Returns a duration that was doubled this number of times, or the longest one.
 fn doubled(first: Duration, times: u32) -> Duration {
     const NANOS: u128 = 1_000_000_000;
@@ -205,6 +254,27 @@ mod tests {
         assert_eq!(Backoff::exponential(SECOND, Duration::MAX).problem(20), None);
         assert!(Backoff::exponential(SECOND, Duration::MAX).problem(u32::MAX).is_some());
         assert_eq!(Backoff::exponential(Duration::ZERO, Duration::MAX).problem(u32::MAX), None);
+    }
+
+    #[test]
+    fn listed_delays_come_one_by_one_and_the_last_one_again() {
+        let delays = RetryDelays::Listed([SECOND, 5 * SECOND].into());
+        let seconds = |failed| delays.delay(failed, 0.5).as_secs();
+        assert_eq!([seconds(1), seconds(2), seconds(3), seconds(u32::MAX)], [1, 5, 5, 5]);
+        assert_eq!((delays.count(), delays.problem(2), delays.problem(9)), (2, None, None));
+    }
+
+    #[test]
+    fn invalid_listed_delays_are_refused() {
+        let problem = |delays: &[Duration], retries| RetryDelays::Listed(delays.into()).problem(retries);
+        let empty = "an empty list of retry delays; give one for each retry, or leave it out";
+        assert_eq!(problem(&[], 0).as_deref(), Some(empty));
+        let endless = "with a retry delay of `Duration::MAX`, the retries never end; give a shorter one";
+        assert_eq!(problem(&[SECOND, Duration::MAX], 2).as_deref(), Some(endless));
+        assert_eq!(problem(&[SECOND, Duration::MAX], 1), None, "it is never waited for");
+        assert!(problem(&[LONGEST / 2], 3).is_some() && problem(&[LONGEST / 2], 2).is_none());
+        assert!(problem(&[SECOND], u32::MAX).is_none() && problem(&[LONGEST, LONGEST], 2).is_some());
+        assert_eq!(problem(&[Duration::ZERO], u32::MAX), None);
     }
 
     #[test]

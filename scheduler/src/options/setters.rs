@@ -81,7 +81,18 @@ macro_rules! option_setters {
         /// See [`backoff`](macro@crate::job#backoff).
         #[doc(alias = "delay")]
         pub fn backoff(mut self, backoff: $crate::options::Backoff) -> Self {
-            self.options_mut().backoff = Some(backoff);
+            self.options_mut().retry_delays = Some($crate::options::RetryDelays::Backoff(backoff));
+            self
+        }
+
+        #[doc = concat!("Sets how long to wait before each retry of ", $subject, ", one by one.")]
+        ///
+        /// There are as many retries as delays, unless [`retries`](Self::retries) sets their number. Takes an array, a slice or
+        /// a vector. Replaces a [`backoff`](Self::backoff). See [`retry_delays`](macro@crate::job#retry_delays).
+        #[doc(alias = "delay")]
+        pub fn retry_delays(mut self, delays: impl AsRef<[std::time::Duration]>) -> Self {
+            let delays = delays.as_ref().into();
+            self.options_mut().retry_delays = Some($crate::options::RetryDelays::Listed(delays));
             self
         }
 

@@ -77,18 +77,18 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         takes: One("DELAY"),
         help: "delay before the next attempt: `1s`, or `100ms..10s` to double it from one to the other",
         set: |options, text| Ok(options.backoff(backoff(text)?)),
-        show: |options| shown(options.backoff, |backoff| backoff.delays_as_text()),
+        show: |options| shown(options.own_backoff(), |backoff| backoff.delays_as_text()),
     },
     TextOption {
         name: "jitter",
         takes: One("FRACTION"),
         help: "fraction, from 0 to 1, by which chance may shorten that delay",
         set: |options, text| {
-            let backoff = options.backoff.ok_or("a jitter needs a backoff; give one, such as `1s`")?;
+            let backoff = options.own_backoff().ok_or("a jitter needs a backoff; give one, such as `1s`")?;
             Ok(options.backoff(backoff.jitter(number(text, 0.0..=1.0, "a fraction from `0` to `1`")?)))
         },
         show: |options| {
-            shown(options.backoff.filter(|backoff| backoff.jitter > 0.0), |backoff| backoff.jitter.to_string())
+            shown(options.own_backoff().filter(|backoff| backoff.jitter > 0.0), |backoff| backoff.jitter.to_string())
         },
     },
     TextOption {

@@ -184,7 +184,7 @@ pub enum Failure {
         reason: String,
     },
     /// The job was stopped, or not started, for a reason that was not its own: its [handle](crate::Handle) or a
-    /// [token](crate::CancelToken) was cancelled, another job of the list [failed](crate::Scheduler::on_failure), or the
+    /// [token](crate::CancelToken) was cancelled or drained, another job of the list [failed](crate::Scheduler::on_failure), or the
     /// [timeout of the whole list](crate::Scheduler::total_timeout) passed before it started.
     ///
     /// A value that the function returned in its [grace period](macro@crate::job#grace) is kept beside the failure:

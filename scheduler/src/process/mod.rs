@@ -1,7 +1,7 @@
 //! Processes as the platform provides them: started, waited for, killed, swept. No module in here knows what a job is.
 //!
 //! The parent uses a [`Worker`], which is a re-executed copy of this binary, its reports ([`WorkerEvent`]), its data
-//! ([`Stream`]) and its output ([`JobOutput`]), and [`Poller`], which waits for any of many workers. `child` uses the rest:
+//! ([`DataStream`]) and its output ([`JobOutput`]), and [`Poller`], which waits for any of many workers. `child` uses the rest:
 //! the descriptors that a copy starts with, and on Linux the fork, the reaping and the sweep.
 //!
 //! A platform provides the items of the lists below. Each list is one `use` for all platforms, so that the compiler names a
@@ -51,7 +51,7 @@ pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
 pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::{Readiness, WaitKey};
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
-pub(crate) use stream::Stream;
+pub(crate) use stream::DataStream;
 
 #[cfg(unix)]
 #[cfg_attr(
@@ -66,9 +66,11 @@ use windows as system;
 
 #[cfg(feature = "ctrlc")]
 pub(crate) use system::on_ctrl_c;
+#[cfg(feature = "signals")]
+pub(crate) use system::on_termination;
 pub(crate) use system::{
     ChildPid, DataSocket, Incoming, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
-    append_line, append_to, exit_class, makes_privileged_copies, redirect, signal_name,
+    append_line, append_to, exit_class, free_memory, machine_load, makes_privileged_copies, redirect, signal_name,
 };
 #[cfg(feature = "cli")]
 pub(crate) use system::{DivertedStdout, die_of};

@@ -1,4 +1,4 @@
-//! `Stream`: the parent's connection to one job, with frames in and bytes out.
+//! `DataStream`: the parent's connection to one job, with frames in and bytes out.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use crate::wire::frame::{FrameError, FrameReader, ReadStep};
 
 /// The parent's connection to a job. It never blocks.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct DataStream {
     data: Option<DataSocket>,
     /// Messages that are not sent completely yet.
     outgoing: VecDeque<Arc<Vec<u8>>>,
@@ -18,7 +18,7 @@ pub(crate) struct Stream {
     send_error: Option<io::Error>,
 }
 
-impl Stream {
+impl DataStream {
     /// Returns a stream over this socket.
     pub(super) fn new(socket: DataSocket) -> Self {
         Self { data: Some(socket), outgoing: VecDeque::new(), sent: 0, send_error: None }

@@ -15,7 +15,9 @@ use crate::options::StartMethod;
 use crate::options::{Containment, OnFailure, Options};
 use crate::process::{self, CgroupHome, DefaultOutput, Orphans};
 use crate::registry;
-use crate::supervisor::{CancelToken, EventDetail, JobSpec, LoopConfig, PoolSettings, SharedPool, WardenPool};
+use crate::supervisor::{
+    CancelToken, CapacityLimits, EventDetail, JobSpec, LoopConfig, OnSuccess, PoolSettings, SharedPool, WardenPool,
+};
 use crate::wire::frame;
 use crate::wire::message::AfterRun;
 use groups::Groups;
@@ -25,6 +27,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The default limit from a function's return until its result has arrived.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most jobs in flight of a list whose jobs are drawn while it runs, whatever the concurrency.
+const MOST_IN_FLIGHT: usize = 1 << 16;
 
 /// The configuration of a scheduler.
 #[derive(Clone, Debug)]
@@ -42,12 +47,27 @@ pub(crate) struct Settings {
     pub(crate) queue_capacity: Option<usize>,
     pub(crate) groups: Groups,
     pub(crate) on_failure: OnFailure,
+    pub(crate) capacity: CapacityLimits,
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
     pub(crate) observers: Observers,
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
     pub(crate) containment: Containment,
+}
+
+/// Makes the specifications of jobs one by one. What they share was checked, and is found once.
+#[derive(Debug)]
+pub(crate) struct SpecMaker {
+    settings: Settings,
+    cgroups: Option<Arc<CgroupHome>>,
+    shared_pool: SharedPool,
+}
+
+impl SpecMaker {
+    pub(crate) fn spec(&self, id: &str, call: &AnyJob) -> Result<JobSpec, Error> {
+        self.settings.listed_spec(id, call, self.cgroups.as_ref(), &self.shared_pool)
+    }
 }
 
 impl Default for Settings {
@@ -62,6 +82,7 @@ impl Default for Settings {
             queue_capacity: None,
             groups: Groups::default(),
             on_failure: OnFailure::default(),
+            capacity: CapacityLimits::default(),
             total_timeout: None,
             token: None,
             observers: Observers::default(),
@@ -88,6 +109,8 @@ impl Settings {
             concurrency,
             group_limits,
             on_failure: self.on_failure,
+            on_success: OnSuccess::Continue,
+            capacity: self.capacity,
             total_timeout: self.total_timeout.unwrap_or(Duration::MAX),
             token: self.token.clone(),
             detail,
@@ -102,14 +125,34 @@ impl Settings {
         }
         registry::check()?;
         let cgroups = self.cgroups()?;
-        let spec = |(id, call): &(String, AnyJob)| {
-            let mut spec = self.spec(Some(id), call)?;
-            spec.lane = self.lane(id, &spec)?;
-            spec.cgroups.clone_from(&cgroups);
-            spec.load = Some(shared_pool.load().enqueue());
-            Ok(spec)
-        };
-        jobs.iter().map(spec).collect()
+        jobs.iter().map(|(id, call)| self.listed_spec(id, call, cgroups.as_ref(), shared_pool)).collect()
+    }
+
+    fn listed_spec(
+        &self,
+        id: &str,
+        call: &AnyJob,
+        cgroups: Option<&Arc<CgroupHome>>,
+        shared_pool: &SharedPool,
+    ) -> Result<JobSpec, Error> {
+        let mut spec = self.spec(Some(id), call)?;
+        spec.lane = self.lane(id, &spec)?;
+        spec.cgroups = cgroups.cloned();
+        spec.load = Some(shared_pool.load().enqueue());
+        Ok(spec)
+    }
+
+    /// Returns what makes the specifications of jobs that are drawn while their list runs.
+    pub(crate) fn spec_maker(&self, shared_pool: &SharedPool) -> Result<SpecMaker, Error> {
+        self.check()?;
+        registry::check()?;
+        Ok(SpecMaker { settings: self.clone(), cgroups: self.cgroups()?, shared_pool: shared_pool.clone() })
+    }
+
+    /// Returns how many jobs of such a list may be in flight: those that run, and as many again, whose processes can be made
+    /// before their turn.
+    pub(crate) fn window(&self) -> usize {
+        self.concurrency.saturating_mul(2).clamp(2, MOST_IN_FLIGHT)
     }
 
     /// Returns the specification of one call.
@@ -172,7 +215,8 @@ impl Settings {
         Ok(launcher)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Checks the settings that no job can change.
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.options.timeout == Some(Duration::ZERO) || self.ceiling == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(""));
         }
@@ -186,6 +230,12 @@ impl Settings {
             return Err(Error::invalid_timeout(" for the delivery"));
         }
         if let Some(problem) = self.options.problem() {
+            return Err(Error::invalid_setting(problem));
+        }
+        if let Some(problem) = self.on_failure.problem() {
+            return Err(Error::invalid_setting(problem));
+        }
+        if let Some(problem) = self.capacity.problem() {
             return Err(Error::invalid_setting(problem));
         }
         self.loop_config().map(drop)

@@ -77,6 +77,11 @@ impl ActiveRuns {
         self.up
     }
 
+    /// Returns how many of their functions have not been called.
+    pub(super) fn starting(&self) -> usize {
+        self.runs.values().filter(|active| !active.run.has_started()).count()
+    }
+
     /// Adds a run, and returns its key.
     pub(super) fn insert(&mut self, run: ActiveRun) -> WaitKey {
         let key = self.next_key;

@@ -99,14 +99,14 @@ impl PendingRun {
     fn retry_delay<T>(&self, outcome: &Outcome<T>) -> Option<Duration> {
         let options = &self.spec.options;
         let attempt = self.spec.attempt;
-        if attempt > options.retries.unwrap_or(0) {
+        if attempt > options.most_retries() {
             return None;
         }
         let cause = cause(outcome)?;
         if options.retry_on.as_ref().is_some_and(|causes| !causes.contains(&cause)) {
             return None;
         }
-        Some(options.backoff.unwrap_or_default().delay(attempt, jitter()))
+        Some(options.retry_delay(attempt, jitter()))
     }
 }
 

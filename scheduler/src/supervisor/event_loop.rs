@@ -1,5 +1,7 @@
 //! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
+mod room;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::mem;
@@ -7,10 +9,11 @@ use std::sync::Arc;
 
 use super::active_runs::{ActiveRun, ActiveRuns};
 use super::attempts::{NextStep, PendingRun};
+use super::capacity::Capacity;
 use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_run::JobRun;
 use super::job_spec::JobSpec;
-use super::loop_config::LoopConfig;
+use super::loop_config::{LoopConfig, OnSuccess};
 use super::mailbox::{Command, Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
@@ -20,7 +23,6 @@ use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
 use crate::clock::{self, Deadline};
 use crate::error::Error;
-use crate::options::OnFailure;
 use crate::outcome::Status;
 use crate::process::{self, DescriptorLimit, Origin, Poller, WaitKey};
 use crate::record::RunReport;
@@ -40,8 +42,13 @@ pub(super) struct EventLoop<'a> {
     descriptor_limit: DescriptorLimit,
     /// The end of the time that all jobs have together.
     total_deadline: Deadline,
+    /// More jobs will be submitted: it doesn't end without a job.
+    is_open: bool,
     /// No further job starts.
     is_stopped: bool,
+    /// How many jobs have failed.
+    failures: u32,
+    capacity: Capacity,
     /// No further job starts for lack of descriptors, processes or memory, until a running one has finished. A single one
     /// may start once none runs and no warden is exiting.
     has_no_room: bool,
@@ -70,6 +77,8 @@ const STARTS_AT_ONCE: usize = 4;
 enum Starts {
     AllDone,
     MorePending,
+    /// The machine has no room for more. It is looked at again then.
+    Wait(Deadline),
 }
 
 impl<'a> EventLoop<'a> {
@@ -89,7 +98,10 @@ impl<'a> EventLoop<'a> {
             poller: Poller::new(),
             descriptor_limit: DescriptorLimit::default(),
             total_deadline: Deadline::after(config.total_timeout),
+            is_open: false,
             is_stopped: false,
+            failures: 0,
+            capacity: Capacity::new(config.capacity),
             has_no_room: false,
             need: Need::default(),
             reported_room: usize::MAX,
@@ -112,6 +124,11 @@ impl<'a> EventLoop<'a> {
         for (number, spec) in specs.into_iter().enumerate() {
             self.submit(spec.key(number), spec, listener);
         }
+    }
+
+    /// Lets more jobs be submitted, until [`Command::Close`].
+    pub(super) fn keep_open(&mut self) {
+        self.is_open = true;
     }
 
     /// Runs all jobs, and returns when the last one has finished.
@@ -150,13 +167,13 @@ impl<'a> EventLoop<'a> {
             let starts = self.start_jobs(listener);
             if self.is_stopped {
                 self.cancel_waiting(listener);
-            } else if !self.has_no_room && !self.queue.is_empty() {
+            } else if !self.has_no_room && !self.queue.is_empty() && !matches!(starts, Starts::Wait(_)) {
                 let up = self.runs.up();
                 self.need.ahead = self.prespawned.refill(up, self.need.jobs, &self.queue, self.pool);
             }
             // A failure to start one is tried again, and reported, at the turn of its job.
             let _ = self.pool.need(mem::take(&mut self.need));
-            if self.runs.is_empty() && self.queue.is_empty() {
+            if self.runs.is_empty() && self.queue.is_empty() && !self.is_open {
                 return Ok(());
             }
             // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
@@ -195,6 +212,7 @@ impl<'a> EventLoop<'a> {
             match command {
                 Command::Submit(key, spec) => self.submit(key, *spec, listener),
                 Command::Cancel(key, mode) => self.cancel(key, mode, listener),
+                Command::Close => self.is_open = false,
                 Command::Stop => self.is_stopped = true,
                 Command::CancelAll(mode) => {
                     self.is_stopped = true;
@@ -224,6 +242,7 @@ impl<'a> EventLoop<'a> {
 
     /// Cancels the jobs that wait.
     fn cancel_waiting(&mut self, listener: &mut EventHandler<'_>) {
+        self.mailbox.inspect(|mailbox| mailbox.mark_stopped());
         self.prespawned.discard_all(self.pool);
         for (key, pending) in self.queue.drain() {
             // Nothing is left that a `Break` could stop.
@@ -239,6 +258,9 @@ impl<'a> EventLoop<'a> {
             }
             if self.has_no_room && (!self.runs.is_empty() || self.pool.is_draining()) {
                 return Starts::AllDone;
+            }
+            if let Some(recheck) = self.wait_for_capacity() {
+                return Starts::Wait(recheck);
             }
             let Some((key, pending)) = self.queue.pop() else {
                 return Starts::AllDone;
@@ -306,39 +328,6 @@ impl<'a> EventLoop<'a> {
         Ok(Some(run))
     }
 
-    /// Returns whether there are processes of ours whose exit would make room.
-    fn has_processes(&self) -> bool {
-        let pool = &self.pool;
-        !self.runs.is_empty() || !self.prespawned.is_empty() || pool.has_spare() || pool.is_draining()
-    }
-
-    /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes
-    /// have exited that were kept for later jobs.
-    fn wait_for_room(&mut self) {
-        self.has_no_room = true;
-        if self.runs.is_empty() {
-            self.prespawned.discard_all(self.pool);
-            self.pool.dismiss_spare();
-        }
-    }
-
-    /// Reports that a job has to wait for room, at first, and if less than half as many run as at the last report.
-    fn report_lack(&mut self, key: QueueKey, reason: impl FnOnce() -> String, listener: &mut EventHandler<'_>) {
-        let running = self.runs.len();
-        if self.config.detail == EventDetail::All && running < self.reported_room / 2 {
-            self.reported_room = running;
-            let event = JobEvent::Postponed { at: clock::wall(), running, reason: reason() };
-            self.is_stopped |= listener(key.number, event).is_break();
-        }
-    }
-
-    /// Puts a job that was to start back into its place in the queue.
-    fn requeue(&mut self, key: QueueKey, pending: PendingRun) {
-        pending.spec.load.iter().for_each(|token| token.requeue());
-        self.queue.release(key);
-        self.queue.push(key, pending);
-    }
-
     /// Waits until something is ready or due, unless more jobs could start, and advances the runs for which that is so.
     fn wait(&mut self, starts: Starts) {
         let Self { runs, pool, poller, .. } = self;
@@ -346,7 +335,12 @@ impl<'a> EventLoop<'a> {
         pool.register(poller);
         let due = [pool.deadline(), self.total_deadline].into_iter().chain(self.queue.next_due());
         let until = due.fold(runs.deadline(), Deadline::earlier);
-        let until = if has_done || starts == Starts::MorePending { Deadline::now() } else { until };
+        let until = match starts {
+            _ if has_done => Deadline::now(),
+            Starts::AllDone => until,
+            Starts::MorePending => Deadline::now(),
+            Starts::Wait(recheck) => until.earlier(recheck),
+        };
         let interest = |key: WaitKey| runs.interest(key).or_else(|| pool.interest(key));
         let waker = self.mailbox.map(|mailbox| &**mailbox.waker()).or(pool.waker());
         let ready = poller.wait(interest, waker, until);
@@ -438,9 +432,11 @@ impl<'a> EventLoop<'a> {
                 self.queue.push_delayed(key, pending, Deadline::after(delay));
             }
             NextStep::Finish(report) => {
-                let is_failure = report.outcome.status() != Status::Ok;
+                let is_success = report.outcome.status() == Status::Ok;
                 report_event(JobEvent::Finished(report));
-                self.is_stopped |= is_failure && self.config.on_failure == OnFailure::Stop;
+                self.failures = self.failures.saturating_add(u32::from(!is_success));
+                let has_failed = self.config.on_failure.most_failures().is_some_and(|most| self.failures >= most);
+                self.is_stopped |= has_failed || (is_success && self.config.on_success == OnSuccess::Stop);
             }
         }
     }

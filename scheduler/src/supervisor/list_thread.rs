@@ -50,6 +50,14 @@ pub(crate) type FollowUpTurn = Option<Sender<Acknowledged>>;
 #[derive(Debug)]
 pub(crate) struct Acknowledged;
 
+/// Whether all jobs of a list are known when its loop starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Submissions {
+    Complete,
+    /// More will be submitted, until the list is closed.
+    Open,
+}
+
 /// How long the event of a timeout may wait to be received, so that its follow-up runs before the next job starts.
 ///
 /// Without a limit, a future that is neither polled nor dropped would keep the thread, and a prespawned process, for ever.
@@ -57,7 +65,12 @@ const RECEIVE_LIMIT: Duration = Duration::from_secs(30);
 
 impl ListThread {
     /// Starts the thread.
-    pub(crate) fn start(specs: Vec<JobSpec>, mut pool: WardenPool, config: LoopConfig) -> Result<Self, Error> {
+    pub(crate) fn start(
+        specs: Vec<JobSpec>,
+        mut pool: WardenPool,
+        config: LoopConfig,
+        submissions: Submissions,
+    ) -> Result<Self, Error> {
         let (sender, events) = mpsc::channel();
         let (token, waker) = (config.token.clone(), Arc::new(TaskWaker::default()));
         let shared = Arc::clone(&waker);
@@ -77,6 +90,9 @@ impl ListThread {
                 wait_for_follow_up(&is_over, RECEIVE_LIMIT);
                 ControlFlow::Continue(())
             };
+            if submissions == Submissions::Open {
+                event_loop.keep_open();
+            }
             event_loop.submit_all(specs, &mut listener);
             event_loop.run(&mut listener)
         };
@@ -90,6 +106,11 @@ impl ListThread {
             return self.fail(Error::forked());
         }
         self.events.recv().ok().map(ListEvent::received).or_else(|| self.join())
+    }
+
+    /// Returns the next event if there is one.
+    pub(crate) fn try_recv(&mut self) -> Option<ListEvent> {
+        if self.origin.is_here() { self.events.try_recv().ok().map(ListEvent::received) } else { None }
     }
 
     /// Returns the next event, or wakes the task when there is one; `None` after the last one.
@@ -111,9 +132,29 @@ impl ListThread {
         self.failure.take()
     }
 
+    /// Submits one more job to an open list; its events bear this index.
+    pub(crate) fn submit(&self, index: usize, spec: JobSpec) {
+        self.send(Command::Submit(spec.key(index), Box::new(spec)));
+    }
+
+    /// Submits no more: the thread exits after the last job.
+    pub(crate) fn close(&self) {
+        self.send(Command::Close);
+    }
+
     /// Starts no further job, and lets the running ones finish.
     pub(crate) fn stop(&self) {
         self.send(Command::Stop);
+    }
+
+    /// Starts no further job, and cancels the running ones.
+    pub(crate) fn cancel(&self) {
+        self.send(Command::CancelAll(StopMode::Graceful));
+    }
+
+    /// Returns whether no further job starts.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.mailbox.has_stopped()
     }
 
     fn send(&self, command: Command) {
@@ -144,6 +185,7 @@ impl Drop for ListThread {
         }
         // Nothing waits for the jobs any more, so a grace period is of no use.
         self.send(Command::CancelAll(StopMode::Immediate));
+        self.send(Command::Close);
     }
 }
 

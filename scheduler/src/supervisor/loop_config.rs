@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::capacity::CapacityLimits;
 use super::job_event::EventDetail;
 use super::token::CancelToken;
 use crate::options::OnFailure;
@@ -15,10 +16,19 @@ pub(crate) struct LoopConfig {
     /// How many jobs of each group run at a time.
     pub(crate) group_limits: Box<[NonZeroUsize]>,
     pub(crate) on_failure: OnFailure,
+    pub(crate) on_success: OnSuccess,
+    pub(crate) capacity: CapacityLimits,
     /// How long all jobs may take together.
     pub(crate) total_timeout: Duration,
     pub(crate) token: Option<CancelToken>,
     pub(crate) detail: EventDetail,
+}
+
+/// Whether other jobs start after one has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnSuccess {
+    Continue,
+    Stop,
 }
 
 impl LoopConfig {
@@ -28,6 +38,8 @@ impl LoopConfig {
             concurrency: NonZeroUsize::MIN,
             group_limits: Box::default(),
             on_failure: OnFailure::Continue,
+            on_success: OnSuccess::Continue,
+            capacity: CapacityLimits::default(),
             total_timeout: Duration::MAX,
             token: None,
             detail: EventDetail::FinishedOnly,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::job_spec::JobSpec;
@@ -14,6 +15,8 @@ use crate::sync::lock;
 pub(crate) struct Mailbox {
     waker: Arc<LoopWaker>,
     pending: Mutex<PendingCommands>,
+    /// The loop starts no further job.
+    has_stopped: AtomicBool,
     origin: Origin,
 }
 
@@ -30,6 +33,8 @@ pub(crate) enum Command {
     Submit(QueueKey, Box<JobSpec>),
     /// Cancel this job.
     Cancel(QueueKey, StopMode),
+    /// No more jobs will be submitted.
+    Close,
     /// Start no further job, and let those that run finish.
     Stop,
     /// Start no further job, and cancel those that run.
@@ -48,7 +53,8 @@ pub(crate) enum StopMode {
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
         let pending = Mutex::new(PendingCommands { is_closed: false, commands: Vec::new() });
-        Ok(Self { waker: Arc::new(LoopWaker::new()?), pending, origin: Origin::here() })
+        let (waker, has_stopped) = (Arc::new(LoopWaker::new()?), AtomicBool::new(false));
+        Ok(Self { waker, pending, has_stopped, origin: Origin::here() })
     }
 
     /// Sends a command to the loop, and wakes it if it waits.
@@ -94,6 +100,16 @@ impl Mailbox {
         let mut pending = lock(&self.pending);
         pending.is_closed = true;
         pending.commands.clear();
+    }
+
+    /// Reports to the senders that no further job starts.
+    pub(super) fn mark_stopped(&self) {
+        self.has_stopped.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the loop starts no further job.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.has_stopped.load(Ordering::Acquire)
     }
 
     pub(super) fn waker(&self) -> &Arc<LoopWaker> {

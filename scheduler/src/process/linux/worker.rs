@@ -16,7 +16,7 @@ use crate::process::unix::DataSocket;
 use crate::process::unix::descriptor::above_standard;
 use crate::process::unix::poll::{self, Awaited};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
-use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream};
+use crate::process::{DataStream, Origin, RUN_VARIABLE, Readiness, Received, RunMarker};
 use crate::wire::frame::{FrameKind, StreamMark};
 use crate::wire::message::{AfterRun, Request, SpawnMode};
 
@@ -64,13 +64,13 @@ impl Worker {
     }
 
     /// Makes the warden start a job with these standard streams, and returns the stream to that job.
-    pub(crate) fn assign(&mut self, request: &mut Request, stdio: &ChildStdio) -> io::Result<Stream> {
+    pub(crate) fn assign(&mut self, request: &mut Request, stdio: &ChildStdio) -> io::Result<DataStream> {
         let (socket, jobs_socket) = DataSocket::open()?;
         // A warden that was started for this job is in the right one already.
         let folder = if request.after_run == AfterRun::Stay { Some(current_folder()?) } else { None };
         request.has_folder = folder.is_some();
         self.control.send_request(request, stdio, jobs_socket.as_fd(), folder.as_ref().map(AsFd::as_fd))?;
-        Ok(Stream::new(socket))
+        Ok(DataStream::new(socket))
     }
 
     /// Tells the warden to kill the job and all processes that it started.

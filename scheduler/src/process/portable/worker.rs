@@ -17,7 +17,7 @@ use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::poll::Awaited;
 use crate::process::unix::{ChildPid, DataSocket, reap_child};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
-use crate::process::{Origin, RUN_VARIABLE, Readiness, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::{DataStream, Origin, RUN_VARIABLE, Readiness, Received, RunMarker, WorkerEvent};
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{ExitReport, Request, SpawnMode};
 
@@ -99,11 +99,11 @@ impl Worker {
     pub(crate) fn prepare(&mut self, _: SpawnMode) {}
 
     /// Sends the job's request and the ends of its output to the process. Returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<DataStream> {
         let (link, jobs_data) = DataSocket::open()?;
         self.control.send_request(request, ends, jobs_data.as_fd(), None)?;
         self.sent = Some(jobs_data);
-        Ok(Stream::new(link))
+        Ok(DataStream::new(link))
     }
 
     /// Kills the process, its group and descendants that have left the group.

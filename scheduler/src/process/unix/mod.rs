@@ -4,8 +4,6 @@ mod append;
 mod at_start;
 mod control_child;
 mod copy_check;
-#[cfg(feature = "ctrlc")]
-mod ctrl_c;
 mod data_child;
 mod data_socket;
 pub(super) mod descriptor;
@@ -14,12 +12,15 @@ mod diverted_stdout;
 mod job_descriptors;
 pub(super) mod limits;
 mod loop_waker;
+mod machine;
 mod own_stream;
 mod parent;
 mod pid;
 pub(super) mod poll;
 mod reap;
 mod saved_stdio;
+#[cfg(feature = "ctrlc")]
+mod signal_listener;
 pub(super) mod signals;
 pub(super) mod socket;
 mod stdout_guard;
@@ -27,8 +28,6 @@ mod stdout_guard;
 pub(crate) use append::{append_line, append_to};
 pub(crate) use control_child::ControlChild;
 pub(crate) use copy_check::{makes_privileged_copies, was_started_as_copy};
-#[cfg(feature = "ctrlc")]
-pub(crate) use ctrl_c::on_ctrl_c;
 pub(crate) use data_child::{DataChild, Incoming, Outgoing};
 pub(crate) use data_socket::DataSocket;
 pub(crate) use descriptor::clear_of;
@@ -36,12 +35,17 @@ pub(crate) use descriptor::clear_of;
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use job_descriptors::{JobDescriptors, redirect};
 pub(crate) use loop_waker::LoopWaker;
+pub(crate) use machine::{free_memory, machine_load};
 pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
 pub(crate) use parent::{AnnouncedParent, ParentWatch, WakeReason};
 pub(crate) use pid::ChildPid;
 pub(crate) use reap::ExitedChild;
 pub(super) use reap::reap_child;
 pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
+#[cfg(feature = "ctrlc")]
+pub(crate) use signal_listener::on_ctrl_c;
+#[cfg(feature = "signals")]
+pub(crate) use signal_listener::on_termination;
 #[cfg(feature = "cli")]
 pub(crate) use signals::die_of;
 pub(crate) use signals::{exit_class, signal_name};

@@ -7,7 +7,7 @@ use crate::clock::Deadline;
 use crate::process::output::{JobOutput, RelayInterest};
 use crate::process::unix::LoopWaker;
 use crate::process::unix::poll::{self, Awaited};
-use crate::process::{Readiness, Stream};
+use crate::process::{DataStream, Readiness};
 
 /// What to wait for, of one worker and its job.
 #[derive(Clone, Debug)]
@@ -50,13 +50,13 @@ impl<'a> Interest<'a> {
 
     /// Returns the interest in a job that is starting. Its worker's `Hello` doesn't wake the loop: only the job's own
     /// message counts.
-    pub(crate) fn starting(worker: &'a impl PollWorker, stream: &'a Stream) -> Self {
+    pub(crate) fn starting(worker: &'a impl PollWorker, stream: &'a DataStream) -> Self {
         let report = worker.report_interests(PollFlags::empty());
         Self { report, ..Self::running(worker, stream) }
     }
 
     /// Returns the interest in a job that runs.
-    pub(crate) fn running(worker: &'a impl PollWorker, stream: &'a Stream) -> Self {
+    pub(crate) fn running(worker: &'a impl PollWorker, stream: &'a DataStream) -> Self {
         Self { data: data_interest(stream), ..Self::report(worker) }
     }
 
@@ -115,7 +115,7 @@ pub(in crate::process) fn output_interest(awaited: RelayInterest<'_>) -> Option<
     }
 }
 
-fn data_interest(stream: &Stream) -> Option<Awaited<'_>> {
+fn data_interest(stream: &DataStream) -> Option<Awaited<'_>> {
     let outgoing = if stream.has_outgoing() { PollFlags::OUT } else { PollFlags::empty() };
     stream.socket().map(|socket| socket.interest(outgoing))
 }

@@ -1,9 +1,9 @@
 //! Windows: the parent holds a job object around each job's process, and exchanges data with the process through two pipes.
 
 mod append;
-mod create;
 #[cfg(feature = "ctrlc")]
-mod ctrl_c;
+mod console_events;
+mod create;
 #[cfg(feature = "cli")]
 mod diverted_stdout;
 mod exit_wait;
@@ -11,6 +11,7 @@ mod iocp;
 mod job_object;
 mod job_process;
 mod limits;
+mod machine;
 mod milestone_times;
 mod overlapped;
 mod own_stream;
@@ -21,12 +22,15 @@ mod worker;
 
 pub(crate) use append::{append_line, append_to};
 #[cfg(feature = "ctrlc")]
-pub(crate) use ctrl_c::on_ctrl_c;
+pub(crate) use console_events::on_ctrl_c;
+#[cfg(feature = "signals")]
+pub(crate) use console_events::on_termination;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
 pub(crate) use limits::apply_limits;
+pub(crate) use machine::{free_memory, machine_load};
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::iocp;
 use crate::clock::Deadline;
 use crate::process::output::{JobOutput, RelayInterest};
-use crate::process::{Readiness, Stream, WaitKey, Worker};
+use crate::process::{DataStream, Readiness, WaitKey, Worker};
 
 /// The interval at which to check what causes no event.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
@@ -17,7 +17,7 @@ const RECHECK_INTERVAL: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Interest<'a> {
     worker: &'a Worker,
-    stream: Option<&'a Stream>,
+    stream: Option<&'a DataStream>,
     written: Option<&'a JobOutput>,
     awaited: WorkerInterest,
 }
@@ -38,12 +38,12 @@ impl<'a> Interest<'a> {
     }
 
     /// Waits for a job that is starting.
-    pub(crate) fn starting(worker: &'a Worker, stream: &'a Stream) -> Self {
+    pub(crate) fn starting(worker: &'a Worker, stream: &'a DataStream) -> Self {
         Self::running(worker, stream)
     }
 
     /// Waits for a running job.
-    pub(crate) fn running(worker: &'a Worker, stream: &'a Stream) -> Self {
+    pub(crate) fn running(worker: &'a Worker, stream: &'a DataStream) -> Self {
         Self { stream: Some(stream), ..Self::report(worker) }
     }
 

@@ -25,7 +25,7 @@ use super::wait::{Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy};
 use crate::process::output::{ChildStdio, DefaultOutput, Relay, RelayInterest};
-use crate::process::{ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, Stream, WorkerEvent};
+use crate::process::{DataStream, ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, WorkerEvent};
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, SpawnMode, StdioTarget};
@@ -117,7 +117,7 @@ impl Worker {
     pub(crate) fn prepare(&mut self, _: SpawnMode) {}
 
     /// Sends the process its job and its standard streams. Returns the stream to it.
-    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<Stream> {
+    pub(crate) fn assign(&mut self, request: &mut Request, ends: &ChildStdio) -> io::Result<DataStream> {
         let link = self.link.take().ok_or_else(|| io::Error::other("a process runs one job"))?;
         for (target, stream) in [(&mut request.stdout, &ends.stdout), (&mut request.stderr, &ends.stderr)] {
             if let StdioTarget::Sent(_) = target {
@@ -140,7 +140,7 @@ impl Worker {
         let payload = codec::encode(request).expect("text and numbers always encode");
         let mut message = frame::header(request.mark, FrameKind::Request, payload.len()).to_vec();
         message.extend(payload);
-        let mut stream = Stream::new(link);
+        let mut stream = DataStream::new(link);
         stream.send(Arc::new(message));
         Ok(stream)
     }

@@ -17,7 +17,7 @@ use super::warden_handle::{REAP_LIMIT, WardenHandle};
 use super::warden_pool::{Fitness, WardenPool};
 use crate::clock::{Deadline, Stopwatch};
 use crate::outcome::{Outcome, ProcessSnapshot, Sweep};
-use crate::process::{self, CAPTURE_LIMIT, ChildPid, Interest, JobOutput, OomKills, Readiness, Search, Stream};
+use crate::process::{self, CAPTURE_LIMIT, ChildPid, DataStream, Interest, JobOutput, OomKills, Readiness, Search};
 use crate::record::{RunDetails, RunReport};
 use crate::wire::frame::{self, FrameReader, StreamMark};
 
@@ -45,7 +45,7 @@ const RELAY_STEPS: usize = 64;
 /// One attempt at a job, with its process, streams and state.
 #[derive(Debug)]
 pub(crate) struct JobRun {
-    stream: Stream,
+    stream: DataStream,
     /// The job's output that this process passes on or keeps, if its options ask for that.
     output: JobOutput,
     warden: WardenHandle,

@@ -83,6 +83,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         #[cfg(feature = "ctrlc")]
         "listens" | "listens, and has a handler" | "listens, and has a fork" => listen(&mode, scheduler, jobs),
+        #[cfg(feature = "signals")]
+        "terminates" | "terminates, and cancels" | "terminates, and has handlers" => terminate(&mode, scheduler, jobs),
         "adopts" => {
             print_records(&scheduler.run(jobs)?);
             drop(scheduler);
@@ -173,6 +175,36 @@ fn listen(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
     Ok(())
 }
 
+/// Runs the jobs until they have finished or the application is asked to terminate, and prints a line at once.
+#[cfg(feature = "signals")]
+fn terminate(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
+    use scheduler::{CancelToken, Shutdown};
+
+    let has_handlers = mode.ends_with("handlers");
+    #[cfg(unix)]
+    if has_handlers {
+        signals::handle_termination();
+    }
+    let token = if mode.ends_with("cancels") {
+        CancelToken::on_termination_with(Shutdown::Cancel)?
+    } else {
+        CancelToken::on_termination()?
+    };
+    #[cfg(all(unix, feature = "tokio"))]
+    if has_handlers {
+        signals::listen_with_tokio()?;
+    }
+    let drained = token.clone();
+    std::thread::spawn(move || {
+        while !drained.is_draining() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        println!("draining");
+    });
+    print_records(&scheduler.cancel_token(&token).run(jobs)?);
+    Ok(())
+}
+
 /// Spawns jobs, twice, and returns how many threads there are before, while they run, and once they are over.
 fn spawns(scheduler: &Scheduler) -> Result<Vec<[usize; 3]>, Box<dyn Error>> {
     let threads = || std::fs::read_dir("/proc/self/task").map(Iterator::count);
@@ -236,6 +268,7 @@ fn count_what_is_left(scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
 fn call(name: &str) -> Result<AnyJob, scheduler::Error> {
     match name.split_once(' ') {
         Some(("leaves", tag)) => AnyJob::named("leaves", (Leftover::HARDEST, Ending::Hangs, tag.to_owned())),
+        Some(("begins", file)) => AnyJob::named("begins_and_waits", (std::path::PathBuf::from(file),)),
         Some(("keeps", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Hangs, tag.to_owned())),
         Some(("loses", tag)) => AnyJob::named("leaves", (Leftover::Daemon, Ending::KillsWarden, tag.to_owned())),
         Some(("overruns", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Spins, tag.to_owned())),

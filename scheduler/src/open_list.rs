@@ -1,0 +1,249 @@
+//! `OpenList`: a list whose jobs are drawn while it runs, a few ahead of those that run.
+
+use std::collections::HashMap;
+use std::task::{Context, Poll, ready};
+
+use crate::call::AnyJob;
+use crate::error::Error;
+use crate::follow_up::CallFollowUp;
+use crate::observer::{Observers, new_keys};
+use crate::outcome::{Failure, Outcome};
+use crate::panic_guard;
+use crate::record::Record;
+use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
+use crate::settings::{Settings, SpecMaker};
+use crate::supervisor::{EventDetail, JobEvent, ListEvent, ListThread, LoopConfig, OnSuccess, SharedPool, Submissions};
+
+/// How many jobs may wait for their next attempt, beside those in the window.
+const MOST_DELAYED: usize = 1024;
+
+/// Jobs are drawn from an iterator, and their records are returned in the order in which the jobs finish.
+///
+/// Dropping it early kills the running jobs.
+#[derive(Debug)]
+pub(crate) struct OpenList {
+    maker: SpecMaker,
+    /// How many jobs may be in flight that don't wait for their next attempt.
+    window: usize,
+    in_flight: HashMap<usize, JobInFlight>,
+    /// How many of those in flight wait for their next attempt.
+    delayed: usize,
+    submitted: usize,
+    observers: Observers,
+    thread: ListThread,
+    is_closed: bool,
+    /// A follow-up has failed: jobs that haven't started get no record.
+    has_failed: bool,
+    error: Option<Error>,
+}
+
+/// A job that was drawn, and whose record hasn't been returned.
+#[derive(Debug)]
+struct JobInFlight {
+    job_id: String,
+    call: AnyJob,
+    /// Its key for observers.
+    key: u64,
+    /// It waits for its next attempt.
+    is_delayed: bool,
+}
+
+impl JobInFlight {
+    /// Returns a job whose specification has been made: it drops its options.
+    fn new((job_id, mut call): (String, AnyJob)) -> Self {
+        call.drop_options();
+        Self { job_id, call, key: new_keys(1), is_delayed: false }
+    }
+}
+
+impl OpenList {
+    /// Draws the first jobs, checks them, and starts the thread that runs them; `None` if there are no jobs.
+    pub(crate) fn start(
+        settings: &Settings,
+        shared_pool: &SharedPool,
+        jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
+        on_success: OnSuccess,
+    ) -> Result<Option<Self>, Error> {
+        settings.check()?;
+        let window = settings.window();
+        // Those that are there without waiting, and one at least.
+        let certain = jobs.size_hint().0.clamp(1, window);
+        let first: Vec<_> = jobs.take(certain).collect();
+        if first.is_empty() {
+            return Ok(None);
+        }
+        let is_closed = jobs.size_hint() == (0, Some(0));
+        let submissions = if is_closed { Submissions::Complete } else { Submissions::Open };
+        let maker = settings.spec_maker(shared_pool)?;
+        let specs = first.iter().map(|(id, call)| maker.spec(id, call)).collect::<Result<Vec<_>, _>>()?;
+        // Attempts are reported, as a job that waits for its next one makes room.
+        let config = LoopConfig { detail: EventDetail::All, on_success, ..settings.loop_config()? };
+        let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, submissions)?;
+        Ok(Some(Self {
+            maker,
+            window,
+            submitted: first.len(),
+            in_flight: first.into_iter().map(JobInFlight::new).enumerate().collect(),
+            delayed: 0,
+            observers: settings.observers.clone(),
+            thread,
+            is_closed,
+            has_failed: false,
+            error: None,
+        }))
+    }
+
+    /// Returns whether one more job may be in flight.
+    fn has_room(&self) -> bool {
+        !self.is_closed && self.in_flight.len() - self.delayed < self.window && self.delayed <= MOST_DELAYED
+    }
+
+    /// Submits one more job, or closes the list after the last one, or at one that is invalid.
+    fn draw(&mut self, jobs: &mut dyn Iterator<Item = (String, AnyJob)>) {
+        let Some(job) = jobs.next() else {
+            return self.close();
+        };
+        match self.maker.spec(&job.0, &job.1) {
+            Ok(spec) => {
+                // Before it can have events.
+                self.in_flight.insert(self.submitted, JobInFlight::new(job));
+                self.thread.submit(self.submitted, spec);
+                self.submitted += 1;
+            }
+            // The jobs before it are valid, and run.
+            Err(error) => {
+                self.error.get_or_insert(error);
+                self.close();
+            }
+        }
+    }
+
+    /// Submits as many jobs as there is room for and are certain to be there: an iterator that may wait for its next item is
+    /// asked only when there is no event.
+    fn draw_certain(&mut self, jobs: &mut dyn Iterator<Item = (String, AnyJob)>) {
+        while self.has_room() && jobs.size_hint().0 > 0 {
+            self.draw(jobs);
+        }
+    }
+
+    /// Returns whether no further job starts: a token was drained, a job failed, or the time of the list is over.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.thread.has_stopped()
+    }
+
+    /// Draws no more jobs.
+    pub(crate) fn close(&mut self) {
+        if !self.is_closed {
+            self.is_closed = true;
+            self.thread.close();
+        }
+    }
+
+    /// Cancels the jobs, and draws no more.
+    pub(crate) fn cancel(&mut self) {
+        self.thread.cancel();
+        self.close();
+    }
+
+    /// Ends the list early, as a follow-up has failed: the running jobs finish.
+    fn fail(&mut self, error: Error) {
+        self.has_failed = true;
+        match &self.error {
+            None => self.error = Some(error),
+            // It holds a value of the user's type, whose `Drop` may panic.
+            Some(_) => panic_guard::discard(error),
+        }
+        self.thread.stop();
+        self.close();
+    }
+
+    /// Returns why the list ended early.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    pub(crate) fn into_error(self) -> Option<Error> {
+        self.error
+    }
+
+    /// Waits for the next record, and returns it with the job's index; `None` after the last one. Draws jobs meanwhile.
+    pub(crate) fn recv(
+        &mut self,
+        jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
+        follow_up: &dyn CallFollowUp,
+    ) -> Option<(usize, Record)> {
+        loop {
+            self.draw_certain(jobs);
+            let event = match self.thread.try_recv() {
+                None if self.has_room() => {
+                    self.draw(jobs);
+                    continue;
+                }
+                None => self.thread.recv(),
+                event => event,
+            };
+            let Some(event) = event else {
+                return self.end();
+            };
+            if let Some(record) = self.handle(event, follow_up) {
+                return Some(record);
+            }
+        }
+    }
+
+    /// Returns the next record, as [`recv`](Self::recv), or wakes the task when there is one.
+    pub(crate) fn poll(
+        &mut self,
+        jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
+        follow_up: &dyn CallFollowUp,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<(usize, Record)>> {
+        loop {
+            self.draw_certain(jobs);
+            let event = match self.thread.poll(context) {
+                Poll::Pending if self.has_room() => {
+                    self.draw(jobs);
+                    continue;
+                }
+                event => ready!(event),
+            };
+            let Some(event) = event else {
+                return Poll::Ready(self.end());
+            };
+            if let Some(record) = self.handle(event, follow_up) {
+                return Poll::Ready(Some(record));
+            }
+        }
+    }
+
+    /// Keeps the reason why the thread has exited, if it has one.
+    fn end(&mut self) -> Option<(usize, Record)> {
+        self.is_closed = true;
+        self.in_flight.clear();
+        self.delayed = 0;
+        if let Some(error) = self.thread.failure() {
+            self.error.get_or_insert(error);
+        }
+        None
+    }
+
+    fn handle(&mut self, event: ListEvent, follow_up: &dyn CallFollowUp) -> Option<(usize, Record)> {
+        // The turn is held until the follow-up has returned.
+        let ListEvent { index, event, follow_up_turn: _turn } = event;
+        let job = self.in_flight.get_mut(&index)?;
+        let is_delayed = matches!(event, JobEvent::AttemptEnded { retry: Some(_), .. });
+        self.delayed = self.delayed + usize::from(is_delayed) - usize::from(job.is_delayed);
+        job.is_delayed = is_delayed;
+        let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
+        let report = notify(&mut self.observers, subject, event)?;
+        let JobInFlight { job_id, call, key, .. } = self.in_flight.remove(&index)?;
+        if self.has_failed && matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
+            return None;
+        }
+        let record = make_record(job_id, &call, report);
+        if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, follow_up) {
+            self.fail(error);
+        }
+        Some((index, record))
+    }
+}
