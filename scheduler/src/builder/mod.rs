@@ -5,6 +5,7 @@ mod observation;
 mod order;
 mod processes;
 mod run;
+mod spawn;
 mod timeouts;
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The methods that run jobs: `run`, `map`, `stream`, `first_ok`, `run_async` and `spawn`.
+//! The methods that run jobs: `run`, `map`, `stream`, `first_ok` and `run_async`.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,8 +7,7 @@ use super::Scheduler;
 use crate::call::{AnyJob, Job};
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp};
-use crate::handle::Handle;
-use crate::into_job::{IntoJob, ListedJob};
+use crate::into_job::ListedJob;
 use crate::open_list::OpenList;
 use crate::record::{Record, Run};
 use crate::recorder::Recorder;
@@ -300,98 +299,6 @@ impl<F: FollowUp> Scheduler<F> {
     /// ```
     pub fn run_async(&self, jobs: impl IntoIterator<Item: ListedJob>) -> Running<F> {
         Running::new(self.settings.clone(), self.shared_pool.clone(), listed(jobs), Arc::clone(&self.follow_up))
-    }
-}
-
-/// # Spawning jobs
-impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
-    /// Queues one job, and returns a [handle](Handle) to it at once.
-    ///
-    /// Spawned jobs share the scheduler's concurrency, groups and priorities with each other: jobs of lists that run at
-    /// the same time are not counted. The id of the run is the job's name.
-    ///
-    /// One thread supervises all spawned jobs; it starts with the first job, and exits when none is left.
-    /// [Observers](Self::observer) and a [follow-up](Self::on_timeout) are called on a second thread.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`run`](Self::run) does, before anything is started. That a required fork server can't be made is known
-    /// later: then [`Handle::wait`] fails.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use scheduler::{job, Handle, Outcome, Scheduler};
-    ///
-    /// #[job]
-    /// fn square(n: u64) -> u64 { n * n }
-    ///
-    /// #[scheduler::main]
-    /// fn main() -> Result<(), scheduler::Error> {
-    ///     let scheduler = Scheduler::new().concurrency(4);
-    ///     let handles: Result<Vec<Handle<u64>>, _> = (0..8).map(|n| scheduler.spawn(square::job(n))).collect();
-    ///     for (n, handle) in (0..8).zip(handles?) {
-    ///         assert_eq!(handle.wait()?.outcome, Outcome::Ok(n * n));
-    ///     }
-    ///     Ok(())
-    /// }
-    /// ```
-    #[doc(alias = "submit")]
-    #[doc(alias = "start")]
-    pub fn spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
-        let job = job.into_job();
-        self.spawn_as(job.name(), job)
-    }
-
-    /// Queues one job, as [`spawn`](Self::spawn) does, under the given id.
-    ///
-    /// # Errors
-    ///
-    /// As [`spawn`](Self::spawn).
-    pub fn spawn_as<T>(&self, id: impl Into<String>, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
-        self.spawn_within(None, id.into(), job.into_job())
-    }
-
-    /// Queues one job, as [`spawn`](Self::spawn) does, unless the queue is full: if as many spawned jobs wait as
-    /// [`queue_capacity`](Self::queue_capacity) allows, beside those that run.
-    ///
-    /// A service refuses a request then, instead of letting it wait behind all others.
-    ///
-    /// # Errors
-    ///
-    /// Fails with [`is_queue_full`](Error::is_queue_full) if the queue is full, and as [`spawn`](Self::spawn).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use scheduler::{job, Scheduler};
-    ///
-    /// #[job]
-    /// fn hang() { loop { std::thread::park() } }
-    ///
-    /// #[scheduler::main]
-    /// fn main() -> Result<(), scheduler::Error> {
-    ///     let scheduler = Scheduler::new().concurrency(2).queue_capacity(1);
-    ///     // Two run, one waits.
-    ///     let handles: Result<Vec<_>, _> = (0..3).map(|_| scheduler.try_spawn(hang::job())).collect();
-    ///     let handles = handles?;
-    ///     assert!(scheduler.try_spawn(hang::job()).unwrap_err().is_queue_full());
-    ///     # drop(handles);
-    ///     Ok(())
-    /// }
-    /// ```
-    #[doc(alias = "try_submit")]
-    #[doc(alias = "backpressure")]
-    pub fn try_spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
-        let job = job.into_job();
-        self.spawn_within(self.settings.queue_capacity, job.name().to_owned(), job)
-    }
-
-    fn spawn_within<T>(&self, capacity: Option<usize>, id: String, job: Job<T>) -> Result<Handle<T>, Error> {
-        let Job { call, decode } = job;
-        let follow_up = Arc::clone(&self.follow_up);
-        let spawned = self.spawner.spawn((id, call), &self.settings, &self.shared_pool, follow_up, capacity)?;
-        Ok(Handle::new(spawned, decode))
     }
 }
 

@@ -85,6 +85,12 @@ impl Options {
         if let Some(RetryDelays::Backoff(backoff)) = self.retry_delays { Some(backoff) } else { None }
     }
 
+    /// Returns the listed delays before retries; none if they aren't listed.
+    #[cfg(feature = "cli")]
+    fn listed_delays(&self) -> &[Duration] {
+        if let Some(RetryDelays::Listed(delays)) = &self.retry_delays { delays } else { &[] }
+    }
+
     /// Returns how many more attempts follow a failure: as many as there are listed delays, unless set.
     pub(crate) fn most_retries(&self) -> u32 {
         self.retries.unwrap_or_else(|| self.retry_delays.as_ref().map_or(0, RetryDelays::count))

@@ -92,6 +92,17 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         },
     },
     TextOption {
+        name: "retry_delays",
+        takes: Several("DELAY"),
+        help: "delay before each retry, one after the other: `1s`, `10s`, `1m`",
+        set: |options, text| {
+            let mut delays = options.listed_delays().to_vec();
+            delays.push(duration(text)?);
+            Ok(options.retry_delays(delays))
+        },
+        show: |options| options.listed_delays().iter().map(|delay| show_duration(*delay)).collect(),
+    },
+    TextOption {
         name: "retry_on",
         takes: Several("CAUSE"),
         help: "failure that is retried: `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, …",
