@@ -96,7 +96,7 @@ impl Arrivals {
     }
 
     fn wait(&self) {
-        if poll::poll(&mut [self.waker.interest().poll_fd()], Deadline::after(Duration::MAX)).is_err() {
+        if poll::poll(&mut [self.waker.interest().poll_fd()], Deadline::NEVER).is_err() {
             poll::pause();
         }
     }
