@@ -193,9 +193,11 @@ impl CancelToken {
 
     fn advance_to(&self, stage: u8) {
         let mailboxes = lock(self.0.mailboxes.here());
-        let before = self.0.stage.fetch_max(stage, Ordering::AcqRel);
+        let before = self.0.stage.load(Ordering::Acquire);
         if before < stage {
+            // First the commands: where the token is seen to drain, no loop starts a job any more.
             mailboxes.iter().filter_map(Weak::upgrade).for_each(|mailbox| send_stage(&mailbox, stage));
+            self.0.stage.store(stage, Ordering::Release);
         }
         drop(mailboxes);
         if before < DRAINED {
