@@ -167,8 +167,7 @@ impl<'a, M: Memory> Walker<'a, M> {
         if caller.program_counter() == Some(0) {
             return Err(None);
         }
-        let may_stay = kind == AddressKind::Exact || registers.architecture.link_register().is_some();
-        if self.has_grown(registers, &caller, may_stay, limits) { Ok((caller, kind)) } else { Err(LOST) }
+        if self.has_grown(registers, &caller, kind, limits) { Ok((caller, kind)) } else { Err(LOST) }
     }
 
     fn guess(
@@ -193,7 +192,9 @@ impl<'a, M: Memory> Walker<'a, M> {
     }
 
     /// Returns whether the caller's frame is further out on the same stack, or on another one.
-    fn has_grown(&self, registers: &Registers, caller: &Registers, may_stay: bool, limits: &mut WalkLimits) -> bool {
+    fn has_grown(&self, registers: &Registers, caller: &Registers, kind: AddressKind, limits: &mut WalkLimits) -> bool {
+        let was_interrupted = kind == AddressKind::Exact;
+        let may_stay = was_interrupted || registers.architecture.link_register().is_some();
         let (Some(before), Some(after)) = (registers.stack_pointer(), caller.stack_pointer()) else { return false };
         let stack = self.image.maps.find(before).filter(|mapping| mapping.is_stack());
         // The first frame may begin where the stack ends.
@@ -204,7 +205,11 @@ impl<'a, M: Memory> Walker<'a, M> {
             return after > before || (may_stay && has_moved && limits.stay());
         }
         limits.switches = limits.switches.saturating_sub(1);
-        limits.switches > 0 && self.image.maps.find(after).is_some_and(Mapping::is_stack)
+        // A function that overflows its stack may have moved the pointer beyond it before it touched that memory.
+        let is_on_stack = |maps: &Maps| {
+            maps.find(after).is_some_and(Mapping::is_stack) || (was_interrupted && maps.is_below_stack(after))
+        };
+        limits.switches > 0 && is_on_stack(self.image.maps)
     }
 }
 

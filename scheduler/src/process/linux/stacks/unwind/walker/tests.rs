@@ -158,6 +158,21 @@ fn a_stack_that_leads_to_itself_or_nowhere_ends() {
     }
 }
 
+/// An overflow: the function was interrupted after it had moved the stack pointer, and before it touched that memory.
+#[test]
+fn a_stack_continues_below_its_end_only_where_a_signal_interrupted_a_function() {
+    let maps = Maps::parse(MAPS);
+    let (memory, mut modules) = (Written::default(), Modules::default());
+    let walker = Walker::new(&memory, &maps, &mut modules);
+    let [handler, overflowed] =
+        [0x30100, STACK - 24].map(|stack| registers(Architecture::X86_64, BASE + MIDDLE, stack));
+    let mut limits = WalkLimits { guesses: GUESSES, switches: SWITCHES };
+    assert!(walker.has_grown(&handler, &overflowed, AddressKind::Exact, &mut limits));
+    assert!(!walker.has_grown(&handler, &overflowed, AddressKind::Return, &mut limits));
+    let beyond = registers(Architecture::X86_64, BASE + MIDDLE, 0x8000);
+    assert!(!walker.has_grown(&handler, &beyond, AddressKind::Exact, &mut limits));
+}
+
 #[test]
 fn a_walk_ends_at_its_deadline() {
     let memory = process(Architecture::X86_64);
