@@ -1,8 +1,8 @@
-//! A batch of different jobs, with a live progress bar and every report: `cargo run --example batch`.
+//! A batch of different jobs, with a live progress bar and every report: `cargo run -p with-crates --example batch`.
 //!
 //! Some fail now and then, some must not run at the same time, one exceeds its memory limit, and one never returns. Each
 //! has its options in its attribute; `main` sets the shared ones. Ctrl-C cancels the batch; the table is still printed.
-//! `cargo run --example batch FOLDER` writes the reports to that folder.
+//! `cargo run -p with-crates --example batch FOLDER` writes the reports to that folder.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

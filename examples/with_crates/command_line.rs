@@ -1,9 +1,9 @@
-//! A program whose command line is that of its jobs: `cargo run --example command_line -- list`.
+//! A program whose command line is that of its jobs: `cargo run -p with-crates --example command_line -- list`.
 //!
 //! ```console
-//! $ cargo run --example command_line -- run primes_below 100
-//! $ cargo run --example command_line -- run collatz n=27 --timeout 1s
-//! $ cargo run --example command_line -- batch calls.jsonl -j auto
+//! $ cargo run -p with-crates --example command_line -- run primes_below 100
+//! $ cargo run -p with-crates --example command_line -- run collatz n=27 --timeout 1s
+//! $ cargo run -p with-crates --example command_line -- batch calls.jsonl -j auto
 //! ```
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Metrics and spans of jobs: `cargo run --example observability`.
+//! Metrics and spans of jobs: `cargo run -p with-crates --example observability`.
 //!
 //! A service would install `metrics_exporter_prometheus` as the recorder, and export the spans with
 //! `tracing-opentelemetry`, which takes their names and statuses from their fields. Here both are printed.

@@ -1,4 +1,4 @@
-//! Matches a regular expression against every line of a file: `cargo run --example regex_lines [PATTERN FILE]`.
+//! Matches a regular expression against every line of a file: `cargo run -p with-crates --example regex_lines [PATTERN FILE]`.
 //!
 //! An expression with look-around or back-references needs an engine that backtracks. For such an engine some lines are
 //! traps: on `aaaa…` without a match it tries every way to divide the letters. One such line hangs the whole program,

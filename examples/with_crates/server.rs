@@ -1,4 +1,4 @@
-//! A service that runs a job for each request: `cargo run --example server -- 127.0.0.1:8080`.
+//! A service that runs a job for each request: `cargo run -p with-crates --example server -- 127.0.0.1:8080`.
 //!
 //! ```sh
 //! curl http://127.0.0.1:8080/primes/100000                 # 200, the number of primes below it

@@ -1,7 +1,7 @@
 //! Finds out where jobs are stuck: two threads that wait for each other's mutex, and a program that never answers.
 //!
-//! Run it with `cargo run --example stuck` on Linux. Each job is killed at its timeout, and its record names the lines that it
-//! had reached.
+//! Run it with `cargo run -p with-crates --example stuck` on Linux. Each job is killed at its timeout, and its record names the
+//! lines that it had reached.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

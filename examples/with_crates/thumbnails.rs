@@ -1,4 +1,4 @@
-//! Makes a thumbnail of every image in a folder: `cargo run --example thumbnails [FOLDER]`.
+//! Makes a thumbnail of every image in a folder: `cargo run -p with-crates --example thumbnails [FOLDER]`.
 //!
 //! The default folder, `images`, holds two good images, one that is truncated, and a decompression bomb: 300 KiB that
 //! decode to 2.3 GiB. A decoder that is busy with such a file can't be stopped from within its process; as a job it can.

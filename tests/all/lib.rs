@@ -1,0 +1,1 @@
+//! Empty: `scheduler-tests` needs a library to turn on a feature of this package.
