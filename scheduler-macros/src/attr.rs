@@ -20,6 +20,8 @@ use crate::value;
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
+    /// The test has a process of its own, with a timeout or without.
+    pub(crate) is_isolated: bool,
     pub(crate) job: JobOptions,
     /// The encoding of values: a variant's name in the runtime crate.
     encoding: Option<Ident>,
@@ -47,6 +49,17 @@ const TIMEOUT: OptionSpec<Options> = OptionSpec {
     example: r#"timeout = "30s""#,
     read: |options, value| {
         options.timeout = Some(value::timeout(value)?);
+        Ok(())
+    },
+};
+
+/// The option that needs no value.
+const ISOLATED: OptionSpec<Options> = OptionSpec {
+    name: "isolated",
+    example: "isolated",
+    read: |options, value| {
+        value::on(value, "expected `isolated` without a value; leave it out to run the test beside the others")?;
+        options.is_isolated = true;
         Ok(())
     },
 };
@@ -88,7 +101,7 @@ pub(crate) const JOB: AttributeSpec =
 pub(crate) const MAIN: AttributeSpec = AttributeSpec { own: &[CRATE], job_options: &[] };
 
 /// The options of `#[scheduler::test]`.
-pub(crate) const TEST: AttributeSpec = AttributeSpec { own: &[TIMEOUT, CRATE], job_options: &[] };
+pub(crate) const TEST: AttributeSpec = AttributeSpec { own: &[TIMEOUT, ISOLATED, CRATE], job_options: &[] };
 
 /// A known option.
 enum KnownOption {
@@ -154,7 +167,7 @@ impl Options {
                 diagnostics.add(error);
             }
         }
-        options.job.check(diagnostics);
+        options.job.check(options.timeout, diagnostics);
         options
     }
 
@@ -184,6 +197,8 @@ impl Options {
         let mut value = value.into_iter();
         let has_value = matches!(value.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
         let value: TokenStream = value.collect();
+        let is_flag = found.name() == ISOLATED.name && whole.clone().into_iter().count() == 1;
+        let (has_value, value) = if is_flag { (true, quote!(true)) } else { (has_value, value) };
         if !has_value || value.is_empty() {
             return Err(syn::Error::new_spanned(
                 whole,
@@ -235,27 +250,23 @@ fn listed(names: &[&str]) -> String {
 /// The names of options in other tools: queues, test runners, service managers, `timeout`, `ulimit`.
 const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("name", &["id", "title", "task_name", "job_name"]),
-    (
-        "timeout",
-        &[
-            "time_limit",
-            "limit",
-            "deadline",
-            "max_time",
-            "max_duration",
-            "ttl",
-            "hard_timeout",
-            "run_timeout",
-            "slow_timeout",
-        ],
-    ),
+    ("timeout", &["time_limit", "limit", "deadline", "max_time", "max_duration", "ttl", "hard_timeout", "run_timeout"]),
     ("crate", &["krate", "path"]),
     ("grace", &["kill_after", "grace_period", "stop_timeout", "term_timeout", "soft_timeout", "shutdown_timeout"]),
     ("terminate", &["signal", "kill_signal", "stop_signal", "kill", "stop"]),
+    ("stall", &["heartbeat", "heartbeat_timeout", "keepalive", "watchdog", "stalled_interval", "visibility_timeout"]),
+    ("silence", &["no_output_timeout", "output_timeout", "idle_timeout", "inactivity_timeout"]),
+    ("slow", &["slow_timeout", "warn_after", "slow_after"]),
     ("retries", &["retry", "max_retries", "retry_count", "attempts", "max_attempts", "tries", "max_tries", "restart"]),
     ("backoff", &["delay", "retry_delay", "retry_after", "retry_backoff", "wait", "interval"]),
     ("retry_on", &["retry_if", "retry_when", "retry_for", "autoretry_for"]),
     ("memory", &["memory_limit", "max_memory", "mem", "ram", "rss", "memory_max"]),
+    ("tree_memory", &["cgroup_memory", "memory_total", "job_memory"]),
+    ("cpus", &["affinity", "cpu_affinity", "cpuset", "cores", "taskset"]),
+    ("stack_size", &["stack", "stacksize"]),
+    ("temp_dir", &["tempdir", "tmpdir", "scratch", "tmp"]),
+    ("stdin", &["input"]),
+    ("setup", &["init", "pre_exec", "initializer", "before", "sandbox"]),
     ("cpu_time", &["cpu", "cpu_limit", "max_cpu", "cpu_seconds"]),
     ("open_files", &["nofile", "fds", "max_files", "max_open_files", "files"]),
     ("processes", &["nproc", "pids", "max_processes", "tasks_max", "threads"]),

@@ -1,13 +1,16 @@
 //! The options of a job beside its timeout: each becomes a call of a setter.
 
+mod values;
+
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::LitStr;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use crate::diagnostics::Diagnostics;
 use crate::value;
+use values::{BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, output, variable_name};
 
 /// An option of an attribute.
 pub(crate) struct OptionSpec<T> {
@@ -25,10 +28,14 @@ pub(crate) struct JobOptions {
     jitter: Option<(f64, Span)>,
     retry_delays: Option<(Vec<Duration>, Span)>,
     clears_env: bool,
+    /// The limits on time beside the timeout, each with its name.
+    time_limits: Vec<(&'static str, Duration, Span)>,
 }
 
 /// Generates the call of a setter, given the path of the runtime crate.
 type Setter = Box<dyn Fn(&TokenStream) -> TokenStream>;
+
+const MAX_TIMEOUT: &str = "max_timeout";
 
 /// The runtime's limit as well.
 const LONGEST_GRACE: Duration = Duration::from_secs(3600);
@@ -49,6 +56,26 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
                 quote!(.grace(#grace))
             })
         },
+    },
+    OptionSpec {
+        name: "stall",
+        example: r#"stall = "10s""#,
+        read: |options, value| options.set_time_limit("stall", value),
+    },
+    OptionSpec {
+        name: "silence",
+        example: r#"silence = "5m""#,
+        read: |options, value| options.set_time_limit("silence", value),
+    },
+    OptionSpec {
+        name: "slow",
+        example: r#"slow = "5s""#,
+        read: |options, value| options.set_time_limit("slow", value),
+    },
+    OptionSpec {
+        name: "max_timeout",
+        example: r#"max_timeout = "5m""#,
+        read: |options, value| options.set_time_limit(MAX_TIMEOUT, value),
     },
     OptionSpec {
         name: "terminate",
@@ -121,6 +148,32 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
             let bytes =
                 some(value::bytes(value)?, "a memory limit of 0 lets no job run; write a size, such as `\"512MiB\"`")?;
             options.set(move |_| quote!(.memory(#bytes)))
+        },
+    },
+    OptionSpec {
+        name: "tree_memory",
+        example: r#"tree_memory = "1GiB""#,
+        read: |options, value| {
+            let zero = "a limit of 0 on the memory of the whole tree lets no job run; write a size, such as `\"1GiB\"`";
+            let bytes = some(value::bytes(value)?, zero)?;
+            options.set(move |_| quote!(.tree_memory(#bytes)))
+        },
+    },
+    OptionSpec {
+        name: "cpus",
+        example: r#"cpus = "0-3""#,
+        read: |options, value| {
+            let cpus = value::cpus(&value::text(value, value::CPUS)?)?;
+            options.set(move |_| quote!(.cpus([#(#cpus),*])))
+        },
+    },
+    OptionSpec {
+        name: "stack_size",
+        example: r#"stack_size = "64MiB""#,
+        read: |options, value| {
+            let zero = "a stack of 0 bytes lets no job run; write a size, such as `\"64MiB\"`";
+            let bytes = some(value::bytes(value)?, zero)?;
+            options.set(move |_| quote!(.stack_size(#bytes)))
         },
     },
     OptionSpec {
@@ -221,6 +274,33 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         },
     },
     OptionSpec {
+        name: "temp_dir",
+        example: "temp_dir = true",
+        read: |options, value| {
+            let is_wanted = value::switch(value, "expected `true` or `false`")?;
+            options.set(move |_| quote!(.temp_dir(#is_wanted)))
+        },
+    },
+    OptionSpec {
+        name: "setup",
+        example: "setup = crate::confine",
+        read: |options, value| {
+            let setup = value::function(value)?;
+            options.set(move |krate| {
+                let setup_result = quote_spanned!(setup.span()=> #krate::__private::SetupResult::into_reason(#setup()));
+                quote!(.setup(|| #setup_result))
+            })
+        },
+    },
+    OptionSpec {
+        name: "stdin",
+        example: r#"stdin = "data.csv""#,
+        read: |options, value| {
+            let file = value::text(value, "expected the path of a file, such as `\"data.csv\"`")?;
+            options.set(move |krate| quote!(.stdin(#krate::__private::options::Input::file(#file))))
+        },
+    },
+    OptionSpec {
         name: "stdout",
         example: r#"stdout = "capture""#,
         read: |options, value| {
@@ -262,16 +342,6 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
     },
 ];
 
-const BACKOFF: &str = "expected a duration, such as `\"1s\"`, or two, such as `\"100ms..10s\"`, to double it from one to the \
-    other";
-
-const VARIABLE: &str = "expected variables, such as `[\"LANG=C\"]`";
-
-const RETRY_DELAYS: &str = "expected a delay for each retry, such as `[\"1s\", \"10s\", \"1m\"]`";
-
-const OUTPUT: &str = "expected `\"inherit\"`, `\"discard\"`, `\"capture\"`, `\"capture 1MiB\"`, `\"lines\"` or \
-    `\"append path/of/a.log\"`";
-
 impl JobOptions {
     #[expect(clippy::unnecessary_wraps, reason = "it is the last step of reading an option")]
     fn set(&mut self, setter: impl Fn(&TokenStream) -> TokenStream + 'static) -> syn::Result<()> {
@@ -279,8 +349,42 @@ impl JobOptions {
         Ok(())
     }
 
+    /// Sets a limit on time by the setter of its name.
+    fn set_time_limit(&mut self, name: &'static str, value: TokenStream) -> syn::Result<()> {
+        let (limit, span) = value::duration(value)?;
+        if limit.is_zero() {
+            let message = format!("`{name}` can't be zero; write a longer time, or leave the option out");
+            return Err(syn::Error::new(span, message));
+        }
+        self.time_limits.push((name, limit, span));
+        let setter = Ident::new(name, Span::call_site());
+        self.set(move |krate| {
+            let limit = duration(limit, krate);
+            quote!(.#setter(#limit))
+        })
+    }
+
+    /// Checks the limits on time against each other, as the runtime does.
+    fn check_time_limits(&self, timeout: Option<Duration>, diagnostics: &mut Diagnostics) {
+        let maximum = self.time_limits.iter().find(|(name, ..)| *name == MAX_TIMEOUT);
+        let longest = maximum.map(|(_, maximum, _)| *maximum).or(timeout);
+        for (name, limit, span) in &self.time_limits {
+            let message = match (longest, timeout) {
+                (_, Some(timeout)) if *name == MAX_TIMEOUT && *limit < timeout => {
+                    format!("`max_timeout` is below the timeout of {timeout:?}; write a longer one")
+                }
+                (Some(longest), _) if *name != MAX_TIMEOUT && *limit >= longest => {
+                    format!("`{name}` never passes within a timeout of {longest:?}; write a shorter one")
+                }
+                _ => continue,
+            };
+            diagnostics.add(syn::Error::new(*span, message));
+        }
+    }
+
     /// Checks combinations of options.
-    pub(crate) fn check(&self, diagnostics: &mut Diagnostics) {
+    pub(crate) fn check(&self, timeout: Option<Duration>, diagnostics: &mut Diagnostics) {
+        self.check_time_limits(timeout, diagnostics);
         if let (Some((_, span)), None) = (self.jitter, self.backoff) {
             let message = "`jitter` needs a backoff: `backoff = \"1s\", jitter = 0.25`";
             diagnostics.add(syn::Error::new(span, message));
@@ -322,66 +426,6 @@ pub(crate) fn duration(duration: Duration, krate: &TokenStream) -> TokenStream {
 
 fn some((number, span): (u64, Span), zero: &str) -> syn::Result<u64> {
     if number == 0 { Err(syn::Error::new(span, zero)) } else { Ok(number) }
-}
-
-fn backoff(text: &LitStr) -> syn::Result<(Duration, Option<Duration>)> {
-    let whole = text.value();
-    let Some((first, cap)) = whole.split_once("..") else {
-        return Ok((value::duration_in(&whole, text.span())?, None));
-    };
-    let [first, cap] = [first, cap].map(|part| value::duration_in(part.trim(), text.span()));
-    let (first, cap) = (first?, cap?);
-    if cap < first {
-        return Err(syn::Error::new(text.span(), "a backoff grows; write the shorter duration first"));
-    }
-    Ok((first, Some(cap)))
-}
-
-fn cause(text: &LitStr) -> syn::Result<TokenStream> {
-    Ok(match text.value().as_str() {
-        "timeout" => quote!(Timeout),
-        "signal" => quote!(Signal),
-        "panic" => quote!(Panic),
-        "err" => quote!(Returned),
-        "exit" => quote!(Exit),
-        "out_of_memory" => quote!(OutOfMemory),
-        "cpu_time" => quote!(CpuTime),
-        "internal" => quote!(Internal),
-        other => {
-            let message = format!(
-                "unknown cause `{other}`; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
-                 `cpu_time` and `internal`"
-            );
-            return Err(syn::Error::new(text.span(), message));
-        }
-    })
-}
-
-fn variable_name(name: &str, place: &LitStr, expected: &str) -> syn::Result<String> {
-    if name.is_empty() || name.contains(['=', '\0']) || place.value().contains('\0') {
-        return Err(syn::Error::new(place.span(), expected));
-    }
-    Ok(name.to_owned())
-}
-
-fn output(text: &LitStr) -> syn::Result<TokenStream> {
-    let whole = text.value();
-    let (word, rest) = whole.split_once(' ').unwrap_or((&whole, ""));
-    Ok(match (word, rest.trim()) {
-        ("inherit", "") => quote!(Inherit),
-        ("discard", "") => quote!(Discard),
-        ("lines", "") => quote!(Lines),
-        ("capture", "") => quote!(Capture),
-        ("capture", size) => match value::bytes_in(size, text.span())? {
-            0 => return Err(syn::Error::new(text.span(), "a capture of 0 bytes holds nothing; write `\"discard\"`")),
-            bytes => {
-                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                quote!(CaptureUpTo(#bytes))
-            }
-        },
-        ("append", path) if !path.is_empty() => quote!(append(#path)),
-        _ => return Err(syn::Error::new(text.span(), OUTPUT)),
-    })
 }
 
 #[cfg(test)]

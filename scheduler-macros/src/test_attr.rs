@@ -1,8 +1,8 @@
 //! `#[scheduler::test]`: a test in which jobs can run; with a timeout, a test that runs as a job.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ReturnType;
+use syn::{ReturnType, Type, parse_quote};
 
 use crate::attr::Options;
 use crate::diagnostics::Diagnostics;
@@ -20,13 +20,13 @@ fn check(test: &Function, options: &Options, async_fns: AsyncFns, diagnostics: &
     for second in test.attributes_called(&["test", "bench", "rstest"]) {
         diagnostics.at(second, "`#[scheduler::test]` is a whole `#[test]`; remove this one");
     }
-    let is_isolated = options.timeout.is_some();
+    let is_isolated = is_isolated(options);
     if let Some(token) = &test.sig.asyncness {
         if !is_isolated {
             diagnostics.at(
                 token,
-                "a test can be an `async fn` only in its own process; give it a limit, `timeout = \"30s\"`, or write `fn` and \
-                 block on the future inside it",
+                "a test can be an `async fn` only in its own process; write `#[scheduler::test(isolated)]` or give \
+                 it a limit, `timeout = \"30s\"`; or write `fn` and block on the future inside it",
             );
         } else if async_fns == AsyncFns::Refused {
             diagnostics.at(
@@ -46,6 +46,10 @@ fn expects_panic(test: &Function) -> bool {
     test.attributes_called(&["should_panic"]).next().is_some()
 }
 
+fn is_isolated(options: &Options) -> bool {
+    options.is_isolated || options.timeout.is_some()
+}
+
 /// Returns the test, and its registration.
 pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
     let krate = options.krate();
@@ -53,20 +57,42 @@ pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
     let name = test.sig.ident.to_string();
     let path = quote!(#krate::__private::concat!(#krate::__private::module_path!(), "::", #name));
     let entry = quote!(#krate::__private::TestEntry::new(#path));
+    // The name is no path, and so no job's name.
+    let body = quote!(#krate::__private::concat!("test ", #path));
+    let registration = registration(test, options, &body);
+    let should_panic = expects_panic(test);
+    let isolated = quote!(#krate::__private::run_isolated(#entry, #body, #should_panic));
     let mut sig = test.sig.clone();
-    let call = if options.timeout.is_some() {
-        (sig.asyncness, sig.output) = (None, ReturnType::Default);
-        isolated(test, options, &entry, &path)
-    } else {
-        // The body is a nested block now, which a lint would call needless.
-        let mut body = test.body.clone();
-        body.set_span(Span::call_site().located_at(body.span()));
-        quote! {
-            #krate::__private::enter_test();
-            #body
+    (sig.asyncness, sig.output) = (None, ReturnType::Default);
+    let (called, returns) = (&test.sig.ident, &test.sig.output);
+    let call = match returns {
+        _ if is_isolated(options) => quote!(#isolated;),
+        ReturnType::Default => quote! {
+            if #krate::__private::has_default_limit() {
+                #isolated;
+            } else {
+                #krate::__private::enter_test();
+                #called();
+            }
+        },
+        ReturnType::Type(..) => {
+            sig.output = parse_quote!(-> #krate::__private::TestExit);
+            // Of a test that never returns, only the call is reached.
+            let is_never = matches!(returns, ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)));
+            let allowed = is_never.then(|| quote!(#[allow(unreachable_code)]));
+            quote! {
+                #allowed
+                if #krate::__private::has_default_limit() {
+                    #isolated;
+                    #krate::__private::TestExit::passed()
+                } else {
+                    #krate::__private::enter_test();
+                    #krate::__private::TestExit::of(#called())
+                }
+            }
         }
     };
-    let Function { attrs, vis, .. } = test;
+    let Function { attrs, vis, sig: body_sig, body, .. } = test;
     quote! {
         #[#krate::__private::test]
         #(#attrs)*
@@ -78,25 +104,22 @@ pub(crate) fn expand_test(test: &Function, options: &Options) -> TokenStream {
                     #entry
                 }
             };
+            #body_sig #body
+            #registration
             #call
         }
     }
 }
 
-/// Returns the registration of the test's body, and the code that runs it in its own process.
-fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &TokenStream) -> TokenStream {
+/// Returns the registration of the test's body under this name.
+fn registration(test: &Function, options: &Options, name: &TokenStream) -> TokenStream {
     let krate = options.krate();
-    let Function { sig, body, .. } = test;
-    let should_panic = expects_panic(test);
-    // The name is no path, and so no job's name.
-    let name = quote!(#krate::__private::concat!("test ", #path));
-    let test = &sig.ident;
-    let (start, call) = (start(sig.asyncness.is_some(), &krate), called(sig.asyncness.is_some(), quote!(#test())));
+    let (called_name, is_async) = (&test.sig.ident, test.sig.asyncness.is_some());
+    let (start, call) = (start(is_async, &krate), called(is_async, quote!(#called_name())));
     let timeout = options.timeout();
     quote! {
         const _: () = {
             fn __scheduler_run(__scheduler_invocation: #krate::__private::Invocation<'_>) -> #krate::__private::Completion {
-                #sig #body
                 #start
                 let __scheduler_value = #call;
                 __scheduler_call.returned();
@@ -122,7 +145,6 @@ fn isolated(test: &Function, options: &Options, entry: &TokenStream, path: &Toke
                 #krate::__private::TestBody(&__SCHEDULER_BODY)
             }
         };
-        #krate::__private::run_isolated(#entry, #name, #should_panic);
     }
 }
 

@@ -116,6 +116,38 @@ pub(crate) fn switch(value: TokenStream, expected: &str) -> syn::Result<bool> {
     syn::parse2::<LitBool>(value).map(|switch| switch.value).map_err(|_| wrong)
 }
 
+/// The highest number of a processor, in the runtime as well.
+const LAST_CPU: usize = 1023;
+
+pub(crate) const CPUS: &str = "expected the numbers of processors, such as `\"0-3\"` or `\"0,2\"`";
+
+/// Parses numbers of processors and ranges of them, with commas between them.
+pub(crate) fn cpus(text: &LitStr) -> syn::Result<Vec<usize>> {
+    let wrong = |message: &str| syn::Error::new(text.span(), message);
+    let mut cpus = Vec::new();
+    for part in text.value().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let [first, last] = [first, last].map(|number| number.trim().parse::<usize>().map_err(|_| wrong(CPUS)));
+        let (first, last) = (first?, last?);
+        if last > LAST_CPU {
+            return Err(wrong("the highest number of a processor is 1023"));
+        }
+        if first > last {
+            return Err(wrong("a range of processors ends with its highest number, such as `\"0-3\"`"));
+        }
+        cpus.extend(first..=last);
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    Ok(cpus)
+}
+
+/// Parses the path of a function.
+pub(crate) fn function(value: TokenStream) -> syn::Result<Path> {
+    let wrong = syn::Error::new_spanned(&value, "expected the path of a function, such as `crate::confine`");
+    (|input: ParseStream<'_>| Path::parse_mod_style(input)).parse2(value).map_err(|_| wrong)
+}
+
 /// Parses a text that isn't blank.
 pub(crate) fn text(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     let text = string(value, expected)?;
@@ -199,6 +231,17 @@ mod tests {
             job_name(quote!("a\nb")),
             "a job's name can't contain control characters; write it in one line of plain text",
         );
+    }
+
+    #[test]
+    fn processors_are_numbers_and_ranges() {
+        let read = |text: &str| cpus(&LitStr::new(text, Span::call_site()));
+        assert_eq!(read("0-3, 8,2").ok(), Some(vec![0, 1, 2, 3, 8]));
+        for wrong in ["", "0,", "a", "-1", "0-", "1-2-3"] {
+            refused(read(wrong), CPUS);
+        }
+        refused(read("0-99999999999"), "the highest number of a processor is 1023");
+        refused(read("3-0"), "a range of processors ends with its highest number, such as `\"0-3\"`");
     }
 
     #[test]

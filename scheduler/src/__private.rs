@@ -15,10 +15,10 @@ pub use inventory;
 pub use crate::__transcoder as transcoder;
 pub use crate::arguments::Arguments;
 pub use crate::call::job;
-pub use crate::child::enter_test;
+pub use crate::child::{SetupResult, enter_test};
 pub use crate::into_job::{Checked, IsJob, JobProbe, any_job, no_job};
 pub use crate::invocation::{Completion, Invocation, PASSED, failed, reported, returned};
-pub use crate::isolated_test::run_isolated;
+pub use crate::isolated_test::{TestExit, has_default_limit, run_isolated};
 pub use crate::launcher::TestEntry;
 pub use crate::registry::{Declaration, Entry, Parameter, Registered, TestBody};
 pub use crate::result_codec::{ResultCodec, foreign_result_codec, result_codec};
@@ -29,7 +29,7 @@ pub use crate::wire::value::Encoding;
 
 /// The options that an attribute sets.
 pub mod options {
-    pub use crate::options::{Backoff, Cause, Output, Terminate, unchanged};
+    pub use crate::options::{Backoff, Cause, Input, Output, Terminate, unchanged};
 }
 
 /// Returns the id of a type, as a plain function pointer.

@@ -32,10 +32,7 @@ impl Checkpoint {
     /// Encodes a value after the name of its type, because bytes of another type might decode, too. A value that can't be read back
     /// is refused now, as it would be lost when it is needed.
     pub(crate) fn encoded<T: Serialize + DeserializeOwned>(value: &T, encoding: Encoding) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
-        let value_at = bytes.len();
-        value::append(&mut bytes, value, encoding).map_err(|error| error.to_string())?;
+        let (bytes, value_at) = encode_typed(value, encoding)?;
         if bytes.len() > LIMIT {
             let length = bytes.len();
             return Err(format!(
@@ -49,12 +46,7 @@ impl Checkpoint {
 
     /// Decodes the value.
     pub(crate) fn decoded<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let mut bytes = &self.0[..];
-        let saved: String = codec::take(&mut bytes).map_err(|error| error.to_string())?;
-        if saved != type_name::<T>() {
-            return Err(format!("it is of type `{saved}`, not `{}`", type_name::<T>()));
-        }
-        value::decode(bytes).map_err(|error| error.to_string())
+        decode_typed(&self.0)
     }
 
     /// Returns the size in bytes.
@@ -68,6 +60,24 @@ impl Checkpoint {
     pub(crate) fn bytes(&self) -> &Arc<Vec<u8>> {
         &self.0
     }
+}
+
+/// Encodes a value after the name of its type. Returns the bytes, and where the value begins.
+pub(crate) fn encode_typed<T: Serialize>(value: &T, encoding: Encoding) -> Result<(Vec<u8>, usize), String> {
+    let mut bytes = Vec::new();
+    codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
+    let value_at = bytes.len();
+    value::append(&mut bytes, value, encoding).map_err(|error| error.to_string())?;
+    Ok((bytes, value_at))
+}
+
+/// Decodes a value after the name of its type.
+pub(crate) fn decode_typed<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, String> {
+    let saved: String = codec::take(&mut bytes).map_err(|error| error.to_string())?;
+    if saved != type_name::<T>() {
+        return Err(format!("it is of type `{saved}`, not `{}`", type_name::<T>()));
+    }
+    value::decode(bytes).map_err(|error| error.to_string())
 }
 
 impl fmt::Debug for Checkpoint {

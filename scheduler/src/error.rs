@@ -46,6 +46,7 @@ enum Kind {
     NotInitialised,
     NoResult,
     Checkpoint,
+    Message,
     Internal,
 }
 
@@ -120,6 +121,10 @@ impl Error {
         Self::new(Kind::Checkpoint, format!("invalid checkpoint: {problem}"))
     }
 
+    pub(crate) fn message(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::Message, problem.to_string())
+    }
+
     pub(crate) fn internal(step: impl fmt::Display, source: impl Into<Source>) -> Self {
         Self::new(Kind::Internal, format!("failed to {step}")).caused_by(source)
     }
@@ -186,6 +191,12 @@ impl Error {
     #[must_use]
     pub fn is_checkpoint(&self) -> bool {
         self.0.kind == Kind::Checkpoint
+    }
+
+    /// Returns `true` if a message between a job and its handle could not be sent, or is of another type than was requested.
+    #[must_use]
+    pub fn is_message(&self) -> bool {
+        self.0.kind == Kind::Message
     }
 
     /// Returns every record that was finished before this error, in input order.

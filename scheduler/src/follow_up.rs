@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::Local;
 
 use crate::escape::OneLine;
-use crate::outcome::ProcessSnapshot;
+use crate::outcome::{Overrun, OverrunKind, ProcessSnapshot};
 use crate::process;
 use crate::record::Record;
 
@@ -135,10 +135,15 @@ impl<'a> TimedOut<'a> {
         self.record.job()
     }
 
-    /// Returns the reason why the run was stopped: `"timeout"`.
+    /// Returns the reason why the run was stopped: `"timeout"`, also for that of the whole list, `"stall"` or `"silence"`.
+    ///
+    /// [`Overrun::kind`](crate::Overrun::kind) of the [record's](Self::record) outcome returns it as an enum.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        self.record.status().as_str()
+        match self.record.run.outcome.overrun().map(Overrun::kind) {
+            Some(kind @ (OverrunKind::Stall | OverrunKind::Silence)) => kind.as_str(),
+            _ => self.record.status().as_str(),
+        }
     }
 
     /// Returns the timeout that passed.

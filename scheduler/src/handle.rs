@@ -7,11 +7,16 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::canceller::Canceller;
+use crate::checkpoint::encode_typed;
 use crate::clock::Deadline;
 use crate::error::Error;
+use crate::escape::OneLine;
 use crate::record::Run;
 use crate::spawner::{HandleParts, KeptReport};
+use crate::supervisor::{MOST_BYTES, MOST_MESSAGES, Unsendable};
 use crate::wire::codec::CodecError;
 
 /// A handle to a job that [`Scheduler::spawn`](crate::Scheduler::spawn) has queued: waits for it, cancels it or kills it.
@@ -134,6 +139,68 @@ impl<T> Handle<T> {
     #[doc(alias = "abort_handle")]
     pub fn canceller(&self) -> Canceller {
         Canceller::new(self.spawned().spawn_loop.clone(), self.spawned().key)
+    }
+
+    /// Sends a value to the job, which receives it with [`this_job::receive`](crate::this_job::receive). Returns at once.
+    ///
+    /// Messages arrive in order, each once. A job that is queued receives them when it runs; if an attempt fails, the next one
+    /// receives those that it had not. What the job doesn't receive before it returns is lost.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`is_message`](Error::is_message), and sends nothing,
+    ///
+    /// - if the job has finished,
+    /// - if it hasn't received the last 1024 messages, or those that it hasn't received take 16 MiB with this one: a job that
+    ///   never receives anything can't fill the memory,
+    /// - if the value can't be encoded,
+    /// - in a fork of the process that spawned the job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, this_job, Outcome, Scheduler};
+    ///
+    /// /// Adds up numbers until there is none.
+    /// #[job(timeout = "60s")]
+    /// fn sum() -> Result<u64, scheduler::Error> {
+    ///     let mut sum = 0;
+    ///     while let Some(Some(number)) = this_job::receive::<Option<u64>>().wait()? {
+    ///         sum += number;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let handle = Scheduler::new().spawn(sum::job())?;
+    ///     for number in [Some(1_u64), Some(2), Some(3), None] {
+    ///         handle.send(&number)?;
+    ///     }
+    ///     assert_eq!(handle.wait()?.outcome, Outcome::Ok(6));
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// The idea is that of the mailboxes of Erlang's processes, with a bound.
+    pub fn send<M: Serialize + 'static>(&self, message: &M) -> Result<(), Error> {
+        self.shared.refuse_in_a_fork()?;
+        let job = &self.spawned().job;
+        let refused =
+            |problem: &str| Error::message(format_args!("`{}` was sent no message: {problem}", OneLine(self.id())));
+        let (bytes, _) = encode_typed(message, job.encoding()).map_err(|problem| refused(&problem))?;
+        job.messages.push(bytes).map_err(|unsendable| match unsendable {
+            Unsendable::Over => refused("it has finished"),
+            Unsendable::Full => refused(&format!(
+                "too many wait; it can leave up to {MOST_MESSAGES} messages, of {MOST_BYTES} bytes together, unreceived"
+            )),
+            Unsendable::TooLong => {
+                refused(&format!("the value takes more than {MOST_BYTES} bytes; write it to a file, and send the path"))
+            }
+        })?;
+        self.spawned().spawn_loop.send_messages(self.spawned().key);
+        Ok(())
     }
 
     /// Waits until the job has finished, and returns its run. Nothing that the job started is left then.

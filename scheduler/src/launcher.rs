@@ -60,6 +60,8 @@ inventory::collect!(TestEntry);
 pub(crate) enum Launcher {
     /// `main` calls `init()` first.
     Main,
+    /// As `Main`, and the copy gets the arguments of this process.
+    MainWithArguments,
     /// libtest runs the test of this name, which calls `enter_test()`.
     Test(&'static str),
 }
@@ -69,6 +71,11 @@ impl Launcher {
     pub(crate) fn for_jobs() -> Result<Self, Error> {
         refuse_stray_role()?;
         Self::of_this_process()
+    }
+
+    /// Returns the launcher for copies that get the arguments of this process, unless it is a test harness.
+    pub(crate) fn with_arguments(self) -> Self {
+        if self == Self::Main { Self::MainWithArguments } else { self }
     }
 
     /// Returns the launcher for copies of this process that run the body of this test.
@@ -95,9 +102,13 @@ impl Launcher {
     /// Returns the command for a copy with this role.
     pub(crate) fn command(self, role: &str) -> Command {
         let mut command = own_command();
-        // This process's arguments are not passed on: libtest's flags change, and an application's own mean nothing here.
-        if let Self::Test(name) = self {
-            command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+        match self {
+            Self::Main => {}
+            Self::MainWithArguments => drop(command.args(env::args_os().skip(1))),
+            // The arguments of this process are not passed on: libtest's flags change.
+            Self::Test(name) => {
+                command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+            }
         }
         command.env(ROLE_VARIABLE, role);
         command

@@ -123,6 +123,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answers;
 mod arguments;
 mod builder;
 mod call;
@@ -195,7 +196,7 @@ pub use crate::builder::Scheduler;
 pub use crate::call::{AnyJob, Job};
 pub use crate::canceller::Canceller;
 pub use crate::checkpoint::{Checkpoint, Resumable};
-pub use crate::child::init;
+pub use crate::child::{SetupResult, init, init_with};
 pub use crate::error::Error;
 pub use crate::follow_up::{
     FollowUp, FollowUpResult, NoFollowUp, TimedOut, default_follow_up_logger, detailed_follow_up_logger,
@@ -208,9 +209,9 @@ pub use crate::observer::Metrics;
 pub use crate::observer::Observer;
 #[cfg(feature = "tracing")]
 pub use crate::observer::Tracing;
-pub use crate::options::{Backoff, Cause, Containment, OnFailure, Output, StartMethod, Terminate};
+pub use crate::options::{Backoff, Cause, Containment, Input, OnFailure, Output, StartMethod, Terminate};
 pub use crate::outcome::{
-    Attempt, Captured, Failure, Incomplete, Location, Outcome, Overrun, Panic, ParseStatusError, Piece,
+    Attempt, Captured, Failure, Incomplete, Location, Outcome, Overrun, OverrunKind, Panic, ParseStatusError, Piece,
     ProcessSnapshot, StackFrame, StandardStream, Status, Sweep, SweptBy, SystemCall, ThreadSnapshot, ThreadState,
     Usage,
 };
@@ -334,6 +335,32 @@ pub use scheduler_macros::main;
 /// - With the feature `tokio` the body may be that of an `async fn`, like a [job](macro@job#async-functions).
 ///
 /// The limit is written like a job's [`timeout`](macro@job#timeout), and counts from the call of the body.
+///
+/// # `isolated`
+///
+/// Without a value: the body runs in a process of its own, as with a [timeout](#timeout), and has no limit.
+///
+/// ```
+/// #[scheduler::test(isolated)]
+/// fn changes_the_working_directory() -> std::io::Result<()> {
+///     std::env::set_current_dir("/") // No other test notices it.
+/// }
+/// # fn main() {}
+/// ```
+///
+/// # `SCHEDULER_TEST_TIMEOUT`
+///
+/// This environment variable sets the limit of every `#[scheduler::test]` that has none of its own: `SCHEDULER_TEST_TIMEOUT=30s
+/// cargo test`. Each of them then runs in a process of its own, and a test that hangs fails alone, which is what a CI server
+/// needs. A value that is no duration fails the tests, and names the variable.
+///
+/// # Under a debugger
+///
+/// While a debugger is attached to the test harness, or a program such as `strace` traces it, no test has a limit, and a line
+/// in the test's output reports it. A test with a limit still runs in a process of its own: gdb follows it there after `set
+/// follow-fork-mode child`. The jobs of an application keep their timeouts under a debugger.
+///
+/// **Platform.** Recognized on Linux and Windows.
 ///
 /// # `crate`
 ///

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::task::{Context, Poll, ready};
 
+use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::CallFollowUp;
@@ -30,6 +31,7 @@ pub(crate) struct OpenList {
     delayed: usize,
     submitted: usize,
     observers: Observers,
+    answers: Answers,
     thread: ListThread,
     is_closed: bool,
     /// A follow-up has failed: jobs that haven't started get no record.
@@ -86,6 +88,7 @@ impl OpenList {
             in_flight: first.into_iter().map(JobInFlight::new).enumerate().collect(),
             delayed: 0,
             observers: settings.observers.clone(),
+            answers: settings.answers.clone(),
             thread,
             is_closed,
             has_failed: false,
@@ -235,7 +238,8 @@ impl OpenList {
         self.delayed = self.delayed + usize::from(is_delayed) - usize::from(job.is_delayed);
         job.is_delayed = is_delayed;
         let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
-        let report = notify(&mut self.observers, subject, event)?;
+        let encoding = job.call.entry.codec().encoding();
+        let report = notify(&mut self.observers, &self.answers, encoding, subject, event)?;
         let JobInFlight { job_id, call, key, .. } = self.in_flight.remove(&index)?;
         if self.has_failed && matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
             return None;

@@ -4,20 +4,22 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
+use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::clock;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Postponed, Progress, Queued, Recorded, Started, Swept,
-    Terminating, new_keys,
+    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Postponed, Progress, Queued, Recorded, Slow, Started,
+    Swept, Terminating, new_keys,
 };
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
 use crate::record::{Record, RunReport};
 use crate::result_codec::undecodable;
 use crate::supervisor::{JobEvent, JobUpdate, StopReason};
+use crate::wire::value::Encoding;
 
 /// The jobs of one list, and their records so far.
 #[derive(Debug)]
@@ -26,17 +28,18 @@ pub(crate) struct Recorder {
     records: Vec<Option<Record>>,
     error: Option<Error>,
     observers: Observers,
+    answers: Answers,
     /// The first job's key for observers; those of the others follow.
     first_key: u64,
 }
 
 impl Recorder {
     /// Returns a recorder for these jobs, whose specifications have been made: it drops their options.
-    pub(crate) fn new(mut jobs: Vec<(String, AnyJob)>, observers: Observers) -> Self {
+    pub(crate) fn new(mut jobs: Vec<(String, AnyJob)>, observers: Observers, answers: Answers) -> Self {
         for (_, call) in &mut jobs {
             call.drop_options();
         }
-        Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers }
+        Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers, answers }
     }
 
     /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further
@@ -44,7 +47,8 @@ impl Recorder {
     pub(crate) fn handle(&mut self, index: usize, event: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
         let (job_id, call) = &self.jobs[index];
         let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name() };
-        let Some(report) = notify(&mut self.observers, subject, event) else {
+        let encoding = call.entry.codec().encoding();
+        let Some(report) = notify(&mut self.observers, &self.answers, encoding, subject, event) else {
             return ControlFlow::Continue(());
         };
         // A job that never started because a follow-up failed has no record.
@@ -83,8 +87,14 @@ pub(crate) struct Subject<'a> {
     pub(crate) job: &'static str,
 }
 
-/// Notifies the observers of an event, or returns the report of a finished job.
-pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: JobEvent) -> Option<RunReport> {
+/// Notifies the observers of an event, answers a question in the job's encoding, or returns the report of a finished job.
+pub(crate) fn notify(
+    observers: &mut Observers,
+    answers: &Answers,
+    encoding: Encoding,
+    subject: Subject<'_>,
+    event: JobEvent,
+) -> Option<RunReport> {
     let Subject { key, job_id, job } = subject;
     match event {
         JobEvent::Queued { at, group } => {
@@ -102,6 +112,10 @@ pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: Job
             for update in updates.take() {
                 observers.notify(|observer| notify_update(observer, &update, at, attempt, subject));
             }
+        }
+        JobEvent::Asked(question) => {
+            let answer = answers.answer(&question.bytes, encoding);
+            question.answer(answer);
         }
         JobEvent::AttemptEnded { at, attempt, slot, retry } => {
             let (number, sweep, attempt) = (attempt.number(), attempt.sweep(), &attempt);
@@ -122,9 +136,12 @@ pub(crate) fn notify(observers: &mut Observers, subject: Subject<'_>, event: Job
 fn notify_update(observer: &dyn Observer, update: &JobUpdate, at: SystemTime, attempt: u32, subject: Subject<'_>) {
     let Subject { key, job_id, job } = subject;
     match update {
+        &JobUpdate::Slow(after) => observer.slow(&Slow { key, job_id, job, at, attempt, after }),
         JobUpdate::Terminating(reason) => {
             let reason = match reason {
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
+                StopReason::Stalled => "stall",
+                StopReason::Silent => "silence",
                 StopReason::Cancelled => "cancelled",
             };
             observer.terminating(&Terminating { key, job_id, job, at, attempt, reason });

@@ -58,7 +58,7 @@ impl List {
         // If anything panics in here, the thread is dropped, which kills the jobs.
         let (mut thread, mut recorder) = match mem::replace(self, Self::Finished) {
             Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs) {
-                Ok(Some(thread)) => (thread, Recorder::new(jobs, settings.observers)),
+                Ok(Some(thread)) => (thread, Recorder::new(jobs, settings.observers, settings.answers)),
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
             },

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::clock::Deadline;
 use crate::error::Error;
@@ -19,8 +20,9 @@ use crate::process::{Origin, PerProcess};
 use crate::record::RunReport;
 use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
 use crate::settings::Settings;
-use crate::supervisor::{EventDetail, JobEvent, LoopConfig, QueueKey, SharedPool, SpawnLoop};
+use crate::supervisor::{EventDetail, JobEvent, JobMessages, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
+use crate::wire::value::Encoding;
 
 /// The follow-up of a scheduler, for any thread.
 pub(crate) type SharedFollowUp = Arc<dyn crate::follow_up::CallFollowUp + Send + Sync>;
@@ -62,6 +64,7 @@ impl Spawner {
         let mut spec = settings.specs(&jobs, shared_pool)?.pop().expect("there is a specification for each job");
         let [(job_id, call)] = jobs;
         let job = Arc::new(SpawnedJob::new(job_id, call));
+        spec.messages = Some(job.messages.clone());
         let (origin, mut state) = (Origin::here(), lock(self.0.here()));
         let key = spec.key(state.spawned);
         state.spawned += 1;
@@ -92,7 +95,7 @@ impl Spawner {
         };
         let pool = settings.pool(shared_pool)?;
         let jobs = SpawnedJobs::with(key.number, Arc::clone(&job));
-        let listener = listener(jobs.clone(), settings.observers.clone(), follow_up)?;
+        let listener = listener(jobs.clone(), settings.observers.clone(), settings.answers.clone(), follow_up)?;
         let failing = jobs.clone();
         let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(&error))?;
         state.current = Some((spawn_loop.clone(), jobs));
@@ -173,9 +176,10 @@ impl Drop for FailOnDrop {
 fn listener(
     jobs: SpawnedJobs,
     observers: Observers,
+    answers: Answers,
     follow_up: SharedFollowUp,
 ) -> Result<Box<dyn FnMut(usize, JobEvent) + Send>, Error> {
-    if observers.is_empty() && !follow_up.does_something() {
+    if observers.is_empty() && answers.is_empty() && !follow_up.does_something() {
         let fail_on_drop = FailOnDrop::new(jobs);
         return Ok(Box::new(move |number, event| {
             set_process(&fail_on_drop.jobs, number, &event);
@@ -185,7 +189,7 @@ fn listener(
         }));
     }
     let (sender, receiver) = mpsc::channel();
-    let notifier = Notifier { fail_on_drop: FailOnDrop::new(jobs.clone()), observers, follow_up };
+    let notifier = Notifier { fail_on_drop: FailOnDrop::new(jobs.clone()), observers, answers, follow_up };
     thread::Builder::new()
         .name("scheduler-notifier".to_owned())
         .spawn(move || notifier.run(receiver))
@@ -213,6 +217,7 @@ fn set_process(jobs: &SpawnedJobs, number: usize, event: &JobEvent) {
 struct Notifier {
     fail_on_drop: FailOnDrop,
     observers: Observers,
+    answers: Answers,
     follow_up: SharedFollowUp,
 }
 
@@ -223,7 +228,7 @@ impl Notifier {
                 continue;
             };
             let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
-            let report = notify(&mut self.observers, subject, event);
+            let report = notify(&mut self.observers, &self.answers, job.encoding(), subject, event);
             if !self.fail_on_drop.origin.is_here() {
                 // An observer has forked this process: no more events arrive here.
                 return;
@@ -245,6 +250,7 @@ impl Notifier {
 pub(crate) struct SpawnedJob {
     pub(crate) job_id: String,
     call: AnyJob,
+    pub(crate) messages: JobMessages,
     /// Its key for observers.
     key: u64,
     state: Mutex<SpawnedState>,
@@ -268,10 +274,18 @@ struct SpawnedState {
 impl SpawnedJob {
     fn new(job_id: String, mut call: AnyJob) -> Self {
         call.drop_options();
-        Self { job_id, call, key: new_keys(1), state: Mutex::default(), changed: Condvar::new() }
+        Self {
+            job_id,
+            call,
+            messages: JobMessages::default(),
+            key: new_keys(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     fn complete(&self, report: Result<RunReport, Error>) {
+        self.messages.close();
         let mut state = lock(&self.state);
         state.process = None;
         state.report = Some(Arc::new(report));
@@ -282,6 +296,10 @@ impl SpawnedJob {
             // This runs the executor's code: no lock of ours is held, and its panic must not end the thread.
             let _ = guarded(|| waker.wake());
         }
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.call.entry.codec().encoding()
     }
 
     pub(crate) fn name(&self) -> &'static str {

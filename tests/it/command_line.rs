@@ -84,8 +84,8 @@ fn every_option_of_the_attribute_is_one_of_the_command_line() {
     let options: Vec<_> = rows.map(|(option, _)| option).collect();
     assert!(options.len() > 20, "{options:?}");
     for option in options {
-        // The encoding is part of the job, and a descriptor has no name outside of a process.
-        if ["encoding", "inherit_fd"].contains(&option) {
+        // The encoding and the set-up are parts of the job, and a descriptor has no name outside of a process.
+        if ["encoding", "setup", "inherit_fd"].contains(&option) {
             continue;
         }
         let flag = format!("--{}", option.replace('_', "-"));

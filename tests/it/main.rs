@@ -11,6 +11,7 @@
 )]
 
 // It needs namespaces, `/proc` and its own users, and tests wardens.
+mod activity;
 #[cfg(wardens)]
 mod adversity;
 mod application;
@@ -61,6 +62,7 @@ mod hygiene;
 mod limits;
 mod load;
 mod many;
+mod messages;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observing;
@@ -73,6 +75,7 @@ mod output;
 mod panics;
 mod parent_death;
 mod platforms;
+mod process_options;
 mod progress;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod progress_bar;
@@ -98,6 +101,7 @@ mod stress;
 mod sweep;
 #[cfg(feature = "signals")]
 mod termination;
+mod test_limits;
 mod tidy;
 mod timeouts;
 // Without a warden only a job on the first thread of its process continues, and in a test binary none runs there.

@@ -22,6 +22,7 @@ fn a_record_is_serialized_with_its_result_as_a_value() -> Result<(), Box<dyn std
     let duration = records[0].duration().as_secs_f64();
     let expected = json!({
         "job_id": "J1", "job": "scheduler_tests::jobs::fast", "status": "ok", "started_at": json[0]["started_at"],
+        "ended_at": json[0]["ended_at"], "process": json[0]["process"],
         "duration_sec": duration, "total_duration_sec": duration, "result": 42,
         "usage": {
             "user_sec": usage.user.as_secs_f64(), "system_sec": usage.system.as_secs_f64(),
@@ -191,9 +192,11 @@ fn a_record_can_be_serialized_in_a_format_without_names() -> Result<(), Box<dyn 
     let record = &records()?[3];
     let config = bincode::config::standard();
     let bytes = bincode::serde::encode_to_vec(record, config)?;
-    let started_at = serde_json::to_value(record)?["started_at"].as_str().map(ToOwned::to_owned);
+    let moment = |name| serde_json::to_value(record).map(|json| json[name].as_str().map(ToOwned::to_owned));
+    let (started_at, ended_at, process) = (moment("started_at")?, moment("ended_at")?, record.process());
+    assert!(ended_at.is_some() && process.is_some());
     let duration = record.duration().as_secs_f64();
-    let fields = ("J4", record.job(), Status::Ok, started_at, duration, duration, structured(3));
+    let fields = ("J4", record.job(), Status::Ok, started_at, ended_at, process, duration, duration, structured(3));
     assert!(bytes.starts_with(&bincode::serde::encode_to_vec(fields, config)?));
     Ok(())
 }

@@ -52,6 +52,15 @@ fn no_switch() {}
 #[job(name = 1, timeout = 2, crate = 3,, size = 4)]
 fn everything_at_once() {}
 
+#[job(timeout = "10s", stall = "20s", silence = "0s", slow = "soon")]
+fn never_stalled() {}
+
+#[job(timeout = "10s", max_timeout = "5s")]
+fn below() {}
+
+#[job(tree_memory = "0B", cpus = "3-0", stack_size = 0, temp_dir = "/tmp", stdin = 1, setup = "confine")]
+fn surroundings() {}
+
 fn main() {
     // The jobs themselves are declared, so that no error is reported twice.
     drop(scheduler::jobs![("unknown", unknown), ("number", number), ("twice", twice)]);

@@ -37,4 +37,13 @@ fn twice() {}
 #[scheduler::test]
 mod tests {}
 
+#[scheduler::test(isolated = false)]
+fn not_isolated() {}
+
+#[scheduler::test(isolated)]
+#[should_panic]
+fn returns_in_isolation() -> Result<(), String> {
+    Ok(())
+}
+
 fn main() {}

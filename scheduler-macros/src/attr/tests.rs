@@ -89,3 +89,17 @@ fn main_has_only_the_option_crate() {
     Options::parse(quote!(timeout = "1s"), MAIN, &mut diagnostics);
     assert_eq!(diagnostics.messages(), ["unknown option `timeout`; the only option is `crate`"]);
 }
+
+#[test]
+fn a_test_is_isolated_without_a_value() {
+    let parse = |tokens| {
+        let mut diagnostics = Diagnostics::default();
+        let options = Options::parse(tokens, TEST, &mut diagnostics);
+        (options.is_isolated, diagnostics.messages())
+    };
+    assert_eq!(parse(quote!(isolated, timeout = "1s")), (true, vec![]));
+    assert_eq!(parse(quote!(timeout = "1s")), (false, vec![]));
+    let expected = "expected `isolated` without a value; leave it out to run the test beside the others";
+    assert_eq!(parse(quote!(isolated = false)), (false, vec![expected.to_owned()]));
+    assert_eq!(parse(quote!(isolated("x"))).1, ["option `isolated` needs a value: `isolated`"]);
+}

@@ -10,6 +10,12 @@ fn limited() -> Options {
     options
 }
 
+fn isolated() -> Options {
+    let mut options = Options::default();
+    options.is_isolated = true;
+    options
+}
+
 #[track_caller]
 fn refused(options: &Options, async_fns: AsyncFns, test: TokenStream, beginnings: &[&str]) {
     let test = Function::parse(test, "scheduler::test").unwrap_or_else(|error| panic!("{error}"));
@@ -52,7 +58,8 @@ fn an_async_test_needs_its_own_process_and_a_runtime() {
     let nowhere = &["a test can be an `async fn` only in its own process"][..];
     refused(&Options::default(), AsyncFns::Run, test.clone(), nowhere);
     refused(&limited(), AsyncFns::Refused, test.clone(), &["a test can be an `async fn` only with the feature"]);
-    refused(&limited(), AsyncFns::Run, test, &[]);
+    refused(&limited(), AsyncFns::Run, test.clone(), &[]);
+    refused(&isolated(), AsyncFns::Run, test, &[]);
 }
 
 #[test]
@@ -76,23 +83,34 @@ fn enter_test_is_called_before_the_body() {
         }
     );
     let test = Function::parse(test, "scheduler::test").unwrap_or_else(|error| panic!("{error}"));
-    let expected = quote!(
+    let expanded = expand_test(&test, &Options::default()).to_string();
+    let attributes = quote!(
         #[::scheduler::__private::test]
         #[cfg(unix)]
         #[ignore]
-        fn r#try() {
-            const _: () = {
-                ::scheduler::__private::inventory::submit! {
-                    ::scheduler::__private::TestEntry::new(
-                        ::scheduler::__private::concat!(::scheduler::__private::module_path!(), "::", "r#try")
-                    )
-                }
-            };
-            ::scheduler::__private::enter_test();
-            { body() }
+    );
+    assert!(expanded.starts_with(&format!("{attributes} fn r#try () {{")), "{expanded}");
+    let call = quote!({
+        ::scheduler::__private::enter_test();
+        r#try();
+    });
+    assert!(expanded.ends_with(&format!("else {call} }}")), "{expanded}");
+    assert_eq!(expanded.matches("fn r#try () { body () }").count(), 1, "{expanded}");
+}
+
+#[test]
+fn a_test_that_returns_a_value_still_does() {
+    let test = quote!(
+        fn t() -> Result<(), E> {
+            body()
         }
     );
-    assert_eq!(expand_test(&test, &Options::default()).to_string(), expected.to_string());
+    let test = Function::parse(test, "scheduler::test").unwrap_or_else(|error| panic!("{error}"));
+    let expanded = expand_test(&test, &Options::default()).to_string();
+    assert!(expanded.contains("fn t () -> :: scheduler :: __private :: TestExit {"), "{expanded}");
+    assert!(expanded.contains("TestExit :: of (t ())") && !expanded.contains("unreachable_code"), "{expanded}");
+    let expanded = expand_test(&test, &isolated()).to_string();
+    assert!(!expanded.contains("TestExit") && !expanded.contains("enter_test"), "{expanded}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::Scheduler;
 use crate::observer::Observer;
 use crate::options::option_setters;
@@ -15,6 +18,45 @@ impl<F> Scheduler<F> {
     #[doc(alias = "hook")]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings_mut().observers.add(Arc::new(observer));
+        self
+    }
+
+    /// Sets the function that answers the questions of jobs of one type: what [`this_job::ask`](crate::this_job::ask) returns
+    /// there. There may be one for each type.
+    ///
+    /// The function runs in this process, on the thread that calls [observers](Observer), one question after the other: never on
+    /// the one that supervises the jobs, so that it delays no deadline. The job waits meanwhile, and its time runs. A function
+    /// that panics affects only the answer: the job gets an error. The asking job's attempt may have ended when the answer is
+    /// there; it is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, this_job, Scheduler};
+    ///
+    /// /// Asks for a price, which only the application knows.
+    /// #[job]
+    /// fn total(articles: Vec<String>) -> Result<u64, scheduler::Error> {
+    ///     articles.iter().map(|article| this_job::ask::<String, u64>(article)).sum()
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let prices = std::collections::HashMap::from([("tea".to_owned(), 3_u64), ("cake".to_owned(), 4)]);
+    ///     let scheduler = Scheduler::new().on_ask(move |article: String| prices.get(&article).copied().unwrap_or_default());
+    ///     let records = scheduler.run(jobs![("J1", total(vec!["tea".into(), "cake".into()]))])?;
+    ///     assert_eq!(records[0].result::<u64>()?, 7);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "rpc")]
+    #[doc(alias = "request")]
+    pub fn on_ask<Q, A>(mut self, answer: impl Fn(Q) -> A + Send + Sync + 'static) -> Self
+    where
+        Q: DeserializeOwned + 'static,
+        A: Serialize + 'static,
+    {
+        self.settings_mut().answers.add(answer);
         self
     }
 

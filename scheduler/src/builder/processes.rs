@@ -4,6 +4,7 @@ use super::Scheduler;
 use crate::error::Error;
 use crate::options::{Containment, StartMethod};
 use crate::process::Orphans;
+use crate::settings::CopyArguments;
 use crate::supervisor::SharedPool;
 
 /// # Processes
@@ -107,6 +108,36 @@ impl<F> Scheduler<F> {
     #[doc(alias = "reset")]
     pub fn renew(&self) {
         self.shared_pool.renew();
+    }
+
+    /// Passes the arguments of this process on to the copies that run jobs, which get none unless this is set.
+    ///
+    /// A copy executes `main` up to [`init`](crate::init). If `main` reads its arguments before that, to find the
+    /// configuration or to set up logging, the copy does the same with the same arguments, and so does a
+    /// [set-up](crate::init_with), or a job itself.
+    ///
+    /// In a test the arguments are those of the test harness, and this has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler};
+    ///
+    /// #[job]
+    /// fn arguments() -> usize { std::env::args().count() }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().pass_args().run(jobs![("J1", arguments)])?;
+    ///     assert_eq!(records[0].result::<usize>()?, std::env::args().count());
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "argv")]
+    pub fn pass_args(mut self) -> Self {
+        self.settings_mut().arguments = CopyArguments::Passed;
+        self.shared_pool = SharedPool::default();
+        self
     }
 
     /// Sets whether each run gets a cgroup of its own: [`Containment::None`] unless set.

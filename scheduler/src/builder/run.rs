@@ -344,7 +344,7 @@ fn run(
         return Ok(Vec::new());
     }
     let (mut pool, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
-    let mut recorder = Recorder::new(jobs, settings.observers.clone());
+    let mut recorder = Recorder::new(jobs, settings.observers.clone(), settings.answers.clone());
     if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly {
         supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up))?;
         return recorder.finish();

@@ -8,13 +8,14 @@ use std::path::Path;
 use crate::options::Environment;
 use crate::outcome::StandardStream;
 use crate::process::{self, RUN_VARIABLE};
-use crate::wire::message::{Request, StdioTarget, Variables};
+use crate::wire::message::{Request, StdinSource, StdioTarget, Variables};
 
 /// Applies the environment of a request; an error is the reason why the job can't start.
 ///
 /// Call it when it is the job's turn, not earlier: the job before it may create files that it names.
 pub(super) fn apply(request: &Request) -> Result<(), String> {
     // A relative path is relative to the folder in which the process was started.
+    redirect_stdin(&request.stdin)?;
     redirect(StandardStream::Stdout, &request.stdout)?;
     redirect(StandardStream::Stderr, &request.stderr)?;
     if let Some(environment) = &request.environment {
@@ -38,6 +39,17 @@ fn redirect(stream: StandardStream, target: &StdioTarget) -> Result<(), String> 
         };
         format!("its standard {name} can't be written to `{}`: {error}", path.display())
     })
+}
+
+/// Redirects standard input, which is the null device.
+fn redirect_stdin(source: &StdinSource) -> Result<(), String> {
+    let (name, file) = match source {
+        StdinSource::Null => return Ok(()),
+        StdinSource::Bytes(bytes) => ("memory".into(), process::anonymous_file(bytes)),
+        StdinSource::File(path) => (path.to_string_lossy(), File::open(path)),
+    };
+    file.and_then(process::redirect_stdin)
+        .map_err(|error| format!("its standard input can't be read from `{name}`: {error}"))
 }
 
 const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };

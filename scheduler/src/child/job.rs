@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
-use super::cancellation::CancelSource;
 use super::environment;
 use super::exit::{exit_silently, setup_failure};
+use super::frame_receiver::FrameReceiver;
 use super::frame_sender::FrameSender;
 use super::panic_hook;
 use super::run_context::RunContext;
+use super::setup;
 use crate::checkpoint::Checkpoint;
 use crate::invocation::{Completion, CompletionKind, Invocation, OnReturn};
 use crate::launcher;
@@ -30,6 +32,7 @@ pub(super) fn run(
     milestones: MilestoneTimes,
     prepared: io::Result<()>,
 ) -> ! {
+    process::name_job(&request.job);
     let received = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, incoming);
     let sender = Arc::new(FrameSender::new(request.mark, outgoing));
     if let Err(error) = prepared {
@@ -43,11 +46,16 @@ pub(super) fn run(
         let _ = sender.send(FrameKind::Refused, reason.as_bytes());
         exit_silently();
     }
+    // Before the hook: it keeps one that the set-up installs.
+    if let Err(reason) = setup::run(request) {
+        let _ = sender.send(FrameKind::Refused, reason.as_bytes());
+        exit_silently();
+    }
     panic_hook::install(Arc::clone(&sender));
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
-        let cancel_source = CancelSource::new(frames, stream);
-        let context = RunContext::init(request, checkpoint, Arc::clone(&sender), cancel_source, milestones);
+        let from_parent = FrameReceiver::new(frames, stream);
+        let context = RunContext::init(request, checkpoint, Arc::clone(&sender), from_parent, milestones);
         if request.stacks {
             process::capture_crashes(RunContext::report_crash);
         }
@@ -55,7 +63,11 @@ pub(super) fn run(
         // The function's time stops before the value is encoded, so that the parent measures the function alone.
         Ok(Box::new(|| context.mark_returned()) as OnReturn)
     };
-    let outcome = call(request, Invocation::new(arguments, Box::new(start)));
+    let call = || call(request, Invocation::new(arguments, Box::new(start)));
+    let outcome = match request.limits.and_then(|limits| limits.stack_size) {
+        None => call(),
+        Some(bytes) => on_stack(bytes, call),
+    };
     if let Some(context) = RunContext::current() {
         context.flush();
     }
@@ -73,6 +85,37 @@ pub(super) fn run(
     };
     reach(Milestone::Delivered);
     exit(i32::from(sent.is_err()))
+}
+
+/// Calls `call` on a thread whose stack has this size.
+fn on_stack(bytes: u64, call: impl FnOnce() -> CompletionKind) -> CompletionKind {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(isize::MAX as usize / 2);
+    let call = Moved(call);
+    // Panics name the thread.
+    let name = thread::current().name().unwrap_or("main").to_owned();
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name(name).stack_size(bytes);
+        match builder.spawn_scoped(scope, move || call.into_inner()()) {
+            Ok(thread) => thread.join().unwrap_or(CompletionKind::Abandoned),
+            Err(error) => {
+                CompletionKind::Refused(format!("its thread with a stack of {bytes} bytes can't be started: {error}"))
+            }
+        }
+    })
+}
+
+/// A value that is used on another thread while its own waits.
+struct Moved<T>(T);
+
+#[expect(unsafe_code, reason = "the arguments of a job, and what happens at its call, belong to no thread")]
+// SAFETY: The thread that has made the value does nothing until the thread that has it has ended, so that nothing is used by
+// both at a time. Nothing in it is bound to a thread: it is a stream, bytes, and an `Rc`-free closure over them.
+unsafe impl<T> Send for Moved<T> {}
+
+impl<T> Moved<T> {
+    fn into_inner(self) -> T {
+        self.0
+    }
 }
 
 /// Calls the function and returns its outcome.

@@ -7,7 +7,8 @@ use crate::clock::Deadline;
 use crate::outcome::{Exit, Usage};
 use crate::panic_guard::guarded;
 use crate::process::{
-    self, Capture, ChildPid, Due, ExitedChild, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, WakeReason,
+    self, Capture, ChildPid, Due, ExitedChild, FallbackDeadlines, KILL_SIGNAL, ReapResult, SeizedProcesses,
+    SigchldEvent, TreeMemory, WakeReason,
 };
 use crate::wire::frame::FrameKind;
 
@@ -45,12 +46,22 @@ impl JobStatus {
 /// The reason why the warden stops waiting for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitEnd {
-    /// The job has exited, or the parent commands to kill it or is gone.
+    /// The job has exited, or the parent commands to kill it.
     ExitOrCommand,
+    /// The parent is gone.
+    ParentGone,
     /// The parent commands to kill it after a capture.
     Capture,
     /// The job's deadline has passed, and the parent sent no command.
     Expired,
+    /// The job and its descendants take more memory than they may.
+    OverMemory,
+}
+
+/// The limits that the warden enforces itself.
+pub(super) struct JobLimits {
+    pub(super) fallback: FallbackDeadlines,
+    pub(super) memory: Option<TreeMemory>,
 }
 
 /// Waits until the job has exited or must be killed.
@@ -58,7 +69,8 @@ pub(super) fn wait_for_exit(
     status: &mut JobStatus,
     parent: &mut ParentLink,
     sigchld: &SigchldEvent,
-    due: impl Fn() -> Due,
+    JobLimits { fallback, memory }: &mut JobLimits,
+    due: impl Fn(&FallbackDeadlines) -> Due,
     mut has_crashed: impl FnMut() -> bool,
 ) -> WaitEnd {
     loop {
@@ -79,27 +91,33 @@ pub(super) fn wait_for_exit(
             // Its process waits for that, and dies.
             send_capture(status, parent, sigchld);
         }
-        let timeout = match due() {
-            Due::Now => return WaitEnd::Expired,
+        if memory.as_mut().is_some_and(TreeMemory::is_exceeded) {
+            return WaitEnd::OverMemory;
+        }
+        let due_in = due(fallback);
+        let timeout = match due_in {
+            // The parent may have extended the deadline before it passed.
+            Due::Now => Duration::ZERO,
             // More processes may have exited, for which no further SIGCHLD comes.
             _ if left == 0 => Duration::ZERO,
             Due::In(left) => left.min(POLL_INTERVAL),
             Due::Never => POLL_INTERVAL,
         };
+        let timeout = memory.as_ref().map_or(timeout, |memory| timeout.min(memory.due()));
         let has_buffered = parent.frames.has_buffered();
         let woken =
             if has_buffered { WakeReason::ParentSent } else { parent.wait(Some(sigchld), Deadline::after(timeout)) };
-        match woken {
-            WakeReason::Other => {}
-            WakeReason::ParentExited => return WaitEnd::ExitOrCommand,
-            WakeReason::ParentSent => match parent.next_command() {
-                ParentCommand::None => {}
-                // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
-                ParentCommand::Terminate => drop(status.job.terminate_group()),
-                ParentCommand::Capture => send_capture(status, parent, sigchld),
-                ParentCommand::CaptureAndKill => return WaitEnd::Capture,
-                ParentCommand::Kill => return WaitEnd::ExitOrCommand,
-            },
+        let command = if woken == WakeReason::ParentSent { parent.next_command() } else { ParentCommand::None };
+        match (woken, command) {
+            (WakeReason::ParentExited, _) | (_, ParentCommand::Gone) => return WaitEnd::ParentGone,
+            (_, ParentCommand::Kill) => return WaitEnd::ExitOrCommand,
+            (_, ParentCommand::CaptureAndKill) => return WaitEnd::Capture,
+            (WakeReason::Other, _) if due_in == Due::Now => return WaitEnd::Expired,
+            // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
+            (_, ParentCommand::Terminate) => drop(status.job.terminate_group()),
+            (_, ParentCommand::Extend(timeout)) => fallback.extend(timeout),
+            (_, ParentCommand::Capture) => send_capture(status, parent, sigchld),
+            (_, ParentCommand::None) => {}
         }
     }
 }

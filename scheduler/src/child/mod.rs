@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! exit           exits before a job can run        environment    streams, variables, folder and limits of the job
-//! frame_sender   frames to the parent              cancellation   the stop command of the parent
-//! throttle       progress and messages
+//! frame_sender   frames to the parent              frame_receiver frames from the parent
+//! throttle       progress and messages         setup          what the application and the job do before the call
 //! run_context    the run of this process
 //! panic_hook     panics, sent and printed
 //! job            calls the function
@@ -16,13 +16,13 @@
 //! warden         starts, watches and sweeps jobs
 //! ```
 
-mod cancellation;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
 mod direct;
 mod environment;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod exec_job;
 mod exit;
+mod frame_receiver;
 mod frame_sender;
 mod job;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
@@ -31,6 +31,7 @@ mod panic_hook;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod parent_link;
 mod run_context;
+mod setup;
 mod throttle;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;
@@ -46,6 +47,7 @@ use crate::process::ROLE_VARIABLE;
 use crate::wire::message::AfterRun;
 
 pub(crate) use run_context::{ProcessKind, RunContext};
+pub use setup::SetupResult;
 
 /// Runs the job, in a copy of this process that was started for one.
 ///
@@ -72,6 +74,49 @@ pub fn init() {
     launcher::note_initialized();
     // Taken early: the file may be replaced later.
     launcher::stamp();
+}
+
+/// [`init`], with a set-up for the processes of jobs.
+///
+/// In a copy that was started to run a job, `setup` is called before the arguments of the job are decoded, and before the
+/// option [`setup`](macro@crate::job#setup) of the job itself: to install a logger or a panic hook, to read the
+/// configuration, to restrict what the process may do. The job's environment, working directory and limits are in effect
+/// then. Its time doesn't count towards the timeout of the job, but towards the
+/// [start timeout](crate::Scheduler::start_timeout). In the application itself `setup` is not called.
+///
+/// A set-up that returns `Err` or panics keeps the job from starting: its failure is
+/// [`NeverStarted`](crate::Failure::NeverStarted), with the message.
+///
+/// The functions of [`this_job`](crate::this_job) behave in it as outside of a job.
+///
+/// # Platform
+///
+/// On Linux `setup` may start threads: the process that it runs in is the job's own, and isn't forked for other jobs.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::OnceLock;
+/// use std::time::Duration;
+/// use scheduler::{job, run_job_with_timeout, Outcome};
+///
+/// static CONFIGURATION: OnceLock<String> = OnceLock::new();
+///
+/// #[job]
+/// fn greeting() -> String { CONFIGURATION.get().cloned().unwrap_or_default() }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     // A job's process sees none of the globals that the application has set.
+///     scheduler::init_with(|| CONFIGURATION.set("hello".to_owned()));
+///     let run = run_job_with_timeout(greeting::job(), Duration::from_secs(10))?;
+///     assert_eq!(run.outcome, Outcome::Ok("hello".to_owned()));
+///     Ok(())
+/// }
+/// ```
+pub fn init_with<R: SetupResult>(setup: impl FnOnce() -> R + Send + 'static) {
+    setup::keep(setup);
+    init();
+    setup::forget();
 }
 
 /// [`init`] in a test that `#[scheduler::test]` or `enable_tests!` generated.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::exit::setup_failure;
 use crate::clock::Deadline;
@@ -50,7 +51,12 @@ impl ParentLink {
                 // A command for a job that has just exited.
                 Ok(
                     ReadStep::Frame(Frame {
-                        kind: FrameKind::Kill | FrameKind::Terminate | FrameKind::Capture | FrameKind::CaptureAndKill,
+                        kind:
+                            FrameKind::Kill
+                            | FrameKind::Terminate
+                            | FrameKind::Extend
+                            | FrameKind::Capture
+                            | FrameKind::CaptureAndKill,
                         ..
                     })
                     | ReadStep::Partial,
@@ -91,13 +97,17 @@ impl ParentLink {
             swept_by: SweptBy::Warden,
             ran: None,
             expired: false,
+            over_memory: false,
         });
     }
 
     /// Sends the report on a run. If that fails the warden exits, which the parent detects.
     pub(super) fn report(&mut self, report: &ExitReport) {
-        let sent = self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"));
-        sent.unwrap_or_else(|_| exit_warden());
+        self.try_report(report).unwrap_or_else(|_| exit_warden());
+    }
+
+    pub(super) fn try_report(&mut self, report: &ExitReport) -> io::Result<()> {
+        self.send(FrameKind::Exit, &codec::encode(report).expect("numbers always encode"))
     }
 
     /// Reads the next command for the current job.
@@ -107,8 +117,12 @@ impl ParentLink {
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Terminate, .. })) => ParentCommand::Terminate,
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Capture, .. })) => ParentCommand::Capture,
             Ok(ReadStep::Frame(Frame { kind: FrameKind::CaptureAndKill, .. })) => ParentCommand::CaptureAndKill,
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Extend, payload })) => {
+                codec::decode(&payload).map_or(ParentCommand::Kill, ParentCommand::Extend)
+            }
             // No other frame follows a request.
-            Ok(ReadStep::Frame(_) | ReadStep::End) | Err(_) => ParentCommand::Kill,
+            Ok(ReadStep::Frame(_)) => ParentCommand::Kill,
+            Ok(ReadStep::End) | Err(_) => ParentCommand::Gone,
         }
     }
 }
@@ -122,6 +136,10 @@ pub(super) enum ParentCommand {
     Capture,
     /// Send where its processes are, and kill it.
     CaptureAndKill,
-    /// Kill it: the parent commands that or is gone.
+    /// Its function has this much time.
+    Extend(Duration),
+    /// Kill it.
     Kill,
+    /// Kill it: the parent is gone, or needs this warden no more.
+    Gone,
 }

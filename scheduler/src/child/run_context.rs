@@ -1,19 +1,22 @@
 //! `RunContext`: the run of this process, in a job's process.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::cancellation::CancelSource;
+use super::frame_receiver::FrameReceiver;
 use super::frame_sender::FrameSender;
 use super::throttle::Throttle;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Deadline, Stopwatch};
 use crate::process::{Milestone, MilestoneTimes};
 use crate::registry;
+use crate::sync::lock;
+use crate::wire::codec;
 use crate::wire::frame::FrameKind;
-use crate::wire::message::{Hello, Request};
+use crate::wire::message::{ExtensionReply, ExtensionRequest, Hello, QUESTION_LIMIT, Request, read_answer};
 use crate::wire::value::Encoding;
 
 static CONTEXT: OnceLock<RunContext> = OnceLock::new();
@@ -23,9 +26,11 @@ static CONTEXT: OnceLock<RunContext> = OnceLock::new();
 pub(crate) struct RunContext {
     id: String,
     attempt: u32,
-    timeout: Option<Duration>,
-    /// Set when the function is called.
-    deadline: OnceLock<Deadline>,
+    temp_dir: Option<PathBuf>,
+    /// The moment at which the function is called.
+    called: OnceLock<Deadline>,
+    /// The function's time limit, with its extensions; `Duration::MAX` for none.
+    limit: Mutex<Duration>,
     /// Started when the function is called.
     stopwatch: OnceLock<Stopwatch>,
     /// Whether the function has returned or panicked.
@@ -36,7 +41,7 @@ pub(crate) struct RunContext {
     encoding: Encoding,
     sender: Arc<FrameSender>,
     throttle: Throttle,
-    cancel_source: CancelSource,
+    receiver: FrameReceiver,
     milestones: MilestoneTimes,
 }
 
@@ -57,21 +62,22 @@ impl RunContext {
         request: &Request,
         checkpoint: Option<Checkpoint>,
         sender: Arc<FrameSender>,
-        cancel_source: CancelSource,
+        receiver: FrameReceiver,
         milestones: MilestoneTimes,
     ) -> &'static Self {
         CONTEXT.get_or_init(|| Self {
             id: request.id.clone(),
             attempt: request.attempt,
-            timeout: request.timeout,
-            deadline: OnceLock::new(),
+            temp_dir: request.temp_dir.as_ref().map(PathBuf::from),
+            called: OnceLock::new(),
+            limit: Mutex::new(request.timeout.unwrap_or(Duration::MAX)),
             stopwatch: OnceLock::new(),
             has_returned: AtomicBool::new(false),
             checkpoint,
             encoding: registry::find_exact(&request.job).map_or_else(Encoding::default, |job| job.codec().encoding()),
             sender,
             throttle: Throttle::default(),
-            cancel_source,
+            receiver,
             milestones,
         })
     }
@@ -93,7 +99,7 @@ impl RunContext {
     /// Starts the function's time and reports that the function is called.
     pub(super) fn mark_called(&self) -> io::Result<()> {
         // Set before the report, so that a job that is asked to stop finds its deadline passed.
-        self.deadline.get_or_init(|| Deadline::after(self.timeout.unwrap_or(Duration::MAX)));
+        self.called.get_or_init(Deadline::now);
         self.milestones.record(Milestone::Called);
         let sent = self.sender.send_encoded(FrameKind::Started, &Hello { job: self.sender.job });
         self.stopwatch.get_or_init(Stopwatch::start);
@@ -134,9 +140,33 @@ impl RunContext {
         self.attempt
     }
 
+    /// Returns the private folder for temporary files.
+    pub(crate) fn temp_dir(&self) -> Option<&Path> {
+        self.temp_dir.as_deref()
+    }
+
     /// Returns the function's deadline; before the function is called there is none.
     pub(crate) fn deadline(&self) -> Deadline {
-        self.deadline.get().copied().unwrap_or(Deadline::NEVER)
+        self.called.get().map_or(Deadline::NEVER, |called| called.plus(*lock(&self.limit)))
+    }
+
+    /// Asks the parent for more time, and waits for its reply. Returns whether it is granted.
+    pub(crate) fn extend(&'static self, by: Duration) -> bool {
+        if *lock(&self.limit) == Duration::MAX {
+            return true;
+        }
+        let number = self.receiver.expect_reply();
+        let sent = self.sender.send_encoded(FrameKind::Extension, &ExtensionRequest { number, by });
+        // Without a parent this process is killed soon.
+        let reply = sent.ok().and_then(|()| self.receiver.wait_for_reply(number, Deadline::NEVER));
+        let reply: Option<ExtensionReply> = reply.and_then(|reply| codec::decode(&reply).ok());
+        let granted = reply.and_then(|reply| reply.timeout);
+        if let Some(granted) = granted {
+            let mut limit = lock(&self.limit);
+            // Several threads may ask.
+            *limit = granted.max(*limit);
+        }
+        granted.is_some()
     }
 
     /// Returns the checkpoint of an earlier attempt.
@@ -164,13 +194,38 @@ impl RunContext {
         self.throttle.message(&self.sender, text);
     }
 
+    /// Reports that the job makes progress.
+    pub(crate) fn alive(&self) {
+        self.throttle.alive(&self.sender);
+    }
+
     /// Sends the progress and the message that were held back.
     pub(super) fn flush(&self) {
         self.throttle.flush(&self.sender);
     }
 
-    /// Returns the receiver of the stop command.
-    pub(crate) fn cancel_source(&self) -> &CancelSource {
-        &self.cancel_source
+    /// Asks the parent an encoded question, and waits for the encoded answer. An error is the reason why there is none.
+    pub(crate) fn ask(&'static self, question: &[u8]) -> Result<Vec<u8>, String> {
+        let number = self.receiver.expect_reply();
+        let mut message = codec::encode(&number).expect("numbers always encode");
+        message.extend(question);
+        if message.len() > QUESTION_LIMIT {
+            return Err(format!("the question takes {} bytes, over the limit of {QUESTION_LIMIT}", question.len()));
+        }
+        let sent = self.sender.send(FrameKind::Question, &message);
+        sent.map_err(|error| format!("the question can't be sent: {error}"))?;
+        let answer = self.receiver.wait_for_reply(number, Deadline::NEVER);
+        read_answer(&answer.ok_or("the application has exited")?)
+    }
+
+    /// Reports that the job has received a message.
+    pub(crate) fn confirm_message(&self) {
+        // Without a parent this process is killed soon.
+        let _ = self.sender.send(FrameKind::MessageReceived, &[]);
+    }
+
+    /// Returns the receiver of what the parent sends.
+    pub(crate) fn receiver(&self) -> &FrameReceiver {
+        &self.receiver
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Throttle(Mutex<Pending>);
 struct Pending {
     progress: LatestUpdate,
     message: LatestUpdate,
+    alive: LatestUpdate,
 }
 
 /// The last update of one kind.
@@ -61,6 +62,11 @@ impl Throttle {
         self.update(FrameKind::Message, |pending| &mut pending.message, text.as_bytes().to_vec(), sender);
     }
 
+    /// Sends that the job makes progress, now or a little later.
+    pub(super) fn alive(&self, sender: &FrameSender) {
+        self.update(FrameKind::Alive, |pending| &mut pending.alive, Vec::new(), sender);
+    }
+
     fn update(
         &self,
         kind: FrameKind,
@@ -79,7 +85,8 @@ impl Throttle {
 
     /// Sends the updates that were held back.
     pub(super) fn flush(&self, sender: &FrameSender) {
-        let Pending { mut progress, mut message } = mem::take(&mut *lock(&self.0));
+        // That it was alive no longer matters once it has returned.
+        let Pending { mut progress, mut message, .. } = mem::take(&mut *lock(&self.0));
         message.send(FrameKind::Message, sender);
         progress.send(FrameKind::Progress, sender);
     }

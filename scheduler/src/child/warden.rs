@@ -9,15 +9,15 @@ use super::environment;
 use super::exec_job::{self, ExecRole};
 use super::exit::{exit_with, known_or_exit, setup_failure};
 use super::job;
-use super::job_watch::{JobStatus, WaitEnd, capture, wait_for_exit};
+use super::job_watch::{JobLimits, JobStatus, WaitEnd, capture, wait_for_exit};
 use super::parent_link::{Order, ParentLink};
 use crate::clock::{Deadline, Stopwatch};
 use crate::launcher::Launcher;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::{
     self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, FallbackDeadlines, Fork, ForkStandby,
-    JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ReapResult, SeizedProcesses, SigchldEvent, become_job,
-    become_warden, exit_warden, take_stdin,
+    JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ReapResult, SeizedProcesses, SigchldEvent, TreeMemory,
+    become_job, become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -60,6 +60,7 @@ fn run(launcher: Launcher, parent: AnnouncedParent, after_run: AfterRun) -> ! {
         process::leave_folder();
     }
     let frames = FrameReader::learning_mark(frame::LIMIT);
+    process::name_warden();
     let mut parent = ParentLink { control: ControlChild::new(input), frames, watch };
     let sigchld = become_warden().unwrap_or_else(|error| {
         loop {
@@ -94,7 +95,7 @@ fn run(launcher: Launcher, parent: AnnouncedParent, after_run: AfterRun) -> ! {
 /// libtest runs a test on a second thread; its main thread waits, and holds no lock meanwhile.
 fn expected_threads(launcher: Launcher) -> usize {
     match launcher {
-        Launcher::Main => 1,
+        Launcher::Main | Launcher::MainWithArguments => 1,
         Launcher::Test(_) => 2,
     }
 }
@@ -289,7 +290,8 @@ impl Warden {
 
     fn command(&self) -> Command {
         let role = ExecRole { warden: std::process::id() };
-        let mut command = self.launcher.command(&role.to_value());
+        // A copy has arguments only if they were passed on to it.
+        let mut command = self.launcher.with_arguments().command(&role.to_value());
         if let Some(variables) = &self.variables {
             exec_job::set_variables(&mut command, variables);
         }
@@ -325,7 +327,13 @@ impl Warden {
     }
 
     fn watch(&mut self, job: ChildPid, request: &Request, cgroup: Option<&Cgroup>) {
-        let fallback = FallbackDeadlines::new(request);
+        let tree_memory = request.limits.and_then(|limits| limits.tree_memory);
+        // The kernel counts more exactly.
+        let is_limited = tree_memory.zip(cgroup).is_some_and(|(limit, cgroup)| cgroup.limit_memory(limit));
+        let mut limits = JobLimits {
+            fallback: FallbackDeadlines::new(request),
+            memory: tree_memory.filter(|_| !is_limited).map(TreeMemory::new),
+        };
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job reports it as well. If the parent is gone, the next read finds the end of its stream.
         let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
@@ -334,14 +342,16 @@ impl Warden {
         let mut is_captured = !request.stacks;
         let has_crashed =
             || !is_captured && self.milestones.has_crashed() && !std::mem::replace(&mut is_captured, true);
-        let due = || fallback.due(self.milestones.latest());
-        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, due, has_crashed);
+        let due = |fallback: &FallbackDeadlines| fallback.due(self.milestones.latest());
+        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, &mut limits, due, has_crashed);
+        let over_memory =
+            end == WaitEnd::OverMemory || (is_limited && cgroup.is_some_and(Cgroup::has_run_out_of_memory));
         let ran = self.milestones.function_time();
         // Up to here the warden itself has killed nothing.
         status.killed = 0;
         let is_called = || matches!(self.milestones.latest(), Some((Milestone::Called, _)));
         let is_captured = match end {
-            WaitEnd::ExitOrCommand => false,
+            WaitEnd::ExitOrCommand | WaitEnd::ParentGone | WaitEnd::OverMemory => false,
             WaitEnd::Capture => true,
             WaitEnd::Expired => request.stacks && is_called(),
         };
@@ -371,13 +381,28 @@ impl Warden {
             // If it fails, so does the report.
             let _ = self.parent.send(FrameKind::Snapshots, &snapshots);
         }
-        self.parent.report(&ExitReport {
+        // The application would have removed it.
+        let remove_temp_dir = || {
+            if let Some(temp_dir) = &request.temp_dir {
+                // It may be gone already.
+                let _ = std::fs::remove_dir_all(temp_dir);
+            }
+        };
+        if end == WaitEnd::ParentGone {
+            remove_temp_dir();
+        }
+        let report = ExitReport {
             exit: status.exit,
             usage: status.usage,
             sweep,
             swept_by,
             ran,
             expired: end == WaitEnd::Expired,
-        });
+            over_memory,
+        };
+        if self.parent.try_report(&report).is_err() {
+            remove_temp_dir();
+            exit_warden();
+        }
     }
 }

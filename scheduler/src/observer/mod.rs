@@ -109,7 +109,13 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
-    /// A job was asked to stop, at its timeout or because it was cancelled, and its [grace period](macro@crate::job#grace) began.
+    /// A job has run for as long as its option [`slow`](macro@crate::job#slow) sets, and runs on. Called once for each attempt.
+    #[doc(alias = "slow_timeout")]
+    fn slow(&self, event: &Slow<'_>) {
+        let _ = event;
+    }
+
+    /// A job was asked to stop, at one of its timeouts or because it was cancelled, and its [grace period](macro@crate::job#grace) began.
     #[doc(alias = "timeout")]
     #[doc(alias = "cancelled")]
     fn terminating(&self, event: &Terminating<'_>) {
@@ -157,6 +163,10 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
         (**self).checkpoint_saved(event);
+    }
+
+    fn slow(&self, event: &Slow<'_>) {
+        (**self).slow(event);
     }
 
     fn terminating(&self, event: &Terminating<'_>) {
@@ -250,11 +260,19 @@ events! {
         checkpoint: &'a Checkpoint
     }
 
+    /// The event of [`Observer::slow`].
+    Slow {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The time that the option sets: the job has run for a little longer.
+        after: Duration
+    }
+
     /// The event of [`Observer::terminating`].
     Terminating {
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// The reason: `"timeout"`, the job's own or that of the whole list, or `"cancelled"`.
+        /// The reason: `"timeout"`, the job's own or that of the whole list, `"stall"`, `"silence"`, or `"cancelled"`.
         reason: &'static str
     }
 

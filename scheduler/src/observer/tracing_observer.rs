@@ -8,7 +8,7 @@ use ::tracing::field::Empty;
 use ::tracing::{Span, debug, info, info_span, warn};
 
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Swept,
+    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Slow, Started, Swept,
     Terminating,
 };
 use crate::outcome::{Outcome, ProcessSnapshot, Sweep};
@@ -140,6 +140,11 @@ impl Observer for Tracing {
 
     fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
         debug!(target: "scheduler", parent: &self.innermost(event.key), bytes = event.checkpoint.len(), "checkpoint saved");
+    }
+
+    fn slow(&self, event: &Slow<'_>) {
+        let after_sec = event.after.as_secs_f64();
+        warn!(target: "scheduler", parent: &self.innermost(event.key), after_sec, "slow");
     }
 
     fn terminating(&self, event: &Terminating<'_>) {

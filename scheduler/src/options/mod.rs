@@ -1,8 +1,10 @@
 //! `Options`: the options of a job, which its call, its attribute and the scheduler set.
 
 mod containment;
+mod cpus;
 mod environment;
 mod inherited;
+mod input;
 mod limits;
 mod on_failure;
 mod output;
@@ -12,17 +14,21 @@ mod start_method;
 mod stop;
 #[cfg(feature = "cli")]
 mod text;
+mod time_limits;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use containment::Containment;
+pub(crate) use cpus::Cpus;
 pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::OWN;
 pub(crate) use inherited::InheritedFds;
 #[cfg(unix)]
 pub(crate) use inherited::MOST_INHERITED;
+pub use input::Input;
 pub(crate) use limits::Limits;
 pub use on_failure::OnFailure;
 pub use output::Output;
@@ -33,6 +39,17 @@ pub use start_method::StartMethod;
 pub use stop::Terminate;
 #[cfg(feature = "cli")]
 pub(crate) use text::{OPTIONS, OptionValue, TextOption};
+pub(crate) use time_limits::TimeLimits;
+
+/// A function that prepares the process of a job; an error is the reason why the job can't start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SetupFn(pub(crate) fn() -> Result<(), String>);
+
+impl PartialEq for SetupFn {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
 
 /// Returns the options unchanged, for an attribute that sets none.
 pub fn unchanged(options: Options) -> Options {
@@ -45,6 +62,7 @@ pub fn unchanged(options: Options) -> Options {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     pub(crate) timeout: Option<Duration>,
+    pub(crate) time_limits: TimeLimits,
     pub(crate) grace: Option<Duration>,
     pub(crate) terminate: Option<Terminate>,
     pub(crate) retries: Option<u32>,
@@ -52,6 +70,10 @@ pub struct Options {
     pub(crate) retry_on: Option<Vec<Cause>>,
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
+    pub(crate) temp_dir: Option<bool>,
+    pub(crate) stdin: Option<Arc<Input>>,
+    /// Set by the attribute only, and called in the job's process.
+    pub(crate) setup: Option<SetupFn>,
     pub(crate) stdout: Option<Output>,
     pub(crate) stderr: Option<Output>,
     pub(crate) inherited: InheritedFds,
@@ -66,6 +88,12 @@ impl Options {
     /// Sets the timeout.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the function that prepares the job's process.
+    pub fn setup(mut self, setup: fn() -> Result<(), String>) -> Self {
+        self.setup = Some(SetupFn(setup));
         self
     }
 
@@ -105,6 +133,7 @@ impl Options {
     pub(crate) fn over(self, below: &Self) -> Self {
         Self {
             timeout: self.timeout.or(below.timeout),
+            time_limits: self.time_limits.over(below.time_limits),
             grace: self.grace.or(below.grace),
             terminate: self.terminate.or(below.terminate),
             retries: self.retries.or(below.retries),
@@ -112,6 +141,9 @@ impl Options {
             retry_on: self.retry_on.or_else(|| below.retry_on.clone()),
             limits: self.limits.over(below.limits),
             environment: self.environment.over(&below.environment),
+            temp_dir: self.temp_dir.or(below.temp_dir),
+            stdin: self.stdin.or_else(|| below.stdin.clone()),
+            setup: self.setup.or(below.setup),
             stdout: self.stdout.or_else(|| below.stdout.clone()),
             stderr: self.stderr.or_else(|| below.stderr.clone()),
             inherited: self.inherited.over(&below.inherited),
@@ -131,12 +163,19 @@ impl Options {
         let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
         grace
+            .or_else(|| self.time_limits.problem())
             .or(group)
             .or(retry)
             .or(output)
+            .or_else(|| self.stdin.as_ref().and_then(|input| input.problem()))
             .or_else(|| self.limits.problem())
             .or_else(|| self.environment.problem())
             .or_else(|| self.inherited.problem())
+    }
+
+    /// Returns why options that were set in one place contradict each other, if they do.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        self.time_limits.contradiction(self.timeout, [self.stdout.as_ref(), self.stderr.as_ref()])
     }
 }
 
@@ -180,12 +219,43 @@ mod tests {
             &options().grace(Duration::MAX),
             &format!("a grace period of {:?} is over the limit of one hour", Duration::MAX),
         );
+        refused(
+            &options().stall(Duration::ZERO),
+            "a limit on the time without a report (`stall`) of 0 applies to every job at once; give a longer one",
+        );
+        refused(
+            &options().silence(Duration::ZERO),
+            "a limit on the time without output (`silence`) of 0 applies to every job at once; give a longer one",
+        );
+        refused(
+            &options().slow(Duration::ZERO),
+            "a time after which a job counts as slow (`slow`) of 0 applies to every job at once; give a longer one",
+        );
+        refused(
+            &options().max_timeout(Duration::ZERO),
+            "a maximum timeout of 0 is below every timeout; give a longer one",
+        );
         refused(&options().group(" "), "a group with an empty name; give it a name");
         refused(&options().memory(0), "a memory limit of 0 lets no job run; give a size in bytes");
         refused(&options().cpu_time(Duration::ZERO), "a limit on CPU time of 0 lets no job run; give a duration");
         refused(&options().open_files(0), "a limit of 0 open files lets no job run; give a number");
         refused(&options().processes(0), "a limit of 0 processes lets no job run; give a number");
         refused(&options().niceness(20), "a niceness of 20 is out of range; give one from -20 to 19");
+        refused(
+            &options().tree_memory(0),
+            "a limit on the memory of the whole tree of 0 lets no job run; give a size in bytes",
+        );
+        refused(&options().stack_size(0), "a stack of 0 bytes lets no job run; give a size in bytes");
+        refused(&options().cpus([]), "an empty set of processors lets no job run; give their numbers, such as `0..=3`");
+        refused(&options().cpus([5000]), "a processor with the number 5000 can't be set; the highest number is 1023");
+        refused(
+            &options().stdin(vec![0; (64 << 20) + 1]),
+            "a standard input of 67108865 bytes is over the limit of 64 MiB; write it to a file, and give the file",
+        );
+        refused(
+            &options().stdin(Input::File("".into())),
+            "standard input is to be read from a file with an empty path; give a path",
+        );
         refused(&options().env("A=B", "c"), "an environment variable can't be named `A=B`");
         refused(&options().env_remove(""), "an environment variable can't be named ``");
         let own = "the environment variable `scheduler_run` is reserved for the scheduler; choose another name";

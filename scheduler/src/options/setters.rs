@@ -31,6 +31,45 @@ macro_rules! option_setters {
             self.options_mut().terminate = Some(terminate);
             self
         }
+
+        #[doc = concat!("Sets how long ", $subject, " may report nothing before it is stopped.")]
+        ///
+        /// See [`stall`](macro@crate::job#stall). `Duration::MAX` means no limit; zero is an error when the job is run.
+        #[doc(alias = "heartbeat")]
+        #[doc(alias = "keepalive")]
+        #[doc(alias = "watchdog")]
+        pub fn stall(mut self, limit: std::time::Duration) -> Self {
+            self.options_mut().time_limits.stall = Some(limit);
+            self
+        }
+
+        #[doc = concat!("Sets how long ", $subject, " may write no output before it is stopped.")]
+        ///
+        /// See [`silence`](macro@crate::job#silence). `Duration::MAX` means no limit; zero is an error when the job is run.
+        #[doc(alias = "no_output_timeout")]
+        pub fn silence(mut self, limit: std::time::Duration) -> Self {
+            self.options_mut().time_limits.silence = Some(limit);
+            self
+        }
+
+        #[doc = concat!("Sets how long ", $subject, " may run before it is reported as slow.")]
+        ///
+        /// See [`slow`](macro@crate::job#slow). `Duration::MAX` means never; zero is an error when the job is run.
+        #[doc(alias = "slow_timeout")]
+        pub fn slow(mut self, after: std::time::Duration) -> Self {
+            self.options_mut().time_limits.slow = Some(after);
+            self
+        }
+
+        #[doc = concat!("Sets the longest timeout to which ", $subject, " may extend its own.")]
+        ///
+        /// See [`max_timeout`](macro@crate::job#max_timeout). `Duration::MAX` means no maximum; zero is an error when the
+        /// job is run.
+        #[doc(alias = "extend")]
+        pub fn max_timeout(mut self, maximum: std::time::Duration) -> Self {
+            self.options_mut().time_limits.max_timeout = Some(maximum);
+            self
+        }
     };
     (stacks of $subject:literal) => {
         #[doc = concat!("Sets whether the stacks of ", $subject, " are taken before it is stopped at its timeout.")]
@@ -159,6 +198,26 @@ macro_rules! option_setters {
             self
         }
 
+        #[doc = concat!("Sets whether ", $subject, " has a private folder for temporary files.")]
+        ///
+        /// See [`temp_dir`](macro@crate::job#temp_dir).
+        #[doc(alias = "tempdir")]
+        #[doc(alias = "TMPDIR")]
+        #[doc(alias = "scratch")]
+        pub fn temp_dir(mut self, is_wanted: bool) -> Self {
+            self.options_mut().temp_dir = Some(is_wanted);
+            self
+        }
+
+        #[doc = concat!("Sets what ", $subject, " reads from its standard input: text, bytes, or an [`Input`](crate::Input).")]
+        ///
+        /// See [`stdin`](macro@crate::job#stdin).
+        #[doc(alias = "input")]
+        pub fn stdin(mut self, input: impl Into<$crate::options::Input>) -> Self {
+            self.options_mut().stdin = Some(std::sync::Arc::new(input.into()));
+            self
+        }
+
         #[doc = concat!("Sets where the standard output of ", $subject, " goes.")]
         ///
         /// See [`stdout`](macro@crate::job#stdout-and-stderr).
@@ -186,6 +245,34 @@ macro_rules! option_setters {
         #[doc(alias = "RLIMIT_AS")]
         pub fn memory(mut self, bytes: u64) -> Self {
             self.options_mut().limits.memory = Some(bytes);
+            self
+        }
+
+        #[doc = concat!("Sets how much memory ", $subject, " and everything that it starts may use together, in bytes.")]
+        ///
+        /// See [`tree_memory`](macro@crate::job#tree_memory).
+        #[doc(alias = "cgroup")]
+        #[doc(alias = "memory_max")]
+        pub fn tree_memory(mut self, bytes: u64) -> Self {
+            self.options_mut().limits.tree_memory = Some(bytes);
+            self
+        }
+
+        #[doc = concat!("Sets the processors on which ", $subject, " runs, by their numbers from 0, such as `0..=3`.")]
+        ///
+        /// See [`cpus`](macro@crate::job#cpus).
+        #[doc(alias = "affinity")]
+        #[doc(alias = "taskset")]
+        pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+            self.options_mut().limits.set_cpus(cpus);
+            self
+        }
+
+        #[doc = concat!("Sets the size of the stack on which the function of ", $subject, " runs, in bytes.")]
+        ///
+        /// See [`stack_size`](macro@crate::job#stack_size).
+        pub fn stack_size(mut self, bytes: u64) -> Self {
+            self.options_mut().limits.stack_size = Some(bytes);
             self
         }
 

@@ -2,14 +2,15 @@
 //!
 //! A new option is one more row of [`OPTIONS`].
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
+mod values;
+
 use std::time::Duration;
 
-use bytesize::ByteSize;
-
-use super::{Backoff, Cause, Options, Output, Terminate};
+use super::{Backoff, Input, Options};
+use values::{
+    CAUSES, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
+    show_duration, show_input, show_output, shown,
+};
 
 /// An option of a job.
 pub(crate) struct TextOption {
@@ -50,6 +51,34 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         help: "how long a job that is asked to stop may continue",
         set: |options, text| Ok(options.grace(duration(text)?)),
         show: |options| shown(options.grace, show_duration),
+    },
+    TextOption {
+        name: "stall",
+        takes: One("DURATION"),
+        help: "how long it may report nothing before it is stopped",
+        set: |options, text| Ok(options.stall(duration(text)?)),
+        show: |options| shown(options.time_limits.stall, show_duration),
+    },
+    TextOption {
+        name: "silence",
+        takes: One("DURATION"),
+        help: "how long it may write no output before it is stopped",
+        set: |options, text| Ok(options.silence(duration(text)?)),
+        show: |options| shown(options.time_limits.silence, show_duration),
+    },
+    TextOption {
+        name: "slow",
+        takes: One("DURATION"),
+        help: "when it is reported as slow; nothing is stopped",
+        set: |options, text| Ok(options.slow(duration(text)?)),
+        show: |options| shown(options.time_limits.slow, show_duration),
+    },
+    TextOption {
+        name: "max_timeout",
+        takes: One("DURATION"),
+        help: "how far the job may extend its timeout",
+        set: |options, text| Ok(options.max_timeout(duration(text)?)),
+        show: |options| shown(options.time_limits.max_timeout, show_duration),
     },
     TextOption {
         name: "terminate",
@@ -122,6 +151,30 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         help: "limit on memory, such as `512MiB`",
         set: |options, text| Ok(options.memory(bytes(text)?)),
         show: |options| shown(options.limits.memory, show_bytes),
+    },
+    TextOption {
+        name: "tree_memory",
+        takes: One("SIZE"),
+        help: "limit on the memory of the job with everything that it starts",
+        set: |options, text| Ok(options.tree_memory(bytes(text)?)),
+        show: |options| shown(options.limits.tree_memory, show_bytes),
+    },
+    TextOption {
+        name: "cpus",
+        takes: One("NUMBERS"),
+        help: "processors on which it runs, such as `0-3` or `0,2`",
+        set: |mut options, text| {
+            options.limits.cpus = Some(cpus(text)?);
+            Ok(options)
+        },
+        show: |options| shown(options.limits.cpus, |cpus| cpus.to_string()),
+    },
+    TextOption {
+        name: "stack_size",
+        takes: One("SIZE"),
+        help: "stack of the thread that runs the function, such as `64MiB`",
+        set: |options, text| Ok(options.stack_size(bytes(text)?)),
+        show: |options| shown(options.limits.stack_size, show_bytes),
     },
     TextOption {
         name: "cpu_time",
@@ -204,6 +257,20 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         show: |options| shown(options.environment.current_dir.as_ref(), |folder| folder.display().to_string()),
     },
     TextOption {
+        name: "temp_dir",
+        takes: Flag,
+        help: "a private folder for temporary files, which is removed after the job",
+        set: |options, _| Ok(options.temp_dir(true)),
+        show: |options| shown(options.temp_dir.filter(|is_wanted| *is_wanted), |_| "true".to_owned()),
+    },
+    TextOption {
+        name: "stdin",
+        takes: One("FILE"),
+        help: "file that it reads from standard input",
+        set: |options, text| Ok(options.stdin(Input::File(text.into()))),
+        show: |options| shown(options.stdin.as_ref(), |input| show_input(input)),
+    },
+    TextOption {
         name: "stdout",
         takes: One("WHERE"),
         help: "destination of standard output: `inherit`, `discard`, `capture`, `capture 1MiB`, `lines` or `append FILE`",
@@ -252,104 +319,6 @@ impl TextOption {
     }
 }
 
-fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> Vec<String> {
-    value.map(show).into_iter().collect()
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|problem| format!("expected a duration, such as `30s`: {problem}"))
-}
-
-fn above_zero(timeout: Duration) -> Result<Duration, String> {
-    let message = "a timeout can't be zero: the job would be killed before it starts; give a longer one, such as `30s`";
-    if timeout.is_zero() { Err(message.to_owned()) } else { Ok(timeout) }
-}
-
-pub(super) fn show_duration(duration: Duration) -> String {
-    if duration == Duration::MAX { "none".to_owned() } else { humantime::format_duration(duration).to_string() }
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    let size: Result<ByteSize, _> = text.parse();
-    size.map(|size| size.0).map_err(|problem| format!("expected a size, such as `512MiB`: {problem}"))
-}
-
-/// Returns a size in the largest unit of which it is a whole number.
-fn show_bytes(bytes: u64) -> String {
-    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let unit = units.into_iter().find(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
-    unit.map_or_else(|| bytes.to_string(), |(unit, shift)| format!("{}{unit}", bytes >> shift))
-}
-
-fn number<T: FromStr + PartialOrd + Display>(
-    text: &str,
-    bounds: RangeInclusive<T>,
-    expected: &str,
-) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| bounds.contains(number));
-    number.ok_or_else(|| format!("expected {expected}"))
-}
-
-fn backoff(text: &str) -> Result<Backoff, String> {
-    let Some((first, cap)) = text.split_once("..") else {
-        return Ok(Backoff::fixed(duration(text)?));
-    };
-    Ok(Backoff::exponential(duration(first.trim())?, duration(cap.trim())?))
-}
-
-fn output(text: &str) -> Result<Output, String> {
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    Ok(match (word, rest.trim()) {
-        ("inherit", "") => Output::Inherit,
-        ("discard", "") => Output::Discard,
-        ("lines", "") => Output::Lines,
-        ("capture", "") => Output::Capture,
-        ("capture", size) => Output::CaptureUpTo(usize::try_from(bytes(size)?).unwrap_or(usize::MAX)),
-        ("append", path) if !path.is_empty() => Output::append(path),
-        _ => {
-            let expected = "expected `inherit`, `discard`, `capture`, `capture 1MiB`, `lines` or `append FILE`";
-            return Err(expected.to_owned());
-        }
-    })
-}
-
-fn show_output(output: &Output) -> String {
-    match output {
-        Output::Inherit => "inherit".to_owned(),
-        Output::Discard => "discard".to_owned(),
-        Output::Capture => "capture".to_owned(),
-        Output::CaptureUpTo(bytes) => format!("capture {}", show_bytes(u64::try_from(*bytes).unwrap_or(u64::MAX))),
-        Output::Append(path) => format!("append {}", path.display()),
-        Output::Lines => "lines".to_owned(),
-    }
-}
-
-const TERMINATES: [(&str, Terminate); 2] = [("cooperative", Terminate::Cooperative), ("signal", Terminate::Signal)];
-
-const CAUSES: [(&str, Cause); 8] = [
-    ("timeout", Cause::Timeout),
-    ("signal", Cause::Signal),
-    ("panic", Cause::Panic),
-    ("err", Cause::Returned),
-    ("exit", Cause::Exit),
-    ("out_of_memory", Cause::OutOfMemory),
-    ("cpu_time", Cause::CpuTime),
-    ("internal", Cause::Internal),
-];
-
-fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
-    let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    found.ok_or_else(|| {
-        let names: Vec<_> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
-        format!("expected one of {}", names.join(", "))
-    })
-}
-
-fn name_of<T: Copy + PartialEq + std::fmt::Debug>(value: T, names: &[(&str, T)]) -> String {
-    let found = names.iter().find(|(_, known)| *known == value);
-    found.map_or_else(|| format!("{value:?}"), |(name, _)| (*name).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,6 +332,10 @@ mod tests {
         let cases = [
             ("timeout", "1m 30s"),
             ("grace", "2s"),
+            ("stall", "10s"),
+            ("silence", "5m"),
+            ("slow", "5s"),
+            ("max_timeout", "2m"),
             ("terminate", "signal"),
             ("stacks", "true"),
             ("retries", "3"),
@@ -370,6 +343,9 @@ mod tests {
             ("jitter", "0.25"),
             ("retry_on", "out_of_memory"),
             ("memory", "512MiB"),
+            ("tree_memory", "1GiB"),
+            ("cpus", "0-3,8"),
+            ("stack_size", "64MiB"),
             ("cpu_time", "10s"),
             ("open_files", "64"),
             ("processes", "16"),
@@ -380,6 +356,8 @@ mod tests {
             ("env", "A=b=c"),
             ("env_remove", "HOME"),
             ("current_dir", "/tmp"),
+            ("temp_dir", "true"),
+            ("stdin", "data.csv"),
             ("stdout", "capture 1KiB"),
             ("stderr", "append a b.log"),
             ("group", "db"),
@@ -393,7 +371,10 @@ mod tests {
             assert_eq!(option(name).show(&options), [text], "{name}");
             assert_eq!(option(name).show(&Options::default()), [""; 0], "{name}");
         }
-        assert_eq!(cases.len(), OPTIONS.len(), "an option has no case here");
+        // They replace a backoff.
+        let delayed = option("retry_delays").set(options, "1m").expect("it is a delay");
+        assert_eq!(option("retry_delays").show(&delayed), ["1m"]);
+        assert_eq!(cases.len() + 1, OPTIONS.len(), "an option has no case here");
     }
 
     #[test]
@@ -408,6 +389,12 @@ mod tests {
             ("stdout", "away", "expected `inherit`, `discard`"),
             ("timeout", "0s", "a timeout can't be zero"),
             ("memory", "0", "a memory limit of 0 lets no job run"),
+            ("stall", "0s", "a limit on the time without a report (`stall`) of 0"),
+            ("cpus", "all", "expected numbers of processors and ranges of them"),
+            ("cpus", "3-0", "a range of processors ends with its highest number"),
+            ("cpus", "0-99999999999", "a processor with the number 1024 can't be set"),
+            ("stack_size", "0", "a stack of 0 bytes lets no job run"),
+            ("stdin", "", "standard input is to be read from a file with an empty path"),
             ("backoff", "2s..1s", "a backoff of 2s exceeds its cap of 1s"),
         ] {
             let problem = option(name).check(text).expect_err("it is no value");

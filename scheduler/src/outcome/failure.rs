@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::escape::OneLine;
 use crate::outcome::exit_code::ExitCode;
+use crate::outcome::overrun_kind::OverrunKind;
 use crate::outcome::panic::Panic;
 use crate::seconds::{self, Seconds};
 
@@ -248,7 +249,7 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A run whose function was still running at its timeout.
+/// A run whose function was still running at its timeout, or at another of its [limits](Self::kind).
 ///
 /// Without a [grace period](macro@crate::job#grace) it was killed then. With one it was asked to stop first, and what the function
 /// returned in that time is kept here.
@@ -283,16 +284,9 @@ impl Error for Failure {}
 #[doc(alias = "TimeoutError")]
 pub struct Overrun<T = ()> {
     limit: Duration,
-    limited: Limited,
+    kind: OverrunKind,
     grace: Duration,
     late: Option<Late<T>>,
-}
-
-/// The subject of a timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limited {
-    Job,
-    List,
 }
 
 /// The end of a function in its grace period.
@@ -334,15 +328,22 @@ impl<T> Late<T> {
 
 impl<T> Overrun<T> {
     pub(crate) fn new(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
-        Self { limit, limited: Limited::Job, grace, late }
+        Self { limit, kind: OverrunKind::Timeout, grace, late }
     }
 
-    /// Returns the overrun of a job that was stopped at the timeout of its whole list.
-    pub(crate) fn of_list(limit: Duration, grace: Duration, late: Option<Late<T>>) -> Self {
-        Self { limit, limited: Limited::List, grace, late }
+    /// Returns the same with another kind of limit.
+    pub(crate) fn of_kind(self, kind: OverrunKind) -> Self {
+        Self { kind, ..self }
     }
 
-    /// Returns the timeout that passed: the job's own or that of the [whole list](Self::is_of_list).
+    /// Returns which of its limits the job was stopped at.
+    #[must_use]
+    pub fn kind(&self) -> OverrunKind {
+        self.kind
+    }
+
+    /// Returns the limit that passed, of this [kind](Self::kind): the job's own timeout, with every
+    /// [extension](crate::this_job::extend), or another limit.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
@@ -351,7 +352,7 @@ impl<T> Overrun<T> {
     /// Returns `true` if the [timeout of the whole list](crate::Scheduler::total_timeout) passed, not the job's own.
     #[must_use]
     pub fn is_of_list(&self) -> bool {
-        self.limited == Limited::List
+        self.kind == OverrunKind::TotalTimeout
     }
 
     /// Returns the grace period that the job had after its timeout, zero if it had none.
@@ -389,7 +390,7 @@ impl<T> Overrun<T> {
     /// Returns the same with a reference to the value.
     pub(super) fn borrowed(&self) -> Overrun<&T> {
         let late = self.late.as_ref().map(Late::borrowed);
-        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+        Overrun { limit: self.limit, kind: self.kind, grace: self.grace, late }
     }
 
     /// Returns the same without the value.
@@ -399,21 +400,26 @@ impl<T> Overrun<T> {
 
     pub(super) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
         let late = self.late.map(|late| late.and_then(convert));
-        Overrun { limit: self.limit, limited: self.limited, grace: self.grace, late }
+        Overrun { limit: self.limit, kind: self.kind, grace: self.grace, late }
     }
 }
 
 impl<T> fmt::Display for Overrun<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, limited, grace, late } = self;
-        let its = if *limited == Limited::List { "the whole list's" } else { "its" };
+        let Self { limit, kind, grace, late } = self;
+        let when = match kind {
+            OverrunKind::Timeout => "at its timeout of",
+            OverrunKind::TotalTimeout => "at the whole list's timeout of",
+            OverrunKind::Stall => "as it had reported nothing for",
+            OverrunKind::Silence => "as it had written no output for",
+        };
         match late {
             Some(Late::Value(_)) => {
-                write!(f, "asked to stop at {its} timeout of {limit:?}, and returned within its grace period")
+                write!(f, "asked to stop {when} {limit:?}, and returned within its grace period")
             }
-            Some(Late::Failure(failure)) => write!(f, "asked to stop at {its} timeout of {limit:?}: {failure}"),
-            None if grace.is_zero() => write!(f, "stopped at {its} timeout of {limit:?}"),
-            None => write!(f, "stopped at {its} timeout of {limit:?}, with a grace period of {grace:?}"),
+            Some(Late::Failure(failure)) => write!(f, "asked to stop {when} {limit:?}: {failure}"),
+            None if grace.is_zero() => write!(f, "stopped {when} {limit:?}"),
+            None => write!(f, "stopped {when} {limit:?}, with a grace period of {grace:?}"),
         }
     }
 }
@@ -424,8 +430,9 @@ impl<T: fmt::Debug> Error for Overrun<T> {}
 /// Serializes a timeout as the fields of a [`Failure`], without its kind and without a value that came late.
 fn serialize_overrun<S: Serializer>(overrun: &Overrun, serializer: S) -> Result<S::Ok, S::Error> {
     let failure = overrun.failure();
-    let mut fields = serializer.serialize_struct("Overrun", 4 + usize::from(failure.is_some()))?;
+    let mut fields = serializer.serialize_struct("Overrun", 5 + usize::from(failure.is_some()))?;
     fields.serialize_field("limit_sec", &Seconds(overrun.limit))?;
+    fields.serialize_field("reason", overrun.kind.as_str())?;
     fields.serialize_field("whose", if overrun.is_of_list() { "list" } else { "job" })?;
     fields.serialize_field("grace_sec", &Seconds(overrun.grace))?;
     fields.serialize_field("ended_in_order", &overrun.ended_in_order())?;

@@ -5,6 +5,7 @@ mod captured;
 mod exit_code;
 mod failure;
 mod failure_kind;
+mod overrun_kind;
 mod panic;
 mod snapshot;
 mod status;
@@ -15,6 +16,7 @@ pub use attempt::Attempt;
 pub use captured::{Captured, Piece, StandardStream};
 pub(crate) use failure::Late;
 pub use failure::{Failure, Overrun};
+pub use overrun_kind::OverrunKind;
 pub use panic::{Location, Panic};
 pub(crate) use snapshot::{AddressKind, CodeModule};
 pub use snapshot::{Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
@@ -54,7 +56,8 @@ pub enum Outcome<T> {
     Ok(T),
     /// The function gave no value, for this reason.
     Error(Failure),
-    /// The function was still running at its deadline. It was killed or, if it has a grace period, asked to stop first.
+    /// The function was still running at its deadline, or at another [limit](Overrun::kind) on its time. It was killed or, if
+    /// it has a grace period, asked to stop first.
     #[doc(alias = "elapsed")]
     #[doc(alias = "deadline")]
     Timeout(Overrun<T>),

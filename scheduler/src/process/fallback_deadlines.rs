@@ -43,14 +43,26 @@ pub(crate) enum Due {
 pub(crate) struct FallbackDeadlines {
     /// The limit of the function, with its grace period.
     function: Option<Duration>,
+    grace: Duration,
+    /// The delay after the parent's deadline.
+    margin: Duration,
     delivery: Option<Duration>,
 }
 
 impl FallbackDeadlines {
     pub(crate) fn new(request: &Request) -> Self {
         let margin = if request.stacks { MARGIN + CAPTURE_LIMIT } else { MARGIN };
-        let function = request.timeout.and_then(|timeout| timeout.checked_add(request.grace)?.checked_add(margin));
-        Self { function, delivery: request.delivery.checked_add(MARGIN) }
+        let mut deadlines =
+            Self { function: None, grace: request.grace, margin, delivery: request.delivery.checked_add(MARGIN) };
+        if let Some(timeout) = request.timeout {
+            deadlines.extend(timeout);
+        }
+        deadlines
+    }
+
+    /// Sets the limit of the function.
+    pub(crate) fn extend(&mut self, timeout: Duration) {
+        self.function = timeout.checked_add(self.grace).and_then(|limit| limit.checked_add(self.margin));
     }
 
     /// Returns when a job must be killed that reached this milestone last, this long ago, or none yet.
@@ -79,7 +91,8 @@ mod tests {
     #[test]
     fn a_job_is_killed_a_little_after_the_limit_of_its_step() {
         let s = Duration::from_secs;
-        let fallback = FallbackDeadlines { function: Some(s(3)), delivery: Some(s(30)) };
+        let fallback =
+            FallbackDeadlines { function: Some(s(3)), grace: Duration::ZERO, margin: MARGIN, delivery: Some(s(30)) };
         let exit = EXIT_LIMIT + MARGIN;
         for (reached, due) in [
             (None, Due::In(s(3))),
@@ -97,8 +110,20 @@ mod tests {
     }
 
     #[test]
+    fn an_extended_limit_has_the_grace_period_as_well() {
+        let s = Duration::from_secs;
+        let mut fallback = FallbackDeadlines { function: Some(s(3)), grace: s(2), margin: MARGIN, delivery: None };
+        fallback.extend(s(5));
+        let called = |ago| Some((Milestone::Called, ago));
+        assert_eq!(fallback.due(called(s(3))), Due::In(s(4) + MARGIN));
+        assert_eq!(fallback.due(called(s(7) + MARGIN)), Due::Now);
+        fallback.extend(Duration::MAX);
+        assert_eq!(fallback.due(called(s(99))), Due::Never);
+    }
+
+    #[test]
     fn a_function_without_a_limit_may_run_forever() {
-        let fallback = FallbackDeadlines { function: None, delivery: None };
+        let fallback = FallbackDeadlines { function: None, grace: Duration::ZERO, margin: MARGIN, delivery: None };
         for reached in [None, Some((Milestone::Called, Duration::MAX)), Some((Milestone::Returned, Duration::MAX))] {
             assert_eq!(fallback.due(reached), Due::Never, "{reached:?}");
         }

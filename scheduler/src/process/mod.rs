@@ -13,7 +13,7 @@
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
 //! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `fatal_signal`, `origin`,
-//!    `own_id`,//!    `own_image`, `readiness`, `run_marker`
+//!    `own_id`, `own_image`, `readiness`, `run_marker`, `temp_dir`
 //! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
 //! 3. `stream` and `output`, which use those
 //! 4. the worker's control socket, and waiting: `unix_worker`, and `windows/wait`
@@ -37,6 +37,7 @@ mod own_image;
 mod readiness;
 mod run_marker;
 mod stream;
+mod temp_dir;
 
 pub(crate) use event::{Received, WorkerEvent};
 pub(crate) use exit_class::ExitClass;
@@ -52,6 +53,7 @@ pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::{Readiness, WaitKey};
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
 pub(crate) use stream::DataStream;
+pub(crate) use temp_dir::{TEMP_VARIABLES, TempDir, temp_parent};
 
 #[cfg(unix)]
 #[cfg_attr(
@@ -70,7 +72,8 @@ pub(crate) use system::on_ctrl_c;
 pub(crate) use system::on_termination;
 pub(crate) use system::{
     ChildPid, DataSocket, Incoming, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
-    append_line, append_to, exit_class, free_memory, machine_load, makes_privileged_copies, redirect, signal_name,
+    append_line, append_to, exit_class, free_memory, is_traced, machine_load, makes_privileged_copies, redirect,
+    redirect_stdin, signal_name,
 };
 #[cfg(feature = "cli")]
 pub(crate) use system::{DivertedStdout, die_of};
@@ -110,7 +113,7 @@ use no_warden as warden;
 pub(crate) use warden::capture_crashes;
 pub(crate) use warden::{
     CAN_CAPTURE, CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
-    adopt_orphans, can_count_threads, clean_up_cgroup, own_image, system_call_name,
+    adopt_orphans, anonymous_file, can_count_threads, clean_up_cgroup, name_job, own_image, system_call_name,
 };
 
 #[cfg(any(test, fuzzing))]
@@ -119,9 +122,9 @@ pub(crate) use warden::walk_fuzzed;
 // What only a copy that becomes a warden uses, or a job that it starts.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::{
-    Capture, Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, become_job,
+    Capture, Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, TreeMemory, become_job,
     become_warden, enter_folder, equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder,
-    leave_warden, reap, send_request, spawn_job, sweep,
+    leave_warden, name_warden, reap, send_request, spawn_job, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{

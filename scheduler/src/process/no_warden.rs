@@ -1,11 +1,13 @@
 //! Substitutes for wardens, cgroups, counters of OOM kills and a limit that can be raised, which only Linux has.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Seek as _, Write as _};
 
 use super::{ChildPid, Orphans, OwnImage, RunMarker};
 use crate::clock::Deadline;
 use crate::options::Containment;
+use crate::random::random_bytes;
 
 /// The role of a copy that is a job's process.
 pub(crate) const DIRECT_ROLE: &str = "job";
@@ -100,6 +102,21 @@ impl CgroupHome {
     pub(crate) fn group(&self, _: &RunMarker) -> OsString {
         match *self {}
     }
+}
+
+/// Does nothing: only Linux lets a process choose its name.
+pub(crate) fn name_job(_: &str) {}
+
+/// Returns a file with this content and without a name, at its beginning.
+pub(crate) fn anonymous_file(content: &[u8]) -> io::Result<File> {
+    let name = format!("scheduler-{:032x}.in", u128::from_le_bytes(random_bytes()));
+    let path = std::env::temp_dir().join(name);
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    // On Windows, too, it stays until it is closed.
+    fs::remove_file(&path)?;
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Does nothing: there are no cgroups.

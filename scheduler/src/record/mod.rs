@@ -61,6 +61,8 @@ pub(crate) use run::{RunDetails, RunReport};
 ///   "job": "my_crate::images::resize",
 ///   "status": "error",
 ///   "started_at": "2026-11-23T17:09:00.123456+01:00",
+///   "ended_at": "2026-11-23T17:09:00.124691+01:00",
+///   "process": 4242,
 ///   "duration_sec": 0.001234567,
 ///   "total_duration_sec": 0.0023,
 ///   "error": "killed by signal 11 (SIGSEGV)",
@@ -74,6 +76,7 @@ pub(crate) use run::{RunDetails, RunReport};
 /// - Durations are seconds, in decimals without an exponent; times under ten microseconds are rounded.
 /// - `started_at`: when the function was called, by the wall clock, in local time with its offset from UTC (RFC 3339); `null` if
 ///   it was not called.
+/// - `ended_at`: when it had returned or was stopped, in the same form; `process`: the id of its process, or `null`.
 /// - `duration_sec` is that of the last attempt, `total_duration_sec` that of all attempts.
 /// - `result`, where the status is `ok`: the value itself. A value that can't be written (in JSON a map whose keys are tuples, or
 ///   an integer of more than 64 bits) is left out, and `result_error` says why; the record, and all others, are written.
@@ -86,6 +89,7 @@ pub(crate) use run::{RunDetails, RunReport};
 /// - `swept_by`, if a process was made: `warden`, `cgroup`, `job_object` or `search`.
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
+/// - `temp_dir_error`, if the job's [temporary folder](Self::temp_dir_error) could not be removed.
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.
 ///
@@ -103,7 +107,7 @@ pub(crate) use run::{RunDetails, RunReport};
 /// | `exit_timeout`, as an `exit_failure` | `limit_sec` |
 /// | `never_started` | `reason` |
 /// | `cancelled` | `begun` |
-/// | `timeout` | `limit_sec`, `whose` (`job` or `list`), `grace_sec`, `ended_in_order`, and `late_failure` if it failed in its grace period |
+/// | `timeout` | `limit_sec`, `reason` (`timeout`, `total_timeout`, `stall` or `silence`), `whose` (`job` or `list`), `grace_sec`, `ended_in_order`, and `late_failure` if it failed in its grace period |
 #[derive(Clone)]
 pub struct Record {
     pub(crate) job_id: String,
@@ -149,6 +153,41 @@ impl Record {
     #[must_use]
     pub fn started_at(&self) -> Option<SystemTime> {
         self.run.started_at()
+    }
+
+    /// Returns when the function had returned or was stopped, by the wall clock, in the last attempt; `None` if it was not called.
+    ///
+    /// The wall clock may be set while a job runs: [`duration`](Self::duration) is measured by another one.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<SystemTime> {
+        self.run.ended_at()
+    }
+
+    /// Returns the id that the job's process had in the last attempt; `None` if no process was made, or its id isn't known.
+    ///
+    /// It is for logs, and for what the kernel has noted about the process: the process is gone, and its id may be another
+    /// process's by now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Scheduler};
+    ///
+    /// #[job]
+    /// fn own_id() -> u32 { std::process::id() }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("J1", own_id)])?;
+    ///     assert_eq!(records[0].process(), Some(records[0].result::<u32>()?));
+    ///     assert!(records[0].started_at() <= records[0].ended_at());
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "pid")]
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.run.process()
     }
 
     /// Returns how long the function ran in all [attempts](Self::attempts) together, without the times between them.
@@ -262,6 +301,15 @@ impl Record {
     #[must_use]
     pub fn panics(&self) -> &[Panic] {
         self.run.panics()
+    }
+
+    /// Returns one line that names the job's [temporary folder](macro@crate::job#temp_dir), and why it could not be removed
+    /// within ten seconds; `None` if it was removed, or there was none. That of an earlier attempt isn't kept.
+    ///
+    /// The outcome of the job doesn't depend on it.
+    #[must_use]
+    pub fn temp_dir_error(&self) -> Option<&str> {
+        self.run.temp_dir_error()
     }
 
     /// Returns the [captured](macro@crate::job#stdout-and-stderr) output of the last attempt; `None` if nothing was captured.

@@ -58,6 +58,10 @@ pub(crate) type RunReport = Run<Vec<u8>>;
 pub(crate) struct RunDetails {
     /// When the function was called, by the wall clock.
     pub(crate) started_at: Option<SystemTime>,
+    /// When the function had returned or was stopped, by the wall clock.
+    pub(crate) ended_at: Option<SystemTime>,
+    /// The id of the job's process.
+    pub(crate) process: Option<u32>,
     pub(crate) usage: Usage,
     pub(crate) sweep: Sweep,
     /// `None` if no process was made.
@@ -74,6 +78,8 @@ pub(crate) struct RunDetails {
     pub(crate) checkpoint: Option<Checkpoint>,
     /// The processes of the job when it was stopped, if the option `stacks` asks for them.
     pub(crate) stacks: Arc<[ProcessSnapshot]>,
+    /// What could not be removed.
+    pub(crate) leftover: Option<Box<str>>,
 }
 
 impl<T> Run<T> {
@@ -102,6 +108,18 @@ impl<T> Run<T> {
     #[must_use]
     pub fn started_at(&self) -> Option<SystemTime> {
         self.details.started_at
+    }
+
+    /// Returns when the function had returned or was stopped, as [`Record::ended_at`](crate::Record::ended_at) does.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<SystemTime> {
+        self.details.ended_at
+    }
+
+    /// Returns the id of the job's process, as [`Record::process`](crate::Record::process) does.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.details.process
     }
 
     /// Returns the reason for the status [`Error`](Status::Error), and `None` for every other status.
@@ -151,6 +169,13 @@ impl<T> Run<T> {
     #[must_use]
     pub fn panics(&self) -> &[Panic] {
         &self.details.panics
+    }
+
+    /// Returns one line if the job's [temporary folder](macro@crate::job#temp_dir) could not be removed, as
+    /// [`Record::temp_dir_error`](crate::Record::temp_dir_error) does.
+    #[must_use]
+    pub fn temp_dir_error(&self) -> Option<&str> {
+        self.details.leftover.as_deref()
     }
 
     /// Returns the [captured](macro@crate::job#stdout-and-stderr) output of the last attempt; `None` if nothing was captured.
@@ -282,6 +307,8 @@ impl RunReport {
     pub(crate) fn not_begun(failure: Failure) -> Self {
         let details = RunDetails {
             started_at: None,
+            ended_at: None,
+            process: None,
             usage: Usage::default(),
             sweep: Sweep::Clean,
             swept_by: None,
@@ -292,6 +319,7 @@ impl RunReport {
             attempts: Box::default(),
             checkpoint: None,
             stacks: Arc::default(),
+            leftover: None,
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
@@ -31,6 +32,15 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most jobs in flight of a list whose jobs are drawn while it runs, whatever the concurrency.
 const MOST_IN_FLIGHT: usize = 1 << 16;
 
+/// The arguments of the copies of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CopyArguments {
+    #[default]
+    None,
+    /// Those of this process.
+    Passed,
+}
+
 /// The configuration of a scheduler.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -51,9 +61,11 @@ pub(crate) struct Settings {
     pub(crate) total_timeout: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
     pub(crate) observers: Observers,
+    pub(crate) answers: Answers,
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
     pub(crate) containment: Containment,
+    pub(crate) arguments: CopyArguments,
 }
 
 /// Makes the specifications of jobs one by one. What they share was checked, and is found once.
@@ -86,9 +98,11 @@ impl Default for Settings {
             total_timeout: None,
             token: None,
             observers: Observers::default(),
+            answers: Answers::default(),
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
             containment: Containment::default(),
+            arguments: CopyArguments::default(),
         }
     }
 }
@@ -104,7 +118,11 @@ impl Settings {
         let zero = "a concurrency of 0 runs nothing; give 1 or more";
         let concurrency = NonZeroUsize::new(self.concurrency).ok_or_else(|| Error::invalid_setting(zero))?;
         let group_limits = self.groups.limits().map_err(Error::invalid_setting)?;
-        let detail = if self.observers.is_empty() { EventDetail::FinishedOnly } else { EventDetail::All };
+        let detail = if self.observers.is_empty() && self.answers.is_empty() {
+            EventDetail::FinishedOnly
+        } else {
+            EventDetail::All
+        };
         Ok(LoopConfig {
             concurrency,
             group_limits,
@@ -180,7 +198,7 @@ impl Settings {
     /// Prepares this process for wardens, and returns how they are made.
     pub(crate) fn pool_settings(&self) -> Result<PoolSettings, Error> {
         Ok(PoolSettings {
-            launcher: self.launcher(Launcher::for_jobs)?,
+            launcher: self.jobs_launcher()?,
             default_output: DefaultOutput::Own,
             method: self.start_method,
             after_run: AfterRun::Stay,
@@ -192,7 +210,7 @@ impl Settings {
 
     /// Prepares this process for wardens, and returns a pool for a single job, which keeps none.
     pub(crate) fn single_pool(&self) -> Result<WardenPool, Error> {
-        let launcher = self.launcher(Launcher::for_jobs)?;
+        let launcher = self.jobs_launcher()?;
         SharedPool::default().open(PoolSettings::for_one_job(launcher, DefaultOutput::Own))
     }
 
@@ -200,6 +218,12 @@ impl Settings {
     pub(crate) fn test_pool(&self, test: TestEntry, default_output: DefaultOutput) -> Result<WardenPool, Error> {
         let launcher = self.launcher(|| Launcher::for_test(test))?;
         SharedPool::default().open(PoolSettings::for_one_job(launcher, default_output))
+    }
+
+    /// Prepares this process for wardens, and returns the launcher for copies that run jobs.
+    fn jobs_launcher(&self) -> Result<Launcher, Error> {
+        let launcher = self.launcher(Launcher::for_jobs)?;
+        Ok(if self.arguments == CopyArguments::Passed { launcher.with_arguments() } else { launcher })
     }
 
     /// Prepares this process for wardens, and returns what `find` finds.
@@ -229,7 +253,7 @@ impl Settings {
         if self.delivery_timeout.is_zero() {
             return Err(Error::invalid_timeout(" for the delivery"));
         }
-        if let Some(problem) = self.options.problem() {
+        if let Some(problem) = self.options.problem().or_else(|| self.options.contradiction()) {
             return Err(Error::invalid_setting(problem));
         }
         if let Some(problem) = self.on_failure.problem() {
@@ -260,11 +284,15 @@ impl Settings {
             )
         };
         let options = call.options.as_deref().cloned().unwrap_or_default();
-        let options = options.over(&call.entry.options()).over(&self.options);
+        let own = options.over(&call.entry.options());
+        // A default of the scheduler that doesn't fit one of its jobs is no mistake.
+        let contradiction = own.contradiction();
+        let options = own.over(&self.options);
         if options.timeout == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(&format!(" of {}", name())));
         }
-        if let Some(problem) = options.problem() {
+        let timeout = options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX));
+        if let Some(problem) = options.problem().or(contradiction) {
             return Err(Error::invalid_setting(format!("{}: {problem}", name())));
         }
         let arguments = match &call.arguments {
@@ -286,7 +314,11 @@ impl Settings {
             entry: call.entry,
             arguments,
             unserializable,
-            timeout: options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX)),
+            timeout,
+            max_timeout: options
+                .time_limits
+                .max_timeout
+                .map_or(timeout, |maximum| maximum.min(self.ceiling.unwrap_or(Duration::MAX)).max(timeout)),
             options: Arc::new(options),
             lane: 0,
             total_timeout: self.total_timeout.unwrap_or(Duration::MAX),
@@ -295,6 +327,7 @@ impl Settings {
             orphans: self.orphans,
             cgroups: None,
             load: None,
+            messages: None,
         })
     }
 }

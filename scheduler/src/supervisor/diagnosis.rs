@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::excerpt::excerpt;
 use super::state_machine::Verdict;
 use crate::options;
-use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, Panic, Sweep, SweptBy, Usage};
+use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, OverrunKind, Panic, Sweep, SweptBy, Usage};
 use crate::process::{ExitClass, exit_class, signal_name};
 use crate::wire::message::{ExitReport, FailureMessage, Hello};
 
@@ -61,6 +61,9 @@ pub(super) struct RunLimits {
     pub(super) job: Duration,
     /// Of the whole list.
     pub(super) list: Duration,
+    /// On the time without a report, and without output.
+    pub(super) stall: Duration,
+    pub(super) silence: Duration,
     pub(super) grace: Duration,
     pub(super) start: Duration,
     /// Of the time from the function's return to the arrival of its result.
@@ -87,38 +90,43 @@ impl Observations {
     pub(super) fn outcome_and_late(
         mut self,
         verdict: Verdict,
-        limits: RunLimits,
+        limits: &RunLimits,
         stderr_tail: &str,
     ) -> (Outcome<Vec<u8>>, Option<Late<Vec<u8>>>) {
         if verdict == Verdict::Cancelled && self.begun {
             let result = self.result.take();
-            let late = self.late_result(result, limits.process, stderr_tail);
+            let late = self.late_result(result, &limits.process, stderr_tail);
             return (Outcome::Error(Failure::Cancelled { begun: true }), late);
         }
         (self.diagnose(verdict, limits, stderr_tail), None)
     }
 
     /// Returns the outcome.
-    fn diagnose(mut self, verdict: Verdict, limits: RunLimits, stderr_tail: &str) -> Outcome<Vec<u8>> {
+    fn diagnose(mut self, verdict: Verdict, limits: &RunLimits, stderr_tail: &str) -> Outcome<Vec<u8>> {
         Outcome::Error(match (verdict, self.result.take()) {
             (Verdict::Completed, Some(FunctionResult::Value(bytes))) => return Outcome::Ok(bytes),
             (Verdict::Timeout, result) => {
-                let late = self.late_result(result, limits.process, stderr_tail);
+                let late = self.late_result(result, &limits.process, stderr_tail);
                 return Outcome::Timeout(Overrun::new(limits.job, limits.grace, late));
             }
-            (Verdict::TotalTimeout, result) if self.begun => {
-                let late = self.late_result(result, limits.process, stderr_tail);
-                return Outcome::Timeout(Overrun::of_list(limits.list, limits.grace, late));
+            (Verdict::TotalTimeout | Verdict::Stalled | Verdict::Silent, result) if self.begun => {
+                let (kind, limit) = match verdict {
+                    Verdict::Stalled => (OverrunKind::Stall, limits.stall),
+                    Verdict::Silent => (OverrunKind::Silence, limits.silence),
+                    _ => (OverrunKind::TotalTimeout, limits.list),
+                };
+                let late = self.late_result(result, &limits.process, stderr_tail);
+                return Outcome::Timeout(Overrun::new(limit, limits.grace, late).of_kind(kind));
             }
-            (Verdict::TotalTimeout, _) => Failure::Cancelled { begun: false },
+            (Verdict::TotalTimeout | Verdict::Stalled | Verdict::Silent, _) => Failure::Cancelled { begun: false },
             (Verdict::Cancelled, _) => Failure::Cancelled { begun: self.begun },
             (Verdict::Completed, Some(FunctionResult::Failed(report))) => failure_of(report),
-            (Verdict::NeverStarted, _) => match self.exceeded_limit(limits.process, stderr_tail) {
+            (Verdict::NeverStarted, _) => match self.exceeded_limit(&limits.process, stderr_tail) {
                 // Its arguments alone may exceed a limit.
                 Some(failure) if !self.kill_requested => failure,
                 _ => Failure::NeverStarted { reason: self.start_failure(limits.start, stderr_tail) },
             },
-            (Verdict::Crashed, _) => self.diagnose_exit(limits.process, stderr_tail),
+            (Verdict::Crashed, _) => self.diagnose_exit(&limits.process, stderr_tail),
             (Verdict::Undelivered, _) => self.undelivered(limits.delivery),
             (Verdict::ProtocolBroken, _) => Failure::ProtocolBroken {
                 message: self.protocol_error.unwrap_or_else(|| "an outcome came before the start".to_owned()),
@@ -131,7 +139,7 @@ impl Observations {
     fn late_result(
         self,
         result: Option<FunctionResult>,
-        limits: options::Limits,
+        limits: &options::Limits,
         stderr_tail: &str,
     ) -> Option<Late<Vec<u8>>> {
         let failure = match result {
@@ -151,7 +159,7 @@ impl Observations {
     }
 
     /// Returns how the process failed after its outcome was complete, if it did.
-    pub(super) fn exit_failure(&self, limits: options::Limits, stderr_tail: &str) -> Option<Failure> {
+    pub(super) fn exit_failure(&self, limits: &options::Limits, stderr_tail: &str) -> Option<Failure> {
         self.result.as_ref()?;
         if let Some(limit) = self.lingered {
             return (limit >= MIN_EXIT_TIME).then_some(Failure::ExitTimeout { limit });
@@ -169,7 +177,7 @@ impl Observations {
     }
 
     /// Returns why the process died.
-    fn diagnose_exit(&self, limits: options::Limits, stderr_tail: &str) -> Failure {
+    fn diagnose_exit(&self, limits: &options::Limits, stderr_tail: &str) -> Failure {
         let Some(exit) = self.exit() else {
             return self.unknown_exit();
         };
@@ -202,9 +210,12 @@ impl Observations {
     }
 
     /// Returns the failure of a process that died because it exceeded a limit.
-    fn exceeded_limit(&self, limits: options::Limits, stderr_tail: &str) -> Option<Failure> {
+    fn exceeded_limit(&self, limits: &options::Limits, stderr_tail: &str) -> Option<Failure> {
         let exit_class = exit_class(self.exit()?);
         match exit_class {
+            ExitClass::Killed if self.exit_report.as_ref().is_some_and(|report| report.over_memory) => {
+                Some(Failure::OutOfMemory { limit: limits.tree_memory })
+            }
             ExitClass::Killed if self.out_of_memory => Some(Failure::OutOfMemory { limit: None }),
             ExitClass::Killed | ExitClass::CpuLimit => {
                 // A SIGKILL comes from the limit only if the time is used up, and only a limit of ours is reported.
@@ -213,7 +224,8 @@ impl Observations {
             }
             ExitClass::FileSizeLimit => limits.file_size.map(|limit| Failure::FileSize { limit }),
             ExitClass::Aborted if allocation_failed(stderr_tail) => {
-                limits.memory.map(|limit| Failure::OutOfMemory { limit: Some(limit) })
+                let limit = limits.memory.or(limits.tree_memory);
+                limit.map(|limit| Failure::OutOfMemory { limit: Some(limit) })
             }
             ExitClass::Aborted | ExitClass::StackOverflow | ExitClass::Other => None,
         }

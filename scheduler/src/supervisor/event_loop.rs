@@ -1,5 +1,6 @@
 //! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
+mod commands;
 mod room;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_run::JobRun;
 use super::job_spec::JobSpec;
 use super::loop_config::{LoopConfig, OnSuccess};
-use super::mailbox::{Command, Mailbox, StopMode};
+use super::mailbox::{Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
 use super::shared_pool::Need;
@@ -31,7 +32,7 @@ use crate::record::RunReport;
 pub(super) struct EventLoop<'a> {
     config: &'a LoopConfig,
     pool: &'a mut WardenPool,
-    mailbox: Option<&'a Mailbox>,
+    mailbox: Option<&'a Arc<Mailbox>>,
     queue: Queue<PendingRun, Deadline>,
     prespawned: Prespawned,
     runs: ActiveRuns,
@@ -82,7 +83,7 @@ enum Starts {
 }
 
 impl<'a> EventLoop<'a> {
-    pub(super) fn new(config: &'a LoopConfig, pool: &'a mut WardenPool, mailbox: Option<&'a Mailbox>) -> Self {
+    pub(super) fn new(config: &'a LoopConfig, pool: &'a mut WardenPool, mailbox: Option<&'a Arc<Mailbox>>) -> Self {
         if let Some(mailbox) = mailbox {
             pool.set_waker(Arc::clone(mailbox.waker()));
         }
@@ -151,7 +152,8 @@ impl<'a> EventLoop<'a> {
         loop {
             let result = self.run_jobs(listener);
             self.pool.shutdown(&mut self.poller);
-            if result.is_err() || !self.origin.is_here() || self.mailbox.is_none_or(Mailbox::close_if_empty) {
+            if result.is_err() || !self.origin.is_here() || self.mailbox.is_none_or(|mailbox| mailbox.close_if_empty())
+            {
                 return result;
             }
         }
@@ -204,22 +206,7 @@ impl<'a> EventLoop<'a> {
     }
 
     fn has_commands(&self) -> bool {
-        self.mailbox.is_some_and(Mailbox::has_pending)
-    }
-
-    fn handle_commands(&mut self, listener: &mut EventHandler<'_>) {
-        for command in self.mailbox.filter(|mailbox| mailbox.has_pending()).map(Mailbox::take).unwrap_or_default() {
-            match command {
-                Command::Submit(key, spec) => self.submit(key, *spec, listener),
-                Command::Cancel(key, mode) => self.cancel(key, mode, listener),
-                Command::Close => self.is_open = false,
-                Command::Stop => self.is_stopped = true,
-                Command::CancelAll(mode) => {
-                    self.is_stopped = true;
-                    self.runs.command_all(|active| active.cancel(mode));
-                }
-            }
-        }
+        self.mailbox.is_some_and(|mailbox| mailbox.has_pending())
     }
 
     fn enforce_total_timeout(&mut self) {
@@ -356,6 +343,7 @@ impl<'a> EventLoop<'a> {
         if self.config.detail == EventDetail::All {
             self.report_events(&changed, listener);
         }
+        self.pass_questions(&changed, listener);
         if !has_done {
             return;
         }
@@ -445,7 +433,7 @@ impl<'a> EventLoop<'a> {
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
 
@@ -453,6 +441,7 @@ mod tests {
     use crate::launcher::Launcher;
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
+    use crate::supervisor::mailbox::Command;
     use crate::supervisor::shared_pool::SharedPool;
     use crate::supervisor::warden_pool::PoolSettings;
 
@@ -471,16 +460,18 @@ mod tests {
             options: Arc::default(),
             lane: 0,
             timeout: Duration::MAX,
+            max_timeout: Duration::MAX,
             total_timeout: Duration::MAX,
             start_timeout: Duration::from_secs(60),
             delivery_timeout: Duration::from_secs(60),
             orphans: Orphans::default(),
             cgroups: None,
             load: None,
+            messages: None,
         };
         let (sender, outcomes) = mpsc::channel();
         let run = move || {
-            let mailbox = Mailbox::new().expect("a waker");
+            let mailbox = Arc::new(Mailbox::new().expect("a waker"));
             // Its copies run none of these tests and exit without a job: only that the job finishes at all matters here.
             let launcher = Launcher::Test("no test has this name");
             let mut pool = SharedPool::default()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
+use super::question::Question;
 use super::updates::LatestUpdates;
 use crate::outcome::{Attempt, Captured};
 use crate::record::RunReport;
@@ -19,6 +20,8 @@ pub(crate) enum JobEvent {
     Started { at: SystemTime, attempt: u32, slot: usize, process: Option<u32> },
     /// This attempt has sent updates.
     Updated { at: SystemTime, attempt: u32, updates: LatestUpdates },
+    /// It waits for the answer to a question.
+    Asked(Question),
     /// An attempt has finished. It had this slot if a process was made for it.
     AttemptEnded { at: SystemTime, attempt: Attempt, slot: Option<usize>, retry: Option<Retried> },
     /// The job has finished. Every job has exactly one such event, its last.

@@ -1,19 +1,21 @@
 //! `JobSpec`: a job with its arguments, options and limits, as the supervisor runs it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::load::LoadToken;
+use super::messages::JobMessages;
 use super::queue::QueueKey;
 use super::warden_handle::{WardenAssignment, WardenHandle};
 use crate::checkpoint::Checkpoint;
 use crate::launcher;
-use crate::options::Options;
-use crate::process::{self, CgroupHome, ChildStdio, Orphans};
+use crate::options::{Input, Options};
+use crate::process::{self, CgroupHome, ChildStdio, Orphans, TEMP_VARIABLES, TempDir, temp_parent};
 use crate::random::random_bytes;
 use crate::registry::Entry;
 use crate::wire::frame::StreamMark;
-use crate::wire::message::Request;
+use crate::wire::message::{Request, StdinSource};
 
 #[derive(Clone, Debug)]
 pub(crate) struct JobSpec {
@@ -33,6 +35,8 @@ pub(crate) struct JobSpec {
     pub(crate) lane: usize,
     /// The limit of the function.
     pub(crate) timeout: Duration,
+    /// The longest limit to which the function may extend its own.
+    pub(crate) max_timeout: Duration,
     /// The limit of the whole list.
     pub(crate) total_timeout: Duration,
     /// The limit until the function is called.
@@ -45,12 +49,20 @@ pub(crate) struct JobSpec {
     pub(crate) cgroups: Option<Arc<CgroupHome>>,
     /// Counts the job in the load of its scheduler, until its last copy is dropped.
     pub(crate) load: Option<Arc<LoadToken>>,
+    /// The messages of its handle, if it has one.
+    pub(crate) messages: Option<JobMessages>,
 }
 
 impl JobSpec {
     /// Returns the request to a warden to start the job with these standard streams.
-    pub(super) fn request(&self, stdio: &ChildStdio, warden: &mut WardenHandle) -> Request {
+    pub(super) fn request(&self, stdio: &ChildStdio, temp_dir: Option<&TempDir>, warden: &mut WardenHandle) -> Request {
         let WardenAssignment { spawn_mode, after_run, idle_limit, variables } = warden.assignment();
+        let mut environment = self.options.environment.clone();
+        if let Some(temp_dir) = temp_dir {
+            let path = temp_dir.path().as_os_str();
+            let names = TEMP_VARIABLES.map(|name| (name.into(), Some(path.to_owned())));
+            environment.changes.extend(names);
+        }
         Request {
             id: self.id.to_string(),
             attempt: self.attempt,
@@ -68,13 +80,29 @@ impl JobSpec {
             // The platform's worker sends it.
             has_folder: false,
             limits: self.options.limits.any(),
-            environment: self.options.environment.any(),
+            environment: environment.any(),
             cgroup: self.cgroups.as_ref().map(|home| home.group(&warden.run_marker)),
+            temp_dir: temp_dir.map(|temp_dir| temp_dir.path().as_os_str().to_owned()),
+            stdin: match self.options.stdin.as_deref() {
+                None | Some(Input::Empty) => StdinSource::Null,
+                Some(Input::Bytes(bytes)) => StdinSource::Bytes(bytes.clone()),
+                Some(Input::File(path)) => StdinSource::File(path.as_os_str().to_owned()),
+            },
             stdout: stdio.stdout.target.clone(),
             stderr: stdio.stderr.target.clone(),
             inherited: stdio.inherited.numbers(),
             stacks: self.wants_stacks(),
         }
+    }
+
+    /// Makes the job's private folder, if it is to have one.
+    pub(super) fn create_temp_dir(&self) -> io::Result<Option<TempDir>> {
+        if self.options.temp_dir != Some(true) {
+            return Ok(None);
+        }
+        let changes = self.options.environment.changes.iter();
+        let parent = temp_parent(changes.map(|(name, value)| (name.as_os_str(), value.as_deref())));
+        TempDir::create(&parent).map(Some)
     }
 
     /// Returns how long the job may run after it was asked to stop; zero if it isn't asked.

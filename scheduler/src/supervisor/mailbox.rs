@@ -35,10 +35,24 @@ pub(crate) enum Command {
     Cancel(QueueKey, StopMode),
     /// No more jobs will be submitted.
     Close,
+    /// Send a job the answer to its question, or why there is none.
+    Answer(Asking, Result<Vec<u8>, String>),
+    /// Send this job what its handle has added to its messages.
+    SendMessages(QueueKey),
     /// Start no further job, and let those that run finish.
     Stop,
     /// Start no further job, and cancel those that run.
     CancelAll(StopMode),
+}
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    pub(super) key: QueueKey,
+    /// An answer for an attempt that has ended is dropped.
+    pub(super) attempt: u32,
+    /// The number of the request.
+    pub(super) number: u64,
 }
 
 /// How a running job is stopped. One that waits is not started, in either mode.

@@ -3,6 +3,7 @@
 //! `README.md` in this folder explains it.
 
 mod active_runs;
+mod activity;
 mod attempts;
 mod capacity;
 mod deadlines;
@@ -18,7 +19,9 @@ mod load;
 mod loop_config;
 mod loop_thread;
 mod mailbox;
+mod messages;
 mod prespawn;
+mod question;
 mod queue;
 mod shared_pool;
 mod slots;
@@ -43,6 +46,7 @@ pub(crate) use job_spec::JobSpec;
 pub(crate) use list_thread::{ListEvent, ListThread, Submissions};
 pub(crate) use loop_config::{LoopConfig, OnSuccess};
 pub(crate) use mailbox::StopMode;
+pub(crate) use messages::{JobMessages, MOST_BYTES, MOST_MESSAGES, Unsendable};
 pub(crate) use queue::QueueKey;
 pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
@@ -70,7 +74,7 @@ pub(crate) fn supervise(
     let origin = Origin::here();
     let mailbox = config.token.as_ref().map(|token| subscribed_mailbox(Some(token))).transpose();
     let mailbox = mailbox.map_err(|error| Error::internal("subscribe to a token", error))?;
-    let mut event_loop = EventLoop::new(config, pool, mailbox.as_deref());
+    let mut event_loop = EventLoop::new(config, pool, mailbox.as_ref());
     event_loop.submit_all(specs, &mut listener);
     event_loop.run(&mut listener)?;
     if origin.is_here() { Ok(()) } else { Err(Error::forked()) }

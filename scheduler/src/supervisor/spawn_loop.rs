@@ -51,6 +51,12 @@ impl SpawnLoop {
         }
     }
 
+    /// Sends a job the messages that were added.
+    pub(crate) fn send_messages(&self, key: QueueKey) {
+        // If the loop has exited, the job has finished.
+        let _ = self.0.send(Command::SendMessages(key));
+    }
+
     /// Cancels a job.
     pub(crate) fn cancel(&self, key: QueueKey, mode: StopMode) {
         // If the loop has exited, the job has finished.

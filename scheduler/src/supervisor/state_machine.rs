@@ -56,6 +56,10 @@ pub(crate) enum StopReason {
     Timeout,
     /// The timeout of the whole list.
     TotalTimeout,
+    /// The job has reported nothing for too long.
+    Stalled,
+    /// The job has written no output for too long.
+    Silent,
     /// A cancellation.
     Cancelled,
 }
@@ -69,6 +73,10 @@ pub(crate) enum Verdict {
     Timeout,
     /// The timeout of the whole list was enforced.
     TotalTimeout,
+    /// The limit on the time without a report was enforced.
+    Stalled,
+    /// The limit on the time without output was enforced.
+    Silent,
     /// The job was cancelled before it finished.
     Cancelled,
     /// The job's process exited without an outcome.
@@ -120,6 +128,8 @@ pub(crate) enum Event {
     Captured,
     /// A request to kill the job at once.
     Kill(StopReason),
+    /// The job asks for more time, within its maximum.
+    ExtensionRequested,
     /// The limit of the current state has passed.
     Deadline,
     /// The limit of the start has passed, and the warden has sent nothing: it can't receive a kill command.
@@ -138,6 +148,8 @@ pub(crate) enum Action {
     Kill,
     /// Kill the warden itself.
     KillWarden,
+    /// Move the deadline.
+    Extend,
 }
 
 impl RunState {
@@ -155,6 +167,8 @@ impl RunState {
             (Starting, Event::Exit | Event::Expired) => (Draining(Verdict::NeverStarted), Action::Nothing),
             (Starting, Event::ControlClosed) => (Reaping(Verdict::NeverStarted), Action::Nothing),
 
+            // A job that was asked to stop gets no more time.
+            (Running, Event::ExtensionRequested) => (Running, Action::Extend),
             (Running, Event::DataClosed) => (StreamClosed, Action::Nothing),
             (Running, Event::Returned) => (Delivering(None), Action::Nothing),
             (Running, Event::ReturnedLate) => (Delivering(Some(StopReason::Timeout)), Action::Nothing),
@@ -246,6 +260,8 @@ impl StopReason {
         match self {
             Self::Timeout => Verdict::Timeout,
             Self::TotalTimeout => Verdict::TotalTimeout,
+            Self::Stalled => Verdict::Stalled,
+            Self::Silent => Verdict::Silent,
             Self::Cancelled => Verdict::Cancelled,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::state_machine::StopReason;
 use crate::checkpoint::Checkpoint;
@@ -10,6 +11,8 @@ use crate::sync::lock;
 /// Something that a run reports before it finishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JobUpdate {
+    /// The job has run for this long, and counts as slow.
+    Slow(Duration),
     /// The job was asked to stop.
     Terminating(StopReason),
     /// The work done so far, and all of it.
@@ -27,6 +30,7 @@ pub(crate) struct LatestUpdates(Arc<Mutex<UpdateSlots>>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct UpdateSlots {
+    slow: Option<Duration>,
     terminating: Option<StopReason>,
     progress: Option<(u64, u64)>,
     message: Option<String>,
@@ -46,6 +50,7 @@ impl LatestUpdates {
         let mut slots = lock(&self.0);
         let stored = if *slots == UpdateSlots::default() { Stored::First } else { Stored::Coalesced };
         match update {
+            JobUpdate::Slow(after) => slots.slow = Some(after),
             JobUpdate::Terminating(why) => slots.terminating = Some(why),
             JobUpdate::Progress { done, total } => slots.progress = Some((done, total)),
             JobUpdate::Message(text) => slots.message = Some(text),
@@ -56,10 +61,11 @@ impl LatestUpdates {
 
     /// Removes and returns the updates.
     pub(crate) fn take(&self) -> impl Iterator<Item = JobUpdate> + use<> {
-        let UpdateSlots { terminating, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
+        let UpdateSlots { slow, terminating, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
         let progress = progress.map(|(done, total)| JobUpdate::Progress { done, total });
         let (message, checkpoint) = (message.map(JobUpdate::Message), checkpoint.map(JobUpdate::Checkpoint));
-        [message, progress, checkpoint, terminating.map(JobUpdate::Terminating)].into_iter().flatten()
+        let (slow, terminating) = (slow.map(JobUpdate::Slow), terminating.map(JobUpdate::Terminating));
+        [message, progress, checkpoint, slow, terminating].into_iter().flatten()
     }
 }
 

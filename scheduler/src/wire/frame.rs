@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 11;
+pub(crate) const VERSION: u8 = 12;
 
 /// The maximum length of a payload, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -65,6 +65,14 @@ pub(crate) enum FrameKind {
     Capture = 10,
     /// Parent to warden: the same, but kill the job and all that it started, which stay stopped until then.
     CaptureAndKill = 11,
+    /// Parent to job: the reply to a request for more time.
+    ExtensionReply = 12,
+    /// Parent to warden: the function's time limit was extended to this duration.
+    Extend = 13,
+    /// Parent to job: a message of the job's handle.
+    UserMessage = 14,
+    /// Parent to job: the answer to a question.
+    Answer = 15,
     /// Warden (or job, without wardens) to parent: the job's process exists.
     Hello = 16,
     /// Warden or job to parent: the reason why the function can't be called.
@@ -90,6 +98,14 @@ pub(crate) enum FrameKind {
     Progress = 38,
     /// Job to parent: a status message.
     Message = 39,
+    /// Job to parent: it makes progress.
+    Alive = 41,
+    /// Job to parent: a request for more time.
+    Extension = 42,
+    /// Job to parent: it has received the first of the messages that it had not received.
+    MessageReceived = 43,
+    /// Job to parent: a question, which is answered.
+    Question = 44,
     /// Job to parent: the time that the function ran before it returned or panicked. Its outcome follows once it is
     /// encoded.
     Elapsed = 36,
@@ -102,7 +118,7 @@ pub(crate) enum FrameKind {
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -113,6 +129,10 @@ impl FrameKind {
         Self::Prepare,
         Self::Capture,
         Self::CaptureAndKill,
+        Self::ExtensionReply,
+        Self::Extend,
+        Self::UserMessage,
+        Self::Answer,
         Self::Hello,
         Self::Refused,
         Self::Exit,
@@ -125,6 +145,10 @@ impl FrameKind {
         Self::Checkpoint,
         Self::Progress,
         Self::Message,
+        Self::Alive,
+        Self::Extension,
+        Self::MessageReceived,
+        Self::Question,
         Self::Elapsed,
         Self::Value,
         Self::Failed,

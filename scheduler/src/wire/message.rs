@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::options::{Environment, Limits};
 use crate::outcome::{Exit, Location, Panic, Sweep, SweptBy, Usage};
+use crate::wire::codec;
 use crate::wire::frame::StreamMark;
 
 /// [`FrameKind::Request`](super::frame::FrameKind::Request): the job to run. With it travel the descriptors of the job's
@@ -49,6 +50,10 @@ pub(crate) struct Request {
     pub(crate) environment: Option<Environment>,
     /// The path of the cgroup to create for the run.
     pub(crate) cgroup: Option<OsString>,
+    /// The path of the job's private folder for temporary files.
+    pub(crate) temp_dir: Option<OsString>,
+    /// The source of the job's standard input.
+    pub(crate) stdin: StdinSource,
     /// The target of the job's standard output.
     pub(crate) stdout: StdioTarget,
     /// The target of the job's standard error.
@@ -67,6 +72,58 @@ impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A value may be a secret, which must not reach logs.
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// The source of a job's standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StdinSource {
+    Null,
+    Bytes(#[serde(with = "one_block")] Vec<u8>),
+    /// The file with this path, which need not be UTF-8.
+    File(OsString),
+}
+
+/// Bytes that travel in one block: serde passes on a vector byte by byte.
+mod one_block {
+    use std::fmt;
+
+    use serde::de::{SeqAccess, Visitor};
+
+    use super::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_byte_buf(BytesVisitor)
+    }
+
+    struct BytesVisitor;
+
+    impl<'de> Visitor<'de> for BytesVisitor {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<u8>, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = sequence.next_element()? {
+                bytes.push(byte);
+            }
+            Ok(bytes)
+        }
     }
 }
 
@@ -123,6 +180,53 @@ pub(crate) struct ExitReport {
     pub(crate) ran: Option<Duration>,
     /// Whether the warden killed the job at a deadline that the parent missed.
     pub(crate) expired: bool,
+    /// The job was killed as its processes together exceeded their limit on memory.
+    pub(crate) over_memory: bool,
+}
+
+/// [`FrameKind::Extension`](super::frame::FrameKind::Extension): a request of the job for more time.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExtensionRequest {
+    /// The number of the request, which its reply repeats.
+    pub(crate) number: u64,
+    pub(crate) by: Duration,
+}
+
+/// [`FrameKind::ExtensionReply`](super::frame::FrameKind::ExtensionReply): the reply.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExtensionReply {
+    pub(crate) number: u64,
+    /// The function's new time limit; `None` if the request is refused.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// The maximum length, in bytes, of a [`FrameKind::Question`](super::frame::FrameKind::Question), and of an answer.
+pub(crate) const QUESTION_LIMIT: usize = 16 << 20;
+
+/// Returns the payload of a [`FrameKind::Answer`](super::frame::FrameKind::Answer): the number of the request, and the encoded
+/// answer or the reason why there is none.
+pub(crate) fn answer_message(number: u64, answer: Result<Vec<u8>, String>) -> Vec<u8> {
+    let answer = answer.and_then(|bytes| match bytes.len() {
+        ..=QUESTION_LIMIT => Ok(bytes),
+        length => Err(format!("the answer takes {length} bytes, over the limit of {QUESTION_LIMIT}")),
+    });
+    let mut message = codec::encode(&(number, answer.is_ok())).expect("numbers always encode");
+    match answer {
+        Ok(bytes) => message.extend(bytes),
+        Err(reason) => message.extend(reason.into_bytes()),
+    }
+    message
+}
+
+/// Reads such a payload, without the number.
+pub(crate) fn read_answer(message: &[u8]) -> Result<Vec<u8>, String> {
+    let mut rest = message;
+    let answer: Result<(u64, bool), _> = codec::take(&mut rest);
+    match answer {
+        Ok((_, true)) => Ok(rest.to_vec()),
+        Ok((_, false)) => Err(String::from_utf8_lossy(rest).into_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The maximum length, in bytes, of a [`FrameKind::Message`](super::frame::FrameKind::Message).
@@ -201,7 +305,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::wire::codec;
     use crate::wire::frame;
 
     /// A fuzz target makes progress only if it begins with valid input.
@@ -235,6 +338,8 @@ mod tests {
             environment: Some(Environment::default()),
             // The encoding of a path depends on the platform.
             cgroup: None,
+            temp_dir: None,
+            stdin: StdinSource::Bytes(b"input".to_vec()),
             stdout: StdioTarget::Sent(1),
             // The encoding of a path depends on the platform.
             stderr: StdioTarget::Null,

@@ -188,6 +188,25 @@ impl Cgroup {
             .map_err(|error| io::Error::new(error.kind(), format!("its cgroup could not be entered: {error}")))
     }
 
+    /// Limits the memory of its processes together, which the kernel enforces by killing all of them. Returns whether it does.
+    pub(crate) fn limit_memory(&self, bytes: u64) -> bool {
+        // The file exists only where the controller is passed on to this cgroup.
+        if !self.0.join("memory.max").exists() {
+            return false;
+        }
+        // Not every kernel has these.
+        let _ = fs::write(self.0.join("memory.swap.max"), "0");
+        let _ = fs::write(self.0.join("memory.oom.group"), "1");
+        fs::write(self.0.join("memory.max"), bytes.to_string()).is_ok()
+    }
+
+    /// Returns whether the kernel has killed a process in it for lack of memory.
+    pub(crate) fn has_run_out_of_memory(&self) -> bool {
+        let events = fs::read_to_string(self.0.join("memory.events")).unwrap_or_default();
+        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        kills.is_some_and(|kills| kills.trim() != "0")
+    }
+
     /// Kills all processes in it, including those that are forked meanwhile.
     pub(crate) fn kill(&self) {
         // It may be removed already.

@@ -2,13 +2,23 @@
 //! descriptors.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
 
+use rustix::fs::MemfdFlags;
 use rustix::process::Signal;
 
 use super::cgroup::Cgroup;
 use super::warden_signals;
 use crate::process::unix::JobDescriptors;
+
+/// Returns a file with this content and without a name, at its beginning.
+pub(crate) fn anonymous_file(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("stdin", MemfdFlags::CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
+}
 
 /// Makes this process a job's. After that, only its data socket distinguishes it from an ordinary program.
 ///

@@ -1,6 +1,9 @@
 //! Limits that only Linux has: writable memory, processor time to the nanosecond, and niceness among sessions.
 
-#![expect(unsafe_code, reason = "rustix has no timers of processor time")]
+#![expect(
+    unsafe_code,
+    reason = "rustix has no timers of processor time, and sets of processors only with another feature"
+)]
 
 use std::fs;
 use std::io;
@@ -11,13 +14,13 @@ use std::time::Duration;
 use rustix::mm::MapFlags;
 use rustix::process::Resource;
 
-use crate::options::Limits;
+use crate::options::{Cpus, Limits};
 use crate::process::unix::limits::{self, PlatformLimits, can_map, set_limit};
 
 /// Sets the limits of this process. Returns a message if one can't be set.
 pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     let (cpu_timer, session_niceness) = (set_cpu_timer, set_session_niceness);
-    limits::apply(limits, &PlatformLimits { memory: limit_memory, cpu_timer, session_niceness })
+    limits::apply(limits, &PlatformLimits { memory: limit_memory, cpu_timer, cpus: restrict_to, session_niceness })
 }
 
 /// Limits the memory of this process, and of each process that it starts.
@@ -31,6 +34,50 @@ fn limit_memory(bytes: u64) -> Result<(), String> {
         set_limit(Resource::As, bytes, bytes, "bytes of memory")?;
     }
     Ok(())
+}
+
+/// Restricts this process, and each process that it starts, to these processors.
+fn restrict_to(cpus: &Cpus) -> Result<(), String> {
+    // SAFETY: All-zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    for number in cpus.numbers().take_while(|number| *number < MOST_CPUS) {
+        // SAFETY: The number is within the set.
+        unsafe { libc::CPU_SET(number, &mut set) };
+    }
+    let available = || Some(numbers(&affinity()?));
+    // SAFETY: The pointer is to a set of ours.
+    if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } != 0 {
+        let error = io::Error::last_os_error();
+        let usable = available().map_or(String::new(), |usable| format!("; it may use {usable}"));
+        return Err(format!("it can't run on the processors {cpus}: {error}{usable}"));
+    }
+    // The kernel leaves out those that don't exist, or that a cgroup excludes.
+    match available() {
+        Some(usable) if usable != cpus.to_string() => {
+            Err(format!("it can't run on the processors {cpus}, of which it may use {usable}; give only those"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number of processors in a set of the C library.
+const MOST_CPUS: usize = 8 * size_of::<libc::cpu_set_t>();
+
+/// Returns the processors on which this process may run.
+fn affinity() -> Option<libc::cpu_set_t> {
+    // SAFETY: All-zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: The pointer is to a set of ours.
+    (unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) } == 0).then_some(set)
+}
+
+/// Returns the numbers in a set, as text.
+fn numbers(set: &libc::cpu_set_t) -> String {
+    // SAFETY: Each number is within the set.
+    let is_in = |number: &usize| unsafe { libc::CPU_ISSET(*number, set) };
+    let mut limits = Limits::default();
+    limits.set_cpus((0..MOST_CPUS).filter(is_in));
+    limits.cpus.map_or(String::new(), |cpus| cpus.to_string())
 }
 
 /// Makes the kernel send SIGXCPU to this process, and to none that it starts, after this much more processor time.

@@ -10,6 +10,7 @@ mod inherited_state;
 mod job_process;
 mod limits;
 mod milestone_times;
+mod name;
 mod oom_counter;
 mod own_image;
 mod priority;
@@ -18,6 +19,7 @@ mod sigchld;
 mod stacks;
 mod sweep;
 mod system_calls;
+mod tree_memory;
 mod warden_process;
 mod warden_signals;
 mod worker;
@@ -32,9 +34,10 @@ pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
 pub(crate) use crash_signals::capture_crashes;
 pub(crate) use descriptor_limit::DescriptorLimit;
 pub(crate) use inherited_state::InheritedState;
-pub(crate) use job_process::{become_job, equip_job, leave_warden};
+pub(crate) use job_process::{anonymous_file, become_job, equip_job, leave_warden};
 pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
+pub(crate) use name::{name_job, name_warden};
 pub(crate) use oom_counter::{OomCounter, OomKills};
 pub(crate) use own_image::{EXECUTED, own_image};
 pub(crate) use search::{Search, adopt_orphans};
@@ -44,6 +47,7 @@ pub(crate) use stacks::walk_fuzzed;
 pub(crate) use stacks::{Capture, SeizedProcesses};
 pub(crate) use sweep::sweep;
 pub(crate) use system_calls::system_call_name;
+pub(crate) use tree_memory::TreeMemory;
 pub(crate) use warden_process::{
     Fork, ForkStandby, ReapResult, become_warden, can_count_threads, enter_folder, exit_warden, fork, fork_standby,
     has_other_threads, leave_folder, reap, send_request, spawn_job,

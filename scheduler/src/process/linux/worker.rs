@@ -88,6 +88,11 @@ impl Worker {
         self.control.send(FrameKind::CaptureAndKill);
     }
 
+    /// Reports the job's extended time limit, for the deadline that the warden keeps.
+    pub(crate) fn extend(&mut self, timeout: Duration) {
+        self.control.send_encoded(FrameKind::Extend, &timeout);
+    }
+
     /// Tells the warden to send SIGTERM to the job's process group.
     pub(crate) fn request_terminate(&mut self) {
         self.control.send(FrameKind::Terminate);

@@ -91,8 +91,9 @@ impl JobOutput {
         id: &str,
         job_options: &options::Options,
     ) -> io::Result<(Self, ChildStdio)> {
-        let (stdout, jobs_stdout) = open(default_output, id, StandardStream::Stdout, job_options.stdout.as_ref())?;
-        let (stderr, jobs_stderr) = open(default_output, id, StandardStream::Stderr, job_options.stderr.as_ref())?;
+        let open = |stream, output: Option<&_>| open(default_output, id, stream, output, job_options.time_limits);
+        let (stdout, jobs_stdout) = open(StandardStream::Stdout, job_options.stdout.as_ref())?;
+        let (stderr, jobs_stderr) = open(StandardStream::Stderr, job_options.stderr.as_ref())?;
         let shares_stdout = matches!(jobs_stdout, ChildStream { target: StdioTarget::Sent(_), writer: None });
         let stdout_access = if shares_stdout { StdoutAccess::Shared } else { StdoutAccess::Separate };
         Ok((
@@ -115,6 +116,11 @@ impl JobOutput {
             has_progressed |= relay.step(turn);
         }
         has_progressed
+    }
+
+    /// Returns whether all output that was read is forwarded.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.stdout.iter().chain(&self.stderr).all(Relay::is_flushed)
     }
 
     /// Treats the available output as complete. Returns `true` once everything is forwarded.
@@ -158,6 +164,7 @@ fn open(
     id: &str,
     stream: StandardStream,
     job_options: Option<&options::Output>,
+    time_limits: options::TimeLimits,
 ) -> io::Result<(Option<Relay>, ChildStream)> {
     let unrelayed = |target| Ok((None, ChildStream { target, writer: None }));
     let capture = |limit| {
@@ -167,10 +174,10 @@ fn open(
     let (relay, writer) = match (job_options.unwrap_or(&options::Output::Inherit), default_output, stream) {
         // The process has a pipe for standard error already.
         (options::Output::Inherit, _, StandardStream::Stderr) => return unrelayed(StdioTarget::Unchanged),
-        (options::Output::Inherit, DefaultOutput::Own, StandardStream::Stdout) => {
+        (options::Output::Inherit, DefaultOutput::Own, StandardStream::Stdout) if !time_limits.watches_output() => {
             return unrelayed(StdioTarget::Sent(0));
         }
-        (options::Output::Inherit, DefaultOutput::Printed { .. }, StandardStream::Stdout) => {
+        (options::Output::Inherit, _, StandardStream::Stdout) => {
             Relay::open(default_output.sink(stream, WriteUnit::Byte))?
         }
         (options::Output::Discard, ..) => return unrelayed(StdioTarget::Null),

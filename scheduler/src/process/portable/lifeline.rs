@@ -2,8 +2,9 @@
 
 #![expect(unsafe_code, reason = "signal masks and `_exit` have no safe API")]
 
-use std::io::{self, ErrorKind, Read};
+use std::io;
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::ptr;
 use std::thread;
@@ -19,7 +20,7 @@ use crate::process::unix::descriptor::identity;
 use crate::process::unix::{ControlChild, ParentWatch, WakeReason, poll};
 use crate::process::{Due, FallbackDeadlines, RunMarker};
 use crate::wire::codec;
-use crate::wire::frame::{self, FrameKind, StreamMark};
+use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep, StreamMark};
 
 const STACK_SIZE: usize = 256 * 1024;
 
@@ -49,7 +50,7 @@ impl OwnDeadlines {
 pub(super) fn spawn(
     control: ControlChild,
     mut watch: ParentWatch,
-    deadlines: OwnDeadlines,
+    mut deadlines: OwnDeadlines,
     run_marker: Option<RunMarker>,
 ) -> io::Result<()> {
     let own = identity(control.as_fd())?;
@@ -58,21 +59,30 @@ pub(super) fn spawn(
     let run = move || {
         // The job's signals are for the job's own threads.
         block_signals();
+        let mut frames = FrameReader::new(deadlines.mark, frame::LIMIT);
         loop {
             // Once the job has closed the socket, its number is the job's: only the parent's process is left to watch.
             let socket = is_unchanged(own, &control).then(|| control.as_fd());
             let due = deadlines.fallback.due(deadlines.milestones.latest());
-            if due == Due::Now {
-                if socket.is_some() {
-                    deadlines.report_expiry(&mut control);
-                }
-                kill_all(run_marker.as_ref());
-            }
-            let next_check = Deadline::after(if let Due::In(left) = due { left } else { Duration::MAX });
-            match watch.wait(socket, None, next_check) {
+            let has_socket = socket.is_some();
+            let next_check = match due {
+                // The parent may have extended the deadline before it passed.
+                Due::Now => Duration::ZERO,
+                Due::In(left) => left,
+                Due::Never => Duration::MAX,
+            };
+            match watch.wait(socket, None, Deadline::after(next_check)) {
                 WakeReason::ParentExited => kill_all(run_marker.as_ref()),
-                WakeReason::ParentSent if is_unchanged(own, &control) && is_closed(&mut control) => {
-                    kill_all(run_marker.as_ref())
+                WakeReason::ParentSent if is_unchanged(own, &control) => {
+                    if read_commands(&mut frames, &mut control, &mut deadlines.fallback).is_break() {
+                        kill_all(run_marker.as_ref());
+                    }
+                }
+                WakeReason::Other if due == Due::Now => {
+                    if has_socket {
+                        deadlines.report_expiry(&mut control);
+                    }
+                    kill_all(run_marker.as_ref());
                 }
                 WakeReason::ParentSent | WakeReason::Other => {}
             }
@@ -81,12 +91,24 @@ pub(super) fn spawn(
     thread::Builder::new().name("scheduler-lifeline".to_owned()).stack_size(STACK_SIZE).spawn(run).map(drop)
 }
 
-/// Returns whether the other end of the socket is closed.
-fn is_closed(control: &mut ControlChild) -> bool {
-    match control.read(&mut [0; 64]) {
-        Ok(count) => count == 0,
-        // The parent closed it before it had read everything that was sent to it.
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+/// Reads and applies the parent's commands that have arrived. Returns `Break` if the other end of the socket is closed.
+fn read_commands(
+    frames: &mut FrameReader,
+    control: &mut ControlChild,
+    fallback: &mut FallbackDeadlines,
+) -> ControlFlow<()> {
+    loop {
+        match frames.read(control) {
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Extend, payload })) => {
+                if let Ok(timeout) = codec::decode(&payload) {
+                    fallback.extend(timeout);
+                }
+            }
+            Ok(ReadStep::Frame(_) | ReadStep::Partial) => {}
+            Ok(ReadStep::WouldBlock) => return ControlFlow::Continue(()),
+            // The parent closed it, perhaps before it had read everything that was sent to it.
+            Ok(ReadStep::End) | Err(_) => return ControlFlow::Break(()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::process::unix::poll::Awaited;
 use crate::process::unix::{ChildPid, DataSocket, reap_child};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{DataStream, Origin, RUN_VARIABLE, Readiness, Received, RunMarker, WorkerEvent};
-use crate::wire::frame::StreamMark;
+use crate::wire::frame::{FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, SpawnMode};
 
 /// How long a job's descendants may take to exit after its process, before they are reported as escaped.
@@ -128,6 +128,11 @@ impl Worker {
         self.request_kill();
     }
 
+    /// Reports the job's extended time limit, for the deadline that its process keeps.
+    pub(crate) fn extend(&mut self, timeout: Duration) {
+        self.control.send_encoded(FrameKind::Extend, &timeout);
+    }
+
     /// Sends SIGTERM to the job's group.
     pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {
@@ -190,6 +195,7 @@ impl Worker {
                     swept_by: SweptBy::Search,
                     ran: self.expired,
                     expired: self.expired.is_some(),
+                    over_memory: false,
                 })))
             }
             ExitPhase::Reaped => Received::WouldBlock,

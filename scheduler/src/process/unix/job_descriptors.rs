@@ -54,6 +54,11 @@ impl JobDescriptors {
     }
 }
 
+/// Replaces this process's standard input with a file.
+pub(crate) fn redirect_stdin(from: File) -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(from)?)
+}
+
 /// Replaces one of this process's standard streams with a file.
 pub(crate) fn redirect(stream: StandardStream, to: File) -> io::Result<()> {
     Ok(match stream {

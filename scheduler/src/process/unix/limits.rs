@@ -12,7 +12,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::process::{Resource, Rlimit, WaitOptions, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::options::Limits;
+use crate::options::{Cpus, Limits};
 
 /// The limits that differ between platforms.
 pub(in crate::process) struct PlatformLimits {
@@ -21,6 +21,8 @@ pub(in crate::process) struct PlatformLimits {
     /// Makes the kernel send SIGXCPU to this process, and to none that it starts, after it has used this much more
     /// processor time. The limit in whole seconds is set already.
     pub(in crate::process) cpu_timer: fn(Duration) -> io::Result<()>,
+    /// Restricts this process, and each process that it starts, to a set of processors.
+    pub(in crate::process) cpus: fn(&Cpus) -> Result<(), String>,
     /// Applies a niceness among sessions as well.
     pub(in crate::process) session_niceness: fn(i32),
 }
@@ -29,8 +31,9 @@ pub(in crate::process) struct PlatformLimits {
 ///
 /// Call it before user code runs, on the thread that starts all others of the job.
 pub(in crate::process) fn apply(limits: &Limits, platform: &PlatformLimits) -> Result<(), String> {
-    let Limits { memory, cpu_time, open_files, processes, file_size, core_size, niceness } = *limits;
+    let Limits { memory, cpu_time, open_files, processes, file_size, core_size, niceness, cpus, .. } = *limits;
     niceness.map_or(Ok(()), |niceness| set_niceness(niceness, platform))?;
+    cpus.map_or(Ok(()), |cpus| (platform.cpus)(&cpus))?;
     // With a limit of 0 Linux still passes the dump to the program in `core_pattern`, if there is one. With 1 it doesn't,
     // and a file of one byte is no dump.
     core_size.map_or(Ok(()), |size| set_limit(Resource::Core, size.max(1), size, "bytes of a core dump"))?;

@@ -24,6 +24,7 @@ mod signal_listener;
 pub(super) mod signals;
 pub(super) mod socket;
 mod stdout_guard;
+mod traced;
 
 pub(crate) use append::{append_line, append_to};
 pub(crate) use control_child::ControlChild;
@@ -33,7 +34,7 @@ pub(crate) use data_socket::DataSocket;
 pub(crate) use descriptor::clear_of;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
-pub(crate) use job_descriptors::{JobDescriptors, redirect};
+pub(crate) use job_descriptors::{JobDescriptors, redirect, redirect_stdin};
 pub(crate) use loop_waker::LoopWaker;
 pub(crate) use machine::{free_memory, machine_load};
 pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
@@ -50,3 +51,4 @@ pub(crate) use signal_listener::on_termination;
 pub(crate) use signals::die_of;
 pub(crate) use signals::{exit_class, signal_name};
 pub(crate) use stdout_guard::StdoutGuard;
+pub(crate) use traced::is_traced;

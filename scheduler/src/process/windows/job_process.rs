@@ -10,7 +10,7 @@ use std::os::windows::io::{
 use std::ptr;
 
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
-use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, PeekNamedPipe};
 
 use super::MilestoneTimes;
@@ -102,14 +102,22 @@ impl Assignment {
 
 /// Replaces one of this process's standard streams. The output of libtest so far went to the null device.
 pub(crate) fn redirect(stream: StandardStream, to: impl IntoRawHandle) -> io::Result<()> {
-    // The name for Windows, and the number in the C runtime.
-    let (name, number) = match stream {
-        StandardStream::Stdout => (STD_OUTPUT_HANDLE, 1),
-        StandardStream::Stderr => (STD_ERROR_HANDLE, 2),
-    };
     // The stream may be closed already.
     let _ = io::stdout().flush();
-    let raw = to.into_raw_handle();
+    match stream {
+        StandardStream::Stdout => replace(STD_OUTPUT_HANDLE, 1, to),
+        StandardStream::Stderr => replace(STD_ERROR_HANDLE, 2, to),
+    }
+}
+
+/// Replaces this process's standard input with a file.
+pub(crate) fn redirect_stdin(from: File) -> io::Result<()> {
+    replace(STD_INPUT_HANDLE, 0, from)
+}
+
+/// Replaces a standard stream with this name for Windows, and this number in the C runtime.
+fn replace(name: u32, number: i32, by: impl IntoRawHandle) -> io::Result<()> {
+    let raw = by.into_raw_handle();
     // SAFETY: The handle is open, and stays open until the process exits, as the runtime's number owns it. If the runtime
     // refuses a handle of an unknown kind, only C code is affected.
     unsafe {

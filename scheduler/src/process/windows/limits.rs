@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use windows_sys::Win32::System::JobObjects::{
-    JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_JOB_TIME, JOB_OBJECT_LIMIT_PRIORITY_CLASS,
-    JOB_OBJECT_LIMIT_PROCESS_MEMORY, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_AFFINITY, JOB_OBJECT_LIMIT_JOB_MEMORY, JOB_OBJECT_LIMIT_JOB_TIME,
+    JOB_OBJECT_LIMIT_PRIORITY_CLASS, JOB_OBJECT_LIMIT_PROCESS_MEMORY, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
 };
 use windows_sys::Win32::System::Threading::{
     ABOVE_NORMAL_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS, HIGH_PRIORITY_CLASS, IDLE_PRIORITY_CLASS,
@@ -19,6 +19,10 @@ pub(crate) fn apply_limits(limits: &Limits) -> Result<(), String> {
     match limits {
         Limits { open_files: Some(_), .. } => unknown("open files"),
         Limits { file_size: Some(_), .. } => unknown("the size of files"),
+        Limits { cpus: Some(cpus), .. } if cpus.numbers().any(|number| number >= usize::BITS as usize) => Err(format!(
+            "it can't run on the processors {cpus}; on this system the highest number is {}",
+            usize::BITS - 1
+        )),
         Limits { core_size: Some(1..), .. } => unknown("the size of core dumps, of which there are none,"),
         _ => Ok(()),
     }
@@ -34,6 +38,18 @@ pub(super) fn apply(limits: &Limits, to: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATI
     if let Some(time) = limits.cpu_time {
         basic.LimitFlags |= JOB_OBJECT_LIMIT_JOB_TIME;
         basic.PerJobUserTimeLimit = to_ticks(time);
+    }
+    if let Some(bytes) = limits.tree_memory {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
+        to.JobMemoryLimit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    if let Some(cpus) = limits.cpus {
+        basic.LimitFlags |= JOB_OBJECT_LIMIT_AFFINITY;
+        // Processors that don't exist are an error of the system.
+        basic.Affinity = cpus
+            .numbers()
+            .take_while(|number| *number < usize::BITS as usize)
+            .fold(0, |mask, number| mask | 1 << number);
     }
     if let Some(count) = limits.processes {
         basic.LimitFlags |= JOB_OBJECT_LIMIT_ACTIVE_PROCESS;
@@ -73,6 +89,11 @@ mod tests {
             (1 << 30, 15_000_000, 3)
         );
         assert_eq!(basic.PriorityClass, BELOW_NORMAL_PRIORITY_CLASS);
+        let mut tree = Limits { tree_memory: Some(1 << 20), ..Limits::default() };
+        tree.set_cpus([0, 3]);
+        let mut information = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        apply(&tree, &mut information);
+        assert_eq!((information.JobMemoryLimit, information.BasicLimitInformation.Affinity), (1 << 20, 0b1001));
         assert_eq!(apply_limits(&limits), Ok(()));
         let unknown = apply_limits(&Limits { open_files: Some(9), ..limits });
         assert_eq!(unknown, Err("a limit on open files is not enforced by this system; leave it out".to_owned()));

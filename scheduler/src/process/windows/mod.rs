@@ -28,12 +28,13 @@ pub(crate) use console_events::on_termination;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
-pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, take_assignment};
+pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, redirect_stdin, take_assignment};
 pub(crate) use limits::apply_limits;
 pub(crate) use machine::{free_memory, machine_load};
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};
+pub(crate) use process_query::is_traced;
 pub(crate) use wait::{Interest, LoopWaker, Poller};
 pub(crate) use worker::{Worker, lacks_room};
 

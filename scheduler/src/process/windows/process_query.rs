@@ -6,10 +6,17 @@ use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Diagnostics::Debug::IsDebuggerPresent;
 use windows_sys::Win32::System::Threading::{
     OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
     QueryFullProcessImageNameW, WaitForSingleObject,
 };
+
+/// Returns whether a debugger is attached to this process.
+pub(crate) fn is_traced() -> bool {
+    // SAFETY: It has no preconditions.
+    unsafe { IsDebuggerPresent() != 0 }
+}
 
 /// Returns whether a process has exited, or doesn't exist any more: it may still be listed for a while. Under Wine, a
 /// process whose creator was killed before the process had a thread is listed forever.

@@ -184,6 +184,10 @@ impl Worker {
         self.killed += self.descendants().into_iter().filter(|id| !is_console_host(*id)).count();
     }
 
+    /// Does nothing: on Windows only the application enforces deadlines.
+    #[expect(clippy::unused_self, reason = "a warden keeps a deadline of its own")]
+    pub(crate) fn extend(&mut self, _: Duration) {}
+
     /// Does nothing: Windows has no signal that asks processes to exit. The job receives a message instead.
     #[expect(clippy::unused_self, reason = "a warden sends a signal")]
     pub(crate) fn request_terminate(&mut self) {}
@@ -219,6 +223,7 @@ impl Worker {
                     swept_by: SweptBy::JobObject,
                     ran: None,
                     expired: false,
+                    over_memory: false,
                 })))
             }
             ExitPhase::Reported => Received::WouldBlock,

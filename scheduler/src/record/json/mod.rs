@@ -60,6 +60,8 @@ impl Record {
         fields.add("job", self.job);
         fields.add("status", self.status());
         fields.add("started_at", self.started_at().and_then(rfc_3339));
+        fields.add("ended_at", self.ended_at().and_then(rfc_3339));
+        fields.add("process", self.process());
         fields.add("duration_sec", Seconds(self.duration()));
         fields.add("total_duration_sec", Seconds(self.total_duration()));
         if let Outcome::Ok(bytes) = &self.run.outcome {
@@ -75,6 +77,7 @@ impl Record {
         fields.add_if("swept_by", self.swept_by());
         fields.add_if("exit_failure", self.exit_failure());
         fields.add_if("stacks", Some(self.stacks()).filter(|stacks| !stacks.is_empty()));
+        fields.add_if("temp_dir_error", self.temp_dir_error());
         fields.add_if("panics", Some(self.panics()).filter(|panics| !panics.is_empty()));
         fields.add_if("stdout", self.stdout());
         fields.add_if("stderr", self.stderr());
@@ -116,7 +119,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::outcome::{Late, Location, Overrun, Panic};
+    use crate::outcome::{Late, Location, Overrun, OverrunKind, Panic};
 
     fn written(failure: &Failure) -> Json {
         serde_json::to_value(failure).expect("it is written")
@@ -169,9 +172,10 @@ mod tests {
     #[test]
     fn a_timeout_is_written_as_a_failure_is() {
         let late = Late::Failure(Box::new(Failure::Exited { code: 3 }));
-        let overrun = Overrun::of_list(Duration::from_millis(1500), Duration::from_secs(2), Some(late));
+        let overrun = Overrun::new(Duration::from_millis(1500), Duration::from_secs(2), Some(late))
+            .of_kind(OverrunKind::TotalTimeout);
         let expected = json!({
-            "kind": "timeout", "limit_sec": 1.5, "whose": "list", "grace_sec": 2.0, "ended_in_order": false,
+            "kind": "timeout", "limit_sec": 1.5, "reason": "total_timeout", "whose": "list", "grace_sec": 2.0, "ended_in_order": false,
             "late_failure": {"kind": "exited", "code": 3},
         });
         assert_eq!(written(&Failure::Timeout(overrun)), expected);

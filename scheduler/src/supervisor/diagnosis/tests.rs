@@ -10,10 +10,15 @@ const NONE: options::Limits = options::Limits {
     file_size: None,
     core_size: None,
     niceness: None,
+    tree_memory: None,
+    cpus: None,
+    stack_size: None,
 };
 const LIMITS: RunLimits = RunLimits {
     job: Duration::from_secs(1),
     list: Duration::from_secs(9),
+    stall: Duration::from_secs(40),
+    silence: Duration::from_secs(50),
     grace: Duration::from_secs(2),
     start: Duration::from_secs(30),
     delivery: Duration::from_secs(5),
@@ -28,12 +33,13 @@ fn exited(exit: Option<Exit>) -> Observations {
         swept_by: SweptBy::Warden,
         ran: None,
         expired: false,
+        over_memory: false,
     };
     Observations { hello: Some(Hello { job: 7 }), exit_report: Some(report), ..Observations::default() }
 }
 
 fn line(observations: Observations, verdict: Verdict, stderr_tail: &str) -> String {
-    match observations.diagnose(verdict, LIMITS, stderr_tail) {
+    match observations.diagnose(verdict, &LIMITS, stderr_tail) {
         Outcome::Error(failure) => failure.to_string(),
         other => panic!("{other:?}"),
     }
@@ -109,7 +115,7 @@ fn a_result_that_does_not_arrive_in_time_is_reported_as_undelivered() {
 
 #[test]
 fn a_failure_after_the_outcome_is_reported_only_if_it_was_observed() {
-    let failed = |observations: Observations| observations.exit_failure(NONE, "").map(|failure| failure.to_string());
+    let failed = |observations: Observations| observations.exit_failure(&NONE, "").map(|failure| failure.to_string());
     let answered = |exit| Observations { result: Some(FunctionResult::Value(vec![7])), ..exited(exit) };
     let code = |code| answered(Some(Exit::Code(code)));
     assert_eq!(failed(code(0)), None);
@@ -156,7 +162,7 @@ fn an_exceeded_limit_is_reported_if_there_is_a_limit_and_evidence() {
         let mut observations = exited(Some(Exit::Signal { number, core_dumped: false }));
         let report = observations.exit_report.as_mut().expect("it has exited");
         (report.usage.user, report.usage.system) = (used, used);
-        match observations.diagnose(verdict, RunLimits { process, ..LIMITS }, tail) {
+        match observations.diagnose(verdict, &RunLimits { process, ..LIMITS }, tail) {
             Outcome::Error(failure) => failure,
             other => panic!("{other:?}"),
         }
@@ -190,7 +196,7 @@ fn an_exceeded_limit_is_reported_if_there_is_a_limit_and_evidence() {
 fn a_job_that_the_total_timeout_stops_reports_that_limit() {
     let overrun = |begun| {
         let observations = Observations { begun, kill_requested: true, ..exited(None) };
-        match observations.diagnose(Verdict::TotalTimeout, LIMITS, "") {
+        match observations.diagnose(Verdict::TotalTimeout, &LIMITS, "") {
             Outcome::Timeout(overrun) => (overrun.limit(), overrun.to_string()),
             other => panic!("{other:?}"),
         }
@@ -218,7 +224,7 @@ fn an_unknown_exit_is_reported_as_unknown() {
 
 #[cfg(unix)]
 fn late(observations: Observations) -> Option<Late<Vec<u8>>> {
-    match observations.diagnose(Verdict::Timeout, LIMITS, "") {
+    match observations.diagnose(Verdict::Timeout, &LIMITS, "") {
         Outcome::Timeout(overrun) if overrun == Overrun::new(LIMITS.job, LIMITS.grace, None) => None,
         Outcome::Timeout(overrun) => {
             Some(overrun.into_value().map_or_else(|| Late::Failure(Box::new(Failure::Exited { code: 0 })), Late::Value))

@@ -1,5 +1,7 @@
 //! `JobRun`: one attempt at a job. It turns what arrives into events of the state machine, and carries its actions out.
 
+mod extension;
+mod finish;
 mod receive;
 mod start;
 mod stop;
@@ -9,16 +11,18 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::diagnosis::{Observations, RunLimits, remove_cause};
+use super::activity::ActivityWatch;
+use super::diagnosis::Observations;
 use super::job_spec::JobSpec;
 use super::state_machine::{Action, Event, RunState, StopReason, Verdict};
 use super::updates::{JobUpdate, LatestUpdates, Stored};
 use super::warden_handle::{REAP_LIMIT, WardenHandle};
 use super::warden_pool::{Fitness, WardenPool};
-use crate::clock::{Deadline, Stopwatch};
-use crate::outcome::{Outcome, ProcessSnapshot, Sweep};
-use crate::process::{self, CAPTURE_LIMIT, ChildPid, DataStream, Interest, JobOutput, OomKills, Readiness, Search};
-use crate::record::{RunDetails, RunReport};
+use crate::clock::{self, Deadline, Stopwatch};
+use crate::outcome::ProcessSnapshot;
+use crate::process::{
+    self, CAPTURE_LIMIT, ChildPid, DataStream, Interest, JobOutput, OomKills, Readiness, Search, TempDir,
+};
 use crate::wire::frame::{self, FrameReader, StreamMark};
 
 /// How long a job's process may take to exit after its outcome has arrived, within its own deadline.
@@ -49,6 +53,8 @@ pub(crate) struct JobRun {
     /// The job's output that this process passes on or keeps, if its options ask for that.
     output: JobOutput,
     warden: WardenHandle,
+    /// The job's private folder. It is removed while the output drains, after the sweep.
+    temp_dir: Option<TempDir>,
     mark: StreamMark,
     frames: FrameReader,
     spec: JobSpec,
@@ -60,6 +66,9 @@ pub(crate) struct JobRun {
     deadline: Deadline,
     /// The end of the time until the function is called.
     start_deadline: Deadline,
+    /// The function's limit, which the job may have extended.
+    timeout: Duration,
+    activity: ActivityWatch,
     since_call: Stopwatch,
     started: Option<CallStart>,
     /// How long the function took, as reported by its process or its warden.
@@ -67,6 +76,8 @@ pub(crate) struct JobRun {
     since_return: Option<Stopwatch>,
     since_outcome: Option<Stopwatch>,
     duration: Duration,
+    /// When that time ended, by the wall clock.
+    ended_at: Option<SystemTime>,
     oom_kills: OomKills,
     observations: Observations,
     search: Option<Search>,
@@ -74,6 +85,8 @@ pub(crate) struct JobRun {
     /// Where the processes of the job were.
     stacks: Arc<[ProcessSnapshot]>,
     updates: LatestUpdates,
+    /// The questions that were not passed on, each with the number of its request.
+    questions: Vec<(u64, Vec<u8>)>,
     /// No event has announced `updates` yet.
     has_new_updates: bool,
 }
@@ -101,8 +114,12 @@ struct CallStart {
 impl JobRun {
     /// Makes a warden start the job's process, which then waits for its arguments.
     pub(super) fn spawn(spec: JobSpec, mut warden: WardenHandle, pool: &mut WardenPool) -> io::Result<Self> {
-        let (output, stdio) = match JobOutput::open(pool.default_output(), &spec.id, &spec.options) {
-            Ok(output) => output,
+        let opened = spec.create_temp_dir().and_then(|temp_dir| {
+            let (output, stdio) = JobOutput::open(pool.default_output(), &spec.id, &spec.options)?;
+            Ok((temp_dir, output, stdio))
+        });
+        let (temp_dir, output, stdio) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 pool.release(warden, Fitness::Reusable);
                 return Err(error);
@@ -110,7 +127,7 @@ impl JobRun {
         };
         let was_kept = warden.was_kept();
         let is_prespawned = mem::take(&mut warden.has_standby);
-        let mut request = spec.request(&stdio, &mut warden);
+        let mut request = spec.request(&stdio, temp_dir.as_ref(), &mut warden);
         let stream = match warden.worker.assign(&mut request, &stdio) {
             Ok(stream) => stream,
             Err(error) => {
@@ -125,8 +142,11 @@ impl JobRun {
             warden,
             mark: request.mark,
             frames: FrameReader::new(request.mark, frame::LIMIT),
+            temp_dir,
             deadline: Deadline::NEVER,
             start_deadline: Deadline::NEVER,
+            timeout: spec.timeout,
+            activity: ActivityWatch::new(spec.options.time_limits),
             spec,
             is_prespawned,
             was_kept,
@@ -137,12 +157,14 @@ impl JobRun {
             since_return: None,
             since_outcome: None,
             duration: Duration::ZERO,
+            ended_at: None,
             oom_kills: OomKills::default(),
             observations: Observations::default(),
             search: None,
             capture,
             stacks: Arc::default(),
             updates: LatestUpdates::default(),
+            questions: Vec::new(),
             has_new_updates: false,
         })
     }
@@ -190,8 +212,24 @@ impl JobRun {
     pub(super) fn deadline(&self) -> Deadline {
         match self.state {
             RunState::Searching(_) => self.deadline.earlier(Deadline::after(SEARCH_INTERVAL)),
-            _ => self.deadline,
+            RunState::Draining(_) if self.is_removing() => Deadline::now(),
+            _ => self.limit(),
         }
+    }
+
+    /// Returns whether a part of the job's private folder is still to be removed.
+    fn is_removing(&self) -> bool {
+        self.temp_dir.as_ref().is_some_and(TempDir::is_being_removed)
+    }
+
+    /// Returns the earliest limit of the state.
+    fn limit(&self) -> Deadline {
+        if self.is_running() { self.deadline.earlier(self.activity.deadline()) } else { self.deadline }
+    }
+
+    /// Returns whether the function is running and was not asked to stop.
+    fn is_running(&self) -> bool {
+        matches!(self.state, RunState::Running | RunState::StreamClosed)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -235,15 +273,19 @@ impl JobRun {
         if matches!(self.state, RunState::Draining(_)) {
             // All output of the job is in the pipe by now.
             let is_empty = (0..RELAY_STEPS).any(|_| !self.relay());
-            if is_empty && self.output.complete() && self.warden.worker.stderr().is_flushed() {
+            let is_removed = self.temp_dir.as_mut().is_none_or(TempDir::remove_some);
+            if is_removed && is_empty && self.output.complete() && self.warden.worker.stderr().is_flushed() {
                 self.handle_event(Event::Drained);
             }
         }
-        if self.deadline.is_past() {
+        if self.limit().is_past() {
             // An outcome that is complete by now, or an exit, wins over the deadline. After the application was stopped,
             // there may be much to read.
-            self.read_data(if self.deadline.plus(LATE_TOLERANCE).is_past() { DRAINING_READS } else { FINAL_READS });
+            self.read_data(if self.limit().plus(LATE_TOLERANCE).is_past() { DRAINING_READS } else { FINAL_READS });
             self.read_control();
+        }
+        if self.is_running() {
+            self.check_activity();
         }
         if self.deadline.is_past() && self.state == RunState::Starting && !self.start_deadline.is_past() {
             // The limit of a kept warden, which is to have made the process by now.
@@ -251,14 +293,13 @@ impl JobRun {
             if self.awaits_warden() {
                 self.handle_event(Event::Unanswered);
             }
-        } else if self.deadline.is_past() && !self.is_done() {
+        } else if self.deadline.is_past() && !self.is_done() && !self.is_removing() {
             let is_starting = self.state == RunState::Starting;
             self.observations.start_expired |= is_starting;
             if matches!(self.state, RunState::Exiting(_)) {
                 self.observations.lingered = self.since_outcome.map(Stopwatch::elapsed);
             }
-            let can_be_asked =
-                matches!(self.state, RunState::Running | RunState::StreamClosed) && !self.spec.grace().is_zero();
+            let can_be_asked = self.is_running() && !self.spec.grace().is_zero();
             self.handle_event(match can_be_asked {
                 true => self.terminate_event(StopReason::Timeout),
                 false if is_starting && self.warden.never_answered() => Event::Unanswered,
@@ -271,7 +312,11 @@ impl JobRun {
     fn relay(&mut self) -> bool {
         // Standard error comes last: of output written at the same time, an error message is more likely the end.
         let has_moved = self.output.relay();
-        self.warden.worker.stderr().step(0) || has_moved
+        let has_moved = self.warden.worker.stderr().step(0) || has_moved;
+        if has_moved {
+            self.activity.wrote();
+        }
+        has_moved
     }
 
     /// Makes one round of the search for the leftovers of a lost warden's job.
@@ -294,7 +339,8 @@ impl JobRun {
         let (after, action) = before.step(event);
         self.state = after;
         match action {
-            Action::Nothing => {}
+            // The reply to a request for more time is sent where that is handled.
+            Action::Nothing | Action::Extend => {}
             Action::Capture => {
                 self.capture = CaptureStep::Requested(Stopwatch::start());
                 self.warden.worker.request_capture();
@@ -325,11 +371,12 @@ impl JobRun {
             let took = self
                 .function_time
                 .map_or_else(|| started.stopwatch.elapsed(), |took| took.min(self.since_call.elapsed()));
+            self.ended_at = Some(clock::wall());
             self.duration = match after.verdict() {
                 // A result that arrives just before the limit is enforced counts, and is not reported as over the limit.
-                Some(Verdict::Completed) => took.min(self.spec.timeout),
+                Some(Verdict::Completed) => took.min(self.timeout),
                 // The job's stopwatch starts a moment after its limit.
-                Some(Verdict::Timeout) => took.max(self.spec.timeout),
+                Some(Verdict::Timeout) => took.max(self.timeout),
                 _ => took,
             };
         }
@@ -355,53 +402,5 @@ impl JobRun {
             RunState::Draining(_) => Deadline::after(DRAIN_LIMIT),
             RunState::Done(_) => Deadline::NEVER,
         }
-    }
-
-    /// Returns the report, and gives the warden back to the pool.
-    pub(super) fn finish(mut self, pool: &mut WardenPool) -> RunReport {
-        let (mut stderr_tail, captured) = self.output.finish();
-        let warden_stderr = self.warden.worker.stderr().finish(0);
-        if stderr_tail.is_empty() {
-            stderr_tail = warden_stderr;
-        }
-        let unsent = self.warden.worker.send_error().or(self.stream.send_error());
-        self.observations.unsent = unsent.map(io::Error::to_string);
-        self.observations.out_of_memory =
-            self.observations.was_killed() && pool.oom_counter().has_increased_since(&self.oom_kills);
-        let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
-        // Leftovers that escaped the sweep would be taken for the next job's.
-        let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
-        pool.release(self.warden, if is_reusable { Fitness::Reusable } else { Fitness::Unfit });
-        // A run finishes once it is done, and then it has a verdict.
-        let verdict = self.state.verdict().unwrap_or(Verdict::WardenLost);
-        let limits = RunLimits {
-            job: self.spec.timeout,
-            list: self.spec.total_timeout,
-            grace: self.spec.grace(),
-            start: self.spec.start_timeout,
-            delivery: self.spec.delivery_timeout,
-            process: self.spec.options.limits,
-        };
-        let exit_failure = self.observations.exit_failure(limits.process, &stderr_tail).map(Box::new);
-        let mut panics = self.observations.panics.clone();
-        let (outcome, late) = self.observations.outcome_and_late(verdict, limits, &stderr_tail);
-        remove_cause(&mut panics, &outcome, late.as_ref());
-        let is_success = matches!(outcome, Outcome::Ok(_)) && exit_failure.is_none();
-        let stderr_tail = if is_success { String::new() } else { stderr_tail };
-        let details = RunDetails {
-            started_at: self.started.map(|started| started.at),
-            usage,
-            sweep,
-            swept_by: Some(swept_by),
-            stderr_tail,
-            exit_failure,
-            panics: panics.into_boxed_slice(),
-            captured,
-            attempts: Box::default(),
-            checkpoint: self.spec.checkpoint,
-            // A job may have a handler of its own for a crash, and go on.
-            stacks: if is_success { Arc::default() } else { self.stacks },
-        };
-        RunReport { outcome, duration: self.duration, late, details }
     }
 }

@@ -9,11 +9,12 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::clock::{self, Deadline, Stopwatch};
 use crate::process::{self, Received, WorkerEvent};
 use crate::supervisor::diagnosis::FunctionResult;
+use crate::supervisor::messages::JobMessages;
 use crate::supervisor::state_machine::{Event, RunState};
 use crate::supervisor::updates::JobUpdate;
 use crate::wire::codec;
 use crate::wire::frame::{Frame, FrameError, FrameKind, ReadStep};
-use crate::wire::message::{PANIC_LIMIT, PanicMessage, TEXT_LIMIT};
+use crate::wire::message::{PANIC_LIMIT, PanicMessage, QUESTION_LIMIT, TEXT_LIMIT};
 
 impl JobRun {
     /// Reads the job's frames, until `steps` reads have left no buffered one.
@@ -48,6 +49,7 @@ impl JobRun {
     fn handle_frame(&mut self, Frame { kind, payload }: Frame) {
         if kind == FrameKind::Checkpoint && payload.len() <= checkpoint::LIMIT {
             // It counts even while the job is being killed, if it arrived in full.
+            self.activity.reported();
             let saved = Checkpoint::from_bytes(payload);
             self.spec.checkpoint = Some(saved.clone());
             return self.store_update(JobUpdate::Checkpoint(saved));
@@ -73,8 +75,9 @@ impl JobRun {
                     self.observations.hello.get_or_insert(hello);
                 }
                 self.observations.begun = true;
-                let (stopwatch, deadline) = (Stopwatch::start(), Deadline::after(self.spec.timeout));
+                let (stopwatch, deadline) = (Stopwatch::start(), Deadline::after(self.timeout));
                 self.started = Some(CallStart { stopwatch, at: clock::wall(), deadline });
+                self.activity.start();
                 self.handle_event(Event::Started);
             }
             FrameKind::Refused => self.handle_refusal(String::from_utf8_lossy(&payload).into_owned()),
@@ -96,11 +99,30 @@ impl JobRun {
             }
             FrameKind::Progress => {
                 if let Some((done, total)) = self.decode(kind, &payload) {
+                    self.activity.reported();
                     self.store_update(JobUpdate::Progress { done, total });
                 }
             }
             FrameKind::Message if payload.len() <= TEXT_LIMIT => {
+                self.activity.reported();
                 self.store_update(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
+            }
+            FrameKind::Alive => self.activity.reported(),
+            FrameKind::Question if payload.len() <= QUESTION_LIMIT => {
+                let mut bytes = &payload[..];
+                if let Ok(number) = codec::take(&mut bytes) {
+                    self.questions.push((number, bytes.to_vec()));
+                }
+            }
+            FrameKind::MessageReceived => {
+                if !self.spec.messages.as_ref().is_some_and(JobMessages::received) {
+                    self.protocol_violation("on the job's stream: a message was received that was not sent".to_owned());
+                }
+            }
+            FrameKind::Extension => {
+                if let Some(request) = self.decode(kind, &payload) {
+                    self.handle_extension(&request);
+                }
             }
             kind => self.protocol_violation(format!("on the job's stream: a frame of kind {kind:?}")),
         }
@@ -191,7 +213,7 @@ impl JobRun {
     /// Returns whether a function that ran for `ran` has overrun its limit by more than the parent's own delay in enforcing
     /// it.
     fn is_late(&self, ran: Duration) -> bool {
-        self.spec.timeout.checked_add(LATE_TOLERANCE).is_some_and(|limit| ran > limit)
+        self.timeout.checked_add(LATE_TOLERANCE).is_some_and(|limit| ran > limit)
     }
 
     fn handle_refusal(&mut self, reason: String) {

@@ -71,6 +71,10 @@ impl JobRun {
             self.stream.send(Arc::new(header.to_vec()));
             self.stream.send(Arc::clone(arguments));
         }
+        if let Some(messages) = &self.spec.messages {
+            messages.restart();
+            self.send_messages();
+        }
     }
 
     /// Returns whether it isn't known yet that a warden which was kept is still there.

@@ -40,7 +40,14 @@ impl JobRun {
         self.observations.kill_requested = true;
         let is_stuck = matches!(
             self.state.verdict(),
-            Some(Verdict::Timeout | Verdict::TotalTimeout | Verdict::Cancelled | Verdict::Undelivered)
+            Some(
+                Verdict::Timeout
+                    | Verdict::TotalTimeout
+                    | Verdict::Stalled
+                    | Verdict::Silent
+                    | Verdict::Cancelled
+                    | Verdict::Undelivered
+            )
         );
         if matches!(self.capture, CaptureStep::Wanted) && is_stuck && self.started.is_some() {
             self.capture = CaptureStep::Requested(Stopwatch::start());
@@ -66,7 +73,9 @@ impl JobRun {
             // After a timeout the grace period ends at a fixed time, even if the deadline was enforced late.
             started.deadline = match reason {
                 StopReason::Timeout => started.deadline.plus(captured).plus(grace),
-                StopReason::TotalTimeout | StopReason::Cancelled => Deadline::after(grace),
+                StopReason::TotalTimeout | StopReason::Stalled | StopReason::Silent | StopReason::Cancelled => {
+                    Deadline::after(grace)
+                }
             };
             self.store_update(JobUpdate::Terminating(reason));
         }

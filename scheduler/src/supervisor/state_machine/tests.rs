@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-const EVENTS: [Event; 25] = [
+const EVENTS: [Event; 32] = [
     Event::Started,
     Event::Refused,
     Event::Returned,
@@ -20,14 +20,21 @@ const EVENTS: [Event; 25] = [
     Event::Drained,
     Event::Terminate(StopReason::Timeout),
     Event::Terminate(StopReason::TotalTimeout),
+    Event::Terminate(StopReason::Stalled),
+    Event::Terminate(StopReason::Silent),
     Event::Terminate(StopReason::Cancelled),
     Event::Capture(StopReason::Timeout),
     Event::Capture(StopReason::TotalTimeout),
+    Event::Capture(StopReason::Stalled),
+    Event::Capture(StopReason::Silent),
     Event::Capture(StopReason::Cancelled),
     Event::Captured,
     Event::Kill(StopReason::Timeout),
     Event::Kill(StopReason::TotalTimeout),
+    Event::Kill(StopReason::Stalled),
+    Event::Kill(StopReason::Silent),
     Event::Kill(StopReason::Cancelled),
+    Event::ExtensionRequested,
     Event::Deadline,
     Event::Unanswered,
 ];
@@ -67,7 +74,7 @@ fn transitions() -> Vec<(RunState, Event, RunState, Action)> {
             reached.push(next);
         }
     }
-    // Thirteen states have no verdict; seven have one of nine, but some of these combinations can't occur.
+    // Nineteen states have no verdict; seven have one of eleven, but some of these combinations can't occur.
     assert!(seen.len() > 44, "{} states were reached", seen.len());
     transitions
 }
@@ -105,6 +112,7 @@ fn nothing_is_signaled_after_the_warden_was_reaped() {
             assert_eq!(action, Action::Nothing, "{before:?} {event:?}");
         }
         let expected = match rank(after) {
+            1 if event == Event::ExtensionRequested => Action::Extend,
             3 if after != before => Action::Capture,
             4 if after != before => Action::Terminate,
             7 if after != before => Action::Kill,
@@ -145,6 +153,15 @@ fn a_job_is_asked_to_stop_once_and_the_reason_is_its_verdict() {
 }
 
 #[test]
+fn only_a_function_that_was_not_asked_to_stop_gets_more_time() {
+    for (before, event, after, action) in transitions() {
+        let is_granted = (before, event) == (RunState::Running, Event::ExtensionRequested);
+        assert_eq!(action == Action::Extend, is_granted, "{before:?} {event:?}");
+        assert!(event != Event::ExtensionRequested || after == before, "{before:?}");
+    }
+}
+
+#[test]
 fn a_job_can_be_killed_in_every_state() {
     for (before, event, after, _) in transitions() {
         if matches!(event, Event::Kill(_)) {
@@ -156,10 +173,11 @@ fn a_job_can_be_killed_in_every_state() {
 #[test]
 fn each_way_to_finish_has_its_verdict() {
     use Event::{
-        Capture, Captured, ControlClosed, DataClosed, Deadline, Drained, Exit, Expired, Kill, Outcome, ProtocolBroken,
-        Refused, Returned, ReturnedLate, SearchDone, Started, Terminate, Unanswered, WardenReaped,
+        Capture, Captured, ControlClosed, DataClosed, Deadline, Drained, Exit, Expired, ExtensionRequested, Kill,
+        Outcome, ProtocolBroken, Refused, Returned, ReturnedLate, SearchDone, Started, Terminate, Unanswered,
+        WardenReaped,
     };
-    let cases: [(&[Event], Verdict); 61] = [
+    let cases: [(&[Event], Verdict); 65] = [
         (&[Started, Outcome, DataClosed, Exit, ControlClosed, Drained], Verdict::Completed),
         (&[Started, Deadline, Exit, Drained], Verdict::Timeout),
         (&[Started, Deadline, Outcome, Exit, Drained], Verdict::Timeout),
@@ -190,6 +208,10 @@ fn each_way_to_finish_has_its_verdict() {
             Verdict::Timeout,
         ),
         (&[Started, Terminate(StopReason::TotalTimeout), Outcome, Exit, Drained], Verdict::TotalTimeout),
+        (&[Started, Kill(StopReason::Stalled), Exit, Drained], Verdict::Stalled),
+        (&[Started, ExtensionRequested, Kill(StopReason::Silent), Outcome, Exit, Drained], Verdict::Silent),
+        (&[Started, Terminate(StopReason::Stalled), ExtensionRequested, Outcome, Exit, Drained], Verdict::Stalled),
+        (&[Started, Terminate(StopReason::Silent), Deadline, Exit, Drained], Verdict::Silent),
         (&[Started, Terminate(StopReason::Cancelled), Outcome, Deadline, Exit, Drained], Verdict::Cancelled),
         (&[Started, Terminate(StopReason::Cancelled), ProtocolBroken, Exit, Drained], Verdict::Cancelled),
         (&[Started, DataClosed, Kill(StopReason::Cancelled), Exit, Drained], Verdict::Cancelled),

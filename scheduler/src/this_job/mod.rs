@@ -16,9 +16,10 @@
 //! be an argument, since arguments are serialized. The process runs a single job, so that the functions of a module
 //! suffice.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::thread;
+mod cancelled;
+mod messages;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -29,6 +30,9 @@ use crate::child::{ProcessKind, RunContext};
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::wire::message::TEXT_LIMIT;
+
+pub use cancelled::{Cancelled, cancelled};
+pub use messages::{Receive, ask, receive};
 
 /// Returns the id of this run: the one in the list of jobs, or the job's name if it was run alone. `None` outside of a job.
 ///
@@ -58,6 +62,34 @@ pub fn id() -> Option<&'static str> {
 #[must_use]
 pub fn attempt() -> u32 {
     RunContext::current().map_or(1, RunContext::attempt)
+}
+
+/// Returns the private folder of this run for temporary files, if it has one ([`temp_dir`](macro@crate::job#temp_dir)). `None`
+/// outside of a job.
+///
+/// # Examples
+///
+/// ```
+/// use scheduler::{job, jobs, this_job, Scheduler};
+///
+/// #[job(temp_dir = true)]
+/// fn scratch() -> std::io::Result<std::path::PathBuf> {
+///     let folder = this_job::temp_dir().expect("the attribute asks for one");
+///     assert_eq!(std::env::temp_dir(), folder);
+///     std::fs::write(folder.join("notes"), "gone with the job")?;
+///     Ok(folder.to_owned())
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("J1", scratch)])?;
+///     assert!(!records[0].result::<std::path::PathBuf>()?.exists());
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn temp_dir() -> Option<&'static Path> {
+    RunContext::current().and_then(RunContext::temp_dir)
 }
 
 /// Returns the time at which the timeout of this run expires. `None` if it has no limit, and outside of a job.
@@ -145,7 +177,7 @@ fn time() -> Option<Deadline> {
 /// ```
 #[must_use]
 pub fn is_cancelled() -> bool {
-    RunContext::current().is_some_and(|context| context.cancel_source().is_cancelled())
+    RunContext::current().is_some_and(|context| context.receiver().is_cancelled())
 }
 
 /// Saves a checkpoint in the parent: a value from which this job can resume.
@@ -278,119 +310,83 @@ pub fn message(text: impl AsRef<str>) {
     }
 }
 
-/// Returns a [`Cancelled`], which waits until this job is asked to stop: on this thread with [`wait`](Cancelled::wait), or
-/// as a future on any executor.
+/// Reports that this job makes progress, so that it doesn't count as [stalled](macro@crate::job#stall).
 ///
-/// The first wait starts a thread in the job's process, which reads from the parent for all of them.
+/// [`progress`], [`message`] and [`checkpoint`] report that as well. The function is cheap enough for a tight loop: at most
+/// one report in 50 milliseconds is sent. Has no effect outside of a job, and in a process that the job has forked.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::sync::mpsc;
 /// use std::time::Duration;
 /// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
 ///
-/// /// Serves requests, until it is asked to stop.
-/// #[job(grace = "10s")]
-/// fn serve() -> u32 {
-///     let (stop, requests) = mpsc::channel::<()>();
-///     std::thread::spawn(move || {
-///         this_job::cancelled().wait();
-///         drop(stop);
-///     });
-///     requests.iter().map(|()| 1).sum()
-/// }
-///
-/// #[scheduler::main]
-/// fn main() -> Result<(), scheduler::Error> {
-///     let run = run_job_with_timeout(serve::job(), Duration::from_millis(50))?;
-///     assert!(matches!(run.outcome, Outcome::Timeout(overrun) if overrun.value() == Some(&0)));
-///     Ok(())
-/// }
-/// ```
-///
-/// In a job that is an `async fn`, beside its work:
-///
-#[cfg_attr(feature = "tokio", doc = "```")]
-#[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
-/// use std::time::Duration;
-/// use scheduler::{job, run_job_with_timeout, this_job, Outcome};
-///
-/// #[job(grace = "10s")]
-/// async fn tick() -> u32 {
-///     let mut ticks = 0;
-///     let cancelled = this_job::cancelled();
-///     tokio::pin!(cancelled);
-///     loop {
-///         tokio::select! {
-///             () = &mut cancelled => return ticks,
-///             () = tokio::time::sleep(Duration::from_millis(1)) => ticks += 1,
-///         }
+/// /// Takes longer than a second in all, and never a second for one step.
+/// #[job(stall = "1s")]
+/// fn plod(steps: u32) -> u32 {
+///     for _ in 0..steps {
+///         std::thread::sleep(Duration::from_millis(150));
+///         this_job::alive();
 ///     }
+///     steps
 /// }
 ///
 /// #[scheduler::main]
 /// fn main() -> Result<(), scheduler::Error> {
-///     let run = run_job_with_timeout(tick::job(), Duration::from_millis(100))?;
-///     assert!(matches!(run.outcome, Outcome::Timeout(overrun) if overrun.ended_in_order()));
+///     let run = run_job_with_timeout(plod::job(10), Duration::from_secs(60))?;
+///     assert_eq!(run.outcome, Outcome::Ok(10));
 ///     Ok(())
 /// }
 /// ```
-pub fn cancelled() -> Cancelled {
-    Cancelled { key: None }
+#[doc(alias = "heartbeat")]
+#[doc(alias = "keepalive")]
+pub fn alive() {
+    if let Some(context) = RunContext::current() {
+        context.alive();
+    }
 }
 
-/// Waits until this job is asked to stop: see [`cancelled`].
+/// Asks the parent to move the [`deadline`] of this run, and returns whether it did.
 ///
-/// Outside of a job it waits forever.
-#[derive(Debug)]
-#[must_use = "it does nothing until it is awaited, or `wait` is called"]
-pub struct Cancelled {
-    /// The key of the waiting task, from one poll to the next.
-    key: Option<usize>,
-}
-
-impl Cancelled {
-    /// Blocks this thread until the job is asked to stop.
-    pub fn wait(self) {
-        self.wait_until(Deadline::NEVER);
-    }
-
-    /// Blocks this thread until the job is asked to stop, for at most `timeout`. Returns whether it was asked.
-    ///
-    /// It is a sleep that cancellation interrupts.
-    #[must_use]
-    pub fn wait_timeout(self, timeout: Duration) -> bool {
-        self.wait_until(Deadline::after(timeout))
-    }
-
-    #[expect(clippy::unused_self, reason = "a wait consumes it")]
-    fn wait_until(self, deadline: Deadline) -> bool {
-        if let Some(context) = RunContext::current() {
-            return context.cancel_source().wait(deadline);
-        }
-        while !deadline.is_past() {
-            thread::park_timeout(deadline.remaining().unwrap_or(Duration::MAX));
-        }
-        false
-    }
-}
-
-impl Future for Cancelled {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match RunContext::current() {
-            Some(run) if run.cancel_source().poll(&mut self.key, context) => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Cancelled {
-    fn drop(&mut self) {
-        if let (Some(key), Some(context)) = (self.key, RunContext::current()) {
-            context.cancel_source().forget(key);
-        }
+/// The parent grants it as long as the timeout, with all extensions, doesn't exceed the
+/// [`max_timeout`](macro@crate::job#max_timeout) that the caller has set; without one it grants nothing. A refused request
+/// changes nothing: ask for less, or finish. A job that was asked to stop gets no more time.
+///
+/// Blocks until the parent answers, usually for less than a millisecond; the first call starts a thread in the job's process.
+/// Returns `true` in a run without a limit and outside of a job, and `false` in a process that the job has forked.
+///
+/// The idea is that of extending the visibility timeout of a message in Amazon SQS, and of a lock in the queue `BullMQ`. There the worker
+/// decides; here the caller sets how far.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use scheduler::{job, jobs, this_job, Scheduler};
+///
+/// #[job(timeout = "2s", max_timeout = "10s")]
+/// fn upload(parts: u32) -> u32 {
+///     for part in 0..parts {
+///         if this_job::remaining().is_some_and(|left| left < Duration::from_secs(1)) && !this_job::extend(Duration::from_secs(2)) {
+///             return part; // No more time: what is done so far.
+///         }
+///         std::thread::sleep(Duration::from_millis(20));
+///     }
+///     parts
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     let records = Scheduler::new().run(jobs![("J1", upload(120))])?;
+///     assert_eq!(records[0].result::<u32>()?, 120);
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn extend(by: Duration) -> bool {
+    match RunContext::process_kind() {
+        ProcessKind::Job(context) => context.extend(by),
+        ProcessKind::ForkOfJob => false,
+        ProcessKind::Other => true,
     }
 }

@@ -1,19 +1,50 @@
 //! `#[scheduler::test]` with options: runs a test's body in a process of its own, and fails as the body fails.
 
+mod default_limit;
+
 use std::panic::resume_unwind;
+use std::process::{ExitCode, Termination};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::call::AnyJob;
 use crate::child;
 use crate::error::Error;
 use crate::invocation::PASSED;
 use crate::launcher::{Launcher, TestEntry};
+use crate::options::Options;
 use crate::outcome::{Failure, Outcome, ProcessSnapshot, Sweep};
-use crate::process::DefaultOutput;
+use crate::process::{self, DefaultOutput};
 use crate::record::RunReport;
 use crate::registry;
 use crate::settings::Settings;
 use crate::supervisor::supervise_one;
+
+pub use default_limit::has_default_limit;
+
+/// How a test ended that returns a value.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct TestExit(ExitCode);
+
+impl TestExit {
+    /// Reports the value that a test returned.
+    pub fn of(value: impl Termination) -> Self {
+        Self(value.report())
+    }
+
+    /// A test that ran in a process of its own, and passed there.
+    #[must_use]
+    pub fn passed() -> Self {
+        Self(ExitCode::SUCCESS)
+    }
+}
+
+impl Termination for TestExit {
+    fn report(self) -> ExitCode {
+        self.0
+    }
+}
 
 /// Runs the body that is registered as `body` in a copy of this process, which reaches it through the test `entry`.
 ///
@@ -43,7 +74,13 @@ fn run(test: TestEntry, body: &str) -> Result<RunReport, Error> {
     let entry = registry::test_body(body).expect("the body was registered where this is called");
     let mut settings = Settings::default();
     settings.options.stacks = Some(true);
-    let spec = settings.job_spec(&AnyJob { entry, arguments: Ok(Arc::default()), options: None, checkpoint: None })?;
+    settings.options.timeout = default_limit::default_limit().map_err(Error::invalid_setting)?;
+    let limit = entry.timeout().or(settings.options.timeout).filter(|_| process::is_traced());
+    let options = limit.map(|limit| {
+        print_error(&format!("the limit of {limit:?} is lifted: a debugger is attached to this process\n"));
+        Box::new(Options::default().timeout(Duration::MAX))
+    });
+    let spec = settings.job_spec(&AnyJob { entry, arguments: Ok(Arc::default()), options, checkpoint: None })?;
     let mut pool = settings.test_pool(test, DefaultOutput::Printed { out: print_output, err: print_error })?;
     Ok(supervise_one(spec, &mut pool))
 }
@@ -101,8 +138,6 @@ fn print_error(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::outcome::{Overrun, Panic};
 

@@ -1,0 +1,68 @@
+//! What a running job asks for and is sent: more time, and messages; and the limits on its time beside its timeout.
+
+use std::sync::Arc;
+
+use super::{JobRun, RELAY_STEPS};
+use crate::supervisor::messages::JobMessages;
+use crate::supervisor::state_machine::{Action, Event};
+use crate::supervisor::updates::JobUpdate;
+use crate::wire::codec;
+use crate::wire::frame::{self, FrameKind};
+use crate::wire::message::{ExtensionReply, ExtensionRequest, answer_message};
+
+impl JobRun {
+    /// Reports a slow job, and stops one that has reported nothing or written no output for too long.
+    pub(super) fn check_activity(&mut self) {
+        if let Some(after) = self.activity.take_slow() {
+            self.store_update(JobUpdate::Slow(after));
+        }
+        if self.activity.is_silent() {
+            // Output that is in the pipe counts, and so does output that the readers of our own streams hold up.
+            let is_held_up = (0..RELAY_STEPS).all(|_| self.relay());
+            if is_held_up || !self.output.is_flushed() || !self.warden.worker.stderr().is_flushed() {
+                self.activity.wrote();
+            }
+        }
+        if let Some(reason) = self.activity.stop_reason().filter(|_| !self.deadline.is_past()) {
+            let has_grace = !self.spec.grace().is_zero();
+            self.handle_event(if has_grace { self.terminate_event(reason) } else { Event::Kill(reason) });
+        }
+    }
+
+    /// Sends the messages of the job's handle that were not sent yet.
+    pub(in crate::supervisor) fn send_messages(&mut self) {
+        for message in self.spec.messages.iter().flat_map(JobMessages::take_unsent) {
+            self.stream.send(Arc::new(frame::header(self.mark, FrameKind::UserMessage, message.len()).to_vec()));
+            self.stream.send(message);
+        }
+    }
+
+    /// Returns what the job has asked since the last call, with the numbers of its requests.
+    pub(in crate::supervisor) fn take_questions(&mut self) -> Vec<(u64, Vec<u8>)> {
+        std::mem::take(&mut self.questions)
+    }
+
+    /// Sends the answer to a question, or why there is none.
+    pub(in crate::supervisor) fn answer(&mut self, number: u64, answer: Result<Vec<u8>, String>) {
+        let payload = answer_message(number, answer);
+        self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Answer, payload.len()).to_vec()));
+        self.stream.send(Arc::new(payload));
+    }
+
+    /// Answers a request for more time.
+    pub(super) fn handle_extension(&mut self, request: &ExtensionRequest) {
+        let wanted = self.timeout.checked_add(request.by).filter(|wanted| *wanted <= self.spec.max_timeout);
+        let (_, action) = self.state.step(Event::ExtensionRequested);
+        let timeout = wanted.filter(|_| action == Action::Extend);
+        if let (Some(timeout), Some(started)) = (timeout, &mut self.started) {
+            started.deadline = started.deadline.plus(request.by);
+            self.timeout = timeout;
+            self.deadline = self.state_deadline();
+            // Before the reply: a warden keeps a deadline of its own, which must not pass meanwhile.
+            self.warden.worker.extend(timeout);
+        }
+        let reply = codec::encode(&ExtensionReply { number: request.number, timeout }).expect("numbers always encode");
+        let header = frame::header(self.mark, FrameKind::ExtensionReply, reply.len());
+        self.stream.send(Arc::new([&header[..], &reply[..]].concat()));
+    }
+}

@@ -1,0 +1,253 @@
+//! Messages from a handle to its running job, and questions of a job that the application answers.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use scheduler::{Error, Outcome, Scheduler, job, jobs, this_job};
+use scheduler_tests::jobs::hangs;
+use scheduler_tests::wait_until::wait_until;
+
+use crate::{METHODS, PLENTY, at_once};
+
+/// How a job receives.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+enum Reception {
+    Waits,
+    Asks,
+    Awaits,
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+impl Reception {
+    fn receive(self) -> Result<Option<String>, Error> {
+        match self {
+            Self::Waits => this_job::receive().wait(),
+            Self::Asks => loop {
+                let received = this_job::receive().wait_timeout(Duration::from_millis(1))?;
+                if received.is_some() || this_job::is_cancelled() {
+                    return Ok(received);
+                }
+            },
+            Self::Awaits => {
+                // One that is given up loses nothing.
+                let mut given_up = Box::pin(this_job::receive::<String>());
+                if let Poll::Ready(received) = given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    return received;
+                }
+                drop(given_up);
+                block_on(this_job::receive())
+            }
+        }
+    }
+}
+
+/// Joins what it receives, until it receives an empty text or is asked to stop.
+#[job(grace = "60s")]
+fn joins(reception: Reception) -> Result<String, Error> {
+    let mut all = String::new();
+    while let Some(text) = reception.receive()?.filter(|text| !text.is_empty()) {
+        all += &text;
+    }
+    Ok(all)
+}
+
+#[test]
+fn a_job_receives_what_its_handle_sends_in_order() {
+    at_once(METHODS, |method| {
+        let scheduler = Scheduler::new().start_method(method);
+        for reception in [Reception::Waits, Reception::Asks, Reception::Awaits] {
+            let handle = scheduler.spawn(joins::job(reception)).expect("the input is fine");
+            for number in 0..100 {
+                handle.send(&number.to_string()).expect("it runs, or is queued");
+            }
+            handle.send(&"x".repeat(1 << 20)).expect("it runs");
+            handle.send(&String::new()).expect("it runs");
+            let expected = (0..100).map(|number| number.to_string()).collect::<String>() + &"x".repeat(1 << 20);
+            let outcome = handle.wait().expect("the input is fine").outcome;
+            assert!(outcome == Outcome::Ok(expected), "{reception:?} {method:?}");
+        }
+    });
+}
+
+#[test]
+fn a_job_that_is_asked_to_stop_waits_for_no_further_message() {
+    for reception in [Reception::Waits, Reception::Asks, Reception::Awaits] {
+        let handle = Scheduler::new().spawn(joins::job(reception)).expect("the input is fine");
+        handle.send(&"first".to_owned()).expect("it runs, or is queued");
+        wait_until("the job runs", || handle.pid().is_some());
+        handle.cancel();
+        let run = handle.wait().expect("the input is fine");
+        let late = run.late_result().map(String::as_str);
+        assert!(late == Some("first") || (late.is_none() && run.failure().is_some()), "{reception:?} {run:?}");
+    }
+}
+
+#[test]
+fn messages_that_nobody_receives_are_refused() {
+    let handle = Scheduler::new().spawn(hangs::job()).expect("the input is fine");
+    let refused = (0..1_000_000).find_map(|number: u32| Some((number, handle.send(&number).err()?)));
+    let (number, error) = refused.expect("not a million are kept");
+    assert!(number == 1024 && error.is_message(), "{number} {error}");
+    let text = error.to_string();
+    assert!(
+        text.ends_with("too many wait; it can leave up to 1024 messages, of 16777216 bytes together, unreceived"),
+        "{text}"
+    );
+    let error = handle.send(&"x".repeat(17 << 20)).expect_err("it is too long").to_string();
+    assert!(error.ends_with("write it to a file, and send the path"), "{error}");
+}
+
+#[test]
+fn a_job_that_has_finished_is_sent_nothing() {
+    let handle = Scheduler::new().spawn(joins::job(Reception::Waits)).expect("the input is fine");
+    handle.send(&String::new()).expect("it runs, or is queued");
+    wait_until("the job has finished", || handle.try_wait().expect("the input is fine").is_some());
+    let error = handle.send(&"late".to_owned()).expect_err("it has finished");
+    assert!(error.is_message() && error.to_string().ends_with("was sent no message: it has finished"), "{error}");
+}
+
+/// Receives a number, whatever comes, and then a text.
+#[job]
+fn expects_a_number() -> (String, Option<String>) {
+    let error = this_job::receive::<u64>().wait().expect_err("it is another type");
+    assert!(error.is_message());
+    (error.to_string(), this_job::receive::<String>().wait().expect("it is a text"))
+}
+
+#[test]
+fn a_message_of_another_type_is_an_error_and_the_next_one_is_received() {
+    let handle = Scheduler::new().spawn(expects_a_number::job()).expect("the input is fine");
+    // Its bytes would decode.
+    handle.send(&7_u32).expect("it runs, or is queued");
+    handle.send(&"next".to_owned()).expect("it runs, or is queued");
+    let (error, next) = handle.wait().expect("the input is fine").outcome.ok().expect("it returned");
+    assert_eq!(error, "a message can't be received: it is of type `u32`, not `u64`");
+    assert_eq!(next.as_deref(), Some("next"));
+}
+
+/// Receives one message for each attempt, and fails at the first.
+#[job(retries = 1)]
+fn fails_after_a_message() -> Result<u32, String> {
+    let received = this_job::receive::<u32>().wait().map_err(|error| error.to_string())?;
+    if this_job::attempt() == 1 { Err("once more".to_owned()) } else { received.ok_or_else(|| "none".to_owned()) }
+}
+
+#[test]
+fn the_next_attempt_receives_what_the_first_has_not() {
+    let handle = Scheduler::new().spawn(fails_after_a_message::job()).expect("the input is fine");
+    for number in 1..=3_u32 {
+        handle.send(&number).expect("it runs, or is queued");
+    }
+    assert_eq!(handle.wait().expect("the input is fine").outcome, Outcome::Ok(2));
+}
+
+/// Waits a moment for a message.
+#[job]
+fn waits_in_vain() -> (bool, u128) {
+    let clock = Instant::now();
+    let received = this_job::receive::<u8>().wait_timeout(Duration::from_millis(100)).expect("there is none");
+    (received.is_none(), clock.elapsed().as_millis())
+}
+
+#[test]
+fn a_wait_with_a_limit_ends() {
+    let run = scheduler::run_job_with_timeout(waits_in_vain::job(), PLENTY).expect("the input is fine");
+    let (is_none, millis) = run.outcome.ok().expect("it returned");
+    assert!(is_none && millis >= 100, "{millis}");
+    assert_eq!(this_job::receive::<u8>().wait().expect("it is no job"), None);
+}
+
+/// Asks for the squares of numbers, from several threads.
+#[job]
+fn asks_for_squares(threads: u64) -> Vec<u64> {
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..threads)
+            .map(|number| scope.spawn(move || this_job::ask::<u64, u64>(&number).expect("it is answered")))
+            .collect();
+        asked.into_iter().map(|thread| thread.join().expect("it is answered")).collect()
+    })
+}
+
+/// Asks for something, and returns the error.
+#[job]
+fn asks_in_vain(text: String) -> String {
+    let answer = this_job::ask::<String, u64>(&text);
+    answer.expect_err("there is no such answer").to_string()
+}
+
+#[test]
+fn a_question_is_answered_by_the_application() {
+    at_once(METHODS, |method| {
+        let me = std::process::id();
+        let scheduler = Scheduler::new().start_method(method).timeout(PLENTY).on_ask(move |number: u64| {
+            assert_eq!(std::process::id(), me);
+            number * number
+        });
+        let squares: Vec<_> = (0..20).map(|number: u64| number * number).collect();
+        let records = scheduler.run(jobs![("a", asks_for_squares(20))]).expect("the input is fine");
+        assert_eq!(records[0].result::<Vec<u64>>().expect("it returned"), squares);
+        let run = scheduler.spawn(asks_for_squares::job(20)).and_then(|handle| handle.wait());
+        assert_eq!(run.expect("the input is fine").outcome, Outcome::Ok(squares));
+    });
+}
+
+#[test]
+fn a_question_without_an_answer_is_an_error() {
+    let asked = |scheduler: Scheduler, text: &str| {
+        let records = scheduler.run(jobs![("a", asks_in_vain(text.to_owned()))]).expect("the input is fine");
+        records[0].result::<String>().expect("it returned")
+    };
+    let nothing = "a question has no answer: nothing answers questions here; set a function by `Scheduler::on_ask`";
+    assert_eq!(asked(Scheduler::new(), ""), nothing);
+    let spawned = Scheduler::new().spawn(asks_in_vain::job(String::new())).and_then(|handle| handle.wait());
+    assert_eq!(spawned.expect("the input is fine").outcome, Outcome::Ok(nothing.to_owned()));
+    let of_numbers = asked(Scheduler::new().on_ask(|number: u8| number), "");
+    assert!(of_numbers.contains("nothing answers a question of type `alloc::string::String`"), "{of_numbers}");
+    let answers = || {
+        Scheduler::new().on_ask(|text: String| {
+            assert!(text != "panic", "no idea");
+            text
+        })
+    };
+    assert_eq!(
+        asked(answers(), "panic"),
+        "a question has no answer: the function that answers failed: it panicked: no idea"
+    );
+    let of_another_type = asked(answers(), "text");
+    assert!(of_another_type.contains("it is of type `alloc::string::String`, not `u64`"), "{of_another_type}");
+    let long = asked(answers(), &"x".repeat(17 << 20));
+    assert!(long.contains("over the limit of 16777216"), "{long}");
+    assert!(this_job::ask::<u8, u8>(&1).expect_err("it is no job").is_message());
+}
+
+#[test]
+fn a_slow_answer_delays_no_deadline() {
+    let scheduler = Scheduler::new().timeout(Duration::from_millis(500)).on_ask(|number: u64| {
+        thread::sleep(Duration::from_secs(2));
+        number
+    });
+    let records = scheduler.run(jobs![("a", asks_for_squares(1))]).expect("the input is fine");
+    assert_eq!(records[0].status(), scheduler::Status::Timeout);
+    assert!(records[0].duration() < Duration::from_millis(1900), "{:?}", records[0]);
+}

@@ -1,0 +1,358 @@
+//! The process of a job: its temporary folder, standard input, processors, stack, memory and set-up.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use scheduler::{AnyJob, Failure, Input, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler_tests::jobs::{fast, hangs};
+use serde_json::{Value, json};
+
+use crate::application::{methods, records};
+use crate::{METHODS, PLENTY, at_once};
+
+fn run(scheduler: &Scheduler, job: impl Into<AnyJob>) -> Record {
+    let records = scheduler.run([("a", job)]).expect("the input is fine");
+    let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
+    record
+}
+
+fn result<T: scheduler::JobResult>(record: &Record) -> T {
+    record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"))
+}
+
+fn error(record: &Record) -> String {
+    record.error().unwrap_or_else(|| panic!("{record:?}"))
+}
+
+/// Writes into its temporary folder, and returns the folder, and those that the variables name.
+#[job(temp_dir = true)]
+fn fills_its_folder() -> (PathBuf, Vec<String>) {
+    let folder = this_job::temp_dir().expect("it has one").to_owned();
+    assert_eq!(std::env::temp_dir(), folder);
+    fs::create_dir_all(folder.join("a/b")).expect("the folder is its own");
+    fs::write(folder.join("a/b/c"), "x").expect("the folder is its own");
+    (folder, ["TMPDIR", "TMP", "TEMP"].map(|name| std::env::var(name).unwrap_or_default()).to_vec())
+}
+
+/// Writes its folder's path into a file, fills the folder, and never returns.
+#[job]
+fn fills_its_folder_and_hangs(path: PathBuf) {
+    let (folder, _) = fills_its_folder();
+    fs::write(path, folder.to_str().expect("it is UTF-8")).expect("the folder is the test's");
+    hangs();
+}
+
+#[test]
+fn a_temporary_folder_is_private_to_a_run_and_removed_after_it() {
+    at_once(METHODS, |method| {
+        let scheduler = Scheduler::new().start_method(method).concurrency(2).env_clear();
+        let records =
+            scheduler.run(jobs![("a", fills_its_folder), ("b", fills_its_folder)]).expect("the input is fine");
+        let folders = records.iter().map(|record| {
+            assert_eq!(record.temp_dir_error(), None);
+            let (folder, variables): (PathBuf, Vec<String>) = result(record);
+            assert!(variables.iter().all(|variable| Path::new(variable) == folder), "{variables:?}");
+            assert!(folder.starts_with(std::env::temp_dir()) && !folder.exists(), "{}", folder.display());
+            folder
+        });
+        let folders: Vec<_> = folders.collect();
+        assert_ne!(folders[0], folders[1]);
+    });
+}
+
+#[test]
+fn the_temporary_folder_of_a_killed_job_is_removed() {
+    let outside = tempfile::tempdir().expect("a temporary folder");
+    at_once(METHODS.into_iter().enumerate(), |(index, method)| {
+        let path = outside.path().join(index.to_string());
+        let scheduler = Scheduler::new().start_method(method).timeout(Duration::from_millis(700)).temp_dir(true);
+        let record = run(&scheduler, fills_its_folder_and_hangs::job(path.clone()));
+        assert_eq!((record.status(), record.temp_dir_error()), (Status::Timeout, None), "{record:?}");
+        let folder = fs::read_to_string(&path).expect("it was written");
+        assert!(!Path::new(&folder).exists(), "{folder}");
+    });
+}
+
+#[test]
+fn a_temporary_folder_that_can_not_be_made_is_in_the_record() {
+    let nowhere = fast::job().temp_dir(true).env("TMPDIR", "/no/such/folder");
+    let record = run(&Scheduler::new(), nowhere);
+    assert!(matches!(record.failure(), Some(Failure::NeverStarted { .. })), "{record:?}");
+    let error = error(&record);
+    assert!(error.contains("its temporary folder can't be created in `/no/such/folder`: "), "{error}");
+    assert_eq!(this_job::temp_dir(), None);
+    assert!(run(&Scheduler::new().temp_dir(true), fast::job().temp_dir(false)).status().is_ok());
+}
+
+/// Reads its standard input, and returns its length and its first bytes.
+#[job]
+fn reads_its_input() -> (usize, Vec<u8>) {
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).expect("it can be read");
+    (input.len(), input[..input.len().min(4)].to_vec())
+}
+
+#[job(stdin = "/no/such/file")]
+fn reads_a_file_that_does_not_exist() {}
+
+/// Fails at the first attempt.
+#[job(retries = 1)]
+fn reads_its_input_twice() -> Result<usize, String> {
+    let (length, _) = reads_its_input();
+    if this_job::attempt() == 1 { Err(length.to_string()) } else { Ok(length) }
+}
+
+#[test]
+fn a_job_reads_what_it_was_given() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("input");
+    fs::write(&file, "of a file").expect("the folder is ours");
+    at_once(METHODS, |method| {
+        let scheduler = Scheduler::new().start_method(method);
+        let read = |job| result::<(usize, Vec<u8>)>(&run(&scheduler, job));
+        assert_eq!(read(reads_its_input::job()), (0, vec![]));
+        assert_eq!(read(reads_its_input::job().stdin("text")), (4, b"text".to_vec()));
+        assert_eq!(read(reads_its_input::job().stdin("")), (0, vec![]));
+        let long = vec![7; 5 << 20];
+        assert_eq!(read(reads_its_input::job().stdin(long)), (5 << 20, vec![7; 4]));
+        assert_eq!(read(reads_its_input::job().stdin(Input::File(file.clone()))), (9, b"of a".to_vec()));
+        let record = run(&scheduler, reads_its_input_twice::job().stdin("again"));
+        assert_eq!((result::<usize>(&record), record.attempts().len()), (5, 2));
+    });
+    let text = error(&run(&Scheduler::new(), reads_a_file_that_does_not_exist::job()));
+    assert!(text.starts_with("never started: its standard input can't be read from `/no/such/file`: "), "{text}");
+    let empty = Scheduler::new().stdin("of the scheduler");
+    assert_eq!(result::<(usize, Vec<u8>)>(&run(&empty, reads_its_input::job().stdin(Input::Empty))).0, 0);
+    assert_eq!(result::<(usize, Vec<u8>)>(&run(&empty, reads_its_input::job())).0, 16);
+}
+
+/// Recurses, with a kibibyte at least for each call.
+#[job]
+fn recurses(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 128]);
+    if depth == 0 { 0 } else { recurses(depth - 1) + frame[127] / depth }
+}
+
+/// Panics on whichever thread runs it.
+#[job(stack_size = "1MiB")]
+fn panics_on_its_stack() {
+    panic!("the cause");
+}
+
+#[test]
+fn a_function_has_the_stack_that_it_asks_for() {
+    at_once(METHODS, |method| {
+        let scheduler = Scheduler::new().start_method(method);
+        let deep = run(&scheduler, recurses::job(50_000).stack_size(512 << 20));
+        assert_eq!(result::<u64>(&deep), 50_000);
+        let overflown = run(&scheduler, recurses::job(50_000).stack_size(1 << 20));
+        assert!(matches!(overflown.failure(), Some(Failure::StackOverflow { .. })), "{overflown:?}");
+        let panicked = run(&scheduler, panics_on_its_stack::job());
+        let Some(Failure::Panicked(panic)) = panicked.failure() else { panic!("{panicked:?}") };
+        assert_eq!(panic.message, "the cause");
+        assert!(panic.location.as_ref().is_some_and(|location| location.file.ends_with("process_options.rs")));
+        let refused = error(&run(&scheduler, fast::job().stack_size(1 << 40).memory(1 << 30)));
+        assert!(refused.starts_with("never started: its thread with a stack of 1099511627776 bytes"), "{refused}");
+    });
+}
+
+fn refuses() -> Result<(), String> {
+    Err("this kernel is too old".to_owned())
+}
+
+#[job(setup = refuses)]
+fn is_never_set_up() {}
+
+fn panics() {
+    panic!("no room")
+}
+
+#[job(setup = panics)]
+fn panics_in_its_set_up() {}
+
+#[test]
+fn a_set_up_that_fails_is_in_the_record() {
+    at_once(METHODS, |method| {
+        let scheduler = Scheduler::new().start_method(method);
+        let records = scheduler.run(jobs![("a", is_never_set_up), ("b", panics_in_its_set_up), ("c", fast)]);
+        let errors: Vec<_> = records.expect("the input is fine").iter().map(Record::error).collect();
+        let expected = [
+            Some("never started: its set-up failed: this kernel is too old".to_owned()),
+            Some("never started: its set-up panicked: no room".to_owned()),
+            None,
+        ];
+        assert_eq!(errors, expected);
+    });
+}
+
+fn prepared(mode: &str, arguments: &[&str], passes: bool) -> Vec<Vec<Value>> {
+    let run = |method: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prepared"));
+        command.args(arguments).env("APP_MODE", mode).env("APP_METHOD", method).stdin(Stdio::null());
+        if passes {
+            command.env("APP_PASSES", "1");
+        }
+        records(&command.output().expect("the fixture is built"))
+    };
+    methods().map(run).collect()
+}
+
+#[test]
+fn the_process_of_a_job_is_set_up_before_its_arguments_are_decoded() {
+    for records in prepared("", &["first", "second"], false) {
+        for (record, number) in records.iter().zip([1, 2]) {
+            let expected = json!([number, [], ["set up with `` in a job", "prepared", "decoded"]]);
+            assert_eq!(record["result"], expected, "{record}");
+        }
+    }
+    for records in prepared("takes a second", &[], false) {
+        assert!(
+            records.iter().all(|record| record["status"] == "ok"),
+            "it is not a part of the job's time: {records:?}"
+        );
+    }
+    for records in prepared("fails", &[], false) {
+        assert_eq!(records[0]["error"], "never started: its set-up failed: there is no sandbox here");
+    }
+    for records in prepared("panics", &[], false) {
+        assert_eq!(records[1]["error"], "never started: its set-up panicked: no sandbox");
+    }
+}
+
+#[test]
+fn a_copy_has_the_arguments_of_the_application_if_they_are_passed_on() {
+    for records in prepared("", &["first", "-v", ""], true) {
+        for (record, number) in records.iter().zip([1, 2]) {
+            let notes = ["set up with `first` in a job", "prepared", "decoded"];
+            assert_eq!(record["result"], json!([number, ["first", "-v", ""], notes]), "{record}");
+        }
+    }
+}
+
+#[cfg(wardens)]
+#[expect(unsafe_code, reason = "a job forks")]
+mod with_wardens {
+    use super::*;
+
+    /// Returns the processors on which it may run, as the kernel writes them.
+    #[job(cpus = "0")]
+    fn own_processors() -> String {
+        let status = fs::read_to_string("/proc/self/status").expect("there is a `/proc`");
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.expect("every kernel writes it").trim().to_owned()
+    }
+
+    #[test]
+    fn a_job_runs_on_its_processors() {
+        at_once(METHODS, |method| {
+            let scheduler = Scheduler::new().start_method(method);
+            assert_eq!(result::<String>(&run(&scheduler, own_processors::job())), "0");
+            for cpus in [vec![1023], vec![0, 1000]] {
+                let text = error(&run(&scheduler, own_processors::job().cpus(cpus)));
+                assert!(text.starts_with("never started: it can't run on the processors "), "{text}");
+                assert!(text.contains("it may use 0"), "{text}");
+            }
+        });
+    }
+
+    /// Returns the names of its process and of its parent.
+    #[job]
+    fn daily() -> Vec<String> {
+        let ids = [std::process::id(), std::os::unix::process::parent_id()];
+        ids.map(|id| fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned()).to_vec()
+    }
+
+    #[test]
+    fn a_process_has_the_name_of_its_role() {
+        at_once(METHODS, |method| {
+            let record = run(&Scheduler::new().start_method(method), daily::job());
+            let names: Vec<String> = result(&record);
+            assert_eq!(names[0], "job daily");
+            assert!(names[1].starts_with("warden it-"), "{names:?}");
+        });
+    }
+
+    /// Makes this process, or `sh` and its child, take this many bytes for a while.
+    #[job]
+    fn takes_memory(bytes: usize, in_a_child: bool) {
+        if in_a_child {
+            // `tail` keeps the whole of its last line.
+            let script = format!("(head -c {bytes} /dev/zero; sleep 1000) | tail -n 1 | cat > /dev/null");
+            let _ = Command::new("sh").args(["-c", &script]).status();
+        } else {
+            std::hint::black_box(vec![1_u8; bytes]);
+            hangs();
+        }
+    }
+
+    /// Takes memory, and shares it with forks of this process for a second.
+    #[job]
+    fn shares_memory(bytes: usize, forks: usize) -> usize {
+        let memory = std::hint::black_box(vec![1_u8; bytes]);
+        let children: Vec<_> = (0..forks)
+            .map(|_| {
+                // SAFETY: The fork only sleeps, and exits.
+                match unsafe { libc::fork() } {
+                    0 => {
+                        // SAFETY: As above.
+                        unsafe { libc::sleep(1) };
+                        // SAFETY: It has no preconditions.
+                        unsafe { libc::_exit(0) }
+                    }
+                    child => child,
+                }
+            })
+            .collect();
+        for child in children {
+            // SAFETY: It waits for a child, and wants no status.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        }
+        memory.len()
+    }
+
+    #[test]
+    fn a_tree_that_takes_too_much_memory_is_killed() {
+        const LIMIT: u64 = 100 << 20;
+        at_once([false, true], |in_a_child| {
+            let record =
+                run(&Scheduler::new().tree_memory(LIMIT).timeout(PLENTY), takes_memory::job(300 << 20, in_a_child));
+            assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(LIMIT), .. })), "{record:?}");
+            assert!(record.duration() < PLENTY);
+        });
+    }
+
+    #[test]
+    fn memory_that_processes_share_counts_once() {
+        let record = run(&Scheduler::new().tree_memory(150 << 20), shares_memory::job(60 << 20, 4));
+        assert_eq!(result::<usize>(&record), 60 << 20);
+    }
+
+    #[test]
+    fn the_temporary_folder_of_a_killed_application_is_removed() {
+        let outside = tempfile::tempdir().expect("a temporary folder");
+        for method in methods() {
+            let path = outside.path().join(format!("path {method}"));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_prepared"));
+            command.arg("hangs").arg(&path).env("APP_METHOD", method).stdin(Stdio::null()).stdout(Stdio::null());
+            let mut app = command.spawn().expect("the fixture is built");
+            let folder = content(&path);
+            assert!(Path::new(&folder).exists());
+            app.kill().expect("it is ours");
+            app.wait().expect("it is ours");
+            scheduler_tests::wait_until::wait_until("the folder is gone", || !Path::new(&folder).exists());
+        }
+    }
+
+    /// Returns once the file has content.
+    fn content(path: &Path) -> String {
+        let mut text = String::new();
+        scheduler_tests::wait_until::wait_until("the job has written", || {
+            text = fs::read_to_string(path).unwrap_or_default();
+            !text.is_empty()
+        });
+        text
+    }
+}

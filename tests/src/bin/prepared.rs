@@ -1,0 +1,88 @@
+//! An application that prepares the processes of its jobs, as its arguments ask.
+
+#![expect(clippy::print_stdout, reason = "the test reads the records")]
+#![expect(clippy::disallowed_methods, reason = "the set-up of a job's process takes its time")]
+
+use std::error::Error;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use scheduler::{Scheduler, StartMethod, job, jobs, this_job};
+
+/// What the set-up has noted in this process.
+static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn note(text: &str) {
+    NOTES.lock().expect("nothing panics").push(text.to_owned());
+}
+
+fn notes() -> Vec<String> {
+    NOTES.lock().expect("nothing panics").clone()
+}
+
+/// An argument whose reader notes that it is read.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(from = "u8")]
+struct Noted(u8);
+
+impl From<u8> for Noted {
+    fn from(number: u8) -> Self {
+        note("decoded");
+        Self(number)
+    }
+}
+
+fn prepare() {
+    note("prepared");
+}
+
+/// Returns the arguments of its process, and what was noted before the call.
+#[job(setup = prepare)]
+fn returns_notes(noted: Noted) -> (u8, Vec<String>, Vec<String>) {
+    (noted.0, std::env::args().skip(1).collect(), notes())
+}
+
+/// Fills its temporary folder, writes the folder's path into a file, and never returns.
+#[job(temp_dir = true)]
+fn fills_its_folder_and_hangs(path: String) -> std::io::Result<()> {
+    let folder = this_job::temp_dir().ok_or(std::io::ErrorKind::NotFound)?;
+    std::fs::write(folder.join("file"), "x")?;
+    std::fs::write(path, folder.to_str().unwrap_or_default())?;
+    loop {
+        std::thread::park();
+    }
+}
+
+fn start_method() -> StartMethod {
+    let forks = std::env::var("APP_METHOD").is_ok_and(|method| method == "forks");
+    if forks { StartMethod::ForkServer } else { StartMethod::Exec }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mode = std::env::var("APP_MODE").unwrap_or_default();
+    // As an application that reads its arguments before it finds out what it is.
+    let first = std::env::args().nth(1).unwrap_or_default();
+    scheduler::init_with(move || -> Result<(), Box<dyn Error + Send + Sync>> {
+        note(&format!("set up with `{first}` in {}", std::env::var("PLACE").unwrap_or_default()));
+        match mode.as_str() {
+            "fails" => Err("there is no sandbox here".into()),
+            "panics" => panic!("no sandbox"),
+            "takes a second" => {
+                std::thread::sleep(Duration::from_secs(1));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    });
+    assert_eq!(notes(), [""; 0], "the application itself is not set up");
+    let scheduler = Scheduler::new().start_method(start_method()).env("PLACE", "a job");
+    let scheduler = if std::env::var_os("APP_PASSES").is_some() { scheduler.pass_args() } else { scheduler };
+    let mut arguments = std::env::args().skip(1);
+    if let (Some("hangs"), Some(path)) = (arguments.next().as_deref(), arguments.next()) {
+        scheduler.run(jobs![("a", fills_its_folder_and_hangs(path))])?;
+        return Ok(());
+    }
+    let list = jobs![("a", returns_notes(Noted(1))), ("b", returns_notes(Noted(2)))];
+    println!("{}", serde_json::to_string(&scheduler.timeout(Duration::from_millis(700)).run(list)?)?);
+    Ok(())
+}
