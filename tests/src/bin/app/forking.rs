@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::time::Instant;
 
-use scheduler::{AnyJob, Scheduler};
+use scheduler::{AnyJob, Scheduler, job};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::forks::{exit_at_once, fork_that_waits};
-use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leaves};
+use scheduler_tests::jobs::spins;
+use scheduler_tests::leftovers::{FAMILY, Leftover, alive, leave, leaves};
+use scheduler_tests::signals::{Signal, signal};
 
 /// Detaches a job, and becomes a daemon while it runs: a fork continues, whose id is printed, and the original exits.
 pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
@@ -20,9 +22,17 @@ pub(crate) fn daemonise(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
     exit_at_once()
 }
 
-/// Spawns a job that overruns, and prints how it ended and how many milliseconds it took.
+/// Stops its application, leaves a process behind, and computes forever.
+#[job]
+fn stops_its_application(application: u32, tag: String) {
+    signal(application, Signal::STOP);
+    leave(Leftover::Plain, &tag);
+    spins();
+}
+
+/// Spawns a job that stops this process and overruns, and prints how it ended and how many milliseconds it took.
 pub(crate) fn spawn_an_overrun(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
-    let job = leaves::job(Leftover::Plain, Ending::Spins, std::env::var(FAMILY)?);
+    let job = stops_its_application::job(std::process::id(), std::env::var(FAMILY)?);
     let run = scheduler.spawn(job)?.wait()?;
     println!("{} {}", run.status(), run.duration.as_millis());
     Ok(())
