@@ -88,7 +88,7 @@ fn a_job_that_waits_for_its_next_attempt_takes_no_slot_of_its_group() {
         ("b", { comes_to::job(file.clone(), "b".to_owned(), vec![]).group("db") }),
     ];
     let first = Scheduler::new().limit_group("db", 1).stream(list).expect("the input is fine").next();
-    assert_eq!(first.as_ref().map(scheduler::Record::job_id), Some("b"));
+    assert_eq!(first.as_ref().map(Record::job_id), Some("b"));
     assert_eq!(lines(&file), ["a", "b"]);
 }
 
