@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Observers, Postponed, Progress, Queued, Recorded, Slow, Started,
-    Swept, Terminating, new_keys,
+    AttemptEnded, CheckpointSaved, EventMemo, Message, Observer, Observers, Postponed, Progress, Queued, Recorded,
+    Slow, Started, Swept, Terminating, new_keys,
 };
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
@@ -96,21 +96,25 @@ pub(crate) fn notify(
     event: JobEvent,
 ) -> Option<RunReport> {
     let Subject { key, job_id, job } = subject;
+    let memo = &EventMemo::default();
     match event {
         JobEvent::Queued { at, group } => {
             let group = group.as_deref();
-            observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, group }));
+            observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, group, memo }));
         }
         JobEvent::Postponed { at, running, reason } => {
             let reason = reason.as_str();
-            observers.notify(|observer| observer.postponed(&Postponed { key, job_id, job, at, running, reason }));
+            let postponed = Postponed { key, job_id, job, at, running, reason, memo };
+            observers.notify(|observer| observer.postponed(&postponed));
         }
         JobEvent::Started { at, attempt, slot, process } => {
-            observers.notify(|observer| observer.started(&Started { key, job_id, job, at, attempt, slot, process }));
+            let started = Started { key, job_id, job, at, attempt, slot, process, memo };
+            observers.notify(|observer| observer.started(&started));
         }
         JobEvent::Updated { at, attempt, updates } => {
             for update in updates.take() {
-                observers.notify(|observer| notify_update(observer, &update, at, attempt, subject));
+                let memo = &EventMemo::default();
+                observers.notify(|observer| notify_update(observer, &update, (at, attempt), subject, memo));
             }
         }
         JobEvent::Asked(question) => {
@@ -122,10 +126,11 @@ pub(crate) fn notify(
             let retry_in = retry.as_ref().map(|retry| retry.delay);
             let stderr_tail = retry.as_ref().map_or("", |retry| &retry.stderr_tail);
             let output = retry.as_ref().and_then(|retry| retry.captured.as_ref());
-            let ended = AttemptEnded { key, job_id, job, at, attempt, slot, retry_in, stderr_tail, output };
+            let ended = AttemptEnded { key, job_id, job, at, attempt, slot, retry_in, stderr_tail, output, memo };
+            let swept = Swept { key, job_id, job, at, attempt: number, sweep, memo: &EventMemo::default() };
             observers.notify(|observer| {
                 observer.attempt_ended(&ended);
-                observer.swept(&Swept { key, job_id, job, at, attempt: number, sweep });
+                observer.swept(&swept);
             });
         }
         JobEvent::Finished(report) => return Some(report),
@@ -133,10 +138,16 @@ pub(crate) fn notify(
     None
 }
 
-fn notify_update(observer: &dyn Observer, update: &JobUpdate, at: SystemTime, attempt: u32, subject: Subject<'_>) {
+fn notify_update(
+    observer: &dyn Observer,
+    update: &JobUpdate,
+    (at, attempt): (SystemTime, u32),
+    subject: Subject<'_>,
+    memo: &EventMemo,
+) {
     let Subject { key, job_id, job } = subject;
     match update {
-        &JobUpdate::Slow(after) => observer.slow(&Slow { key, job_id, job, at, attempt, after }),
+        &JobUpdate::Slow(after) => observer.slow(&Slow { key, job_id, job, at, attempt, after, memo }),
         JobUpdate::Terminating(reason) => {
             let reason = match reason {
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
@@ -144,14 +155,14 @@ fn notify_update(observer: &dyn Observer, update: &JobUpdate, at: SystemTime, at
                 StopReason::Silent => "silence",
                 StopReason::Cancelled => "cancelled",
             };
-            observer.terminating(&Terminating { key, job_id, job, at, attempt, reason });
+            observer.terminating(&Terminating { key, job_id, job, at, attempt, reason, memo });
         }
         &JobUpdate::Progress { done, total } => {
-            observer.progress(&Progress { key, job_id, job, at, attempt, done, total });
+            observer.progress(&Progress { key, job_id, job, at, attempt, done, total, memo });
         }
-        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, attempt, text }),
+        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, attempt, text, memo }),
         JobUpdate::Checkpoint(checkpoint) => {
-            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, at, attempt, checkpoint });
+            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, at, attempt, checkpoint, memo });
         }
     }
 }
@@ -165,8 +176,8 @@ pub(crate) fn record_and_follow_up(
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
     if !observers.is_empty() {
-        let at = clock::wall();
-        observers.notify(|observer| observer.recorded(&Recorded { key, job_id, job, at, record }));
+        let recorded = Recorded { key, job_id, job, at: clock::wall(), record, memo: &EventMemo::default() };
+        observers.notify(|observer| observer.recorded(&recorded));
     }
     if let Outcome::Timeout(overrun) = &record.run.outcome {
         let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));

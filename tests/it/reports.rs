@@ -23,7 +23,7 @@ fn reporting(arguments: &[&str]) {
     assert!(output.status.success(), "{}", text(&output));
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -91,6 +91,11 @@ fn a_log_read_back_has_what_was_observed() {
     assert_eq!(statuses, ["ok", "ok", "error", "ok", "ok", "timeout", "timeout", "timeout", "error"]);
     let (_, flaky) = &records[4];
     assert!(flaky.flaky && flaky.attempts == 3 && flaky.total_duration >= flaky.duration, "{flaky:?}");
+    // `reports_made_of_a_log_are_those_of_the_run` compares them with those of the run.
+    let stacks = records[5].1.stacks.as_deref().expect("they were taken");
+    assert!(stacks.starts_with("process ") && records[6].1.stacks.is_none(), "{stacks}");
+    let has_frames = cfg!(all(target_os = "linux", not(scheduler_portable), feature = "stacks"));
+    assert!(!has_frames || stacks.contains("scheduler_tests::jobs::hangs"), "{stacks}");
     let (id, hostile) = &records[8];
     assert_eq!(hostile.stdout.as_deref(), Some(format!("{id}\n").as_str()));
     assert!(records[0].1.usage.peak_memory > 0 || cfg!(not(unix)), "{records:?}");
@@ -118,6 +123,10 @@ fn reports_made_of_a_log_are_those_of_the_run() {
 fn a_junit_report_is_read_by_the_crate_that_nextest_writes_it_with() {
     let folder = every_kind();
     let report = quick_junit::Report::deserialize(file(folder.path(), "junit.xml").as_bytes()).expect("it is valid");
+    for written in ["junit.xml", "trace.json", "timeline.html"] {
+        let written = file(folder.path(), written);
+        assert!(written.contains("process ") && written.contains("thread"), "{written}");
+    }
     let suite = &report.test_suites[0];
     assert_eq!((report.tests, report.failures, report.errors, suite.test_cases.len()), (COUNT, 5, 0, COUNT));
     let case = |name: &str| suite.test_cases.iter().find(|case| case.name.as_str() == name).expect("it is there");
@@ -131,7 +140,7 @@ fn a_junit_report_is_read_by_the_crate_that_nextest_writes_it_with() {
 }
 
 /// Returns the output of a Python program of ours, or `None` without Python.
-fn python(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
+pub(crate) fn python(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports").join(program);
     match Command::new("python3").arg(program).args(arguments).output() {
         Ok(output) => Some(output),
@@ -313,10 +322,7 @@ fn a_log_that_was_cut_is_continued_on_a_line_of_its_own() {
 
 /// Opens a page in a browser, and returns what it found there; `None` without one.
 fn browse(page: &Path, search: &str) -> Option<Value> {
-    // For a look at the page.
-    let pictures = std::env::var_os("TIMELINE_PICTURES");
-    let arguments: Vec<_> = [page.as_os_str(), search.as_ref()].into_iter().chain(pictures.as_deref()).collect();
-    let output = python("browse.py", &arguments)?;
+    let output = python("browse.py", &[page.as_os_str(), search.as_ref()])?;
     // It has found no browser.
     if output.status.code() == Some(77) {
         skipped(text(&output).trim());

@@ -9,7 +9,7 @@ RERUN = ({"message", "type", "timestamp", "time"}, ["stackTrace", "system-out", 
 REASON = ({"message", "type"}, [])
 NODES = {
     "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}, ["testsuite"]),
-    "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}, ["testcase"]),
+    "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}, ["testcase", "system-err"]),
     "testcase": ({"name", "classname", "time", "timestamp"}, ["skipped", "error", "failure", "rerunFailure", "rerunError",
                  "flakyFailure", "flakyError", "system-out", "system-err"]),
     "failure": REASON, "error": REASON, "skipped": REASON,

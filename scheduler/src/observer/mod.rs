@@ -1,5 +1,7 @@
 //! `Observer`: receives the events of jobs as they happen.
 
+#[cfg_attr(not(feature = "report"), allow(dead_code, reason = "only reports need an event in another form"))]
+mod event_memo;
 #[cfg(feature = "metrics")]
 mod metrics_observer;
 #[cfg(feature = "tracing")]
@@ -14,6 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::outcome::{Attempt, Captured, Sweep};
 use crate::panic_guard::{self, guarded};
 use crate::record::Record;
+pub(crate) use event_memo::EventMemo;
 #[cfg(feature = "metrics")]
 pub use metrics_observer::Metrics;
 #[cfg(feature = "tracing")]
@@ -203,6 +206,8 @@ macro_rules! events {
             /// When it happened, as the scheduler noticed it, by the wall clock. An observer that is busy receives the event later.
             pub at: SystemTime,
             $($(#[$field_about])* pub $field: $type,)*
+            #[allow(dead_code, reason = "only reports read it, and not of each event")]
+            pub(crate) memo: &'a EventMemo,
         }
     )*};
 }

@@ -22,14 +22,14 @@ pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct ClosedFile {
     file: File,
-    end: &'static str,
+    end: String,
     /// The position of the end.
     length: u64,
 }
 
 impl ClosedFile {
-    pub(super) fn create(path: &Path, beginning: &str, end: &'static str) -> io::Result<Self> {
-        let mut closed = Self { file: create_file(path)?, end, length: 0 };
+    pub(super) fn create(path: &Path, beginning: &str, end: &str) -> io::Result<Self> {
+        let mut closed = Self { file: create_file(path)?, end: end.to_owned(), length: 0 };
         closed.append(beginning)?;
         Ok(closed)
     }
@@ -40,6 +40,13 @@ impl ClosedFile {
         self.file.write_all(&[part.as_bytes(), self.end.as_bytes()].concat())?;
         self.length += part.len() as u64;
         Ok(())
+    }
+
+    /// Replaces the end by one that isn't shorter.
+    pub(super) fn replace_end(&mut self, end: String) -> io::Result<()> {
+        debug_assert!(end.len() >= self.end.len(), "a part of the old end would stay");
+        self.end = end;
+        self.append("")
     }
 
     /// Replaces the beginning by another one of the same length.
@@ -65,5 +72,8 @@ mod tests {
         file.replace_beginning("[9").expect("it can be written");
         file.append(",2").expect("it can be written");
         assert_eq!(text(), "[9,1,2]\n");
+        file.replace_end(",end]\n".to_owned()).expect("it can be written");
+        file.append(",3").expect("it can be written");
+        assert_eq!(text(), "[9,1,2,3,end]\n");
     }
 }

@@ -161,7 +161,7 @@ impl Joblog {
     }
 }
 
-report!(Joblog);
+report!(Joblog of queued(Queued), recorded(Recorded));
 
 /// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the
 /// heading and one that was cut.

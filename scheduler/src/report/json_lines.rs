@@ -10,11 +10,12 @@ use erased_serde::Serialize;
 use serde::ser::SerializeMap;
 
 use super::closed_file::{create_file, create_folder_of};
+use super::logged::stacks_text;
 use super::program::program;
 use super::reporter::Reporter;
 use crate::clock::{self, rfc_3339};
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Progress, Queued, Recorded, Started, Terminating,
+    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Terminating,
 };
 use crate::outcome::StandardStream;
 use crate::seconds::Seconds;
@@ -163,6 +164,11 @@ impl Observer for JsonLines {
         self.write("queued", it.at, Some((it.key, it.job_id, it.job)), &[("group", some(it.group.as_ref()))]);
     }
 
+    fn postponed(&self, it: &Postponed<'_>) {
+        let fields: [Field<'_>; 2] = [("running", Some(&it.running)), ("reason", Some(&it.reason))];
+        self.write("postponed", it.at, Some((it.key, it.job_id, it.job)), &fields);
+    }
+
     fn started(&self, it: &Started<'_>) {
         let fields: [Field<'_>; 3] =
             [("attempt", Some(&it.attempt)), ("slot", Some(&it.slot)), ("process", some(it.process.as_ref()))];
@@ -196,18 +202,22 @@ impl Observer for JsonLines {
         let text = |stream| it.output?.text(stream);
         let (stdout, stderr) = (text(StandardStream::Stdout), text(StandardStream::Stderr));
         let tail = Some(it.stderr_tail).filter(|tail| !tail.is_empty());
-        let fields: [Field<'_>; 6] = [
+        let stacks = stacks_text(it.attempt.stacks());
+        let fields: [Field<'_>; 7] = [
             ("attempt", Some(it.attempt)),
             ("slot", some(it.slot.as_ref())),
             ("retry_in_sec", some(retry_in.as_ref())),
             ("stdout", some(stdout.as_ref())),
             ("stderr", some(stderr.as_ref())),
             ("stderr_tail", some(tail.as_ref())),
+            ("stacks_text", some(stacks.as_ref())),
         ];
         self.write("attempt_ended", it.at, Some((it.key, it.job_id, it.job)), &fields);
     }
 
     fn recorded(&self, it: &Recorded<'_>) {
-        self.write("recorded", it.at, Some((it.key, it.job_id, it.job)), &[("record", Some(it.record))]);
+        let stacks = stacks_text(it.record.stacks());
+        let fields: [Field<'_>; 2] = [("record", Some(it.record)), ("stacks_text", some(stacks.as_ref()))];
+        self.write("recorded", it.at, Some((it.key, it.job_id, it.job)), &fields);
     }
 }

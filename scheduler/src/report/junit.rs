@@ -1,6 +1,7 @@
 //! `Junit`: an observer that writes a JUnit report.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -13,7 +14,8 @@ use super::closed_file::ClosedFile;
 use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord};
 use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
-use crate::clock::{self, local_time};
+use crate::clock::{self, local_time, rfc_3339};
+use crate::escape::OneLine;
 use crate::outcome::Status;
 
 /// An [`Observer`](crate::Observer) that writes a JUnit report, which CI systems show, in the form that
@@ -34,8 +36,9 @@ use crate::outcome::Status;
 /// | cancelled before it began | `skipped` |
 ///
 /// The text of a failure has what is known beyond the one line of its message: sources, the place and the backtrace of
-/// a panic, other panics, processes that were left behind. `system-out` and `system-err` are the captured streams, or
-/// the end of the standard error of a job that failed. Characters that XML can't represent are left out.
+/// a panic, other panics, the [stacks](macro@crate::job#stacks) at a timeout, processes that were left behind. `system-out` and `system-err` are the captured streams, or
+/// the end of the standard error of a job that failed; that of the suite has a line for each time that a job was
+/// [postponed](crate::Observer::postponed). Characters that XML can't represent are left out.
 ///
 /// The report is complete after each job, so an application that is killed leaves one of the jobs that have finished.
 ///
@@ -71,6 +74,8 @@ struct JunitWriter {
     report: quick_junit::Report,
     /// The length of what stands before the first test case.
     beginning: usize,
+    /// The times that jobs were postponed, a line for each.
+    postponed: String,
     /// The earlier attempts of the jobs that are not over.
     retried: HashMap<u64, Vec<LoggedAttempt>>,
 }
@@ -99,15 +104,17 @@ impl Junit {
         let (beginning, _) = parts(&report, TestCase::new("", TestCaseStatus::success()))?;
         let length = beginning.len() + ROOM;
         let file = ClosedFile::create(path.as_ref(), &padded(&beginning, length)?, END)?;
-        Ok(Self(Reporter::new(JunitWriter { file, report, beginning: length, retried: HashMap::new() })))
+        let (postponed, retried) = (String::new(), HashMap::new());
+        Ok(Self(Reporter::new(JunitWriter { file, report, beginning: length, postponed, retried })))
     }
 }
 
-report!(Junit);
+report!(Junit of postponed(Postponed), attempt_ended(AttemptEnded), recorded(Recorded));
 
 impl Format for JunitWriter {
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
         match &event.kind {
+            LoggedKind::Postponed { running, reason } => self.postpone(event, *running, reason),
             LoggedKind::AttemptEnded { attempt, retry_in: Some(_), .. } => {
                 self.retried.entry(event.key).or_default().push((**attempt).clone());
                 Ok(())
@@ -122,6 +129,14 @@ impl Format for JunitWriter {
 }
 
 impl JunitWriter {
+    fn postpone(&mut self, event: &LoggedEvent, running: usize, reason: &str) -> io::Result<()> {
+        let at = rfc_3339(event.at).unwrap_or_default();
+        let (id, reason) = (OneLine(&event.job_id), OneLine(reason));
+        writeln!(self.postponed, "{at}: `{id}` waits, as only {running} jobs can run: {reason}")
+            .expect("a string grows");
+        self.file.replace_end(end(&self.postponed)?)
+    }
+
     fn add(&mut self, event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttempt]) -> io::Result<()> {
         let case = test_case(event, record, retried);
         let suite = &mut self.report.test_suites[0];
@@ -155,6 +170,18 @@ fn parts(report: &quick_junit::Report, case: TestCase) -> io::Result<(String, St
     Ok((text[..begin].to_owned(), text[begin..end].to_owned()))
 }
 
+/// Returns what stands after the last test case of a suite with this standard error.
+fn end(system_err: &str) -> io::Result<String> {
+    const SYSTEM_ERR: &str = "        <system-err>";
+    let mut suite = TestSuite::new("");
+    suite.set_system_err(system_err);
+    let mut report = quick_junit::Report::new("");
+    report.add_test_suite(suite);
+    let text = report.to_string().map_err(io::Error::other)?;
+    let begin = text.find(SYSTEM_ERR).ok_or_else(|| io::Error::other("the suite has no standard error"))?;
+    Ok(text[begin..].to_owned())
+}
+
 /// Returns the beginning with spaces after the declaration, where XML allows any number, up to this length.
 fn padded(beginning: &str, length: usize) -> io::Result<String> {
     let (declaration, rest) = beginning.split_once("?>").ok_or_else(|| io::Error::other("no declaration"))?;
@@ -176,7 +203,7 @@ fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttemp
     };
     if record.status != Status::Ok {
         status.set_message(error).set_type(kind);
-        let details = details(record.failure.as_ref(), &record.panics, &record.sweep);
+        let details = details(record.failure.as_ref(), &record.panics, record.stacks.as_deref(), &record.sweep);
         if !is_unbegun {
             status.set_description(if details.is_empty() { error.to_owned() } else { details });
         }
@@ -206,7 +233,7 @@ fn rerun(attempt: &LoggedAttempt) -> TestRerun {
     let mut rerun = TestRerun::new(non_success(kind));
     let error = attempt.error.as_deref().unwrap_or_default();
     rerun.set_time(attempt.duration).set_message(error).set_type(kind);
-    rerun.set_description(details(attempt.failure.as_ref(), &[], &attempt.sweep));
+    rerun.set_description(details(attempt.failure.as_ref(), &[], attempt.stacks.as_deref(), &attempt.sweep));
     if let Some(started) = date(attempt.started_at) {
         rerun.set_timestamp(started);
     }
@@ -244,7 +271,7 @@ fn non_success(kind: &str) -> NonSuccessKind {
 }
 
 /// Returns what is known of a failure beyond its message, a line for each part.
-fn details(failure: Option<&Value>, panics: &[Value], sweep: &Value) -> String {
+fn details(failure: Option<&Value>, panics: &[Value], stacks: Option<&str>, sweep: &Value) -> String {
     let mut lines = Vec::new();
     if let Some(message) = text(failure, "message") {
         lines.push(message.to_owned());
@@ -257,6 +284,7 @@ fn details(failure: Option<&Value>, panics: &[Value], sweep: &Value) -> String {
         let place = location(panic).unwrap_or_default();
         lines.push(format!("another panic: {} {place}", text(Some(panic), "message").unwrap_or_default()));
     }
+    lines.extend(stacks.map(str::to_owned));
     match kind(Some(sweep)) {
         "killed" => lines.push(format!("left behind and killed: {} processes", sweep["killed"])),
         "escaped" => lines.push(format!("could not be killed in time: processes {}", sweep["pids"])),
@@ -272,4 +300,47 @@ fn location(panic: &Value) -> Option<String> {
 
 fn date(moment: Option<SystemTime>) -> Option<DateTime<FixedOffset>> {
     Some(local_time(moment?)?.fixed_offset())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_postponed_is_noted_below_the_cases() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("junit.xml");
+        let junit = Junit::create(&path).expect("the folder is ours");
+        let postponed = |id: &str| {
+            let (job_id, reason) = (id.to_owned(), "no descriptor\n]]></system-err> is left".to_owned());
+            let kind = LoggedKind::Postponed { running: 3, reason };
+            LoggedEvent { at: SystemTime::UNIX_EPOCH, key: 1, job_id, job: "app::f".to_owned(), kind }
+        };
+        let read = || {
+            let text = std::fs::read_to_string(&path).expect("it is written");
+            quick_junit::Report::deserialize(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+        };
+        junit.replay(&postponed("a"));
+        let record = serde_json::json!({
+            "status": "timeout", "duration_sec": 1.0, "total_duration_sec": 1.0,
+            "error": "stopped at its timeout of 1s", "failure": {"kind": "timeout", "limit_sec": 1.0},
+        });
+        let mut record: LoggedRecord = serde_json::from_value(record).expect("it is a record");
+        record.stacks = Some("process 7: app\n  thread 7, in futex_wait".to_owned());
+        let kind = LoggedKind::Recorded(Box::new(record));
+        junit.replay(&LoggedEvent { kind, ..postponed("a") });
+        junit.replay(&postponed("b"));
+        junit.finish().expect("there is room");
+
+        let report = read();
+        let suite = &report.test_suites[0];
+        let notes = suite.system_err.as_ref().map(quick_junit::XmlString::as_str).expect("they are there");
+        let lines: Vec<_> = notes.lines().collect();
+        assert_eq!(lines.len(), 2, "{notes}");
+        let expected = r"`b` waits, as only 3 jobs can run: no descriptor\n]]></system-err> is left";
+        assert!(lines[1].ends_with(expected), "{notes}");
+        let TestCaseStatus::NonSuccess { description, .. } = &suite.test_cases[0].status else { panic!("{suite:?}") };
+        let description = description.as_ref().map(quick_junit::XmlString::as_str);
+        assert_eq!(description, Some("process 7: app\n  thread 7, in futex_wait"));
+    }
 }

@@ -1,12 +1,15 @@
 //! `LoggedEvent`: an observer's event as it is written to a file, and as it is read back.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::observer::{AttemptEnded, CheckpointSaved, Message, Progress, Queued, Recorded, Started, Terminating};
-use crate::outcome::{Attempt, StandardStream, Status, Usage};
+use crate::observer::{
+    AttemptEnded, CheckpointSaved, Message, Postponed, Progress, Queued, Recorded, Started, Terminating,
+};
+use crate::outcome::{Attempt, ProcessSnapshot, StandardStream, Status, Usage};
 use crate::record::Record;
 
 /// An event of a job that owns its data: what [`read`](super::read()) returns, and what the pictures are made of.
@@ -42,6 +45,14 @@ pub enum LoggedKind {
     Queued {
         /// The job's group.
         group: Option<String>,
+    },
+    /// A job was to start, and waits until another one has finished.
+    #[non_exhaustive]
+    Postponed {
+        /// The number of jobs that ran.
+        running: usize,
+        /// The error that no process could be started.
+        reason: String,
     },
     /// A job's function was called.
     #[non_exhaustive]
@@ -126,6 +137,9 @@ pub struct LoggedAttempt {
     /// The processes that it left running, as a record serializes them.
     #[serde(default)]
     pub sweep: Value,
+    /// The stacks of its processes when it was stopped, as [`ProcessSnapshot::tree`] writes them.
+    #[serde(skip)]
+    pub stacks: Option<String>,
     /// The captured standard output, if another attempt followed.
     pub stdout: Option<String>,
     /// The captured standard error, if another attempt followed.
@@ -164,6 +178,9 @@ pub struct LoggedRecord {
     /// The processes that the last attempt left running, as a record serializes them.
     #[serde(default)]
     pub sweep: Value,
+    /// The stacks of the last attempt's processes when it was stopped, as [`ProcessSnapshot::tree`] writes them.
+    #[serde(skip)]
+    pub stacks: Option<String>,
     /// The captured standard output of the last attempt.
     pub stdout: Option<String>,
     /// The captured standard error of the last attempt.
@@ -189,6 +206,7 @@ impl LoggedAttempt {
             failure: value(attempt.outcome.without_value().into_result().err()),
             usage: attempt.usage(),
             sweep: value(Some(attempt.sweep())).unwrap_or_default(),
+            stacks: stacks_text(attempt.stacks()),
             stdout: None,
             stderr: None,
             stderr_tail: None,
@@ -210,6 +228,7 @@ impl LoggedRecord {
             panics: record.panics().iter().filter_map(|panic| value(Some(panic))).collect(),
             usage: record.usage(),
             sweep: value(Some(record.sweep())).unwrap_or_default(),
+            stacks: stacks_text(record.stacks()),
             stdout: record.stdout().map(std::borrow::Cow::into_owned),
             stderr: record.stderr().map(std::borrow::Cow::into_owned),
             stderr_tail: text(record.stderr_tail()),
@@ -217,6 +236,11 @@ impl LoggedRecord {
             attempts: record.attempts().len().max(1),
         }
     }
+}
+
+/// Returns the stacks of a job's processes as text, if there are any.
+pub(super) fn stacks_text(stacks: &[ProcessSnapshot]) -> Option<String> {
+    (!stacks.is_empty()).then(|| ProcessSnapshot::tree(stacks).to_string())
 }
 
 /// Serializes what consists of numbers and text only, which can't fail.
@@ -233,11 +257,20 @@ macro_rules! logged {
                 Self { at: $it.at, key: $it.key, job_id, job, kind: $kind }
             }
         }
+
+        impl $event<'_> {
+            /// Returns the event as reports need it: it is converted once for all of them.
+            #[allow(dead_code, reason = "no report is made of progress and checkpoints")]
+            pub(super) fn logged(&self) -> Arc<LoggedEvent> {
+                self.memo.get_or_make(|| self.into())
+            }
+        }
     )*};
 }
 
 logged! {
     Queued(it) => LoggedKind::Queued { group: it.group.map(str::to_owned) };
+    Postponed(it) => LoggedKind::Postponed { running: it.running, reason: it.reason.to_owned() };
     Started(it) => LoggedKind::Started { attempt: it.attempt, slot: it.slot, process: it.process };
     Progress(it) => LoggedKind::Progress { attempt: it.attempt, done: it.done, total: it.total };
     Message(it) => LoggedKind::Message { attempt: it.attempt, text: it.text.to_owned() };

@@ -137,11 +137,13 @@ struct Line {
     total: Option<u64>,
     text: Option<String>,
     bytes: Option<u64>,
+    running: Option<usize>,
     reason: Option<String>,
     retry_in_sec: Option<f64>,
     stdout: Option<String>,
     stderr: Option<String>,
     stderr_tail: Option<String>,
+    stacks_text: Option<String>,
     #[serde(default)]
     record: Value,
 }
@@ -152,6 +154,10 @@ fn kind(line: &Line) -> Result<Option<LoggedKind>, String> {
     Ok(Some(match line.event.as_str() {
         "opened" => LoggedKind::Opened { program: line.program.clone(), process: line.process.unwrap_or_default() },
         "queued" => LoggedKind::Queued { group: line.group.clone() },
+        "postponed" => LoggedKind::Postponed {
+            running: given(line.running, "running")?,
+            reason: given(line.reason.clone(), "reason")?,
+        },
         "started" => {
             LoggedKind::Started { attempt: attempt()?, slot: given(line.slot, "slot")?, process: line.process }
         }
@@ -169,12 +175,15 @@ fn kind(line: &Line) -> Result<Option<LoggedKind>, String> {
             attempt.stdout.clone_from(&line.stdout);
             attempt.stderr.clone_from(&line.stderr);
             attempt.stderr_tail.clone_from(&line.stderr_tail);
+            attempt.stacks.clone_from(&line.stacks_text);
             let retry_in = line.retry_in_sec.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             LoggedKind::AttemptEnded { attempt: Box::new(attempt), slot: line.slot, retry_in }
         }
         "recorded" => {
-            let record = LoggedRecord::deserialize(&line.record);
-            LoggedKind::Recorded(Box::new(record.map_err(|error| format!("field `record`: {error}"))?))
+            let mut record =
+                LoggedRecord::deserialize(&line.record).map_err(|error| format!("field `record`: {error}"))?;
+            record.stacks.clone_from(&line.stacks_text);
+            LoggedKind::Recorded(Box::new(record))
         }
         _ => return Ok(None),
     }))
@@ -192,6 +201,7 @@ fn number(value: &Value) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Status;
 
     const OPENED: &str =
         r#"{"event":"opened","version":1,"at":"2026-11-23T17:09:00.123456+01:00","program":"/a","process":7}"#;
@@ -221,6 +231,21 @@ mod tests {
         let log = [OPENED, &queued(1), &queued(2), OPENED, &queued(1), ""].join("\n");
         let keys: Vec<_> = events(&log).into_iter().map(|event| event.expect("it can be read").key).collect();
         assert_eq!(keys, [0, 1, 2, 0, 3]);
+    }
+
+    #[test]
+    fn stacks_and_jobs_that_wait_for_room_are_read() {
+        let postponed =
+            queued(1).replace("queued", "postponed").replace("\"key\"", r#""running":3,"reason":"full","key""#);
+        let record = r#"{"status":"timeout","duration_sec":1.0,"total_duration_sec":1.0}"#;
+        let recorded = queued(1)
+            .replace("queued", "recorded")
+            .replace('}', &format!(r#","record":{record},"stacks_text":"a\nb"}}"#));
+        let log = [OPENED, &postponed, &recorded, ""].join("\n");
+        let [_, Ok(first), Ok(second)] = &events(&log)[..] else { panic!("{:?}", events(&log)) };
+        assert_eq!(first.kind, LoggedKind::Postponed { running: 3, reason: "full".to_owned() });
+        let LoggedKind::Recorded(record) = &second.kind else { panic!("{second:?}") };
+        assert_eq!((record.status, record.stacks.as_deref()), (Status::Timeout, Some("a\nb")));
     }
 
     #[test]

@@ -65,9 +65,9 @@ impl<F> fmt::Debug for Reporter<F> {
     }
 }
 
-/// Defines the methods that all reports share.
+/// Defines the methods that all reports share, and those of the observer for the events that this one is made of.
 macro_rules! report {
-    ($report:ident) => {
+    ($report:ident of $($method:ident($event:ident)),*) => {
         impl $report {
             /// Writes an event of a log, as if it happened now. The event of [`read`](super::read()).
             ///
@@ -90,29 +90,9 @@ macro_rules! report {
         }
 
         impl crate::observer::Observer for $report {
-            fn queued(&self, event: &crate::observer::Queued<'_>) {
-                self.0.write(&event.into());
-            }
-
-            fn started(&self, event: &crate::observer::Started<'_>) {
-                self.0.write(&event.into());
-            }
-
-            fn message(&self, event: &crate::observer::Message<'_>) {
-                self.0.write(&event.into());
-            }
-
-            fn terminating(&self, event: &crate::observer::Terminating<'_>) {
-                self.0.write(&event.into());
-            }
-
-            fn attempt_ended(&self, event: &crate::observer::AttemptEnded<'_>) {
-                self.0.write(&event.into());
-            }
-
-            fn recorded(&self, event: &crate::observer::Recorded<'_>) {
-                self.0.write(&event.into());
-            }
+            $(fn $method(&self, event: &crate::observer::$event<'_>) {
+                self.0.write(&event.logged());
+            })*
         }
     };
 }

@@ -24,7 +24,9 @@ use super::reporter::{Format, Reporter, report};
 /// | `running jobs` | how many there were |
 /// | `peak memory` | the largest memory that the attempt in each slot used, in bytes, known at its end |
 ///
-/// The arguments of an attempt are the job's name, the process id, the outcome, the error, and what it used. An attempt
+/// A mark across all rows is where a job was [postponed](crate::Observer::postponed).
+///
+/// The arguments of an attempt are the job's name, the process id, the outcome, the error, the stacks, and what it used. An attempt
 /// that was running when the application was killed has a beginning without an end. The file is an array that is
 /// complete after each event.
 ///
@@ -85,7 +87,7 @@ impl Trace {
     }
 }
 
-report!(Trace);
+report!(Trace of queued(Queued), postponed(Postponed), started(Started), message(Message), terminating(Terminating), attempt_ended(AttemptEnded));
 
 impl Format for TraceWriter {
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
@@ -93,6 +95,11 @@ impl Format for TraceWriter {
         let mut events = Vec::new();
         match &event.kind {
             LoggedKind::Started { attempt, slot, process } => self.start(event, *attempt, *slot, *process, &mut events),
+            LoggedKind::Postponed { running, reason } => {
+                let args = json!({"job_id": event.job_id, "running": running, "reason": reason});
+                let ts = self.time(event.at);
+                events.push(json!({"ph": "i", "s": "p", "cat": "postponed", "name": "postponed", "ts": ts, "tid": 0, "args": args}));
+            }
             LoggedKind::Message { text, .. } => {
                 if let Some(running) = self.running.get(&event.key) {
                     let (ts, slot) = (self.time(event.at), running.slot);
@@ -196,6 +203,9 @@ fn arguments(attempt: &LoggedAttempt) -> Value {
     });
     if let Some(error) = &attempt.error {
         arguments["error"] = error.as_str().into();
+    }
+    if let Some(stacks) = &attempt.stacks {
+        arguments["stacks"] = stacks.as_str().into();
     }
     arguments
 }

@@ -56,7 +56,7 @@ struct TimelineWriter {
     zero: Option<SystemTime>,
 }
 
-/// The longest text of a failure or a standard error that the page keeps, in bytes.
+/// The longest text of a failure, of stacks or of a standard error that the page keeps, in bytes.
 const TEXT_LIMIT: usize = 2000;
 
 const END: &str = "\n]</script>\n</body>\n</html>\n";
@@ -74,7 +74,7 @@ impl Timeline {
     }
 }
 
-report!(Timeline);
+report!(Timeline of queued(Queued), started(Started), terminating(Terminating), attempt_ended(AttemptEnded), recorded(Recorded));
 
 /// Returns the page up to its data.
 fn beginning(title: &str) -> Result<String, minijinja::Error> {
@@ -144,6 +144,7 @@ fn attempt_row(key: u64, at: f64, started: Option<f64>, attempt: &LoggedAttempt,
         millis_of(usage.user + usage.system),
         left_behind(&attempt.sweep),
         retry.map(millis_of),
+        attempt.stacks.as_deref().map(shortened),
     ])
 }
 

@@ -30,7 +30,7 @@ addEventListener('DOMContentLoaded', () => {
       if (last) { last.grace = at; last.reason = row[3]; }
     } else if (kind === 'a') {
       const last = it.attempts.at(-1);
-      const ended = { outcome: row[6], error: row[7], memory: row[8], cpu: row[9], left: row[10], retry: row[11] };
+      const ended = { outcome: row[6], error: row[7], memory: row[8], cpu: row[9], left: row[10], retry: row[11], stacks: row[12] };
       if (last && last.number === row[3]) {
         Object.assign(last, ended, { returned: Math.max(last.start, Math.min(last.start + row[5], at)), gone: at, time: row[5] });
         if (last.grace !== null) last.returned = Math.max(last.returned, last.grace);
@@ -238,7 +238,9 @@ addEventListener('DOMContentLoaded', () => {
     if (it) {
       box.style.borderLeftColor = `var(--${outcomeOf(it)})`;
       const title = element('h2', oneLine(it.id) || '(no id)');
-      box.append(title, list(it, attempt ?? it.attempts.at(-1)));
+      const shownAttempt = attempt ?? it.attempts.at(-1);
+      box.append(title, list(it, shownAttempt));
+      if (shownAttempt?.stacks) box.append(element('pre', visible(shownAttempt.stacks)));
       if (it.tail) box.append(element('pre', visible(it.tail)));
     }
     schedule();

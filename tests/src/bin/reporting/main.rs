@@ -92,7 +92,7 @@ fn every_kind(folder: &Path) -> Vec<(String, AnyJob)> {
         ("same id", panics),
         ("", fast),
         ("flaky", { flaky.retries(3).backoff(Backoff::fixed(Duration::from_millis(20))) }),
-        ("hangs", { hangs::job().timeout(Duration::from_millis(150)) }),
+        ("hangs", { hangs::job().timeout(Duration::from_millis(150)).stacks(true) }),
         ("hangs again and again", { hangs::job().timeout(Duration::from_millis(50)).retries(2) }),
         ("asked", stops_in_order),
         (HOSTILE, shouts(HOSTILE.to_owned())),
