@@ -74,6 +74,9 @@ mod order;
 mod output;
 mod panics;
 mod parent_death;
+// It draws in a terminal.
+#[cfg(all(target_os = "linux", feature = "progress", feature = "report"))]
+mod pictures;
 mod platforms;
 mod process_options;
 mod progress;
@@ -99,6 +102,8 @@ mod stopped;
 mod streaming;
 mod stress;
 mod sweep;
+#[cfg(all(target_os = "linux", feature = "progress", feature = "report"))]
+mod terminal;
 #[cfg(feature = "signals")]
 mod termination;
 mod test_limits;

@@ -36,66 +36,11 @@ fn an_open_ended_bar_counts_all_lists_until_it_is_dropped() {
 
 #[cfg(target_os = "linux")]
 mod terminal {
-    use std::fs::File;
-    use std::io::Read as _;
-    use std::os::fd::OwnedFd;
-
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use rustix::termios::{Winsize, tcsetwinsize};
-    use scheduler_tests::wait_until::WAIT_LIMIT;
+    use rustix::termios::tcsetwinsize;
 
     use super::*;
     use crate::at_once;
-
-    /// A terminal, and an emulation of what it shows.
-    struct Terminal {
-        ours: File,
-        screen: vt100::Parser,
-        /// Everything that was written.
-        written: Vec<u8>,
-    }
-
-    fn size(rows: u16, columns: u16) -> Winsize {
-        Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
-    }
-
-    impl Terminal {
-        fn open(rows: u16, columns: u16) -> (Self, OwnedFd) {
-            let ours =
-                openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal can be had");
-            grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
-            let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("it is ASCII");
-            tcsetwinsize(&ours, size(rows, columns)).expect("it is ours");
-            let theirs = fs::OpenOptions::new().read(true).write(true).open(name).expect("it is ours");
-            let screen = vt100::Parser::new(rows, columns, 1000);
-            (Self { ours: ours.into(), screen, written: Vec::new() }, theirs.into())
-        }
-
-        /// Reads until the screen is as expected.
-        fn read_until(&mut self, what: &str, is_met: impl Fn(&str) -> bool) {
-            let clock = std::time::Instant::now();
-            while !is_met(&self.screen.screen().contents()) {
-                assert!(clock.elapsed() < WAIT_LIMIT, "{what}:\n{}", self.screen.screen().contents());
-                assert!(self.read(), "{what}: the program has ended:\n{}", self.screen.screen().contents());
-            }
-        }
-
-        /// Reads what is written next; returns whether anything was.
-        fn read(&mut self) -> bool {
-            let mut bytes = [0; 4096];
-            // A closed terminal is reported as an error.
-            let count = self.ours.read(&mut bytes).unwrap_or_default();
-            self.screen.process(&bytes[..count]);
-            self.written.extend(&bytes[..count]);
-            count > 0
-        }
-
-        /// Returns the lines that are not empty.
-        fn lines(&self) -> Vec<String> {
-            let contents = self.screen.screen().contents();
-            contents.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-        }
-    }
+    use crate::terminal::{Terminal, size};
 
     #[test]
     fn the_bar_shows_running_jobs_and_leaves_whole_lines_at_every_width() {
