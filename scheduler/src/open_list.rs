@@ -18,6 +18,9 @@ use crate::supervisor::{EventDetail, JobEvent, ListEvent, ListThread, LoopConfig
 /// How many jobs may wait for their next attempt, beside those in the window.
 const MOST_DELAYED: usize = 1024;
 
+/// The size of an iterator that is over.
+const NO_MORE: (usize, Option<usize>) = (0, Some(0));
+
 /// Jobs are drawn from an iterator, and their records are returned in the order in which the jobs finish.
 ///
 /// Dropping it early kills the running jobs.
@@ -74,7 +77,7 @@ impl OpenList {
         if first.is_empty() {
             return Ok(None);
         }
-        let is_closed = jobs.size_hint() == (0, Some(0));
+        let is_closed = jobs.size_hint() == NO_MORE;
         let submissions = if is_closed { Submissions::Complete } else { Submissions::Open };
         let maker = settings.spec_maker(shared_pool)?;
         let specs = first.iter().map(|(id, call)| maker.spec(id, call)).collect::<Result<Vec<_>, _>>()?;
@@ -126,6 +129,9 @@ impl OpenList {
     fn draw_certain(&mut self, jobs: &mut dyn Iterator<Item = (String, AnyJob)>) {
         while self.has_room() && jobs.size_hint().0 > 0 {
             self.draw(jobs);
+        }
+        if jobs.size_hint() == NO_MORE {
+            self.close();
         }
     }
 
@@ -202,15 +208,24 @@ impl OpenList {
         context: &mut Context<'_>,
     ) -> Poll<Option<(usize, Record)>> {
         loop {
+            match self.poll_certain(jobs, follow_up, context) {
+                Poll::Pending if self.has_room() => self.draw(jobs),
+                polled => return polled,
+            }
+        }
+    }
+
+    /// As [`poll`](Self::poll), but draws only jobs that are there without waiting: those that the iterator's `size_hint`
+    /// is certain of. The list ends when that is sure that there are none.
+    pub(crate) fn poll_certain(
+        &mut self,
+        jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
+        follow_up: &dyn CallFollowUp,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<(usize, Record)>> {
+        loop {
             self.draw_certain(jobs);
-            let event = match self.thread.poll(context) {
-                Poll::Pending if self.has_room() => {
-                    self.draw(jobs);
-                    continue;
-                }
-                event => ready!(event),
-            };
-            let Some(event) = event else {
+            let Some(event) = ready!(self.thread.poll(context)) else {
                 return Poll::Ready(self.end());
             };
             if let Some(record) = self.handle(event, follow_up) {

@@ -96,6 +96,18 @@ impl<J: Iterator<Item: ListedJob>, F: FollowUp> Stream<J, F> {
         Poll::Ready(next.map(|(_, record)| record))
     }
 
+    /// As [`poll_recv`](Self::poll_recv), but draws only jobs that are there without waiting, by the `size_hint` of their
+    /// iterator. When further ones are there, it is to be polled again.
+    #[cfg(feature = "cli")]
+    pub(crate) fn poll_certain(&mut self, context: &mut Context<'_>) -> Poll<Option<Record>> {
+        let next = match self.open_list() {
+            None => None,
+            Some((list, jobs, follow_up)) => ready!(list.poll_certain(&mut listed(jobs), follow_up, context)),
+        };
+        self.is_over = next.is_none();
+        Poll::Ready(next.map(|(_, record)| record))
+    }
+
     /// Waits for the next record, and returns it with the index of its job.
     pub(crate) fn next_with_index(&mut self) -> Option<(usize, Record)> {
         let next = self.open_list().and_then(|(list, jobs, follow_up)| list.recv(&mut listed(jobs), follow_up));

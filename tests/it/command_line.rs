@@ -1,17 +1,13 @@
 //! The command line of `scheduler::cli`, as a user types it.
 
+mod batches;
+
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::thread;
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use scheduler_tests::profile::quick_or_full;
-use serde_json::Value;
-
-use crate::wait_until;
 
 const IMAGES: &str = env!("CARGO_BIN_EXE_images");
 
@@ -29,28 +25,6 @@ fn images(arguments: &[&str]) -> Command {
 
 fn output(arguments: &[&str]) -> Output {
     images(arguments).output().expect("it is built")
-}
-
-/// Starts a batch of the calls that are written to it.
-fn batch(arguments: &[&str]) -> (Child, ChildStdin) {
-    let mut command = images(&["batch", "-"]);
-    let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("it is built");
-    let stdin = child.stdin.take().expect("it is piped");
-    (child, stdin)
-}
-
-/// Runs a batch of these lines.
-fn run_batch(arguments: &[&str], lines: &[&str]) -> Output {
-    let (child, mut stdin) = batch(arguments);
-    // A batch that has stopped reads no more.
-    let _ = stdin.write_all(lines.join("\n").as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("it is ours")
-}
-
-fn records(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 fn press_ctrl_c(child: &Child) {
@@ -105,21 +79,13 @@ fn ctrl_c_stops_a_job_within_its_grace_period_and_the_program_ends_by_it() {
 }
 
 #[test]
-fn ctrl_c_stops_a_batch_that_waits_for_its_input() {
-    let (mut child, mut stdin) = batch(&["-j", "2"]);
-    writeln!(stdin, r#"{{"job": "waits", "id": "a"}}"#).expect("it reads");
-    writeln!(stdin, r#"{{"job": "waits", "id": "b"}}"#).expect("it reads");
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    wait_for_line(&mut stderr, "begun");
-    press_ctrl_c(&child);
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).expect("it is text");
-    let output = child.wait_with_output().expect("it is ours");
-    assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
-    assert!(rest.contains("asked to stop") && rest.contains("1 not run"), "{rest}");
-    let records = records(&output);
-    assert_eq!((records.len(), &records[0]["error"]), (1, &Value::from("cancelled while it ran")), "{records:?}");
-    drop(stdin);
+fn the_stacks_of_a_job_are_printed_at_its_timeout() {
+    let output = output(&["run", "hang", "--timeout", "50ms", "--stacks"]);
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("\n  thread ") || stderr.starts_with("process "), "{stderr}");
+    let has_frames = cfg!(all(target_os = "linux", not(scheduler_portable), feature = "stacks"));
+    assert!(!has_frames || stderr.contains("images::hang at "), "{stderr}");
 }
 
 #[test]
@@ -136,91 +102,6 @@ fn a_program_whose_output_nobody_reads_ends_silently() {
 }
 
 #[test]
-fn a_batch_ends_when_its_reader_has_enough() {
-    let (mut child, mut stdin) = batch(&[]);
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    writeln!(stdin, r#"{{"job": "add", "args": [1, 2]}}"#).expect("it reads");
-    let mut first = String::new();
-    stdout.read_line(&mut first).expect("it is text");
-    assert!(first.contains(r#""result":3"#), "{first}");
-    drop(stdout);
-    // It reads until a record can't be written.
-    while writeln!(stdin, r#"{{"job": "add", "args": [1, 2]}}"#).is_ok() {}
-    let output = child.wait_with_output().expect("it is ours");
-    assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-}
-
-#[test]
-fn a_record_is_printed_before_the_next_line_is_there() {
-    let (mut child, mut stdin) = batch(&["-j", "4"]);
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    for n in 0..3 {
-        writeln!(stdin, r#"{{"job": "add", "args": [{n}, 0]}}"#).expect("it reads");
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("it is text");
-        assert!(line.contains(&format!(r#""result":{n},"#)), "{line}");
-    }
-    drop(stdin);
-    assert!(child.wait().expect("it is ours").success());
-}
-
-#[test]
-fn records_of_a_batch_come_in_the_order_of_its_lines_unless_jobs_run_beside_each_other() {
-    let lines: Vec<_> = (0..20).map(|n| format!(r#"{{"job": "add", "args": [{n}, 1], "id": {n}}}"#)).collect();
-    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-    let one_by_one = records(&run_batch(&[], &lines));
-    let results: Vec<_> = one_by_one.iter().map(|record| record["result"].as_u64()).collect();
-    assert_eq!(results, (1..=20).map(Some).collect::<Vec<_>>());
-    let beside = run_batch(&["-j", "4"], &lines);
-    let mut ids: Vec<_> = records(&beside).iter().map(|record| record["job_id"].as_str().map(str::to_owned)).collect();
-    ids.sort();
-    let mut expected: Vec<_> = (0..20).map(|n| Some(n.to_string())).collect();
-    expected.sort();
-    assert_eq!(ids, expected);
-    assert!(String::from_utf8_lossy(&beside.stderr).contains("20 jobs: 20 ok, 0 failed, 0 timed out"));
-}
-
-#[test]
-fn what_jobs_of_a_batch_print_goes_to_standard_error() {
-    let output = run_batch(&["-q"], &[r#"{"job": "prints", "args": ["a"]}"#]);
-    assert_eq!(records(&output).len(), 1);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let mut lines: Vec<_> = stderr.lines().collect();
-    lines.sort_unstable();
-    assert_eq!(lines, ["to standard error: a", "to standard output: a"]);
-}
-
-#[test]
-fn a_batch_halts_as_it_is_asked_to() {
-    let add = r#"{"job": "add", "args": [1, 2]}"#;
-    let exit = r#"{"job": "exits", "args": [3]}"#;
-    let lines = [add, exit, add, add, add];
-    for (halt, records_at_most, status) in
-        [("now,fail=1", 2, 1), ("soon,fail=1", 2, 1), ("soon,success=1", 1, 0), ("now,done=3", 3, 1)]
-    {
-        let output = run_batch(&["--halt", halt], &lines);
-        assert_eq!(output.status.code(), Some(status), "{halt}: {output:?}");
-        // The next job may have begun.
-        let printed = records(&output).len();
-        assert!((records_at_most..=records_at_most + 1).contains(&printed), "{halt}: {printed}");
-    }
-    let output = run_batch(&["--halt", "now,fail=2"], &lines);
-    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 5));
-}
-
-#[test]
-fn groups_of_a_batch_have_limits() {
-    let lines = [r#"{"job": "add", "args": [1, 2], "group": "db"}"#];
-    let output = run_batch(&["--limit-group", "db=2"], &lines);
-    assert!(output.status.success(), "{output:?}");
-    let output = run_batch(&[], &lines);
-    assert_eq!(output.status.code(), Some(125));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("standard input:1") && stderr.contains("group `db` has no limit"), "{stderr}");
-}
-
-#[test]
 fn completions_are_valid_for_their_shells_and_know_the_jobs() {
     for (shell, check) in
         [("bash", &["-n"][..]), ("zsh", &["-n"]), ("fish", &["--no-execute"]), ("elvish", &[]), ("powershell", &[])]
@@ -230,7 +111,7 @@ fn completions_are_valid_for_their_shells_and_know_the_jobs() {
         assert!(printed.status.success() && script.contains("images"), "{shell}: {printed:?}");
         assert!(script.contains("limit-group") && script.contains("completions"), "{shell}: {script}");
         if ["bash", "zsh"].contains(&shell) {
-            assert!(script.contains(" resize waits"), "{shell}: {script}");
+            assert!(script.contains(" resize sleeps_until waits"), "{shell}: {script}");
         }
         if check.is_empty() {
             continue;
@@ -288,145 +169,4 @@ fn a_program_with_a_command_line_of_its_own_has_the_subcommands_beside_its_own()
     assert_eq!(flattened(&["run", "add", "1", "b=2"]), (Some(0), "3\nstandard output is restored\n".to_owned()));
     assert_eq!(flattened(&["run", "add", "1"]).0, Some(125));
     assert_eq!(flattened(&["run"]).0, Some(2));
-}
-
-/// Returns the numbers of a job log, and the exit values.
-fn joblog(path: &Path) -> Vec<(u64, String)> {
-    let text = fs::read_to_string(path).expect("it is there");
-    let lines = text.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
-    lines.map(|columns| (columns[0].parse().expect("it is a number"), columns[6].to_owned())).collect()
-}
-
-#[test]
-fn a_batch_that_was_killed_is_resumed_where_it_was() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (calls, log) = (folder.path().join("calls.jsonl"), folder.path().join("joblog"));
-    let add = |n| format!("{{\"job\": \"add\", \"args\": [{n}, 0], \"id\": \"same\"}}\n");
-    // The fourth line waits until it is killed.
-    let lines = [add(1), "\n".to_owned(), add(3), "{\"job\": \"waits\"}\n".to_owned(), add(5), add(6)];
-    fs::write(&calls, lines.concat()).expect("the folder is ours");
-    let [calls, log] = [&calls, &log].map(|path| path.to_str().expect("it is text"));
-    let resumed = |arguments: &[&str]| images(&[&["batch", calls, "--joblog", log], arguments].concat());
-
-    let mut child = resumed(&["--resume"]).spawn().expect("it is built");
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    wait_for_line(&mut stderr, "begun");
-    child.kill().expect("it is ours");
-    child.wait().expect("it is ours");
-    let ok = |number| (number, "0".to_owned());
-    assert_eq!(joblog(log.as_ref()), [ok(1), ok(3)]);
-
-    let lines = [add(1), "\n".to_owned(), add(3), "{\"job\": \"exits\", \"args\": [7]}\n".to_owned(), add(5), add(6)];
-    fs::write(calls, lines.concat()).expect("the folder is ours");
-    let output = resumed(&["--resume"]).output().expect("it is built");
-    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 3), "{output:?}");
-    assert_eq!(joblog(log.as_ref()), [ok(1), ok(3), (4, "7".to_owned()), ok(5), ok(6)]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("3 jobs: 2 ok, 1 failed, 0 timed out, 2 run before"), "{stderr}");
-
-    let output = resumed(&["--resume"]).output().expect("it is built");
-    assert_eq!((output.status.code(), records(&output).len()), (Some(0), 0), "{output:?}");
-    let output = resumed(&["--resume-failed"]).output().expect("it is built");
-    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 1), "{output:?}");
-    let output = images(&["batch", calls, "--resume"]).output().expect("it is built");
-    assert_eq!(output.status.code(), Some(125), "{output:?}");
-}
-
-#[test]
-fn reports_are_written_while_a_batch_runs_and_from_its_log() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
-    let options = |suffix: &str| {
-        let kinds = [("--joblog", "log"), ("--junit", "xml"), ("--timeline", "html"), ("--trace", "json")];
-        kinds.map(|(option, name)| [option.to_owned(), path(&format!("{name}{suffix}"))]).concat()
-    };
-    let live = [options(""), vec!["--log".to_owned(), path("events"), "--progress".to_owned()]].concat();
-    let live: Vec<_> = live.iter().map(String::as_str).collect();
-    let lines = [r#"{"job": "add", "args": [1, 2], "id": "a & b"}"#, r#"{"job": "exits", "args": [3]}"#];
-    let output = run_batch(&live, &lines);
-    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 2), "{output:?}");
-
-    let again = [vec!["report".to_owned(), path("events")], options(".again")].concat();
-    let output = images(&again.iter().map(String::as_str).collect::<Vec<_>>()).output().expect("it is built");
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    for (name, expected) in [("log", "a & b"), ("xml", "a &amp; b"), ("html", "<html"), ("json", "\"ph\"")] {
-        let [live, again] = ["", ".again"].map(|suffix| fs::read_to_string(path(&format!("{name}{suffix}"))));
-        let (live, again) = (live.expect("it is written"), again.expect("it is written"));
-        assert!(live.contains(expected) && again.contains(expected), "{name}: {live} {again}");
-        assert!(live.len().abs_diff(again.len()) < live.len() / 4, "{name}: {} and {}", live.len(), again.len());
-    }
-    let output = output_of_report(&path("none"));
-    assert_eq!(output.status.code(), Some(125), "{output:?}");
-}
-
-fn output_of_report(log: &str) -> Output {
-    let folder = tempfile::tempdir().expect("there is room");
-    output(&["report", log, "--trace", folder.path().join("trace").to_str().expect("it is text")])
-}
-
-/// Returns the most memory that a process has had, in KiB.
-fn peak_memory(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux reports it");
-    line.trim_end_matches("kB").trim().parse().expect("it is a number")
-}
-
-/// A list of any length takes the memory of a few lines.
-#[test]
-fn a_batch_of_many_lines_takes_no_more_memory_than_one_of_few() {
-    // Far more than the lines that are read ahead.
-    let few = quick_or_full(400, 2_000);
-    let many = quick_or_full(1_200, 20_000);
-    let (mut child, mut stdin) = batch(&["-j", "2", "-q"]);
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let feeder = thread::spawn(move || {
-        for n in 0..many {
-            writeln!(stdin, r#"{{"job": "add", "args": [{n}, 1]}}"#).expect("it reads");
-        }
-        stdin
-    });
-    let mut peaks = [0, 0];
-    let mut line = String::new();
-    for n in 1..=many {
-        line.clear();
-        stdout.read_line(&mut line).expect("it is text");
-        if n == few {
-            peaks[0] = peak_memory(child.id());
-        }
-    }
-    peaks[1] = peak_memory(child.id());
-    drop(feeder.join().expect("it writes"));
-    assert!(child.wait().expect("it is ours").success());
-    assert!(peaks[1] < peaks[0] + 4 * 1024, "{peaks:?} KiB after {few} and {many} calls");
-}
-
-/// In the full profile a million lines are read, which takes no job.
-#[test]
-fn a_million_lines_are_checked_in_flat_memory() {
-    let lines = quick_or_full(20_000, 1_000_000);
-    let (child, mut stdin) = batch(&["--check"]);
-    for n in 0..lines {
-        writeln!(stdin, r#"{{"job": "resize", "args": {{"path": "{n}.png", "size": {{"width": {n}, "height": 1}}}}}}"#)
-            .expect("it reads");
-    }
-    stdin.flush().expect("it reads");
-    // All but what the pipe holds is read.
-    let peak = peak_memory(child.id());
-    drop(stdin);
-    let output = child.wait_with_output().expect("it is ours");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("{lines} calls are valid, 0 are not\n"));
-    assert!(peak < 64 * 1024, "{peak} KiB");
-}
-
-#[test]
-fn a_batch_that_is_killed_leaves_no_job() {
-    let (mut child, mut stdin) = batch(&[]);
-    writeln!(stdin, r#"{{"job": "waits"}}"#).expect("it reads");
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    wait_for_line(&mut stderr, "begun");
-    child.kill().expect("it is ours");
-    child.wait().expect("it is ours");
-    // The job holds the pipe as well.
-    let mut rest = Vec::new();
-    wait_until("nothing writes to the pipe", || stderr.read_to_end(&mut rest).is_ok());
 }

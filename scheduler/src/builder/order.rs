@@ -21,6 +21,13 @@ impl<F> Scheduler<F> {
         self
     }
 
+    /// Sets how many jobs of a stream are drawn beyond those that run, for groups and priorities to choose from.
+    #[cfg(feature = "cli")]
+    pub(crate) fn read_ahead(mut self, jobs: usize) -> Self {
+        self.settings_mut().read_ahead = jobs;
+        self
+    }
+
     /// Sets how many jobs of a [group](macro@crate::job#group) run at a time, within what
     /// [`concurrency`](Self::concurrency) allows.
     ///

@@ -10,6 +10,7 @@ mod parser;
 mod report;
 mod report_files;
 mod run;
+mod status;
 mod words;
 
 use std::env;
@@ -25,9 +26,11 @@ use self::ending::Ending;
 use self::list::ListArguments;
 use self::report::ReportArguments;
 use self::run::RunArguments;
+use self::status::StatusArguments;
 use crate::child::init;
 
-/// Runs the command line of this program's jobs: lists them, runs one, runs batches of them, makes reports. Needs the feature `cli`.
+/// Runs the command line of this program's jobs: lists them, runs one, runs batches of them, makes
+/// reports. Needs the feature `cli`.
 ///
 /// Call it in place of everything else in `main`: it calls [`init`](crate::init()) first, and reads the arguments itself. A
 /// program that has a command line of its own adds [`JobCommand`] to it instead.
@@ -105,7 +108,7 @@ fn completions(arguments: &ArgMatches, command: &mut Command) -> Ending {
     }
 }
 
-/// The subcommands `list`, `run`, `batch` and `report`, for a program that has a command line of its own, made with
+/// The subcommands `list`, `run`, `batch`, `report` and `status`, for a program that has a command line of its own, made with
 /// [`clap`](https://docs.rs/clap) 4. Needs the feature `cli`.
 ///
 /// It implements [`clap::Subcommand`]: `#[command(flatten)]` in an enum of subcommands puts its subcommands beside the others,
@@ -142,6 +145,7 @@ enum JobSubcommand {
     Run(Box<RunArguments>),
     Batch(Box<BatchArguments>),
     Report(ReportArguments),
+    Status(StatusArguments),
 }
 
 impl JobCommand {
@@ -156,6 +160,7 @@ impl JobCommand {
             JobSubcommand::Run(arguments) => run::execute(&arguments),
             JobSubcommand::Batch(arguments) => batch::execute(&arguments),
             JobSubcommand::Report(arguments) => report::execute(&arguments),
+            JobSubcommand::Status(arguments) => status::execute(&arguments),
         };
         ending.exit_code()
     }
@@ -168,9 +173,10 @@ impl FromArgMatches for JobCommand {
             Some(("run", matches)) => JobSubcommand::Run(Box::new(parser::run_arguments(matches)?)),
             Some(("batch", matches)) => JobSubcommand::Batch(Box::new(parser::batch_arguments(matches)?)),
             Some(("report", matches)) => JobSubcommand::Report(parser::report_arguments(matches)),
+            Some(("status", matches)) => JobSubcommand::Status(parser::status_arguments(matches)),
             _ => {
                 let kind = clap::error::ErrorKind::MissingSubcommand;
-                return Err(clap::Error::raw(kind, "expected `list`, `run`, `batch` or `report`"));
+                return Err(clap::Error::raw(kind, "expected `list`, `run`, `batch`, `report` or `status`"));
             }
         };
         Ok(Self(subcommand))

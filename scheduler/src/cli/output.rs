@@ -76,6 +76,13 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
+/// Prints what a job has printed, as if it had done so itself.
+pub(super) fn pass_on(output: &str) {
+    let mut stderr = io::stderr().lock();
+    // Without standard error there is nobody to print to.
+    let _ = stderr.write_all(output.as_bytes()).and_then(|()| stderr.flush());
+}
+
 /// A place in a text, shown as compilers do.
 pub(super) struct Snippet<'a> {
     /// What the text is: a file and a position in it, or a name.

@@ -13,6 +13,7 @@ use super::list::ListArguments;
 use super::report::ReportArguments;
 use super::report_files::{self, JOBLOG, ReportPaths};
 use super::run::RunArguments;
+use super::status::StatusArguments;
 use crate::options::{OPTIONS, OptionValue, Options, StartMethod, TextOption};
 use crate::registry::{self, Entry, registry};
 
@@ -49,7 +50,10 @@ Beside `job` and `args` a line may have an `id` (else that is the job's name and
 a job by the names that `#[job]` gives them; they win over those of the command line, and these over the attribute's.
 
 The lines are read as room for their jobs comes free, so that a list of any length, or an endless one from a pipe, takes
-the same memory. A record is printed to standard output for each call as soon as it is over, as one line of JSON.
+the same memory. A record is printed to standard output for each call as soon as it is over, as one line of JSON. A line
+that is no call ends the batch: the calls before it are run.
+
+Ctrl-C lets the jobs that run finish; a second one asks them to stop, and a third one kills them.
 
 Exit status: 0 if each call gave a result, 1 if one did not, 125 if a line, a file or the scheduler is at fault.
 
@@ -60,7 +64,7 @@ Examples:
 
 /// Returns the subcommands.
 pub(super) fn subcommands() -> Vec<Command> {
-    vec![list(), run(), batch(), report()]
+    vec![list(), run(), batch(), report(), status()]
 }
 
 fn list() -> Command {
@@ -153,6 +157,15 @@ fn report() -> Command {
         .args(report_files::options())
         .group(ArgGroup::new("reports").args(report_files::names()).required(true).multiple(true))
         .after_help("Example: `report events.jsonl --timeline timeline.html --junit junit.xml`")
+}
+
+fn status() -> Command {
+    let log = Arg::new("log").value_name("LOG").required(true).value_parser(value_parser!(PathBuf));
+    Command::new("status")
+        .about("Show what a program runs now, by the log that it writes")
+        .arg(log.help("A file that `batch --log` or `report::JsonLines` writes"))
+        .arg(flag("json", "Print an object, for other programs"))
+        .after_help("Example: `watch status events.jsonl`")
 }
 
 fn flag(name: &'static str, help: &'static str) -> Arg {
@@ -276,6 +289,10 @@ pub(super) fn batch_arguments(matches: &ArgMatches) -> Result<BatchArguments, cl
 pub(super) fn report_arguments(matches: &ArgMatches) -> ReportArguments {
     let logs = matches.get_many::<PathBuf>("log").into_iter().flatten().cloned().collect();
     ReportArguments { logs, reports: ReportPaths::of(matches) }
+}
+
+pub(super) fn status_arguments(matches: &ArgMatches) -> StatusArguments {
+    StatusArguments { log: required(matches, "log"), is_json: matches.get_flag("json") }
 }
 
 fn required<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> T {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ending::Ending;
 use super::output::report_message;
-use super::report_files::{ReportPaths, Reports};
+use super::report_files::{ReportPaths, Reports, check_files};
 use crate::report;
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,9 @@ pub(super) struct ReportArguments {
 }
 
 pub(super) fn execute(arguments: &ReportArguments) -> Ending {
-    let reports = match arguments.reports.create(None) {
+    let logs = arguments.logs.iter().map(PathBuf::as_path);
+    let checked = check_files(logs, arguments.reports.iter());
+    let reports = match checked.and_then(|()| arguments.reports.create(None)) {
         Ok(reports) => reports,
         Err(problem) => {
             report_message(&problem);

@@ -1,7 +1,8 @@
 //! The files of a run: written while it goes, or afterwards from its log.
 
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, value_parser};
@@ -99,6 +100,11 @@ impl ReportPaths {
         self.0.iter().find(|(own, _)| *own == name).map(|(_, path)| path)
     }
 
+    /// Returns the options, and the files that they name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.0.iter().map(|(name, path)| (*name, path.as_path()))
+    }
+
     /// Creates the files, but for the job log if it is given.
     pub(super) fn create(&self, joblog: Option<Joblog>) -> Result<Reports, String> {
         let mut reports = Vec::new();
@@ -114,6 +120,33 @@ impl ReportPaths {
         }
         Ok(Reports(reports))
     }
+}
+
+/// Returns an error if one of the files that are to be written is read, or is to be written twice.
+pub(super) fn check_files<'a>(
+    read: impl IntoIterator<Item = &'a Path>,
+    written: impl IntoIterator<Item = (&'static str, &'a Path)>,
+) -> Result<(), String> {
+    let mut seen: Vec<_> = read.into_iter().filter_map(identity).map(|file| (file, "it is read".to_owned())).collect();
+    for (option, path) in written {
+        let Some(file) = identity(path) else { continue };
+        if let Some((_, why)) = seen.iter().find(|(other, _)| *other == file) {
+            return Err(format!("`--{option}` would overwrite {}: {why}", path.display()));
+        }
+        seen.push((file, format!("`--{option}` writes it")));
+    }
+    Ok(())
+}
+
+/// Returns the path without links, of a file that needn't exist; `None` if that can't be known, or of a device or a pipe.
+fn identity(path: &Path) -> Option<PathBuf> {
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    fs::canonicalize(path).ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    })
 }
 
 /// Reports that are being written.
@@ -133,5 +166,27 @@ impl Reports {
     pub(super) fn finish(&self) -> Vec<String> {
         let errors = self.0.iter().filter_map(|(path, report)| Some((path, report.finish_file().err()?)));
         errors.map(|(path, error)| format!("can't write {}: {error}", path.display())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_read_or_written_twice_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("calls"), "").expect("the folder is ours");
+        let (calls, same, new, other) = (path("calls"), folder.path().join("./calls"), path("new"), path("./new"));
+        let check = |written: &[(&'static str, &PathBuf)]| {
+            check_files([calls.as_path()], written.iter().map(|(option, path)| (*option, path.as_path())))
+        };
+        assert_eq!(check(&[("log", &new), ("junit", &path("more"))]), Ok(()));
+        let problem = check(&[("log", &same)]).expect_err("it is read");
+        assert!(problem.starts_with("`--log` would overwrite ") && problem.ends_with(": it is read"), "{problem}");
+        let problem = check(&[("log", &new), ("junit", &other)]).expect_err("it is written twice");
+        assert!(problem.ends_with("new: `--log` writes it"), "{problem}");
+        assert_eq!(check(&[("log", &"/dev/null".into()), ("junit", &"/dev/null".into())]), Ok(()));
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ending::Ending;
-use super::output::{Results, Snippet, note, report, report_message, unwritable};
+use super::output::{Results, Snippet, note, pass_on, report, report_message, unwritable};
 use super::words;
 use crate::builder::Scheduler;
 use crate::call::AnyJob;
@@ -89,6 +89,10 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
         (false, Status::Ok) => whole.and_then(|whole| result_in(&whole)).map(Some),
         (false, _) => Ok(None),
     };
+    if !arguments.is_json {
+        // What was captured belongs to standard error as well; in the record it is already.
+        [record.stdout(), record.stderr()].iter().flatten().for_each(|output| pass_on(output));
+    }
     if let Some(error) = record.error() {
         report_message(&format!("`{}` {error}", record.job()));
     }

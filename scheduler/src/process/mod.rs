@@ -76,7 +76,7 @@ pub(crate) use system::{
     redirect_stdin, signal_name,
 };
 #[cfg(feature = "cli")]
-pub(crate) use system::{DivertedStdout, die_of};
+pub(crate) use system::{DivertedStdout, die_of, process_exists};
 
 #[cfg(unix)]
 #[cfg_attr(any(not(target_os = "linux"), scheduler_portable), allow(dead_code, reason = "only wardens use all of it"))]

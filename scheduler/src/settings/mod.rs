@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) start_timeout: Duration,
     pub(crate) delivery_timeout: Duration,
     pub(crate) concurrency: usize,
+    /// How many jobs of a stream are drawn beyond those that run, if that is more than the concurrency.
+    pub(crate) read_ahead: usize,
     /// How many processes are made ahead between calls.
     pub(crate) standby: usize,
     /// How many spawned jobs may wait before `try_spawn` refuses another one.
@@ -90,6 +92,7 @@ impl Default for Settings {
             start_timeout: START_TIMEOUT,
             delivery_timeout: DELIVERY_TIMEOUT,
             concurrency: 1,
+            read_ahead: 0,
             standby: 0,
             queue_capacity: None,
             groups: Groups::default(),
@@ -167,10 +170,10 @@ impl Settings {
         Ok(SpecMaker { settings: self.clone(), cgroups: self.cgroups()?, shared_pool: shared_pool.clone() })
     }
 
-    /// Returns how many jobs of such a list may be in flight: those that run, and as many again, whose processes can be made
-    /// before their turn.
+    /// Returns how many jobs of such a list may be in flight: those that run, and at least as many again, whose processes
+    /// can be made before their turn.
     pub(crate) fn window(&self) -> usize {
-        self.concurrency.saturating_mul(2).clamp(2, MOST_IN_FLIGHT)
+        self.concurrency.saturating_add(self.concurrency.max(self.read_ahead)).clamp(2, MOST_IN_FLIGHT)
     }
 
     /// Returns the specification of one call.

@@ -86,6 +86,15 @@ fn waits() {
     eprintln!("asked to stop");
 }
 
+/// Prints that it has begun, and continues until the file is there.
+#[job]
+fn sleeps_until(file: PathBuf) {
+    eprintln!("begun");
+    while !file.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 fn main() -> ExitCode {
     scheduler::cli::main()
 }

@@ -1,14 +1,12 @@
-//! The lines of a batch, read by a thread of its own, no faster than room for their jobs comes free.
+//! The lines of a batch, read by a thread of its own, no faster than they are used.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use super::BatchEvent;
-use crate::sync::{lock, unpoisoned};
+use super::LINES_AHEAD;
 
 /// A line that isn't blank.
 #[derive(Debug)]
@@ -18,12 +16,19 @@ pub(super) struct NumberedLine {
     pub(super) text: String,
 }
 
+/// The most bytes of a line: as many as the arguments of a call may take.
+const LONGEST_LINE: u64 = 1 << 30;
+
 /// The path that stands for standard input.
 const STDIN: &str = "-";
 
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN
+}
+
 /// Opens the file, or standard input.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    if path.as_os_str() == STDIN {
+    if is_stdin(path) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     Ok(Box::new(BufReader::new(File::open(path)?)))
@@ -31,56 +36,43 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
 
 /// Returns the name of the file for messages.
 pub(super) fn name(path: &Path) -> String {
-    if path.as_os_str() == STDIN { "standard input".to_owned() } else { path.display().to_string() }
+    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// The room for jobs that are read and not over.
+/// What the thread that reads has found.
 #[derive(Debug)]
-pub(super) struct Room {
-    free: Mutex<usize>,
-    freed: Condvar,
+pub(super) enum InputEvent {
+    Line(NumberedLine),
+    End,
+    Unreadable { number: u64, error: io::Error },
 }
 
-impl Room {
-    pub(super) fn new(free: usize) -> Self {
-        Self { free: Mutex::new(free), freed: Condvar::new() }
-    }
-
-    /// Takes a place, as soon as one is free.
-    fn take(&self) {
-        let free = lock(&self.free);
-        let mut free = unpoisoned(self.freed.wait_while(free, |free| *free == 0));
-        *free -= 1;
-    }
-
-    /// Frees a place.
-    pub(super) fn free(&self) {
-        *lock(&self.free) += 1;
-        self.freed.notify_one();
-    }
-}
-
-/// Starts the thread that sends each line for which there is room, and then the end.
+/// Starts the thread that sends each line, a few ahead of those that are received, and then the end. It wakes the calling
+/// thread after each.
 ///
 /// It isn't awaited: it may wait for a line of a pipe when the batch is over.
-pub(super) fn start(input: Box<dyn BufRead + Send>, room: Arc<Room>, sender: Sender<BatchEvent>) -> io::Result<()> {
-    thread::Builder::new().name("scheduler-batch".to_owned()).spawn(move || read(input, &room, &sender)).map(drop)
-}
-
-fn read(mut input: Box<dyn BufRead + Send>, room: &Room, sender: &Sender<BatchEvent>) {
-    let mut number = 0;
-    loop {
-        room.take();
-        let event = match next(&mut *input, &mut number) {
-            Ok(Some(text)) => BatchEvent::Line(NumberedLine { number, text }),
-            Ok(None) => BatchEvent::End,
-            Err(error) => BatchEvent::Unreadable { number, error },
-        };
-        let is_last = !matches!(event, BatchEvent::Line(_));
-        if sender.send(event).is_err() || is_last {
-            return;
+pub(super) fn start(mut input: Box<dyn BufRead + Send>) -> io::Result<Receiver<InputEvent>> {
+    let (sender, events) = mpsc::sync_channel(LINES_AHEAD);
+    let receiver = thread::current();
+    let read = move || {
+        let mut number = 0;
+        loop {
+            let event = match next(&mut *input, &mut number) {
+                Ok(Some(text)) => InputEvent::Line(NumberedLine { number, text }),
+                Ok(None) => InputEvent::End,
+                Err(error) => InputEvent::Unreadable { number, error },
+            };
+            let is_last = !matches!(event, InputEvent::Line(_));
+            // The batch has ended if nobody receives it.
+            let is_over = sender.send(event).is_err() || is_last;
+            receiver.unpark();
+            if is_over {
+                return;
+            }
         }
-    }
+    };
+    thread::Builder::new().name("scheduler-batch".to_owned()).spawn(read)?;
+    Ok(events)
 }
 
 /// Returns the next line that isn't blank. `number` is that of the last line that was read.
@@ -88,10 +80,16 @@ pub(super) fn next(input: &mut dyn BufRead, number: &mut u64) -> io::Result<Opti
     loop {
         let mut line = Vec::new();
         *number += 1;
-        if input.read_until(b'\n', &mut line)? == 0 {
+        // One byte more than the longest line, without its end.
+        if (&mut *input).take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
         }
+        if line.len() as u64 > LONGEST_LINE && !line.ends_with(b"\n") {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is longer than 1 GiB"));
+        }
         let line = String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        // Programs on Windows write a mark at the beginning of a file.
+        let line = if *number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
         if !line.trim().is_empty() {
             return Ok(Some(line.trim_end().to_owned()));
         }
@@ -105,7 +103,7 @@ mod tests {
     #[test]
     fn blank_lines_count_and_are_skipped() {
         let mut number = 0;
-        let mut input = "\n a \r\n\n  \nb".as_bytes();
+        let mut input = "\u{feff}\n a \r\n\n  \nb".as_bytes();
         let mut lines = Vec::new();
         while let Some(line) = next(&mut input, &mut number).expect("it is text") {
             lines.push((number, line));

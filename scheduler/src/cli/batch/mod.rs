@@ -1,34 +1,39 @@
 //! `batch`: a list of calls from a file or a pipe, of any length.
 //!
-//! Three threads work on it: one reads lines ([`input`]), one sends the records of jobs that are over ([`Collector`]), and the
-//! command's own receives both, spawns jobs, and prints. None of them waits for another but for [`Room`].
+//! One thread reads lines ([`input`]). The command's own draws calls from them, runs them as a [`Stream`], and prints their
+//! records; it sleeps while there is neither a line nor a record.
 
+mod calls;
 mod halt;
 mod input;
 mod line;
 mod observers;
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
+use self::calls::Calls;
 use self::halt::{BatchTotals, HaltSpeed};
-use self::input::{NumberedLine, Room};
+use self::input::{InputEvent, NumberedLine};
 use self::line::RefusedLine;
 use self::observers::BatchObservers;
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, report, report_message, unwritable};
 use super::report_files::ReportPaths;
 use crate::builder::Scheduler;
-use crate::call::Job;
-use crate::handle::Handle;
 use crate::json_call::position;
-use crate::observer::{Observer, Recorded};
 use crate::options::{Options, StartMethod};
-use crate::outcome::{Failure, Status};
+use crate::outcome::Failure;
 use crate::process::{FatalSignal, on_ctrl_c};
+use crate::record::Record;
 use crate::registry::registry;
+use crate::stream::Stream;
 use crate::supervisor::CancelToken;
 
 pub(super) use self::halt::Halt;
@@ -53,44 +58,11 @@ pub(super) struct BatchArguments {
     pub(super) start_method: StartMethod,
 }
 
-/// How many calls are read ahead of those that run: enough for priorities, groups and delays before retries to choose from.
+/// How many jobs wait beside those that run: enough for priorities and groups to choose from.
 const READ_AHEAD: usize = 256;
 
-/// What the batch waits for.
-#[derive(Debug)]
-enum BatchEvent {
-    Line(NumberedLine),
-    End,
-    Unreadable { number: u64, error: io::Error },
-    Recorded(RecordedCall),
-    Interrupted,
-}
-
-/// A call that is over.
-#[derive(Debug)]
-struct RecordedCall {
-    status: Status,
-    /// Whether the job's process was made.
-    begun: bool,
-    /// The record as JSON.
-    record: Result<String, String>,
-}
-
-/// Sends the record of each job that is over.
-struct Collector(Sender<BatchEvent>);
-
-impl Observer for Collector {
-    fn recorded(&self, event: &Recorded<'_>) {
-        let record = serde_json::to_string(event.record);
-        let recorded = RecordedCall {
-            status: event.record.status(),
-            begun: !matches!(event.record.failure(), Some(Failure::Cancelled { begun: false, .. })),
-            record: record.map_err(|error| format!("the record of `{}` can't be written: {error}", event.job_id)),
-        };
-        // The batch has ended if nobody receives it.
-        let _ = self.0.send(BatchEvent::Recorded(recorded));
-    }
-}
+/// How many more lines are read ahead.
+const LINES_AHEAD: usize = 64;
 
 pub(super) fn execute(arguments: &BatchArguments) -> Ending {
     let input = match input::open(&arguments.file) {
@@ -114,33 +86,36 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         Ok(results) => results,
         Err(error) => return unwritable(&error),
     };
-    let (sender, receiver) = mpsc::channel();
-    let room = Arc::new(Room::new(arguments.concurrency.saturating_add(READ_AHEAD)));
     let token = CancelToken::new();
-    let started =
-        cancel_on_ctrl_c(&token, sender.clone()).and_then(|()| input::start(input, Arc::clone(&room), sender.clone()));
-    if let Err(error) = started {
-        report_message(&format!("can't start to read: {error}"));
-        return Ending::OWN_FAILURE;
-    }
-    // The files have each event before its record is printed.
-    let scheduler = observers.observe(scheduler(arguments, &token)).observer(Collector(sender));
+    let presses = Presses::default();
+    let started = on_ctrl_c(presses.listener(&token)).and_then(|()| input::start(input));
+    let lines = match started {
+        Ok(lines) => lines,
+        Err(error) => {
+            report_message(&format!("can't start to read: {error}"));
+            return Ending::OWN_FAILURE;
+        }
+    };
+    let scheduler = observers.observe(scheduler(arguments, &token));
     let batch = Batch {
         arguments,
         scheduler,
+        calls: Calls::new(observers.numbers()),
+        lines,
+        stream: None,
         observers,
         token,
-        room,
+        presses,
+        noted_presses: 0,
         results,
+        is_unwritable: false,
         tally: BatchTotals::default(),
-        open: 0,
-        handles: Vec::new(),
         not_run: 0,
         skipped: 0,
-        is_drained: false,
         stop: None,
+        is_refused: false,
     };
-    batch.run(&receiver)
+    batch.run()
 }
 
 /// Checks every line, and reports those that are refused.
@@ -168,21 +143,42 @@ fn check(mut input: Box<dyn io::BufRead + Send>, arguments: &BatchArguments) -> 
     if refused == 0 { Ending::SUCCESS } else { Ending::OWN_FAILURE }
 }
 
-fn cancel_on_ctrl_c(token: &CancelToken, sender: Sender<BatchEvent>) -> io::Result<()> {
-    let token = token.clone();
-    on_ctrl_c(move || {
-        if token.is_cancelled() {
-            token.kill();
-        } else {
-            token.cancel();
+/// How often Ctrl-C was pressed. The first time the batch is drained, then its jobs are asked to stop, and then killed.
+#[derive(Clone, Default)]
+struct Presses(Arc<AtomicU32>);
+
+impl Presses {
+    /// Returns what is called each time. It wakes the calling thread.
+    fn listener(&self, token: &CancelToken) -> impl Fn() + Send + Sync + 'static {
+        let (presses, token, main) = (self.clone(), token.clone(), thread::current());
+        move || {
+            match presses.0.fetch_add(1, Ordering::AcqRel) {
+                0 => token.drain(),
+                1 => token.cancel(),
+                _ => token.kill(),
+            }
+            main.unpark();
         }
-        let _ = sender.send(BatchEvent::Interrupted);
-    })
+    }
+
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Wakes the thread of the command.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 fn scheduler(arguments: &BatchArguments, token: &CancelToken) -> Scheduler {
     let mut scheduler =
         Scheduler::new().concurrency(arguments.concurrency).start_method(arguments.start_method).cancel_token(token);
+    scheduler = scheduler.read_ahead(READ_AHEAD);
     // A group without a limit would be an error; the safe one is 1.
     let groups = registry().iter().filter_map(|entry| entry.options().group);
     for group in groups.chain(arguments.options.group.clone()) {
@@ -194,138 +190,195 @@ fn scheduler(arguments: &BatchArguments, token: &CancelToken) -> Scheduler {
     scheduler
 }
 
+/// How many of the lines that are there were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HasRead {
+    /// All: when another one is there, the thread is woken.
+    All,
+    AsMuchAsHasRoom,
+}
+
 /// A batch that runs.
 struct Batch<'a> {
     arguments: &'a BatchArguments,
     scheduler: Scheduler,
     observers: BatchObservers,
+    lines: Receiver<InputEvent>,
+    calls: Calls,
+    /// `None` before the first call.
+    stream: Option<Stream<Calls>>,
     token: CancelToken,
-    room: Arc<Room>,
+    presses: Presses,
+    noted_presses: u32,
     results: Results,
+    is_unwritable: bool,
     tally: BatchTotals,
-    /// The number of jobs that are spawned and not over.
-    open: u64,
-    /// Their handles, and some of jobs that are over.
-    handles: Vec<Handle<()>>,
     /// The number of calls that were read, and not run because the batch stopped.
     not_run: u64,
     /// The number of calls that an earlier batch has run.
     skipped: u64,
-    /// Whether the last line was read.
-    is_drained: bool,
     /// How the program ends, once the batch stops before its end.
     stop: Option<Ending>,
+    /// Whether a line, or what was to be read, is at fault: the calls before it are run, and none after it.
+    is_refused: bool,
 }
 
 impl Batch<'_> {
-    fn run(mut self, events: &Receiver<BatchEvent>) -> Ending {
-        while self.open > 0 || !(self.is_drained || self.stop.is_some()) {
-            let event = if let Ok(event) = events.try_recv() {
-                event
-            } else {
-                // A reader sees each record before the batch waits for the next one.
-                let flushed = self.observers.suspend_if(self.results.is_terminal(), || self.results.flush());
-                self.stop_if_unwritable(flushed);
-                events.recv().expect("the observer of the scheduler has a sender")
+    fn run(mut self) -> Ending {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.note_presses();
+            let has_read = self.read();
+            let polled = match &mut self.stream {
+                Some(stream) => stream.poll_certain(&mut context),
+                None if self.stop.is_some() || self.calls.is_closed() => Poll::Ready(None),
+                None => Poll::Pending,
             };
-            self.handle(event);
+            match polled {
+                Poll::Ready(Some(record)) => self.record(&record),
+                Poll::Ready(None) => return self.end(),
+                // The lines that were read have become jobs, and there may be others.
+                Poll::Pending if has_read == HasRead::AsMuchAsHasRoom && self.calls.has_room() => {}
+                Poll::Pending => {
+                    // A reader sees each record before the batch waits for the next one.
+                    let flushed = self.observers.suspend_if(self.results.is_terminal(), || self.results.flush());
+                    self.stop_if_unwritable(flushed);
+                    // What wakes it does so after the change that is looked for.
+                    thread::park();
+                }
+            }
         }
+    }
+
+    fn end(mut self) -> Ending {
+        // Late presses.
+        self.note_presses();
+        if let Some(error) = self.stream.as_ref().and_then(Stream::error) {
+            let line = self.calls.last_number();
+            self.observers.suspend(|| {
+                note(&format!("at {}:{line}", input::name(&self.arguments.file)));
+                report(error);
+            });
+            self.is_refused = true;
+        }
+        self.not_run += self.calls.left();
         let flushed = self.results.flush();
         self.stop_if_unwritable(flushed);
         let unwritten = self.observers.finish();
         for problem in &unwritten {
             report_message(problem);
         }
-        if !unwritten.is_empty() {
-            self.stop(Ending::OWN_FAILURE);
-        }
         if !self.arguments.is_quiet && self.stop != Some(Ending::Signal(FatalSignal::BrokenPipe)) {
             note(&self.summary());
         }
-        let ending = if self.tally.is_clean() { Ending::SUCCESS } else { Ending::JOB_FAILED };
-        self.stop.unwrap_or(ending)
+        match self.stop {
+            Some(ending @ Ending::Signal(_)) => ending,
+            _ if self.is_refused || !unwritten.is_empty() => Ending::OWN_FAILURE,
+            Some(ending) => ending,
+            None if self.tally.is_clean() => Ending::SUCCESS,
+            None => Ending::JOB_FAILED,
+        }
     }
 
-    fn handle(&mut self, event: BatchEvent) {
-        match event {
-            BatchEvent::Line(_) if self.stop.is_some() => self.not_run += 1,
-            BatchEvent::Line(line) if self.observers.is_done(line.number) => {
-                self.skipped += 1;
-                self.room.free();
+    /// Takes the lines that are there and have room, and starts the first call.
+    fn read(&mut self) -> HasRead {
+        while self.stop.is_none() && self.calls.has_room() {
+            match self.lines.try_recv() {
+                Ok(InputEvent::Line(line)) if self.observers.is_done(line.number) => self.skipped += 1,
+                Ok(InputEvent::Line(line)) => self.add(&line),
+                Ok(InputEvent::Unreadable { number, error }) => {
+                    self.observers.suspend(|| report_unreadable(self.arguments, number, &error));
+                    self.refuse();
+                }
+                Ok(InputEvent::End) | Err(TryRecvError::Disconnected) => self.calls.close(),
+                Err(TryRecvError::Empty) => return HasRead::All,
             }
-            BatchEvent::Line(line) => self.spawn(&line),
-            BatchEvent::End => self.is_drained = true,
-            BatchEvent::Unreadable { number, error } => {
-                report_unreadable(self.arguments, number, &error);
-                self.stop(Ending::OWN_FAILURE);
-            }
-            BatchEvent::Recorded(recorded) => self.record(recorded),
-            BatchEvent::Interrupted => self.stop(Ending::Signal(FatalSignal::Interrupt)),
         }
+        HasRead::AsMuchAsHasRoom
+    }
+
+    fn add(&mut self, line: &NumberedLine) {
+        match line::parse(&line.text, line.number, &self.arguments.options) {
+            Ok(call) => self.calls.push(line.number, call),
+            Err(problem) => {
+                self.observers.suspend(|| report_line(self.arguments, line, problem));
+                return self.refuse();
+            }
+        }
+        if self.stream.is_none() {
+            match self.scheduler.stream(self.calls.clone()) {
+                Ok(stream) => self.stream = Some(stream),
+                Err(error) => {
+                    note(&format!("at {}:{}", input::name(&self.arguments.file), line.number));
+                    report(&error);
+                    self.refuse();
+                }
+            }
+        }
+    }
+
+    /// Reads no more: the calls before this line are run.
+    fn refuse(&mut self) {
+        self.is_refused = true;
+        self.calls.close();
     }
 
     /// Starts nothing more. The first reason counts.
     fn stop(&mut self, ending: Ending) {
         self.stop.get_or_insert(ending);
-        // Those that wait for their turn, or for their next attempt.
-        self.handles.iter().filter(|handle| handle.pid().is_none()).for_each(Handle::cancel);
+        self.token.drain();
     }
 
     fn stop_if_unwritable(&mut self, written: io::Result<()>) {
         if let Err(error) = written
-            && self.stop.is_none()
+            && !mem::replace(&mut self.is_unwritable, true)
         {
-            self.stop(unwritable(&error));
+            let ending = unwritable(&error);
+            self.stop(ending);
             // Nobody reads the records of the others.
             self.token.cancel();
         }
     }
 
-    fn spawn(&mut self, line: &NumberedLine) {
-        let call = match line::parse(&line.text, line.number, &self.arguments.options) {
-            Ok(call) => call,
-            Err(problem) => {
-                self.observers.suspend(|| report_line(self.arguments, line, problem));
-                return self.stop(Ending::OWN_FAILURE);
-            }
-        };
-        // The record has the result; nothing here needs its type.
-        let job = Job { call: call.call, decode: |_| Ok(()) };
-        self.observers.queue(line.number);
-        match self.scheduler.spawn_as(call.id, job) {
-            Ok(handle) => {
-                if self.handles.len() > 2 * READ_AHEAD + self.arguments.concurrency {
-                    self.handles.retain(|handle| !handle.is_finished());
-                }
-                self.handles.push(handle);
-                self.open += 1;
-            }
-            Err(error) => {
-                note(&format!("at {}:{}", input::name(&self.arguments.file), line.number));
-                report(&error);
-                self.stop(Ending::OWN_FAILURE);
-            }
+    /// Reports what Ctrl-C has done, once for each time that it was pressed.
+    fn note_presses(&mut self) {
+        let count = self.presses.count();
+        if count == self.noted_presses {
+            return;
         }
+        self.noted_presses = count;
+        self.stop(Ending::Signal(FatalSignal::Interrupt));
+        if self.stream.is_none() || self.arguments.is_quiet {
+            return;
+        }
+        let line = match count {
+            1 => "interrupted: no more jobs start, and those that run may finish; Ctrl-C stops them",
+            2 => "interrupted: the jobs that run are asked to stop; Ctrl-C kills them",
+            _ => "interrupted: the jobs that run are killed",
+        };
+        self.observers.suspend(|| note(line));
     }
 
-    fn record(&mut self, recorded: RecordedCall) {
-        self.open -= 1;
-        self.room.free();
-        if !recorded.begun {
+    fn record(&mut self, record: &Record) {
+        if matches!(record.failure(), Some(Failure::Cancelled { begun: false, .. })) {
             self.not_run += 1;
             return;
         }
-        self.tally.add(recorded.status);
-        match recorded.record {
+        self.tally.add(record.status());
+        match serde_json::to_string(record) {
             Ok(line) => {
                 let written = self.results.line(&line);
                 self.stop_if_unwritable(written);
             }
-            Err(problem) => report_message(&problem),
+            Err(error) => {
+                let problem = format!("the record of `{}` can't be written: {error}", record.job_id());
+                self.observers.suspend(|| report_message(&problem));
+            }
         }
         if let Some(halt) = self.arguments.halt
             && self.stop.is_none()
-            && halt.is_met(recorded.status, &self.tally)
+            && halt.is_met(record.status(), &self.tally)
         {
             self.stop(if self.tally.is_clean() { Ending::SUCCESS } else { Ending::JOB_FAILED });
             if halt.speed == HaltSpeed::Now {

@@ -1,14 +1,15 @@
 //! What observes a batch: its log, its reports, its progress bar; and what an earlier batch has left to do.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::BatchArguments;
+use super::calls::LineNumbers;
 use super::input;
 use crate::builder::Scheduler;
-use crate::cli::report_files::{JOBLOG, Reports};
+use crate::cli::report_files::{JOBLOG, Reports, check_files};
 use crate::progress::Bar;
 use crate::report::{Joblog, JsonLines};
 use crate::sync::lock;
@@ -27,8 +28,8 @@ pub(super) struct BatchObservers {
     reports: Reports,
     log: Option<(PathBuf, Arc<JsonLines>)>,
     bar: Option<Arc<Bar>>,
-    /// The numbers of the lines whose jobs are queued, until the job log takes them: ids may repeat. `None` without a job log.
-    numbers: Option<Arc<Mutex<VecDeque<u64>>>>,
+    /// `None` without a job log.
+    numbers: Option<LineNumbers>,
     /// The lines that are skipped.
     done: BTreeSet<u64>,
 }
@@ -37,10 +38,13 @@ impl BatchObservers {
     /// Opens the files. Fails with a message that names the one that can't be opened.
     pub(super) fn open(arguments: &BatchArguments) -> Result<Self, String> {
         let resume = arguments.resume;
+        let input = (!input::is_stdin(&arguments.file)).then_some(arguments.file.as_path());
+        let log = arguments.log.iter().map(|path| ("log", path.as_path()));
+        check_files(input, arguments.reports.iter().chain(log))?;
         let (mut joblog, mut numbers, mut done) = (None, None, BTreeSet::new());
         if let Some(path) = arguments.reports.get(JOBLOG) {
             let opened = open_joblog(path, resume).map_err(|error| unopened(path, &error))?;
-            let queue = Arc::<Mutex<VecDeque<u64>>>::default();
+            let queue = LineNumbers::default();
             let theirs = Arc::clone(&queue);
             joblog = Some(opened.0.seq(move |_| lock(&theirs).pop_front()));
             (numbers, done) = (Some(queue), opened.1);
@@ -71,11 +75,9 @@ impl BatchObservers {
         self.done.contains(&number)
     }
 
-    /// Notes that the job of the line of this number is queued next.
-    pub(super) fn queue(&self, number: u64) {
-        if let Some(numbers) = &self.numbers {
-            lock(numbers).push_back(number);
-        }
+    /// Returns where the numbers of the lines are noted whose jobs are queued next, if there is a job log.
+    pub(super) fn numbers(&self) -> Option<LineNumbers> {
+        self.numbers.clone()
     }
 
     /// Calls `print` while no progress bar is drawn.

@@ -40,6 +40,8 @@ pub(crate) use machine::{free_memory, machine_load};
 pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
 pub(crate) use parent::{AnnouncedParent, ParentWatch, WakeReason};
 pub(crate) use pid::ChildPid;
+#[cfg(feature = "cli")]
+pub(crate) use pid::process_exists;
 pub(crate) use reap::ExitedChild;
 pub(super) use reap::reap_child;
 pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::io;
 
+#[cfg(feature = "cli")]
+use rustix::io::Errno;
+#[cfg(feature = "cli")]
+use rustix::process::test_kill_process;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The id of another process, never one of the numbers with a special meaning to `kill`.
@@ -53,6 +57,14 @@ impl ChildPid {
     pub(crate) fn terminate_group(self) -> io::Result<()> {
         Ok(kill_process_group(self.0, Signal::TERM)?)
     }
+}
+
+/// Returns whether a process has this id, which may be another one than the caller knew.
+#[cfg(feature = "cli")]
+pub(crate) fn process_exists(id: u32) -> bool {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    // Another error, such as a missing permission, is one of a process that exists.
+    id.is_some_and(|id| test_kill_process(id) != Err(Errno::SRCH))
 }
 
 impl fmt::Display for ChildPid {

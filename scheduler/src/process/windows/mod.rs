@@ -35,6 +35,8 @@ pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};
 pub(crate) use process_query::is_traced;
+#[cfg(feature = "cli")]
+pub(crate) use process_query::process_exists;
 pub(crate) use wait::{Interest, LoopWaker, Poller};
 pub(crate) use worker::{Worker, lacks_room};
 

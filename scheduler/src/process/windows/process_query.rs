@@ -29,6 +29,12 @@ pub(super) fn has_exited(id: u32) -> bool {
     }
 }
 
+/// Returns whether a process has this id, which may be another one than the caller knew.
+#[cfg(feature = "cli")]
+pub(crate) fn process_exists(id: u32) -> bool {
+    !has_exited(id)
+}
+
 /// Returns whether a process is a console host, which the kernel starts and stops together with another process.
 pub(super) fn is_console_host(id: u32) -> bool {
     let Ok(process) = open(id, PROCESS_QUERY_LIMITED_INFORMATION) else {
