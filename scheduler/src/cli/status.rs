@@ -88,6 +88,7 @@ struct RunningJob {
     started: SystemTime,
     progress: Option<(u64, u64)>,
     message: Option<String>,
+    is_slow: bool,
     terminating: Option<String>,
 }
 
@@ -117,7 +118,8 @@ impl LoggedRun {
             }
             LoggedKind::Started { attempt, slot, process } => {
                 let (progress, message, terminating) = (None, None, None);
-                let running = RunningJob { attempt, slot, process, started: at, progress, message, terminating };
+                let running =
+                    RunningJob { attempt, slot, process, started: at, progress, message, is_slow: false, terminating };
                 self.open.insert(key, OpenJob { job_id, job, stage: Stage::Running(running) });
             }
             LoggedKind::Progress { done, total, .. } => self.change(key, |job| job.progress = Some((done, total))),
@@ -132,6 +134,7 @@ impl LoggedRun {
                 self.open.remove(&key);
                 self.counts.add(&record);
             }
+            LoggedKind::Slow { .. } => self.change(key, |job| job.is_slow = true),
             LoggedKind::Postponed { .. } | LoggedKind::CheckpointSaved { .. } => {}
         }
     }
@@ -171,6 +174,7 @@ impl LoggedRun {
             running_sec: since(running.started, now).as_secs_f64(),
             progress: running.progress.map(|(done, total)| ShownProgress { done, total }),
             message: running.message.as_deref(),
+            is_slow: running.is_slow,
             terminating: running.terminating.as_deref(),
         });
         ShownRun {
@@ -235,6 +239,7 @@ impl RunningJob {
         }
         parts.extend(self.progress.map(|(done, total)| format!("{done}/{total}")));
         parts.extend(self.message.as_deref().map(|message| OneLine(message).to_string()));
+        parts.extend(self.is_slow.then(|| "slow".to_owned()));
         parts.extend(self.terminating.as_deref().map(|reason| format!("asked to stop: {}", OneLine(reason))));
         let process = self.process.map_or_else(String::new, |process| format!(", process {process}"));
         format!("{}  {DIM}{}, slot {}{process}{DIM:#}", parts.join("  "), OneLine(&job.job), self.slot)
@@ -266,6 +271,7 @@ struct ShownJob<'a> {
     running_sec: f64,
     progress: Option<ShownProgress>,
     message: Option<&'a str>,
+    is_slow: bool,
     terminating: Option<&'a str>,
 }
 

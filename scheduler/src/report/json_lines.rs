@@ -15,7 +15,7 @@ use super::program::program;
 use super::reporter::Reporter;
 use crate::clock::{self, rfc_3339};
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Started, Terminating,
+    AttemptEnded, CheckpointSaved, Message, Observer, Postponed, Progress, Queued, Recorded, Slow, Started, Terminating,
 };
 use crate::outcome::StandardStream;
 use crate::seconds::Seconds;
@@ -190,6 +190,12 @@ impl Observer for JsonLines {
         let bytes = it.checkpoint.len();
         let fields: [Field<'_>; 2] = [("attempt", Some(&it.attempt)), ("bytes", Some(&bytes))];
         self.write("checkpoint_saved", it.at, Some((it.key, it.job_id, it.job)), &fields);
+    }
+
+    fn slow(&self, it: &Slow<'_>) {
+        let after = Seconds(it.after);
+        let fields: [Field<'_>; 2] = [("attempt", Some(&it.attempt)), ("after_sec", Some(&after))];
+        self.write("slow", it.at, Some((it.key, it.job_id, it.job)), &fields);
     }
 
     fn terminating(&self, it: &Terminating<'_>) {

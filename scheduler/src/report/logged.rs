@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, Message, Postponed, Progress, Queued, Recorded, Started, Terminating,
+    AttemptEnded, CheckpointSaved, Message, Postponed, Progress, Queued, Recorded, Slow, Started, Terminating,
 };
 use crate::outcome::{Attempt, ProcessSnapshot, StandardStream, Status, Usage};
 use crate::record::Record;
@@ -90,12 +90,20 @@ pub enum LoggedKind {
         /// The size of the checkpoint.
         bytes: u64,
     },
+    /// A job has run for as long as its option [`slow`](macro@crate::job#slow) sets, and runs on.
+    #[non_exhaustive]
+    Slow {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The time that the option sets.
+        after: Duration,
+    },
     /// A job was asked to stop, and its grace period began.
     #[non_exhaustive]
     Terminating {
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// `"timeout"` or `"cancelled"`.
+        /// `"timeout"`, `"stall"`, `"silence"` or `"cancelled"`.
         reason: String,
     },
     /// An attempt is over, and what it left running was killed.
@@ -275,6 +283,7 @@ logged! {
     Progress(it) => LoggedKind::Progress { attempt: it.attempt, done: it.done, total: it.total };
     Message(it) => LoggedKind::Message { attempt: it.attempt, text: it.text.to_owned() };
     CheckpointSaved(it) => LoggedKind::CheckpointSaved { attempt: it.attempt, bytes: it.checkpoint.len() as u64 };
+    Slow(it) => LoggedKind::Slow { attempt: it.attempt, after: it.after };
     Terminating(it) => LoggedKind::Terminating { attempt: it.attempt, reason: it.reason.to_owned() };
     AttemptEnded(it) => {
         let mut attempt = LoggedAttempt::of(it.attempt);

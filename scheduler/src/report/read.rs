@@ -139,6 +139,7 @@ struct Line {
     bytes: Option<u64>,
     running: Option<usize>,
     reason: Option<String>,
+    after_sec: Option<f64>,
     retry_in_sec: Option<f64>,
     stdout: Option<String>,
     stderr: Option<String>,
@@ -168,6 +169,10 @@ fn kind(line: &Line) -> Result<Option<LoggedKind>, String> {
         },
         "message" => LoggedKind::Message { attempt: attempt()?, text: given(line.text.clone(), "text")? },
         "checkpoint_saved" => LoggedKind::CheckpointSaved { attempt: attempt()?, bytes: given(line.bytes, "bytes")? },
+        "slow" => {
+            let after = Duration::try_from_secs_f64(given(line.after_sec, "after_sec")?).unwrap_or_default();
+            LoggedKind::Slow { attempt: attempt()?, after }
+        }
         "terminating" => LoggedKind::Terminating { attempt: attempt()?, reason: given(line.reason.clone(), "reason")? },
         "attempt_ended" => {
             let mut attempt =

@@ -19,7 +19,7 @@ use super::reporter::{Format, Reporter, report};
 ///
 /// | row | shows |
 /// |---|---|
-/// | `slot 1`, `slot 2`, … | the attempts that ran there, one after another, by the id of their job; within one, its grace period and its messages; after it, the time until its process was gone and everything that it left was killed |
+/// | `slot 1`, `slot 2`, … | the attempts that ran there, one after another, by the id of their job; within one, its grace period, its messages and where it became [slow](macro@crate::job#slow); after it, the time until its process was gone and everything that it left was killed |
 /// | `retry` | the time that a job waits for its next attempt |
 /// | `running jobs` | how many there were |
 /// | `peak memory` | the largest memory that the attempt in each slot used, in bytes, known at its end |
@@ -87,7 +87,7 @@ impl Trace {
     }
 }
 
-report!(Trace of queued(Queued), postponed(Postponed), started(Started), message(Message), terminating(Terminating), attempt_ended(AttemptEnded));
+report!(Trace of queued(Queued), postponed(Postponed), started(Started), message(Message), slow(Slow), terminating(Terminating), attempt_ended(AttemptEnded));
 
 impl Format for TraceWriter {
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
@@ -104,6 +104,12 @@ impl Format for TraceWriter {
                 if let Some(running) = self.running.get(&event.key) {
                     let (ts, slot) = (self.time(event.at), running.slot);
                     events.push(json!({"ph": "i", "s": "t", "cat": "message", "name": text, "ts": ts, "tid": slot}));
+                }
+            }
+            LoggedKind::Slow { .. } => {
+                if let Some(running) = self.running.get(&event.key) {
+                    let (ts, slot) = (self.time(event.at), running.slot);
+                    events.push(json!({"ph": "i", "s": "t", "cat": "slow", "name": "slow", "ts": ts, "tid": slot}));
                 }
             }
             LoggedKind::Terminating { reason, .. } => {
