@@ -101,6 +101,13 @@ impl Launcher {
 
     /// Returns the command for a copy with this role.
     pub(crate) fn command(self, role: &str) -> Command {
+        let mut command = self.command_without_role();
+        command.env(ROLE_VARIABLE, role);
+        command
+    }
+
+    /// Returns the command for a copy that finds its role in the environment of this process.
+    pub(crate) fn command_without_role(self) -> Command {
         let mut command = own_command();
         match self {
             Self::Main => {}
@@ -110,7 +117,6 @@ impl Launcher {
                 command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
             }
         }
-        command.env(ROLE_VARIABLE, role);
         command
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use scheduler::{
     AnyJob, Scheduler, StartMethod, Status, default_follow_up_logger, jobs, run_job_with_timeout, schedule_jobs,
@@ -13,6 +14,7 @@ use scheduler_tests::jobs::fast;
 use scheduler_tests::signals::{Signal, signal};
 
 use crate::application::app;
+use crate::handles::block_on;
 use crate::{METHODS, PLENTY, wait_until};
 
 /// Runs one job, and returns the ids of its process and of its warden.
@@ -181,6 +183,58 @@ fn prewarming_makes_the_processes_of_the_first_calls() {
         scheduler.prewarm().expect("there is room");
         let (process, warden) = introduced(&scheduler);
         assert_ne!(process, warden);
+    }
+}
+
+#[test]
+fn spawned_and_awaited_jobs_take_the_process_that_was_made_ahead() {
+    for method in METHODS {
+        let scheduler = Scheduler::new().start_method(method).standby(1);
+        let (_, warden) = introduced(&scheduler);
+        let ahead = || {
+            wait_until("one is made", || children(warden).len() == 1);
+            children(warden)[0]
+        };
+        let expected = ahead();
+        let handle = scheduler.spawn(introduces_itself::job()).expect("there is room");
+        let run = handle.wait().expect("nothing fails");
+        assert_eq!(run.outcome, scheduler::Outcome::Ok((expected, warden, 1)), "{method:?}");
+        let expected = ahead();
+        let records = block_on(scheduler.run_async([("a", introduces_itself::job())])).expect("the input is fine");
+        assert_eq!(records[0].result::<(u32, u32, u32)>().expect("it succeeds"), (expected, warden, 1), "{method:?}");
+    }
+}
+
+#[test]
+fn an_application_may_disturb_what_is_kept() {
+    for (method, standby) in [("", "0"), ("", "1"), ("forks", "0"), ("forks", "1")] {
+        let mut command = app("disturbs", &["60000"]);
+        let output = command.env("APP_METHOD", method).env("APP_STANDBY", standby).output();
+        let output = output.expect("the fixture is built");
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["done"], "{method}, {standby} made ahead: {errors}");
+    }
+}
+
+#[test]
+fn a_kept_warden_may_be_killed_at_any_moment_of_a_call_and_the_next_call_works() {
+    for method in METHODS {
+        let scheduler = Scheduler::new().start_method(method).timeout(PLENTY);
+        for moment in 0..25 {
+            let (_, warden) = introduced(&scheduler);
+            let killer = thread::spawn(move || {
+                let clock = Instant::now();
+                while clock.elapsed() < moment * Duration::from_micros(80) {
+                    std::hint::spin_loop();
+                }
+                signal(warden, Signal::KILL);
+            });
+            let records = scheduler.run(jobs![("a", fast)]).expect("the input is fine");
+            assert_eq!(records.len(), 1);
+            killer.join().expect("it doesn't panic");
+            let (_, other) = introduced(&scheduler);
+            assert_ne!(warden, other, "{method:?}, moment {moment}");
+        }
     }
 }
 

@@ -67,6 +67,22 @@ pub(super) fn replace_variables(Variables(variables): &Variables) {
     change_variables(&Environment { is_cleared: true, changes, ..Environment::default() });
 }
 
+/// Calls `action` while this process, which has no other thread, has one more variable. Processes that it starts meanwhile
+/// have it as well.
+///
+/// A [`Command`](std::process::Command) with a variable of its own would copy and sort all of them first.
+#[allow(dead_code, reason = "only a warden starts processes")]
+#[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
+pub(super) fn with_variable<T>(name: &str, value: &str, action: impl FnOnce() -> T) -> T {
+    // SAFETY: There is no other thread; under libtest that waits for this one. The thread that sends the rest of a long
+    // request reads no variables.
+    unsafe { env::set_var(name, value) };
+    let done = action();
+    // SAFETY: As above.
+    unsafe { env::remove_var(name) };
+    done
+}
+
 /// Changes the variables of this process.
 #[expect(unsafe_code, reason = "the environment may only be changed while no other thread reads it")]
 fn change_variables(Environment { is_cleared, changes, .. }: &Environment) {

@@ -69,11 +69,12 @@ fn clear_variables(command: &mut Command) {
 /// Runs a job that the warden executed: its request comes through standard input.
 pub(super) fn run(ExecRole { warden }: ExecRole) -> ! {
     let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
-    serve(input, warden)
+    serve(input, warden, None)
 }
 
-/// Runs the job whose request comes through this socket, with its descriptors. The process may wait for it for long.
-pub(super) fn serve(input: OwnedFd, warden: u32) -> ! {
+/// Runs the job whose request comes through this socket, with its descriptors. The process may wait for it for long. Without
+/// `milestones`, which it shares with its warden, it sends them through the socket.
+pub(super) fn serve(input: OwnedFd, warden: u32, milestones: Option<MilestoneTimes>) -> ! {
     let left = leave_warden(warden);
     let mut control = ControlChild::new(input);
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
@@ -94,7 +95,7 @@ pub(super) fn serve(input: OwnedFd, warden: u32) -> ! {
         &request,
         FrameReader::new(request.mark, frame::LIMIT),
         data.split(),
-        MilestoneTimes::sent(input),
+        milestones.unwrap_or_else(|| MilestoneTimes::sent(input)),
         prepared,
     )
 }

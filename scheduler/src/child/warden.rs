@@ -16,8 +16,8 @@ use crate::launcher::Launcher;
 use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::process::{
     self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, FallbackDeadlines, Fork, ForkStandby,
-    JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ReapResult, SeizedProcesses, SigchldEvent, TreeMemory,
-    become_job, become_warden, exit_warden, take_stdin,
+    JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ROLE_VARIABLE, ReapResult, SeizedProcesses, SigchldEvent,
+    TreeMemory, become_job, become_warden, exit_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -74,7 +74,8 @@ fn run(launcher: Launcher, parent: AnnouncedParent, after_run: AfterRun) -> ! {
         }
     });
     let milestones = MilestoneTimes::shared();
-    let mut warden = Warden { launcher, mode, parent, sigchld, milestones, variables: None, standby: None };
+    let (command, variables, standby) = (None, None, None);
+    let mut warden = Warden { launcher, mode, parent, sigchld, milestones, command, variables, standby };
     let mut idle_limit = None;
     loop {
         let mut request;
@@ -108,6 +109,11 @@ fn request_frame(request: &Request) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
+/// Returns the role of the jobs that this process executes.
+fn own_role() -> String {
+    ExecRole { warden: std::process::id() }.to_value()
+}
+
 /// The state of a warden.
 struct Warden {
     launcher: Launcher,
@@ -116,6 +122,8 @@ struct Warden {
     sigchld: SigchldEvent,
     /// The milestones of the current job.
     milestones: MilestoneTimes,
+    /// The command that executes this binary for a job, once there was one, if the job has the variables of this process.
+    command: Option<Command>,
     /// The variables of the jobs, if this process, which has other threads, can't change its own.
     variables: Option<Variables>,
     /// The process of the next job.
@@ -178,12 +186,14 @@ impl Warden {
             (SpawnMode::Exec, _) => return self,
             (SpawnMode::Fork, SpawnMode::Exec) => self.execute(),
             (SpawnMode::Fork, SpawnMode::Fork) => {
+                self.milestones.reset();
                 let warden = std::process::id();
                 match process::fork_standby() {
                     Ok(ForkStandby::Warden(job, input)) => Ok((job, input)),
                     Ok(ForkStandby::Job(input)) => {
-                        drop(self);
-                        exec_job::serve(input, warden)
+                        let milestones = self.milestones;
+                        drop((self.parent, self.sigchld));
+                        exec_job::serve(input, warden, Some(milestones))
                     }
                     Err(error) => Err(error),
                 }
@@ -213,7 +223,9 @@ impl Warden {
             self.discard(&standby);
             return None;
         }
-        self.milestones = MilestoneTimes::received(standby.input);
+        if standby.spawn_mode == SpawnMode::Exec {
+            self.milestones = MilestoneTimes::received(standby.input);
+        }
         Some(standby.job)
     }
 
@@ -283,19 +295,28 @@ impl Warden {
         self
     }
 
-    /// Executes this binary once more, which is safe with any number of threads. The process waits for its request.
-    fn execute(&self) -> io::Result<(ChildPid, OwnedFd)> {
-        process::spawn_job(&mut self.command())
+    /// Executes this binary once more. The process waits for its request, and has the variables of this one, which has no
+    /// other threads.
+    fn execute(&mut self) -> io::Result<(ChildPid, OwnedFd)> {
+        // A copy has arguments only if they were passed on to it.
+        let launcher = self.launcher.with_arguments();
+        let command = self.command.get_or_insert_with(|| launcher.command_without_role());
+        environment::with_variable(ROLE_VARIABLE, &own_role(), || process::spawn_job(command))
     }
 
-    fn command(&self) -> Command {
-        let role = ExecRole { warden: std::process::id() };
+    /// Executes this binary once more, from a process with other threads.
+    fn execute_beside_threads(&self, request: &mut Request) -> io::Result<(ChildPid, OwnedFd)> {
         // A copy has arguments only if they were passed on to it.
-        let mut command = self.launcher.with_arguments().command(&role.to_value());
+        let mut command = self.launcher.with_arguments().command(&own_role());
         if let Some(variables) = &self.variables {
             exec_job::set_variables(&mut command, variables);
         }
-        command
+        if let Some(environment) = &mut request.environment {
+            // In the process itself, other threads may run by the time at which it could change its variables.
+            exec_job::change_variables(&mut command, environment);
+            environment.forget_variables();
+        }
+        process::spawn_job(&mut command)
     }
 
     /// Starts the job by executing this binary.
@@ -305,15 +326,10 @@ impl Warden {
         data: &DataChild,
         streams: &JobDescriptors,
     ) -> io::Result<ChildPid> {
-        let mut command = self.command();
-        if self.mode == SpawnMode::Exec
-            && let Some(environment) = &mut request.environment
-        {
-            // In the process itself, other threads may run by the time at which it could change its variables.
-            exec_job::change_variables(&mut command, environment);
-            environment.forget_variables();
-        }
-        let (job, input) = process::spawn_job(&mut command)?;
+        let (job, input) = match self.mode {
+            SpawnMode::Fork => self.execute(),
+            SpawnMode::Exec => self.execute_beside_threads(request),
+        }?;
         // It has them, and is in the folder, already.
         request.variables = None;
         request.has_folder = false;

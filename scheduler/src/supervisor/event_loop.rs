@@ -1,10 +1,10 @@
 //! `EventLoop`: runs the jobs of a list, or those that are spawned, and waits for all of them at once.
 
+mod call;
 mod commands;
 mod room;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::mem;
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use super::active_runs::{ActiveRun, ActiveRuns};
 use super::attempts::{NextStep, PendingRun};
 use super::capacity::Capacity;
 use super::job_event::{EventDetail, EventHandler, JobEvent};
-use super::job_run::JobRun;
 use super::job_spec::JobSpec;
 use super::loop_config::{LoopConfig, OnSuccess};
 use super::mailbox::{Mailbox, StopMode};
@@ -293,26 +292,6 @@ impl<'a> EventLoop<'a> {
             }
         }
         Starts::MorePending
-    }
-
-    /// Calls the function, in the process that was prespawned for it or in a new one. Returns `None` if there is no warden
-    /// to make that yet.
-    fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Option<JobRun>> {
-        let mut run = match self.prespawned.take(key) {
-            Some(run) if run.is_callable() => run,
-            exited => {
-                // Its function was not called, so that a new process may take its place.
-                if let Some(run) = exited {
-                    run.discard(self.pool);
-                }
-                let Some(warden) = self.pool.acquire(Need::JOB)? else {
-                    return Ok(None);
-                };
-                JobRun::spawn(spec.clone(), warden, self.pool)?
-            }
-        };
-        run.call(self.pool);
-        Ok(Some(run))
     }
 
     /// Waits until something is ready or due, unless more jobs could start, and advances the runs for which that is so.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::load::LoadToken;
 use super::messages::JobMessages;
 use super::queue::QueueKey;
-use super::warden_handle::{WardenAssignment, WardenHandle};
+use super::warden_handle::{CallVariables, WardenAssignment, WardenHandle};
 use crate::checkpoint::Checkpoint;
 use crate::launcher;
 use crate::options::{Input, Options};
@@ -55,8 +55,14 @@ pub(crate) struct JobSpec {
 
 impl JobSpec {
     /// Returns the request to a warden to start the job with these standard streams.
-    pub(super) fn request(&self, stdio: &ChildStdio, temp_dir: Option<&TempDir>, warden: &mut WardenHandle) -> Request {
-        let WardenAssignment { spawn_mode, after_run, idle_limit, variables } = warden.assignment();
+    pub(super) fn request(
+        &self,
+        stdio: &ChildStdio,
+        temp_dir: Option<&TempDir>,
+        warden: &mut WardenHandle,
+        variables: &mut CallVariables,
+    ) -> Request {
+        let WardenAssignment { spawn_mode, after_run, idle_limit, variables } = warden.assignment(variables);
         let mut environment = self.options.environment.clone();
         if let Some(temp_dir) = temp_dir {
             let path = temp_dir.path().as_os_str();

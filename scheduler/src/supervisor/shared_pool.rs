@@ -118,13 +118,21 @@ impl SharedPool {
             drop(state);
             // The loop that was woken for this one may have found another: the next one is to look as well.
             next.inspect(|waker| waker.wake());
-            if warden.is_expired() {
+            if warden.is_expired() || !warden.worker.has_own_descriptors() {
                 // It exits by itself about now.
                 warden.send_off();
             } else if !warden.worker.reap() {
                 return Some(warden);
             }
         }
+    }
+
+    /// Returns the state in which all wardens were started that are free, if that is the same one: most likely that of the
+    /// next call as well.
+    pub(super) fn common_state(&self) -> Option<InheritedState> {
+        let state = self.state();
+        let first = state.idle.first()?.state;
+        first.filter(|_| state.idle.iter().all(|warden| warden.state == first))
     }
 
     /// Removes and returns a warden that was started ahead, was started in this state, and has come up by now.

@@ -49,19 +49,35 @@ pub(super) struct WardenAssignment {
     pub(super) variables: Option<Variables>,
 }
 
-/// Returns the environment variables of this process, without those of this crate.
-fn variables() -> Variables {
-    let is_passed_on = |name: &OsString| {
-        // A name with `=` can't be set.
-        name != RUN_VARIABLE && name != ROLE_VARIABLE && !name.as_encoded_bytes().contains(&b'=')
-    };
-    Variables(env::vars_os().filter(|(name, _)| is_passed_on(name)).collect())
+/// The environment variables of this process at a call, once they were looked up.
+#[derive(Debug, Default)]
+pub(super) struct CallVariables(Option<HashedVariables>);
+
+impl CallVariables {
+    fn get(&mut self) -> &HashedVariables {
+        self.0.get_or_insert_with(HashedVariables::current)
+    }
 }
 
-fn hash(variables: &Variables) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    variables.hash(&mut hasher);
-    hasher.finish()
+/// Environment variables, and a hash of them.
+#[derive(Debug)]
+struct HashedVariables {
+    variables: Variables,
+    hash: u64,
+}
+
+impl HashedVariables {
+    /// Returns the environment variables of this process, without those of this crate.
+    fn current() -> Self {
+        let is_passed_on = |name: &OsString| {
+            // A name with `=` can't be set.
+            name != RUN_VARIABLE && name != ROLE_VARIABLE && !name.as_encoded_bytes().contains(&b'=')
+        };
+        let variables = Variables(env::vars_os().filter(|(name, _)| is_passed_on(name)).collect());
+        let mut hasher = DefaultHasher::new();
+        variables.hash(&mut hasher);
+        Self { variables, hash: hasher.finish() }
+    }
 }
 
 /// A warden with the marker of its processes.
@@ -102,7 +118,7 @@ impl WardenHandle {
         let mut command = launcher.command(&child::role(after_run));
         // Before the start: if another thread changes one meanwhile, the next request has all of them.
         let is_server = after_run == AfterRun::Stay && spawn_mode == SpawnMode::Fork;
-        let variables = is_server.then(|| hash(&variables()));
+        let variables = is_server.then(|| HashedVariables::current().hash);
         let worker = Worker::spawn(&mut command, &run_marker, mark, default_output)?;
         let never = Deadline::NEVER;
         let (overdue, has_answered, has_standby) = (None, false, false);
@@ -123,21 +139,21 @@ impl WardenHandle {
     }
 
     /// Returns what a request depends on the warden for. The warden then has what the request sends.
-    pub(super) fn assignment(&mut self) -> WardenAssignment {
+    pub(super) fn assignment(&mut self, variables: &mut CallVariables) -> WardenAssignment {
         let after_run = self.after_run;
         // One that has just been started is as fresh as a process that it would execute.
         let is_new = self.never_answered() && self.spawn_mode == SpawnMode::Exec;
         let spawn_mode = if is_new { SpawnMode::Fork } else { self.spawn_mode };
         let is_temporary = after_run == AfterRun::Stay && self.spawn_mode == SpawnMode::Exec;
         let idle_limit = is_temporary.then_some(IDLE_LIMIT + IDLE_MARGIN);
-        let variables = if after_run == AfterRun::Stay && !is_new { self.changed_variables() } else { None };
+        let is_kept = after_run == AfterRun::Stay && !is_new;
+        let variables = if is_kept { self.changed_variables(variables.get()) } else { None };
         WardenAssignment { spawn_mode, after_run, idle_limit, variables }
     }
 
-    fn changed_variables(&mut self) -> Option<Variables> {
-        let now = variables();
-        let hash = Some(hash(&now));
-        (mem::replace(&mut self.variables, hash) != hash).then_some(now)
+    fn changed_variables(&mut self, now: &HashedVariables) -> Option<Variables> {
+        let hash = Some(now.hash);
+        (mem::replace(&mut self.variables, hash) != hash).then(|| now.variables.clone())
     }
 
     /// Starts the time for which it is kept without a job.
@@ -220,6 +236,9 @@ impl StartingWarden {
 
     /// Reads what has arrived. Returns `None` as long as the warden is on its way.
     pub(super) fn advance(&mut self) -> Option<StartResult> {
+        if !self.warden.worker.has_own_descriptors() {
+            return Some(StartResult::Exited);
+        }
         // If this process was stopped past the deadline, what arrived in time is still read.
         let is_late = self.deadline.is_past();
         self.warden.worker.stderr().step(0);

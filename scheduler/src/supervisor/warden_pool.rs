@@ -10,7 +10,7 @@ use super::excerpt::excerpt;
 use super::exiting::ExitingWardens;
 use super::shared_pool::{Discovery, LoopId, Need, SharedPool};
 use super::starting::StartingWardens;
-use super::warden_handle::{StartResult, StartingWarden, WardenConfig, WardenHandle};
+use super::warden_handle::{CallVariables, StartResult, StartingWarden, WardenConfig, WardenHandle};
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::launcher::Launcher;
@@ -36,6 +36,8 @@ pub(crate) struct WardenPool {
     failure: Option<Error>,
     /// What the processes of the current calls inherit, once it was looked up.
     state: Option<InheritedState>,
+    /// Their environment variables.
+    variables: CallVariables,
     /// The dismissed wardens.
     exiting: ExitingWardens,
     /// Counts for all wardens and jobs, which are in the cgroup of this process.
@@ -102,6 +104,7 @@ impl SharedPool {
             failed: Vec::new(),
             failure: None,
             state: None,
+            variables: CallVariables::default(),
             exiting: ExitingWardens::new(),
             oom_counter: None,
             origin: Origin::here(),
@@ -167,8 +170,7 @@ impl WardenPool {
     /// Fails if a process can't be started, and none is on its way.
     pub(super) fn acquire(&mut self, need: Need) -> io::Result<Option<WardenHandle>> {
         let mode = self.settings.mode(self.shared.discovery());
-        let keeps = self.settings.after_run == AfterRun::Stay;
-        let state = if keeps { Some(*self.state.get_or_insert_with(InheritedState::current)) } else { None };
+        let state = if self.keeps() { Some(self.state()) } else { None };
         let Some(state) = state.filter(|state| state.can_be_kept()) else {
             return self.start(AfterRun::Exit, mode).map(Some);
         };
@@ -184,6 +186,28 @@ impl WardenPool {
         }
     }
 
+    /// Returns a free warden that most likely has the state of the current call, if that was not looked up yet: it may
+    /// begin to make the job's process meanwhile. No function may be called there before [`confirm`](Self::confirm).
+    pub(super) fn acquire_likely(&mut self) -> Option<WardenHandle> {
+        let is_unknown = self.keeps() && self.state.is_none();
+        let state = if is_unknown { self.shared.common_state() } else { None };
+        self.shared.draw(self.id, state?)
+    }
+
+    /// Looks up the state of the current call. Returns whether a warden that was started in `state` may serve it.
+    pub(super) fn confirm(&mut self, state: Option<InheritedState>) -> bool {
+        state == Some(self.state())
+    }
+
+    fn keeps(&self) -> bool {
+        self.settings.after_run == AfterRun::Stay
+    }
+
+    /// Returns the state of the current call.
+    fn state(&mut self) -> InheritedState {
+        *self.state.get_or_insert_with(InheritedState::current)
+    }
+
     /// Starts a warden for a job that is waiting.
     fn start(&mut self, after_run: AfterRun, mode: SpawnMode) -> io::Result<WardenHandle> {
         let generation = if after_run == AfterRun::Stay { self.shared.generation() } else { 0 };
@@ -193,6 +217,12 @@ impl WardenPool {
     /// Looks up anew what the processes of jobs inherit: another call begins.
     pub(super) fn begin_call(&mut self) {
         self.state = None;
+        self.variables = CallVariables::default();
+    }
+
+    /// Returns the environment variables of the current call.
+    pub(super) fn variables(&mut self) -> &mut CallVariables {
+        &mut self.variables
     }
 
     /// Sets how many wardens the loop needs that it has not found, and starts as many as are missing in all loops.
@@ -208,11 +238,11 @@ impl WardenPool {
             }
             return Ok(());
         }
+        let state = self.state();
         let waker = match &self.waker {
             Some(waker) => waker,
             None => self.waker.insert(Arc::new(LoopWaker::new()?)),
         };
-        let state = *self.state.get_or_insert_with(InheritedState::current);
         let (unattended, missing) = self.shared.need(self.id, need, state, waker);
         for starting in unattended {
             self.attend(starting);

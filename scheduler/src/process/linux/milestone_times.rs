@@ -72,8 +72,11 @@ impl MilestoneTimes {
         Self(Storage::Received(socket, Timestamps::default()))
     }
 
-    /// Clears the times, for the next job.
-    pub(crate) fn reset(&self) {
+    /// Clears the times, for the next job that is forked.
+    pub(crate) fn reset(&mut self) {
+        if matches!(self.0, Storage::Received(..)) {
+            *self = Self::shared();
+        }
         for time in self.timestamps().into_iter().flatten() {
             time.store(0, Ordering::Relaxed);
         }
@@ -135,12 +138,17 @@ impl MilestoneTimes {
         let Storage::Received(socket, times) = &self.0 else {
             return;
         };
-        let mut message = [0; MESSAGE];
+        let mut messages = [0; MESSAGE * (ALL.len() + 1)];
         // Each is sent in one call, and is short enough to arrive whole.
-        while let Ok((MESSAGE, _)) = rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT) {
-            let [index, time @ ..] = message;
-            if let Some(slot) = times.get(usize::from(index)) {
-                slot.store(u64::from_ne_bytes(time), Ordering::Relaxed);
+        while let Ok((count @ 1.., _)) = rustix::net::recv(socket, &mut messages, RecvFlags::DONTWAIT) {
+            for message in messages[..count].as_chunks::<MESSAGE>().0 {
+                let [index, time @ ..] = *message;
+                if let Some(slot) = times.get(usize::from(index)) {
+                    slot.store(u64::from_ne_bytes(time), Ordering::Relaxed);
+                }
+            }
+            if count < messages.len() {
+                return;
             }
         }
     }
@@ -198,7 +206,7 @@ mod tests {
     fn the_warden_sees_what_the_job_reaches() {
         let (warden, job) = UnixStream::pair().expect("a socket pair");
         reach_all(&MilestoneTimes::sent(job.into()), &MilestoneTimes::received(warden.into()));
-        let shared = MilestoneTimes::shared();
+        let mut shared = MilestoneTimes::shared();
         for _ in 0..2 {
             reach_all(&shared, &shared);
             shared.reset();

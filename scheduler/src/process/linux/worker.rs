@@ -1,6 +1,7 @@
 //! `Worker`: the parent's handle to a warden, a re-executed copy of this binary that starts jobs.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::descriptor_limit;
 use crate::clock::Deadline;
 use crate::process::output::{ChildStdio, DefaultOutput, Relay};
 use crate::process::unix::DataSocket;
-use crate::process::unix::descriptor::above_standard;
+use crate::process::unix::descriptor::{FileIdentity, above_standard};
 use crate::process::unix::poll::{self, Awaited};
 use crate::process::unix_worker::{ControlSocket, Interest, PollWorker, output_interest, spawn, wait};
 use crate::process::{DataStream, Origin, RUN_VARIABLE, Readiness, Received, RunMarker};
@@ -32,6 +33,8 @@ pub(crate) struct Worker {
     child: Child,
     pidfd: Option<OwnedFd>,
     control: ControlSocket,
+    /// What identifies that socket.
+    identity: Option<FileIdentity>,
     /// The standard error of the warden, and of those of its jobs that have no other.
     stderr: Relay,
     reaped: bool,
@@ -49,7 +52,8 @@ impl Worker {
         let (child, control, stderr) = spawn(command.env(RUN_VARIABLE, run_marker.value()), mark, default_output)?;
         // Before it can start a job, as it has no request yet.
         descriptor_limit::set_applications_own(child.id());
-        Ok(Self { pidfd: pidfd(&child), child, control, stderr, reaped: false, origin: Origin::here() })
+        let (pidfd, identity) = (pidfd(&child), control.identity());
+        Ok(Self { child, pidfd, control, identity, stderr, reaped: false, origin: Origin::here() })
     }
 
     /// Asks the warden whether it will fork its jobs or execute them. The reply is
@@ -103,8 +107,20 @@ impl Worker {
         self.control.receive()
     }
 
+    /// Returns whether its descriptors are still its own. An application may close those that it doesn't know, as daemons
+    /// do, and the numbers may be files of the application by now.
+    pub(crate) fn has_own_descriptors(&self) -> bool {
+        self.control.is_closed() || self.control.identity() == self.identity
+    }
+
     /// Makes the warden sweep and exit, by closing its control socket.
     pub(crate) fn dismiss(&mut self) {
+        if !self.has_own_descriptors() {
+            // The warden exits at the end of its stream. What has the numbers now isn't touched.
+            self.control.forget();
+            self.stderr.forget();
+            mem::forget(self.pidfd.take());
+        }
         if self.origin.is_here() {
             self.control.hang_up();
         }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
+use std::mem;
 
 use super::head_tail::HeadTail;
 use super::line_prefixer::LinePrefixer;
@@ -59,6 +60,12 @@ impl Relay {
     pub(in crate::process) fn close(&mut self) {
         self.source = None;
         self.pending.clear();
+    }
+
+    /// Forgets the pipe, whose number is another file by now.
+    #[allow(dead_code, reason = "only that of a warden is kept for so long")]
+    pub(in crate::process) fn forget(&mut self) {
+        mem::forget(self.source.take());
     }
 
     /// Returns what must be ready before [`step`](Self::step) can do something.

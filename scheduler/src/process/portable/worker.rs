@@ -202,6 +202,12 @@ impl Worker {
         }
     }
 
+    /// Returns whether its descriptors are still its own. None of it is kept between calls.
+    #[expect(clippy::unused_self, reason = "wardens are kept, and lose theirs")]
+    pub(crate) fn has_own_descriptors(&self) -> bool {
+        true
+    }
+
     /// Kills the process, which is no longer needed, and closes its streams.
     pub(crate) fn dismiss(&mut self) {
         if self.origin.is_here() {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::outcome::StandardStream;
 use crate::process::output::{ChildStdio, ChildStream, DefaultOutput, Relay};
+use crate::process::unix::descriptor::FileIdentity;
 use crate::process::unix::poll::Awaited;
 use crate::process::unix::{descriptor, socket};
 use crate::process::{Received, WorkerEvent};
@@ -176,6 +178,18 @@ impl ControlSocket {
             // A fork of this process may have the socket open as well, so that dropping it here would not end the stream.
             let _ = socket.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Returns what identifies the socket: its number may be another file by now.
+    #[allow(dead_code, reason = "only a warden is kept for so long")]
+    pub(in crate::process) fn identity(&self) -> Option<FileIdentity> {
+        self.socket.as_ref().and_then(|socket| descriptor::identity(socket.as_fd()).ok())
+    }
+
+    /// Forgets the socket, whose number is another file by now.
+    #[allow(dead_code, reason = "only a warden is kept for so long")]
+    pub(in crate::process) fn forget(&mut self) {
+        mem::forget(self.socket.take());
     }
 
     pub(in crate::process) fn is_closed(&self) -> bool {

@@ -261,6 +261,12 @@ impl Worker {
         processes
     }
 
+    /// Returns whether its descriptors are still its own. None of it is kept between calls.
+    #[expect(clippy::unused_self, reason = "wardens are kept, and lose theirs")]
+    pub(crate) fn has_own_descriptors(&self) -> bool {
+        true
+    }
+
     /// Kills the process, which is not needed any more, and closes its pipes.
     pub(crate) fn dismiss(&mut self) {
         self.object.terminate();

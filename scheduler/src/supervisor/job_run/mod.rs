@@ -127,7 +127,7 @@ impl JobRun {
         };
         let was_kept = warden.was_kept();
         let is_prespawned = mem::take(&mut warden.has_standby);
-        let mut request = spec.request(&stdio, temp_dir.as_ref(), &mut warden);
+        let mut request = spec.request(&stdio, temp_dir.as_ref(), &mut warden, pool.variables());
         let stream = match warden.worker.assign(&mut request, &stdio) {
             Ok(stream) => stream,
             Err(error) => {

@@ -52,7 +52,6 @@ impl JobRun {
     /// Sends the arguments, so that the function is called.
     pub(in crate::supervisor) fn call(&mut self, pool: &mut WardenPool) {
         self.output.guard_stdout();
-        self.oom_kills = pool.oom_counter().kills();
         self.since_call = Stopwatch::start();
         self.start_deadline = self.warden.overdue.unwrap_or_else(|| Deadline::after(self.spec.start_timeout));
         let limit = if self.awaits_warden() { TAKE_LIMIT } else { Duration::MAX };
@@ -75,6 +74,8 @@ impl JobRun {
             messages.restart();
             self.send_messages();
         }
+        // Meanwhile the process wakes up. It can't use up the memory in less time than this takes.
+        self.oom_kills = pool.oom_counter().kills();
     }
 
     /// Returns whether it isn't known yet that a warden which was kept is still there.

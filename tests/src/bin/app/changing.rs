@@ -8,15 +8,13 @@ use std::fs;
 use std::io;
 
 use scheduler::{AnyJob, Scheduler};
-use scheduler_tests::isolation::introduces_itself;
-use scheduler_tests::signals::{Signal, signal};
 use scheduler_tests::surroundings::{Surroundings, sees_its_surroundings};
 
 /// A change, by its name.
 type Change = (&'static str, fn() -> io::Result<()>);
 
 /// The changes that this process makes, one after the other. The later ones restrict it.
-const CHANGES: [Change; 17] = [
+const CHANGES: [Change; 22] = [
     ("nothing", || Ok(())),
     ("a variable is set", || {
         set_variable("CHANGED", Some("by the application"));
@@ -78,6 +76,29 @@ const CHANGES: [Change; 17] = [
         let _ = done(unsafe { libc::unshare(libc::CLONE_NEWUTS | libc::CLONE_NEWIPC) });
         Ok(())
     }),
+    // Not every user may.
+    ("a cgroup", || {
+        let _ = enter_cgroup(&format!("scheduler-test-{}", std::process::id()));
+        Ok(())
+    }),
+    ("the cgroup above it", || {
+        let _ = enter_cgroup("");
+        Ok(())
+    }),
+    ("the groups", || {
+        // SAFETY: The list has this length.
+        let _ = done(unsafe { libc::setgroups(2, [2, 3].as_ptr()) });
+        Ok(())
+    }),
+    ("the group", || {
+        // SAFETY: It has no preconditions.
+        let _ = done(unsafe { libc::setgid(1) });
+        Ok(())
+    }),
+    ("a capability", || {
+        let _ = drop_capability(25);
+        Ok(())
+    }),
     ("no new privileges", || {
         // SAFETY: It has no preconditions.
         done(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
@@ -85,6 +106,29 @@ const CHANGES: [Change; 17] = [
     ("a filter", allow_all),
     ("one more filter", allow_all),
 ];
+
+/// Moves this process into a cgroup of this name, which it makes, in the hierarchy that counts processes.
+fn enter_cgroup(name: &str) -> io::Result<()> {
+    let folder = std::path::Path::new("/sys/fs/cgroup/pids").join(name);
+    let _ = fs::create_dir(&folder);
+    fs::write(folder.join("cgroup.procs"), std::process::id().to_string())
+}
+
+/// Gives up a capability, also for the programs that this process executes.
+fn drop_capability(number: u32) -> io::Result<()> {
+    /// The version of the sets, and this thread.
+    const HEADER: [u32; 2] = [0x2008_0522, 0];
+    // SAFETY: It has no preconditions.
+    done(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) })?;
+    // The lower halves of the effective, the permitted and the inheritable set, and the upper ones.
+    let mut sets = [[0_u32; 3]; 2];
+    // SAFETY: The pointers are to as much as that version has.
+    unsafe { libc::syscall(libc::SYS_capget, HEADER.as_ptr(), sets.as_mut_ptr()) };
+    sets[0].iter_mut().for_each(|set| *set &= !(1 << number));
+    // SAFETY: As above.
+    unsafe { libc::syscall(libc::SYS_capset, HEADER.as_ptr(), sets.as_ptr()) };
+    Ok(())
+}
 
 /// Installs a filter of system calls that allows all of them.
 fn allow_all() -> io::Result<()> {
@@ -123,22 +167,8 @@ pub(crate) fn change(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    // Once the last process there has exited.
+    let _ = fs::remove_dir(format!("/sys/fs/cgroup/pids/scheduler-test-{}", std::process::id()));
     println!("done");
-    Ok(())
-}
-
-/// Collects every child, as a shell does, after the one that was kept has exited, and prints how many there were.
-pub(crate) fn collect_any_child(scheduler: &Scheduler) -> Result<(), Box<dyn Error>> {
-    for _ in 0..3 {
-        let list = [("a", AnyJob::from(introduces_itself::job()))];
-        let (_, warden, _): (u32, u32, u32) = scheduler.run(list)?[0].result()?;
-        signal(warden, Signal::KILL);
-        let mut collected = 0;
-        // SAFETY: A null pointer means that no status is wanted.
-        while unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) } > 0 {
-            collected += 1;
-        }
-        println!("{collected}");
-    }
     Ok(())
 }

@@ -14,6 +14,8 @@
 
 #[cfg(target_os = "linux")]
 mod changing;
+#[cfg(target_os = "linux")]
+mod disturbing;
 #[cfg(unix)]
 mod forking;
 mod oddity;
@@ -107,7 +109,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         #[cfg(target_os = "linux")]
         "changes" => changing::change(&scheduler),
         #[cfg(target_os = "linux")]
-        "collects any child" => changing::collect_any_child(&scheduler),
+        "collects any child" | "disturbs" => disturbing::run(&mode, &scheduler),
         #[cfg(target_os = "linux")]
         "serves" | "serves, threaded" => serving::serve(&scheduler),
         "prints failures" => {
