@@ -17,7 +17,7 @@ pub struct ProcessState {
     pub markers: Vec<String>,
     /// The same in a process that the job starts.
     pub markers_of_children: String,
-    /// The lines of `/proc/self/status` about signals.
+    /// The lines of `/proc/thread-self/status` about signals.
     pub signals: BTreeMap<String, String>,
     /// The open descriptors and what they are.
     pub descriptors: BTreeMap<i32, String>,
@@ -47,7 +47,7 @@ pub fn inspects_its_process() -> std::io::Result<ProcessState> {
     let mut stdin = Vec::new();
     std::io::stdin().read_to_end(&mut stdin)?;
     std::io::stdout().flush()?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
+    let status = std::fs::read_to_string("/proc/thread-self/status")?;
     let ids = [getpid(), getsid(None)?, getpgrp()].map(Pid::as_raw_pid);
     Ok(ProcessState {
         markers: std::env::vars().map(|(name, _)| name).filter(|name| name.contains("__SCHEDULER")).collect(),
