@@ -47,6 +47,8 @@ enum Kind {
     NoResult,
     Checkpoint,
     Message,
+    #[cfg(feature = "journal")]
+    Journal,
     Internal,
 }
 
@@ -125,6 +127,11 @@ impl Error {
         Self::new(Kind::Message, problem.to_string())
     }
 
+    #[cfg(feature = "journal")]
+    pub(crate) fn journal(problem: impl fmt::Display) -> Self {
+        Self::new(Kind::Journal, problem.to_string())
+    }
+
     pub(crate) fn internal(step: impl fmt::Display, source: impl Into<Source>) -> Self {
         Self::new(Kind::Internal, format!("failed to {step}")).caused_by(source)
     }
@@ -197,6 +204,13 @@ impl Error {
     #[must_use]
     pub fn is_message(&self) -> bool {
         self.0.kind == Kind::Message
+    }
+
+    /// Returns `true` if a [journal](crate::journal) is in use elsewhere, can't be read or written, or is not a journal.
+    #[must_use]
+    #[cfg(feature = "journal")]
+    pub fn is_journal(&self) -> bool {
+        self.0.kind == Kind::Journal
     }
 
     /// Returns every record that was finished before this error, in input order.

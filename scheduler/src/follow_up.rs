@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::Local;
 
 use crate::escape::OneLine;
+use crate::journal::FollowUps;
 use crate::outcome::{Overrun, OverrunKind, ProcessSnapshot};
 use crate::process;
 use crate::record::Record;
@@ -89,6 +90,12 @@ pub trait CallFollowUp {
 
     #[doc(hidden)]
     fn call(&self, timed_out: &TimedOut<'_>) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+impl From<&(dyn CallFollowUp + '_)> for FollowUps {
+    fn from(follow_up: &(dyn CallFollowUp + '_)) -> Self {
+        if follow_up.does_something() { Self::OfTimeouts } else { Self::Never }
+    }
 }
 
 impl CallFollowUp for NoFollowUp {

@@ -1,12 +1,14 @@
 //! `OpenList`: a list whose jobs are drawn while it runs, a few ahead of those that run.
 
 use std::collections::HashMap;
+use std::slice;
 use std::task::{Context, Poll, ready};
 
 use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::CallFollowUp;
+use crate::journal::{FollowUps, JournalEntry};
 use crate::observer::{Observers, new_keys};
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard;
@@ -27,6 +29,7 @@ const NO_MORE: (usize, Option<usize>) = (0, Some(0));
 #[derive(Debug)]
 pub(crate) struct OpenList {
     maker: SpecMaker,
+    follow_ups: FollowUps,
     /// How many jobs may be in flight that don't wait for their next attempt.
     window: usize,
     in_flight: HashMap<usize, JobInFlight>,
@@ -49,15 +52,16 @@ struct JobInFlight {
     call: AnyJob,
     /// Its key for observers.
     key: u64,
+    entry: Option<JournalEntry>,
     /// It waits for its next attempt.
     is_delayed: bool,
 }
 
 impl JobInFlight {
     /// Returns a job whose specification has been made: it drops its options.
-    fn new((job_id, mut call): (String, AnyJob)) -> Self {
+    fn new((job_id, mut call): (String, AnyJob), entry: Option<&JournalEntry>) -> Self {
         call.drop_options();
-        Self { job_id, call, key: new_keys(1), is_delayed: false }
+        Self { job_id, call, key: new_keys(1), entry: entry.cloned(), is_delayed: false }
     }
 }
 
@@ -68,6 +72,7 @@ impl OpenList {
         shared_pool: &SharedPool,
         jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
         on_success: OnSuccess,
+        follow_ups: FollowUps,
     ) -> Result<Option<Self>, Error> {
         settings.check()?;
         let window = settings.window();
@@ -80,15 +85,21 @@ impl OpenList {
         let is_closed = jobs.size_hint() == NO_MORE;
         let submissions = if is_closed { Submissions::Complete } else { Submissions::Open };
         let maker = settings.spec_maker(shared_pool)?;
-        let specs = first.iter().map(|(id, call)| maker.spec(id, call)).collect::<Result<Vec<_>, _>>()?;
+        let mut specs = first.iter().map(|(id, call)| maker.spec(id, call)).collect::<Result<Vec<_>, _>>()?;
+        let journaled = maker.enter(&mut specs, follow_ups)?;
         // Attempts are reported, as a job that waits for its next one makes room.
         let config = LoopConfig { detail: EventDetail::All, on_success, ..settings.loop_config()? };
         let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, submissions)?;
         Ok(Some(Self {
             maker,
+            follow_ups,
             window,
             submitted: first.len(),
-            in_flight: first.into_iter().map(JobInFlight::new).enumerate().collect(),
+            in_flight: first
+                .into_iter()
+                .enumerate()
+                .map(|(index, job)| (index, JobInFlight::new(job, journaled.entry(index))))
+                .collect(),
             delayed: 0,
             observers: settings.observers.clone(),
             answers: settings.answers.clone(),
@@ -109,10 +120,14 @@ impl OpenList {
         let Some(job) = jobs.next() else {
             return self.close();
         };
-        match self.maker.spec(&job.0, &job.1) {
-            Ok(spec) => {
+        let made = self.maker.spec(&job.0, &job.1).and_then(|mut spec| {
+            let journaled = self.maker.enter(slice::from_mut(&mut spec), self.follow_ups)?;
+            Ok((spec, journaled))
+        });
+        match made {
+            Ok((spec, journaled)) => {
                 // Before it can have events.
-                self.in_flight.insert(self.submitted, JobInFlight::new(job));
+                self.in_flight.insert(self.submitted, JobInFlight::new(job, journaled.entry(0)));
                 self.thread.submit(self.submitted, spec);
                 self.submitted += 1;
             }
@@ -239,7 +254,7 @@ impl OpenList {
         self.is_closed = true;
         self.in_flight.clear();
         self.delayed = 0;
-        if let Some(error) = self.thread.failure() {
+        if let Some(error) = self.thread.failure().or_else(|| self.maker.journal_failure()) {
             self.error.get_or_insert(error);
         }
         None
@@ -255,12 +270,13 @@ impl OpenList {
         let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
         let encoding = job.call.entry.codec().encoding();
         let report = notify(&mut self.observers, &self.answers, encoding, subject, event)?;
-        let JobInFlight { job_id, call, key, .. } = self.in_flight.remove(&index)?;
-        if self.has_failed && matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
+        let JobInFlight { job_id, call, key, entry, .. } = self.in_flight.remove(&index)?;
+        let is_unstarted = matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false }));
+        if is_unstarted && (self.has_failed || self.maker.journal_failure().is_some()) {
             return None;
         }
         let record = make_record(job_id, &call, report);
-        if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, follow_up) {
+        if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, entry.as_ref(), follow_up) {
             self.fail(error);
         }
         Some((index, record))

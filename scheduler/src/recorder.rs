@@ -10,6 +10,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
+use crate::journal::JournalEntry;
 use crate::observer::{
     AttemptEnded, CheckpointSaved, EventMemo, Message, Observer, Observers, Postponed, Progress, Queued, Recorded,
     Slow, Started, Swept, Terminating, new_keys,
@@ -18,6 +19,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
 use crate::record::{Record, RunReport};
 use crate::result_codec::undecodable;
+use crate::settings::JournaledList;
 use crate::supervisor::{JobEvent, JobUpdate, StopReason};
 use crate::wire::value::Encoding;
 
@@ -29,17 +31,24 @@ pub(crate) struct Recorder {
     error: Option<Error>,
     observers: Observers,
     answers: Answers,
+    journaled: JournaledList,
     /// The first job's key for observers; those of the others follow.
     first_key: u64,
 }
 
 impl Recorder {
     /// Returns a recorder for these jobs, whose specifications have been made: it drops their options.
-    pub(crate) fn new(mut jobs: Vec<(String, AnyJob)>, observers: Observers, answers: Answers) -> Self {
+    pub(crate) fn new(
+        mut jobs: Vec<(String, AnyJob)>,
+        observers: Observers,
+        answers: Answers,
+        journaled: JournaledList,
+    ) -> Self {
         for (_, call) in &mut jobs {
             call.drop_options();
         }
-        Self { records: vec![None; jobs.len()], first_key: new_keys(jobs.len()), jobs, error: None, observers, answers }
+        let (records, first_key) = (vec![None; jobs.len()], new_keys(jobs.len()));
+        Self { jobs, records, error: None, observers, answers, journaled, first_key }
     }
 
     /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further
@@ -51,14 +60,15 @@ impl Recorder {
         let Some(report) = notify(&mut self.observers, &self.answers, encoding, subject, event) else {
             return ControlFlow::Continue(());
         };
-        // A job that never started because a follow-up failed has no record.
-        if self.error.is_some() && matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false })) {
+        // A job that never started because a follow-up or the journal failed has no record.
+        let is_unstarted = matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false }));
+        if is_unstarted && (self.error.is_some() || self.journaled.failure().is_some()) {
             return ControlFlow::Break(());
         }
         let (id, call) = &mut self.jobs[index];
         let record = make_record(mem::take(id), call, report);
-        if let Err(error) = record_and_follow_up(&mut self.observers, self.first_key + index as u64, &record, follow_up)
-        {
+        let (key, entry) = (self.first_key + index as u64, self.journaled.entry(index));
+        if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, entry, follow_up) {
             match &self.error {
                 None => self.error = Some(error),
                 // It holds a value of the user's type, whose `Drop` may panic.
@@ -72,7 +82,7 @@ impl Recorder {
     /// Returns every record, in the order of the jobs.
     pub(crate) fn finish(self) -> Result<Vec<Record>, Error> {
         let records = self.records.into_iter().flatten().collect();
-        match self.error {
+        match self.error.or_else(|| self.journaled.failure()) {
             Some(error) => Err(error.with_records(records)),
             None => Ok(records),
         }
@@ -167,11 +177,13 @@ fn notify_update(
     }
 }
 
-/// Notifies the observers of a record, and calls the follow-up if it is of a timeout.
+/// Notifies the observers of a record, and calls the follow-up if it is of a timeout, unless an earlier run of the application has
+/// called it.
 pub(crate) fn record_and_follow_up(
     observers: &mut Observers,
     key: u64,
     record: &Record,
+    entry: Option<&JournalEntry>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
@@ -179,10 +191,13 @@ pub(crate) fn record_and_follow_up(
         let recorded = Recorded { key, job_id, job, at: clock::wall(), record, memo: &EventMemo::default() };
         observers.notify(|observer| observer.recorded(&recorded));
     }
-    if let Outcome::Timeout(overrun) = &record.run.outcome {
+    if let Outcome::Timeout(overrun) = &record.run.outcome
+        && !entry.is_some_and(JournalEntry::is_followed_up)
+    {
         let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
         let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
-        return followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source));
+        followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source))?;
+        entry.into_iter().for_each(JournalEntry::follow_up_done);
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
+use crate::journal::FollowUps;
 use crate::record::Record;
 use crate::recorder::Recorder;
-use crate::settings::Settings;
+use crate::settings::{JournaledList, Settings};
 use crate::supervisor::{ListEvent, ListThread, SharedPool, Submissions};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
@@ -57,8 +58,11 @@ impl List {
     fn poll(&mut self, context: &mut Context<'_>, follow_up: &dyn CallFollowUp) -> Poll<Result<Vec<Record>, Error>> {
         // If anything panics in here, the thread is dropped, which kills the jobs.
         let (mut thread, mut recorder) = match mem::replace(self, Self::Finished) {
-            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs) {
-                Ok(Some(thread)) => (thread, Recorder::new(jobs, settings.observers, settings.answers)),
+            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs, follow_up.into())
+            {
+                Ok(Some((thread, journaled))) => {
+                    (thread, Recorder::new(jobs, settings.observers, settings.answers, journaled))
+                }
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),
             },
@@ -88,12 +92,15 @@ fn start(
     settings: &Settings,
     shared_pool: &SharedPool,
     jobs: &[(String, AnyJob)],
-) -> Result<Option<ListThread>, Error> {
-    let specs = settings.specs(jobs, shared_pool)?;
+    follow_ups: FollowUps,
+) -> Result<Option<(ListThread, JournaledList)>, Error> {
+    let (specs, journaled) = settings.list(jobs, shared_pool, follow_ups)?;
     if specs.is_empty() {
         return Ok(None);
     }
-    ListThread::start(specs, settings.pool(shared_pool)?, settings.loop_config()?, Submissions::Complete).map(Some)
+    let config = settings.loop_config()?;
+    let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, Submissions::Complete)?;
+    Ok(Some((thread, journaled)))
 }
 
 impl<F> fmt::Debug for Running<F> {

@@ -235,7 +235,7 @@ impl Notifier {
             }
             if let Some(report) = report {
                 let record = make_record(job.job_id.clone(), &job.call, report);
-                let report = match record_and_follow_up(&mut self.observers, job.key, &record, &*self.follow_up) {
+                let report = match record_and_follow_up(&mut self.observers, job.key, &record, None, &*self.follow_up) {
                     Ok(()) => Ok(record.run),
                     Err(error) => Err(error.with_records(vec![record])),
                 };

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use crate::call::AnyJob;
 use crate::error::Error;
-use crate::follow_up::{FollowUp, NoFollowUp};
+use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
 use crate::into_job::ListedJob;
+use crate::journal::FollowUps;
 use crate::open_list::OpenList;
 use crate::record::Record;
 use crate::settings::Settings;
@@ -52,7 +53,8 @@ impl<J: Iterator<Item: ListedJob>, F: FollowUp> Stream<J, F> {
         follow_up: Arc<F>,
         on_success: OnSuccess,
     ) -> Result<Self, Error> {
-        let list = OpenList::start(settings, shared_pool, &mut listed(&mut jobs), on_success)?;
+        let follow_ups = FollowUps::from(&*follow_up as &dyn CallFollowUp);
+        let list = OpenList::start(settings, shared_pool, &mut listed(&mut jobs), on_success, follow_ups)?;
         Ok(Self { jobs, is_over: list.is_none(), list, token: settings.token.clone(), follow_up })
     }
 

@@ -77,6 +77,7 @@ impl Case {
             tag: new_tag(),
             mode: self.kind.to_owned(),
             fault: self.fault,
+            killed_at: None,
         };
         let plan = serde_json::to_string(&plan).expect("it is text and numbers");
         let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was found before");
@@ -105,7 +106,7 @@ fn obstacle() -> Option<String> {
         Ok(output) if !output.status.success() => return Some(text(output)),
         Ok(_) => {}
     }
-    let plan = Plan { program: "true".into(), tag: String::new(), mode: String::new(), fault: None };
+    let plan = Plan { program: "true".into(), tag: String::new(), mode: String::new(), fault: None, killed_at: None };
     let plan = serde_json::to_string(&plan).expect("it is text and numbers");
     let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was just run");
     (output.status.code() == Some(NOT_ALLOWED)).then(|| text(output))

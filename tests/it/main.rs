@@ -58,6 +58,10 @@ mod handles;
 #[cfg(target_os = "linux")]
 mod hygiene;
 // Tested as Linux enforces them; those of a job object are in `platforms`.
+#[cfg(feature = "journal")]
+mod journal;
+#[cfg(all(target_os = "linux", feature = "journal"))]
+mod journal_crashes;
 #[cfg(target_os = "linux")]
 mod limits;
 mod load;

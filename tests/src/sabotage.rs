@@ -42,6 +42,8 @@ pub struct Plan {
     pub mode: String,
     /// Without one, every call is listed and none fails.
     pub fault: Option<Fault>,
+    /// The number of the application's call, from 1 and of any kind, at which it is killed.
+    pub killed_at: Option<usize>,
 }
 
 /// The result.

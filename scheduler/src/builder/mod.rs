@@ -1,6 +1,8 @@
 //! `Scheduler`: the settings under which jobs run, and the methods that run them.
 
 mod failures;
+#[cfg(feature = "journal")]
+mod journaling;
 mod observation;
 mod order;
 mod processes;

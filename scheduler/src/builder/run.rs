@@ -319,7 +319,7 @@ fn run_drawn(
     jobs: &mut dyn Iterator<Item = (String, AnyJob)>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<Vec<Record>, Error> {
-    let Some(mut list) = OpenList::start(settings, shared_pool, jobs, OnSuccess::Continue)? else {
+    let Some(mut list) = OpenList::start(settings, shared_pool, jobs, OnSuccess::Continue, follow_up.into())? else {
         return Ok(Vec::new());
     };
     let mut records = Vec::new();
@@ -339,12 +339,12 @@ fn run(
     jobs: Vec<(String, AnyJob)>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<Vec<Record>, Error> {
-    let specs = settings.specs(&jobs, shared_pool)?;
+    let (specs, journaled) = settings.list(&jobs, shared_pool, follow_up.into())?;
     if specs.is_empty() {
         return Ok(Vec::new());
     }
     let (mut pool, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
-    let mut recorder = Recorder::new(jobs, settings.observers.clone(), settings.answers.clone());
+    let mut recorder = Recorder::new(jobs, settings.observers.clone(), settings.answers.clone(), journaled);
     if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly {
         supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up))?;
         return recorder.finish();

@@ -100,6 +100,12 @@ impl Captured {
         self.streams.contains(&stream).then(|| text(self.of_stream(stream)))
     }
 
+    /// Returns whether a stream was captured.
+    #[cfg(feature = "journal")]
+    pub(crate) fn has(&self, stream: StandardStream) -> bool {
+        self.streams.contains(&stream)
+    }
+
     fn of_stream(&self, stream: StandardStream) -> impl Iterator<Item = &Piece> {
         self.pieces.iter().filter(move |piece| piece.stream == stream)
     }

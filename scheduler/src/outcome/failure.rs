@@ -387,6 +387,12 @@ impl<T> Overrun<T> {
         self.late.as_ref().and_then(Late::failure)
     }
 
+    /// Returns the end of the function within its grace period.
+    #[cfg(feature = "journal")]
+    pub(crate) fn late(&self) -> Option<&Late<T>> {
+        self.late.as_ref()
+    }
+
     /// Returns the same with a reference to the value.
     pub(super) fn borrowed(&self) -> Overrun<&T> {
         let late = self.late.as_ref().map(Late::borrowed);

@@ -12,8 +12,8 @@
 //!
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
-//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `fatal_signal`, `origin`,
-//!    `own_id`, `own_image`, `readiness`, `run_marker`, `temp_dir`
+//! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `fatal_signal`, `file_lock`,
+//!    `origin`, `own_id`, `own_image`, `readiness`, `run_marker`, `temp_dir`
 //! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
 //! 3. `stream` and `output`, which use those
 //! 4. the worker's control socket, and waiting: `unix_worker`, and `windows/wait`
@@ -28,6 +28,8 @@ mod exit_class;
 mod fallback_deadlines;
 #[cfg(feature = "cli")]
 mod fatal_signal;
+#[cfg(feature = "journal")]
+mod file_lock;
 mod origin;
 mod orphans;
 mod output;
@@ -46,6 +48,8 @@ pub(crate) use fallback_deadlines::{CAPTURE_LIMIT, Milestone};
 pub(crate) use fallback_deadlines::{Due, FallbackDeadlines};
 #[cfg(feature = "cli")]
 pub(crate) use fatal_signal::FatalSignal;
+#[cfg(feature = "journal")]
+pub(crate) use file_lock::FileLock;
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
 pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
@@ -66,6 +70,8 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(feature = "journal")]
+pub(crate) use system::lock_file;
 #[cfg(feature = "ctrlc")]
 pub(crate) use system::on_ctrl_c;
 #[cfg(feature = "signals")]

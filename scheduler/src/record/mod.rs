@@ -2,6 +2,8 @@
 
 mod json;
 mod run;
+#[cfg(feature = "journal")]
+mod stored;
 mod text;
 
 use std::borrow::Cow;
@@ -90,6 +92,7 @@ pub(crate) use run::{RunDetails, RunReport};
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
 /// - `temp_dir_error`, if the job's [temporary folder](Self::temp_dir_error) could not be removed.
+/// - `replayed`, as `true`, if the record is [from a journal](Self::is_replayed).
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.
 ///
@@ -381,6 +384,14 @@ impl Record {
     #[must_use]
     pub fn is_flaky(&self) -> bool {
         self.run.is_flaky()
+    }
+
+    /// Returns `true` if the job didn't run now: the record is that of an earlier run of the application, from a journal
+    /// (`Scheduler::journal`, with the feature `journal`).
+    #[must_use]
+    #[doc(alias = "resume")]
+    pub fn is_replayed(&self) -> bool {
+        self.run.is_replayed()
     }
 
     /// Returns how the function failed in its grace period, if it did: it returned `Err`, it panicked, or its process exited.

@@ -80,6 +80,8 @@ pub(crate) struct RunDetails {
     pub(crate) stacks: Arc<[ProcessSnapshot]>,
     /// What could not be removed.
     pub(crate) leftover: Option<Box<str>>,
+    /// It is of an earlier run of the application, from a journal.
+    pub(crate) is_replayed: bool,
 }
 
 impl<T> Run<T> {
@@ -209,10 +211,20 @@ impl<T> Run<T> {
         &self.details.stacks
     }
 
-    /// Returns `true` if the job gave a result after an attempt that had not.
+    /// Returns `true` if the job gave a result after an attempt that had not. An attempt that was stopped for another reason than
+    /// its own doesn't count.
     #[must_use]
     pub fn is_flaky(&self) -> bool {
-        !self.attempts().is_empty() && self.status().is_ok()
+        let failed = |attempt: &Attempt| {
+            !matches!(attempt.failure(), None | Some(Failure::Cancelled { .. })) || attempt.status() == Status::Timeout
+        };
+        self.status().is_ok() && self.attempts().iter().any(failed)
+    }
+
+    /// Returns `true` if it is of an earlier run of the application, as [`Record::is_replayed`](crate::Record::is_replayed) does.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.details.is_replayed
     }
 
     /// Returns the value that the function returned in its grace period, after it was asked to stop: at its timeout
@@ -320,6 +332,7 @@ impl RunReport {
             checkpoint: None,
             stacks: Arc::default(),
             leftover: None,
+            is_replayed: false,
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }
     }

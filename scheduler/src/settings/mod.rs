@@ -1,6 +1,7 @@
 //! `Settings`: the configuration of a scheduler, checked and applied to calls.
 
 mod groups;
+mod journaled;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::escape::OneLine;
+use crate::journal::{FollowUps, Journal};
 use crate::launcher::{Launcher, TestEntry};
 use crate::observer::Observers;
 use crate::options::StartMethod;
@@ -22,6 +24,7 @@ use crate::supervisor::{
 use crate::wire::frame;
 use crate::wire::message::AfterRun;
 use groups::Groups;
+pub(crate) use journaled::JournaledList;
 
 /// The default limit until a job's function is called.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) orphans: Orphans,
     pub(crate) containment: Containment,
     pub(crate) arguments: CopyArguments,
+    /// The journal of lists.
+    pub(crate) journal: Option<Journal>,
 }
 
 /// Makes the specifications of jobs one by one. What they share was checked, and is found once.
@@ -81,6 +86,16 @@ pub(crate) struct SpecMaker {
 impl SpecMaker {
     pub(crate) fn spec(&self, id: &str, call: &AnyJob) -> Result<JobSpec, Error> {
         self.settings.listed_spec(id, call, self.cgroups.as_ref(), &self.shared_pool)
+    }
+
+    /// Returns why the list ends early, if the journal has failed.
+    pub(crate) fn journal_failure(&self) -> Option<Error> {
+        self.settings.journal.as_ref()?.fatal_error()
+    }
+
+    /// Writes jobs to the journal, if there is one.
+    pub(crate) fn enter(&self, specs: &mut [JobSpec], follow_ups: FollowUps) -> Result<JournaledList, Error> {
+        JournaledList::enter(self.settings.journal.as_ref(), specs, follow_ups)
     }
 }
 
@@ -106,6 +121,7 @@ impl Default for Settings {
             orphans: Orphans::default(),
             containment: Containment::default(),
             arguments: CopyArguments::default(),
+            journal: None,
         }
     }
 }
@@ -147,6 +163,19 @@ impl Settings {
         registry::check()?;
         let cgroups = self.cgroups()?;
         jobs.iter().map(|(id, call)| self.listed_spec(id, call, cgroups.as_ref(), shared_pool)).collect()
+    }
+
+    /// Returns the specifications of a list, as [`specs`](Self::specs), with its jobs in the journal, if there is one.
+    pub(crate) fn list(
+        &self,
+        jobs: &[(String, AnyJob)],
+        shared_pool: &SharedPool,
+        follow_ups: FollowUps,
+    ) -> Result<(Vec<JobSpec>, JournaledList), Error> {
+        let mut specs = self.specs(jobs, shared_pool)?;
+        let journaled =
+            JournaledList::enter(self.journal.as_ref().filter(|_| !specs.is_empty()), &mut specs, follow_ups)?;
+        Ok((specs, journaled))
     }
 
     fn listed_spec(
@@ -313,7 +342,9 @@ impl Settings {
         Ok(JobSpec {
             id: id.unwrap_or(call.name()).into(),
             attempt: 1,
+            earlier_attempts: Vec::new(),
             checkpoint: call.checkpoint.clone(),
+            journal: None,
             entry: call.entry,
             arguments,
             unserializable,

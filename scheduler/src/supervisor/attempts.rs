@@ -1,5 +1,6 @@
 //! `PendingRun`: a job with the attempts so far, and the decision whether another one follows.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ pub(super) enum NextStep {
 }
 
 impl PendingRun {
-    pub(super) fn new(spec: JobSpec) -> Self {
-        Self { spec, finished: Vec::new(), last: None, waited: Duration::ZERO, lost_wardens: 0 }
+    pub(super) fn new(mut spec: JobSpec) -> Self {
+        let finished = mem::take(&mut spec.earlier_attempts);
+        Self { spec, finished, last: None, waited: Duration::ZERO, lost_wardens: 0 }
     }
 
     /// Returns the current attempt, which has finished with this report.

@@ -2,6 +2,7 @@
 
 mod call;
 mod commands;
+mod finishing;
 mod room;
 
 use std::collections::BTreeSet;
@@ -9,11 +10,11 @@ use std::mem;
 use std::sync::Arc;
 
 use super::active_runs::{ActiveRun, ActiveRuns};
-use super::attempts::{NextStep, PendingRun};
+use super::attempts::PendingRun;
 use super::capacity::Capacity;
 use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_spec::JobSpec;
-use super::loop_config::{LoopConfig, OnSuccess};
+use super::loop_config::LoopConfig;
 use super::mailbox::{Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
@@ -23,7 +24,7 @@ use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
 use crate::clock::{self, Deadline};
 use crate::error::Error;
-use crate::outcome::Status;
+use crate::journal::{JournalEntry, Replay};
 use crate::process::{self, DescriptorLimit, Origin, Poller, WaitKey};
 use crate::record::RunReport;
 
@@ -115,6 +116,11 @@ impl<'a> EventLoop<'a> {
         if self.config.detail == EventDetail::All {
             let event = JobEvent::Queued { at: clock::wall(), group: spec.options.group.clone() };
             self.is_stopped |= listener(key.number, event).is_break();
+        }
+        match spec.journal.as_ref().map_or(Replay::Pending, JournalEntry::replay) {
+            Replay::Finished(report) => return self.report_finished(key, *report, listener),
+            Replay::Pending => {}
+            Replay::Stop => self.is_stopped = true,
         }
         self.queue.push(key, PendingRun::new(spec));
     }
@@ -319,6 +325,7 @@ impl<'a> EventLoop<'a> {
         // First: a listener may fork, and the fork must not change what this process waits for.
         let has_done = self.runs.register(&mut self.poller);
         let changed = self.runs.take_changed();
+        self.save_checkpoints(&changed);
         if self.config.detail == EventDetail::All {
             self.report_events(&changed, listener);
         }
@@ -371,42 +378,6 @@ impl<'a> EventLoop<'a> {
             }
         }
     }
-
-    /// Reports an attempt, and queues the next one if there is to be one.
-    fn finish_attempt(
-        &mut self,
-        key: QueueKey,
-        pending: PendingRun,
-        slot: Option<usize>,
-        report: RunReport,
-        retry: Retry,
-        listener: &mut EventHandler<'_>,
-    ) {
-        self.queue.release(key);
-        let attempt = (self.config.detail == EventDetail::All).then(|| pending.attempt(&report));
-        let next_step = match retry {
-            Retry::AsConfigured => pending.next_step(report),
-            Retry::Never => NextStep::Finish(pending.finish(report)),
-        };
-        let mut report_event = |event| self.is_stopped |= listener(key.number, event).is_break();
-        if let Some(attempt) = attempt {
-            let retry = if let NextStep::Retry(pending, delay) = &next_step { pending.retried(*delay) } else { None };
-            report_event(JobEvent::AttemptEnded { at: clock::wall(), attempt, slot, retry });
-        }
-        match next_step {
-            NextStep::Retry(pending, delay) => {
-                pending.spec.load.iter().for_each(|token| token.requeue());
-                self.queue.push_delayed(key, pending, Deadline::after(delay));
-            }
-            NextStep::Finish(report) => {
-                let is_success = report.outcome.status() == Status::Ok;
-                report_event(JobEvent::Finished(report));
-                self.failures = self.failures.saturating_add(u32::from(!is_success));
-                let has_failed = self.config.on_failure.most_failures().is_some_and(|most| self.failures >= most);
-                self.is_stopped |= has_failed || (is_success && self.config.on_success == OnSuccess::Stop);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -418,6 +389,7 @@ mod tests {
 
     use super::*;
     use crate::launcher::Launcher;
+    use crate::outcome::Status;
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
     use crate::supervisor::mailbox::Command;
@@ -432,7 +404,9 @@ mod tests {
         let spec = JobSpec {
             id: "a".into(),
             attempt: 1,
+            earlier_attempts: Vec::new(),
             checkpoint: None,
+            journal: None,
             entry: registry::tests::entry("a", 1),
             arguments: Arc::default(),
             unserializable: None,

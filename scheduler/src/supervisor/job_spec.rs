@@ -9,8 +9,10 @@ use super::messages::JobMessages;
 use super::queue::QueueKey;
 use super::warden_handle::{CallVariables, WardenAssignment, WardenHandle};
 use crate::checkpoint::Checkpoint;
+use crate::journal::JournalEntry;
 use crate::launcher;
 use crate::options::{Input, Options};
+use crate::outcome::Attempt;
 use crate::process::{self, CgroupHome, ChildStdio, Orphans, TEMP_VARIABLES, TempDir, temp_parent};
 use crate::random::random_bytes;
 use crate::registry::Entry;
@@ -23,8 +25,12 @@ pub(crate) struct JobSpec {
     pub(crate) id: Arc<str>,
     /// From 1.
     pub(crate) attempt: u32,
+    /// The attempts in earlier runs of the application.
+    pub(crate) earlier_attempts: Vec<Attempt>,
     /// The last checkpoint of an earlier attempt.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// The job in a journal.
+    pub(crate) journal: Option<JournalEntry>,
     pub(crate) entry: &'static Entry,
     pub(crate) arguments: Arc<Vec<u8>>,
     /// The reason why there are no arguments to send: the job never starts.

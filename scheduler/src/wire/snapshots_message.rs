@@ -204,6 +204,61 @@ impl SnapshotsMessage {
     }
 }
 
+#[cfg(feature = "journal")]
+impl SnapshotsMessage {
+    /// Returns the message from which [`into_snapshots`](Self::into_snapshots) makes these snapshots.
+    pub(crate) fn of(snapshots: &[ProcessSnapshot]) -> Self {
+        let mut modules = Vec::new();
+        let processes = snapshots.iter().map(|process| ProcessMessage {
+            pid: process.pid,
+            parent: process.parent,
+            name: process.name.clone(),
+            command_line: process.command_line.to_vec(),
+            state: process.state.letter(),
+            threads: process.threads.iter().map(|thread| thread_message(thread, &mut modules)).collect(),
+            incomplete: process.incomplete.to_vec(),
+        });
+        let processes = processes.collect();
+        let module = |module: &Arc<CodeModule>| ModuleMessage {
+            path: module.path().to_owned(),
+            build_id: module.build_id().to_vec(),
+        };
+        Self { processes, modules: modules.iter().map(module).collect() }
+    }
+}
+
+/// Returns the message of a thread, and adds the binaries of its frames.
+#[cfg(feature = "journal")]
+fn thread_message(thread: &ThreadSnapshot, modules: &mut Vec<Arc<CodeModule>>) -> ThreadMessage {
+    let mut index = |module: &Arc<CodeModule>| {
+        let known = modules.iter().position(|known| Arc::ptr_eq(known, module));
+        let index = known.unwrap_or_else(|| {
+            modules.push(Arc::clone(module));
+            modules.len() - 1
+        });
+        u16::try_from(index).ok()
+    };
+    let frame = |frame: &StackFrame| FrameMessage {
+        module: frame.module.as_ref().and_then(&mut index),
+        offset: frame.offset,
+        kind: frame.kind,
+    };
+    ThreadMessage {
+        id: thread.id,
+        name: thread.name.clone(),
+        state: thread.state.letter(),
+        wait_channel: thread.wait_channel.clone().unwrap_or_default(),
+        system_call: thread.system_call.as_ref().map(|call| SystemCallMessage {
+            number: call.number,
+            arguments: call.arguments,
+            target: call.target.clone(),
+        }),
+        cpu_time: thread.cpu_time,
+        frames: thread.frames.iter().map(frame).collect(),
+        incomplete: thread.incomplete,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,5 +324,15 @@ mod tests {
         assert_eq!(modules, [Some("/bin/a"), None, None]);
         assert_eq!(thread.frames().iter().map(StackFrame::is_guessed).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(thread.incomplete(), Some(Incomplete::FrameLimit));
+    }
+
+    #[test]
+    #[cfg(feature = "journal")]
+    fn snapshots_become_the_message_again() {
+        let mut expected = message();
+        // The index that doesn't exist is no module.
+        expected.processes[0].threads[0].frames[1].module = None;
+        let snapshots = message().into_snapshots(|_| None);
+        assert_eq!(SnapshotsMessage::of(&snapshots), expected);
     }
 }

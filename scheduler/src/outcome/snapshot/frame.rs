@@ -58,6 +58,16 @@ impl CodeModule {
         Self { path, build_id: build_id.into(), addresses: addresses.into(), symbols: OnceLock::new() }
     }
 
+    #[cfg(feature = "journal")]
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    #[cfg(feature = "journal")]
+    pub(crate) fn build_id(&self) -> &[u8] {
+        &self.build_id
+    }
+
     /// Returns a binary with known symbols.
     #[cfg(test)]
     pub(super) fn with_symbols(path: &str, symbols: Vec<(u64, Vec<Symbol>)>) -> Self {

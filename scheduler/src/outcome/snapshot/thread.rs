@@ -109,6 +109,21 @@ impl ThreadState {
     }
 }
 
+#[cfg(feature = "journal")]
+impl ThreadState {
+    /// Returns a letter from which [`from_letter`](Self::from_letter) makes this state.
+    pub(crate) fn letter(self) -> u8 {
+        match self {
+            Self::Running => b'R',
+            Self::Sleeping => b'S',
+            Self::DiskSleep => b'D',
+            Self::Stopped => b'T',
+            Self::Zombie => b'Z',
+            Self::Unknown => b'?',
+        }
+    }
+}
+
 impl fmt::Display for ThreadState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -9,6 +9,8 @@ mod data_socket;
 pub(super) mod descriptor;
 #[cfg(feature = "cli")]
 mod diverted_stdout;
+#[cfg(feature = "journal")]
+mod file_lock;
 mod job_descriptors;
 pub(super) mod limits;
 mod loop_waker;
@@ -34,6 +36,8 @@ pub(crate) use data_socket::DataSocket;
 pub(crate) use descriptor::clear_of;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
+#[cfg(feature = "journal")]
+pub(crate) use file_lock::lock_file;
 pub(crate) use job_descriptors::{JobDescriptors, redirect, redirect_stdin};
 pub(crate) use loop_waker::LoopWaker;
 pub(crate) use machine::{free_memory, machine_load};

@@ -7,6 +7,8 @@ mod create;
 #[cfg(feature = "cli")]
 mod diverted_stdout;
 mod exit_wait;
+#[cfg(feature = "journal")]
+mod file_lock;
 mod iocp;
 mod job_object;
 mod job_process;
@@ -28,6 +30,8 @@ pub(crate) use console_events::on_termination;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
+#[cfg(feature = "journal")]
+pub(crate) use file_lock::lock_file;
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, redirect_stdin, take_assignment};
 pub(crate) use limits::apply_limits;
 pub(crate) use machine::{free_memory, machine_load};

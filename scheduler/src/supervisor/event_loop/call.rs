@@ -28,6 +28,12 @@ impl EventLoop<'_> {
                 }
             }
         };
+        // The journal has the attempt before its function can run.
+        if spec.journal.as_ref().is_some_and(|journal| journal.start(spec.attempt).is_break()) {
+            run.discard(self.pool);
+            self.is_stopped = true;
+            return Ok(None);
+        }
         run.call(self.pool);
         Ok(Some(run))
     }

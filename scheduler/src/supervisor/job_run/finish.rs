@@ -64,6 +64,7 @@ impl JobRun {
             // A job may have a handler of its own for a crash, and go on.
             stacks: if is_success { Arc::default() } else { self.stacks },
             leftover: self.temp_dir.as_ref().and_then(TempDir::leftover).map(String::into_boxed_str),
+            is_replayed: false,
         };
         RunReport { outcome, duration: self.duration, late, details }
     }

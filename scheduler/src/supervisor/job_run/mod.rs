@@ -18,6 +18,7 @@ use super::state_machine::{Action, Event, RunState, StopReason, Verdict};
 use super::updates::{JobUpdate, LatestUpdates, Stored};
 use super::warden_handle::{REAP_LIMIT, WardenHandle};
 use super::warden_pool::{Fitness, WardenPool};
+use crate::checkpoint::Checkpoint;
 use crate::clock::{self, Deadline, Stopwatch};
 use crate::outcome::ProcessSnapshot;
 use crate::process::{
@@ -240,6 +241,11 @@ impl JobRun {
     fn read_pending(&mut self) {
         self.read_data(FINAL_READS);
         self.read_control();
+    }
+
+    /// Returns the last checkpoint of this attempt or an earlier one.
+    pub(super) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.spec.checkpoint.as_ref()
     }
 
     /// Returns the updates, if there are some that no event has announced.

@@ -28,6 +28,11 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
+    /// Returns how many calls it has made, with the current one.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
     /// Takes back the last call, which was not carried out and did not fail.
     pub(crate) fn forget_the_last(&mut self) {
         self.calls.pop();

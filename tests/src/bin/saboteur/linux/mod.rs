@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, Report, Survivor};
+use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, Report, Role, Survivor};
 
 use cast::Cast;
 use listener::{Call, Listener};
@@ -68,7 +68,8 @@ fn run(plan: &Plan) -> io::Result<Report> {
     command.arg(&plan.tag).env("APP_MODE", &plan.mode);
     command.stdin(Stdio::null()).stdout(stdout_writer).stderr(stderr_writer);
     let (listener, started) = start(command, plan.fault)?;
-    let mut stage = CallAnswerer { listener, fault: plan.fault, cast: Cast::default(), hits: 0 };
+    let mut stage =
+        CallAnswerer { listener, fault: plan.fault, killed_at: plan.killed_at, cast: Cast::default(), hits: 0 };
 
     let clock = Instant::now();
     let mut dead = BTreeMap::new();
@@ -136,6 +137,7 @@ fn start(mut command: Command, fault: Option<Fault>) -> io::Result<(Listener, St
 struct CallAnswerer {
     listener: Listener,
     fault: Option<Fault>,
+    killed_at: Option<usize>,
     cast: Cast,
     hits: usize,
 }
@@ -173,6 +175,12 @@ impl CallAnswerer {
             let is_turn = nth == fault.nth || (fault.lasting && nth > fault.nth);
             (fault.role, fault.call) == (process.role, call.number) && is_turn
         };
+        if process.role == Role::Parent && self.killed_at == Some(process.calls()) {
+            // SAFETY: This has no preconditions. The process waits for the answer, so that the id is its own; that of a thread
+            // stands for its process.
+            unsafe { libc::kill(call.thread.cast_signed(), libc::SIGKILL) };
+            self.hits += 1;
+        }
         let error = self.fault.filter(is_meant).map(|fault| fault.error);
         if self.listener.answer(call, error) {
             self.hits += usize::from(error.is_some());

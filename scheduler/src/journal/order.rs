@@ -1,0 +1,197 @@
+//! `order`: writes the jobs of a list before any of them starts, and finds those that an earlier run has left.
+
+use std::sync::Arc;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::Resume;
+use super::entry::{FollowUpState, FollowUps, JournalEntry};
+use super::shared::{JournalProblem, SharedJournal, from_microseconds, now};
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::outcome::Attempt;
+use crate::process;
+
+/// A job to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JournalOrder<'a> {
+    pub(crate) job_id: &'a str,
+    pub(crate) job: &'a str,
+    pub(crate) signature: u64,
+    pub(crate) arguments: &'a [u8],
+}
+
+/// A job that was written.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) entry: JournalEntry,
+    /// The attempts of an earlier run of the application, the last of which was interrupted.
+    pub(crate) attempts: Vec<Attempt>,
+    /// The checkpoint to resume from.
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+pub(super) fn order(
+    shared: &Arc<SharedJournal>,
+    orders: &[JournalOrder<'_>],
+    resume: Resume,
+    follow_ups: FollowUps,
+) -> Result<Vec<Ordered>, Error> {
+    if shared.has_failed() {
+        return shared.fatal_failure().map_or_else(|| Ok(Vec::new()), Err);
+    }
+    let ordered = shared.in_run(|connection, run| {
+        let mut ordering = ListTransaction::new(connection, run, resume)?;
+        orders.iter().map(|order| ordering.order(shared, order, follow_ups)).collect::<Result<Vec<_>, _>>()
+    });
+    ordered.or_else(|error| {
+        shared.fail(error);
+        shared.fatal_failure().map_or_else(|| Ok(Vec::new()), Err)
+    })
+}
+
+/// A transaction in which jobs are written, with its statements.
+///
+/// The same job may occur several times, with the same id and arguments. Those of this run and of the earlier one are matched in
+/// the order in which they occur: a row that this run has claimed is not found again.
+struct ListTransaction<'c> {
+    connection: &'c Connection,
+    run: i64,
+    resume: Resume,
+    find: Statement<'c>,
+    claim: Statement<'c>,
+    reset: Statement<'c>,
+    attempts: Statement<'c>,
+    similar: Statement<'c>,
+    insert: Statement<'c>,
+}
+
+/// A row of an earlier run.
+struct Earlier {
+    id: i64,
+    state: String,
+    follow_up: Option<String>,
+}
+
+impl<'c> ListTransaction<'c> {
+    fn new(connection: &'c Connection, run: i64, resume: Resume) -> Result<Self, JournalProblem> {
+        let prepare = |sql| connection.prepare(sql);
+        Ok(Self {
+            connection,
+            run,
+            resume,
+            find: prepare(
+                "SELECT id, state, follow_up FROM jobs
+                 WHERE job_id = ?1 AND job = ?2 AND arguments = ?3 AND run < ?4 AND signature = ?5 ORDER BY run, id LIMIT 1",
+            )?,
+            claim: prepare("UPDATE jobs SET run = ?1 WHERE id = ?2")?,
+            reset: prepare(
+                "UPDATE jobs SET run = ?1, state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL,
+                 checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
+            )?,
+            attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number")?,
+            similar: prepare(
+                "SELECT signature, run FROM jobs WHERE job_id = ?1 AND job = ?2 ORDER BY arguments = ?3 DESC, run LIMIT 1",
+            )?,
+            insert: prepare(
+                "INSERT INTO jobs (run, job_id, job, signature, arguments, change, state, ordered_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ordered', ?7)",
+            )?,
+        })
+    }
+
+    fn order(
+        &mut self,
+        shared: &Arc<SharedJournal>,
+        order: &JournalOrder<'_>,
+        follow_ups: FollowUps,
+    ) -> Result<Ordered, JournalProblem> {
+        let (signature, arguments) = (order.signature.cast_signed(), hash(order.arguments));
+        let key = params![order.job_id, order.job, &arguments[..], self.run, signature];
+        let earlier =
+            self.find.query_row(key, |row| Ok(Earlier { id: row.get(0)?, state: row.get(1)?, follow_up: row.get(2)? }));
+        let entry = |id, is_finished, state| JournalEntry::new(Arc::clone(shared), id, is_finished, follow_ups, state);
+        let new = |entry| Ordered { entry, attempts: Vec::new(), checkpoint: None };
+        let Some(Earlier { id, state, follow_up }) = earlier.optional()? else {
+            let id = self.insert(order, signature, &arguments)?;
+            return Ok(new(entry(id, false, FollowUpState::None)));
+        };
+        let is_finished = match self.resume {
+            Resume::All => state != "ordered",
+            Resume::Failed => state == "ok",
+            Resume::Nothing => false,
+        };
+        if is_finished {
+            self.claim.execute(params![self.run, id])?;
+            let follow_up = follow_up.map_or(FollowUpState::None, |state| FollowUpState::from_text(&state));
+            return Ok(new(entry(id, true, follow_up)));
+        }
+        let keeps_checkpoint = self.resume != Resume::Nothing;
+        let goes_on = keeps_checkpoint && state == "ordered";
+        self.reset.execute(params![self.run, id, keeps_checkpoint])?;
+        let attempts = if goes_on { self.attempts(id)? } else { self.forget_attempts(id)? };
+        let checkpoint = if keeps_checkpoint { self.checkpoint(id)? } else { None };
+        let entry = entry(id, false, FollowUpState::None);
+        entry.keep_saved(checkpoint.as_ref());
+        Ok(Ordered { entry, attempts, checkpoint })
+    }
+
+    fn attempts(&mut self, id: i64) -> Result<Vec<Attempt>, JournalProblem> {
+        let rows = self.attempts.query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.map(|row| {
+            let (number, started_at, record): (u32, i64, Option<Vec<u8>>) = row?;
+            match record {
+                Some(bytes) => Attempt::from_stored(&bytes, process::system_call_name)
+                    .map_err(|problem| format!("attempt {number} of a job: {problem}").into()),
+                None => Ok(Attempt::interrupted(number, from_microseconds(started_at))),
+            }
+        })
+        .collect()
+    }
+
+    fn forget_attempts(&self, id: i64) -> Result<Vec<Attempt>, JournalProblem> {
+        self.connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
+        Ok(Vec::new())
+    }
+
+    fn checkpoint(&self, id: i64) -> Result<Option<Checkpoint>, JournalProblem> {
+        let sql = "SELECT checkpoint FROM jobs WHERE id = ?1";
+        let bytes: Option<Vec<u8>> = self.connection.query_row(sql, [id], |row| row.get(0))?;
+        Ok(bytes.map(Checkpoint::from_bytes))
+    }
+
+    /// Enters a new job. If an earlier run had one of its id and name, which this run hasn't asked for, it is a changed one.
+    fn insert(&mut self, order: &JournalOrder<'_>, signature: i64, arguments: &[u8]) -> Result<i64, JournalProblem> {
+        let similar = self.similar.query_row(params![order.job_id, order.job, arguments], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        let similar = similar.optional()?.filter(|(_, run)| *run < self.run);
+        let change = similar.map(|(earlier, _)| if earlier == signature { "arguments" } else { "signature" });
+        let change = change.map_or(Value::Null, |change| Value::Text(change.to_owned()));
+        let values = params![self.run, order.job_id, order.job, signature, arguments, change, now()];
+        self.insert.execute(values)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+}
+
+/// Returns the hash of encoded arguments: FNV-1a with 128 bits.
+fn hash(bytes: &[u8]) -> [u8; 16] {
+    const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let hash = bytes.iter().fold(START, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
+    hash.to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_hashed_as_fnv_defines_it() {
+        // From the list of test vectors of its authors.
+        assert_eq!(u128::from_be_bytes(hash(b"")), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(u128::from_be_bytes(hash(b"a")), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        assert_eq!(u128::from_be_bytes(hash(b"foobar")), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
+    }
+}

@@ -1,0 +1,24 @@
+//! Locking a file for this process.
+
+use std::fs::File;
+use std::io;
+
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use crate::process::FileLock;
+
+/// Locks a file for this process, until it closes any descriptor of the file, or exits. A fork doesn't have the lock.
+pub(crate) fn lock_file(file: &File) -> io::Result<FileLock> {
+    match fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(FileLock::Acquired),
+        Err(Errno::AGAIN | Errno::ACCESS) => {
+            let holder = fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).ok().flatten();
+            // It is 0 for a process of another namespace.
+            let by = holder.and_then(|lock| lock.pid).and_then(|id| u32::try_from(id.as_raw_nonzero().get()).ok());
+            Ok(FileLock::Held { by })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,192 @@
+//! Journals: a list goes on where it was when its application is started again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, Resume};
+use scheduler::{CancelToken, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler_tests::jobs::{echo, fails, fast};
+use serde_json::Value;
+
+use crate::PLENTY;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("run.journal")
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::open(self.path()).expect("nothing else uses it")
+    }
+
+    /// Returns a scheduler of an application that was started again.
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::new().timeout(PLENTY).journal(self.journal().durability(Durability::Relaxed))
+    }
+}
+
+fn replayed(records: &[Record]) -> Vec<bool> {
+    records.iter().map(Record::is_replayed).collect()
+}
+
+#[test]
+fn finished_jobs_come_back_without_running() {
+    let folder = Folder::new();
+    let list = || jobs![("a", fast), ("b", echo("text".into())), ("c", fails), ("b", echo("text".into()))];
+    let first = folder.scheduler().run(list()).expect("the input is fine");
+    assert_eq!(replayed(&first), [false; 4]);
+    let second = folder.scheduler().run(list()).expect("the input is fine");
+    assert_eq!(replayed(&second), [true; 4]);
+    assert_eq!(second[1].result::<String>().expect("it is the same"), "text");
+    let json = |records: &[Record]| serde_json::to_string(records).expect("it is written");
+    assert_eq!(json(&second).replace("\"replayed\":true,", "").replace(",\"replayed\":true", ""), json(&first));
+    // By any of the ways to run a list.
+    let stream = folder.scheduler().stream(list()).expect("the input is fine").collect::<Vec<_>>();
+    assert_eq!(replayed(&stream), [true; 4]);
+    let runs = folder.scheduler().concurrency(3).run(list()).expect("the input is fine");
+    assert_eq!(replayed(&runs), [true; 4]);
+}
+
+#[test]
+fn a_list_within_the_same_run_is_not_the_one_before() {
+    let folder = Folder::new();
+    for is_later in [false, true] {
+        let scheduler = folder.scheduler();
+        for _ in 0..3 {
+            let records = scheduler.run(jobs![("a", fast), ("a", fast)]).expect("the input is fine");
+            assert_eq!(replayed(&records), [is_later; 2]);
+        }
+    }
+}
+
+#[test]
+fn a_changed_argument_is_a_new_job() {
+    let folder = Folder::new();
+    folder.scheduler().run(jobs![("a", echo("one".into()))]).expect("the input is fine");
+    let records = folder.scheduler().run(jobs![("a", echo("two".into()))]).expect("the input is fine");
+    assert_eq!((replayed(&records), records[0].result::<String>().ok()), (vec![false], Some("two".to_owned())));
+    let runs = folder.journal().runs().expect("it can be read");
+    let jobs: Vec<_> = runs.iter().map(|run| (run.jobs()[0].change(), run.jobs()[0].state())).collect();
+    assert_eq!(jobs, [(None, JobState::Ok), (Some(JobChange::Arguments), JobState::Ok)]);
+    assert!(runs.iter().all(|run| run.ended_at().is_some_and(|ended| ended >= run.started_at())));
+}
+
+#[test]
+fn what_comes_back_can_be_chosen() {
+    let folder = Folder::new();
+    let list = || jobs![("a", fast), ("b", fails)];
+    folder.scheduler().run(list()).expect("the input is fine");
+    let with = |resume| {
+        let records = Scheduler::new().journal(folder.journal().resume(resume)).run(list()).expect("the input is fine");
+        replayed(&records)
+    };
+    assert_eq!(with(Resume::All), [true, true]);
+    assert_eq!(with(Resume::Failed), [true, false]);
+    assert_eq!(with(Resume::Nothing), [false, false]);
+}
+
+/// Fails after a checkpoint, unless it has resumed from one.
+#[job]
+fn goes_on() -> Result<(u32, u32), String> {
+    let saved: Option<u32> = this_job::resume().map_err(|error| error.to_string())?;
+    this_job::checkpoint(&7_u32).map_err(|error| error.to_string())?;
+    saved.map(|saved| (saved, this_job::attempt())).ok_or_else(|| "not yet".to_owned())
+}
+
+#[test]
+fn a_failed_job_resumes_from_its_checkpoint_if_it_is_to_run_again() {
+    let folder = Folder::new();
+    let run = |resume| {
+        let journal = folder.journal().resume(resume);
+        Scheduler::new().journal(journal).run(jobs![("a", goes_on)]).expect("the input is fine").remove(0)
+    };
+    assert_eq!(run(Resume::All).status(), Status::Error);
+    let record = run(Resume::All);
+    assert_eq!((record.is_replayed(), record.checkpoint::<u32>().ok()), (true, Some(Some(7))));
+    assert_eq!(run(Resume::Failed).result::<(u32, u32)>().ok(), Some((7, 1)));
+    assert_eq!(run(Resume::Nothing).status(), Status::Error);
+}
+
+#[test]
+fn a_cancelled_job_has_not_finished() {
+    let folder = Folder::new();
+    let token = CancelToken::new();
+    token.cancel();
+    let records = folder.scheduler().cancel_token(&token).run(jobs![("a", fast)]).expect("the input is fine");
+    assert_eq!(records[0].status(), Status::Error);
+    let records = folder.scheduler().run(jobs![("a", fast)]).expect("the input is fine");
+    assert_eq!((records[0].status(), replayed(&records)), (Status::Ok, vec![false]));
+}
+
+#[test]
+fn a_replayed_failure_and_a_replayed_success_count_for_their_list() {
+    let folder = Folder::new();
+    let list = || jobs![("a", fails), ("b", fast), ("c", fast)];
+    let first = folder.scheduler().first_ok(list()).expect("the input is fine").expect("the second is one");
+    assert_eq!((first.job_id(), first.is_replayed()), ("b", false));
+    let first = folder.scheduler().first_ok(list()).expect("the input is fine").expect("the second is one");
+    assert_eq!((first.job_id(), first.is_replayed()), ("b", true));
+}
+
+#[test]
+fn a_second_application_is_refused_with_the_id_of_the_first() {
+    let folder = Folder::new();
+    let _journal = folder.journal();
+    let output = Command::new(env!("CARGO_BIN_EXE_journaled")).arg(folder.0.path()).output().expect("it can be run");
+    let expected = format!("is in use by process {}; two applications can't share one", std::process::id());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(&expected), "{text}");
+    // Reading is not refused.
+    assert_eq!(JournalReader::open(folder.path()).expect("it is there").runs().expect("it can be read").len(), 0);
+}
+
+/// What the application of the tests printed.
+fn printed(stdout: &str) -> Value {
+    let last = stdout.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+}
+
+/// Runs the application to its end.
+fn run(folder: &Path, mode: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_journaled")).arg(folder).env("APP_MODE", mode).output();
+    printed(&String::from_utf8_lossy(&output.expect("it can be run").stdout))
+}
+
+fn notes(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("notes")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn an_application_that_is_started_again_replays_its_list() {
+    for mode in ["", "relaxed concurrent", "streams", "quiet"] {
+        let folder = Folder::new();
+        let first = run(folder.0.path(), mode);
+        let statuses: Vec<_> =
+            first["records"].as_array().expect("a list").iter().map(|record| &record["status"]).collect();
+        assert_eq!(statuses.len(), 4, "{first}");
+        let count = |notes: &[String], line: &str| notes.iter().filter(|note| *note == line).count();
+        let before = notes(folder.0.path());
+        assert_eq!((count(&before, "followed hangs"), count(&before, "ran fails")), (1, 2), "{mode}: {before:?}");
+        let second = run(folder.0.path(), mode);
+        assert!(
+            second["records"].as_array().expect("a list").iter().all(|record| record["replayed"] == true),
+            "{second}"
+        );
+        let recorded = |note: &String| !note.starts_with("recorded");
+        assert_eq!(
+            notes(folder.0.path()).into_iter().filter(recorded).collect::<Vec<_>>(),
+            before.into_iter().filter(recorded).collect::<Vec<_>>()
+        );
+    }
+}
+
+const _: Duration = PLENTY;
