@@ -51,7 +51,9 @@ unsafe extern "system" fn handle(event: u32) -> BOOL {
     if callbacks.is_empty() {
         return 0;
     }
-    callbacks.iter().for_each(|callback| callback());
+    for callback in &callbacks {
+        callback();
+    }
     if event == CTRL_CLOSE_EVENT || event == CTRL_SHUTDOWN_EVENT {
         // The system ends the process when this returns, or some seconds later. Until then the application may finish.
         loop {

@@ -182,6 +182,7 @@ fn listen(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Resu
 fn terminate(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> Result<(), Box<dyn Error>> {
     use scheduler::{CancelToken, Shutdown};
 
+    #[cfg(unix)]
     let has_handlers = mode.ends_with("handlers");
     #[cfg(unix)]
     if has_handlers {
