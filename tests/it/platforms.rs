@@ -27,8 +27,10 @@ mod windows {
     use std::collections::BTreeMap;
     use std::os::windows::process::CommandExt;
     use std::path::PathBuf;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
 
-    use scheduler::{AnyJob, Failure, Scheduler};
+    use scheduler::{AnyJob, Failure, Incomplete, Scheduler, Status};
     use scheduler_tests::inherited_handle::FOLDER;
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
@@ -44,9 +46,37 @@ mod windows {
         Ok((std::env::vars().collect(), std::env::current_dir()?))
     }
 
+    /// Starts a program that waits for a line, and waits as well.
+    #[scheduler::job]
+    fn starts_a_program() -> std::io::Result<()> {
+        let program = Command::new("cmd").args(["/c", "set /p line="]).stdin(Stdio::piped()).spawn()?;
+        loop {
+            std::thread::park();
+            assert_ne!(program.id(), 0);
+        }
+    }
+
     fn failure_of(call: AnyJob) -> Failure {
         let records = Scheduler::new().timeout(PLENTY).run([("a".to_owned(), call)]).expect("the input is fine");
         records[0].failure().cloned().unwrap_or_else(|| panic!("{records:?}"))
+    }
+
+    #[test]
+    fn the_processes_of_a_job_are_shown_at_its_timeout_without_their_threads() {
+        // A busy machine takes longer to start a program.
+        let shown = (0..6).find_map(|round| {
+            let scheduler = Scheduler::new().timeout(Duration::from_millis(250 << round)).stacks(true);
+            let mut records = scheduler.run([("a", starts_a_program::job())]).expect("the input is fine");
+            let record = records.pop().expect("there is one");
+            (record.stacks().len() > 1).then_some(record)
+        });
+        let record = shown.expect("the program is started within 8 s");
+        assert_eq!(record.status(), Status::Timeout);
+        let [job, program] = record.stacks() else { panic!("{:?}", record.stacks()) };
+        assert_eq!(program.parent(), job.pid());
+        assert_eq!(program.name().to_lowercase(), "cmd.exe");
+        assert!(job.threads().is_empty());
+        assert_eq!(job.incomplete(), [Incomplete::Unsupported]);
     }
 
     #[test]
@@ -104,12 +134,12 @@ mod windows {
             records[0].error()
         };
         let fast = || AnyJob::from(jobs::fast::job());
-        let limited = fast().memory(1 << 30).cpu_time(std::time::Duration::from_secs(9)).processes(9).niceness(1);
+        let limited = fast().memory(1 << 30).cpu_time(Duration::from_secs(9)).processes(9).niceness(1);
         assert_eq!(run(limited), None);
         let refused = run(fast().open_files(100)).expect("Windows has no such limit");
         assert_eq!(refused, "never started: a limit on open files is not enforced by this system; leave it out");
         if !wine_is_in_the_way("it takes limits and holds none") {
-            let killed = run(AnyJob::from(jobs::spins::job()).cpu_time(std::time::Duration::from_millis(200)));
+            let killed = run(AnyJob::from(jobs::spins::job()).cpu_time(Duration::from_millis(200)));
             assert!(killed.is_some_and(|error| error.contains("processor time")), "it is held to its limit");
         }
     }

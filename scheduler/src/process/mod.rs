@@ -107,7 +107,7 @@ mod windows;
 #[cfg(windows)]
 use windows as platform;
 
-pub(crate) use platform::{MilestoneTimes, Poller, Worker, apply_limits};
+pub(crate) use platform::{CAN_CAPTURE, MilestoneTimes, Poller, Worker, apply_limits};
 
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 use linux as warden;
@@ -118,7 +118,7 @@ use no_warden as warden;
 
 pub(crate) use warden::capture_crashes;
 pub(crate) use warden::{
-    CAN_CAPTURE, CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
+    CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
     adopt_orphans, anonymous_file, can_count_threads, clean_up_cgroup, name_job, own_image, system_call_name,
 };
 

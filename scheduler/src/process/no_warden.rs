@@ -15,13 +15,10 @@ pub(crate) const DIRECT_ROLE: &str = "job";
 /// Whether a copy of this binary can be a fork server, which forks one job after the other.
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
-/// Whether the processes of a job can be captured: an ancestor of them would have to be there.
-pub(crate) const CAN_CAPTURE: bool = false;
-
 /// Does nothing: without a warden a crash is not captured.
 pub(crate) fn capture_crashes(_: fn()) {}
 
-/// Returns the name of a system call. Without captures none is asked for.
+/// Returns the name of a system call. Snapshots have none here.
 pub(crate) fn system_call_name(_: u64) -> Option<&'static str> {
     None
 }

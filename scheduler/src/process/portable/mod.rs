@@ -19,5 +19,8 @@ pub(crate) use worker::Worker;
 
 use super::unix_worker::InterestPoller;
 
+/// Whether the processes of a job can be captured: an ancestor of them would have to be there.
+pub(crate) const CAN_CAPTURE: bool = false;
+
 /// Waits for any of many workers.
 pub(crate) type Poller = InterestPoller<no_epoll::NoEpoll>;

@@ -19,6 +19,7 @@ mod overlapped;
 mod own_stream;
 mod pipe;
 mod process_query;
+mod process_tree;
 mod wait;
 mod worker;
 
@@ -43,6 +44,9 @@ pub(crate) use process_query::is_traced;
 pub(crate) use process_query::process_exists;
 pub(crate) use wait::{Interest, LoopWaker, Poller};
 pub(crate) use worker::{Worker, lacks_room};
+
+/// Whether the processes of a job can be captured: without their threads.
+pub(crate) const CAN_CAPTURE: bool = true;
 
 /// Returns: no process here ends by a signal.
 #[cfg(feature = "cli")]

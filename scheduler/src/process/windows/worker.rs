@@ -21,6 +21,7 @@ use super::job_object::JobObject;
 use super::job_process::PipeHandles;
 use super::pipe::{DataSocket, inheritable};
 use super::process_query::{has_exited, is_console_host};
+use super::process_tree::snapshots;
 use super::wait::{Interest, wait};
 use crate::clock::Deadline;
 use crate::outcome::{Sweep, SweptBy};
@@ -29,6 +30,7 @@ use crate::process::{DataStream, ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarke
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, StreamMark};
 use crate::wire::message::{ExitReport, Request, SpawnMode, StdioTarget};
+use crate::wire::snapshots_message::SnapshotsMessage;
 
 /// How long a job's descendants may take to exit after its process, before they are reported as escaped.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,6 +65,8 @@ pub(crate) struct Worker {
     link: Option<DataSocket>,
     /// Its standard error, unless the job's options redirect that.
     stderr: Relay,
+    /// A capture that was not received yet.
+    captured: Option<SnapshotsMessage>,
     /// The number of descendants that were killed.
     killed: usize,
     phase: ExitPhase,
@@ -105,7 +109,8 @@ impl Worker {
         // If a later step fails, the process is killed with the job object before it has run.
         let exit_wait = ExitWait::register(made.process.as_handle())?;
         let process = made.resume()?;
-        Ok(Self { object, process, id, exit_wait, link: Some(link), stderr, killed: 0, phase: ExitPhase::Running })
+        let (link, phase) = (Some(link), ExitPhase::Running);
+        Ok(Self { object, process, id, exit_wait, link, stderr, captured: None, killed: 0, phase })
     }
 
     /// Here no process makes others.
@@ -170,12 +175,16 @@ impl Worker {
         self.object.terminate();
     }
 
-    /// Does nothing: without a warden nothing is captured.
-    #[expect(clippy::unused_self, reason = "a warden captures")]
-    pub(crate) fn request_capture(&mut self) {}
+    /// Captures the process and its descendants, without their threads.
+    pub(crate) fn request_capture(&mut self) {
+        let others = self.descendants().into_iter().filter(|id| !is_console_host(*id));
+        let ids: Vec<_> = std::iter::once(self.id).chain(others).collect();
+        self.captured = Some(snapshots(&ids));
+    }
 
-    /// Kills only: without a warden nothing is captured.
+    /// The same, and kills them.
     pub(crate) fn request_capture_and_kill(&mut self) {
+        self.request_capture();
         self.request_kill();
     }
 
@@ -192,8 +201,11 @@ impl Worker {
     #[expect(clippy::unused_self, reason = "a warden sends a signal")]
     pub(crate) fn request_terminate(&mut self) {}
 
-    /// Returns the next event of the process's exit.
+    /// Returns the capture, if there is one, or the next event of the process's exit.
     pub(crate) fn receive(&mut self) -> Received {
+        if let Some(captured) = self.captured.take() {
+            return Received::Event(WorkerEvent::Snapshots(captured));
+        }
         match self.phase {
             ExitPhase::Running if !self.has_exited() => Received::WouldBlock,
             ExitPhase::Running => {
@@ -233,6 +245,7 @@ impl Worker {
     /// Returns whether an event can be received now.
     pub(super) fn has_news(&self) -> bool {
         match self.phase {
+            _ if self.captured.is_some() => true,
             ExitPhase::Running => self.has_exited(),
             ExitPhase::Sweeping { deadline } => self.is_swept() || deadline.is_past(),
             ExitPhase::Reported => false,
