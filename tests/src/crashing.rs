@@ -3,8 +3,10 @@
 #![expect(unsafe_code, reason = "crashes have no safe API")]
 
 use std::hint::black_box;
-use std::thread;
+use std::{ptr, thread};
 
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use scheduler::job;
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +21,12 @@ pub enum Crash {
     Raise(i32),
     /// Another thread writes where nothing is.
     InThread,
+    /// It reads a mapped file that was truncated.
+    Truncated,
     /// It calls itself without end.
     StackOverflow,
+    /// It writes where nothing is, below a seccomp filter that takes this action at the calls of a handler.
+    Filtered(u32),
 }
 
 /// Crashes.
@@ -36,6 +42,11 @@ pub fn crashes(how: Crash) {
         Crash::InThread => {
             let _ = thread::spawn(writes_to_null).join();
         }
+        Crash::Truncated => reads_a_truncated_file(),
+        Crash::Filtered(action) => {
+            refuses_calls_of_handlers(action);
+            writes_to_null();
+        }
         Crash::StackOverflow => drop(black_box(recurses(0))),
     }
 }
@@ -45,6 +56,45 @@ fn writes_to_null() {
     let address = black_box(8_usize) as *mut u64;
     // SAFETY: There is no memory there: it crashes, which is what it is for.
     unsafe { address.write_volatile(7) };
+}
+
+#[inline(never)]
+fn reads_a_truncated_file() {
+    let page = rustix::param::page_size();
+    let file = memfd_create("truncated", MemfdFlags::empty()).expect("there is memory for a file");
+    ftruncate(&file, page as u64).expect("it is ours");
+    // SAFETY: The mapping is new. The file has no page for it any more: it crashes, which is what it is for.
+    unsafe {
+        let address = mmap(ptr::null_mut(), page, ProtFlags::READ, MapFlags::SHARED, &file, 0).expect("it has a page");
+        ftruncate(&file, 0).expect("it is ours");
+        black_box(address.cast::<u8>().read_volatile());
+    }
+}
+
+/// Installs a seccomp filter that takes this action at the calls by which a handler of a crash asks for a capture.
+fn refuses_calls_of_handlers(action: u32) {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    const IS_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let step = |code: u32, operand: u32, skipped: u8| libc::sock_filter {
+        code: u16::try_from(code).expect("codes are small"),
+        jt: 0,
+        jf: skipped,
+        k: operand,
+    };
+    let end = |action| step(libc::BPF_RET | libc::BPF_K, action, 0);
+    // The number of the call stands first.
+    let mut filter = vec![step(LOAD, 0, 0)];
+    for call in [libc::SYS_kill, libc::SYS_rt_sigtimedwait, libc::SYS_rt_sigaction] {
+        filter.extend([step(IS_EQUAL, u32::try_from(call).expect("numbers of calls are small"), 1), end(action)]);
+    }
+    filter.push(end(libc::SECCOMP_RET_ALLOW));
+    let length = u16::try_from(filter.len()).expect("it is short");
+    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
+    // SAFETY: The pointers are to variables of this function, and the kernel copies the program.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
 }
 
 #[inline(never)]

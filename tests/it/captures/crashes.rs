@@ -44,8 +44,24 @@ fn a_crash_is_captured_where_it_happened_and_dies_as_ever() {
             (Crash::Raise(libc::SIGFPE), libc::SIGFPE, &["crashing::crashes"]),
             (Crash::Raise(libc::SIGILL), libc::SIGILL, &["crashing::crashes"]),
             (Crash::InThread, libc::SIGSEGV, &["writes_to_null", "thread"]),
+            (Crash::Truncated, libc::SIGBUS, &["reads_a_truncated_file", "crashing::crashes"]),
             (Crash::StackOverflow, libc::SIGABRT, &["recurses", "recurses", "recurses"]),
         ],
         |(how, signal, names)| assert_shows(how, signal, names),
     );
+}
+
+/// A filter that kills decides how the process dies. With one that refuses, the process dies of its own crash.
+#[test]
+fn a_job_below_a_seccomp_filter_dies_of_its_crash_or_by_the_filter() {
+    let refuses = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
+    at_once([(libc::SECCOMP_RET_KILL_PROCESS, libc::SIGSYS), (refuses, libc::SIGSEGV)], |(action, signal)| {
+        for method in METHODS {
+            let scheduler = Scheduler::new().timeout(PLENTY).start_method(method).stacks(true);
+            let handle = scheduler.spawn(crashes::job(Crash::Filtered(action))).expect("the input is fine");
+            let run = handle.wait().expect("nothing fails");
+            let Outcome::Error(Failure::Signaled { signal: found, .. }) = run.outcome else { panic!("{run:?}") };
+            assert_eq!(found, signal);
+        }
+    });
 }

@@ -47,8 +47,9 @@ pub(crate) fn capture_crashes(report: fn()) {
             )
         };
         action.sa_sigaction = on_crash as *const () as usize;
-        // The stack may have overflowed.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // The stack may have overflowed. The kernel itself restores the default: a job's seccomp filter may refuse `restore`, and the
+        // fault would be handled without end.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
         // SAFETY: The call only reads a disposition.
         if unsafe { libc::sigaction(signal, ptr::null(), &raw mut previous) } == 0 {
             before.store(Box::into_raw(Box::new(previous)), Ordering::Release);
