@@ -1,4 +1,5 @@
-//! What the capture of a job's stacks adds to the time from its deadline to its record: `cargo bench --bench stacks`.
+//! What the capture of a job's stacks adds to the time from its deadline to its record, and what the option costs a job that
+//! returns: `cargo bench --bench stacks`.
 //!
 //! The job has as many threads, which sleep. The clock is one that processes share: the job writes the time at which its function
 //! began to a file.
@@ -15,7 +16,8 @@ use std::{fs, io, thread};
 
 use figures::Figures;
 use machine::now;
-use scheduler::{ProcessSnapshot, Scheduler, Status, jobs};
+use scheduler::{ProcessSnapshot, Scheduler, StartMethod, Status, jobs};
+use scheduler_tests::jobs::fast;
 
 /// Enough for the job to start five hundred threads.
 const LIMIT: Duration = Duration::from_millis(150);
@@ -58,6 +60,19 @@ fn job(count: usize, clock: &Path, stacks: Stacks) -> (Duration, usize) {
     (end.checked_sub(deadline).expect("a job is not stopped before its deadline"), frames)
 }
 
+/// How many jobs a list has of those that return.
+const JOBS: u32 = 50;
+
+/// Returns the time that each job of a list takes that returns at once.
+fn list(scheduler: &Scheduler) -> Duration {
+    let list: Vec<_> = (0..JOBS).map(|index| (index.to_string(), fast::job())).collect();
+    let begin = now();
+    let records = scheduler.run(list).expect("the input is fine");
+    let took = now().checked_sub(begin).expect("time does not go backwards");
+    assert!(records.iter().all(|record| record.status() == Status::Ok), "{records:?}");
+    took / JOBS
+}
+
 #[scheduler::main]
 fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -71,7 +86,18 @@ fn main() {
             frames = found;
             without.add(job(count, &clock, Stacks::Ignored).0);
         }
-        println!("{}", with.row(&format!("{count} threads, with {frames} frames")));
-        println!("{}", without.row(&format!("{count} threads, without")));
+        println!("{}", with.row(&format!("threads: {count}, captured with {frames} frames")));
+        println!("{}", without.row(&format!("threads: {count}, not captured")));
+    }
+    for (name, method) in [("executed", StartMethod::Exec), ("forked", StartMethod::Auto)] {
+        let scheduler = |stacks| Scheduler::new().timeout(Duration::from_secs(60)).start_method(method).stacks(stacks);
+        let schedulers = [scheduler(true), scheduler(false)];
+        let (mut with, mut without) = (Figures::default(), Figures::default());
+        for _ in 0..figures::number("BENCH_SAMPLES", 30) {
+            with.add(list(&schedulers[0]));
+            without.add(list(&schedulers[1]));
+        }
+        println!("{}", with.row(&format!("a job of a list that returns, {name}, with the option")));
+        println!("{}", without.row(&format!("a job of a list that returns, {name}, without")));
     }
 }
