@@ -5,7 +5,11 @@ use std::path::Path;
 use crate::symbols::Symbol;
 
 /// The beginnings of the names of functions in the standard library, and in this crate's side of an async job.
-const LIBRARY: [&str; 7] = ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "scheduler::runtime::"];
+const LIBRARY: [&str; 8] =
+    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust_try", "scheduler::runtime::"];
+
+/// The beginnings of the names of functions in runtimes and pools, which call a program's tasks.
+const RUNTIMES: [&str; 6] = ["tokio::", "<tokio::", "mio::", "<mio::", "rayon_core::", "<rayon_core::"];
 
 /// The beginnings of the file names of the C library and its parts.
 const SYSTEM_MODULES: [&str; 6] = ["libc.so", "libc-2", "libpthread", "ld-linux", "ld-musl", "[vdso]"];
@@ -26,6 +30,11 @@ const STARTS: [&str; 9] = [
 /// Returns whether a function is one of the standard library.
 pub(super) fn is_library(symbol: &Symbol) -> bool {
     library_path(symbol).is_some() || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
+}
+
+/// Returns whether a function is one of a runtime or a pool of threads.
+pub(super) fn is_runtime(symbol: &Symbol) -> bool {
+    RUNTIMES.iter().any(|prefix| symbol.function.starts_with(prefix))
 }
 
 /// Returns whether a binary belongs to the C library.

@@ -7,7 +7,7 @@ use std::env;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use super::names::{file_name, function_name, is_job_entry, is_library, is_start, is_system, source_path};
+use super::names::{file_name, function_name, is_job_entry, is_library, is_runtime, is_start, is_system, source_path};
 use super::{AddressKind, Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
 use crate::escape::OneLine;
 use crate::symbols::Symbol;
@@ -26,7 +26,7 @@ impl ProcessSnapshot {
     /// For a thread that is in a system call, the call is named, with the descriptor (`read on fd 7 (pipe)`) or the process that it
     /// waits for. Its functions follow, the innermost first, with lines if they are known: down to the job's function, or to the one
     /// that the thread was started with. Frames of the standard library are left out, but for the function that the program has
-    /// called; `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
+    /// called, and those of Tokio and Rayon outside of a task, but for the outermost; `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
     /// [guessed](StackFrame::is_guessed).
     ///
     /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
@@ -121,8 +121,22 @@ impl fmt::Display for ProcessTree<'_> {
             let root = left.remove(root.unwrap_or_default());
             text.process(root, 0, &mut left, &mut lines);
         }
+        if self.0.first().is_some_and(has_no_lines) {
+            lines.push(NO_LINES.to_owned());
+        }
         f.write_str(&lines.join("\n"))
     }
+}
+
+/// The last line of the text for a binary without line tables, as the release profile makes them.
+const NO_LINES: &str = "(without line numbers: the profile needs `debug = \"line-tables-only\"`)";
+
+/// Returns whether functions of a Rust program are known, but none of their lines.
+fn has_no_lines(process: &ProcessSnapshot) -> bool {
+    let frames = process.threads.iter().flat_map(|thread| &thread.frames);
+    let of_program = |line: &FrameLine<'_>| line.function().contains("::") && !line.is_library();
+    let mut lines = frames.flat_map(FrameLine::of).filter(of_program).peekable();
+    lines.peek().is_some() && lines.all(|line| line.symbol.is_some_and(|symbol| symbol.file.is_none()))
 }
 
 /// How text is written.
@@ -318,6 +332,15 @@ fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>> {
     if let Some(start) = entries.iter().position(|entry| entry.symbol.is_some_and(is_start)).filter(|start| *start > 0)
     {
         entries.truncate(start);
+    }
+    // Of what a runtime does outside of its tasks, or while it has none to run, its outermost function is enough.
+    let is_runtime = |entry: &FrameLine<'_>| entry.symbol.is_some_and(is_runtime);
+    let outside =
+        entries.iter().rposition(|entry| !entry.is_library() && !is_runtime(entry)).map_or(0, |last| last + 1);
+    let runtime = entries[outside..].iter().position(is_runtime).map(|first| outside + first);
+    if let (Some(first), Some(last)) = (runtime, entries.iter().rposition(is_runtime)) {
+        entries.truncate(last + 1);
+        entries.drain(first..last);
     }
     // Of what the library does for the program, the function that the program has called is enough. In a static binary the
     // C library's functions, which have no lines, are on its innermost side.

@@ -157,11 +157,52 @@ fn functions_of_c_stay_unless_the_library_has_called_them() {
 }
 
 #[test]
+fn a_runtime_is_one_line_but_between_functions_of_the_program() {
+    let shown = |functions: &[&str]| {
+        let functions: Vec<_> = functions.iter().map(|function| (*function, None)).collect();
+        let text = thread(1, "", None, stack("/app", &functions)).to_string();
+        text.lines().skip(1).map(|line| line.trim().replace(" in app", "")).collect::<Vec<_>>()
+    };
+    let (poll, run, block_on) = ("<tokio::task::Core>::poll", "tokio::runtime::run", "tokio::runtime::block_on");
+    assert_eq!(
+        shown(&[
+            "std::thread::sleep",
+            "app::task",
+            poll,
+            "std::panicking::catch_unwind",
+            run,
+            block_on,
+            "std::thread::run"
+        ]),
+        ["std::thread::sleep", "app::task", block_on]
+    );
+    assert_eq!(
+        shown(&["app::inner", poll, run, "app::outer", block_on]),
+        ["app::inner", poll, run, "app::outer", block_on]
+    );
+    assert_eq!(shown(&["std::park", "mio::poll", run, block_on]), ["std::park", block_on]);
+    assert_eq!(shown(&[run]), [run]);
+    let full = thread(1, "", None, stack("/app", &[("app::task", None), (run, None), (block_on, None)]));
+    assert_eq!(format!("{full:#}").lines().count(), 4);
+}
+
+#[test]
 fn the_thread_that_runs_the_job_is_the_first() {
     let idle = thread(20, "main", None, stack("/app", &[("app::idle", None)]));
     let busy = thread(21, "test", None, stack("/app", &[("app::work", None), ("app::_::__scheduler_run", None)]));
     let text = process(20, 1, &["app"], vec![idle, busy]).to_string();
     assert!(text.find("app::work").expect("it is there") < text.find("app::idle").expect("it is there"), "{text}");
+}
+
+#[test]
+fn a_program_without_line_tables_is_named_as_such_once() {
+    let shown = |line| {
+        let thread =
+            thread(1, "", None, stack("/app", &[("std::fs::read", None), ("app::f", line), ("app::main", None)]));
+        ProcessSnapshot::tree(&[process(1, 0, &["/app"], vec![thread])]).to_string()
+    };
+    assert_eq!(shown(None).lines().filter(|line| line.contains("line-tables-only")).count(), 1);
+    assert!(!shown(Some(("src/f.rs", 1))).contains("line-tables-only"));
 }
 
 #[test]
