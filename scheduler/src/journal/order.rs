@@ -65,6 +65,8 @@ struct ListTransaction<'c> {
     attempts: Statement<'c>,
     similar: Statement<'c>,
     insert: Statement<'c>,
+    /// No job can be a changed one.
+    is_first_run: bool,
 }
 
 /// A row of an earlier run.
@@ -91,9 +93,14 @@ impl<'c> ListTransaction<'c> {
                  checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
             )?,
             attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number")?,
+            // Of the same arguments, or of any.
             similar: prepare(
-                "SELECT signature, run FROM jobs WHERE job_id = ?1 AND job = ?2 ORDER BY arguments = ?3 DESC, run LIMIT 1",
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND arguments = ?3 AND run < ?4),
+                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND run < ?4)",
             )?,
+            is_first_run: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM runs WHERE id < ?1)", [run], |row| {
+                row.get(0)
+            })?,
             insert: prepare(
                 "INSERT INTO jobs (run, job_id, job, signature, arguments, change, state, ordered_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ordered', ?7)",
@@ -163,11 +170,13 @@ impl<'c> ListTransaction<'c> {
 
     /// Enters a new job. If an earlier run had one of its id and name, which this run hasn't asked for, it is a changed one.
     fn insert(&mut self, order: &JournalOrder<'_>, signature: i64, arguments: &[u8]) -> Result<i64, JournalProblem> {
-        let similar = self.similar.query_row(params![order.job_id, order.job, arguments], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        });
-        let similar = similar.optional()?.filter(|(_, run)| *run < self.run);
-        let change = similar.map(|(earlier, _)| if earlier == signature { "arguments" } else { "signature" });
+        let key = params![order.job_id, order.job, arguments, self.run];
+        let (is_same, is_similar) = if self.is_first_run {
+            (false, false)
+        } else {
+            self.similar.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?
+        };
+        let change = if is_same { Some("signature") } else { is_similar.then_some("arguments") };
         let change = change.map_or(Value::Null, |change| Value::Text(change.to_owned()));
         let values = params![self.run, order.job_id, order.job, signature, arguments, change, now()];
         self.insert.execute(values)?;
