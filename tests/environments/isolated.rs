@@ -56,9 +56,11 @@ fn each_fails_alone_and_says_how() {
     assert!(sections["hangs_instead_of_panicking"].contains("the test was stopped at its timeout of 100ms\n"));
     if STACKS {
         let hangs = sections["hangs"];
-        for part in
-            ["\nprocess ", ", in clock_nanosleep\n    std::thread::", "\n    isolated::hangs at tests/isolated.rs:76\n"]
-        {
+        for part in [
+            "\nprocess ",
+            ", in clock_nanosleep\n    std::thread::",
+            "\n    isolated::hangs::hangs at tests/isolated.rs:76\n",
+        ] {
             assert!(hangs.contains(part), "`{part}` is not in {hangs}");
         }
     }
