@@ -26,12 +26,11 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use scheduler::{CancelToken, Failure, Outcome, Scheduler, job};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 /// How many jobs run at a time.
 const CONCURRENCY: usize = 2;
-/// How many requests run or wait.
-const CAPACITY: usize = 4;
+/// How many more may wait.
+const WAITING: usize = 2;
 
 /// Returns the number of primes below `limit`, by a way that is too slow for large limits.
 #[job(timeout = "2s", memory = "512MiB", core_size = 0)]
@@ -41,7 +40,6 @@ fn count_primes(limit: u64) -> usize {
 
 struct Service {
     scheduler: Scheduler,
-    places: Semaphore,
 }
 
 impl Service {
@@ -50,20 +48,18 @@ impl Service {
             Some(Ok(limit)) => self.primes(limit).await,
             Some(Err(_)) => response(StatusCode::BAD_REQUEST, "write a number, as in /primes/1000"),
             None if path == "/load" => {
-                let load = CAPACITY - self.places.available_permits();
-                response(StatusCode::OK, format!("{load} of {CAPACITY}"))
+                let load = self.scheduler.running() + self.scheduler.queued();
+                response(StatusCode::OK, format!("{load} of {}", CONCURRENCY + WAITING))
             }
             None => response(StatusCode::NOT_FOUND, "there are /primes/1000 and /load"),
         }
     }
 
     async fn primes(&self, limit: u64) -> Response<Full<Bytes>> {
-        let Ok(_place) = self.places.try_acquire() else {
-            return unavailable("too many requests");
-        };
         // If the client goes away, hyper drops this future, and with it the handle: the job is killed.
-        let run = match self.scheduler.spawn(count_primes::job(limit)) {
+        let run = match self.scheduler.try_spawn(count_primes::job(limit)) {
             Ok(handle) => handle.await,
+            Err(error) if error.is_queue_full() => return unavailable("too many requests"),
             Err(error) => Err(error),
         };
         match run.map(|run| run.outcome) {
@@ -95,8 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let token = CancelToken::on_termination()?;
     let service = Arc::new(Service {
-        scheduler: Scheduler::new().concurrency(CONCURRENCY).cancel_token(&token),
-        places: Semaphore::new(CAPACITY),
+        scheduler: Scheduler::new().concurrency(CONCURRENCY).queue_capacity(WAITING).cancel_token(&token),
     });
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);

@@ -32,6 +32,9 @@ pub(crate) struct JobOptions {
     time_limits: Vec<(&'static str, Duration, Span)>,
 }
 
+/// The largest stack that a function can have, in bytes.
+const LARGEST_STACK: u64 = 1 << 40;
+
 /// Generates the call of a setter, given the path of the runtime crate.
 type Setter = Box<dyn Fn(&TokenStream) -> TokenStream>;
 
@@ -172,7 +175,14 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
         example: r#"stack_size = "64MiB""#,
         read: |options, value| {
             let zero = "a stack of 0 bytes lets no job run; write a size, such as `\"64MiB\"`";
-            let bytes = some(value::bytes(value)?, zero)?;
+            let (bytes, span) = value::bytes(value)?;
+            let bytes = some((bytes, span), zero)?;
+            if bytes > LARGEST_STACK {
+                return Err(syn::Error::new(
+                    span,
+                    "a stack can't be larger than 1 TiB; write less, such as `\"64MiB\"`",
+                ));
+            }
             options.set(move |_| quote!(.stack_size(#bytes)))
         },
     },

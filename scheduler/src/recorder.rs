@@ -12,11 +12,12 @@ use crate::escape::OneLine;
 use crate::follow_up::{CallFollowUp, TimedOut};
 use crate::journal::JournalEntry;
 use crate::observer::{
-    AttemptEnded, CheckpointSaved, EventMemo, Message, Observer, Observers, Postponed, Progress, Queued, Recorded,
-    Slow, Started, Swept, Terminating, new_keys,
+    AttemptEnded, CheckpointSaved, EventMemo, Line, Message, Observer, Observers, Postponed, Progress, Queued,
+    Recorded, Slow, Started, Swept, Terminating, new_keys,
 };
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
+use crate::process::OutputLine;
 use crate::record::{Record, RunReport};
 use crate::result_codec::undecodable;
 use crate::settings::JournaledList;
@@ -169,6 +170,10 @@ fn notify_update(
         }
         &JobUpdate::Progress { done, total } => {
             observer.progress(&Progress { key, job_id, job, at, attempt, done, total, memo });
+        }
+        &JobUpdate::Line { at, ref line, skipped } => {
+            let OutputLine { stream, ref text } = *line;
+            observer.line(&Line { key, job_id, job, at, attempt, stream, text, skipped, memo });
         }
         JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, attempt, text, memo }),
         JobUpdate::Checkpoint(checkpoint) => {

@@ -45,7 +45,11 @@ fn retried() -> Job<i32> {
 #[test]
 fn a_list_takes_any_duration_in_any_setting_or_refuses_it() {
     type Set = fn(Scheduler, Duration) -> Scheduler;
-    let settings: [(&str, Set, [bool; 3]); 11] = [
+    let settings: [(&str, Set, [bool; 3]); 15] = [
+        ("stall", |scheduler, duration| scheduler.stall(duration), [true, false, false]),
+        ("silence", |scheduler, duration| scheduler.silence(duration), [true, false, false]),
+        ("slow", |scheduler, duration| scheduler.slow(duration), [true, false, false]),
+        ("maximum timeout", |scheduler, duration| scheduler.max_timeout(duration), [true, false, false]),
         ("timeout", |scheduler, duration| scheduler.timeout(duration), [true, false, false]),
         ("start timeout", |scheduler, duration| scheduler.start_timeout(duration), [true, false, false]),
         ("delivery timeout", |scheduler, duration| scheduler.delivery_timeout(duration), [true, false, false]),
@@ -90,7 +94,9 @@ fn a_list_takes_any_duration_in_any_setting_or_refuses_it() {
 #[test]
 fn a_call_takes_any_duration_in_any_setting_or_refuses_it() {
     type Set = fn(Job<i32>, Duration) -> Job<i32>;
-    let settings: [(&str, Set, [bool; 3]); 5] = [
+    let settings: [(&str, Set, [bool; 3]); 7] = [
+        ("stall", |job, duration| job.stall(duration), [true, false, false]),
+        ("maximum timeout", |job, duration| job.max_timeout(duration), [true, false, false]),
         ("timeout", |job, duration| job.timeout(duration), [true, false, false]),
         ("grace", |job, duration| job.grace(duration), [false, false, true]),
         ("CPU time", |job, duration| job.cpu_time(duration), [true, false, false]),

@@ -1,7 +1,9 @@
 //! Messages from a handle to its running job, and questions of a job that the application answers.
 
+use std::fs;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -239,6 +241,39 @@ fn a_question_without_an_answer_is_an_error() {
     let long = asked(answers(), &"x".repeat(17 << 20));
     assert!(long.contains("over the limit of 16777216"), "{long}");
     assert!(this_job::ask::<u8, u8>(&1).expect_err("it is no job").is_message());
+}
+
+/// Asks as many long questions as there are threads, says that one was refused, and returns why.
+#[job]
+fn asks_too_much(threads: usize, refused: PathBuf) -> String {
+    let (sender, errors) = mpsc::channel();
+    for _ in 0..threads {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let answer = this_job::ask::<String, u64>(&"x".repeat(12 << 20));
+            // Another one may have been first.
+            let _ = answer.map_err(|error| sender.send(error.to_string()));
+        });
+    }
+    let error = errors.recv().expect("a thread is left");
+    fs::write(refused, "").expect("the folder is the test's");
+    error
+}
+
+#[test]
+fn questions_that_wait_for_their_answers_are_bounded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let refused = folder.path().join("refused");
+    let waited_for = refused.clone();
+    let scheduler = Scheduler::new().timeout(PLENTY).on_ask(move |question: String| {
+        wait_until("a question was refused", || waited_for.exists());
+        question.len() as u64
+    });
+    let records = scheduler.run(jobs![("a", asks_too_much(3, refused))]).expect("the input is fine");
+    let error = records[0].result::<String>().expect("it returned");
+    let expected = "a question has no answer: too many questions of this job wait for their answers; ask fewer, or shorter \
+                    ones, at a time";
+    assert_eq!(error, expected);
 }
 
 #[test]

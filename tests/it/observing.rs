@@ -1,13 +1,15 @@
 //! Observers: which events they receive, when, and that they can do no harm.
 
+use std::fs;
+use std::io::Write as _;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use scheduler::observer::{AttemptEnded, Queued, Recorded, Started, Swept};
-use scheduler::{Observer, Scheduler, StandardStream, Status, jobs};
+use scheduler::observer::{AttemptEnded, Line, Queued, Recorded, Started, Swept};
+use scheduler::{Observer, Output, Scheduler, StandardStream, Status, job, jobs, this_job};
 use scheduler_tests::attempts::{comes_to, meets, waits_for};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::{fast, hangs};
@@ -15,7 +17,7 @@ use scheduler_tests::leftovers::{Leftover, leaves, new_tag};
 use scheduler_tests::platform::{HAS_WARDENS, swept};
 use scheduler_tests::profile::quick_or_full;
 
-use crate::{METHODS, PLENTY};
+use crate::{METHODS, PLENTY, at_once};
 
 /// Records the events that it receives.
 #[derive(Default)]
@@ -72,6 +74,61 @@ impl Observer for Panics {
     fn recorded(&self, _: &Recorded<'_>) {
         resume_unwind(Box::new("recorded"));
     }
+}
+
+/// Receives lines, and lets their job go on at the first.
+struct Lines {
+    go: PathBuf,
+    lines: Mutex<Vec<(u32, StandardStream, String)>>,
+}
+
+impl Observer for Lines {
+    fn line(&self, event: &Line<'_>) {
+        assert_eq!((event.job_id, event.skipped), ("a", 0));
+        let line = (event.attempt, event.stream, event.text.to_owned());
+        self.lines.lock().expect("the lock is not poisoned").push(line);
+        if event.text == "first" {
+            fs::write(&self.go, "").expect("the folder is the test's");
+        }
+    }
+}
+
+/// Writes a line, waits until it was received, and writes to both streams; at the first attempt it fails.
+#[job(retries = 1)]
+fn writes_lines(go: PathBuf) -> Result<(), String> {
+    let write = |stdout: &str, stderr: &str| {
+        let written = std::io::stdout().write_all(stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
+        written.and_then(|()| std::io::stderr().write_all(stderr.as_bytes())).map_err(|error| error.to_string())
+    };
+    write("first\n", "")?;
+    waits_for(go);
+    write("sec", "problem\r\n\n")?;
+    write("ond\nthe rest", "the end")?;
+    if this_job::attempt() == 1 { Err("once more".to_owned()) } else { Ok(()) }
+}
+
+#[test]
+fn lines_of_output_arrive_while_the_job_runs() {
+    let outputs = [(Output::Capture, Output::Inherit), (Output::Lines, Output::Capture)];
+    let cases = METHODS.into_iter().flat_map(|method| outputs.clone().map(|outputs| (method, outputs)));
+    at_once(cases.collect::<Vec<_>>(), |(method, (stdout, stderr))| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let go = folder.path().join("go");
+        let lines = Arc::new(Lines { go: go.clone(), lines: Mutex::default() });
+        let scheduler = Scheduler::new().start_method(method).timeout(PLENTY).observer(Arc::clone(&lines));
+        let records =
+            scheduler.stdout(stdout).stderr(stderr).run(jobs![("a", writes_lines(go))]).expect("the input is fine");
+        assert_eq!(records[0].status(), Status::Ok, "{records:?}");
+        let lines = lines.lines.lock().expect("the lock is not poisoned");
+        let of = |attempt, stream| {
+            let lines = lines.iter().filter(move |line| (line.0, line.1) == (attempt, stream));
+            lines.map(|(_, _, text)| text.as_str()).collect::<Vec<_>>()
+        };
+        for attempt in [1, 2] {
+            assert_eq!(of(attempt, StandardStream::Stdout), ["first", "second", "the rest"], "{attempt}");
+            assert_eq!(of(attempt, StandardStream::Stderr), ["problem", "", "the end"], "{attempt}");
+        }
+    });
 }
 
 /// How the platform reports that nothing was left.
@@ -143,11 +200,11 @@ fn keys_distinguish_lists() {
 }
 
 /// Releases a waiting job once its start is reported.
-struct Releases(std::path::PathBuf);
+struct Releases(PathBuf);
 
 impl Observer for Releases {
     fn started(&self, _: &Started<'_>) {
-        std::fs::write(&self.0, "").expect("the folder is the test's");
+        fs::write(&self.0, "").expect("the folder is the test's");
     }
 }
 
@@ -215,7 +272,7 @@ fn running_jobs_are_supervised_before_all_others_have_been_started() {
 #[scheduler::job(group = "g", retries = 1, stdout = "capture")]
 #[expect(clippy::print_stderr, reason = "its end is observed")]
 fn fails_once() -> Result<u32, String> {
-    let attempt = scheduler::this_job::attempt();
+    let attempt = this_job::attempt();
     println!("attempt {attempt}");
     eprintln!("why {attempt}");
     if attempt == 1 { Err("once".to_owned()) } else { Ok(attempt) }

@@ -236,6 +236,7 @@ fn a_copy_has_the_arguments_of_the_application_if_they_are_passed_on() {
 #[expect(unsafe_code, reason = "a job forks")]
 mod with_wardens {
     use super::*;
+    use crate::adversity::unshared;
 
     /// Returns the processors on which it may run, as the kernel writes them.
     #[job(cpus = "0")]
@@ -258,20 +259,31 @@ mod with_wardens {
         });
     }
 
-    /// Returns the names of its process and of its parent.
+    /// Returns the names and the command lines of its process and of its parent, and how many arguments it has.
     #[job]
-    fn daily() -> Vec<String> {
-        let ids = [std::process::id(), std::os::unix::process::parent_id()];
-        ids.map(|id| fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned()).to_vec()
+    fn daily() -> (Vec<String>, usize) {
+        let files = [std::process::id(), std::os::unix::process::parent_id()]
+            .map(|id| [format!("/proc/{id}/comm"), format!("/proc/{id}/cmdline")]);
+        let read = |file| fs::read_to_string(file).unwrap_or_default().trim_end_matches(['\n', '\0']).to_owned();
+        (files.into_iter().flatten().map(read).collect(), std::env::args().count())
     }
 
     #[test]
     fn a_process_has_the_name_of_its_role() {
         at_once(METHODS, |method| {
-            let record = run(&Scheduler::new().start_method(method), daily::job());
-            let names: Vec<String> = result(&record);
+            let scheduler = Scheduler::new().start_method(method);
+            let (names, arguments): (Vec<String>, usize) = result(&run(&scheduler, daily::job()));
+            let app = std::env::current_exe().expect("it runs");
+            let app = app.file_name().and_then(|name| name.to_str()).expect("it is ASCII");
+            let name = daily::job().name();
             assert_eq!(names[0], "job daily");
-            assert!(names[1].starts_with("warden it-"), "{names:?}");
+            assert_eq!(names[1], format!("{app}: job {name} [a]"));
+            assert!(names[2].starts_with("warden it-"), "{names:?}");
+            assert_eq!(names[3], format!("{app}: warden"));
+            // Those that libtest gives to the copy.
+            assert!(arguments > 1);
+            let spawned = scheduler.spawn(daily::job()).and_then(|handle| handle.wait()).expect("the input is fine");
+            assert_eq!(spawned.outcome.ok().expect("it returned").0[1], format!("{app}: job {name}"));
         });
     }
 
@@ -343,6 +355,28 @@ mod with_wardens {
             app.kill().expect("it is ours");
             app.wait().expect("it is ours");
             scheduler_tests::wait_until::wait_until("the folder is gone", || !Path::new(&folder).exists());
+        }
+    }
+
+    #[test]
+    fn a_full_disk_has_no_room_for_a_temporary_folder_or_its_files() {
+        let disk = tempfile::tempdir().expect("a temporary folder");
+        // A file system has one inode for its own root.
+        for (inodes, expected) in
+            [(1, "its temporary folder can't be created in `"), (9, "returned an error: No space left")]
+        {
+            let script = format!(
+                "mount -t proc none /proc && mount -t tmpfs -o nr_inodes={inodes},size=64k none '{disk}' && \
+                 TMPDIR='{disk}' exec '{program}' 'fills the disk'",
+                disk = disk.path().display(),
+                program = env!("CARGO_BIN_EXE_prepared"),
+            );
+            let Some(mut command) = unshared(&script, "", &[]) else { return };
+            let output = command.output().expect("the fixture is built");
+            let records = records(&output);
+            let error = records[0]["error"].as_str().unwrap_or_default();
+            assert!(error.contains(expected) && error.contains("No space left"), "{records:?}");
+            assert_eq!(records[0]["temp_dir_error"], Value::Null);
         }
     }
 

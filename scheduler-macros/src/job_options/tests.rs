@@ -85,6 +85,11 @@ fn invalid_values_are_refused_with_advice() {
     refused("memory", quote!("0B"), "a memory limit of 0");
     refused("tree_memory", quote!("0B"), "a limit of 0 on the memory of the whole tree");
     refused("stack_size", quote!(0), "a stack of 0 bytes");
+    refused("stack_size", quote!("2TiB"), "a stack can't be larger than 1 TiB");
+    refused("stack_size", quote!("-1B"), "expected a size");
+    refused("tree_memory", quote!(-1), "expected a size");
+    refused("stall", quote!("-1s"), "expected a duration");
+    refused("cpus", quote!("-1"), "expected the numbers of processors");
     refused("cpus", quote!(3), "expected the numbers of processors");
     refused("temp_dir", quote!("/tmp"), "expected `true` or `false`");
     refused("stdin", quote!(1), "expected the path of a file");

@@ -11,7 +11,7 @@ use super::job;
 use crate::options::Environment;
 use crate::process::{
     ControlChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, clear_of, enter_folder, equip_job,
-    leave_warden, take_stdin,
+    leave_warden, name_standby, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -76,6 +76,7 @@ pub(super) fn run(ExecRole { warden }: ExecRole) -> ! {
 /// `milestones`, which it shares with its warden, it sends them through the socket.
 pub(super) fn serve(input: OwnedFd, warden: u32, milestones: Option<MilestoneTimes>) -> ! {
     let left = leave_warden(warden);
+    name_standby();
     let mut control = ControlChild::new(input);
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let request = frames.expect(&mut control.waiting(), FrameKind::Request);

@@ -32,7 +32,7 @@ pub(super) fn run(
     milestones: MilestoneTimes,
     prepared: io::Result<()>,
 ) -> ! {
-    process::name_job(&request.job);
+    process::name_job(&request.job, &request.id);
     let received = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, incoming);
     let sender = Arc::new(FrameSender::new(request.mark, outgoing));
     if let Err(error) = prepared {

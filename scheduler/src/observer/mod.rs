@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::Checkpoint;
-use crate::outcome::{Attempt, Captured, Sweep};
+use crate::outcome::{Attempt, Captured, StandardStream, Sweep};
 use crate::panic_guard::{self, guarded};
 use crate::record::Record;
 pub(crate) use event_memo::EventMemo;
@@ -106,6 +106,53 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
+    /// A job wrote a line to one of its streams that pass through this process: standard error, unless it is discarded or appended
+    /// to a file, and standard output if it is [captured](crate::Output::Capture) or passed on in [lines](crate::Output::Lines). A
+    /// job that inherits standard output writes to that of the application without this process in between.
+    ///
+    /// What the set-up of its process writes comes before [`started`](Self::started).
+    ///
+    /// Every line arrives, in the order of its stream, as soon as it is complete; the last one of an attempt also without its end.
+    /// What a line contains that isn't UTF-8 is replaced, and one of more than 64 KiB arrives in parts. Of an observer that falls
+    /// behind by more than 1 MiB of one job's lines, the oldest are dropped: [`Line::skipped`] counts them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use scheduler::{job, jobs, observer, Observer, Scheduler};
+    ///
+    /// /// Passes the output of a program on.
+    /// #[job(stdout = "capture")]
+    /// fn build() {
+    ///     println!("compiling");
+    ///     println!("linking");
+    /// }
+    ///
+    /// #[derive(Default)]
+    /// struct Console(Mutex<Vec<String>>);
+    ///
+    /// impl Observer for Console {
+    ///     fn line(&self, event: &observer::Line<'_>) {
+    ///         self.0.lock().unwrap().push(format!("{}: {}", event.job_id, event.text));
+    ///     }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let console = Arc::new(Console::default());
+    ///     Scheduler::new().observer(Arc::clone(&console)).run(jobs![("J1", build)])?;
+    ///     assert_eq!(*console.0.lock().unwrap(), ["J1: compiling", "J1: linking"]);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "stdout")]
+    #[doc(alias = "stderr")]
+    #[doc(alias = "output")]
+    fn line(&self, event: &Line<'_>) {
+        let _ = event;
+    }
+
     /// A job saved a checkpoint ([`this_job::checkpoint`](crate::this_job::checkpoint)). As for [`progress`](Self::progress), the last
     /// of several checkpoints counts.
     fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
@@ -162,6 +209,10 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn message(&self, event: &Message<'_>) {
         (**self).message(event);
+    }
+
+    fn line(&self, event: &Line<'_>) {
+        (**self).line(event);
     }
 
     fn checkpoint_saved(&self, event: &CheckpointSaved<'_>) {
@@ -255,6 +306,18 @@ events! {
         attempt: u32,
         /// The message, up to 4 KiB. It may contain any text, including line breaks and control characters.
         text: &'a str
+    }
+
+    /// The event of [`Observer::line`].
+    Line {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The stream that the job wrote to.
+        stream: StandardStream,
+        /// The line without its end. It may contain control characters.
+        text: &'a str,
+        /// How many lines before this one the observer has not received, as it was behind.
+        skipped: usize
     }
 
     /// The event of [`Observer::checkpoint_saved`].

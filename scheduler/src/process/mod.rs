@@ -52,7 +52,7 @@ pub(crate) use fatal_signal::FatalSignal;
 pub(crate) use file_lock::FileLock;
 pub(crate) use origin::{Origin, PerProcess};
 pub(crate) use orphans::Orphans;
-pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput};
+pub(crate) use output::{ChildStdio, DefaultOutput, JobOutput, OutputLine};
 pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::{Readiness, WaitKey};
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
@@ -130,7 +130,7 @@ pub(crate) use warden::walk_fuzzed;
 pub(crate) use linux::{
     Capture, Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, TreeMemory, become_job,
     become_warden, enter_folder, equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder,
-    leave_warden, name_warden, reap, send_request, spawn_job, sweep,
+    leave_warden, name_standby, name_warden, reap, send_request, spawn_job, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{

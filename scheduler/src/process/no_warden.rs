@@ -102,7 +102,7 @@ impl CgroupHome {
 }
 
 /// Does nothing: only Linux lets a process choose its name.
-pub(crate) fn name_job(_: &str) {}
+pub(crate) fn name_job(_: &str, _: &str) {}
 
 /// Returns a file with this content and without a name, at its beginning.
 pub(crate) fn anonymous_file(content: &[u8]) -> io::Result<File> {

@@ -35,6 +35,11 @@ impl DataStream {
         self.flush();
     }
 
+    /// Returns the number of bytes that the job has not taken yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outgoing.iter().map(|bytes| bytes.len()).sum()
+    }
+
     /// Reads once from the job, without waiting.
     pub(crate) fn read(&mut self, frames: &mut FrameReader) -> Result<ReadStep, FrameError> {
         self.flush();

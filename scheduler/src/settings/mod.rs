@@ -361,6 +361,7 @@ impl Settings {
             orphans: self.orphans,
             cgroups: None,
             load: None,
+            is_observed: !self.observers.is_empty(),
             messages: None,
         })
     }

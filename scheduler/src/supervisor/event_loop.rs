@@ -420,6 +420,7 @@ mod tests {
             orphans: Orphans::default(),
             cgroups: None,
             load: None,
+            is_observed: false,
             messages: None,
         };
         let (sender, outcomes) = mpsc::channel();

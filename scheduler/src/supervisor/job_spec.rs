@@ -55,6 +55,8 @@ pub(crate) struct JobSpec {
     pub(crate) cgroups: Option<Arc<CgroupHome>>,
     /// Counts the job in the load of its scheduler, until its last copy is dropped.
     pub(crate) load: Option<Arc<LoadToken>>,
+    /// Whether observers receive the lines of its output.
+    pub(crate) is_observed: bool,
     /// The messages of its handle, if it has one.
     pub(crate) messages: Option<JobMessages>,
 }

@@ -1,12 +1,21 @@
 //! `LatestUpdates`: the progress, message and checkpoint that a running job sent last, until an observer is notified.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::state_machine::StopReason;
 use crate::checkpoint::Checkpoint;
+use crate::clock;
+use crate::process::OutputLine;
 use crate::sync::lock;
+
+/// The most bytes of lines that wait for an observer: 1 MiB.
+const MOST_LINE_BYTES: usize = 1 << 20;
+
+/// How many bytes a line counts beside its text.
+const LINE_OVERHEAD: usize = 64;
 
 /// Something that a run reports before it finishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +26,8 @@ pub(crate) enum JobUpdate {
     Terminating(StopReason),
     /// The work done so far, and all of it.
     Progress { done: u64, total: u64 },
+    /// A line of output that was read at that time, and how many before it were dropped.
+    Line { at: SystemTime, line: OutputLine, skipped: usize },
     /// A text of the job's own.
     Message(String),
     /// A saved checkpoint.
@@ -35,10 +46,39 @@ struct UpdateSlots {
     progress: Option<(u64, u64)>,
     message: Option<String>,
     checkpoint: Option<Checkpoint>,
+    lines: WaitingLines,
+}
+
+/// The lines of output, the latest of them up to a limit.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct WaitingLines {
+    lines: VecDeque<(SystemTime, OutputLine)>,
+    bytes: usize,
+    /// How many were dropped before the first.
+    skipped: usize,
+}
+
+impl WaitingLines {
+    fn push(&mut self, at: SystemTime, line: OutputLine) {
+        let bytes = |line: &OutputLine| line.text.len() + LINE_OVERHEAD;
+        self.bytes += bytes(&line);
+        self.lines.push_back((at, line));
+        while self.bytes > MOST_LINE_BYTES
+            && let Some((_, dropped)) = self.lines.pop_front()
+        {
+            self.bytes -= bytes(&dropped);
+            self.skipped += 1;
+        }
+    }
+
+    fn into_updates(self) -> impl Iterator<Item = JobUpdate> {
+        let mut skipped = self.skipped;
+        self.lines.into_iter().map(move |(at, line)| JobUpdate::Line { at, line, skipped: mem::take(&mut skipped) })
+    }
 }
 
 /// Whether an update has to be announced with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stored {
     First,
     /// Earlier ones have not been taken yet, and were announced.
@@ -53,25 +93,35 @@ impl LatestUpdates {
             JobUpdate::Slow(after) => slots.slow = Some(after),
             JobUpdate::Terminating(why) => slots.terminating = Some(why),
             JobUpdate::Progress { done, total } => slots.progress = Some((done, total)),
+            JobUpdate::Line { at, line, .. } => slots.lines.push(at, line),
             JobUpdate::Message(text) => slots.message = Some(text),
             JobUpdate::Checkpoint(checkpoint) => slots.checkpoint = Some(checkpoint),
         }
         stored
     }
 
-    /// Removes and returns the updates.
+    /// Stores lines of output, if there are some.
+    pub(super) fn store_lines(&self, lines: Vec<OutputLine>) -> Option<Stored> {
+        let at = clock::wall();
+        let stored = lines.into_iter().map(|line| self.store(JobUpdate::Line { at, line, skipped: 0 }));
+        // `First` is less.
+        stored.min()
+    }
+
+    /// Removes and returns the updates, the lines first.
     pub(crate) fn take(&self) -> impl Iterator<Item = JobUpdate> + use<> {
-        let UpdateSlots { slow, terminating, progress, message, checkpoint } = mem::take(&mut *lock(&self.0));
+        let UpdateSlots { slow, terminating, progress, message, checkpoint, lines } = mem::take(&mut *lock(&self.0));
         let progress = progress.map(|(done, total)| JobUpdate::Progress { done, total });
         let (message, checkpoint) = (message.map(JobUpdate::Message), checkpoint.map(JobUpdate::Checkpoint));
         let (slow, terminating) = (slow.map(JobUpdate::Slow), terminating.map(JobUpdate::Terminating));
-        [message, progress, checkpoint, slow, terminating].into_iter().flatten()
+        lines.into_updates().chain([message, progress, checkpoint, slow, terminating].into_iter().flatten())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::StandardStream;
 
     #[test]
     fn the_latest_update_of_each_kind_is_kept_and_the_first_one_is_announced() {
@@ -86,5 +136,26 @@ mod tests {
         assert_eq!(taken, [JobUpdate::Message("at work".to_owned()), progress(4)]);
         assert_eq!(updates.take().count(), 0);
         assert_eq!(updates.store(JobUpdate::Terminating(StopReason::Timeout)), Stored::First);
+    }
+
+    #[test]
+    fn the_latest_lines_are_kept_up_to_a_limit() {
+        let updates = LatestUpdates::default();
+        let line = |text: String| OutputLine { stream: StandardStream::Stdout, text };
+        assert_eq!(updates.store_lines(vec![]), None);
+        let long = "x".repeat(1000);
+        let lines: Vec<_> = (0..2000).map(|number| line(format!("{number:04} {long}"))).collect();
+        assert_eq!(updates.store_lines(lines), Some(Stored::First));
+        assert_eq!(updates.store_lines(vec![line("the last".to_owned())]), Some(Stored::Coalesced));
+        let taken: Vec<_> = updates.take().collect();
+        let bytes: usize = taken.len() * (long.len() + 5 + LINE_OVERHEAD);
+        assert!((MOST_LINE_BYTES - 2 * long.len()..MOST_LINE_BYTES + 2 * long.len()).contains(&bytes), "{bytes}");
+        let skipped = |update: &JobUpdate| if let JobUpdate::Line { skipped, .. } = update { *skipped } else { 0 };
+        assert_eq!(skipped(&taken[0]), 2001 - taken.len());
+        assert!(taken[1..].iter().all(|update| skipped(update) == 0));
+        assert!(matches!(&taken[taken.len() - 1], JobUpdate::Line { line, .. } if line.text == "the last"));
+        // The next ones are counted anew.
+        updates.store_lines(vec![line("another".to_owned())]);
+        assert_eq!(updates.take().map(|update| skipped(&update)).sum::<usize>(), 0);
     }
 }

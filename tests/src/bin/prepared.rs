@@ -53,6 +53,12 @@ fn fills_its_folder_and_hangs(path: String) -> std::io::Result<()> {
     }
 }
 
+/// Writes a mebibyte into its temporary folder.
+#[job(temp_dir = true)]
+fn fills_the_disk() -> std::io::Result<()> {
+    std::fs::write(std::env::temp_dir().join("file"), vec![1; 1 << 20])
+}
+
 fn start_method() -> StartMethod {
     let forks = std::env::var("APP_METHOD").is_ok_and(|method| method == "forks");
     if forks { StartMethod::ForkServer } else { StartMethod::Exec }
@@ -78,6 +84,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scheduler = Scheduler::new().start_method(start_method()).env("PLACE", "a job");
     let scheduler = if std::env::var_os("APP_PASSES").is_some() { scheduler.pass_args() } else { scheduler };
     let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("fills the disk") {
+        println!("{}", serde_json::to_string(&scheduler.run(jobs![("a", fills_the_disk)])?)?);
+        return Ok(());
+    }
     if let (Some("hangs"), Some(path)) = (arguments.next().as_deref(), arguments.next()) {
         scheduler.run(jobs![("a", fills_its_folder_and_hangs(path))])?;
         return Ok(());

@@ -3,6 +3,7 @@
 
 mod cgroup;
 mod children;
+mod command_line;
 mod crash_signals;
 mod descriptor_limit;
 mod epoll;
@@ -37,7 +38,7 @@ pub(crate) use inherited_state::InheritedState;
 pub(crate) use job_process::{anonymous_file, become_job, equip_job, leave_warden};
 pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
-pub(crate) use name::{name_job, name_warden};
+pub(crate) use name::{name_job, name_standby, name_warden};
 pub(crate) use oom_counter::{OomCounter, OomKills};
 pub(crate) use own_image::{EXECUTED, own_image};
 pub(crate) use search::{Search, adopt_orphans};

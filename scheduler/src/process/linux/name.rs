@@ -1,23 +1,41 @@
-//! The names of wardens and jobs, as `ps` and `top` show them.
+//! The names of wardens and jobs, as `top` and `ps` show them.
 
 #![expect(unsafe_code, reason = "rustix names threads only with another feature")]
 
 use std::env;
 use std::path::Path;
 
+use super::command_line::set_command_line;
+
 /// The longest name of a thread, in bytes.
 const MOST: usize = 15;
 
-/// Names this process, a warden, after the application: `warden app`.
+/// Names this process, a warden, after the application: `warden app`, with the command line `app: warden`.
 pub(crate) fn name_warden() {
-    let program = env::args_os().next().unwrap_or_default();
-    let file = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    set_name("warden", &file);
+    let app = application();
+    set_name("warden", &app);
+    set_command_line(&format!("{app}: warden"));
 }
 
-/// Names this process after its job: `job daily` for `report::daily`.
-pub(crate) fn name_job(job: &str) {
+/// Names this process, which waits for the request of a job: `standby app`, with the command line `app: standby`.
+pub(crate) fn name_standby() {
+    let app = application();
+    set_name("standby", &app);
+    set_command_line(&format!("{app}: standby"));
+}
+
+/// Names this process after its job: `job daily`, with the command line `app: job report::daily [J7]`.
+pub(crate) fn name_job(job: &str, id: &str) {
     set_name("job", job.rsplit("::").next().unwrap_or(job));
+    let app = application();
+    // A job without an id of its own has its name.
+    set_command_line(&if id == job { format!("{app}: job {job}") } else { format!("{app}: job {job} [{id}]") });
+}
+
+/// Returns the file name of the application's program.
+fn application() -> String {
+    let program = env::args_os().next().unwrap_or_default();
+    Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Sets the name of the first thread, which is that of the process.

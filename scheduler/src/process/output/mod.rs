@@ -2,6 +2,7 @@
 
 mod head_tail;
 mod line_prefixer;
+mod line_splitter;
 mod printer;
 mod relay;
 mod sink;
@@ -18,6 +19,7 @@ use crate::options::{self, InheritedFds};
 use crate::outcome::{Captured, StandardStream};
 use crate::wire::message::StdioTarget;
 
+pub(crate) use line_splitter::OutputLine;
 pub(in crate::process) use printer::Printer;
 pub(in crate::process) use relay::{Relay, RelayInterest};
 
@@ -100,6 +102,19 @@ impl JobOutput {
             Self { stdout, stderr, stdout_access, stdout_guard: None, turn: 0 },
             ChildStdio { stdout: jobs_stdout, stderr: jobs_stderr, inherited: job_options.inherited.clone() },
         ))
+    }
+
+    /// Keeps the lines of the streams that pass through here.
+    pub(crate) fn observe_lines(&mut self) {
+        for (relay, stream) in [(&mut self.stdout, StandardStream::Stdout), (&mut self.stderr, StandardStream::Stderr)]
+        {
+            relay.iter_mut().for_each(|relay| relay.observe_lines(Some(stream)));
+        }
+    }
+
+    /// Removes and returns the lines that are complete, those of standard output first.
+    pub(crate) fn take_lines(&mut self) -> Vec<OutputLine> {
+        self.stdout.iter_mut().chain(&mut self.stderr).flat_map(Relay::take_lines).collect()
     }
 
     /// Saves the state of standard output that the job may change. Must be called before the job is.

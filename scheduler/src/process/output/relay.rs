@@ -9,8 +9,10 @@ use std::mem;
 
 use super::head_tail::HeadTail;
 use super::line_prefixer::LinePrefixer;
+use super::line_splitter::{LineSplitter, OutputLine};
 use super::sink::Sink;
 use super::tail::Tail;
+use crate::outcome::StandardStream;
 use crate::process::{OutputReader, OutputWriter, OwnStream};
 
 /// The size of a read.
@@ -28,6 +30,8 @@ pub(crate) struct Relay {
     pending: VecDeque<u8>,
     tail: Option<Tail>,
     head_tail: Option<HeadTail>,
+    /// Splits the output into lines for observers.
+    line_splitter: Option<LineSplitter>,
 }
 
 impl Relay {
@@ -35,7 +39,10 @@ impl Relay {
     pub(super) fn open(sink: Sink) -> io::Result<(Self, OutputWriter)> {
         let (source, writer) = OutputReader::open()?;
         let pending = VecDeque::new();
-        Ok((Self { source: Some(source), sink, line_prefixer: None, pending, tail: None, head_tail: None }, writer))
+        let source = Some(source);
+        let relay =
+            Self { source, sink, line_prefixer: None, pending, tail: None, head_tail: None, line_splitter: None };
+        Ok((relay, writer))
     }
 
     /// Makes the relay keep the tail of the output.
@@ -54,6 +61,21 @@ impl Relay {
     pub(super) fn with_head_tail(mut self, head_tail: HeadTail) -> Self {
         self.head_tail = Some(head_tail);
         self
+    }
+
+    /// Makes the relay keep the lines from now on, as those of this stream, or keep none.
+    pub(crate) fn observe_lines(&mut self, stream: Option<StandardStream>) {
+        self.line_splitter = stream.map(LineSplitter::new);
+    }
+
+    /// Removes and returns the lines that are complete.
+    pub(crate) fn take_lines(&mut self) -> Vec<OutputLine> {
+        self.line_splitter.as_mut().map(LineSplitter::take).unwrap_or_default()
+    }
+
+    /// Takes what has arrived of the last line for all of it.
+    pub(crate) fn end_line(&mut self) {
+        self.line_splitter.iter_mut().for_each(LineSplitter::finish);
     }
 
     /// Closes the pipe and drops pending output.
@@ -105,6 +127,7 @@ impl Relay {
             line_prefixer.finish(&mut self.pending);
             self.step(turn);
         }
+        self.end_line();
         self.is_flushed()
     }
 
@@ -155,6 +178,9 @@ impl Relay {
         }
         if let Some(head_tail) = &mut self.head_tail {
             head_tail.push(turn, text);
+        }
+        if let Some(line_splitter) = &mut self.line_splitter {
+            line_splitter.push(text);
         }
         match (&mut self.line_prefixer, &self.sink) {
             (_, Sink::Nowhere) => {}

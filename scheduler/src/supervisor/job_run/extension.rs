@@ -10,6 +10,15 @@ use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind};
 use crate::wire::message::{ExtensionReply, ExtensionRequest, answer_message};
 
+/// The most questions of one job that wait for their answers.
+const MOST_QUESTIONS: usize = 1024;
+
+/// The most bytes of the questions of one job that wait for their answers: 32 MiB.
+const MOST_QUESTION_BYTES: usize = 32 << 20;
+
+/// The most bytes of replies that a job leaves unread: 64 MiB.
+const MOST_UNREAD: usize = 64 << 20;
+
 impl JobRun {
     /// Reports a slow job, and stops one that has reported nothing or written no output for too long.
     pub(super) fn check_activity(&mut self) {
@@ -42,10 +51,35 @@ impl JobRun {
         std::mem::take(&mut self.questions)
     }
 
+    /// Keeps a question until it is passed on, unless too many wait.
+    pub(super) fn handle_question(&mut self, payload: &[u8]) {
+        let mut bytes = payload;
+        let Ok(number) = codec::take(&mut bytes) else {
+            return self.protocol_violation("on the job's stream: a question without a number".to_owned());
+        };
+        let waiting: usize = self.unanswered.iter().map(|(_, bytes)| bytes).sum();
+        if self.unanswered.len() >= MOST_QUESTIONS || waiting + bytes.len() > MOST_QUESTION_BYTES {
+            let problem =
+                "too many questions of this job wait for their answers; ask fewer, or shorter ones, at a time";
+            return self.answer(number, Err(problem.to_owned()));
+        }
+        self.unanswered.push((number, bytes.len()));
+        self.questions.push((number, bytes.to_vec()));
+    }
+
     /// Sends the answer to a question, or why there is none.
     pub(in crate::supervisor) fn answer(&mut self, number: u64, answer: Result<Vec<u8>, String>) {
-        let payload = answer_message(number, answer);
-        self.stream.send(Arc::new(frame::header(self.mark, FrameKind::Answer, payload.len()).to_vec()));
+        self.unanswered.retain(|(unanswered, _)| *unanswered != number);
+        self.reply(FrameKind::Answer, answer_message(number, answer));
+    }
+
+    /// Sends a reply, unless the job reads none.
+    fn reply(&mut self, kind: FrameKind, payload: Vec<u8>) {
+        if self.stream.unsent() > MOST_UNREAD {
+            let problem = "on the job's stream: requests whose replies the job doesn't read";
+            return self.protocol_violation(problem.to_owned());
+        }
+        self.stream.send(Arc::new(frame::header(self.mark, kind, payload.len()).to_vec()));
         self.stream.send(Arc::new(payload));
     }
 
@@ -62,7 +96,6 @@ impl JobRun {
             self.warden.worker.extend(timeout);
         }
         let reply = codec::encode(&ExtensionReply { number: request.number, timeout }).expect("numbers always encode");
-        let header = frame::header(self.mark, FrameKind::ExtensionReply, reply.len());
-        self.stream.send(Arc::new([&header[..], &reply[..]].concat()));
+        self.reply(FrameKind::ExtensionReply, reply);
     }
 }

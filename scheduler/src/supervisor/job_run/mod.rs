@@ -2,6 +2,7 @@
 
 mod extension;
 mod finish;
+mod output;
 mod receive;
 mod start;
 mod stop;
@@ -88,6 +89,8 @@ pub(crate) struct JobRun {
     updates: LatestUpdates,
     /// The questions that were not passed on, each with the number of its request.
     questions: Vec<(u64, Vec<u8>)>,
+    /// The questions that have no answer yet: the numbers of their requests, and their bytes.
+    unanswered: Vec<(u64, usize)>,
     /// No event has announced `updates` yet.
     has_new_updates: bool,
 }
@@ -119,13 +122,14 @@ impl JobRun {
             let (output, stdio) = JobOutput::open(pool.default_output(), &spec.id, &spec.options)?;
             Ok((temp_dir, output, stdio))
         });
-        let (temp_dir, output, stdio) = match opened {
+        let (temp_dir, mut output, stdio) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 pool.release(warden, Fitness::Reusable);
                 return Err(error);
             }
         };
+        output::observe_lines(&spec, &mut output, &stdio, &mut warden);
         let was_kept = warden.was_kept();
         let is_prespawned = mem::take(&mut warden.has_standby);
         let mut request = spec.request(&stdio, temp_dir.as_ref(), &mut warden, pool.variables());
@@ -166,6 +170,7 @@ impl JobRun {
             stacks: Arc::default(),
             updates: LatestUpdates::default(),
             questions: Vec::new(),
+            unanswered: Vec::new(),
             has_new_updates: false,
         })
     }
@@ -280,7 +285,7 @@ impl JobRun {
             // All output of the job is in the pipe by now.
             let is_empty = (0..RELAY_STEPS).any(|_| !self.relay());
             let is_removed = self.temp_dir.as_mut().is_none_or(TempDir::remove_some);
-            if is_removed && is_empty && self.output.complete() && self.warden.worker.stderr().is_flushed() {
+            if is_removed && is_empty && self.complete_output() {
                 self.handle_event(Event::Drained);
             }
         }
@@ -312,17 +317,6 @@ impl JobRun {
                 false => Event::Deadline,
             });
         }
-    }
-
-    /// Passes on one step of output. Returns `false` if there is none.
-    fn relay(&mut self) -> bool {
-        // Standard error comes last: of output written at the same time, an error message is more likely the end.
-        let has_moved = self.output.relay();
-        let has_moved = self.warden.worker.stderr().step(0) || has_moved;
-        if has_moved {
-            self.activity.wrote();
-        }
-        has_moved
     }
 
     /// Makes one round of the search for the leftovers of a lost warden's job.

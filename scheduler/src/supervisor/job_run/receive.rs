@@ -108,12 +108,7 @@ impl JobRun {
                 self.store_update(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
             }
             FrameKind::Alive => self.activity.reported(),
-            FrameKind::Question if payload.len() <= QUESTION_LIMIT => {
-                let mut bytes = &payload[..];
-                if let Ok(number) = codec::take(&mut bytes) {
-                    self.questions.push((number, bytes.to_vec()));
-                }
-            }
+            FrameKind::Question if payload.len() <= QUESTION_LIMIT => self.handle_question(&payload),
             FrameKind::MessageReceived => {
                 if !self.spec.messages.as_ref().is_some_and(JobMessages::received) {
                     self.protocol_violation("on the job's stream: a message was received that was not sent".to_owned());
@@ -221,7 +216,7 @@ impl JobRun {
         self.handle_event(Event::Refused);
     }
 
-    fn protocol_violation(&mut self, message: String) {
+    pub(super) fn protocol_violation(&mut self, message: String) {
         self.observations.protocol_error.get_or_insert(message);
         self.handle_event(Event::ProtocolBroken);
     }
