@@ -62,10 +62,15 @@ impl Checkpoint {
     }
 }
 
-/// Encodes a value after the name of its type. Returns the bytes, and where the value begins.
-pub(crate) fn encode_typed<T: Serialize>(value: &T, encoding: Encoding) -> Result<(Vec<u8>, usize), String> {
+/// Encodes a value after the name of the type that it is read as. Returns the bytes, and where the value begins.
+pub(crate) fn encode_typed<T: Serialize + ?Sized>(value: &T, encoding: Encoding) -> Result<(Vec<u8>, usize), String> {
     let mut bytes = Vec::new();
-    codec::append(&mut bytes, type_name::<T>()).map_err(|error| error.to_string())?;
+    // What is behind a reference is read, and a text as one that is owned.
+    let name = match type_name::<T>().trim_start_matches('&') {
+        "str" => type_name::<String>(),
+        name => name,
+    };
+    codec::append(&mut bytes, name).map_err(|error| error.to_string())?;
     let value_at = bytes.len();
     value::append(&mut bytes, value, encoding).map_err(|error| error.to_string())?;
     Ok((bytes, value_at))
@@ -116,6 +121,15 @@ mod tests {
         assert_eq!(saved.decoded::<u32>(), Ok(7));
         // The bytes would decode as either.
         assert_eq!(saved.decoded::<u64>(), Err("it is of type `u32`, not `u64`".to_owned()));
+    }
+
+    #[test]
+    fn a_text_is_read_as_an_owned_one() {
+        let decoded =
+            |encoded: Result<(Vec<u8>, usize), String>| decode_typed::<String>(&encoded.expect("texts encode").0);
+        assert_eq!(decoded(encode_typed("text", Encoding::Compact)), Ok("text".to_owned()));
+        assert_eq!(decoded(encode_typed(&&"text", Encoding::Compact)), Ok("text".to_owned()));
+        assert_eq!(decoded(encode_typed(&"text".to_owned(), Encoding::Compact)), Ok("text".to_owned()));
     }
 
     #[test]

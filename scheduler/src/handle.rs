@@ -143,7 +143,7 @@ impl<T> Handle<T> {
 
     /// Sends a value to the job, which receives it with [`this_job::receive`](crate::this_job::receive). Returns at once.
     ///
-    /// Messages arrive in order, each once. A job that is queued receives them when it runs; if an attempt fails, the next one
+    /// The job receives it as a value of the same type, and a `&str` as a `String`. Messages arrive in order, each once. A job that is queued receives them when it runs; if an attempt fails, the next one
     /// receives those that it had not. What the job doesn't receive before it returns is lost.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl<T> Handle<T> {
     /// ```
     ///
     /// The idea is that of the mailboxes of Erlang's processes, with a bound.
-    pub fn send<M: Serialize + 'static>(&self, message: &M) -> Result<(), Error> {
+    pub fn send<M: Serialize + ?Sized + 'static>(&self, message: &M) -> Result<(), Error> {
         self.shared.refuse_in_a_fork()?;
         let job = &self.spawned().job;
         let refused =

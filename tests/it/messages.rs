@@ -96,7 +96,7 @@ fn a_job_receives_what_its_handle_sends_in_order() {
 fn a_job_that_is_asked_to_stop_waits_for_no_further_message() {
     for reception in [Reception::Waits, Reception::Asks, Reception::Awaits] {
         let handle = Scheduler::new().spawn(joins::job(reception)).expect("the input is fine");
-        handle.send(&"first".to_owned()).expect("it runs, or is queued");
+        handle.send("first").expect("it runs, or is queued");
         wait_until("the job runs", || handle.pid().is_some());
         handle.cancel();
         let run = handle.wait().expect("the input is fine");

@@ -16,6 +16,9 @@ use crate::error::Error;
 /// Asks the application a question, waits for the answer, and returns it: that of the function for this type that the
 /// [scheduler has](crate::Scheduler::on_ask).
 ///
+/// The function takes the same type as the question, and a `String` where that is a `&str`. Functions for several types are kept
+/// side by side.
+///
 /// The time of the job runs meanwhile, and a job that is stopped gets no answer. Any number of threads may ask.
 ///
 /// # Errors
@@ -50,7 +53,7 @@ use crate::error::Error;
 /// ```
 #[doc(alias = "request")]
 #[doc(alias = "rpc")]
-pub fn ask<Q: Serialize + 'static, A: DeserializeOwned + 'static>(question: &Q) -> Result<A, Error> {
+pub fn ask<Q: Serialize + ?Sized + 'static, A: DeserializeOwned + 'static>(question: &Q) -> Result<A, Error> {
     let refused = |problem: &str| Error::message(format_args!("a question has no answer: {problem}"));
     let Some(context) = RunContext::current() else {
         return Err(refused("this process is not a job's own"));

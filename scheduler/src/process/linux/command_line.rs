@@ -48,9 +48,9 @@ pub(super) fn set_command_line(text: &str) {
     let line: &'static [u8] = Box::leak(shown(text).into_boxed_slice());
     layout.arg_start = line.as_ptr().addr() as u64;
     layout.arg_end = layout.arg_start + line.len() as u64;
-    // SAFETY: No process has its break at zero, so that the call moves nothing, and returns where it is. If another thread
-    // moves it before the next call, the kernel only refuses to move it further, and `malloc` takes its memory elsewhere.
-    layout.brk = unsafe { libc::syscall(libc::SYS_brk, 0) }.cast_unsigned().into();
+    // SAFETY: The call moves nothing, and returns where the break is. If another thread moves it before the next call, the
+    // kernel only refuses to move it further, and `malloc` takes its memory elsewhere.
+    layout.brk = unsafe { libc::sbrk(0) }.addr() as u64;
     // SAFETY: The kernel reads the struct, whose form it defines. All that it contains is this process's own, and for the
     // command line it has memory that stays.
     unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const layout, size_of::<MemoryLayout>(), 0) };

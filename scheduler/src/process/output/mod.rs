@@ -108,7 +108,9 @@ impl JobOutput {
     pub(crate) fn observe_lines(&mut self) {
         for (relay, stream) in [(&mut self.stdout, StandardStream::Stdout), (&mut self.stderr, StandardStream::Stderr)]
         {
-            relay.iter_mut().for_each(|relay| relay.observe_lines(Some(stream)));
+            if let Some(relay) = relay {
+                relay.observe_lines(Some(stream));
+            }
         }
     }
 
