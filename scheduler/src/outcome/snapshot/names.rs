@@ -8,8 +8,11 @@ use crate::symbols::Symbol;
 const LIBRARY: [&str; 8] =
     ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust_try", "scheduler::runtime::"];
 
-/// The beginnings of the names of functions in runtimes and pools, which call a program's tasks.
-const RUNTIMES: [&str; 6] = ["tokio::", "<tokio::", "mio::", "<mio::", "rayon_core::", "<rayon_core::"];
+/// The packages of runtimes and pools, which call a program's tasks.
+const RUNTIMES: [&str; 3] = ["tokio", "mio", "rayon-core"];
+
+/// The most characters of the arguments of a generic function that are shown.
+const ARGUMENTS_LENGTH: usize = 40;
 
 /// The beginnings of the file names of the C library and its parts.
 const SYSTEM_MODULES: [&str; 6] = ["libc.so", "libc-2", "libpthread", "ld-linux", "ld-musl", "[vdso]"];
@@ -29,12 +32,36 @@ const STARTS: [&str; 9] = [
 
 /// Returns whether a function is one of the standard library.
 pub(super) fn is_library(symbol: &Symbol) -> bool {
-    library_path(symbol).is_some() || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
+    library_path(symbol).is_some()
+        || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
+        // `scheduler::runtime::block_on`, inlined.
+        || (symbol.function.starts_with("block_on<") && symbol.file.as_deref().is_some_and(|file| file.ends_with("/src/runtime.rs")))
 }
 
-/// Returns whether a function is one of a runtime or a pool of threads.
+/// Returns whether a function is one of a runtime or a pool of threads: by its name, or by its file if it was inlined.
 pub(super) fn is_runtime(symbol: &Symbol) -> bool {
-    RUNTIMES.iter().any(|prefix| symbol.function.starts_with(prefix))
+    let name = symbol.function.trim_start_matches('<').split_once("::").map(|(package, _)| package.replace('_', "-"));
+    let in_registry = symbol.file.as_deref().and_then(|file| file.split_once("/registry/src/"));
+    let package = in_registry.and_then(|(_, path)| path.split('/').nth(1)?.rsplit_once('-'));
+    RUNTIMES.iter().any(|runtime| name.as_deref() == Some(runtime) || package.is_some_and(|(name, _)| name == *runtime))
+}
+
+/// Returns the name of a function with `<…>` for long arguments.
+pub(super) fn without_long_arguments(name: &str) -> String {
+    let mut depth = 0_usize;
+    for (index, character) in name.char_indices().rev().take_while(|_| name.ends_with('>')) {
+        match character {
+            // Not in `fn() -> T`.
+            '>' if !name[..index].ends_with('-') => depth += 1,
+            '<' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let is_long = index > 0 && name.len() - index > ARGUMENTS_LENGTH;
+            return if is_long { format!("{}<…>", &name[..index]) } else { name.to_owned() };
+        }
+    }
+    name.to_owned()
 }
 
 /// Returns whether a binary belongs to the C library.
@@ -58,7 +85,9 @@ pub(super) fn is_start(symbol: &Symbol) -> bool {
 /// Returns the path of a file of the standard library, without the folder that it was compiled in.
 fn library_path(symbol: &Symbol) -> Option<&str> {
     let (folder, path) = symbol.file.as_deref()?.split_once("/library/")?;
-    (folder.starts_with("/rustc/") || folder.ends_with("/rustlib/src/rust")).then_some(path)
+    // Debian's compiler has the third form.
+    let is_library = folder.starts_with("/rustc/") || folder.ends_with("/rustlib/src/rust");
+    (is_library || folder.starts_with("/usr/src/rustc-")).then_some(path)
 }
 
 /// Returns the name of a function with its module.
@@ -124,6 +153,26 @@ mod tests {
         assert_eq!((is_library(&source), function_name(&source, None).as_str()), (true, "core::f"));
         let own = symbol("lock<u32>", "/home/a/library/std/src/mutex.rs");
         assert_eq!((is_library(&own), function_name(&own, None).as_str()), (false, "lock<u32>"));
+    }
+
+    #[test]
+    fn a_runtime_is_recognized_by_a_name_or_a_file() {
+        let registry = |package: &str| format!("/home/me/.cargo/registry/src/index.crates.io-1/{package}/src/a.rs");
+        assert!(is_runtime(&symbol("tokio::runtime::run", "")));
+        assert!(is_runtime(&symbol("<rayon_core::job::StackJob<F> as rayon_core::job::Job>::execute", "")));
+        assert!(is_runtime(&symbol("block_on<F>", &registry("tokio-1.54.1"))));
+        assert!(!is_runtime(&symbol("tokio_util::run", &registry("tokio-util-0.7.1"))));
+        assert!(!is_runtime(&symbol("app::run", "/home/me/tokio-1.54.1/src/a.rs")));
+    }
+
+    #[test]
+    fn long_arguments_of_a_generic_function_are_left_out() {
+        let long = "core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>";
+        assert_eq!(without_long_arguments(&format!("block_on<{long}>")), "block_on<…>");
+        assert_eq!(without_long_arguments(&format!("f<fn({long}) -> u8>")), "f<…>");
+        for name in ["lock<u32>", "app::f", &format!("<{long} as app::T>::f"), &format!("<{long}>"), "a>", ">", ""] {
+            assert_eq!(without_long_arguments(name), name);
+        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::env;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use super::names::{file_name, function_name, is_job_entry, is_library, is_runtime, is_start, is_system, source_path};
+use super::names::{
+    file_name, function_name, is_job_entry, is_library, is_runtime, is_start, is_system, source_path,
+    without_long_arguments,
+};
 use super::{AddressKind, Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
 use crate::escape::OneLine;
 use crate::symbols::Symbol;
@@ -16,6 +19,8 @@ use crate::symbols::Symbol;
 const COMMAND_LENGTH: usize = 160;
 /// The most threads that are named if several do the same.
 const NAMED_THREADS: usize = 4;
+/// The most functions of a recursion that are shown once if they call each other again and again.
+const RECURSION_LENGTH: usize = 4;
 /// The least processor time that is worth mentioning, in seconds.
 const LEAST_CPU_TIME: f64 = 0.01;
 
@@ -26,7 +31,8 @@ impl ProcessSnapshot {
     /// For a thread that is in a system call, the call is named, with the descriptor (`read on fd 7 (pipe)`) or the process that it
     /// waits for. Its functions follow, the innermost first, with lines if they are known: down to the job's function, or to the one
     /// that the thread was started with. Frames of the standard library are left out, but for the function that the program has
-    /// called, and those of Tokio and Rayon outside of a task, but for the outermost; `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
+    /// called, and those of Tokio and Rayon outside of a task, but for the outermost. The functions of a recursion are written once,
+    /// and long arguments of generic functions as `<…>`. `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
     /// [guessed](StackFrame::is_guessed).
     ///
     /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
@@ -257,6 +263,9 @@ impl Text<'_> {
         let entries: Vec<_> = frames.iter().flat_map(FrameLine::of).collect();
         let shown = if self.is_full { entries } else { interesting(entries) };
         let mut lines: Vec<_> = shown.iter().map(|entry| self.line(entry)).collect();
+        if !self.is_full {
+            lines = without_repetition(&lines);
+        }
         lines.extend(
             thread
                 .incomplete
@@ -273,7 +282,10 @@ impl Text<'_> {
             let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));
             return format!("{guess}{module}{:#x}", entry.frame.offset());
         };
-        let (name, file) = (function_name(symbol, entry.caller), symbol.file());
+        let (mut name, file) = (function_name(symbol, entry.caller), symbol.file());
+        if !self.is_full {
+            name = without_long_arguments(&name);
+        }
         let is_located = self.is_full || !is_library(symbol);
         match (file.filter(|_| is_located), module) {
             (Some(file), _) => {
@@ -325,6 +337,24 @@ fn crash(thread: &ThreadSnapshot) -> Option<usize> {
         thread.frames.iter().rposition(|frame| frame.kind == AddressKind::Exact).filter(|index| *index > 0)?;
     let mut handler = thread.frames[..interrupted].iter().flat_map(StackFrame::symbols);
     handler.any(|symbol| symbol.function.starts_with("scheduler::")).then_some(interrupted)
+}
+
+/// Returns the lines of a stack with those of a recursion once.
+fn without_repetition(lines: &[String]) -> Vec<String> {
+    let (mut shown, mut rest) = (Vec::new(), lines);
+    while !rest.is_empty() {
+        let repetitions = |length: usize| rest.chunks(length).take_while(|chunk| *chunk == &rest[..length]).count();
+        let lengths = 1..=RECURSION_LENGTH.min(rest.len());
+        let (length, times) =
+            lengths.map(|length| (length, repetitions(length))).find(|(_, times)| *times > 2).unwrap_or((1, 1));
+        shown.extend_from_slice(&rest[..length]);
+        if times > 1 {
+            let what = if length == 1 { "line".to_owned() } else { format!("{length} lines") };
+            shown.push(format!("(the {what} above {} times more)", times - 1));
+        }
+        rest = &rest[length * times..];
+    }
+    shown
 }
 
 /// Returns the entries that a reader looks for.

@@ -195,6 +195,21 @@ fn the_thread_that_runs_the_job_is_the_first() {
 }
 
 #[test]
+fn a_recursion_is_written_once() {
+    let shown = |functions: &[&str]| {
+        let functions: Vec<_> = functions.iter().map(|function| (*function, Some(("a.rs", 1)))).collect();
+        let text = thread(1, "", None, stack("/app", &functions)).to_string();
+        text.lines().skip(1).map(|line| line.trim().replace(" at a.rs:1", "")).collect::<Vec<_>>()
+    };
+    let (f, g) = ("app::f", "app::g");
+    assert_eq!(shown(&[f, f, f, f, g]), [f, "(the line above 3 times more)", g]);
+    assert_eq!(shown(&[g, f, g, f, g, f, g]), [g, f, "(the 2 lines above 2 times more)", g]);
+    assert_eq!(shown(&[f, f, g, g]), [f, f, g, g]);
+    let full = thread(1, "", None, stack("/app", &[(f, None); 9]));
+    assert_eq!(format!("{full:#}").lines().count(), 10);
+}
+
+#[test]
 fn a_program_without_line_tables_is_named_as_such_once() {
     let shown = |line| {
         let thread =
