@@ -259,6 +259,7 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("slow", &["slow_timeout", "warn_after", "slow_after"]),
     ("retries", &["retry", "max_retries", "retry_count", "attempts", "max_attempts", "tries", "max_tries", "restart"]),
     ("backoff", &["delay", "retry_delay", "retry_after", "retry_backoff", "wait", "interval"]),
+    ("follow_up", &["on_failure", "on_timeout", "callback", "link_error", "hook", "after", "followup"]),
     ("retry_on", &["retry_if", "retry_when", "retry_for", "autoretry_for"]),
     ("memory", &["memory_limit", "max_memory", "mem", "ram", "rss", "memory_max"]),
     ("tree_memory", &["cgroup_memory", "memory_total", "job_memory"]),

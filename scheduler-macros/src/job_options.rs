@@ -10,7 +10,7 @@ use syn::spanned::Spanned as _;
 
 use crate::diagnostics::Diagnostics;
 use crate::value;
-use values::{BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, output, variable_name};
+use values::{BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, causes_of_end, output, variable_name};
 
 /// An option of an attribute.
 pub(crate) struct OptionSpec<T> {
@@ -142,6 +142,28 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
             let causes = value::texts(value, "expected causes, such as `[\"timeout\", \"signal\"]`")?;
             let causes = causes.iter().map(cause).collect::<syn::Result<Vec<_>>>()?;
             options.set(move |krate| quote!(.retry_on([#(#krate::__private::options::Cause::#causes),*])))
+        },
+    },
+    OptionSpec {
+        name: "follow_up",
+        example: "follow_up = analyse",
+        read: |options, value| {
+            let job = value::job_path(value)?;
+
+            // The error of a function with other parameters is at the path.
+            options.set(move |_| {
+                let span = Span::call_site().located_at(job.span());
+                quote_spanned!(span=> .follow_up(#job::job))
+            })
+        },
+    },
+    OptionSpec {
+        name: "follow_up_on",
+        example: r#"follow_up_on = ["timeout", "signal"]"#,
+        read: |options, value| {
+            let causes = value::texts(value, "expected causes, such as `[\"timeout\", \"signal\"]`")?;
+            let causes = causes.iter().map(causes_of_end).collect::<syn::Result<Vec<_>>>()?.concat();
+            options.set(move |krate| quote!(.follow_up_on([#(#krate::__private::options::Cause::#causes),*])))
         },
     },
     OptionSpec {

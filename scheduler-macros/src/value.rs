@@ -163,6 +163,13 @@ pub(crate) fn texts(value: TokenStream, expected: &str) -> syn::Result<Vec<LitSt
     }
 }
 
+/// Parses the path of a job.
+pub(crate) fn job_path(value: TokenStream) -> syn::Result<Path> {
+    let expected = "expected the path of a job that takes one `Ended`, such as `analyse` or `reports::analyse`";
+    let wrong = syn::Error::new_spanned(&value, expected);
+    (|input: ParseStream<'_>| Path::parse_mod_style(input)).parse2(value).map_err(|_| wrong)
+}
+
 /// Parses the path of a crate.
 pub(crate) fn path(value: TokenStream) -> syn::Result<Path> {
     let wrong = syn::Error::new_spanned(&value, "expected a path, such as `my_crate::scheduler`");

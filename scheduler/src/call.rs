@@ -1,5 +1,8 @@
 //! `Job<T>` and `AnyJob`: calls of registered jobs, not yet run.
 
+mod chain;
+mod serialized;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +17,8 @@ use crate::registry::{self, Entry};
 use crate::result_codec::ResultCodec;
 use crate::wire::codec::CodecError;
 use crate::wire::value;
+pub use chain::Fallback;
+pub(crate) use chain::{Chain, ChainNext};
 
 /// The call of a job whose result is a `T`: the function and its arguments, not yet run.
 ///
@@ -171,15 +176,23 @@ pub struct AnyJob {
     pub(crate) options: Option<Box<Options>>,
     /// The checkpoint from which the call resumes.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// What follows it in the same entry of a list.
+    pub(crate) chain: Option<Box<Chain>>,
 }
 
 impl AnyJob {
     option_setters!("this call");
 
-    /// Drops the options, once a `JobSpec` has a copy: else a descriptor that the job inherits would stay open for as long
-    /// as the call is kept.
+    /// Returns a call that sets no option.
+    pub(crate) fn new(entry: &'static Entry, arguments: Result<Arc<Vec<u8>>, String>) -> Self {
+        Self { entry, arguments, options: None, checkpoint: None, chain: None }
+    }
+
+    /// Drops the options and what follows, once a `JobSpec` has a copy: else a descriptor that the job inherits would stay open for
+    /// as long as the call is kept.
     pub(crate) fn drop_options(&mut self) {
         self.options = None;
+        self.chain = None;
     }
 
     fn options_mut(&mut self) -> &mut Options {
@@ -227,7 +240,7 @@ impl AnyJob {
         let arguments = encoded.map(|()| Arc::new(bytes)).map_err(|(index, error)| {
             unserializable(entry.parameters().get(index).map_or("_", |parameter| parameter.name), &error)
         });
-        Ok(Self { entry, arguments, options: None, checkpoint: None })
+        Ok(Self::new(entry, arguments))
     }
 
     /// Returns the registered name of the job.
@@ -265,16 +278,17 @@ impl fmt::Debug for AnyJob {
             Ok(bytes) => call.field("arguments", &format_args!("{} bytes", bytes.len())),
             Err(problem) => call.field("arguments", problem),
         };
-        call.field("options", &self.options).field("checkpoint", &self.checkpoint).finish()
+        call.field("options", &self.options).field("checkpoint", &self.checkpoint);
+        if let Some(chain) = &self.chain {
+            call.field("chain", chain);
+        }
+        call.finish()
     }
 }
 
 /// Returns the call of a job.
 pub fn job<T>(entry: &'static Entry, codec: &ResultCodec<T>, arguments: Arguments) -> Job<T> {
-    Job {
-        call: AnyJob { entry, arguments: arguments.into_bytes().map(Arc::new), options: None, checkpoint: None },
-        decode: codec.decode,
-    }
+    Job { call: AnyJob::new(entry, arguments.into_bytes().map(Arc::new)), decode: codec.decode }
 }
 
 /// Builds a list of calls, `Vec<(String, AnyJob)>`, for [`schedule_jobs`](crate::schedule_jobs) and

@@ -206,7 +206,7 @@ pub(crate) fn call_with(entry: &'static Entry, placed: &[PlacedArgument<'_>]) ->
         ));
     }
     let bytes = arguments.into_bytes().map_err(whole)?;
-    Ok(AnyJob { entry, arguments: Ok(Arc::new(bytes)), options: None, checkpoint: None })
+    Ok(AnyJob::new(entry, Ok(Arc::new(bytes))))
 }
 
 fn unreadable(entry: &Entry, index: usize, placed: PlacedArgument<'_>, problem: JsonProblem) -> RefusedArguments {

@@ -137,6 +137,7 @@ mod clock;
 #[cfg(feature = "ctrlc")]
 mod ctrl_c;
 mod enable_tests;
+mod ended;
 mod error;
 mod escape;
 mod follow_up;
@@ -199,10 +200,11 @@ pub mod fuzzing;
 extern crate self as scheduler;
 
 pub use crate::builder::Scheduler;
-pub use crate::call::{AnyJob, Job};
+pub use crate::call::{AnyJob, Fallback, Job};
 pub use crate::canceller::Canceller;
 pub use crate::checkpoint::{Checkpoint, Resumable};
 pub use crate::child::{SetupResult, init, init_with};
+pub use crate::ended::{Ended, FollowUpJob};
 pub use crate::error::Error;
 pub use crate::follow_up::{
     FollowUp, FollowUpResult, NoFollowUp, TimedOut, default_follow_up_logger, detailed_follow_up_logger,
@@ -242,6 +244,8 @@ pub use crate::termination::Shutdown;
 #[doc = include_str!("docs/environment.md")]
 ///
 #[doc = include_str!("docs/scheduling.md")]
+///
+#[doc = include_str!("docs/follow_ups.md")]
 ///
 #[doc = include_str!("docs/refused.md")]
 pub use scheduler_macros::job;

@@ -267,7 +267,7 @@ impl OpenList {
         let is_delayed = matches!(event, JobEvent::AttemptEnded { retry: Some(_), .. });
         self.delayed = self.delayed + usize::from(is_delayed) - usize::from(job.is_delayed);
         job.is_delayed = is_delayed;
-        let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
+        let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
         let encoding = job.call.entry.codec().encoding();
         let report = notify(&mut self.observers, &self.answers, encoding, subject, event)?;
         let JobInFlight { job_id, call, key, entry, .. } = self.in_flight.remove(&index)?;

@@ -21,7 +21,7 @@ use crate::process::OutputLine;
 use crate::record::{Record, RunReport};
 use crate::result_codec::undecodable;
 use crate::settings::JournaledList;
-use crate::supervisor::{JobEvent, JobUpdate, StopReason};
+use crate::supervisor::{JobEvent, JobUpdate, PartEvent, StopReason};
 use crate::wire::value::Encoding;
 
 /// The jobs of one list, and their records so far.
@@ -56,7 +56,7 @@ impl Recorder {
     /// job may start.
     pub(crate) fn handle(&mut self, index: usize, event: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
         let (job_id, call) = &self.jobs[index];
-        let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name() };
+        let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name(), follows: None };
         let encoding = call.entry.codec().encoding();
         let Some(report) = notify(&mut self.observers, &self.answers, encoding, subject, event) else {
             return ControlFlow::Continue(());
@@ -96,6 +96,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) key: u64,
     pub(crate) job_id: &'a str,
     pub(crate) job: &'static str,
+    /// The key of the job that it follows, if it is a follow-up.
+    pub(crate) follows: Option<u64>,
 }
 
 /// Notifies the observers of an event, answers a question in the job's encoding, or returns the report of a finished job.
@@ -106,20 +108,20 @@ pub(crate) fn notify(
     subject: Subject<'_>,
     event: JobEvent,
 ) -> Option<RunReport> {
-    let Subject { key, job_id, job } = subject;
+    let Subject { key, job_id, job, follows } = subject;
     let memo = &EventMemo::default();
     match event {
         JobEvent::Queued { at, group } => {
             let group = group.as_deref();
-            observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, group, memo }));
+            observers.notify(|observer| observer.queued(&Queued { key, job_id, job, at, follows, group, memo }));
         }
         JobEvent::Postponed { at, running, reason } => {
             let reason = reason.as_str();
-            let postponed = Postponed { key, job_id, job, at, running, reason, memo };
+            let postponed = Postponed { key, job_id, job, at, follows, running, reason, memo };
             observers.notify(|observer| observer.postponed(&postponed));
         }
         JobEvent::Started { at, attempt, slot, process } => {
-            let started = Started { key, job_id, job, at, attempt, slot, process, memo };
+            let started = Started { key, job_id, job, at, follows, attempt, slot, process, memo };
             observers.notify(|observer| observer.started(&started));
         }
         JobEvent::Updated { at, attempt, updates } => {
@@ -137,16 +139,38 @@ pub(crate) fn notify(
             let retry_in = retry.as_ref().map(|retry| retry.delay);
             let stderr_tail = retry.as_ref().map_or("", |retry| &retry.stderr_tail);
             let output = retry.as_ref().and_then(|retry| retry.captured.as_ref());
-            let ended = AttemptEnded { key, job_id, job, at, attempt, slot, retry_in, stderr_tail, output, memo };
-            let swept = Swept { key, job_id, job, at, attempt: number, sweep, memo: &EventMemo::default() };
+            let ended =
+                AttemptEnded { key, job_id, job, at, follows, attempt, slot, retry_in, stderr_tail, output, memo };
+            let swept = Swept { key, job_id, job, at, follows, attempt: number, sweep, memo: &EventMemo::default() };
             observers.notify(|observer| {
                 observer.attempt_ended(&ended);
                 observer.swept(&swept);
             });
         }
+        JobEvent::OfPart(part) => notify_of_part(observers, answers, subject, *part),
+        // It is reported as that of a part.
+        JobEvent::FollowedUp { .. } => {}
         JobEvent::Finished(report) => return Some(report),
     }
     None
+}
+
+/// Notifies the observers of an event of a follow-up, or of a later part of a chain.
+fn notify_of_part(observers: &mut Observers, answers: &Answers, subject: Subject<'_>, part: PartEvent) {
+    let PartEvent { follow_up, job, encoding, event } = part;
+    let subject = match follow_up {
+        Some(key) => Subject { key, job, follows: Some(subject.key), ..subject },
+        None => Subject { job, ..subject },
+    };
+    let Subject { key, job_id, follows, .. } = subject;
+    match event {
+        JobEvent::FollowedUp { at, record } => {
+            let record = &checked(*record);
+            let recorded = Recorded { key, job_id, job, at, follows, record, memo: &EventMemo::default() };
+            observers.notify(|observer| observer.recorded(&recorded));
+        }
+        event => drop(notify(observers, answers, encoding, subject, event)),
+    }
 }
 
 fn notify_update(
@@ -156,9 +180,9 @@ fn notify_update(
     subject: Subject<'_>,
     memo: &EventMemo,
 ) {
-    let Subject { key, job_id, job } = subject;
+    let Subject { key, job_id, job, follows } = subject;
     match update {
-        &JobUpdate::Slow(after) => observer.slow(&Slow { key, job_id, job, at, attempt, after, memo }),
+        &JobUpdate::Slow(after) => observer.slow(&Slow { key, job_id, job, at, follows, attempt, after, memo }),
         JobUpdate::Terminating(reason) => {
             let reason = match reason {
                 StopReason::Timeout | StopReason::TotalTimeout => "timeout",
@@ -166,18 +190,18 @@ fn notify_update(
                 StopReason::Silent => "silence",
                 StopReason::Cancelled => "cancelled",
             };
-            observer.terminating(&Terminating { key, job_id, job, at, attempt, reason, memo });
+            observer.terminating(&Terminating { key, job_id, job, at, follows, attempt, reason, memo });
         }
         &JobUpdate::Progress { done, total } => {
-            observer.progress(&Progress { key, job_id, job, at, attempt, done, total, memo });
+            observer.progress(&Progress { key, job_id, job, at, follows, attempt, done, total, memo });
         }
         &JobUpdate::Line { at, ref line, skipped } => {
             let OutputLine { stream, ref text } = *line;
-            observer.line(&Line { key, job_id, job, at, attempt, stream, text, skipped, memo });
+            observer.line(&Line { key, job_id, job, at, follows, attempt, stream, text, skipped, memo });
         }
-        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, attempt, text, memo }),
+        JobUpdate::Message(text) => observer.message(&Message { key, job_id, job, at, follows, attempt, text, memo }),
         JobUpdate::Checkpoint(checkpoint) => {
-            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, at, attempt, checkpoint, memo });
+            observer.checkpoint_saved(&CheckpointSaved { key, job_id, job, at, follows, attempt, checkpoint, memo });
         }
     }
 }
@@ -193,16 +217,21 @@ pub(crate) fn record_and_follow_up(
 ) -> Result<(), Error> {
     let (job_id, job) = (record.job_id(), record.job());
     if !observers.is_empty() {
-        let recorded = Recorded { key, job_id, job, at: clock::wall(), record, memo: &EventMemo::default() };
+        let recorded =
+            Recorded { key, job_id, job, at: clock::wall(), follows: None, record, memo: &EventMemo::default() };
         observers.notify(|observer| observer.recorded(&recorded));
     }
-    if let Outcome::Timeout(overrun) = &record.run.outcome
-        && !entry.is_some_and(JournalEntry::is_followed_up)
-    {
-        let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
-        let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
-        followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source))?;
-        entry.into_iter().for_each(JournalEntry::follow_up_done);
+    if entry.is_some_and(JournalEntry::is_followed_up) {
+        return Ok(());
+    }
+    // A part of a chain that timed out is followed up, whatever came after it.
+    for record in record.steps().iter().chain([record]) {
+        if let Outcome::Timeout(overrun) = &record.run.outcome {
+            let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
+            let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
+            followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source))?;
+            entry.into_iter().for_each(JournalEntry::follow_up_done);
+        }
     }
     Ok(())
 }
@@ -212,7 +241,19 @@ pub(crate) fn record_and_follow_up(
 /// The decoded value is dropped, which runs its `Drop`: only the `Deserialize` of `T` knows whether bytes are those of a
 /// `T`, and it makes one.
 pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> Record {
-    let codec = call.entry.codec();
+    let ran = report.details.sequence.as_deref().and_then(|sequence| sequence.ran);
+    let (job, codec) = ran.unwrap_or((call.name(), call.entry.codec()));
+    checked(Record { job_id, job, codec, run: report })
+}
+
+/// Returns a record whose results, and those of the runs beside it, can be read back, or else are failures.
+fn checked(record: Record) -> Record {
+    let Record { job_id, job, codec, run: mut report } = record;
+    if let Some(sequence) = &mut report.details.sequence {
+        for records in [&mut sequence.steps, &mut sequence.follow_ups] {
+            *records = mem::take(records).into_iter().map(checked).collect();
+        }
+    }
     let run = report.and_then(|mut bytes| match codec.decode(&bytes) {
         Ok(value) => {
             panic_guard::discard(value);
@@ -221,5 +262,5 @@ pub(crate) fn make_record(job_id: String, call: &AnyJob, report: RunReport) -> R
         }
         Err(error) => Err(undecodable(&error)),
     });
-    Record { job_id, job: call.name(), codec, run }
+    Record { job_id, job, codec, run }
 }

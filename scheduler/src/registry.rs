@@ -268,6 +268,11 @@ fn find_among(entries: &[&'static Entry], name: &str) -> Result<&'static Entry, 
     }
 }
 
+/// Returns the error for the name of a job that isn't registered, with the nearest names.
+pub(crate) fn unknown_name(name: &str) -> Error {
+    unknown(registry(), name)
+}
+
 fn unknown(entries: &[&'static Entry], name: &str) -> Error {
     let near = nearest(entries, name);
     let missing = missing_crate(entries, name);

@@ -203,6 +203,11 @@ fn listener(
 
 /// Keeps the id of a job's process for its handle.
 fn set_process(jobs: &SpawnedJobs, number: usize, event: &JobEvent) {
+    let event = match event {
+        // A follow-up is not the job.
+        JobEvent::OfPart(part) if part.follow_up.is_none() => &part.event,
+        event => event,
+    };
     let process = match event {
         JobEvent::Started { process, .. } => *process,
         JobEvent::AttemptEnded { .. } => None,
@@ -227,7 +232,7 @@ impl Notifier {
             let Some(job) = self.fail_on_drop.jobs.get(number) else {
                 continue;
             };
-            let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name() };
+            let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
             let report = notify(&mut self.observers, &self.answers, job.encoding(), subject, event);
             if !self.fail_on_drop.origin.is_here() {
                 // An observer has forked this process: no more events arrive here.

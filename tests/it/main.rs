@@ -26,6 +26,7 @@ mod cancelling;
 // It reads what only a warden can read.
 #[cfg(all(wardens, feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod captures;
+mod chains;
 mod checkpoints;
 // It ends programs by signals, and reads terminals and `/proc`.
 #[cfg(all(target_os = "linux", feature = "cli"))]
@@ -48,6 +49,7 @@ mod expansion;
 // It makes system calls fail with a filter of seccomp.
 #[cfg(wardens)]
 mod faults;
+mod follow_up_jobs;
 mod follow_ups;
 // Elsewhere there is none: see `platforms`.
 #[cfg(wardens)]

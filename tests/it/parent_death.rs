@@ -142,6 +142,19 @@ fn nothing_survives_an_application_that_is_killed_while_a_job_runs() {
     }
 }
 
+#[test]
+fn nothing_survives_an_application_that_is_killed_while_a_follow_up_runs() {
+    for method in methods() {
+        let tag = new_tag();
+        let mut app = Ready::new(with(app("waits", &["60000", &format!("followed {tag}"), "fast"]), method));
+        app.go();
+        // The job itself leaves none.
+        eventually("the follow-up has left its daemon", || !alive(&tag).is_empty());
+        app.kill();
+        eventually("the daemon is gone", || alive(&tag).is_empty());
+    }
+}
+
 /// From before the warden is there until well into the sweep.
 #[test]
 fn nothing_survives_an_application_that_is_killed_at_any_moment() {

@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 17] = [
     &["invocation", "journal", "launcher", "no_journal", "typed_results"],
     &["registry", "runtime"],
     &["call", "child"],
-    &["into_job", "json_call", "supervisor", "this_job"],
+    &["ended", "into_job", "json_call", "supervisor", "this_job"],
     &["canceller", "ctrl_c", "follow_up", "settings", "termination"],
     &["isolated_test", "recorder"],
     &["open_list", "running", "spawner"],
@@ -181,6 +181,7 @@ fn every_option_is_in_the_table_and_has_a_section() {
         "docs/cancellation_and_progress.md",
         "docs/environment.md",
         "docs/scheduling.md",
+        "docs/follow_ups.md",
         "docs/stacks.md",
     ];
     let sections: String = chapters.map(|chapter| read(&format!("scheduler/src/{chapter}"))).concat();

@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod ending;
 pub mod environment;
 pub mod exits;
+pub mod followed;
 #[cfg(unix)]
 pub mod forks;
 #[cfg(target_os = "linux")]

@@ -51,6 +51,28 @@ pub(super) fn cause(text: &LitStr) -> syn::Result<TokenStream> {
     })
 }
 
+/// The causes that are failures.
+const FAILURES: [&str; 8] = ["timeout", "signal", "panic", "err", "exit", "out_of_memory", "cpu_time", "internal"];
+
+/// Returns the causes of ends that a follow-up can be for: one, or all of a kind.
+pub(super) fn causes_of_end(text: &LitStr) -> syn::Result<Vec<TokenStream>> {
+    let failures = || FAILURES.iter().map(|failure| cause(&LitStr::new(failure, text.span())));
+    Ok(match text.value().as_str() {
+        "ok" => vec![quote!(Ok)],
+        "cancelled" => vec![quote!(Cancelled)],
+        "failure" => failures().collect::<syn::Result<_>>()?,
+        "any" => failures().chain([Ok(quote!(Cancelled)), Ok(quote!(Ok))]).collect::<syn::Result<_>>()?,
+        one if FAILURES.contains(&one) => vec![cause(text)?],
+        other => {
+            let message = format!(
+                "unknown cause `{other}`; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
+                 `cpu_time`, `internal`, `cancelled` and `ok`, or `failure` for all but the last two, or `any`"
+            );
+            return Err(syn::Error::new(text.span(), message));
+        }
+    })
+}
+
 pub(super) fn variable_name(name: &str, place: &LitStr, expected: &str) -> syn::Result<String> {
     if name.is_empty() || name.contains(['=', '\0']) || place.value().contains('\0') {
         return Err(syn::Error::new(place.span(), expected));

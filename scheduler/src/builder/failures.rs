@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Scheduler;
+use crate::ended::FollowUpJob;
 use crate::follow_up::{FollowUpResult, TimedOut};
 use crate::options::{OnFailure, option_setters};
 use crate::spawner::Spawner;
@@ -10,6 +11,7 @@ use crate::spawner::Spawner;
 /// # Failures and retries
 impl<F> Scheduler<F> {
     option_setters!(retries of "each job that doesn't set its own");
+    option_setters!(follow_ups of "each job that doesn't set its own");
 
     /// Sets whether the other jobs of a list run after one has failed or timed out, without a retry left: they do unless
     /// set. [`OnFailure::StopAfter`] stops after several failures.
@@ -39,6 +41,45 @@ impl<F> Scheduler<F> {
     #[doc(alias = "keep_going")]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.settings.on_failure = on_failure;
+        self
+    }
+
+    /// Sets the follow-up job of each job that doesn't set its own: a job that receives how that one [`Ended`](crate::Ended), if it
+    /// ends in one of the causes of [`follow_up_on`](Self::follow_up_on), a timeout unless set.
+    ///
+    /// It runs in a process of its own, under its own limit, and even if the list was cancelled meanwhile. See
+    /// [`follow_up`](macro@crate::job#follow_up). A closure that runs in this process is set by [`on_timeout`](Self::on_timeout);
+    /// with both, the job runs first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use scheduler::{job, jobs, Cause, Ended, Scheduler};
+    ///
+    /// #[job(timeout = "10s")]
+    /// fn report(ended: Ended) -> String { format!("{}: {}", ended.job(), ended.error().unwrap_or("ok")) }
+    ///
+    /// #[job]
+    /// fn halve(n: u32) -> Result<u32, String> {
+    ///     if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+    /// }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let scheduler = Scheduler::new().follow_up_job(report::job).follow_up_on(Cause::FAILURES);
+    ///     let records = scheduler.run(jobs![("a", halve(6)), ("b", halve(7))])?;
+    ///     assert!(records[0].follow_ups().is_empty());
+    ///     let text = records[1].follow_ups()[0].result::<String>()?;
+    ///     assert!(text.ends_with("halve: returned an error: 7 is odd"));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "follow_up")]
+    #[doc(alias = "on_failure_callback")]
+    pub fn follow_up_job(mut self, follow_up: impl FollowUpJob) -> Self {
+        let options = std::mem::take(self.options_mut());
+        *self.options_mut() = options.follow_up(follow_up);
         self
     }
 

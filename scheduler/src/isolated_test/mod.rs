@@ -80,7 +80,7 @@ fn run(test: TestEntry, body: &str) -> Result<RunReport, Error> {
         print_error(&format!("the limit of {limit:?} is lifted: a debugger is attached to this process\n"));
         Box::new(Options::default().timeout(Duration::MAX))
     });
-    let spec = settings.job_spec(&AnyJob { entry, arguments: Ok(Arc::default()), options, checkpoint: None })?;
+    let spec = settings.job_spec(&AnyJob { options, ..AnyJob::new(entry, Ok(Arc::default())) })?;
     let mut pool = settings.test_pool(test, DefaultOutput::Printed { out: print_output, err: print_error })?;
     Ok(supervise_one(spec, &mut pool))
 }

@@ -33,6 +33,10 @@ pub use tracing_observer::Tracing;
 /// delays no deadline; it delays the return of the list. For jobs that are [spawned](crate::Scheduler::spawn) a separate thread calls
 /// them, and a handle completes after them.
 ///
+/// A [follow-up job](macro@crate::job#follow_up) has its own events and its own [`key`](Queued::key), from `queued` to `recorded`, and
+/// [`follows`](Queued::follows) is the key of its job, whose `recorded` comes after them. The later parts of a
+/// [chain](crate::Job::and_then) have the key of their entry, and their attempts are counted on; their `job` is their own.
+///
 /// An observer that panics receives no further events of that list. The panic is caught and affects no record, unless the
 /// application is built with `panic = "abort"`.
 ///
@@ -256,6 +260,8 @@ macro_rules! events {
             pub job: &'static str,
             /// When it happened, as the scheduler noticed it, by the wall clock. An observer that is busy receives the event later.
             pub at: SystemTime,
+            /// The key of the job that this one follows up on, if it is a [follow-up job](macro@crate::job#follow_up).
+            pub follows: Option<u64>,
             $($(#[$field_about])* pub $field: $type,)*
             #[allow(dead_code, reason = "only reports read it, and not of each event")]
             pub(crate) memo: &'a EventMemo,

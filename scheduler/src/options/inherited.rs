@@ -44,6 +44,11 @@ impl InheritedFds {
         self.0.push(InheritedFd { number, duplicate });
     }
 
+    /// Returns `true` if there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the numbers, in the order of [`descriptors`](Self::descriptors).
     pub(crate) fn numbers(&self) -> Vec<i32> {
         self.0.iter().map(|inherited| inherited.number).collect()
@@ -78,6 +83,10 @@ impl InheritedFds {
 #[cfg(not(unix))]
 #[expect(clippy::unused_self, reason = "on Unix there are some")]
 impl InheritedFds {
+    pub(crate) fn is_empty(&self) -> bool {
+        true
+    }
+
     pub(crate) fn numbers(&self) -> Vec<i32> {
         Vec::new()
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// The most bytes that the call of a job can hold for its standard input.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -34,7 +36,8 @@ const MOST_BYTES: usize = 64 << 20;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Input {
     /// Nothing: the input is at its end.

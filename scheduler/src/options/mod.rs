@@ -3,6 +3,7 @@
 mod containment;
 mod cpus;
 mod environment;
+mod follow_up_hook;
 mod inherited;
 mod input;
 mod limits;
@@ -20,11 +21,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use containment::Containment;
 pub(crate) use cpus::Cpus;
 pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::OWN;
+pub(crate) use follow_up_hook::FollowUpHook;
 pub(crate) use inherited::InheritedFds;
 #[cfg(unix)]
 pub(crate) use inherited::MOST_INHERITED;
@@ -51,15 +55,36 @@ impl PartialEq for SetupFn {
     }
 }
 
+/// Serializes an input that calls share.
+mod shared_input {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Input;
+
+    #[expect(clippy::ref_option, reason = "serde passes a field by reference")]
+    pub(super) fn serialize<S: Serializer>(input: &Option<Arc<Input>>, serializer: S) -> Result<S::Ok, S::Error> {
+        input.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<Input>>, D::Error> {
+        Ok(Option::<Input>::deserialize(deserializer)?.map(Arc::new))
+    }
+}
+
 /// Returns the options unchanged, for an attribute that sets none.
 pub fn unchanged(options: Options) -> Options {
     options
 }
 
 /// The options that a call, an attribute or a scheduler sets. Unset ones are `None`, or empty.
+///
+/// Those of a call are serialized with it, but for what exists in this process only: descriptors and follow-ups.
 #[doc(hidden)]
 #[must_use]
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) time_limits: TimeLimits,
@@ -71,15 +96,21 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) environment: Environment,
     pub(crate) temp_dir: Option<bool>,
+    #[serde(with = "shared_input")]
     pub(crate) stdin: Option<Arc<Input>>,
     /// Set by the attribute only, and called in the job's process.
+    #[serde(skip)]
     pub(crate) setup: Option<SetupFn>,
     pub(crate) stdout: Option<Output>,
     pub(crate) stderr: Option<Output>,
+    #[serde(skip)]
     pub(crate) inherited: InheritedFds,
     pub(crate) group: Option<Cow<'static, str>>,
     pub(crate) priority: Option<i32>,
     pub(crate) stacks: Option<bool>,
+    #[serde(skip)]
+    pub(crate) follow_up: Option<FollowUpHook>,
+    pub(crate) follow_up_on: Option<Vec<Cause>>,
 }
 
 impl Options {
@@ -150,6 +181,8 @@ impl Options {
             group: self.group.or_else(|| below.group.clone()),
             priority: self.priority.or(below.priority),
             stacks: self.stacks.or(below.stacks),
+            follow_up: self.follow_up.or_else(|| below.follow_up.clone()),
+            follow_up_on: self.follow_up_on.or_else(|| below.follow_up_on.clone()),
         }
     }
 
@@ -160,6 +193,7 @@ impl Options {
         let group = self.group.as_ref().filter(|group| group.trim().is_empty());
         let group = group.map(|_| "a group with an empty name; give it a name".to_owned());
         let retry = self.retry_delays.as_ref().and_then(|delays| delays.problem(self.most_retries()));
+        let retry = retry.or_else(|| retry::problem_of_causes(self.retry_on.as_deref()?));
         let outputs = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let output = outputs.into_iter().find_map(|(stream, output)| output.as_ref()?.problem(stream));
         grace

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// The destination of a job's standard output or standard error, for [`stdout`](crate::Job::stdout) and
 /// [`stderr`](crate::Job::stderr).
 ///
@@ -30,7 +32,8 @@ use std::path::PathBuf;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Output {
     /// The application's own stream.

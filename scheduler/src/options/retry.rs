@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest total delay: the longest duration that any clock can add to its present time.
 const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
 
@@ -21,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(u64::MAX / 4);
 /// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10)).jitter(0.25);
 /// # let _ = backoff;
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
     first: Duration,
     growth: Growth,
@@ -29,7 +31,7 @@ pub struct Backoff {
     pub(super) jitter: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Growth {
     #[default]
     None,
@@ -125,11 +127,11 @@ impl Backoff {
 }
 
 /// The delays before retries.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum RetryDelays {
     Backoff(Backoff),
     /// One for each retry. Further retries have the last one.
-    Listed(Arc<[Duration]>),
+    Listed(#[serde(with = "listed")] Arc<[Duration]>),
 }
 
 impl RetryDelays {
@@ -184,8 +186,28 @@ fn doubled(first: Duration, times: u32) -> Duration {
     }
 }
 
-/// Why an attempt failed, for [`retry_on`](crate::Job::retry_on).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Serializes a shared slice as a list.
+mod listed {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(delays: &Arc<[Duration]>, serializer: S) -> Result<S::Ok, S::Error> {
+        delays.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Duration]>, D::Error> {
+        Vec::deserialize(deserializer).map(Arc::from)
+    }
+}
+
+/// How a job ended: for [`retry_on`](crate::Job::retry_on), which failures are retried, and for
+/// [`follow_up_on`](crate::Job::follow_up_on), which ends are followed up.
+///
+/// Serializes as the attribute writes it: `"timeout"`, `"err"`, `"out_of_memory"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
     /// The timeout.
@@ -195,6 +217,7 @@ pub enum Cause {
     /// A panic.
     Panic,
     /// A returned `Err`.
+    #[serde(rename = "err")]
     Returned,
     /// An exit before the result.
     Exit,
@@ -204,6 +227,46 @@ pub enum Cause {
     CpuTime,
     /// A failure outside the job: it never started, or its outcome could not be read.
     Internal,
+    /// It was cancelled while it ran. Not for [`retry_on`](crate::Job::retry_on): the job is not wanted any more.
+    Cancelled,
+    /// No failure: the function returned a value in time. Not for [`retry_on`](crate::Job::retry_on).
+    Ok,
+}
+
+impl Cause {
+    /// Every failure: all causes but [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
+    pub const FAILURES: [Self; 8] = [
+        Self::Timeout,
+        Self::Signal,
+        Self::Panic,
+        Self::Returned,
+        Self::Exit,
+        Self::OutOfMemory,
+        Self::CpuTime,
+        Self::Internal,
+    ];
+
+    /// Every end: [`FAILURES`](Self::FAILURES), [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
+    pub const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Signal,
+        Self::Panic,
+        Self::Returned,
+        Self::Exit,
+        Self::OutOfMemory,
+        Self::CpuTime,
+        Self::Internal,
+        Self::Cancelled,
+        Self::Ok,
+    ];
+}
+
+/// Returns why these can't be causes of a retry.
+pub(super) fn problem_of_causes(retry_on: &[Cause]) -> Option<String> {
+    let wrong = retry_on.iter().find(|cause| matches!(cause, Cause::Cancelled | Cause::Ok))?;
+    Some(format!(
+        "`retry_on` has the cause `{wrong:?}`, after which no job is retried; leave it out, or write `Cause::FAILURES`"
+    ))
 }
 
 #[cfg(test)]

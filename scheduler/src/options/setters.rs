@@ -9,6 +9,7 @@ macro_rules! option_setters {
         $crate::options::option_setters!(stacks of $subject);
         $crate::options::option_setters!(order of $subject);
         $crate::options::option_setters!(retries of $subject);
+        $crate::options::option_setters!(follow_ups of $subject);
         $crate::options::option_setters!(environment of $subject);
         $crate::options::option_setters!(limits of $subject);
     };
@@ -140,6 +141,17 @@ macro_rules! option_setters {
         /// Takes an array, a slice or a vector. See [`retry_on`](macro@crate::job#retry_on).
         pub fn retry_on(mut self, causes: impl AsRef<[$crate::options::Cause]>) -> Self {
             self.options_mut().retry_on = Some(causes.as_ref().to_vec());
+            self
+        }
+    };
+    (follow_ups of $subject:literal) => {
+        #[doc = concat!("Sets after which ends of ", $subject, " its follow-up job runs: after a timeout unless set.")]
+        ///
+        /// Takes an array, a slice or a vector; [`Cause::FAILURES`](crate::Cause::FAILURES) and
+        /// [`Cause::ALL`](crate::Cause::ALL) have several. See [`follow_up`](macro@crate::job#follow_up).
+        #[doc(alias = "on_failure")]
+        pub fn follow_up_on(mut self, causes: impl AsRef<[$crate::options::Cause]>) -> Self {
+            self.options_mut().follow_up_on = Some(causes.as_ref().to_vec());
             self
         }
     };

@@ -6,9 +6,9 @@ mod values;
 
 use std::time::Duration;
 
-use super::{Backoff, Input, Options};
+use super::{Backoff, Cause, Input, Options};
 use values::{
-    CAUSES, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
+    ENDS, FAILURES, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
     show_duration, show_input, show_output, shown,
 };
 
@@ -137,12 +137,30 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         help: "failure that is retried: `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, …",
         set: |options, text| {
             let mut causes = options.retry_on.clone().unwrap_or_default();
-            causes.push(named(text, &CAUSES)?);
+            causes.push(named(text, FAILURES)?);
             Ok(options.retry_on(causes))
         },
         show: |options| {
             let causes = options.retry_on.iter().flatten();
-            causes.map(|cause| name_of(*cause, &CAUSES)).collect()
+            causes.map(|cause| name_of(*cause, &ENDS)).collect()
+        },
+    },
+    TextOption {
+        name: "follow_up_on",
+        takes: Several("CAUSE"),
+        help: "end after which the follow-up job runs: `timeout`, `signal`, `panic`, …, `ok`, or `failure` or `any`",
+        set: |options, text| {
+            let mut causes = options.follow_up_on.clone().unwrap_or_default();
+            match text {
+                "failure" => causes.extend(Cause::FAILURES),
+                "any" => causes.extend(Cause::ALL),
+                one => causes.push(named(one, &ENDS)?),
+            }
+            Ok(options.follow_up_on(causes))
+        },
+        show: |options| {
+            let causes = options.follow_up_on.iter().flatten();
+            causes.map(|cause| name_of(*cause, &ENDS)).collect()
         },
     },
     TextOption {
@@ -342,6 +360,7 @@ mod tests {
             ("backoff", "100ms..10s"),
             ("jitter", "0.25"),
             ("retry_on", "out_of_memory"),
+            ("follow_up_on", "cancelled"),
             ("memory", "512MiB"),
             ("tree_memory", "1GiB"),
             ("cpus", "0-3,8"),

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Output;
 
 /// The limits on a job's time beside its timeout; `None` for those that are not set, `Duration::MAX` for no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct TimeLimits {
     /// How long it may report nothing.
     pub(crate) stall: Option<Duration>,

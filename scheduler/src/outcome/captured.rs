@@ -101,7 +101,6 @@ impl Captured {
     }
 
     /// Returns whether a stream was captured.
-    #[cfg(feature = "journal")]
     pub(crate) fn has(&self, stream: StandardStream) -> bool {
         self.streams.contains(&stream)
     }

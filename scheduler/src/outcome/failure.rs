@@ -310,6 +310,11 @@ impl<T> Late<T> {
     }
 
     /// Returns the same with a reference to the value.
+    /// Returns the same, without a value.
+    pub(crate) fn without_value(self) -> Option<Self> {
+        if let Self::Value(_) = self { None } else { Some(self) }
+    }
+
     pub(crate) fn borrowed(&self) -> Late<&T> {
         match self {
             Self::Value(value) => Late::Value(value),
@@ -397,6 +402,12 @@ impl<T> Overrun<T> {
     pub(super) fn borrowed(&self) -> Overrun<&T> {
         let late = self.late.as_ref().map(Late::borrowed);
         Overrun { limit: self.limit, kind: self.kind, grace: self.grace, late }
+    }
+
+    /// Returns the same, without a value from the grace period.
+    pub(super) fn without_late_value(mut self) -> Self {
+        self.late = self.late.and_then(Late::without_value);
+        self
     }
 
     /// Returns the same without the value.

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod captured;
+mod cause;
 mod exit_code;
 mod failure;
 mod failure_kind;
@@ -166,6 +167,11 @@ impl<T> Outcome<T> {
             Self::Error(failure) => Outcome::Error(failure.clone()),
             Self::Timeout(overrun) => Outcome::Timeout(overrun.borrowed()),
         }
+    }
+
+    /// Returns the same, without a value from the grace period.
+    pub(crate) fn without_late_value(self) -> Self {
+        if let Self::Timeout(overrun) = self { Self::Timeout(overrun.without_late_value()) } else { self }
     }
 
     /// Returns the same without the value.

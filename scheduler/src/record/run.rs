@@ -9,6 +9,7 @@ use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::outcome::{
     Attempt, Captured, Failure, Late, Outcome, Panic, ProcessSnapshot, StandardStream, Status, Sweep, SweptBy, Usage,
 };
+use crate::record::{Record, RunSequence};
 use crate::result_codec::undecodable;
 use crate::wire::codec::CodecError;
 
@@ -82,6 +83,8 @@ pub(crate) struct RunDetails {
     pub(crate) leftover: Option<Box<str>>,
     /// It is of an earlier run of the application, from a journal.
     pub(crate) is_replayed: bool,
+    /// The other runs in the same entry of a list, if there were any.
+    pub(crate) sequence: Option<Box<RunSequence>>,
 }
 
 impl<T> Run<T> {
@@ -283,9 +286,28 @@ impl<T> Run<T> {
         late.or_else(|| self.outcome.overrun()?.failure())
     }
 
+    /// Returns the records of its [follow-up jobs](macro@crate::job#follow_up), as [`Record::follow_ups`](crate::Record::follow_ups) does.
+    #[must_use]
+    pub fn follow_ups(&self) -> &[Record] {
+        self.details.sequence.as_ref().map_or(&[], |sequence| &sequence.follow_ups)
+    }
+
+    /// Returns the records of the parts of a [chain](crate::Job::and_then) before the one that this run is of, as
+    /// [`Record::steps`](crate::Record::steps) does.
+    #[must_use]
+    pub fn steps(&self) -> &[Record] {
+        self.details.sequence.as_ref().map_or(&[], |sequence| &sequence.steps)
+    }
+
+    /// Returns `true` if a [fallback](crate::Job::or_else) took the place of a result that failed.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        self.details.sequence.as_ref().is_some_and(|sequence| sequence.is_fallback)
+    }
+
     /// Decodes the value of a report.
     pub(crate) fn of(report: RunReport, decode: fn(&[u8]) -> Result<T, CodecError>) -> Self {
-        report.and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)))
+        report.with_own_type().and_then(|bytes| decode(&bytes).map_err(|error| undecodable(&error)))
     }
 
     /// Decodes the value of a report that is kept, so that it can be decoded again.
@@ -293,7 +315,22 @@ impl<T> Run<T> {
         let Run { outcome, duration, late, details } = report;
         let late = late.as_ref().map(Late::borrowed);
         let run = Run { outcome: outcome.borrowed(), duration: *duration, late, details: details.clone() };
-        run.and_then(|bytes| decode(bytes).map_err(|error| undecodable(&error)))
+        run.with_own_type().and_then(|bytes| decode(bytes).map_err(|error| undecodable(&error)))
+    }
+
+    /// Drops a late value of a chain that ended early: it has the type of another part.
+    fn with_own_type(mut self) -> Self {
+        if self.details.sequence.as_ref().is_some_and(|sequence| sequence.is_partial) {
+            self.late = self.late.and_then(Late::without_value);
+            self.outcome = self.outcome.without_late_value();
+        }
+        self
+    }
+
+    /// Returns whether this run, or a part before it, was stopped at its timeout.
+    pub(crate) fn has_timed_out(&self) -> bool {
+        let is_timeout = |outcome: &Outcome<Vec<u8>>| matches!(outcome, Outcome::Timeout(_));
+        matches!(self.outcome, Outcome::Timeout(_)) || self.steps().iter().any(|step| is_timeout(&step.run.outcome))
     }
 
     /// Converts the value, in time or late.
@@ -333,6 +370,7 @@ impl RunReport {
             stacks: Arc::default(),
             leftover: None,
             is_replayed: false,
+            sequence: None,
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }
     }

@@ -161,7 +161,8 @@ fn some(value: Option<&impl Serialize>) -> Option<&dyn Serialize> {
 
 impl Observer for JsonLines {
     fn queued(&self, it: &Queued<'_>) {
-        self.write("queued", it.at, Some((it.key, it.job_id, it.job)), &[("group", some(it.group.as_ref()))]);
+        let fields: [Field<'_>; 2] = [("group", some(it.group.as_ref())), ("follows", some(it.follows.as_ref()))];
+        self.write("queued", it.at, Some((it.key, it.job_id, it.job)), &fields);
     }
 
     fn postponed(&self, it: &Postponed<'_>) {

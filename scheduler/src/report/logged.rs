@@ -45,6 +45,8 @@ pub enum LoggedKind {
     Queued {
         /// The job's group.
         group: Option<String>,
+        /// The key of the job that this one follows up on, if it is a [follow-up job](macro@crate::job#follow_up).
+        follows: Option<u64>,
     },
     /// A job was to start, and waits until another one has finished.
     #[non_exhaustive]
@@ -277,7 +279,7 @@ macro_rules! logged {
 }
 
 logged! {
-    Queued(it) => LoggedKind::Queued { group: it.group.map(str::to_owned) };
+    Queued(it) => LoggedKind::Queued { group: it.group.map(str::to_owned), follows: it.follows };
     Postponed(it) => LoggedKind::Postponed { running: it.running, reason: it.reason.to_owned() };
     Started(it) => LoggedKind::Started { attempt: it.attempt, slot: it.slot, process: it.process };
     Progress(it) => LoggedKind::Progress { attempt: it.attempt, done: it.done, total: it.total };

@@ -109,7 +109,7 @@ impl<R: BufRead> Reader<R> {
         }
         let key = if line.event == "opened" { 0 } else { line.key + self.offset };
         self.last_key = self.last_key.max(key);
-        let Some((at, kind)) = parse_moment(&line.at).zip(kind(&line)?) else { return Ok(None) };
+        let Some((at, kind)) = parse_moment(&line.at).zip(kind(&line, self.offset)?) else { return Ok(None) };
         Ok(Some(LoggedEvent { at, key, job_id: line.job_id, job: line.job, kind }))
     }
 }
@@ -129,6 +129,7 @@ struct Line {
     program: Option<String>,
     process: Option<u32>,
     group: Option<String>,
+    follows: Option<u64>,
     /// A number, or the attempt itself.
     #[serde(default)]
     attempt: Value,
@@ -150,11 +151,11 @@ struct Line {
 }
 
 /// Returns what happened, or `None` for an event that a later version of this crate may have added.
-fn kind(line: &Line) -> Result<Option<LoggedKind>, String> {
+fn kind(line: &Line, offset: u64) -> Result<Option<LoggedKind>, String> {
     let attempt = || number(&line.attempt);
     Ok(Some(match line.event.as_str() {
         "opened" => LoggedKind::Opened { program: line.program.clone(), process: line.process.unwrap_or_default() },
-        "queued" => LoggedKind::Queued { group: line.group.clone() },
+        "queued" => LoggedKind::Queued { group: line.group.clone(), follows: line.follows.map(|key| key + offset) },
         "postponed" => LoggedKind::Postponed {
             running: given(line.running, "running")?,
             reason: given(line.reason.clone(), "reason")?,

@@ -22,9 +22,7 @@ impl JournaledList {
         let Some(journal) = journal else {
             return Ok(Self::default());
         };
-        // Arguments that can't be encoded have no identity.
-        let is_known = |spec: &&mut JobSpec| spec.unserializable.is_none();
-        let orders = specs.iter().filter(|spec| spec.unserializable.is_none()).map(|spec| JournalOrder {
+        let orders = specs.iter().filter(|spec| has_identity(spec)).map(|spec| JournalOrder {
             job_id: &spec.id,
             job: spec.entry.name(),
             signature: spec.entry.signature(),
@@ -32,7 +30,7 @@ impl JournaledList {
         });
         let orders: Vec<_> = orders.collect();
         let ordered = journal.order(&orders, follow_ups)?;
-        for (spec, ordered) in specs.iter_mut().filter(is_known).zip(ordered) {
+        for (spec, ordered) in specs.iter_mut().filter(|spec| has_identity(spec)).zip(ordered) {
             spec.journal = Some(ordered.entry);
             spec.checkpoint = ordered.checkpoint.or(spec.checkpoint.take());
             spec.attempt += ordered.attempts.last().map_or(0, Attempt::number);
@@ -51,4 +49,10 @@ impl JournaledList {
     pub(crate) fn failure(&self) -> Option<Error> {
         self.journal.as_ref()?.fatal_error()
     }
+}
+
+/// Returns whether the next run of the application can recognize a job. Arguments that can't be encoded have no identity, and neither
+/// have the closures of a chain.
+fn has_identity(spec: &JobSpec) -> bool {
+    spec.unserializable.is_none() && !spec.sequel.as_ref().is_some_and(|sequel| sequel.is_chain())
 }

@@ -2,6 +2,7 @@
 
 mod groups;
 mod journaled;
+mod sequels;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::wire::frame;
 use crate::wire::message::AfterRun;
 use groups::Groups;
 pub(crate) use journaled::JournaledList;
+use sequels::SequelSettings;
 
 /// The default limit until a job's function is called.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -81,11 +83,12 @@ pub(crate) struct SpecMaker {
     settings: Settings,
     cgroups: Option<Arc<CgroupHome>>,
     shared_pool: SharedPool,
+    sequels: SequelSettings,
 }
 
 impl SpecMaker {
     pub(crate) fn spec(&self, id: &str, call: &AnyJob) -> Result<JobSpec, Error> {
-        self.settings.listed_spec(id, call, self.cgroups.as_ref(), &self.shared_pool)
+        self.settings.listed_spec(id, call, self.cgroups.as_ref(), &self.shared_pool, &self.sequels)
     }
 
     /// Returns why the list ends early, if the journal has failed.
@@ -162,7 +165,9 @@ impl Settings {
         }
         registry::check()?;
         let cgroups = self.cgroups()?;
-        jobs.iter().map(|(id, call)| self.listed_spec(id, call, cgroups.as_ref(), shared_pool)).collect()
+        let sequels = SequelSettings::default();
+        let spec = |(id, call): &(String, AnyJob)| self.listed_spec(id, call, cgroups.as_ref(), shared_pool, &sequels);
+        jobs.iter().map(spec).collect()
     }
 
     /// Returns the specifications of a list, as [`specs`](Self::specs), with its jobs in the journal, if there is one.
@@ -184,8 +189,10 @@ impl Settings {
         call: &AnyJob,
         cgroups: Option<&Arc<CgroupHome>>,
         shared_pool: &SharedPool,
+        sequels: &SequelSettings,
     ) -> Result<JobSpec, Error> {
         let mut spec = self.spec(Some(id), call)?;
+        self.add_sequel(&mut spec, call, sequels);
         spec.lane = self.lane(id, &spec)?;
         spec.cgroups = cgroups.cloned();
         spec.load = Some(shared_pool.load().enqueue());
@@ -196,7 +203,8 @@ impl Settings {
     pub(crate) fn spec_maker(&self, shared_pool: &SharedPool) -> Result<SpecMaker, Error> {
         self.check()?;
         registry::check()?;
-        Ok(SpecMaker { settings: self.clone(), cgroups: self.cgroups()?, shared_pool: shared_pool.clone() })
+        let (settings, cgroups, shared_pool) = (self.clone(), self.cgroups()?, shared_pool.clone());
+        Ok(SpecMaker { settings, cgroups, shared_pool, sequels: SequelSettings::default() })
     }
 
     /// Returns how many jobs of such a list may be in flight: those that run, and at least as many again, whose processes
@@ -211,6 +219,7 @@ impl Settings {
         let mut spec = self.spec(None, call)?;
         registry::check()?;
         spec.cgroups = self.cgroups()?;
+        self.add_sequel(&mut spec, call, &SequelSettings::default());
         Ok(spec)
     }
 
@@ -363,6 +372,7 @@ impl Settings {
             load: None,
             is_observed: !self.observers.is_empty(),
             messages: None,
+            sequel: None,
         })
     }
 }

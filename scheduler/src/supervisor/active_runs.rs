@@ -22,8 +22,8 @@ pub(super) struct ActiveRun {
     pub(super) slot: usize,
     /// The event that its function was called has been reported.
     pub(super) is_announced: bool,
-    /// It was cancelled: no other attempt follows.
-    pub(super) is_unwanted: bool,
+    /// It was cancelled: no other attempt follows, and no follow-up either if it was killed.
+    pub(super) cancelled: Option<StopMode>,
     /// The start of another process delays this one no longer. It is counted in [`ActiveRuns::up`].
     is_up: bool,
     /// The deadline in the index.
@@ -33,12 +33,18 @@ pub(super) struct ActiveRun {
 impl ActiveRun {
     pub(super) fn new(key: QueueKey, pending: PendingRun, run: JobRun, slot: usize) -> Self {
         let deadline = Deadline::NEVER;
-        Self { key, pending, run, slot, is_announced: false, is_unwanted: false, is_up: false, deadline }
+        Self { key, pending, run, slot, is_announced: false, cancelled: None, is_up: false, deadline }
     }
 
-    /// Cancels it.
+    /// Cancels it. A follow-up runs on, under its own limit, unless it is killed: the job that it follows is over.
     pub(super) fn cancel(&mut self, mode: StopMode) {
-        self.is_unwanted = true;
+        if self.cancelled != Some(StopMode::Immediate) {
+            self.cancelled = Some(mode);
+        }
+        self.pending.mark_unwanted();
+        if self.pending.is_follow_up() && mode == StopMode::Graceful {
+            return;
+        }
         match mode {
             StopMode::Graceful => self.run.request_stop(StopReason::Cancelled),
             StopMode::Immediate => self.run.kill(StopReason::Cancelled),

@@ -4,8 +4,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job_event::Retried;
+use super::job_event::{JobEvent, Retried};
 use super::job_spec::JobSpec;
+use super::place::Place;
 use crate::options::Cause;
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::random::random_bytes;
@@ -22,21 +23,57 @@ pub(super) struct PendingRun {
     waited: Duration,
     /// How many wardens have exited that the job was given to, before they made its process.
     pub(super) lost_wardens: u32,
+    place: Place,
+}
+
+/// A job after its last attempt.
+#[derive(Debug)]
+pub(super) struct FinishedJob {
+    pub(super) spec: JobSpec,
+    pub(super) report: RunReport,
+    pub(super) place: Place,
 }
 
 /// What follows an attempt.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most are of the large one, and are moved once")]
 pub(super) enum NextStep {
     /// Another attempt after this delay.
     Retry(PendingRun, Duration),
-    /// Nothing: this is the job's report.
-    Finish(RunReport),
+    /// Nothing: the job has its report.
+    Finish(FinishedJob),
 }
 
 impl PendingRun {
-    pub(super) fn new(mut spec: JobSpec) -> Self {
+    pub(super) fn new(spec: JobSpec) -> Self {
+        Self::at(spec, Place::First)
+    }
+
+    /// Returns a job that is not the first one of its entry.
+    pub(super) fn at(mut spec: JobSpec, place: Place) -> Self {
         let finished = mem::take(&mut spec.earlier_attempts);
-        Self { spec, finished, last: None, waited: Duration::ZERO, lost_wardens: 0 }
+        Self { spec, finished, last: None, waited: Duration::ZERO, lost_wardens: 0, place }
+    }
+
+    pub(super) fn is_follow_up(&self) -> bool {
+        self.place.is_follow_up()
+    }
+
+    /// Notes that nothing but the follow-up is wanted of its entry any more.
+    pub(super) fn mark_unwanted(&mut self) {
+        if let Place::FollowUp(followed) = &mut self.place {
+            followed.is_unwanted = true;
+        }
+    }
+
+    /// Returns the number of the current attempt among all of its entry, as observers count them.
+    pub(super) fn attempt_number(&self) -> u32 {
+        self.spec.attempt + self.place.earlier_attempts()
+    }
+
+    /// Returns an event of this job as it is reported for its entry.
+    pub(super) fn event(&self, event: JobEvent) -> JobEvent {
+        self.place.event(&self.spec, event)
     }
 
     /// Returns the current attempt, which has finished with this report.
@@ -59,14 +96,14 @@ impl PendingRun {
         Some(Retried { delay, stderr_tail: details.stderr_tail.clone(), captured: details.captured.clone() })
     }
 
-    /// Returns the job's report, given that of its last attempt.
-    pub(super) fn finish(mut self, mut report: RunReport) -> RunReport {
+    /// Returns the finished job, given the report of its last attempt.
+    pub(super) fn finish(mut self, mut report: RunReport) -> FinishedJob {
         report.details.checkpoint = report.details.checkpoint.or(self.spec.checkpoint.take());
         if !self.finished.is_empty() {
             self.finished.push(self.attempt(&report));
             report.details.attempts = self.finished.into_boxed_slice();
         }
-        report
+        FinishedJob { spec: self.spec, report, place: self.place }
     }
 
     /// Returns what follows an attempt with this report: another attempt if the options allow one for its cause.
@@ -84,17 +121,21 @@ impl PendingRun {
         NextStep::Retry(self, delay)
     }
 
-    /// Returns the report of a job whose next attempt is cancelled: that of the last attempt, if there was one.
-    pub(super) fn cancel(self) -> RunReport {
-        let Some(mut last) = self.last else {
+    /// Returns a job whose next attempt is cancelled, with the report of the last attempt, if there was one.
+    pub(super) fn cancel(mut self) -> FinishedJob {
+        // It has attempts left: in a journal it has not finished.
+        self.spec.journal = None;
+        let report = if let Some(mut last) = self.last {
+            if self.finished.len() > 1 {
+                last.details.attempts = self.finished.into_boxed_slice();
+            }
+            *last
+        } else {
             let mut not_begun = RunReport::not_begun(Failure::Cancelled { begun: false });
-            not_begun.details.checkpoint = self.spec.checkpoint;
-            return not_begun;
+            not_begun.details.checkpoint = self.spec.checkpoint.take();
+            not_begun
         };
-        if self.finished.len() > 1 {
-            last.details.attempts = self.finished.into_boxed_slice();
-        }
-        *last
+        FinishedJob { spec: self.spec, report, place: self.place }
     }
 
     /// Returns the delay before the next attempt, if there is to be one.
@@ -104,37 +145,13 @@ impl PendingRun {
         if attempt > options.most_retries() {
             return None;
         }
-        let cause = cause(outcome)?;
+        // Neither a value nor a cancelled job is retried.
+        let cause = outcome.cause().filter(|cause| Cause::FAILURES.contains(cause))?;
         if options.retry_on.as_ref().is_some_and(|causes| !causes.contains(&cause)) {
             return None;
         }
         Some(options.retry_delay(attempt, jitter()))
     }
-}
-
-/// Returns the cause of a failure, as [`retry_on`](macro@crate::job#retry_on) names it.
-fn cause<T>(outcome: &Outcome<T>) -> Option<Cause> {
-    Some(match outcome {
-        Outcome::Ok(_) => return None,
-        Outcome::Timeout(_) => Cause::Timeout,
-        Outcome::Error(failure) => match failure {
-            // Never an outcome.
-            Failure::Timeout(_) => Cause::Timeout,
-            Failure::Returned { .. } => Cause::Returned,
-            Failure::Panicked(_) => Cause::Panic,
-            Failure::Signaled { .. } | Failure::StackOverflow { .. } | Failure::FileSize { .. } => Cause::Signal,
-            Failure::OutOfMemory { .. } => Cause::OutOfMemory,
-            Failure::CpuTime { .. } => Cause::CpuTime,
-            // The last two are never an outcome.
-            Failure::Exited { .. } | Failure::BadExit { .. } | Failure::ExitTimeout { .. } => Cause::Exit,
-            // A cancelled job is not wanted any more.
-            Failure::Cancelled { .. } => return None,
-            Failure::Unserializable { .. }
-            | Failure::Undelivered { .. }
-            | Failure::NeverStarted { .. }
-            | Failure::ProtocolBroken { .. } => Cause::Internal,
-        },
-    })
 }
 
 /// Returns a random number from 0 to 1.

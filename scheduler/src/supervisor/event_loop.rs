@@ -4,8 +4,9 @@ mod call;
 mod commands;
 mod finishing;
 mod room;
+mod sequels;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
@@ -27,13 +28,19 @@ use crate::error::Error;
 use crate::journal::{JournalEntry, Replay};
 use crate::process::{self, DescriptorLimit, Origin, Poller, WaitKey};
 use crate::record::RunReport;
+use finishing::Allowed;
 
 /// The jobs that wait and run, and the state they share.
+#[expect(clippy::struct_excessive_bools, reason = "what may start is limited in several ways, each for its own reason")]
 pub(super) struct EventLoop<'a> {
     config: &'a LoopConfig,
     pool: &'a mut WardenPool,
     mailbox: Option<&'a Arc<Mailbox>>,
     queue: Queue<PendingRun, Deadline>,
+    /// The follow-ups that wait for their start.
+    owed: VecDeque<(QueueKey, PendingRun)>,
+    /// The keys of the entries that aren't at their first job any more, by their numbers.
+    moved: HashMap<usize, QueueKey>,
     prespawned: Prespawned,
     runs: ActiveRuns,
     slots: Slots,
@@ -47,6 +54,8 @@ pub(super) struct EventLoop<'a> {
     is_open: bool,
     /// No further job starts.
     is_stopped: bool,
+    /// No follow-up starts either.
+    is_killed: bool,
     /// How many jobs have failed.
     failures: u32,
     capacity: Capacity,
@@ -58,13 +67,6 @@ pub(super) struct EventLoop<'a> {
     /// The number of jobs that ran at the last report that there was no room for more.
     reported_room: usize,
     origin: Origin,
-}
-
-/// Whether another attempt may follow.
-#[derive(Clone, Copy, Debug)]
-enum Retry {
-    AsConfigured,
-    Never,
 }
 
 /// How often a job is given to another warden after one has exited without making its process.
@@ -92,6 +94,8 @@ impl<'a> EventLoop<'a> {
             pool,
             mailbox,
             queue: Queue::new(config.group_limits.iter().copied()),
+            owed: VecDeque::new(),
+            moved: HashMap::new(),
             prespawned: Prespawned::default(),
             runs: ActiveRuns::default(),
             slots: Slots::default(),
@@ -101,6 +105,7 @@ impl<'a> EventLoop<'a> {
             total_deadline: Deadline::after(config.total_timeout),
             is_open: false,
             is_stopped: false,
+            is_killed: false,
             failures: 0,
             capacity: Capacity::new(config.capacity),
             has_no_room: false,
@@ -171,16 +176,23 @@ impl<'a> EventLoop<'a> {
             }
             self.handle_commands(listener);
             self.queue.promote_due(Deadline::now);
-            let starts = self.start_jobs(listener);
+            if self.is_killed {
+                self.kill_owed(listener);
+            }
+            let mut starts = self.start_jobs(listener);
             if self.is_stopped {
+                let owed = self.owed.len();
                 self.cancel_waiting(listener);
+                if self.owed.len() > owed {
+                    starts = Starts::MorePending;
+                }
             } else if !self.has_no_room && !self.queue.is_empty() && !matches!(starts, Starts::Wait(_)) {
                 let up = self.runs.up();
                 self.need.ahead = self.prespawned.refill(up, self.need.jobs, &self.queue, self.pool);
             }
             // A failure to start one is tried again, and reported, at the turn of its job.
             let _ = self.pool.need(mem::take(&mut self.need));
-            if self.runs.is_empty() && self.queue.is_empty() && !self.is_open {
+            if self.runs.is_empty() && self.queue.is_empty() && self.owed.is_empty() && !self.is_open {
                 return Ok(());
             }
             // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
@@ -208,6 +220,7 @@ impl<'a> EventLoop<'a> {
         self.runs.clear();
         self.prespawned.forget();
         self.queue.drain();
+        self.owed.clear();
     }
 
     fn has_commands(&self) -> bool {
@@ -217,18 +230,28 @@ impl<'a> EventLoop<'a> {
     fn enforce_total_timeout(&mut self) {
         self.total_deadline = Deadline::NEVER;
         self.is_stopped = true;
-        self.runs.command_all(|active| active.run.request_stop(StopReason::TotalTimeout));
+        // A follow-up has its own limit.
+        let jobs = |active: &mut ActiveRun| {
+            if !active.pending.is_follow_up() {
+                active.run.request_stop(StopReason::TotalTimeout);
+            }
+        };
+        self.runs.command_all(jobs);
     }
 
     /// Cancels a job, whether it runs or waits.
     fn cancel(&mut self, key: QueueKey, mode: StopMode, listener: &mut EventHandler<'_>) {
         if let Some(run) = self.runs.key_of(key.number) {
             self.runs.command(run, |active| active.cancel(mode));
-        } else if let Some(pending) = self.queue.remove(key) {
+        } else if !self.cancel_owed(key.number, mode, listener)
+            && let key = self.waiting_key(key)
+            && let Some(pending) = self.queue.remove(key)
+        {
             if let Some(run) = self.prespawned.take(key) {
                 run.discard(self.pool);
             }
-            self.is_stopped |= listener(key.number, JobEvent::Finished(pending.cancel())).is_break();
+            let allowed = if mode == StopMode::Immediate { Allowed::Nothing } else { Allowed::FollowUp };
+            self.conclude(key, pending.cancel(), allowed, listener);
         }
     }
 
@@ -237,30 +260,33 @@ impl<'a> EventLoop<'a> {
         self.mailbox.inspect(|mailbox| mailbox.mark_stopped());
         self.prespawned.discard_all(self.pool);
         for (key, pending) in self.queue.drain() {
-            // Nothing is left that a `Break` could stop.
-            let _ = listener(key.number, JobEvent::Finished(pending.cancel()));
+            let allowed = if self.is_killed { Allowed::Nothing } else { Allowed::FollowUp };
+            self.conclude(key, pending.cancel(), allowed, listener);
         }
     }
 
     /// Starts the next jobs: as many as may run, and not too many before the running ones are checked.
     fn start_jobs(&mut self, listener: &mut EventHandler<'_>) -> Starts {
         for _ in 0..STARTS_AT_ONCE {
-            if self.is_stopped || self.runs.len() >= self.config.concurrency.get() || self.has_commands() {
+            let is_over = self.is_stopped && self.owed.is_empty();
+            if is_over || self.runs.len() >= self.config.concurrency.get() || self.has_commands() {
                 return Starts::AllDone;
             }
             if self.has_no_room && (!self.runs.is_empty() || self.pool.is_draining()) {
                 return Starts::AllDone;
             }
-            if let Some(recheck) = self.wait_for_capacity() {
+            if self.owed.is_empty()
+                && let Some(recheck) = self.wait_for_capacity()
+            {
                 return Starts::Wait(recheck);
             }
-            let Some((key, pending)) = self.queue.pop() else {
+            let Some((key, pending)) = self.pop_next() else {
                 return Starts::AllDone;
             };
             if let Some(reason) = &pending.spec.unserializable {
                 // Another attempt would fail in the same way.
                 let report = RunReport::without_arguments(reason);
-                self.finish_attempt(key, pending, None, report, Retry::Never, listener);
+                self.finish_attempt(key, pending, None, report, Allowed::NoRetry, listener);
                 continue;
             }
             let called = self.call(key, &pending.spec);
@@ -272,7 +298,7 @@ impl<'a> EventLoop<'a> {
                     // Without room a single one, so that a job is alone with it.
                     let most = if self.has_no_room { 1 } else { self.config.concurrency.get() };
                     let free = most - self.runs.len();
-                    self.need.jobs = self.queue.peek(free).len();
+                    self.need.jobs = free.min(self.owed.len() + self.queue.peek(free).len());
                     return Starts::AllDone;
                 }
                 Ok(Some(mut run)) => {
@@ -293,7 +319,7 @@ impl<'a> EventLoop<'a> {
                 }
                 Err(error) => {
                     let report = RunReport::without_a_process(&error);
-                    self.finish_attempt(key, pending, None, report, Retry::AsConfigured, listener);
+                    self.finish_attempt(key, pending, None, report, Allowed::Everything, listener);
                 }
             }
         }
@@ -338,9 +364,12 @@ impl<'a> EventLoop<'a> {
         let done: Vec<_> = done.into_iter().filter_map(|key| Some((key, self.runs.remove(key)?))).collect();
         let made_room = done.iter().any(|(_, active)| !active.run.found_no_room());
         self.has_no_room &= !made_room;
-        for (run_key, ActiveRun { key, mut pending, run, slot, is_unwanted, .. }) in done {
+        for (run_key, ActiveRun { key, mut pending, run, slot, cancelled, .. }) in done {
             self.slots.release(slot);
-            let is_wanted = !self.is_stopped && !is_unwanted;
+            let is_killed = self.is_killed || cancelled == Some(StopMode::Immediate);
+            let is_cancelled = self.is_stopped || cancelled.is_some();
+            // An owed follow-up is given to another warden even if nothing else starts any more.
+            let is_wanted = if pending.is_follow_up() { !is_killed } else { !is_cancelled };
             // Without room it is tried once more, alone if need be; a job that finds no room even then fails.
             let must_wait = run.found_no_room() && self.alone != Some(run_key);
             let is_lost = run.lost_its_warden() && pending.lost_wardens < MOST_LOST_WARDENS;
@@ -355,8 +384,12 @@ impl<'a> EventLoop<'a> {
                 continue;
             }
             let report = run.finish(self.pool);
-            let retry = if is_wanted { Retry::AsConfigured } else { Retry::Never };
-            self.finish_attempt(key, pending, Some(slot), report, retry, listener);
+            let allowed = match (is_killed, is_cancelled) {
+                (true, _) => Allowed::Nothing,
+                (false, true) => Allowed::FollowUp,
+                (false, false) => Allowed::Everything,
+            };
+            self.finish_attempt(key, pending, Some(slot), report, allowed, listener);
         }
     }
 
@@ -365,16 +398,16 @@ impl<'a> EventLoop<'a> {
             let Some(active) = self.runs.get_mut(*key) else {
                 continue;
             };
-            let (number, attempt) = (active.key.number, active.pending.spec.attempt);
+            let (number, attempt) = (active.key.number, active.pending.attempt_number());
             if !active.is_announced && active.run.has_started() {
                 active.is_announced = true;
                 let at = active.run.started_at().unwrap_or_else(clock::wall);
                 let event = JobEvent::Started { at, attempt, slot: active.slot, process: active.run.process() };
-                self.is_stopped |= listener(number, event).is_break();
+                self.is_stopped |= listener(number, active.pending.event(event)).is_break();
             }
             if let Some(updates) = active.run.take_updates() {
                 let event = JobEvent::Updated { at: clock::wall(), attempt, updates };
-                self.is_stopped |= listener(number, event).is_break();
+                self.is_stopped |= listener(number, active.pending.event(event)).is_break();
             }
         }
     }
@@ -422,6 +455,7 @@ mod tests {
             load: None,
             is_observed: false,
             messages: None,
+            sequel: None,
         };
         let (sender, outcomes) = mpsc::channel();
         let run = move || {

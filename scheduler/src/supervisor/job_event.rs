@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::question::Question;
 use super::updates::LatestUpdates;
 use crate::outcome::{Attempt, Captured};
-use crate::record::RunReport;
+use crate::record::{Record, RunReport};
+use crate::wire::value::Encoding;
 
 /// An event in the life of a job. `at` is when it happened, by the wall clock.
 #[derive(Debug)]
@@ -26,6 +27,22 @@ pub(crate) enum JobEvent {
     AttemptEnded { at: SystemTime, attempt: Attempt, slot: Option<usize>, retry: Option<Retried> },
     /// The job has finished. Every job has exactly one such event, its last.
     Finished(RunReport),
+    /// An event of another job in the same entry: of a later part of its chain, or of its follow-up.
+    OfPart(Box<PartEvent>),
+    /// A follow-up has finished: the last of the events of it.
+    FollowedUp { at: SystemTime, record: Box<Record> },
+}
+
+/// An event of a job that isn't the first one of its entry.
+#[derive(Debug)]
+pub(crate) struct PartEvent {
+    /// The key for observers, if it is a follow-up.
+    pub(crate) follow_up: Option<u64>,
+    /// The name of the part's job.
+    pub(crate) job: &'static str,
+    /// The encoding of its values.
+    pub(crate) encoding: Encoding,
+    pub(crate) event: JobEvent,
 }
 
 /// What is known about an attempt that another one follows.

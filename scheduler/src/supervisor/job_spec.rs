@@ -1,5 +1,6 @@
-//! `JobSpec`: a job with its arguments, options and limits, as the supervisor runs it.
+//! `JobSpec`: a job with its arguments, options and limits, as the supervisor runs it, and `Sequel`, which makes those that follow it.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use crate::options::{Input, Options};
 use crate::outcome::Attempt;
 use crate::process::{self, CgroupHome, ChildStdio, Orphans, TEMP_VARIABLES, TempDir, temp_parent};
 use crate::random::random_bytes;
+use crate::record::RunReport;
 use crate::registry::Entry;
+use crate::result_codec::ErasedCodec;
 use crate::wire::frame::StreamMark;
 use crate::wire::message::{Request, StdinSource};
 
@@ -59,6 +62,38 @@ pub(crate) struct JobSpec {
     pub(crate) is_observed: bool,
     /// The messages of its handle, if it has one.
     pub(crate) messages: Option<JobMessages>,
+    /// What follows it in its entry, if anything may.
+    pub(crate) sequel: Option<Arc<dyn Sequel>>,
+}
+
+/// Makes the jobs that follow one: its follow-up, and the next part of its chain.
+pub(crate) trait Sequel: fmt::Debug + Send + Sync {
+    /// Returns whether other jobs may give the result in place of this one.
+    fn is_chain(&self) -> bool;
+
+    /// Returns the follow-up job that is owed for this end, or the reason why it can't be called.
+    fn follow_up(&self, spec: &JobSpec, report: &RunReport) -> Option<Result<JobSpec, String>>;
+
+    /// Returns the part of the chain that comes next after this end.
+    fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart;
+}
+
+/// What follows a part of a chain.
+#[derive(Debug)]
+pub(crate) enum NextPart {
+    /// This job, for the result of the part.
+    Job(Box<JobSpec>),
+    /// This job, as the part failed.
+    Fallback(Box<JobSpec>),
+    /// This value, as the part failed.
+    Value { bytes: Vec<u8>, codec: ErasedCodec },
+    /// A part that can't be called, for this reason.
+    Broken(String),
+    /// Nothing.
+    End {
+        /// The part's result would not be that of the chain.
+        is_partial: bool,
+    },
 }
 
 impl JobSpec {

@@ -18,7 +18,6 @@ use super::loop_thread::start_loop_thread;
 use super::mailbox::{Command, Mailbox, StopMode};
 use super::warden_pool::WardenPool;
 use crate::error::Error;
-use crate::outcome::Outcome;
 use crate::panic_guard::guarded;
 use crate::process::Origin;
 use crate::sync::lock;
@@ -80,8 +79,7 @@ impl ListThread {
             let mut event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox));
             let is_one_at_a_time = config.concurrency == NonZeroUsize::MIN;
             let mut listener = move |index, event| {
-                let is_timeout =
-                    matches!(&event, JobEvent::Finished(report) if matches!(report.outcome, Outcome::Timeout(_)));
+                let is_timeout = matches!(&event, JobEvent::Finished(report) if report.has_timed_out());
                 let (follow_up_turn, is_over) = mpsc::channel();
                 let follow_up_turn = (is_timeout && is_one_at_a_time).then_some(follow_up_turn);
                 // If the receiver is gone, a stop command is pending already.

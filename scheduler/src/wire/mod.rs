@@ -12,6 +12,7 @@
 //! ```text
 //! payload            the payload of a frame, read as it arrives
 //! bytes              byte lists in one block                      shape            what a value is made of, hashed
+//! hex_bytes          bytes as digits, in formats for people
 //! frame              marks, kinds, lengths                        decode_context   the schema while a value is read
 //! message, snapshots_message  the payloads of our own frames               variant_seed     a variant found by its name
 //! bounded            the deserializer that trusts no length
@@ -28,6 +29,7 @@ mod cbor;
 pub(crate) mod codec;
 mod decode_context;
 pub(crate) mod frame;
+pub(crate) mod hex_bytes;
 pub(crate) mod message;
 pub(crate) mod payload;
 mod shape;

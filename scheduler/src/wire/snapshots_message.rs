@@ -204,7 +204,6 @@ impl SnapshotsMessage {
     }
 }
 
-#[cfg(feature = "journal")]
 impl SnapshotsMessage {
     /// Returns the message from which [`into_snapshots`](Self::into_snapshots) makes these snapshots.
     pub(crate) fn of(snapshots: &[ProcessSnapshot]) -> Self {
@@ -228,7 +227,6 @@ impl SnapshotsMessage {
 }
 
 /// Returns the message of a thread, and adds the binaries of its frames.
-#[cfg(feature = "journal")]
 fn thread_message(thread: &ThreadSnapshot, modules: &mut Vec<Arc<CodeModule>>) -> ThreadMessage {
     let mut index = |module: &Arc<CodeModule>| {
         let known = modules.iter().position(|known| Arc::ptr_eq(known, module));
@@ -327,7 +325,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "journal")]
     fn snapshots_become_the_message_again() {
         let mut expected = message();
         // The index that doesn't exist is no module.

@@ -108,7 +108,8 @@ pub(super) fn show_output(output: &Output) -> String {
 pub(super) const TERMINATES: [(&str, Terminate); 2] =
     [("cooperative", Terminate::Cooperative), ("signal", Terminate::Signal)];
 
-pub(super) const CAUSES: [(&str, Cause); 8] = [
+/// The causes; the first eight are failures.
+pub(super) const ENDS: [(&str, Cause); 10] = [
     ("timeout", Cause::Timeout),
     ("signal", Cause::Signal),
     ("panic", Cause::Panic),
@@ -117,7 +118,11 @@ pub(super) const CAUSES: [(&str, Cause); 8] = [
     ("out_of_memory", Cause::OutOfMemory),
     ("cpu_time", Cause::CpuTime),
     ("internal", Cause::Internal),
+    ("cancelled", Cause::Cancelled),
+    ("ok", Cause::Ok),
 ];
+
+pub(super) const FAILURES: &[(&str, Cause)] = ENDS.split_at(8).0;
 
 pub(super) fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);

@@ -58,12 +58,10 @@ impl CodeModule {
         Self { path, build_id: build_id.into(), addresses: addresses.into(), symbols: OnceLock::new() }
     }
 
-    #[cfg(feature = "journal")]
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    #[cfg(feature = "journal")]
     pub(crate) fn build_id(&self) -> &[u8] {
         &self.build_id
     }

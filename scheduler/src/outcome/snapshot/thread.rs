@@ -109,7 +109,6 @@ impl ThreadState {
     }
 }
 
-#[cfg(feature = "journal")]
 impl ThreadState {
     /// Returns a letter from which [`from_letter`](Self::from_letter) makes this state.
     pub(crate) fn letter(self) -> u8 {

@@ -87,6 +87,11 @@ impl Record {
             fields.add("flaky", self.is_flaky());
             fields.add("attempts", self.attempts());
         }
+        if self.is_fallback() {
+            fields.add("fallback", true);
+        }
+        fields.add_if("steps", Some(self.steps()).filter(|steps| !steps.is_empty()));
+        fields.add_if("follow_ups", Some(self.follow_ups()).filter(|follow_ups| !follow_ups.is_empty()));
         fields
     }
 }

@@ -82,6 +82,8 @@ impl RunReport {
             stacks,
             leftover,
             is_replayed: _,
+            // Chains aren't in a journal, and a follow-up ran before its job had finished.
+            sequence: _,
         } = details;
         let mut values = WrittenValues::default();
         let parts = ReportParts {
@@ -133,6 +135,7 @@ impl RunReport {
             stacks: parts.stacks.into_snapshots(name).into(),
             leftover: parts.leftover,
             is_replayed: true,
+            sequence: None,
         };
         Ok(Self { outcome, duration: parts.duration, late, details })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::EventLoop;
 use crate::process::WaitKey;
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
-use crate::supervisor::mailbox::{Asking, Command};
+use crate::supervisor::mailbox::{Asking, Command, StopMode};
 use crate::supervisor::question::{Question, UNANSWERED};
 
 impl EventLoop<'_> {
@@ -34,6 +34,7 @@ impl EventLoop<'_> {
                 Command::Stop => self.is_stopped = true,
                 Command::CancelAll(mode) => {
                     self.is_stopped = true;
+                    self.is_killed |= mode == StopMode::Immediate;
                     self.runs.command_all(|active| active.cancel(mode));
                 }
             }
@@ -47,10 +48,15 @@ impl EventLoop<'_> {
                 continue;
             };
             let (key, attempt) = (active.key, active.pending.spec.attempt);
-            for (number, bytes) in active.run.take_questions() {
+            let questions = active.run.take_questions();
+            for (number, bytes) in questions {
                 if let Some(mailbox) = self.mailbox.filter(|_| self.config.detail == EventDetail::All) {
                     let question = Question::new(mailbox, Asking { key, attempt, number }, bytes);
-                    self.is_stopped |= listener(key.number, JobEvent::Asked(question)).is_break();
+                    let Some(active) = self.runs.get(*run_key) else {
+                        continue;
+                    };
+                    let event = active.pending.event(JobEvent::Asked(question));
+                    self.is_stopped |= listener(key.number, event).is_break();
                 } else {
                     self.runs.change(*run_key, |active| active.run.answer(number, Err(UNANSWERED.to_owned())));
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::{EventLoop, Retry};
+use super::EventLoop;
 use crate::clock::{self, Deadline};
 use crate::outcome::Status;
 use crate::process::WaitKey;
@@ -12,6 +12,19 @@ use crate::supervisor::attempts::{NextStep, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
 use crate::supervisor::loop_config::OnSuccess;
 use crate::supervisor::queue::QueueKey;
+
+/// What may follow an attempt: each of these excludes more than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Allowed {
+    /// Another attempt, a follow-up, the next part of a chain.
+    Everything,
+    /// Another attempt would fail in the same way.
+    NoRetry,
+    /// Nothing more of the list, or of this entry, is to start, but the follow-up that is owed for what has ended.
+    FollowUp,
+    /// It was killed.
+    Nothing,
+}
 
 impl EventLoop<'_> {
     /// Writes the checkpoints that jobs have saved to the journal, before they count.
@@ -30,27 +43,36 @@ impl EventLoop<'_> {
         pending: PendingRun,
         slot: Option<usize>,
         report: RunReport,
-        retry: Retry,
+        allowed: Allowed,
         listener: &mut EventHandler<'_>,
     ) {
         self.queue.release(key);
         let journal = pending.spec.journal.clone();
         let is_needed = self.config.detail == EventDetail::All || journal.is_some();
-        let attempt = is_needed.then(|| pending.attempt(&report));
-        let next_step = match retry {
-            Retry::AsConfigured => pending.next_step(report),
-            Retry::Never => NextStep::Finish(pending.finish(report)),
+        let mut attempt = is_needed.then(|| pending.attempt(&report));
+        if let Some(attempt) = &mut attempt {
+            attempt.number = pending.attempt_number();
+        }
+        let next_step = match allowed {
+            Allowed::Everything => pending.next_step(report),
+            Allowed::NoRetry | Allowed::FollowUp | Allowed::Nothing => NextStep::Finish(pending.finish(report)),
         };
-        // Before anything counts that it reports.
+        // Before anything counts that it reports. What something may follow is written at the end of its entry.
         let written = match (&journal, &next_step, &attempt) {
             (Some(journal), NextStep::Retry(..), Some(attempt)) => journal.end_attempt(attempt),
-            (Some(journal), NextStep::Finish(report), _) => journal.finish(report),
+            (Some(journal), NextStep::Finish(finished), _) if finished.spec.sequel.is_none() => {
+                journal.finish(&finished.report)
+            }
             _ => ControlFlow::Continue(()),
         };
         self.is_stopped |= written.is_break();
         if let Some(attempt) = attempt.filter(|_| self.config.detail == EventDetail::All) {
-            let retry = if let NextStep::Retry(pending, delay) = &next_step { pending.retried(*delay) } else { None };
-            let event = JobEvent::AttemptEnded { at: clock::wall(), attempt, slot, retry };
+            let at = clock::wall();
+            let event = |retry| JobEvent::AttemptEnded { at, attempt, slot, retry };
+            let event = match &next_step {
+                NextStep::Retry(pending, delay) => pending.event(event(pending.retried(*delay))),
+                NextStep::Finish(finished) => finished.place.event(&finished.spec, event(None)),
+            };
             self.is_stopped |= listener(key.number, event).is_break();
         }
         match next_step {
@@ -58,16 +80,24 @@ impl EventLoop<'_> {
                 pending.spec.load.iter().for_each(|token| token.requeue());
                 self.queue.push_delayed(key, pending, Deadline::after(delay));
             }
-            NextStep::Finish(report) => self.report_finished(key, report, listener),
+            NextStep::Finish(finished) => self.conclude(key, finished, allowed, listener),
         }
     }
 
-    /// Reports that a job has finished, and stops the list if it is to end with this one.
+    /// Reports that an entry has finished, and stops the list if it is to end with this one.
     pub(super) fn report_finished(&mut self, key: QueueKey, report: RunReport, listener: &mut EventHandler<'_>) {
-        let is_success = report.outcome.status() == Status::Ok;
+        if !self.moved.is_empty() {
+            self.moved.remove(&key.number);
+        }
+        let status = report.outcome.status();
         self.is_stopped |= listener(key.number, JobEvent::Finished(report)).is_break();
-        self.failures = self.failures.saturating_add(u32::from(!is_success));
-        let has_failed = self.config.on_failure.most_failures().is_some_and(|most| self.failures >= most);
-        self.is_stopped |= has_failed || (is_success && self.config.on_success == OnSuccess::Stop);
+        self.count(status);
+        self.is_stopped |= status == Status::Ok && self.config.on_success == OnSuccess::Stop;
+    }
+
+    /// Counts a failure, after which no further job may start.
+    pub(super) fn count(&mut self, status: Status) {
+        self.failures = self.failures.saturating_add(u32::from(status != Status::Ok));
+        self.is_stopped |= self.config.on_failure.most_failures().is_some_and(|most| self.failures >= most);
     }
 }

@@ -50,6 +50,9 @@ impl EventLoop<'_> {
     /// Puts a job that was to start back into its place in the queue.
     pub(super) fn requeue(&mut self, key: QueueKey, pending: PendingRun) {
         pending.spec.load.iter().for_each(|token| token.requeue());
+        if pending.is_follow_up() {
+            return self.owed.push_front((key, pending));
+        }
         self.queue.release(key);
         self.queue.push(key, pending);
     }

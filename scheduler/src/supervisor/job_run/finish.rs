@@ -62,6 +62,7 @@ impl JobRun {
             attempts: Box::default(),
             checkpoint: self.spec.checkpoint,
             // A job may have a handler of its own for a crash, and go on.
+            sequence: None,
             stacks: if is_success { Arc::default() } else { self.stacks },
             leftover: self.temp_dir.as_ref().and_then(TempDir::leftover).map(String::into_boxed_str),
             is_replayed: false,

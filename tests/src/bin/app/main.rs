@@ -274,6 +274,7 @@ fn call(name: &str) -> Result<AnyJob, scheduler::Error> {
         Some(("begins", file)) => AnyJob::named("begins_and_waits", (std::path::PathBuf::from(file),)),
         Some(("keeps", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Hangs, tag.to_owned())),
         Some(("loses", tag)) => AnyJob::named("leaves", (Leftover::Daemon, Ending::KillsWarden, tag.to_owned())),
+        Some(("followed", tag)) => AnyJob::named("hangs_with_a_tag", (tag.to_owned(),)),
         Some(("overruns", tag)) => AnyJob::named("leaves", (Leftover::Plain, Ending::Spins, tag.to_owned())),
         Some(("released", rest)) => AnyJob::named("returns_once_released", of(rest)),
         Some(("late", rest)) => AnyJob::named("returns_late_once_released", of(rest)),

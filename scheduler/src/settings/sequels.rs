@@ -1,0 +1,149 @@
+//! `CallSequel`: what follows a call in its entry of a list: the follow-up job that is owed for its end, and the parts of its
+//! chain.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::Settings;
+use crate::call::{AnyJob, ChainNext};
+use crate::clock;
+use crate::ended::{Ended, follow_up_of};
+use crate::observer::Observers;
+use crate::options::{Cause, FollowUpHook};
+use crate::panic_guard::guarded;
+use crate::random::random_bytes;
+use crate::record::RunReport;
+use crate::supervisor::{JobSpec, NextPart, Sequel};
+
+/// The limit of a follow-up job for which neither its call nor its attribute nor the scheduler sets one.
+const FOLLOW_UP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The settings for what follows jobs, made when the first job needs them.
+#[derive(Debug, Default)]
+pub(super) struct SequelSettings(OnceLock<Arc<Settings>>);
+
+impl SequelSettings {
+    fn get(&self, settings: &Settings) -> Arc<Settings> {
+        let shared = || Settings { observers: Observers::default(), token: None, ..settings.clone() };
+        Arc::clone(self.0.get_or_init(|| Arc::new(shared())))
+    }
+}
+
+#[derive(Debug)]
+struct CallSequel {
+    settings: Arc<Settings>,
+    call: AnyJob,
+    follow_up: Option<FollowUpHook>,
+}
+
+impl Settings {
+    /// Sets what may follow a job, if anything may.
+    pub(super) fn add_sequel(&self, spec: &mut JobSpec, call: &AnyJob, shared: &SequelSettings) {
+        if spec.options.follow_up.is_some() || call.chain.is_some() {
+            spec.sequel = Some(sequel(shared.get(self), spec, call.clone()));
+        }
+    }
+}
+
+fn sequel(settings: Arc<Settings>, spec: &JobSpec, call: AnyJob) -> Arc<dyn Sequel> {
+    Arc::new(CallSequel { settings, call, follow_up: spec.options.follow_up.clone() })
+}
+
+impl Sequel for CallSequel {
+    fn is_chain(&self) -> bool {
+        self.call.chain.is_some()
+    }
+
+    fn follow_up(&self, spec: &JobSpec, report: &RunReport) -> Option<Result<JobSpec, String>> {
+        let (follow_up, cause) = (self.follow_up.as_ref()?, report.outcome.cause()?);
+        let causes = spec.options.follow_up_on.as_deref().unwrap_or(&[Cause::Timeout]);
+        causes.contains(&cause).then(|| self.follow_up_spec(follow_up, cause, spec, report))
+    }
+
+    fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart {
+        let Some(chain) = &self.call.chain else {
+            return NextPart::End { is_partial: false };
+        };
+        let mut chain = chain.clone();
+        let next = chain.advance(&report.outcome);
+        let part = |mut call: AnyJob, kind: fn(Box<JobSpec>) -> NextPart| {
+            call.chain = Some(chain);
+            self.part_spec(spec, call).map_or_else(NextPart::Broken, |spec| kind(Box::new(spec)))
+        };
+        match next {
+            ChainNext::Call(call) => part(call, NextPart::Job),
+            ChainNext::Fallback(call) => part(call, NextPart::Fallback),
+            ChainNext::Value { bytes, codec } => NextPart::Value { bytes, codec },
+            ChainNext::Broken(reason) => NextPart::Broken(reason),
+            ChainNext::End { is_partial } => NextPart::End { is_partial },
+        }
+    }
+}
+
+impl CallSequel {
+    /// Returns the specification of the follow-up job of a job that has ended.
+    fn follow_up_spec(
+        &self,
+        follow_up: &FollowUpHook,
+        cause: Cause,
+        job: &JobSpec,
+        report: &RunReport,
+    ) -> Result<JobSpec, String> {
+        let ended = self.ended(cause, job, report);
+        let called = guarded(|| follow_up_of(follow_up).call(ended));
+        let call = called.map_err(|panic| format!("the function of `follow_up` gave no call: {panic}"))?;
+        if call.chain.is_some() {
+            return Err(
+                "a follow-up is one job, and `follow_up` gave a chain; chain the calls in the job itself".to_owned()
+            );
+        }
+        let mut spec = self.settings.spec(Some(&job.id), &call).map_err(|error| error.to_string())?;
+        // The maximum for jobs is none for their follow-ups, and one without a limit could hold the list up for ever.
+        spec.timeout = spec.options.timeout.unwrap_or(FOLLOW_UP_TIMEOUT);
+        Ok(beside(spec, job))
+    }
+
+    fn part_spec(&self, before: &JobSpec, call: AnyJob) -> Result<JobSpec, String> {
+        let mut spec = self.settings.spec(Some(&before.id), &call).map_err(|error| error.to_string())?;
+        spec.lane = self.settings.lane(&before.id, &spec).map_err(|error| error.to_string())?;
+        spec.sequel = Some(sequel(Arc::clone(&self.settings), &spec, call));
+        // What its handle sends is for the part that runs.
+        spec.messages.clone_from(&before.messages);
+        Ok(beside(spec, before))
+    }
+
+    fn ended(&self, cause: Cause, job: &JobSpec, report: &RunReport) -> Ended {
+        let details = &report.details;
+        let limit = report.outcome.overrun().map_or(job.timeout, crate::outcome::Overrun::limit);
+        Ended {
+            key: random_bytes().iter().fold(String::new(), |mut key, byte| {
+                write!(key, "{byte:02x}").expect("a `String` takes everything");
+                key
+            }),
+            job_id: job.id.to_string(),
+            call: self.call.travelling(),
+            cause,
+            error: report.error(),
+            limit: (limit != Duration::MAX).then_some(limit),
+            elapsed: report.duration,
+            attempt: job.attempt,
+            started_at: report.started_at(),
+            finished_at: clock::wall(),
+            stderr_tail: details.stderr_tail.clone(),
+            output: details.captured.clone(),
+            panics: details.panics.to_vec(),
+            checkpoint: details.checkpoint.clone(),
+            stacks: details.stacks.to_vec(),
+            usage: details.usage,
+            sweep: details.sweep.clone(),
+        }
+    }
+}
+
+/// Adds to a specification what it shares with another one of its entry.
+fn beside(mut spec: JobSpec, other: &JobSpec) -> JobSpec {
+    spec.cgroups.clone_from(&other.cgroups);
+    spec.load.clone_from(&other.load);
+    spec
+}
