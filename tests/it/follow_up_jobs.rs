@@ -332,7 +332,10 @@ fn a_closure_is_called_as_before_and_sees_the_follow_up_job() {
 }
 
 #[derive(Default)]
-struct Events(Mutex<Vec<(String, u64, Option<u64>, String)>>);
+struct Events(Mutex<Vec<Event>>);
+
+/// Its name, its key, the key that it follows, and the name of its job.
+type Event = (String, u64, Option<u64>, String);
 
 impl Events {
     fn push(&self, event: &str, key: u64, follows: Option<u64>, job: &str) {
@@ -395,8 +398,7 @@ fn a_follow_up_whose_warden_is_killed_is_recorded_and_loses_nothing() {
     let lost = tag.clone();
     let call =
         hangs::job().follow_up(move |ended| follows::job(ended, Leftover::Session, Ending::KillsWarden, lost.clone()));
-    let list = jobs![("a", { call }), ("b", fast)];
-    let records = Scheduler::new().timeout(SHORT).run(list).expect("nothing fails");
+    let records = Scheduler::new().timeout(SHORT).run(jobs![("a", { call }), ("b", fast)]).expect("nothing fails");
     let follow_up = follow_up(&records[0]);
     assert_eq!((records[0].status(), follow_up.status()), (Status::Timeout, Status::Error), "{follow_up:?}");
     assert_eq!(records[1].result::<i32>().expect("it returned"), 42);
