@@ -271,7 +271,7 @@ impl OpenList {
         let encoding = job.call.entry.codec().encoding();
         let report = notify(&mut self.observers, &self.answers, encoding, subject, event)?;
         let JobInFlight { job_id, call, key, entry, .. } = self.in_flight.remove(&index)?;
-        let is_unstarted = matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false }));
+        let is_unstarted = report.never_began();
         if is_unstarted && (self.has_failed || self.maker.journal_failure().is_some()) {
             return None;
         }

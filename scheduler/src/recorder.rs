@@ -62,7 +62,7 @@ impl Recorder {
             return ControlFlow::Continue(());
         };
         // A job that never started because a follow-up or the journal failed has no record.
-        let is_unstarted = matches!(report.outcome, Outcome::Error(Failure::Cancelled { begun: false }));
+        let is_unstarted = report.never_began();
         if is_unstarted && (self.error.is_some() || self.journaled.failure().is_some()) {
             return ControlFlow::Break(());
         }

@@ -327,6 +327,11 @@ impl<T> Run<T> {
         self
     }
 
+    /// Returns whether it was cancelled before it began, and before any part of its chain.
+    pub(crate) fn never_began(&self) -> bool {
+        matches!(self.outcome, Outcome::Error(Failure::Cancelled { begun: false })) && self.steps().is_empty()
+    }
+
     /// Returns whether this run, or a part before it, was stopped at its timeout.
     pub(crate) fn has_timed_out(&self) -> bool {
         let is_timeout = |outcome: &Outcome<Vec<u8>>| matches!(outcome, Outcome::Timeout(_));
