@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::follow_up::CallFollowUp;
 use crate::journal::{FollowUps, JournalEntry};
 use crate::observer::{Observers, new_keys};
-use crate::outcome::{Failure, Outcome};
 use crate::panic_guard;
 use crate::record::Record;
 use crate::recorder::{Subject, make_record, notify, record_and_follow_up};

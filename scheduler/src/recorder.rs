@@ -15,7 +15,7 @@ use crate::observer::{
     AttemptEnded, CheckpointSaved, EventMemo, Line, Message, Observer, Observers, Postponed, Progress, Queued,
     Recorded, Slow, Started, Swept, Terminating, new_keys,
 };
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::panic_guard::{self, guarded};
 use crate::process::OutputLine;
 use crate::record::{Record, RunReport};
