@@ -46,6 +46,7 @@ fn full() -> RunReport {
         stacks: snapshots().into(),
         leftover: Some("the folder is busy".into()),
         is_replayed: true,
+        sequence: None,
     };
     RunReport { outcome: Outcome::Timeout(overrun), duration: Duration::from_millis(1010), late: None, details }
 }
