@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use scheduler::job;
@@ -29,16 +31,22 @@ pub fn introduces_itself() -> (u32, u32, u32) {
     (process::id(), parent, CALLS.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
-/// Returns the command line of its process, as the kernel has it.
-///
-/// # Errors
-///
-/// If `/proc` can't be read.
+/// The command line of this process before [`scheduler::init`], which may name the job in it.
+#[cfg(target_os = "linux")]
+static STARTED_AS: OnceLock<String> = OnceLock::new();
+
+/// Keeps the command line of this process, as the kernel has it, for [`is_started_as`].
+#[cfg(target_os = "linux")]
+pub fn keep_command_line() {
+    STARTED_AS.get_or_init(|| fs::read_to_string("/proc/self/cmdline").unwrap_or_default());
+}
+
+/// Returns the command line that was kept in its process.
 #[cfg(target_os = "linux")]
 #[job]
-pub fn is_started_as() -> io::Result<Vec<String>> {
-    let line = fs::read_to_string("/proc/self/cmdline")?;
-    Ok(line.split_terminator('\0').map(str::to_owned).collect())
+pub fn is_started_as() -> Vec<String> {
+    let line = STARTED_AS.get().map(String::as_str).unwrap_or_default();
+    line.split_terminator('\0').map(str::to_owned).collect()
 }
 
 /// Writes a line when it begins and one when it ends.

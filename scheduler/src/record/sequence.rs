@@ -16,3 +16,46 @@ pub(crate) struct RunSequence {
     pub(crate) is_partial: bool,
     pub(crate) follow_ups: Vec<Record>,
 }
+
+impl Record {
+    /// Returns the records of the [follow-up jobs](macro@crate::job#follow_up) of this run: one at most, and none unless one was owed.
+    ///
+    /// Their id is that of the job. A follow-up that failed, hung or could not be called is recorded as such.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use scheduler::{job, jobs, Ended, Scheduler};
+    ///
+    /// #[job]
+    /// fn analyse(ended: Ended) -> String { format!("{} was stopped", ended.job_id()) }
+    ///
+    /// #[job(timeout = "100ms", follow_up = analyse)]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// #[scheduler::main]
+    /// fn main() -> Result<(), scheduler::Error> {
+    ///     let records = Scheduler::new().run(jobs![("J1", hang)])?;
+    ///     assert_eq!(records[0].follow_ups()[0].result::<String>()?, "J1 was stopped");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn follow_ups(&self) -> &[Self] {
+        self.run.follow_ups()
+    }
+
+    /// Returns the records of the parts of a [chain](crate::Job::and_then) that ran before the one that this record is of, in their
+    /// order; nothing for a call that is no chain.
+    #[must_use]
+    pub fn steps(&self) -> &[Self] {
+        self.run.steps()
+    }
+
+    /// Returns `true` if a [fallback](crate::Job::or_else) took the place of a result that failed. [`steps`](Self::steps) has the
+    /// record of the failure.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        self.run.is_fallback()
+    }
+}
