@@ -123,6 +123,11 @@ impl Capture {
         if let (Some(first), 1..) = (processes.first_mut(), tree.omitted) {
             first.incomplete.push(Incomplete::ProcessLimit { omitted: tree.omitted });
         }
+        if let (Some(first), true) = (processes.first_mut(), tree.is_cut)
+            && !first.incomplete.contains(&Incomplete::TimeLimit)
+        {
+            first.incomplete.push(Incomplete::TimeLimit);
+        }
         let message = SnapshotsMessage { modules: modules.into_messages(), processes };
         Self { message: encode_within_limit(message), traced: tree.traced }
     }

@@ -45,6 +45,8 @@ pub(super) struct Tree {
     stops_left: usize,
     /// The number of processes beyond the limit.
     pub(super) omitted: u32,
+    /// The time was over before all processes were looked at.
+    pub(super) is_cut: bool,
 }
 
 /// A process of a job.
@@ -58,6 +60,8 @@ pub(super) struct Process {
     pub(super) omitted: u32,
     /// Why it can't be traced, as the system's error number.
     pub(super) refused: Option<i32>,
+    /// The time was over before all of its threads were found.
+    is_cut: bool,
     /// Its stacks were read, or can't be.
     pub(super) is_done: bool,
 }
@@ -83,6 +87,7 @@ impl Tree {
             threads_left: THREADS,
             stops_left: STOPPED_THREADS,
             omitted: 0,
+            is_cut: false,
         }
     }
 
@@ -104,6 +109,7 @@ impl Tree {
                 break;
             }
         }
+        self.is_cut |= !queue.is_empty() || index < self.processes.len();
         has_found || self.known.len() > before
     }
 
@@ -129,7 +135,8 @@ impl Tree {
             return;
         }
         let known = HashSet::new();
-        let process = Process { pid, threads: Vec::new(), known, omitted: 0, refused: None, is_done: false };
+        let process =
+            Process { pid, threads: Vec::new(), known, omitted: 0, refused: None, is_cut: false, is_done: false };
         self.processes.push(process);
     }
 
@@ -139,6 +146,7 @@ impl Tree {
         let mut has_found = false;
         for thread in proc_files::threads(process.pid) {
             if deadline.is_past() {
+                process.is_cut = true;
                 break;
             }
             if !process.known.insert(thread) {
@@ -212,6 +220,9 @@ impl Process {
         let main = &self.threads.first()?.stat;
         if self.omitted > 0 {
             incomplete.push(Incomplete::ThreadLimit { omitted: self.omitted });
+        }
+        if self.is_cut && !incomplete.contains(&Incomplete::TimeLimit) {
+            incomplete.push(Incomplete::TimeLimit);
         }
         let threads = self.threads.iter().map(|thread| {
             let (frames, incomplete) = stack(thread);
