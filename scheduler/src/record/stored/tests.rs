@@ -45,8 +45,8 @@ fn full() -> RunReport {
         checkpoint: None,
         stacks: snapshots().into(),
         leftover: Some("the folder is busy".into()),
-        is_replayed: true,
         sequence: None,
+        is_replayed: true,
     };
     RunReport { outcome: Outcome::Timeout(overrun), duration: Duration::from_millis(1010), late: None, details }
 }
