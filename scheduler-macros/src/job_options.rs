@@ -1,15 +1,17 @@
 //! The options of a job beside its timeout: each becomes a call of a setter.
 
+mod time_limits;
 mod values;
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use crate::diagnostics::Diagnostics;
 use crate::value;
+use time_limits::MAX_TIMEOUT;
 use values::{BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, causes_of_end, output, variable_name};
 
 /// An option of an attribute.
@@ -37,8 +39,6 @@ const LARGEST_STACK: u64 = 1 << 40;
 
 /// Generates the call of a setter, given the path of the runtime crate.
 type Setter = Box<dyn Fn(&TokenStream) -> TokenStream>;
-
-const MAX_TIMEOUT: &str = "max_timeout";
 
 /// The runtime's limit as well.
 const LONGEST_GRACE: Duration = Duration::from_secs(3600);
@@ -379,39 +379,6 @@ impl JobOptions {
     fn set(&mut self, setter: impl Fn(&TokenStream) -> TokenStream + 'static) -> syn::Result<()> {
         self.setters.push(Box::new(setter));
         Ok(())
-    }
-
-    /// Sets a limit on time by the setter of its name.
-    fn set_time_limit(&mut self, name: &'static str, value: TokenStream) -> syn::Result<()> {
-        let (limit, span) = value::duration(value)?;
-        if limit.is_zero() {
-            let message = format!("`{name}` can't be zero; write a longer time, or leave the option out");
-            return Err(syn::Error::new(span, message));
-        }
-        self.time_limits.push((name, limit, span));
-        let setter = Ident::new(name, Span::call_site());
-        self.set(move |krate| {
-            let limit = duration(limit, krate);
-            quote!(.#setter(#limit))
-        })
-    }
-
-    /// Checks the limits on time against each other, as the runtime does.
-    fn check_time_limits(&self, timeout: Option<Duration>, diagnostics: &mut Diagnostics) {
-        let maximum = self.time_limits.iter().find(|(name, ..)| *name == MAX_TIMEOUT);
-        let longest = maximum.map(|(_, maximum, _)| *maximum).or(timeout);
-        for (name, limit, span) in &self.time_limits {
-            let message = match (longest, timeout) {
-                (_, Some(timeout)) if *name == MAX_TIMEOUT && *limit < timeout => {
-                    format!("`max_timeout` is below the timeout of {timeout:?}; write a longer one")
-                }
-                (Some(longest), _) if *name != MAX_TIMEOUT && *limit >= longest => {
-                    format!("`{name}` never passes within a timeout of {longest:?}; write a shorter one")
-                }
-                _ => continue,
-            };
-            diagnostics.add(syn::Error::new(*span, message));
-        }
     }
 
     /// Checks combinations of options.

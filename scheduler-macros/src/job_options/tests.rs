@@ -1,5 +1,7 @@
 //! Tests of the options of a job.
 
+use proc_macro2::Ident;
+
 use super::*;
 
 fn read(name: &str, value: TokenStream) -> Result<String, String> {

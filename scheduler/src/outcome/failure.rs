@@ -1,5 +1,7 @@
 //! `Failure` and `Overrun`: why a job gave no result. A failure may be an overrun, and an overrun has a failure.
 
+mod overrun_text;
+
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -418,26 +420,6 @@ impl<T> Overrun<T> {
     pub(super) fn and_then<U>(self, convert: impl FnOnce(T) -> Result<U, Failure>) -> Overrun<U> {
         let late = self.late.map(|late| late.and_then(convert));
         Overrun { limit: self.limit, kind: self.kind, grace: self.grace, late }
-    }
-}
-
-impl<T> fmt::Display for Overrun<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, kind, grace, late } = self;
-        let when = match kind {
-            OverrunKind::Timeout => "at its timeout of",
-            OverrunKind::TotalTimeout => "at the whole list's timeout of",
-            OverrunKind::Stall => "as it had reported nothing for",
-            OverrunKind::Silence => "as it had written no output for",
-        };
-        match late {
-            Some(Late::Value(_)) => {
-                write!(f, "asked to stop {when} {limit:?}, and returned within its grace period")
-            }
-            Some(Late::Failure(failure)) => write!(f, "asked to stop {when} {limit:?}: {failure}"),
-            None if grace.is_zero() => write!(f, "stopped {when} {limit:?}"),
-            None => write!(f, "stopped {when} {limit:?}, with a grace period of {grace:?}"),
-        }
     }
 }
 
