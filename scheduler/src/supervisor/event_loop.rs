@@ -289,9 +289,11 @@ impl<'a> EventLoop<'a> {
                 self.finish_attempt(key, pending, None, report, Allowed::NoRetry, listener);
                 continue;
             }
+            let was_draining = self.pool.is_draining();
             let called = self.call(key, &pending.spec);
-            // The warden that it was given, if any, is no other process.
-            let is_alone = !self.has_processes();
+            // The warden that it was given, if any, is no other process: not even if it exits, as it could make no process.
+            let is_draining = self.pool.is_draining() && (was_draining || called.is_ok());
+            let is_alone = !self.has_processes() && !is_draining;
             match called {
                 Ok(None) => {
                     self.requeue(key, pending);

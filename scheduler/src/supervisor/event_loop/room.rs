@@ -16,10 +16,9 @@ impl EventLoop<'_> {
         self.capacity.wait(runs.len(), || runs.starting())
     }
 
-    /// Returns whether there are processes of ours whose exit would make room.
+    /// Returns whether there are processes of ours, beside those that are exiting, whose exit would make room.
     pub(super) fn has_processes(&self) -> bool {
-        let pool = &self.pool;
-        !self.runs.is_empty() || !self.prespawned.is_empty() || pool.has_spare() || pool.is_draining()
+        !self.runs.is_empty() || !self.prespawned.is_empty() || self.pool.has_spare()
     }
 
     /// Starts no further job until there is room: until a running one has finished, or if none runs, until the processes
