@@ -46,8 +46,6 @@ const WITH_A_JOB: usize = if HAS_WARDENS { 4 } else { 3 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
-    #[cfg(target_os = "linux")]
-    scheduler_tests::isolation::keep_command_line();
     oddity::before_init(&mode);
     if mode != "uninitialised" {
         scheduler::init();

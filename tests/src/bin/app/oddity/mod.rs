@@ -18,6 +18,8 @@ pub(crate) use elsewhere::*;
 
 /// Runs before `init`, in the application and in every copy of it.
 pub(crate) fn before_init(mode: &str) {
+    #[cfg(target_os = "linux")]
+    scheduler_tests::isolation::keep_command_line();
     #[cfg(windows)]
     if let Ok(family) = std::env::var(scheduler_tests::leftovers::FAMILY) {
         scheduler_tests::leftovers::be_known(&family);
