@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use scheduler::journal::{JobState, Journal, JournalReader, JournaledRun};
+use scheduler::{Scheduler, jobs};
+use scheduler_tests::jobs::{fails, fast};
 use scheduler_tests::profile::quick_or_full;
 use scheduler_tests::sabotage::{NOT_ALLOWED, Plan, Report};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
-use crate::at_once;
+use crate::{PLENTY, at_once};
 
 /// How many applications are killed at a time: they mostly wait.
 const AT_A_TIME: usize = 8;
@@ -175,22 +177,14 @@ fn an_application_that_is_killed_at_any_system_call_goes_on_where_it_was() {
     assert!(killed.load(Ordering::Relaxed) * 10 >= cases.len() * 8, "only {killed:?} of {} were killed", cases.len());
 }
 
-/// Returns the folder of an application that was killed after its last record, so that its log was not moved into the file.
-fn with_a_log() -> Option<tempfile::TempDir> {
+/// Returns a folder with a journal of four finished jobs that is open: its log was not moved into the file so far.
+fn with_a_log() -> (tempfile::TempDir, Journal) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let report = sabotaged(folder.path(), "", None).ok()?;
-    let calls = report.calls.iter().find(|(role, _)| *role == scheduler_tests::sabotage::Role::Parent)?.1.len();
-    // Some calls before the end, at which the file is closed.
-    for killed_at in (1..calls).rev().step_by(10) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        sabotaged(folder.path(), "", Some(killed_at)).ok()?;
-        let length = |name| fs::metadata(folder.path().join(name)).map_or(0, |file| file.len());
-        // Nothing was moved so far: that begins when the log is on the disk as a whole.
-        if length("run.journal-wal") > 0 && length("run.journal") == 4096 {
-            return Some(folder);
-        }
-    }
-    None
+    let journal = Journal::open(folder.path().join("run.journal")).expect("it is new");
+    let list = jobs![("a", fast), ("b", fails), ("c", fast), ("d", fast)];
+    Scheduler::new().timeout(PLENTY).journal(journal.clone()).run(list).expect("the input is fine");
+    assert_eq!(fs::metadata(journal.path()).expect("it is there").len(), 4096, "a page that marks it, and no more");
+    (folder, journal)
 }
 
 fn copy(from: &Path, to: &Path, log: &[u8]) -> PathBuf {
@@ -206,7 +200,7 @@ fn copy(from: &Path, to: &Path, log: &[u8]) -> PathBuf {
 /// The end of a log is what a loss of power leaves out, or leaves half written.
 #[test]
 fn a_log_that_ends_after_any_byte_has_the_jobs_that_finished_before() {
-    let Some(folder) = with_a_log() else { return skipped("no application can be killed here") };
+    let (folder, _journal) = with_a_log();
     let log = fs::read(folder.path().join("run.journal-wal")).expect("it is there");
     // Its header, and each page with its own.
     let frame = 24 + 4096;
