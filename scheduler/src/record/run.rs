@@ -15,7 +15,7 @@ use crate::wire::codec::CodecError;
 
 /// One finished run of a job whose result is a `T`.
 ///
-/// Its accessors are those of a [`Record`](crate::Record), by the same names.
+/// Its accessors are those of a [`Record`], by the same names.
 ///
 /// # Examples
 ///

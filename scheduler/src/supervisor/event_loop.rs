@@ -137,7 +137,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Lets more jobs be submitted, until [`Command::Close`].
+    /// Lets more jobs be submitted, until `Command::Close`.
     pub(super) fn keep_open(&mut self) {
         self.is_open = true;
     }
