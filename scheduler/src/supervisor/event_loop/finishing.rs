@@ -29,9 +29,9 @@ pub(super) enum Allowed {
 impl EventLoop<'_> {
     /// Writes the checkpoints that jobs have saved to the journal, before they count.
     pub(super) fn save_checkpoints(&mut self, changed: &BTreeSet<WaitKey>) {
-        for active in changed.iter().filter_map(|key| self.runs.get(*key)) {
-            if let (Some(journal), Some(checkpoint)) = (&active.pending.spec.journal, active.run.checkpoint()) {
-                self.is_stopped |= journal.save(checkpoint).is_break();
+        for key in changed {
+            if let Some(active) = self.runs.get_mut(*key) {
+                self.is_stopped |= active.run.write_checkpoint().is_break();
             }
         }
     }

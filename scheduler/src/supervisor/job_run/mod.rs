@@ -9,6 +9,7 @@ mod stop;
 
 use std::io;
 use std::mem;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +94,8 @@ pub(crate) struct JobRun {
     unanswered: Vec<(u64, usize)>,
     /// No event has announced `updates` yet.
     has_new_updates: bool,
+    /// The last checkpoint, until the journal has it.
+    unwritten_checkpoint: Option<Checkpoint>,
 }
 
 /// Whether the processes of the job are captured.
@@ -172,6 +175,7 @@ impl JobRun {
             questions: Vec::new(),
             unanswered: Vec::new(),
             has_new_updates: false,
+            unwritten_checkpoint: None,
         })
     }
 
@@ -248,9 +252,15 @@ impl JobRun {
         self.read_control();
     }
 
-    /// Returns the last checkpoint of this attempt or an earlier one.
-    pub(super) fn checkpoint(&self) -> Option<&Checkpoint> {
-        self.spec.checkpoint.as_ref()
+    /// Writes the last checkpoint to the journal, if there is a new one, and then lets it be reported. Returns `Break` if no further
+    /// job may start as that failed.
+    pub(super) fn write_checkpoint(&mut self) -> ControlFlow<()> {
+        let (Some(journal), Some(saved)) = (&self.spec.journal, self.unwritten_checkpoint.take()) else {
+            return ControlFlow::Continue(());
+        };
+        let written = journal.save(&saved);
+        self.store_update(JobUpdate::Checkpoint(saved));
+        written
     }
 
     /// Returns the updates, if there are some that no event has announced.

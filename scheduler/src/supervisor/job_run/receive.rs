@@ -52,6 +52,11 @@ impl JobRun {
             self.activity.reported();
             let saved = Checkpoint::from_bytes(payload);
             self.spec.checkpoint = Some(saved.clone());
+            if self.spec.journal.is_some() {
+                // It is reported once the journal has it: an observer may be notified of a stored update at any moment.
+                self.unwritten_checkpoint = Some(saved);
+                return;
+            }
             return self.store_update(JobUpdate::Checkpoint(saved));
         }
         if matches!(kind, FrameKind::Panicking | FrameKind::Fatal) {
