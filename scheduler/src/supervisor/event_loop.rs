@@ -123,7 +123,7 @@ impl<'a> EventLoop<'a> {
             self.is_stopped |= listener(key.number, event).is_break();
         }
         match spec.journal.as_ref().map_or(Replay::Pending, JournalEntry::replay) {
-            Replay::Finished(report) => return self.report_finished(key, *report, listener),
+            Replay::Finished(report) => return self.report_finished(key, spec.load.as_deref(), *report, listener),
             Replay::Pending => {}
             Replay::Stop => self.is_stopped = true,
         }

@@ -1,7 +1,9 @@
 //! `Load`: how many jobs of a scheduler wait and run. `LoadToken`: the share of one job.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::sync::lock;
 
 /// The jobs of all lists of a scheduler, and its spawned ones.
 #[derive(Debug, Default)]
@@ -12,18 +14,26 @@ pub(crate) struct Load {
     peak: AtomicUsize,
 }
 
-/// Counts a job as queued or as running until it is dropped.
+/// Counts a job as queued or as running until it has ended, or is dropped before that.
 #[derive(Debug)]
 pub(crate) struct LoadToken {
     load: Arc<Load>,
-    is_running: AtomicBool,
+    counted: Mutex<Counted>,
+}
+
+/// As what a job is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Queued,
+    Running,
+    Ended,
 }
 
 impl Load {
     /// Counts one more job that waits.
     pub(crate) fn enqueue(self: &Arc<Self>) -> Arc<LoadToken> {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        Arc::new(LoadToken { load: Arc::clone(self), is_running: AtomicBool::new(false) })
+        Arc::new(LoadToken { load: Arc::clone(self), counted: Mutex::new(Counted::Queued) })
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -47,7 +57,9 @@ impl Load {
 impl LoadToken {
     /// Counts the job as running.
     pub(super) fn start(&self) {
-        if !self.is_running.swap(true, Ordering::Relaxed) {
+        let mut counted = lock(&self.counted);
+        if *counted == Counted::Queued {
+            *counted = Counted::Running;
             self.load.queued.fetch_sub(1, Ordering::Relaxed);
             let running = self.load.running.fetch_add(1, Ordering::Relaxed) + 1;
             self.load.peak.fetch_max(running, Ordering::Relaxed);
@@ -56,17 +68,29 @@ impl LoadToken {
 
     /// Counts the job as waiting again: its process could not start, or another attempt follows.
     pub(super) fn requeue(&self) {
-        if self.is_running.swap(false, Ordering::Relaxed) {
+        let mut counted = lock(&self.counted);
+        if *counted == Counted::Running {
+            *counted = Counted::Queued;
             self.load.running.fetch_sub(1, Ordering::Relaxed);
             self.load.queued.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts the job no more. It has ended, and who learns that finds it so in the load, although copies of its specification may
+    /// still be there.
+    pub(super) fn end(&self) {
+        let count = match std::mem::replace(&mut *lock(&self.counted), Counted::Ended) {
+            Counted::Queued => &self.load.queued,
+            Counted::Running => &self.load.running,
+            Counted::Ended => return,
+        };
+        count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for LoadToken {
     fn drop(&mut self) {
-        let count = if *self.is_running.get_mut() { &self.load.running } else { &self.load.queued };
-        count.fetch_sub(1, Ordering::Relaxed);
+        self.end();
     }
 }
 
@@ -90,7 +114,9 @@ mod tests {
         }
         one.start();
         other.start();
-        drop(one);
+        let copy = Arc::clone(&one);
+        copy.end();
+        drop((one, copy));
         assert_eq!(counted(), (0, 1, 2));
         load.note_waiting(2);
         drop(other);

@@ -10,6 +10,7 @@ use crate::process::WaitKey;
 use crate::record::RunReport;
 use crate::supervisor::attempts::{NextStep, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
+use crate::supervisor::load::LoadToken;
 use crate::supervisor::loop_config::OnSuccess;
 use crate::supervisor::queue::QueueKey;
 
@@ -85,7 +86,14 @@ impl EventLoop<'_> {
     }
 
     /// Reports that an entry has finished, and stops the list if it is to end with this one.
-    pub(super) fn report_finished(&mut self, key: QueueKey, report: RunReport, listener: &mut EventHandler<'_>) {
+    pub(super) fn report_finished(
+        &mut self,
+        key: QueueKey,
+        load: Option<&LoadToken>,
+        report: RunReport,
+        listener: &mut EventHandler<'_>,
+    ) {
+        load.inspect(|load| load.end());
         if !self.moved.is_empty() {
             self.moved.remove(&key.number);
         }

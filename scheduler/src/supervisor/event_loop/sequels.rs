@@ -29,7 +29,7 @@ impl EventLoop<'_> {
         match place {
             Place::FollowUp(followed) => self.conclude_follow_up(key, &spec, report, *followed, allowed, listener),
             // Of most jobs nothing follows.
-            Place::First if spec.sequel.is_none() => self.report_finished(key, report, listener),
+            Place::First if spec.sequel.is_none() => self.report_finished(key, spec.load.as_deref(), report, listener),
             Place::First => self.conclude_part(key, spec, report, None, allowed, listener),
             Place::Later(earlier) => self.conclude_part(key, spec, report, Some(earlier), allowed, listener),
         }
@@ -123,7 +123,7 @@ impl EventLoop<'_> {
             if let Some(journal) = &spec.journal {
                 self.is_stopped |= journal.finish(&report).is_break();
             }
-            return self.report_finished(key, report, listener);
+            return self.report_finished(key, spec.load.as_deref(), report, listener);
         }
         let mut earlier = earlier.unwrap_or_default();
         earlier.attempts += spec.attempt;
@@ -147,7 +147,7 @@ impl EventLoop<'_> {
             NextPart::End { .. } => unreachable!("it was handled above"),
         };
         with_earlier(&mut report, &spec, Some(earlier));
-        self.report_finished(key, report, listener);
+        self.report_finished(key, spec.load.as_deref(), report, listener);
     }
 
     /// Returns the key under which an entry waits: that of its part, if it isn't at its first one.
