@@ -220,8 +220,8 @@ pub use crate::observer::Tracing;
 pub use crate::options::{Backoff, Cause, Containment, Input, OnFailure, Output, StartMethod, Terminate};
 pub use crate::outcome::{
     Attempt, Captured, Failure, Incomplete, Location, Outcome, Overrun, OverrunKind, Panic, ParseStatusError, Piece,
-    ProcessSnapshot, StackFrame, StandardStream, Status, Sweep, SweptBy, SystemCall, ThreadSnapshot, ThreadState,
-    Usage,
+    ProcessReuse, ProcessSnapshot, StackFrame, StandardStream, Status, Sweep, SweptBy, SystemCall, ThreadSnapshot,
+    ThreadState, Usage,
 };
 pub use crate::record::{Record, Run};
 pub use crate::registry::{Entry, Parameter, registry};

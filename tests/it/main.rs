@@ -91,6 +91,8 @@ mod progress_bar;
 mod records;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod reports;
+#[cfg(wardens)]
+mod reuse;
 // It reads `/proc`, and needs fork servers.
 mod shared_handles;
 #[cfg(wardens)]

@@ -34,6 +34,8 @@ pub mod process_state;
 pub mod profile;
 #[cfg(unix)]
 pub mod released;
+#[cfg(target_os = "linux")]
+pub mod reused;
 pub mod sabotage;
 #[cfg(unix)]
 pub mod signals;

@@ -2,16 +2,19 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::environment;
 use super::exit::{exit_silently, exit_with, setup_failure};
 use super::job;
+use super::reuse::ReusedProcess;
 use crate::options::Environment;
 use crate::process::{
-    ControlChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, clear_of, enter_folder, equip_job,
-    leave_warden, name_standby, take_stdin,
+    ControlChild, DataChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, clear_of, enter_folder,
+    equip_job, leave_warden, name_standby, notify_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -68,16 +71,51 @@ fn clear_variables(command: &mut Command) {
 
 /// Runs a job that the warden executed: its request comes through standard input.
 pub(super) fn run(ExecRole { warden }: ExecRole) -> ! {
-    let input = take_stdin().unwrap_or_else(|error| exit_with(&setup_failure(&error)));
-    serve(input, warden, None)
+    serve(or_exit(take_stdin()), warden, None)
 }
 
 /// Runs the job whose request comes through this socket, with its descriptors. The process may wait for it for long. Without
-/// `milestones`, which it shares with its warden, it sends them through the socket.
+/// `milestones`, which it shares with its warden, it sends them through the socket, and may serve several calls.
 pub(super) fn serve(input: OwnedFd, warden: u32, milestones: Option<MilestoneTimes>) -> ! {
     let left = leave_warden(warden);
-    name_standby();
     let mut control = ControlChild::new(input);
+    let Some(milestones) = milestones else { serve_calls(control, left) };
+    let request = receive_request(&mut control);
+    let (data, prepared) = prepare(&mut control, &request, left);
+    job::run(&request, FrameReader::new(request.mark, frame::LIMIT), data.split(), milestones, prepared)
+}
+
+/// Serves one call, or several if the requests allow that.
+fn serve_calls(mut control: ControlChild, left: io::Result<()>) -> ! {
+    let mut left = Some(left);
+    let mut reused = None;
+    loop {
+        let request = receive_request(&mut control);
+        let (data, prepared) = prepare(&mut control, &request, left.take().unwrap_or(Ok(())));
+        let input = or_exit(clear_of(control.into_socket(), &request.inherited));
+        let milestones = MilestoneTimes::sent(Arc::clone(&input));
+        let frames = FrameReader::new(request.mark, frame::LIMIT);
+        let Some(limit) = request.reuse else {
+            job::run(&request, frames, data.split(), milestones, prepared);
+        };
+        let process: &mut ReusedProcess = match &mut reused {
+            Some(process) => process,
+            none => none.insert(or_exit(ReusedProcess::new())),
+        };
+        let mut call = process.call(limit, &request, &data);
+        job::serve(&request, frames, data.split(), milestones, prepared, Some(&mut call));
+        // It is kept. Nothing of the call's is held any more when the warden looks.
+        or_exit(process.restore_streams());
+        let idle = MilestoneTimes::sent(Arc::clone(&input));
+        idle.record_idle();
+        or_exit(notify_warden());
+        control = ControlChild::new(input);
+    }
+}
+
+/// Waits for the next request.
+fn receive_request(control: &mut ControlChild) -> Request {
+    name_standby();
     let mut frames = FrameReader::learning_mark(frame::LIMIT);
     let request = frames.expect(&mut control.waiting(), FrameKind::Request);
     let Some(mut request) = request.and_then(|request| codec::decode::<Request>(&request).ok()) else {
@@ -86,17 +124,17 @@ pub(super) fn serve(input: OwnedFd, warden: u32, milestones: Option<MilestoneTim
     if let Some(variables) = request.variables.take() {
         environment::replace_variables(&variables);
     }
-    let (data, mut streams) =
-        JobDescriptors::receive(&mut control, &request).unwrap_or_else(|error| exit_with(&setup_failure(&error)));
-    let input =
-        clear_of(control.into_socket(), &request.inherited).unwrap_or_else(|error| exit_with(&setup_failure(&error)));
+    request
+}
+
+/// Returns the data stream of a request, and whether this process, which has `left` its warden, is prepared for it.
+fn prepare(control: &mut ControlChild, request: &Request, left: io::Result<()>) -> (DataChild, io::Result<()>) {
+    let (data, mut streams) = or_exit(JobDescriptors::receive(control, request));
     let entered = streams.folder.take().map_or(Ok(()), |folder| enter_folder(&folder));
     let prepared = left.and(entered).and_then(|()| equip_job(streams, request.cgroup.as_ref()));
-    job::run(
-        &request,
-        FrameReader::new(request.mark, frame::LIMIT),
-        data.split(),
-        milestones.unwrap_or_else(|| MilestoneTimes::sent(input)),
-        prepared,
-    )
+    (data, prepared)
+}
+
+fn or_exit<T>(result: io::Result<T>) -> T {
+    result.unwrap_or_else(|error| exit_with(&setup_failure(&error)))
 }

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::clock::{Deadline, Stopwatch};
@@ -32,12 +32,14 @@ pub(crate) struct FrameReceiver {
     wake_signal: Condvar,
     /// Whether the thread could be started, once one was needed.
     has_thread: OnceLock<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The receiving half of the data stream. Its reader holds the lock.
 struct ReadHalf {
     frames: FrameReader,
-    incoming: Incoming,
+    /// `None` once it is closed.
+    incoming: Option<Incoming>,
     checked: Option<Stopwatch>,
     closed: bool,
 }
@@ -80,10 +82,11 @@ impl FrameReceiver {
     pub(super) fn new(frames: FrameReader, incoming: Incoming) -> Self {
         Self {
             is_cancelled: AtomicBool::new(false),
-            read_half: Mutex::new(ReadHalf { frames, incoming, checked: None, closed: false }),
+            read_half: Mutex::new(ReadHalf { frames, incoming: Some(incoming), checked: None, closed: false }),
             inbox: Mutex::default(),
             wake_signal: Condvar::new(),
             has_thread: OnceLock::new(),
+            thread: Mutex::default(),
         }
     }
 
@@ -259,8 +262,24 @@ impl FrameReceiver {
                 lock(&self.read_half).read(ReadMode::Blocking, |frame| self.deliver(frame));
                 self.close();
             };
-            thread::Builder::new().name("scheduler".to_owned()).spawn(read).is_ok()
+            let started = thread::Builder::new().name("scheduler".to_owned()).spawn(read).ok();
+            let is_started = started.is_some();
+            *lock(&self.thread) = started;
+            is_started
         })
+    }
+
+    /// Closes the stream in this direction, once its other end is closed: the thread ends then.
+    pub(super) fn close_stream(&self) {
+        if let Some(thread) = lock(&self.thread).take() {
+            // It panics only if a task's waker does.
+            let _ = thread.join();
+        }
+        let mut read_half = lock(&self.read_half);
+        read_half.closed = true;
+        read_half.incoming = None;
+        drop(read_half);
+        self.close();
     }
 
     fn wake_all(&self) {
@@ -311,8 +330,10 @@ enum ReadMode {
 impl ReadHalf {
     /// Reads frames, and passes them on.
     fn read(&mut self, mode: ReadMode, deliver: impl Fn(Frame)) {
-        while !self.closed {
-            let mut stream = ModeReader(&mut self.incoming, mode);
+        while !self.closed
+            && let Some(incoming) = &mut self.incoming
+        {
+            let mut stream = ModeReader(incoming, mode);
             match self.frames.read(&mut stream) {
                 Ok(ReadStep::Frame(frame)) => deliver(frame),
                 Ok(ReadStep::Partial) => {}

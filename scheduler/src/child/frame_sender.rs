@@ -14,13 +14,14 @@ use crate::wire::frame::{self, FrameKind, StreamMark};
 pub(crate) struct FrameSender {
     pub(super) job: u32,
     mark: StreamMark,
-    outgoing: Mutex<Outgoing>,
+    /// `None` once it is closed.
+    outgoing: Mutex<Option<Outgoing>>,
 }
 
 impl FrameSender {
     /// Returns the sender of this process.
     pub(super) fn new(mark: StreamMark, outgoing: Outgoing) -> Self {
-        Self { job: process::id(), mark, outgoing: Mutex::new(outgoing) }
+        Self { job: process::id(), mark, outgoing: Mutex::new(Some(outgoing)) }
     }
 
     /// Returns whether this is the job's process, not a fork of it.
@@ -33,8 +34,19 @@ impl FrameSender {
             return Err(io::Error::other("this process was forked by the job"));
         }
         let mut outgoing = lock(&self.outgoing);
+        let outgoing = outgoing.as_mut().ok_or_else(|| io::Error::other("the job's call has ended"))?;
         outgoing.check()?;
-        frame::write(&mut *outgoing, self.mark, kind, payload)
+        frame::write(outgoing, self.mark, kind, payload)
+    }
+
+    /// Ends the other direction of the stream: a thread that reads from it finds its end.
+    pub(super) fn stop_incoming(&self) {
+        lock(&self.outgoing).iter().for_each(Outgoing::stop_incoming);
+    }
+
+    /// Closes the stream in this direction.
+    pub(super) fn close(&self) {
+        *lock(&self.outgoing) = None;
     }
 
     pub(super) fn send_encoded(&self, kind: FrameKind, payload: &impl serde::Serialize) -> io::Result<()> {

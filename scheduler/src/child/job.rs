@@ -21,17 +21,42 @@ use crate::process::{self, Incoming, Milestone, MilestoneTimes, Outgoing};
 use crate::registry::{self, Entry};
 use crate::wire::codec;
 use crate::wire::frame::{FrameKind, FrameReader};
-use crate::wire::message::{FailureMessage, Request};
+use crate::wire::message::{CallEnded, FailureMessage, Request};
+
+/// Decides whether a process serves another call after one that has returned a value.
+pub(super) trait ReuseCheck {
+    /// Returns whether the process has served no call yet.
+    fn is_first_call(&self) -> bool;
+
+    /// Notes the state of the process, immediately before its function is called.
+    fn before_call(&mut self);
+
+    /// Compares the state with that before the first call. Nothing more arrives from the parent then.
+    fn after_call(&mut self) -> CallEnded;
+}
 
 /// Calls the function in this process, which was `prepared` for it, reports the outcome and exits. `frames` holds what was
 /// read ahead of `data`.
 pub(super) fn run(
     request: &Request,
+    frames: FrameReader,
+    data: (Incoming, Outgoing),
+    milestones: MilestoneTimes,
+    prepared: io::Result<()>,
+) -> ! {
+    serve(request, frames, data, milestones, prepared, None);
+    exit(0)
+}
+
+/// The same, but returns after a call that leaves the process as it was, if that is wanted. The data stream is closed then.
+pub(super) fn serve(
+    request: &Request,
     mut frames: FrameReader,
     (incoming, outgoing): (Incoming, Outgoing),
     milestones: MilestoneTimes,
     prepared: io::Result<()>,
-) -> ! {
+    mut reuse: Option<&mut dyn ReuseCheck>,
+) {
     process::name_job(&request.job, &request.id);
     let received = frames.payload_after(FrameKind::Resume, FrameKind::Arguments, incoming);
     let sender = Arc::new(FrameSender::new(request.mark, outgoing));
@@ -46,8 +71,9 @@ pub(super) fn run(
         let _ = sender.send(FrameKind::Refused, reason.as_bytes());
         exit_silently();
     }
+    let is_first_call = reuse.as_ref().is_none_or(|reuse| reuse.is_first_call());
     // Before the hook: it keeps one that the set-up installs.
-    if let Err(reason) = setup::run(request) {
+    if is_first_call && let Err(reason) = setup::run(request) {
         let _ = sender.send(FrameKind::Refused, reason.as_bytes());
         exit_silently();
     }
@@ -55,9 +81,13 @@ pub(super) fn run(
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
         let from_parent = FrameReceiver::new(frames, stream);
-        let context = RunContext::init(request, checkpoint, Arc::clone(&sender), from_parent, milestones);
+        let context =
+            RunContext::init(request, checkpoint, Arc::clone(&sender), from_parent, milestones, is_first_call);
         if request.stacks {
             process::capture_crashes(RunContext::report_crash);
+        }
+        if let Some(reuse) = &mut reuse {
+            reuse.before_call();
         }
         context.mark_called().map_err(|_| Completion(CompletionKind::Abandoned))?;
         // The function's time stops before the value is encoded, so that the parent measures the function alone.
@@ -75,6 +105,17 @@ pub(super) fn run(
     let _ = io::stdout().flush();
     let reach = |milestone| RunContext::current().into_iter().for_each(|context| context.reach(milestone));
     reach(Milestone::Encoded);
+    let ended = match (&outcome, reuse) {
+        (CompletionKind::Value(_), Some(reuse)) => {
+            RunContext::current().into_iter().for_each(RunContext::stop_receiving);
+            Some(reuse.after_call())
+        }
+        _ => None,
+    };
+    if let Some(ended) = &ended {
+        // If the parent is gone, neither does the value arrive.
+        let _ = sender.send_encoded(FrameKind::CallEnded, ended);
+    }
     let sent = match outcome {
         CompletionKind::Value(bytes) => sender.send(FrameKind::Value, &bytes),
         CompletionKind::Failed(report) => {
@@ -84,7 +125,10 @@ pub(super) fn run(
         CompletionKind::Abandoned => exit_silently(),
     };
     reach(Milestone::Delivered);
-    exit(i32::from(sent.is_err()))
+    match (ended, RunContext::current()) {
+        (Some(CallEnded { unfit: None, .. }), Some(context)) if sent.is_ok() => context.end(),
+        _ => exit(i32::from(sent.is_err())),
+    }
 }
 
 /// Calls `call` on a thread whose stack has this size.

@@ -56,6 +56,8 @@ pub(super) enum WaitEnd {
     Expired,
     /// The job and its descendants take more memory than they may.
     OverMemory,
+    /// The call has ended, and the job's process waits for another one.
+    Idle,
 }
 
 /// The limits that the warden enforces itself.
@@ -72,6 +74,7 @@ pub(super) fn wait_for_exit(
     JobLimits { fallback, memory }: &mut JobLimits,
     due: impl Fn(&FallbackDeadlines) -> Due,
     mut has_crashed: impl FnMut() -> bool,
+    is_idle: impl Fn() -> bool,
 ) -> WaitEnd {
     loop {
         sigchld.reset();
@@ -86,6 +89,9 @@ pub(super) fn wait_for_exit(
         }
         if status.exit.is_some() {
             return WaitEnd::ExitOrCommand;
+        }
+        if is_idle() {
+            return WaitEnd::Idle;
         }
         if has_crashed() {
             // Its process waits for that, and dies.

@@ -10,6 +10,7 @@
 //! run_context    the run of this process
 //! panic_hook     panics, sent and printed
 //! job            calls the function
+//! reuse          whether a process serves another call
 //! exec_job       a job that receives its request   direct         a job without a warden
 //! parent_link    the orders of the parent
 //! job_watch      the exit of a job, and the parent's commands meanwhile
@@ -30,6 +31,8 @@ mod job_watch;
 mod panic_hook;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod parent_link;
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod reuse;
 mod run_context;
 mod setup;
 mod throttle;

@@ -59,6 +59,9 @@ enum PanicOutput {
 /// Installs the hook: it sends every panic, of any thread, to the parent, and prints it as an ordinary program does.
 pub(super) fn install(sender: Arc<FrameSender>) {
     let output = OUTPUT.get_or_init(|| PanicOutput::new(panic::take_hook()));
+    // Those of an earlier call.
+    lock(&FIRST).clear();
+    LAST.with(RefCell::take);
     panic::set_hook(Box::new(move |info| on_panic(info, &sender, output)));
 }
 

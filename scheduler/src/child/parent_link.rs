@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exit::setup_failure;
 use crate::clock::Deadline;
-use crate::outcome::{Sweep, SweptBy, Usage};
+use crate::outcome::Sweep;
 use crate::process::{self, ControlChild, ParentWatch, ReapResult, SigchldEvent, WakeReason, exit_warden};
 use crate::wire::codec;
 use crate::wire::frame::{self, Frame, FrameKind, FrameReader, ReadStep};
@@ -90,15 +90,7 @@ impl ParentLink {
             Ok(ReapResult::NoChildren) => Sweep::Clean,
             _ => Sweep::Unproved { killed: 0 },
         };
-        self.report(&ExitReport {
-            exit: None,
-            usage: Usage::default(),
-            sweep,
-            swept_by: SweptBy::Warden,
-            ran: None,
-            expired: false,
-            over_memory: false,
-        });
+        self.report(&ExitReport { exit: None, sweep, ..ExitReport::without_processes() });
     }
 
     /// Sends the report on a run. If that fails the warden exits, which the parent detects.

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -19,13 +20,16 @@ use crate::wire::frame::FrameKind;
 use crate::wire::message::{ExtensionReply, ExtensionRequest, Hello, QUESTION_LIMIT, Request, read_answer};
 use crate::wire::value::Encoding;
 
-static CONTEXT: OnceLock<RunContext> = OnceLock::new();
+/// The current run. A process that serves several calls has one after the other, and none is freed: a thread of the job may
+/// have a reference to it.
+static CONTEXT: AtomicPtr<RunContext> = AtomicPtr::new(ptr::null_mut());
 
-/// The run of this process: a process has at most one.
+/// The run of this process.
 #[derive(Debug)]
 pub(crate) struct RunContext {
     id: String,
     attempt: u32,
+    is_first_call: bool,
     temp_dir: Option<PathBuf>,
     /// The moment at which the function is called.
     called: OnceLock<Deadline>,
@@ -64,10 +68,12 @@ impl RunContext {
         sender: Arc<FrameSender>,
         receiver: FrameReceiver,
         milestones: MilestoneTimes,
+        is_first_call: bool,
     ) -> &'static Self {
-        CONTEXT.get_or_init(|| Self {
+        let context: *mut Self = Box::leak(Box::new(Self {
             id: request.id.clone(),
             attempt: request.attempt,
+            is_first_call,
             temp_dir: request.temp_dir.as_ref().map(PathBuf::from),
             called: OnceLock::new(),
             limit: Mutex::new(request.timeout.unwrap_or(Duration::MAX)),
@@ -79,12 +85,20 @@ impl RunContext {
             throttle: Throttle::default(),
             receiver,
             milestones,
-        })
+        }));
+        CONTEXT.store(context, Ordering::Release);
+        Self::latest().expect("it was stored")
+    }
+
+    #[expect(unsafe_code, reason = "the handler of a signal can't take a lock")]
+    fn latest() -> Option<&'static Self> {
+        // SAFETY: It is null, or was leaked.
+        unsafe { CONTEXT.load(Ordering::Acquire).as_ref() }
     }
 
     /// Returns the kind of this process.
     pub(crate) fn process_kind() -> ProcessKind {
-        match CONTEXT.get() {
+        match Self::latest() {
             Some(context) if context.sender.is_own_process() => ProcessKind::Job(context),
             Some(_) => ProcessKind::ForkOfJob,
             None => ProcessKind::Other,
@@ -125,7 +139,7 @@ impl RunContext {
 
     /// Notes that this process crashes. The handler of a signal may call it.
     pub(super) fn report_crash() {
-        if let Some(context) = CONTEXT.get() {
+        if let Some(context) = Self::latest() {
             context.milestones.record_crash();
         }
     }
@@ -138,6 +152,11 @@ impl RunContext {
     /// Returns the number of the attempt, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Returns whether this process has served no other call.
+    pub(crate) fn is_first_call(&self) -> bool {
+        self.is_first_call
     }
 
     /// Returns the private folder for temporary files.
@@ -222,6 +241,18 @@ impl RunContext {
     pub(crate) fn confirm_message(&self) {
         // Without a parent this process is killed soon.
         let _ = self.sender.send(FrameKind::MessageReceived, &[]);
+    }
+
+    /// Ends the reception of what the parent sends, and the thread that reads it.
+    pub(super) fn stop_receiving(&self) {
+        self.sender.stop_incoming();
+        self.receiver.close_stream();
+    }
+
+    /// Ends the run, after which this process has none until its next call.
+    pub(super) fn end(&self) {
+        CONTEXT.store(ptr::null_mut(), Ordering::Release);
+        self.sender.close();
     }
 
     /// Returns the receiver of what the parent sends.

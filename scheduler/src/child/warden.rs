@@ -13,12 +13,14 @@ use super::job_watch::{JobLimits, JobStatus, WaitEnd, capture, wait_for_exit};
 use super::parent_link::{Order, ParentLink};
 use crate::clock::{Deadline, Stopwatch};
 use crate::launcher::Launcher;
-use crate::outcome::{Sweep, SweptBy, Usage};
+use crate::options::{Environment, Limits};
+use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
     self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, FallbackDeadlines, Fork, ForkStandby,
     JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ROLE_VARIABLE, ReapResult, SeizedProcesses, SigchldEvent,
     TreeMemory, become_job, become_warden, exit_warden, take_stdin,
 };
+use crate::registry;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode, Variables};
@@ -130,28 +132,65 @@ struct Warden {
     standby: Option<Standby>,
 }
 
-/// A job's process that was made ahead, and waits for its request.
+/// A job's process that waits for its request: it was made ahead, or has served another one.
 struct Standby {
     job: ChildPid,
     /// The other end of the socket from which it reads that.
     input: OwnedFd,
     spawn_mode: SpawnMode,
     since: Stopwatch,
+    /// What the requests that it has served have in common; `None` if it has served none.
+    surroundings: Option<Surroundings>,
+}
+
+/// What a process has for all of its calls: another request needs another process.
+#[derive(Debug, PartialEq)]
+struct Surroundings {
+    environment: Option<Environment>,
+    limits: Option<Limits>,
+    stacks: bool,
+    /// The set-up of the job, which may be a sandbox for it.
+    setup: Option<usize>,
+}
+
+impl Surroundings {
+    fn of(request: &Request) -> Self {
+        let setup = registry::find_exact(&request.job).and_then(|entry| entry.options().setup);
+        Self {
+            environment: request.environment.clone(),
+            limits: request.limits,
+            stacks: request.stacks,
+            setup: setup.map(|setup| setup.0 as *const () as usize),
+        }
+    }
+
+    /// Returns whether they are those of this request.
+    fn suit(&self, request: &Request) -> bool {
+        request.variables.is_none() && *self == Self::of(request)
+    }
 }
 
 /// How long a process that was made ahead may wait, before another one is made in its place.
 const STANDBY_LIMIT: Duration = Duration::from_secs(60);
+
+impl Standby {
+    /// Returns when another process is to be made in its place. One that has served a call holds what that has left in its memory,
+    /// and is kept.
+    fn expiry(&self) -> Deadline {
+        match self.surroundings {
+            None => Deadline::after(STANDBY_LIMIT.saturating_sub(self.since.elapsed())),
+            Some(_) => Deadline::NEVER,
+        }
+    }
+}
 
 impl Warden {
     /// Waits for the next request. Meanwhile it makes the process of the next job, if the parent wants that.
     fn next_request(mut self, limit: Option<Duration>) -> (Self, Request) {
         let deadline = Deadline::after(limit.unwrap_or(Duration::MAX));
         loop {
-            let until = match &self.standby {
-                // The parent wants it to stay then.
-                Some(standby) => Deadline::after(STANDBY_LIMIT.saturating_sub(standby.since.elapsed())),
-                None => deadline,
-            };
+            // With a process that waits, the parent wants it to stay.
+            let until = self.standby.as_ref().map_or(deadline, Standby::expiry);
             match self.parent.next_order(self.mode, Some(&self.sigchld), until) {
                 Order::Serve(request) => return (self, *request),
                 Order::Prepare(mode) if self.standby.is_none() => self = self.prepare(mode),
@@ -165,7 +204,7 @@ impl Warden {
                     while let Ok(ReapResult::Exited(child)) = process::reap() {
                         self.standby = self.standby.filter(|standby| standby.job != child.pid);
                     }
-                    match self.standby.take_if(|standby| standby.since.elapsed() >= STANDBY_LIMIT) {
+                    match self.standby.take_if(|standby| standby.expiry().is_past()) {
                         Some(standby) => {
                             let mode = standby.spawn_mode;
                             self.discard(&standby);
@@ -200,7 +239,13 @@ impl Warden {
             }
         };
         // If it can't be made now, the next job's process is made at its turn.
-        self.standby = made.ok().map(|(job, input)| Standby { job, input, spawn_mode, since: Stopwatch::start() });
+        self.standby = made.ok().map(|(job, input)| Standby {
+            job,
+            input,
+            spawn_mode,
+            since: Stopwatch::start(),
+            surroundings: None,
+        });
         self
     }
 
@@ -214,9 +259,19 @@ impl Warden {
         }
     }
 
-    /// Gives the request to the process that was made ahead, if there is one.
-    fn call_standby(&mut self, request: &Request, data: &DataChild, streams: &JobDescriptors) -> Option<ChildPid> {
+    /// Gives the request to the process that waits for one, if there is one and it can serve this one.
+    fn call_standby(&mut self, request: &mut Request, data: &DataChild, streams: &JobDescriptors) -> Option<ChildPid> {
         let standby = self.standby.take()?;
+        if let Some(surroundings) = &standby.surroundings {
+            if !surroundings.suit(request) {
+                self.discard(&standby);
+                return None;
+            }
+            if let (SpawnMode::Exec, Some(environment)) = (self.mode, &mut request.environment) {
+                // It has them already, and may have threads.
+                environment.forget_variables();
+            }
+        }
         let sent = request_frame(request)
             .and_then(|message| process::send_request(&standby.input, message, &streams.in_order(data)));
         if sent.is_err() {
@@ -251,6 +306,7 @@ impl Warden {
                 return self;
             }
         };
+        let surroundings = request.reuse.map(|_| Surroundings::of(request));
         let standby = self.call_standby(request, &data, &streams);
         let entered = match streams.folder.take() {
             Some(folder) if standby.is_none() => process::enter_folder(&folder),
@@ -284,7 +340,12 @@ impl Warden {
             Ok(job) => {
                 // The job alone must hold its stream: the parent detects the job's end by the end of file.
                 drop((data, streams));
-                self.watch(job, request, cgroup.as_ref());
+                if self.watch(job, request, cgroup.as_ref())
+                    && let Some(input) = self.milestones.take_socket()
+                {
+                    let (spawn_mode, since) = (SpawnMode::Exec, Stopwatch::start());
+                    self.standby = Some(Standby { job, input, spawn_mode, since, surroundings });
+                }
             }
             Err(error) => {
                 // No process has entered it.
@@ -342,7 +403,8 @@ impl Warden {
         Ok(job)
     }
 
-    fn watch(&mut self, job: ChildPid, request: &Request, cgroup: Option<&Cgroup>) {
+    /// Watches a job until its process has exited, and sweeps. Returns whether the process is alive and waits for another request.
+    fn watch(&mut self, job: ChildPid, request: &Request, cgroup: Option<&Cgroup>) -> bool {
         let tree_memory = request.limits.and_then(|limits| limits.tree_memory);
         // The kernel counts more exactly.
         let is_limited = tree_memory.zip(cgroup).is_some_and(|(limit, cgroup)| cgroup.limit_memory(limit));
@@ -359,7 +421,8 @@ impl Warden {
         let has_crashed =
             || !is_captured && self.milestones.has_crashed() && !std::mem::replace(&mut is_captured, true);
         let due = |fallback: &FallbackDeadlines| fallback.due(self.milestones.latest());
-        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, &mut limits, due, has_crashed);
+        let is_idle = || request.reuse.is_some() && self.milestones.is_idle();
+        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, &mut limits, due, has_crashed, is_idle);
         let over_memory =
             end == WaitEnd::OverMemory || (is_limited && cgroup.is_some_and(Cgroup::has_run_out_of_memory));
         let ran = self.milestones.function_time();
@@ -367,7 +430,7 @@ impl Warden {
         status.killed = 0;
         let is_called = || matches!(self.milestones.latest(), Some((Milestone::Called, _)));
         let is_captured = match end {
-            WaitEnd::ExitOrCommand | WaitEnd::ParentGone | WaitEnd::OverMemory => false,
+            WaitEnd::ExitOrCommand | WaitEnd::ParentGone | WaitEnd::OverMemory | WaitEnd::Idle => false,
             WaitEnd::Capture => true,
             WaitEnd::Expired => request.stacks && is_called(),
         };
@@ -377,6 +440,11 @@ impl Warden {
             status.seized.extend(seized);
             snapshots
         });
+        // Its process has no child and no thread of its own by then, so that nothing else is left if this is the only child.
+        let is_kept = end == WaitEnd::Idle && process::has_only_child(job);
+        if is_kept {
+            return self.parent.try_report(&ExitReport { ran, is_kept, ..ExitReport::without_processes() }).is_ok();
+        }
         let unreaped = status.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
         // A cgroup that can be removed is empty.
@@ -408,17 +476,20 @@ impl Warden {
             remove_temp_dir();
         }
         let report = ExitReport {
-            exit: status.exit,
+            // A call that has ended was killed only with what it had left.
+            exit: if end == WaitEnd::Idle { Some(Exit::Code(0)) } else { status.exit },
             usage: status.usage,
             sweep,
             swept_by,
             ran,
             expired: end == WaitEnd::Expired,
             over_memory,
+            is_kept,
         };
         if self.parent.try_report(&report).is_err() {
             remove_temp_dir();
             exit_warden();
         }
+        false
     }
 }

@@ -45,6 +45,35 @@ pub enum StartMethod {
     /// [`init`](crate::init), [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error) before any
     /// job is started.
     ForkServer,
+    /// A job's process serves up to this many calls of its [`Scheduler`](crate::Scheduler), one after the other, which costs about a
+    /// tenth of an execution. What the program keeps in memory, a cache, a model or an interpreter, is there for the next call.
+    /// **So is what a call has broken there**: choose it for jobs that you trust, and that are slow to warm up. Every call still has
+    /// its own hard limits, output and record, and is killed with all that it started.
+    ///
+    /// A process is used again only while it is clean. After a call that returned its value, the process is compared with what it
+    /// was before its first call: its threads, child processes and open files; its working directory, environment variables and
+    /// umask; how it handles signals; its timers, resource limits, priorities, credentials and seccomp filters; and whether its
+    /// memory has grown by more than 256 MiB. If something differs, if the call panicked, failed, timed out, was cancelled or left
+    /// a process behind, or if its options want a cgroup, a `temp_dir` or inherited descriptors, the process ends, and the next
+    /// call has a new one. [`Record::reuse`](crate::Record::reuse) has the reason. So does a call whose options for the environment,
+    /// resource limits, `stacks` or `setup` differ from those of the process's other calls, or whose application has changed.
+    ///
+    /// What a job is to keep open, such as a file or a connection, is opened before the comparison begins: in
+    /// [`init_with`](crate::init_with) or the option [`setup`](macro@crate::job#setup), which run once for each process.
+    /// [`this_job::is_first_call`](crate::this_job::is_first_call) tells a first call from a later one.
+    ///
+    /// At most as many processes are kept as jobs run at a time, until the scheduler is dropped. None is started before its job's
+    /// turn, but with [`standby`](crate::Scheduler::standby).
+    ///
+    /// The idea is that of `max_tasks` in Python's pools, and of `worker_max_tasks_per_child` in Celery.
+    ///
+    /// # Platform
+    ///
+    /// Linux. Elsewhere [`Scheduler::run`](crate::Scheduler::run) fails with an [`Error`](crate::Error).
+    Reuse {
+        /// How many calls a process serves at most, from 1.
+        calls: u32,
+    },
     /// `ForkServer` if the platform and the binary allow it, else `Exec`.
     Auto,
 }

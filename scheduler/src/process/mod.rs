@@ -128,14 +128,15 @@ pub(crate) use warden::walk_fuzzed;
 // What only a copy that becomes a warden uses, or a job that it starts.
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use linux::{
-    Capture, Cgroup, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent, TreeMemory, become_job,
-    become_warden, enter_folder, equip_job, exit_warden, fork, fork_standby, has_other_threads, leave_folder,
-    leave_warden, name_standby, name_warden, reap, send_request, spawn_job, sweep,
+    Capture, Cgroup, CleanState, Fork, ForkStandby, KILL_SIGNAL, ReapResult, SeizedProcesses, SigchldEvent,
+    StandardStreams, TreeMemory, become_job, become_warden, enter_folder, equip_job, exit_warden, fork, fork_standby,
+    has_only_child, has_other_threads, leave_folder, leave_warden, name_standby, name_warden, notify_warden, reap,
+    send_request, spawn_job, sweep,
 };
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 pub(crate) use unix::{
     AnnouncedParent, ControlChild, DataChild, ExitedChild, JobDescriptors, ParentWatch, WakeReason, clear_of,
-    take_stdin, was_started_as_copy,
+    own_usage, take_stdin, was_started_as_copy,
 };
 
 // What only a copy that is a job's process without a warden uses.

@@ -12,7 +12,9 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
-use crate::outcome::{Attempt, Captured, Failure, Outcome, Panic, ProcessSnapshot, Status, Sweep, SweptBy, Usage};
+use crate::outcome::{
+    Attempt, Captured, Failure, Outcome, Panic, ProcessReuse, ProcessSnapshot, Status, Sweep, SweptBy, Usage,
+};
 use crate::result_codec::ErasedCodec;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
@@ -94,6 +96,7 @@ pub(crate) use sequence::RunSequence;
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
 /// - `temp_dir_error`, if the job's [temporary folder](Self::temp_dir_error) could not be removed.
+/// - `reuse`, as `"kept"` or `{"ended": {"reason": …}}`, if the process may serve [several calls](Self::reuse).
 /// - `replayed`, as `true`, if the record is [from a journal](Self::is_replayed).
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.
@@ -386,6 +389,13 @@ impl Record {
     #[must_use]
     pub fn is_flaky(&self) -> bool {
         self.run.is_flaky()
+    }
+
+    /// Returns what became of the job's process after its last attempt, if processes may serve several calls
+    /// ([`StartMethod::Reuse`](crate::StartMethod::Reuse)) and the function was called: that it waits for another call, or why not.
+    #[must_use]
+    pub fn reuse(&self) -> Option<&ProcessReuse> {
+        self.run.reuse()
     }
 
     /// Returns `true` if the job didn't run now: the record is that of an earlier run of the application, from a journal

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
 use crate::outcome::{
-    Attempt, Captured, Failure, Late, Outcome, Panic, ProcessSnapshot, StandardStream, Status, Sweep, SweptBy, Usage,
+    Attempt, Captured, Failure, Late, Outcome, Panic, ProcessReuse, ProcessSnapshot, StandardStream, Status, Sweep,
+    SweptBy, Usage,
 };
 use crate::record::{Record, RunSequence};
 use crate::result_codec::undecodable;
@@ -81,6 +82,8 @@ pub(crate) struct RunDetails {
     pub(crate) stacks: Arc<[ProcessSnapshot]>,
     /// What could not be removed.
     pub(crate) leftover: Option<Box<str>>,
+    /// What became of a process that may serve several calls.
+    pub(crate) reuse: Option<ProcessReuse>,
     /// It is of an earlier run of the application, from a journal.
     pub(crate) is_replayed: bool,
     /// The other runs in the same entry of a list, if there were any.
@@ -222,6 +225,12 @@ impl<T> Run<T> {
             !matches!(attempt.failure(), None | Some(Failure::Cancelled { .. })) || attempt.status() == Status::Timeout
         };
         self.status().is_ok() && self.attempts().iter().any(failed)
+    }
+
+    /// Returns what became of the process, if it may serve several calls, as [`Record::reuse`](crate::Record::reuse) does.
+    #[must_use]
+    pub fn reuse(&self) -> Option<&ProcessReuse> {
+        self.details.reuse.as_ref()
     }
 
     /// Returns `true` if it is of an earlier run of the application, as [`Record::is_replayed`](crate::Record::is_replayed) does.
@@ -374,6 +383,7 @@ impl RunReport {
             checkpoint: None,
             stacks: Arc::default(),
             leftover: None,
+            reuse: None,
             is_replayed: false,
             sequence: None,
         };

@@ -300,6 +300,10 @@ impl Settings {
         if let Some(problem) = self.on_failure.problem() {
             return Err(Error::invalid_setting(problem));
         }
+        if self.start_method == (StartMethod::Reuse { calls: 0 }) {
+            let problem = "`StartMethod::Reuse { calls: 0 }`: a process serves at least one call".to_owned();
+            return Err(Error::invalid_setting(problem));
+        }
         if let Some(problem) = self.capacity.problem() {
             return Err(Error::invalid_setting(problem));
         }

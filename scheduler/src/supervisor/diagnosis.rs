@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::excerpt::excerpt;
 use super::state_machine::Verdict;
 use crate::options;
-use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, OverrunKind, Panic, Sweep, SweptBy, Usage};
+use crate::outcome::{Exit, Failure, Late, Outcome, Overrun, OverrunKind, Panic, ProcessReuse, Sweep, SweptBy, Usage};
 use crate::process::{ExitClass, exit_class, signal_name};
-use crate::wire::message::{ExitReport, FailureMessage, Hello};
+use crate::wire::message::{CallEnded, ExitReport, FailureMessage, Hello};
 
 /// The least time that a process must have had to exit, before it is reported for not exiting.
 const MIN_EXIT_TIME: Duration = Duration::from_millis(100);
@@ -30,6 +30,8 @@ pub(super) struct Observations {
     pub(super) fatal: Option<Panic>,
     pub(super) protocol_error: Option<String>,
     pub(super) exit_report: Option<ExitReport>,
+    /// The state of a process that may serve several calls, after this one.
+    pub(super) call_ended: Option<CallEnded>,
     /// The function was called.
     pub(super) begun: bool,
     pub(super) start_expired: bool,
@@ -79,6 +81,25 @@ impl Observations {
             Some(report) => (report.usage, report.sweep.clone(), report.swept_by),
             None => (Usage::default(), Sweep::Unproved { killed: self.search_killed }, SweptBy::Search),
         }
+    }
+
+    /// Returns whether the job's process is alive, and waits for another call.
+    pub(super) fn has_kept_process(&self) -> bool {
+        self.exit_report.as_ref().is_some_and(|report| report.is_kept)
+    }
+
+    /// Returns what becomes of a process that may serve several calls.
+    pub(super) fn reuse(&self, verdict: Verdict) -> Option<ProcessReuse> {
+        let has_value = verdict == Verdict::Completed && matches!(self.result, Some(FunctionResult::Value(_)));
+        let unfit = self.call_ended.as_ref().and_then(|ended| ended.unfit.as_deref());
+        let reason = match (has_value, unfit, self.exit_report.as_ref()?) {
+            (false, ..) => "its call gave no result",
+            (true, Some(unfit), _) => unfit,
+            (true, None, report) if report.is_kept => return Some(ProcessReuse::Kept),
+            (true, None, ExitReport { sweep: Sweep::Clean, .. }) => "it has exited",
+            (true, None, _) => "it has left a process",
+        };
+        Some(ProcessReuse::Ended { reason: reason.to_owned() })
     }
 
     /// Returns whether the job was killed by the signal that the kernel also sends for lack of memory.

@@ -105,7 +105,7 @@ impl JobSpec {
         warden: &mut WardenHandle,
         variables: &mut CallVariables,
     ) -> Request {
-        let WardenAssignment { spawn_mode, after_run, idle_limit, variables } = warden.assignment(variables);
+        let WardenAssignment { spawn_mode, after_run, idle_limit, reuse, variables } = warden.assignment(variables);
         let mut environment = self.options.environment.clone();
         if let Some(temp_dir) = temp_dir {
             let path = temp_dir.path().as_os_str();
@@ -125,6 +125,7 @@ impl JobSpec {
             spawn_mode,
             after_run,
             idle_limit,
+            reuse,
             variables,
             // The platform's worker sends it.
             has_folder: false,

@@ -46,7 +46,7 @@ impl Prespawned {
         pool: &mut WardenPool,
     ) -> usize {
         // With one core a start can't be hidden behind the jobs that run.
-        let wanted = if cores() > 1 { up.min(cores()) } else { 0 };
+        let wanted = if cores() > 1 && pool.looks_ahead() { up.min(cores()) } else { 0 };
         if self.0.len() >= wanted {
             return 0;
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::child;
 use crate::clock::Deadline;
 use crate::launcher::Launcher;
+use crate::outcome::Usage;
 use crate::process::{
     DefaultOutput, HAS_FORK_SERVERS, InheritedState, ROLE_VARIABLE, RUN_VARIABLE, Received, RunMarker, Worker,
     WorkerEvent,
@@ -37,6 +38,8 @@ pub(super) struct WardenConfig {
     pub(super) default_output: DefaultOutput,
     pub(super) after_run: AfterRun,
     pub(super) spawn_mode: SpawnMode,
+    /// How many calls a job's process may serve, if it may serve several.
+    pub(super) reuse: Option<u32>,
     pub(super) generation: u64,
 }
 
@@ -46,6 +49,7 @@ pub(super) struct WardenAssignment {
     pub(super) spawn_mode: SpawnMode,
     pub(super) after_run: AfterRun,
     pub(super) idle_limit: Option<Duration>,
+    pub(super) reuse: Option<u32>,
     pub(super) variables: Option<Variables>,
 }
 
@@ -90,6 +94,10 @@ pub(crate) struct WardenHandle {
     pub(super) after_run: AfterRun,
     /// How it makes the processes of its jobs, if it can.
     spawn_mode: SpawnMode,
+    /// How many calls a job's process may serve, if it may serve several.
+    reuse: Option<u32>,
+    /// What the job's process that it has kept has used so far.
+    pub(super) used: Usage,
     /// What the processes of its jobs inherit, beside the environment, if it stays.
     pub(super) state: Option<InheritedState>,
     /// The hash of the environment variables that it has, if that is known: those with which it was started, as `main` may
@@ -112,13 +120,13 @@ pub(crate) struct WardenHandle {
 impl WardenHandle {
     /// Starts a warden, in a process of this state.
     pub(super) fn start(config: WardenConfig, state: Option<InheritedState>) -> io::Result<Self> {
-        let WardenConfig { launcher, default_output, after_run, spawn_mode, generation } = config;
+        let WardenConfig { launcher, default_output, after_run, spawn_mode, reuse, generation } = config;
         let run_marker = RunMarker::new(random_bytes());
         let mark = StreamMark::from_bytes(random_bytes());
         let mut command = launcher.command(&child::role(after_run));
         // Before the start: if another thread changes one meanwhile, the next request has all of them.
-        let is_server = after_run == AfterRun::Stay && spawn_mode == SpawnMode::Fork;
-        let variables = is_server.then(|| HashedVariables::current().hash);
+        let is_inherited = after_run == AfterRun::Stay && (spawn_mode == SpawnMode::Fork || reuse.is_some());
+        let variables = is_inherited.then(|| HashedVariables::current().hash);
         let worker = Worker::spawn(&mut command, &run_marker, mark, default_output)?;
         let never = Deadline::NEVER;
         let (overdue, has_answered, has_standby) = (None, false, false);
@@ -127,6 +135,8 @@ impl WardenHandle {
             run_marker,
             after_run,
             spawn_mode,
+            reuse: reuse.filter(|_| after_run == AfterRun::Stay),
+            used: Usage::default(),
             state,
             variables,
             generation,
@@ -143,12 +153,13 @@ impl WardenHandle {
         let after_run = self.after_run;
         // One that has just been started is as fresh as a process that it would execute.
         let is_new = self.never_answered() && self.spawn_mode == SpawnMode::Exec;
-        let spawn_mode = if is_new { SpawnMode::Fork } else { self.spawn_mode };
+        let reuse = self.reuse;
+        let spawn_mode = if is_new && reuse.is_none() { SpawnMode::Fork } else { self.spawn_mode };
         let is_temporary = after_run == AfterRun::Stay && self.spawn_mode == SpawnMode::Exec;
         let idle_limit = is_temporary.then_some(IDLE_LIMIT + IDLE_MARGIN);
         let is_kept = after_run == AfterRun::Stay && !is_new;
         let variables = if is_kept { self.changed_variables(variables.get()) } else { None };
-        WardenAssignment { spawn_mode, after_run, idle_limit, variables }
+        WardenAssignment { spawn_mode, after_run, idle_limit, reuse, variables }
     }
 
     fn changed_variables(&mut self, now: &HashedVariables) -> Option<Variables> {
@@ -163,6 +174,17 @@ impl WardenHandle {
             SpawnMode::Exec if !self.has_standby => self.grace,
             _ => Deadline::NEVER,
         };
+    }
+
+    /// Returns whether its jobs' processes may serve several calls.
+    pub(super) fn reuses(&self) -> bool {
+        self.reuse.is_some()
+    }
+
+    /// Notes what has become of the process of the job that has ended: whether it waits for another one, and what it has used.
+    pub(super) fn keep(&mut self, is_kept: bool, used: Usage) {
+        self.has_standby = is_kept;
+        self.used = if is_kept { used } else { Usage::default() };
     }
 
     /// Makes it make the process of its next job ahead.

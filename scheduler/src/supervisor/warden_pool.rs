@@ -71,7 +71,7 @@ impl PoolSettings {
 
     fn warden(&self, after_run: AfterRun, spawn_mode: SpawnMode, generation: u64) -> WardenConfig {
         let Self { launcher, default_output, .. } = *self;
-        WardenConfig { launcher, default_output, after_run, spawn_mode, generation }
+        WardenConfig { launcher, default_output, after_run, spawn_mode, reuse: self.reuse(), generation }
     }
 
     /// Returns how jobs' processes are made, given what was found out.
@@ -79,8 +79,13 @@ impl PoolSettings {
         match self.method {
             StartMethod::ForkServer => SpawnMode::Fork,
             StartMethod::Auto if HAS_FORK_SERVERS && discovery != Discovery::Executes => SpawnMode::Fork,
-            StartMethod::Auto | StartMethod::Exec => SpawnMode::Exec,
+            StartMethod::Auto | StartMethod::Exec | StartMethod::Reuse { .. } => SpawnMode::Exec,
         }
+    }
+
+    /// Returns how many calls a process may serve, if it may serve several.
+    fn reuse(&self) -> Option<u32> {
+        if let StartMethod::Reuse { calls } = self.method { Some(calls) } else { None }
     }
 }
 
@@ -89,10 +94,13 @@ impl SharedPool {
     ///
     /// # Errors
     ///
-    /// Fails if fork servers are required, and don't exist here.
+    /// Fails if fork servers, or processes that serve several calls, are required, and don't exist here.
     pub(crate) fn open(&self, settings: PoolSettings) -> Result<WardenPool, Error> {
         if settings.method == StartMethod::ForkServer && !HAS_FORK_SERVERS {
             return Err(Error::internal("start a fork server", io::Error::other(LINUX_ONLY)));
+        }
+        if settings.reuse().is_some() && !HAS_FORK_SERVERS {
+            return Err(Error::internal("keep a job's process", io::Error::other(REUSE_LINUX_ONLY)));
         }
         Ok(WardenPool {
             id: self.new_id(),
@@ -197,6 +205,12 @@ impl WardenPool {
     /// Looks up the state of the current call. Returns whether a warden that was started in `state` may serve it.
     pub(super) fn confirm(&mut self, state: Option<InheritedState>) -> bool {
         state == Some(self.state())
+    }
+
+    /// Returns whether processes are to be started before their job's turn. Not if they serve several calls: there would be more of
+    /// them than jobs run at a time, each with what it keeps in memory.
+    pub(super) fn looks_ahead(&self) -> bool {
+        self.settings.reuse().is_none()
     }
 
     fn keeps(&self) -> bool {
@@ -434,6 +448,9 @@ pub(super) enum Fitness {
 /// Why there is no fork server on other platforms.
 const LINUX_ONLY: &str = "fork servers exist on Linux only; choose `StartMethod::Exec`, or `StartMethod::Auto`, which uses a \
     fork server where there is one";
+
+/// Why there are no processes that serve several calls on other platforms.
+const REUSE_LINUX_ONLY: &str = "processes serve several calls on Linux only; choose `StartMethod::Exec`";
 
 /// Why it is unknown whether a copy of this binary can fork.
 const UNCOUNTED: &str = "without `/proc` its threads can't be counted, and a process with threads can't safely fork; mount \

@@ -64,6 +64,44 @@ pub fn attempt() -> u32 {
     RunContext::current().map_or(1, RunContext::attempt)
 }
 
+/// Returns `true` if this process has served no other call before this one: always, except with
+/// [`StartMethod::Reuse`](crate::StartMethod::Reuse). `true` outside of a job.
+///
+/// # Examples
+///
+/// A parser that reads its grammar once:
+///
+/// ```
+/// use std::sync::OnceLock;
+/// use scheduler::{job, jobs, this_job, Scheduler, StartMethod};
+///
+/// static GRAMMAR: OnceLock<Vec<String>> = OnceLock::new();
+///
+/// #[job]
+/// fn parse(text: String) -> (bool, bool) {
+///     let is_new = GRAMMAR.get().is_none();
+///     let grammar = GRAMMAR.get_or_init(|| vec!["plus".into(), "minus".into()]);
+///     assert_eq!(is_new, this_job::is_first_call());
+///     (is_new, grammar.contains(&text))
+/// }
+///
+/// #[scheduler::main]
+/// fn main() -> Result<(), scheduler::Error> {
+///     if !cfg!(target_os = "linux") {
+///         return Ok(());
+///     }
+///     let scheduler = Scheduler::new().start_method(StartMethod::Reuse { calls: 1000 });
+///     let records = scheduler.run(jobs![("a", parse("plus".into())), ("b", parse("times".into()))])?;
+///     assert_eq!(records[0].result::<(bool, bool)>()?, (true, true));
+///     assert_eq!(records[1].result::<(bool, bool)>()?, (false, false));
+///     Ok(())
+/// }
+/// ```
+#[must_use]
+pub fn is_first_call() -> bool {
+    RunContext::current().is_none_or(RunContext::is_first_call)
+}
+
 /// Returns the private folder of this run for temporary files, if it has one ([`temp_dir`](macro@crate::job#temp_dir)). `None`
 /// outside of a job.
 ///

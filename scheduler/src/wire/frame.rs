@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 12;
+pub(crate) const VERSION: u8 = 13;
 
 /// The maximum length of a payload, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -106,6 +106,8 @@ pub(crate) enum FrameKind {
     MessageReceived = 43,
     /// Job to parent: a question, which is answered.
     Question = 44,
+    /// Job to parent, before the value, if its process may serve several calls: whether it serves another one.
+    CallEnded = 45,
     /// Job to parent: the time that the function ran before it returned or panicked. Its outcome follows once it is
     /// encoded.
     Elapsed = 36,
@@ -118,7 +120,7 @@ pub(crate) enum FrameKind {
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -149,6 +151,7 @@ impl FrameKind {
         Self::Extension,
         Self::MessageReceived,
         Self::Question,
+        Self::CallEnded,
         Self::Elapsed,
         Self::Value,
         Self::Failed,

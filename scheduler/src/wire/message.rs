@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) after_run: AfterRun,
     /// How long the warden waits for another request after the run.
     pub(crate) idle_limit: Option<Duration>,
+    /// How many calls the job's process may serve; `None` if it serves only this one.
+    pub(crate) reuse: Option<u32>,
     /// The parent's environment variables, if those that the warden has are older.
     pub(crate) variables: Option<Variables>,
     /// The descriptor of the parent's working directory travels with the request.
@@ -182,6 +184,36 @@ pub(crate) struct ExitReport {
     pub(crate) expired: bool,
     /// The job was killed as its processes together exceeded their limit on memory.
     pub(crate) over_memory: bool,
+    /// The job's process is alive, alone, and waits for another call.
+    pub(crate) is_kept: bool,
+}
+
+impl ExitReport {
+    /// Returns the report on a run of which no process is left, and none was.
+    #[allow(dead_code, reason = "only wardens need it")]
+    pub(crate) fn without_processes() -> Self {
+        Self {
+            exit: Some(Exit::Code(0)),
+            usage: Usage::default(),
+            sweep: Sweep::Clean,
+            swept_by: SweptBy::Warden,
+            ran: None,
+            expired: false,
+            over_memory: false,
+            is_kept: false,
+        }
+    }
+}
+
+/// [`FrameKind::CallEnded`](super::frame::FrameKind::CallEnded): the state of a job's process that may serve several calls, after
+/// one of them.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CallEnded {
+    /// What all of its calls together used.
+    #[serde(with = "UsageOnWire")]
+    pub(crate) usage: Usage,
+    /// Why it serves no other call, unless it does.
+    pub(crate) unfit: Option<String>,
 }
 
 /// [`FrameKind::Extension`](super::frame::FrameKind::Extension): a request of the job for more time.
@@ -331,6 +363,7 @@ mod tests {
             spawn_mode: SpawnMode::Exec,
             after_run: AfterRun::Stay,
             idle_limit: Some(Duration::from_secs(10)),
+            reuse: Some(100),
             // As that of a path, the encoding of a variable depends on the platform.
             variables: None,
             has_folder: true,

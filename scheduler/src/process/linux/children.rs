@@ -100,6 +100,14 @@ fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
     if has_list { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
+/// Returns whether this process has no other child than this one, exited ones included. Only this thread may reap any.
+///
+/// Returns `false` where the kernel has no lists of children.
+pub(crate) fn has_only_child(child: ChildPid) -> bool {
+    let mut children = Vec::new();
+    by_list(&mut |child| children.push(child)).is_ok() && children == [child]
+}
+
 /// Calls `found` with each child of a process.
 pub(super) fn by_parent(parent: i32, deadline: Deadline, found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
     // `/proc` may be an empty directory.

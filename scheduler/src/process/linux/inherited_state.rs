@@ -44,7 +44,7 @@ const LINES: [&str; 16] = [
 ];
 
 /// The number of limits that Linux has.
-const LIMITS: u8 = 16;
+pub(super) const LIMITS: u8 = 16;
 
 /// The links to the namespaces in which a new process begins.
 const NAMESPACES: [&CStr; 8] =
@@ -91,7 +91,7 @@ impl InheritedState {
 }
 
 /// Reads the beginning of a file; nothing if there is no such file.
-fn read<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
+pub(super) fn read<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
     let Ok(mut file) = File::open(path) else {
         return &[];
     };
@@ -103,7 +103,7 @@ fn read<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
 }
 
 /// Returns the soft and the hard limit of a resource. rustix takes it for granted that they can be read.
-fn limit(resource: u8) -> (u64, u64) {
+pub(super) fn limit(resource: u8) -> (u64, u64) {
     let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: The call writes to a variable of ours.
     unsafe { libc::getrlimit64(resource.into(), &raw mut limit) };
@@ -114,7 +114,7 @@ fn limit(resource: u8) -> (u64, u64) {
 }
 
 /// Returns the scheduling policy and its priority, the priority of input and output, and the personality.
-fn scheduling() -> (i32, i32, libc::c_long, i32) {
+pub(super) fn scheduling() -> (i32, i32, libc::c_long, i32) {
     /// `IOPRIO_WHO_PROCESS`
     const PROCESS: libc::c_int = 1;
     // SAFETY: All-zero is a valid `sched_param`.

@@ -4,13 +4,16 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::cgroup::Cgroup;
 use super::warden_signals;
 use crate::process::unix::JobDescriptors;
+use crate::process::unix::descriptor::private;
 
 /// Returns a file with this content and without a name, at its beginning.
 pub(crate) fn anonymous_file(content: &[u8]) -> io::Result<File> {
@@ -60,4 +63,36 @@ pub(crate) fn equip_job(descriptors: JobDescriptors, cgroup: Option<&OsString>) 
     // Before it starts any process, so that all are in there.
     cgroup.map_or(Ok(()), Cgroup::enter)?;
     descriptors.install()
+}
+
+/// Duplicates of the standard streams of a process that serves several calls, each of which may have others.
+#[derive(Debug)]
+pub(crate) struct StandardStreams([OwnedFd; 3]);
+
+impl StandardStreams {
+    /// Duplicates those of this process.
+    pub(crate) fn save() -> io::Result<Self> {
+        Ok(Self([
+            private(rustix::stdio::stdin())?,
+            private(rustix::stdio::stdout())?,
+            private(rustix::stdio::stderr())?,
+        ]))
+    }
+
+    /// Makes them the standard streams again, once what the C library has buffered is written to the current ones.
+    #[expect(unsafe_code, reason = "the buffers of the C library have no safe API")]
+    pub(crate) fn restore(&self) -> io::Result<()> {
+        // SAFETY: A null pointer stands for all streams.
+        unsafe { libc::fflush(std::ptr::null_mut()) };
+        let Self([stdin, stdout, stderr]) = self;
+        rustix::stdio::dup2_stdin(stdin)?;
+        rustix::stdio::dup2_stdout(stdout)?;
+        Ok(rustix::stdio::dup2_stderr(stderr)?)
+    }
+}
+
+/// Wakes the warden of this process, as the exit of a child would.
+pub(crate) fn notify_warden() -> io::Result<()> {
+    let warden = rustix::process::getppid().ok_or(Errno::SRCH)?;
+    Ok(rustix::process::kill_process(warden, Signal::CHILD)?)
 }

@@ -7,8 +7,10 @@
 
 #![expect(unsafe_code, reason = "memory that processes share has no safe API")]
 
+use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,8 +27,11 @@ const ALL: [Milestone; 4] = [Milestone::Called, Milestone::Returned, Milestone::
 /// The index of the time of a crash, behind those of the milestones.
 const CRASH: usize = ALL.len();
 
+/// The index of the time at which the process began to wait for another call, behind that.
+const IDLE: usize = CRASH + 1;
+
 /// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached.
-type Timestamps = [AtomicU64; ALL.len() + 1];
+type Timestamps = [AtomicU64; ALL.len() + 2];
 
 /// The times of a job's milestones.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ enum Storage {
     /// A page that a warden and the processes that it forks have mapped. It is mapped as long as this exists.
     Shared(NonNull<Timestamps>),
     /// In the job's process: a socket to send them to, unless the job has closed it and its number is another file by now.
-    Sent(OwnedFd, FileIdentity),
+    Sent(Arc<OwnedFd>, FileIdentity),
     /// In the warden: a socket to receive them from, and those that were received.
     Received(OwnedFd, Timestamps),
     /// No page could be mapped, and no time is known.
@@ -63,7 +68,8 @@ impl MilestoneTimes {
     }
 
     /// Returns times that are sent to a warden through this socket.
-    pub(crate) fn sent(socket: OwnedFd) -> Self {
+    pub(crate) fn sent(socket: impl Into<Arc<OwnedFd>>) -> Self {
+        let socket = socket.into();
         Self(identity(socket.as_fd()).map_or(Storage::Missing, |identity| Storage::Sent(socket, identity)))
     }
 
@@ -74,7 +80,7 @@ impl MilestoneTimes {
 
     /// Clears the times, for the next job that is forked.
     pub(crate) fn reset(&mut self) {
-        if matches!(self.0, Storage::Received(..)) {
+        if matches!(self.0, Storage::Received(..) | Storage::Missing) {
             *self = Self::shared();
         }
         for time in self.timestamps().into_iter().flatten() {
@@ -118,6 +124,28 @@ impl MilestoneTimes {
         }
     }
 
+    /// Tells the warden that the job's process waits for another call, which it only finds if it looks.
+    pub(crate) fn record_idle(&self) {
+        self.store(IDLE);
+    }
+
+    /// Returns whether the job's process waits for another call.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.receive();
+        self.timestamps().is_some_and(|times| times[IDLE].load(Ordering::Relaxed) > 0)
+    }
+
+    /// Removes and returns the socket from which the times are received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
+        if !matches!(self.0, Storage::Received(..)) {
+            return None;
+        }
+        match mem::replace(&mut self.0, Storage::Missing) {
+            Storage::Received(socket, _) => Some(socket),
+            _ => None,
+        }
+    }
+
     /// Returns the last milestone, and how long ago it was reached. Returns `None` before the function is called.
     pub(crate) fn latest(&self) -> Option<(Milestone, Duration)> {
         self.receive();
@@ -138,7 +166,7 @@ impl MilestoneTimes {
         let Storage::Received(socket, times) = &self.0 else {
             return;
         };
-        let mut messages = [0; MESSAGE * (ALL.len() + 1)];
+        let mut messages = [0; MESSAGE * (ALL.len() + 2)];
         // Each is sent in one call, and is short enough to arrive whole.
         while let Ok((count @ 1.., _)) = rustix::net::recv(socket, &mut messages, RecvFlags::DONTWAIT) {
             for message in messages[..count].as_chunks::<MESSAGE>().0 {
@@ -205,7 +233,7 @@ mod tests {
     #[test]
     fn the_warden_sees_what_the_job_reaches() {
         let (warden, job) = UnixStream::pair().expect("a socket pair");
-        reach_all(&MilestoneTimes::sent(job.into()), &MilestoneTimes::received(warden.into()));
+        reach_all(&MilestoneTimes::sent(OwnedFd::from(job)), &MilestoneTimes::received(warden.into()));
         let mut shared = MilestoneTimes::shared();
         for _ in 0..2 {
             reach_all(&shared, &shared);
@@ -218,7 +246,7 @@ mod tests {
         let (warden, job) = UnixStream::pair().expect("a socket pair");
         let (_, other) = UnixStream::pair().expect("a socket pair");
         let other = identity(other.as_fd()).expect("a socket has one");
-        MilestoneTimes(Storage::Sent(job.into(), other)).record(Milestone::Called);
+        MilestoneTimes(Storage::Sent(Arc::new(job.into()), other)).record(Milestone::Called);
         assert!(MilestoneTimes::received(warden.into()).latest().is_none());
     }
 }

@@ -3,6 +3,7 @@
 
 mod cgroup;
 mod children;
+mod clean_state;
 mod command_line;
 mod crash_signals;
 mod descriptor_limit;
@@ -32,10 +33,12 @@ use rustix::time::ClockId;
 use super::unix_worker::InterestPoller;
 
 pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
+pub(crate) use children::has_only_child;
+pub(crate) use clean_state::CleanState;
 pub(crate) use crash_signals::capture_crashes;
 pub(crate) use descriptor_limit::DescriptorLimit;
 pub(crate) use inherited_state::InheritedState;
-pub(crate) use job_process::{anonymous_file, become_job, equip_job, leave_warden};
+pub(crate) use job_process::{StandardStreams, anonymous_file, become_job, equip_job, leave_warden, notify_warden};
 pub(crate) use limits::apply_limits;
 pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use name::{name_job, name_standby, name_warden};

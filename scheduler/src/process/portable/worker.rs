@@ -196,6 +196,7 @@ impl Worker {
                     ran: self.expired,
                     expired: self.expired.is_some(),
                     over_memory: false,
+                    is_kept: false,
                 })))
             }
             ExitPhase::Reaped => Received::WouldBlock,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -13,13 +14,13 @@ use crate::clock::Deadline;
 /// The copy's end of the control socket. Reading never waits; writing does.
 #[derive(Debug)]
 pub(crate) struct ControlChild {
-    pub(in crate::process) socket: OwnedFd,
+    pub(in crate::process) socket: Arc<OwnedFd>,
     pub(in crate::process) descriptors: VecDeque<OwnedFd>,
 }
 
 impl ControlChild {
-    pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, descriptors: VecDeque::new() }
+    pub(crate) fn new(socket: impl Into<Arc<OwnedFd>>) -> Self {
+        Self { socket: socket.into(), descriptors: VecDeque::new() }
     }
 
     /// Returns a reader that waits.
@@ -28,7 +29,7 @@ impl ControlChild {
     }
 
     /// Returns the socket, after all that is expected was read.
-    pub(crate) fn into_socket(self) -> OwnedFd {
+    pub(crate) fn into_socket(self) -> Arc<OwnedFd> {
         self.socket
     }
 
@@ -97,7 +98,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         socket::send(parent.as_fd(), b"abc", &[writer.as_fd()]).expect("the socket takes three bytes");
         drop(writer);
-        let mut control = ControlChild::new(warden.into());
+        let mut control = ControlChild::new(OwnedFd::from(warden));
         let mut bytes = [0; 8];
         assert_eq!(control.read(&mut bytes).expect("three bytes are there"), 3);
         let mut received = File::from(control.next_descriptor().expect("a descriptor came with them"));

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, Shutdown};
 
 use super::descriptor::{FileIdentity, clear_of, identity, private};
 use super::socket::NO_SIGNAL;
@@ -81,6 +81,14 @@ impl Outgoing {
     /// Fails if the descriptor is another file by now, which an outcome would corrupt.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.0.check()
+    }
+
+    /// Ends the other direction: a thread that reads from it finds its end.
+    pub(crate) fn stop_incoming(&self) {
+        if self.check().is_ok() {
+            // The parent may be gone.
+            let _ = rustix::net::shutdown(&self.0.socket, Shutdown::Read);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::outcome::StandardStream;
 const PRIVATE: i32 = 200;
 
 /// The lowest number above the standard streams.
-pub(super) const LOWEST: i32 = 3;
+pub(in crate::process) const LOWEST: i32 = 3;
 
 /// What identifies an open file: device and inode. A number whose identity has changed is another file by now.
 pub(in crate::process) type FileIdentity = (i128, u64);
@@ -47,7 +47,7 @@ pub(in crate::process) fn private(descriptor: BorrowedFd<'_>) -> io::Result<Owne
 }
 
 /// Moves a descriptor to a number that isn't one of `taken`.
-pub(crate) fn clear_of(descriptor: OwnedFd, taken: &[i32]) -> io::Result<OwnedFd> {
+pub(crate) fn clear_of<T: AsRawFd + AsFd + From<OwnedFd>>(descriptor: T, taken: &[i32]) -> io::Result<T> {
     if !taken.contains(&descriptor.as_raw_fd()) {
         return Ok(descriptor);
     }
@@ -55,7 +55,7 @@ pub(crate) fn clear_of(descriptor: OwnedFd, taken: &[i32]) -> io::Result<OwnedFd
     for mut from in [PRIVATE, LOWEST] {
         while let Ok(moved) = rustix::io::fcntl_dupfd_cloexec(&descriptor, from) {
             if !taken.contains(&moved.as_raw_fd()) {
-                return Ok(moved);
+                return Ok(moved.into());
             }
             from = moved.as_raw_fd() + 1;
         }

@@ -46,8 +46,8 @@ pub(crate) use parent::{AnnouncedParent, ParentWatch, WakeReason};
 pub(crate) use pid::ChildPid;
 #[cfg(feature = "cli")]
 pub(crate) use pid::process_exists;
-pub(crate) use reap::ExitedChild;
 pub(super) use reap::reap_child;
+pub(crate) use reap::{ExitedChild, own_usage};
 pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
 #[cfg(feature = "ctrlc")]
 pub(crate) use signal_listener::on_ctrl_c;

@@ -87,18 +87,39 @@ fn pass_on_stop(child: ChildPid, status: libc::c_int) {
 #[cfg(not(target_os = "linux"))]
 fn pass_on_stop(_: ChildPid, _: libc::c_int) {}
 
+/// Returns what this process and the children that it has waited for have used so far.
+#[expect(unsafe_code, reason = "rustix has no `getrusage`")]
+pub(crate) fn own_usage() -> Usage {
+    let of = |who| {
+        // SAFETY: All-zero is a valid `rusage`.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: The call writes to a variable of ours.
+        unsafe { libc::getrusage(who, &raw mut usage) };
+        usage_of(&usage)
+    };
+    let (own, children) = (of(libc::RUSAGE_SELF), of(libc::RUSAGE_CHILDREN));
+    Usage {
+        user: own.user + children.user,
+        system: own.system + children.system,
+        peak_memory: own.peak_memory.max(children.peak_memory),
+    }
+}
+
 fn exited_child(pid: ChildPid, status: libc::c_int, usage: &libc::rusage) -> ExitedChild {
     let exit = if libc::WIFSIGNALED(status) {
         Exit::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
     } else {
         Exit::Code(libc::WEXITSTATUS(status))
     };
-    let usage = Usage {
+    ExitedChild { pid, exit, usage: usage_of(usage) }
+}
+
+fn usage_of(usage: &libc::rusage) -> Usage {
+    Usage {
         user: duration(usage.ru_utime),
         system: duration(usage.ru_stime),
         peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or_default() * MEMORY_UNIT,
-    };
-    ExitedChild { pid, exit, usage }
+    }
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -188,6 +188,10 @@ impl Outgoing {
     pub(crate) fn check(&self) -> io::Result<()> {
         check(self.pipe.as_handle(), self.server)
     }
+
+    /// Does nothing: a process serves one call here, and nothing waits for its end.
+    #[expect(clippy::unused_self, reason = "on Unix it ends the reading")]
+    pub(crate) fn stop_incoming(&self) {}
 }
 
 impl Write for Outgoing {

@@ -236,6 +236,7 @@ impl Worker {
                     ran: None,
                     expired: false,
                     over_memory: false,
+                    is_kept: false,
                 })))
             }
             ExitPhase::Reported => Received::WouldBlock,

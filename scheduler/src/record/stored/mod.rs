@@ -81,6 +81,8 @@ impl RunReport {
             checkpoint: _,
             stacks,
             leftover,
+            // Its process is gone in any case.
+            reuse: _,
             is_replayed: _,
             // Chains aren't in a journal, and a follow-up ran before its job had finished.
             sequence: _,
@@ -134,6 +136,7 @@ impl RunReport {
             checkpoint: None,
             stacks: parts.stacks.into_snapshots(name).into(),
             leftover: parts.leftover,
+            reuse: None,
             is_replayed: true,
             sequence: None,
         };

@@ -46,6 +46,7 @@ fn full() -> RunReport {
         stacks: snapshots().into(),
         leftover: Some("the folder is busy".into()),
         sequence: None,
+        reuse: None,
         is_replayed: true,
     };
     RunReport { outcome: Outcome::Timeout(overrun), duration: Duration::from_millis(1010), late: None, details }

@@ -34,6 +34,7 @@ fn exited(exit: Option<Exit>) -> Observations {
         ran: None,
         expired: false,
         over_memory: false,
+        is_kept: false,
     };
     Observations { hello: Some(Hello { job: 7 }), exit_report: Some(report), ..Observations::default() }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::JobRun;
-use crate::outcome::{Outcome, Sweep};
+use crate::outcome::{Outcome, ProcessReuse, Sweep, Usage};
 use crate::process::TempDir;
 use crate::record::{RunDetails, RunReport};
 use crate::supervisor::diagnosis::{RunLimits, remove_cause};
@@ -25,12 +25,20 @@ impl JobRun {
         self.observations.unsent = unsent.map(io::Error::to_string);
         self.observations.out_of_memory =
             self.observations.was_killed() && pool.oom_counter().has_increased_since(&self.oom_kills);
-        let (usage, sweep, swept_by) = self.observations.usage_and_sweep();
-        // Leftovers that escaped the sweep would be taken for the next job's.
-        let is_reusable = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
-        pool.release(self.warden, if is_reusable { Fitness::Reusable } else { Fitness::Unfit });
+        let (used, sweep, swept_by) = self.observations.usage_and_sweep();
         // A run finishes once it is done, and then it has a verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::WardenLost);
+        let reuse = self.observations.reuse(verdict).filter(|_| self.warden.reuses() && self.observations.begun);
+        let has_kept_process = self.observations.has_kept_process();
+        // A process that is kept reports by itself what it has used, for all of its calls.
+        let used = self.observations.call_ended.as_ref().map_or(used, |ended| ended.usage);
+        let usage = since(used, self.warden.used);
+        self.warden.keep(has_kept_process, used);
+        // Leftovers that escaped the sweep would be taken for the next job's.
+        let is_swept = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
+        // A process whose call has failed may not serve another one.
+        let is_reusable = is_swept && (!has_kept_process || reuse == Some(ProcessReuse::Kept));
+        pool.release(self.warden, if is_reusable { Fitness::Reusable } else { Fitness::Unfit });
         let time_limits = self.spec.options.time_limits;
         let limits = RunLimits {
             job: self.timeout,
@@ -65,8 +73,18 @@ impl JobRun {
             sequence: None,
             stacks: if is_success { Arc::default() } else { self.stacks },
             leftover: self.temp_dir.as_ref().and_then(TempDir::leftover).map(String::into_boxed_str),
+            reuse,
             is_replayed: false,
         };
         RunReport { outcome, duration: self.duration, late, details }
+    }
+}
+
+/// Returns what was used since `before`. The memory is that of all calls.
+fn since(now: Usage, before: Usage) -> Usage {
+    Usage {
+        user: now.user.saturating_sub(before.user),
+        system: now.system.saturating_sub(before.system),
+        peak_memory: now.peak_memory,
     }
 }

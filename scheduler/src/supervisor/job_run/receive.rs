@@ -92,6 +92,9 @@ impl JobRun {
                     self.handle_event(if self.is_late(elapsed) { Event::ReturnedLate } else { Event::Returned });
                 }
             }
+            FrameKind::CallEnded => {
+                self.observations.call_ended = self.decode(kind, &payload);
+            }
             FrameKind::Value => {
                 self.observations.result = Some(FunctionResult::Value(payload));
                 self.handle_event(Event::Outcome);
