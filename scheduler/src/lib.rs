@@ -119,7 +119,7 @@
 //! Linux, Windows, macOS and FreeBSD. This documentation describes Linux, where the kernel proves that no process of a job
 //! is left ([`Sweep::Clean`], [`Sweep::Killed`]); on Windows a job object does. On macOS and other Unix systems the job's
 //! process group is killed, and processes with the run marker in their environment; the search finds most, but completeness
-//! can't be verified ([`Sweep::Unproved`]). [`StartMethod::ForkServer`] and [`Scheduler::adopt_orphans`] exist only on
+//! can't be verified ([`Sweep::Unproved`]). [`StartMethod::ForkServer`], [`StartMethod::Reuse`] and [`Scheduler::adopt_orphans`] exist only on
 //! Linux. The project's `PLATFORMS.md` lists for each guarantee where it was tested.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -171,7 +171,30 @@ fn options_for_one_call_end_its_process() {
     let scheduler = reusing(100);
     let record = run(&scheduler, fast::job().temp_dir(true));
     assert_eq!(reason(&record), "it has a folder for temporary files of its own");
+    let file = std::fs::File::open("/dev/zero").expect("it is everywhere");
+    let record = run(&scheduler, fast::job().inherit_fd(file));
+    assert_eq!((record.status(), reason(&record)), (Status::Ok, "it has inherited descriptors"), "{record:?}");
     assert_eq!(run(&scheduler, fast::job()).reuse(), Some(&ProcessReuse::Kept));
+}
+
+#[test]
+fn between_calls_a_process_holds_no_stream_and_no_folder_of_a_call() {
+    let links = |process: u32| {
+        let entries = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it is alive").flatten();
+        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect::<BTreeSet<_>>()
+    };
+    let own = links(std::process::id());
+    let scheduler = reusing(100);
+    for _ in 0..2 {
+        let process = run(&scheduler, fast::job()).process().expect("it ran");
+        let is_apart = |link: &std::path::PathBuf| {
+            !own.contains(link) || link.ends_with("null") || link.to_string_lossy().starts_with("anon_inode")
+        };
+        let held = links(process);
+        assert!(held.iter().all(is_apart), "{held:?} {own:?}");
+        let folder = || std::fs::read_link(format!("/proc/{process}/cwd")).expect("it is alive");
+        wait_until("it has left the folder", || folder() == std::path::Path::new("/"));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io;
+use std::mem;
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use super::job;
 use super::reuse::ReusedProcess;
 use crate::options::Environment;
 use crate::process::{
-    ControlChild, DataChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, clear_of, enter_folder,
-    equip_job, leave_warden, name_standby, notify_warden, take_stdin,
+    ControlChild, JobDescriptors, MilestoneTimes, ROLE_VARIABLE, RUN_VARIABLE, clear_of, enter_folder, equip_job,
+    leave_folder, leave_warden, name_standby, notify_warden, take_stdin,
 };
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
@@ -81,33 +82,35 @@ pub(super) fn serve(input: OwnedFd, warden: u32, milestones: Option<MilestoneTim
     let mut control = ControlChild::new(input);
     let Some(milestones) = milestones else { serve_calls(control, left) };
     let request = receive_request(&mut control);
-    let (data, prepared) = prepare(&mut control, &request, left);
-    job::run(&request, FrameReader::new(request.mark, frame::LIMIT), data.split(), milestones, prepared)
+    let (data, streams) = or_exit(JobDescriptors::receive(&mut control, &request));
+    let frames = FrameReader::new(request.mark, frame::LIMIT);
+    // Its number may be one of those that the job inherits.
+    drop(control);
+    job::run(&request, frames, data.split(), milestones, left.and_then(|()| prepare(streams, &request)))
 }
 
 /// Serves one call, or several if the requests allow that.
-fn serve_calls(mut control: ControlChild, left: io::Result<()>) -> ! {
-    let mut left = Some(left);
+fn serve_calls(mut control: ControlChild, mut left: io::Result<()>) -> ! {
     let mut reused = None;
     loop {
         let request = receive_request(&mut control);
-        let (data, prepared) = prepare(&mut control, &request, left.take().unwrap_or(Ok(())));
+        if request.reuse.is_some() && reused.is_none() {
+            reused = Some(or_exit(ReusedProcess::new()));
+        }
+        let (data, streams) = or_exit(JobDescriptors::receive(&mut control, &request));
         let input = or_exit(clear_of(control.into_socket(), &request.inherited));
+        let prepared = mem::replace(&mut left, Ok(())).and_then(|()| prepare(streams, &request));
         let milestones = MilestoneTimes::sent(Arc::clone(&input));
         let frames = FrameReader::new(request.mark, frame::LIMIT);
-        let Some(limit) = request.reuse else {
-            job::run(&request, frames, data.split(), milestones, prepared);
+        let (Some(limit), Some(process)) = (request.reuse, &mut reused) else {
+            job::run(&request, frames, data.split(), milestones, prepared)
         };
-        let process: &mut ReusedProcess = match &mut reused {
-            Some(process) => process,
-            none => none.insert(or_exit(ReusedProcess::new())),
-        };
-        let mut call = process.call(limit, &request, &data);
+        let mut call = process.call(limit, &data);
         job::serve(&request, frames, data.split(), milestones, prepared, Some(&mut call));
         // It is kept. Nothing of the call's is held any more when the warden looks.
         or_exit(process.restore_streams());
-        let idle = MilestoneTimes::sent(Arc::clone(&input));
-        idle.record_idle();
+        leave_folder();
+        MilestoneTimes::sent(Arc::clone(&input)).record_idle();
         or_exit(notify_warden());
         control = ControlChild::new(input);
     }
@@ -127,12 +130,10 @@ fn receive_request(control: &mut ControlChild) -> Request {
     request
 }
 
-/// Returns the data stream of a request, and whether this process, which has `left` its warden, is prepared for it.
-fn prepare(control: &mut ControlChild, request: &Request, left: io::Result<()>) -> (DataChild, io::Result<()>) {
-    let (data, mut streams) = or_exit(JobDescriptors::receive(control, request));
-    let entered = streams.folder.take().map_or(Ok(()), |folder| enter_folder(&folder));
-    let prepared = left.and(entered).and_then(|()| equip_job(streams, request.cgroup.as_ref()));
-    (data, prepared)
+/// Gives this process the folder and the streams of a request, and moves it into its cgroup.
+fn prepare(mut streams: JobDescriptors, request: &Request) -> io::Result<()> {
+    streams.folder.take().map_or(Ok(()), |folder| enter_folder(&folder))?;
+    equip_job(streams, request.cgroup.as_ref())
 }
 
 fn or_exit<T>(result: io::Result<T>) -> T {

@@ -12,7 +12,7 @@
 //! job            calls the function
 //! reuse          whether a process serves another call
 //! exec_job       a job that receives its request   direct         a job without a warden
-//! parent_link    the orders of the parent
+//! parent_link    the orders of the parent          standby        a job's process that waits for its request
 //! job_watch      the exit of a job, and the parent's commands meanwhile
 //! warden         starts, watches and sweeps jobs
 //! ```
@@ -35,6 +35,8 @@ mod parent_link;
 mod reuse;
 mod run_context;
 mod setup;
+#[cfg(all(target_os = "linux", not(scheduler_portable)))]
+mod standby;
 mod throttle;
 #[cfg(all(target_os = "linux", not(scheduler_portable)))]
 mod warden;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use super::job::ReuseCheck;
 use crate::process::{CleanState, DataChild, StandardStreams, own_usage};
-use crate::wire::message::{CallEnded, Request};
+use crate::wire::message::CallEnded;
 
 /// What such a process keeps from one call to the next.
 #[derive(Debug)]
@@ -24,25 +24,17 @@ pub(super) struct ReusedCall<'a> {
     limit: u32,
     /// The descriptor of the data stream, which is another one for each call.
     data: RawFd,
-    /// Why it is the last one, for what its request brings.
-    unfit: Option<&'static str>,
 }
 
 impl ReusedProcess {
-    /// Returns the state of a process before its first call.
+    /// Returns the state of a process before its first call, and before it has the streams of that.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { served: 0, clean: None, streams: StandardStreams::save()? })
     }
 
     /// Returns the next call.
-    pub(super) fn call<'a>(&'a mut self, limit: u32, request: &Request, data: &DataChild) -> ReusedCall<'a> {
-        let unfit = [
-            (request.cgroup.is_some(), "it has a cgroup of its own"),
-            (request.temp_dir.is_some(), "it has a folder for temporary files of its own"),
-            (!request.inherited.is_empty(), "it has inherited descriptors"),
-        ];
-        let unfit = unfit.into_iter().find_map(|(is_so, reason)| is_so.then_some(reason));
-        ReusedCall { process: self, limit, data: data.as_fd().as_raw_fd(), unfit }
+    pub(super) fn call(&mut self, limit: u32, data: &DataChild) -> ReusedCall<'_> {
+        ReusedCall { process: self, limit, data: data.as_fd().as_raw_fd() }
     }
 
     /// Gives up the standard streams of the last call.
@@ -68,7 +60,7 @@ impl ReuseCheck for ReusedCall<'_> {
         self.process.served += 1;
         let served = self.process.served;
         let is_last = (served >= self.limit).then(|| format!("it has served {served} calls"));
-        CallEnded { usage: own_usage(), unfit: is_last.or(self.unfit.map(str::to_owned)).or_else(|| self.difference()) }
+        CallEnded { usage: own_usage(), unfit: is_last.or_else(|| self.difference()) }
     }
 }
 

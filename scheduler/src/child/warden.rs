@@ -11,16 +11,15 @@ use super::exit::{exit_with, known_or_exit, setup_failure};
 use super::job;
 use super::job_watch::{JobLimits, JobStatus, WaitEnd, capture, wait_for_exit};
 use super::parent_link::{Order, ParentLink};
+use super::standby::{Standby, Surroundings};
 use crate::clock::{Deadline, Stopwatch};
 use crate::launcher::Launcher;
-use crate::options::{Environment, Limits};
 use crate::outcome::{Exit, Sweep, SweptBy, Usage};
 use crate::process::{
     self, AnnouncedParent, Cgroup, ChildPid, ControlChild, DataChild, FallbackDeadlines, Fork, ForkStandby,
     JobDescriptors, Milestone, MilestoneTimes, ParentWatch, ROLE_VARIABLE, ReapResult, SeizedProcesses, SigchldEvent,
     TreeMemory, become_job, become_warden, exit_warden, take_stdin,
 };
-use crate::registry;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader};
 use crate::wire::message::{AfterRun, ExitReport, Hello, Request, SpawnMode, Variables};
@@ -130,58 +129,6 @@ struct Warden {
     variables: Option<Variables>,
     /// The process of the next job.
     standby: Option<Standby>,
-}
-
-/// A job's process that waits for its request: it was made ahead, or has served another one.
-struct Standby {
-    job: ChildPid,
-    /// The other end of the socket from which it reads that.
-    input: OwnedFd,
-    spawn_mode: SpawnMode,
-    since: Stopwatch,
-    /// What the requests that it has served have in common; `None` if it has served none.
-    surroundings: Option<Surroundings>,
-}
-
-/// What a process has for all of its calls: another request needs another process.
-#[derive(Debug, PartialEq)]
-struct Surroundings {
-    environment: Option<Environment>,
-    limits: Option<Limits>,
-    stacks: bool,
-    /// The set-up of the job, which may be a sandbox for it.
-    setup: Option<usize>,
-}
-
-impl Surroundings {
-    fn of(request: &Request) -> Self {
-        let setup = registry::find_exact(&request.job).and_then(|entry| entry.options().setup);
-        Self {
-            environment: request.environment.clone(),
-            limits: request.limits,
-            stacks: request.stacks,
-            setup: setup.map(|setup| setup.0 as *const () as usize),
-        }
-    }
-
-    /// Returns whether they are those of this request.
-    fn suit(&self, request: &Request) -> bool {
-        request.variables.is_none() && *self == Self::of(request)
-    }
-}
-
-/// How long a process that was made ahead may wait, before another one is made in its place.
-const STANDBY_LIMIT: Duration = Duration::from_secs(60);
-
-impl Standby {
-    /// Returns when another process is to be made in its place. One that has served a call holds what that has left in its memory,
-    /// and is kept.
-    fn expiry(&self) -> Deadline {
-        match self.surroundings {
-            None => Deadline::after(STANDBY_LIMIT.saturating_sub(self.since.elapsed())),
-            Some(_) => Deadline::NEVER,
-        }
-    }
 }
 
 impl Warden {

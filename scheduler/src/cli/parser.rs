@@ -173,13 +173,15 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn with_start_method(command: Command) -> Command {
-    let methods = ["exec", "fork-server", "auto"];
+    let methods = ["exec", "fork-server", "auto", "reuse"];
     let methods = PossibleValuesParser::new(methods).map(|method| match method.as_str() {
         "fork-server" => StartMethod::ForkServer,
         "auto" => StartMethod::Auto,
+        "reuse" => StartMethod::Reuse { calls: u32::MAX },
         _ => StartMethod::Exec,
     });
-    let help = "How processes are made: the program is executed for each job, or forked by a copy of it";
+    let help = "How processes are made: the program is executed for each job, or forked by a copy of it, or a process serves one job after the \
+                other while they leave it clean";
     let argument = Arg::new("start-method").long("start-method").value_name("METHOD").value_parser(methods);
     command.arg(argument.default_value("exec").help(help))
 }

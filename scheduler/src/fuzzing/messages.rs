@@ -14,7 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::outcome::ProcessSnapshot;
 use crate::wire::codec;
 use crate::wire::frame::{self, FrameKind, FrameReader, StreamMark};
-use crate::wire::message::{ExitReport, FailureMessage, PanicMessage, Request};
+use crate::wire::message::{CallEnded, ExitReport, FailureMessage, PanicMessage, Request};
 use crate::wire::snapshots_message::SnapshotsMessage;
 use crate::wire::value::Encoding;
 
@@ -39,7 +39,7 @@ pub fn messages(input: &[u8], meter: MemoryMeter) {
         return;
     };
     let input = FuzzInput { bytes, meter };
-    match kind % 9 {
+    match kind % 10 {
         0 => input.check_stream(),
         1 => input.check_payloads(),
         2 => input.check_round_trip::<Request>(),
@@ -48,6 +48,7 @@ pub fn messages(input: &[u8], meter: MemoryMeter) {
         5 => input.check_round_trip::<PanicMessage>(),
         6 => input.check_round_trip::<Argument>(),
         7 => input.check_checkpoint(),
+        9 => input.check_round_trip::<CallEnded>(),
         _ => input.check_snapshots(),
     }
 }

@@ -58,6 +58,8 @@ pub enum StartMethod {
     /// call has a new one. [`Record::reuse`](crate::Record::reuse) has the reason. So does a call whose options for the environment,
     /// resource limits, `stacks` or `setup` differ from those of the process's other calls, or whose application has changed.
     ///
+    /// Exit handlers run when the process ends, and no record has what goes wrong there.
+    ///
     /// What a job is to keep open, such as a file or a connection, is opened before the comparison begins: in
     /// [`init_with`](crate::init_with) or the option [`setup`](macro@crate::job#setup), which run once for each process.
     /// [`this_job::is_first_call`](crate::this_job::is_first_call) tells a first call from a later one.

@@ -88,10 +88,10 @@ impl Observations {
         self.exit_report.as_ref().is_some_and(|report| report.is_kept)
     }
 
-    /// Returns what becomes of a process that may serve several calls.
-    pub(super) fn reuse(&self, verdict: Verdict) -> Option<ProcessReuse> {
+    /// Returns what becomes of a process that may serve several calls, but for `must_be_fresh`.
+    pub(super) fn reuse(&self, verdict: Verdict, must_be_fresh: Option<&str>) -> Option<ProcessReuse> {
         let has_value = verdict == Verdict::Completed && matches!(self.result, Some(FunctionResult::Value(_)));
-        let unfit = self.call_ended.as_ref().and_then(|ended| ended.unfit.as_deref());
+        let unfit = must_be_fresh.or(self.call_ended.as_ref().and_then(|ended| ended.unfit.as_deref()));
         let reason = match (has_value, unfit, self.exit_report.as_ref()?) {
             (false, ..) => "its call gave no result",
             (true, Some(unfit), _) => unfit,

@@ -428,8 +428,8 @@ mod tests {
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
     use crate::supervisor::mailbox::Command;
+    use crate::supervisor::pool_settings::PoolSettings;
     use crate::supervisor::shared_pool::SharedPool;
-    use crate::supervisor::warden_pool::PoolSettings;
 
     /// A sender pushes its command, writes to the descriptor, and marks the waker as woken. If the loop takes the commands
     /// between the last two, it then finds a mark for which no wake-up will follow.

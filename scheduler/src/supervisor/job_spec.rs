@@ -125,7 +125,7 @@ impl JobSpec {
             spawn_mode,
             after_run,
             idle_limit,
-            reuse,
+            reuse: reuse.filter(|_| self.must_be_fresh().is_none()),
             variables,
             // The platform's worker sends it.
             has_folder: false,
@@ -143,6 +143,16 @@ impl JobSpec {
             inherited: stdio.inherited.numbers(),
             stacks: self.wants_stacks(),
         }
+    }
+
+    /// Returns why its process serves only one call, if it does in any case.
+    pub(super) fn must_be_fresh(&self) -> Option<&'static str> {
+        let reasons = [
+            (self.cgroups.is_some(), "it has a cgroup of its own"),
+            (self.options.temp_dir == Some(true), "it has a folder for temporary files of its own"),
+            (!self.options.inherited.is_empty(), "it has inherited descriptors"),
+        ];
+        reasons.into_iter().find_map(|(is_so, reason)| is_so.then_some(reason))
     }
 
     /// Makes the job's private folder, if it is to have one.

@@ -18,12 +18,12 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct LoadToken {
     load: Arc<Load>,
-    counted: Mutex<Counted>,
+    counted: Mutex<CountedAs>,
 }
 
 /// As what a job is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counted {
+enum CountedAs {
     Queued,
     Running,
     Ended,
@@ -33,7 +33,7 @@ impl Load {
     /// Counts one more job that waits.
     pub(crate) fn enqueue(self: &Arc<Self>) -> Arc<LoadToken> {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        Arc::new(LoadToken { load: Arc::clone(self), counted: Mutex::new(Counted::Queued) })
+        Arc::new(LoadToken { load: Arc::clone(self), counted: Mutex::new(CountedAs::Queued) })
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -58,8 +58,8 @@ impl LoadToken {
     /// Counts the job as running.
     pub(super) fn start(&self) {
         let mut counted = lock(&self.counted);
-        if *counted == Counted::Queued {
-            *counted = Counted::Running;
+        if *counted == CountedAs::Queued {
+            *counted = CountedAs::Running;
             self.load.queued.fetch_sub(1, Ordering::Relaxed);
             let running = self.load.running.fetch_add(1, Ordering::Relaxed) + 1;
             self.load.peak.fetch_max(running, Ordering::Relaxed);
@@ -69,8 +69,8 @@ impl LoadToken {
     /// Counts the job as waiting again: its process could not start, or another attempt follows.
     pub(super) fn requeue(&self) {
         let mut counted = lock(&self.counted);
-        if *counted == Counted::Running {
-            *counted = Counted::Queued;
+        if *counted == CountedAs::Running {
+            *counted = CountedAs::Queued;
             self.load.running.fetch_sub(1, Ordering::Relaxed);
             self.load.queued.fetch_add(1, Ordering::Relaxed);
         }
@@ -79,10 +79,10 @@ impl LoadToken {
     /// Counts the job no more. It has ended, and who learns that finds it so in the load, although copies of its specification may
     /// still be there.
     pub(super) fn end(&self) {
-        let count = match std::mem::replace(&mut *lock(&self.counted), Counted::Ended) {
-            Counted::Queued => &self.load.queued,
-            Counted::Running => &self.load.running,
-            Counted::Ended => return,
+        let count = match std::mem::replace(&mut *lock(&self.counted), CountedAs::Ended) {
+            CountedAs::Queued => &self.load.queued,
+            CountedAs::Running => &self.load.running,
+            CountedAs::Ended => return,
         };
         count.fetch_sub(1, Ordering::Relaxed);
     }

@@ -21,6 +21,7 @@ mod loop_thread;
 mod mailbox;
 mod messages;
 mod place;
+mod pool_settings;
 mod prespawn;
 mod question;
 mod queue;
@@ -48,6 +49,7 @@ pub(crate) use list_thread::{ListEvent, ListThread, Submissions};
 pub(crate) use loop_config::{LoopConfig, OnSuccess};
 pub(crate) use mailbox::StopMode;
 pub(crate) use messages::{JobMessages, MOST_BYTES, MOST_MESSAGES, Unsendable};
+pub(crate) use pool_settings::PoolSettings;
 pub(crate) use queue::QueueKey;
 pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
@@ -55,7 +57,7 @@ pub(crate) use state_machine::StopReason;
 pub use token::CancelToken;
 use token::subscribed_mailbox;
 pub(crate) use updates::JobUpdate;
-pub(crate) use warden_pool::{PoolSettings, WardenPool};
+pub(crate) use warden_pool::WardenPool;
 
 /// Runs `specs` on this thread, and reports their events with their indices.
 ///

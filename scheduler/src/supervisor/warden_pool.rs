@@ -4,20 +4,17 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::excerpt::excerpt;
 use super::exiting::ExitingWardens;
+use super::pool_settings::PoolSettings;
 use super::shared_pool::{Discovery, LoopId, Need, SharedPool};
 use super::starting::StartingWardens;
-use super::warden_handle::{CallVariables, StartResult, StartingWarden, WardenConfig, WardenHandle};
+use super::warden_handle::{CallVariables, StartResult, StartingWarden, WardenHandle};
 use crate::clock::Deadline;
 use crate::error::Error;
-use crate::launcher::Launcher;
 use crate::options::StartMethod;
-use crate::process::{
-    self, DefaultOutput, HAS_FORK_SERVERS, InheritedState, Interest, LoopWaker, OomCounter, Origin, Poller, WaitKey,
-};
+use crate::process::{self, DefaultOutput, InheritedState, Interest, LoopWaker, OomCounter, Origin, Poller, WaitKey};
 use crate::wire::message::{AfterRun, SpawnMode};
 
 /// The wardens of one event loop.
@@ -45,50 +42,6 @@ pub(crate) struct WardenPool {
     origin: Origin,
 }
 
-/// How a scheduler makes its wardens.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PoolSettings {
-    pub(crate) launcher: Launcher,
-    /// The default for what jobs write.
-    pub(crate) default_output: DefaultOutput,
-    pub(crate) method: StartMethod,
-    /// Whether wardens stay after a run, where there are any.
-    pub(crate) after_run: AfterRun,
-    /// How long a warden may take to report.
-    pub(crate) start_limit: Duration,
-    /// How many wardens are kept, at least as many as jobs have run at a time.
-    pub(crate) most_idle: usize,
-    /// How many of those that are free make the process of their next job ahead.
-    pub(crate) standby: usize,
-}
-
-impl PoolSettings {
-    /// Returns the settings for a single job, whose process is made by executing the binary.
-    pub(crate) fn for_one_job(launcher: Launcher, default_output: DefaultOutput) -> Self {
-        let (method, after_run, start_limit) = (StartMethod::Exec, AfterRun::Exit, Duration::MAX);
-        Self { launcher, default_output, method, after_run, start_limit, most_idle: 0, standby: 0 }
-    }
-
-    fn warden(&self, after_run: AfterRun, spawn_mode: SpawnMode, generation: u64) -> WardenConfig {
-        let Self { launcher, default_output, .. } = *self;
-        WardenConfig { launcher, default_output, after_run, spawn_mode, reuse: self.reuse(), generation }
-    }
-
-    /// Returns how jobs' processes are made, given what was found out.
-    fn mode(&self, discovery: Discovery) -> SpawnMode {
-        match self.method {
-            StartMethod::ForkServer => SpawnMode::Fork,
-            StartMethod::Auto if HAS_FORK_SERVERS && discovery != Discovery::Executes => SpawnMode::Fork,
-            StartMethod::Auto | StartMethod::Exec | StartMethod::Reuse { .. } => SpawnMode::Exec,
-        }
-    }
-
-    /// Returns how many calls a process may serve, if it may serve several.
-    fn reuse(&self) -> Option<u32> {
-        if let StartMethod::Reuse { calls } = self.method { Some(calls) } else { None }
-    }
-}
-
 impl SharedPool {
     /// Returns the access of one more event loop. Starts nothing.
     ///
@@ -96,12 +49,7 @@ impl SharedPool {
     ///
     /// Fails if fork servers, or processes that serve several calls, are required, and don't exist here.
     pub(crate) fn open(&self, settings: PoolSettings) -> Result<WardenPool, Error> {
-        if settings.method == StartMethod::ForkServer && !HAS_FORK_SERVERS {
-            return Err(Error::internal("start a fork server", io::Error::other(LINUX_ONLY)));
-        }
-        if settings.reuse().is_some() && !HAS_FORK_SERVERS {
-            return Err(Error::internal("keep a job's process", io::Error::other(REUSE_LINUX_ONLY)));
-        }
+        settings.check()?;
         Ok(WardenPool {
             id: self.new_id(),
             shared: self.clone(),
@@ -444,13 +392,6 @@ pub(super) enum Fitness {
     Reusable,
     Unfit,
 }
-
-/// Why there is no fork server on other platforms.
-const LINUX_ONLY: &str = "fork servers exist on Linux only; choose `StartMethod::Exec`, or `StartMethod::Auto`, which uses a \
-    fork server where there is one";
-
-/// Why there are no processes that serve several calls on other platforms.
-const REUSE_LINUX_ONLY: &str = "processes serve several calls on Linux only; choose `StartMethod::Exec`";
 
 /// Why it is unknown whether a copy of this binary can fork.
 const UNCOUNTED: &str = "without `/proc` its threads can't be counted, and a process with threads can't safely fork; mount \

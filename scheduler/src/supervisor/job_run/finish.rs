@@ -28,7 +28,10 @@ impl JobRun {
         let (used, sweep, swept_by) = self.observations.usage_and_sweep();
         // A run finishes once it is done, and then it has a verdict.
         let verdict = self.state.verdict().unwrap_or(Verdict::WardenLost);
-        let reuse = self.observations.reuse(verdict).filter(|_| self.warden.reuses() && self.observations.begun);
+        let reuse = self
+            .observations
+            .reuse(verdict, self.spec.must_be_fresh())
+            .filter(|_| self.warden.reuses() && self.observations.begun);
         let has_kept_process = self.observations.has_kept_process();
         // A process that is kept reports by itself what it has used, for all of its calls.
         let used = self.observations.call_ended.as_ref().map_or(used, |ended| ended.usage);
