@@ -1,7 +1,8 @@
 //! A job that leaves something behind in its process, which may serve another call.
 
 #![expect(
-    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::print_stdout,
     clippy::zombie_processes,
     reason = "it does what jobs should not, and is not called as a function"
 )]
