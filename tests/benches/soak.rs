@@ -1,6 +1,7 @@
 //! Many jobs, every tenth of them misbehaving: `cargo bench --bench soak`.
 //!
-//! 4,000 jobs, unless `BENCH_JOBS` says otherwise. The time per job must not grow, and nothing may be left.
+//! 4,000 jobs, unless `BENCH_JOBS` sets another number, by the start method `BENCH_METHOD` (`exec`, `fork-server`, `reuse`), with
+//! `BENCH_STANDBY` processes that are made ahead. The time per job must not grow, and nothing may be left.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock, and prints")]
 
@@ -9,7 +10,7 @@ mod figures;
 use std::time::{Duration, Instant};
 
 use figures::{Figures, held};
-use scheduler::{AnyJob, Scheduler, Status};
+use scheduler::{AnyJob, Scheduler, StartMethod, Status};
 use scheduler_tests::ending::Ending;
 use scheduler_tests::jobs::fast;
 use scheduler_tests::leftovers::{Leftover, alive, leaves, new_tag};
@@ -32,6 +33,17 @@ fn call(index: usize, tag: &str) -> AnyJob {
     AnyJob::from(leaves::job(leftover, ending, tag.to_owned())).timeout(Duration::from_millis(20))
 }
 
+/// Returns a scheduler as the environment wants it.
+fn scheduler() -> Scheduler {
+    let method = match std::env::var("BENCH_METHOD").as_deref() {
+        Ok("fork-server") => StartMethod::ForkServer,
+        Ok("reuse") => StartMethod::Reuse { calls: 100 },
+        Ok("exec") | Err(_) => StartMethod::Exec,
+        Ok(other) => panic!("BENCH_METHOD is {other}, expected `exec`, `fork-server` or `reuse`"),
+    };
+    Scheduler::new().concurrency(2).start_method(method).standby(figures::number("BENCH_STANDBY", 0))
+}
+
 #[scheduler::main]
 fn main() {
     let tag = new_tag();
@@ -41,7 +53,7 @@ fn main() {
     for part in 0..PARTS {
         let list = (0..each).map(|index| (index.to_string(), call(part * each + index, &tag)));
         let clock = Instant::now();
-        let records = Scheduler::new().concurrency(2).run(list).expect("the input is fine");
+        let records = scheduler().run(list).expect("the input is fine");
         parts.push(clock.elapsed() / u32::try_from(each).expect("parts are small"));
         let fine = records.iter().filter(|record| record.status() == Status::Ok).count();
         assert!(fine >= each / 10 * 9, "{fine} of {each}");

@@ -54,6 +54,17 @@ fn private_memory(scheduler: &Scheduler) -> Option<u64> {
     Some(private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum())
 }
 
+/// The method by which a process serves several calls, where there is one.
+const REUSE: Option<StartMethod> = if cfg!(wardens) { Some(StartMethod::Reuse { calls: 1_000_000 }) } else { None };
+
+fn how(method: StartMethod) -> &'static str {
+    match method {
+        StartMethod::ForkServer => ", by a fork server",
+        StartMethod::Reuse { .. } => ", by a process that has served others",
+        _ => "",
+    }
+}
+
 fn main() {
     if std::env::var_os(BARE).is_some() {
         return;
@@ -71,6 +82,7 @@ fn main() {
     let mut calls: Vec<_> = METHODS
         .into_iter()
         .flat_map(|method| [0, 1].map(|standby| (method, standby)))
+        .chain(REUSE.map(|method| (method, 0)))
         .map(|(method, standby)| {
             (method, standby, scheduler(method, Containment::None).standby(standby), Figures::default())
         })
@@ -84,7 +96,9 @@ fn main() {
             figures.add(in_a_list(scheduler, 1));
         }
     }
-    let mut lists = METHODS.map(|method| (method, scheduler(method, Containment::None), Figures::default()));
+    let every_method = METHODS.into_iter().chain(REUSE);
+    let mut lists: Vec<_> =
+        every_method.map(|method| (method, scheduler(method, Containment::None), Figures::default())).collect();
     // Where none can be made, that is an error.
     let has_cgroups =
         scheduler(METHODS[0], Containment::Cgroup).run([("a".to_owned(), AnyJob::from(fast::job()))]).is_ok();
@@ -103,7 +117,7 @@ fn main() {
     }
     println!("{}", jobs.row("a job that does nothing, from call to result"));
     for (method, standby, _, figures) in &calls {
-        let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
+        let how = how(*method);
         let ahead = if *standby > 0 { ", with `standby(1)`" } else { "" };
         println!("{}", figures.row(&format!("a call of a scheduler that has made calls before{how}{ahead}")));
     }
@@ -114,7 +128,7 @@ fn main() {
     }
     for (lists, place) in [(&lists[..], ""), (&in_cgroups, ", in a cgroup of its own")] {
         for (method, _, figures) in lists {
-            let how = if *method == StartMethod::ForkServer { ", by a fork server" } else { "" };
+            let how = how(*method);
             println!("{}", figures.row(&format!("one of 50 such jobs in a list{how}{place}")));
         }
     }

@@ -11,6 +11,7 @@ use scheduler_tests::reused::{Trace, has_a_file, leaves_a_trace, reads_a_variabl
 use scheduler_tests::signals::{Signal, signal};
 
 use crate::handles::block_on;
+use crate::staying::{is_alive, parent};
 use crate::{PLENTY, wait_until};
 
 fn reusing(calls: u32) -> Scheduler {
@@ -149,6 +150,22 @@ fn a_process_has_one_environment_and_one_set_of_limits() {
     assert_ne!(limited(9 << 30), third);
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn an_async_job_leaves_its_process_clean() {
+    use scheduler_tests::async_jobs::{adds_later, speaks_to_itself};
+    let scheduler = reusing(100);
+    let mut processes = BTreeSet::new();
+    for _ in 0..3 {
+        for job in [AnyJob::from(adds_later::job(1, 2)), speaks_to_itself::job("hello".to_owned()).into()] {
+            let record = run(&scheduler, job);
+            assert_eq!((record.status(), record.reuse()), (Status::Ok, Some(&ProcessReuse::Kept)), "{record:?}");
+            processes.insert(record.process());
+        }
+    }
+    assert_eq!(processes.len(), 1);
+}
+
 #[test]
 fn a_set_up_runs_once_for_each_process_and_what_it_opens_stays_open() {
     let scheduler = reusing(100);
@@ -232,7 +249,7 @@ fn no_more_processes_are_kept_than_jobs_run_at_a_time_and_none_outlives_its_sche
     assert!(processes.len() <= 2, "{processes:?}");
     drop(scheduler);
     for process in processes {
-        assert!(!std::path::Path::new(&format!("/proc/{process}/stat")).exists(), "{process} is left");
+        assert!(!is_alive(process), "{process} is left");
     }
 }
 
@@ -248,6 +265,25 @@ fn spawned_awaited_and_prewarmed_calls_use_the_same_process() {
     assert_eq!(spawned.reuse(), Some(&ProcessReuse::Kept));
     let awaited = block_on(scheduler.run_async([("a", trace(Trace::Nothing))])).expect("the input is fine");
     assert_eq!(number(&awaited[0]), 3);
+}
+
+#[test]
+fn a_process_that_is_stopped_or_left_by_its_warden_is_replaced() {
+    let scheduler = reusing(100);
+    let first = run(&scheduler, fast::job()).process().expect("it ran");
+    signal(parent(first).expect("it is alive"), Signal::KILL);
+    assert_eq!(run(&scheduler, fast::job()).status(), Status::Ok);
+    wait_until("it died with its warden", || !is_alive(first));
+    // Its request is not read in time.
+    let scheduler = reusing(100).start_timeout(Duration::from_secs(1));
+    let first = run(&scheduler, fast::job()).process().expect("it ran");
+    signal(first, Signal::STOP);
+    let stat = || std::fs::read_to_string(format!("/proc/{first}/stat")).expect("it is alive");
+    wait_until("all of its threads are stopped", || stat().contains(") T "));
+    let record = run(&scheduler, fast::job());
+    assert_eq!(record.status(), Status::Error, "{record:?}");
+    assert!(record.error().is_some_and(|error| error.starts_with("never started")), "{record:?}");
+    assert_eq!(run(&scheduler, fast::job()).status(), Status::Ok);
 }
 
 #[test]

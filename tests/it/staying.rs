@@ -26,12 +26,14 @@ fn introduced(scheduler: &Scheduler) -> (u32, u32) {
     (process, warden)
 }
 
-fn is_alive(process: u32) -> bool {
+/// Returns whether a process is there, and has not exited.
+pub(crate) fn is_alive(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
 }
 
-fn parent(process: u32) -> Option<u32> {
+/// Returns the parent of a process.
+pub(crate) fn parent(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok())
 }

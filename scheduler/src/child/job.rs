@@ -28,7 +28,10 @@ pub(super) trait ReuseCheck {
     /// Returns whether the process has served no call yet.
     fn is_first_call(&self) -> bool;
 
-    /// Notes the state of the process, immediately before its function is called.
+    /// Notes the state of the process, before the arguments are read and the runtime of an async job is made, which is closed again.
+    fn note_state(&mut self);
+
+    /// Notes what this crate has changed since, immediately before the function is called.
     fn before_call(&mut self);
 
     /// Compares the state with that before the first call. Nothing more arrives from the parent then.
@@ -78,6 +81,9 @@ pub(super) fn serve(
         exit_silently();
     }
     panic_hook::install(Arc::clone(&sender));
+    if let Some(reuse) = &mut reuse {
+        reuse.note_state();
+    }
     let start = |stream| {
         let checkpoint = checkpoint.map(Checkpoint::from_bytes);
         let from_parent = FrameReceiver::new(frames, stream);
@@ -105,17 +111,7 @@ pub(super) fn serve(
     let _ = io::stdout().flush();
     let reach = |milestone| RunContext::current().into_iter().for_each(|context| context.reach(milestone));
     reach(Milestone::Encoded);
-    let ended = match (&outcome, reuse) {
-        (CompletionKind::Value(_), Some(reuse)) => {
-            RunContext::current().into_iter().for_each(RunContext::stop_receiving);
-            Some(reuse.after_call())
-        }
-        _ => None,
-    };
-    if let Some(ended) = &ended {
-        // If the parent is gone, neither does the value arrive.
-        let _ = sender.send_encoded(FrameKind::CallEnded, ended);
-    }
+    let has_value = matches!(outcome, CompletionKind::Value(_));
     let sent = match outcome {
         CompletionKind::Value(bytes) => sender.send(FrameKind::Value, &bytes),
         CompletionKind::Failed(report) => {
@@ -125,8 +121,17 @@ pub(super) fn serve(
         CompletionKind::Abandoned => exit_silently(),
     };
     reach(Milestone::Delivered);
-    match (ended, RunContext::current()) {
-        (Some(CallEnded { unfit: None, .. }), Some(context)) if sent.is_ok() => context.end(),
+    match (reuse, RunContext::current()) {
+        (Some(reuse), Some(context)) if has_value && sent.is_ok() => {
+            // After the value: what is looked at here may be more than a sandbox of the job allows.
+            context.stop_receiving();
+            let ended = reuse.after_call();
+            let sent = sender.send_encoded(FrameKind::CallEnded, &ended);
+            if sent.is_err() || ended.unfit.is_some() {
+                exit(0)
+            }
+            context.end();
+        }
         _ => exit(i32::from(sent.is_err())),
     }
 }
@@ -203,6 +208,6 @@ fn find_entry(request: &Request) -> Result<&'static Entry, String> {
 
 /// Exits as an ordinary program does: the job's exit handlers run, within the time that the parent allows.
 #[expect(clippy::disallowed_methods, reason = "the process is the job's, and the job has ended")]
-fn exit(code: i32) -> ! {
+pub(super) fn exit(code: i32) -> ! {
     std::process::exit(code)
 }

@@ -5,6 +5,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use super::job::ReuseCheck;
 use crate::process::{CleanState, DataChild, StandardStreams, own_usage};
+#[cfg(feature = "tokio")]
+use crate::runtime::Runtime;
 use crate::wire::message::CallEnded;
 
 /// What such a process keeps from one call to the next.
@@ -48,11 +50,22 @@ impl ReuseCheck for ReusedCall<'_> {
         self.process.served == 0
     }
 
-    fn before_call(&mut self) {
+    fn note_state(&mut self) {
         match &mut self.process.clean {
-            Some(clean) => clean.update(),
-            // Only once: if it can't be read, the process serves no other call.
-            clean => *clean = CleanState::current(self.data),
+            Some(clean) => clean.take_over_request(),
+            // If it can't be read, the process serves no other call.
+            clean => {
+                // Tokio keeps what it needs for signals open, once there was a runtime.
+                #[cfg(feature = "tokio")]
+                drop(Runtime::new());
+                *clean = CleanState::current(self.data);
+            }
+        }
+    }
+
+    fn before_call(&mut self) {
+        if let (true, Some(clean)) = (self.is_first_call(), &mut self.process.clean) {
+            clean.take_over_signals();
         }
     }
 

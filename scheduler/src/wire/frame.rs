@@ -106,7 +106,7 @@ pub(crate) enum FrameKind {
     MessageReceived = 43,
     /// Job to parent: a question, which is answered.
     Question = 44,
-    /// Job to parent, before the value, if its process may serve several calls: whether it serves another one.
+    /// Job to parent, after the value, if its process may serve several calls: whether it serves another one.
     CallEnded = 45,
     /// Job to parent: the time that the function ran before it returned or panicked. Its outcome follows once it is
     /// encoded.

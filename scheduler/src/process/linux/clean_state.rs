@@ -19,7 +19,10 @@ use super::children::next_exited;
 use super::inherited_state::{LIMITS, limit, read, scheduling};
 use crate::process::unix::descriptor::{FileIdentity, LOWEST, identity};
 
-/// The lines of `/proc/thread-self/status` that are compared, each with what it means if one differs.
+/// What the kernel tells of this thread.
+const STATUS: &str = "/proc/thread-self/status";
+
+/// The lines of [`STATUS`] that are compared, each with what it means if one differs.
 const LINES: [(&str, &str); 15] = [
     ("Umask:", "it has changed its umask"),
     ("Uid:", CREDENTIALS),
@@ -72,15 +75,11 @@ impl CleanState {
     /// can't be read.
     pub(crate) fn current(except: RawFd) -> Option<Self> {
         let mut buffer = [0; LONGEST];
-        let text = read("/proc/thread-self/status", &mut buffer);
-        let lines = || text.split(|byte| *byte == b'\n');
-        let value = |name: &str| lines().find_map(|line| line.strip_prefix(name.as_bytes()));
-        let memory = str::from_utf8(value(MEMORY_LINE)?).ok()?.trim().trim_end_matches(" kB").parse::<u64>().ok()?;
+        let text = read(STATUS, &mut buffer);
+        let memory =
+            str::from_utf8(line(text, MEMORY_LINE)?).ok()?.trim().trim_end_matches(" kB").parse::<u64>().ok()?;
         Some(Self {
-            status: LINES.map(|(name, _)| {
-                let value = value(name);
-                hash(if name.starts_with("Sig") { value.map(without_c_library) } else { value.map(<[u8]>::to_vec) })
-            }),
+            status: status_lines(text),
             threads: numbers(c"/proc/self/task")?,
             descriptors: numbers(c"/proc/self/fd")?
                 .into_iter()
@@ -99,8 +98,14 @@ impl CleanState {
     }
 
     /// Takes over what a request changes: the working directory and the variables.
-    pub(crate) fn update(&mut self) {
+    pub(crate) fn take_over_request(&mut self) {
         (self.folder, self.variables) = (folder(), variables());
+    }
+
+    /// Takes over how signals are handled: a handler for crashes is installed at the first call.
+    pub(crate) fn take_over_signals(&mut self) {
+        let mut buffer = [0; LONGEST];
+        self.status = status_lines(read(STATUS, &mut buffer));
     }
 
     /// Returns how the process differs now, as a clause about it; `None` if it doesn't.
@@ -157,6 +162,19 @@ impl CleanState {
         let removed = || self.variables.keys().find(|name| !now.variables.contains_key(*name));
         set.map(|(name, _)| name).or_else(removed)
     }
+}
+
+/// Returns the hash of each of the [`LINES`].
+fn status_lines(text: &[u8]) -> [u64; LINES.len()] {
+    LINES.map(|(name, _)| {
+        let value = line(text, name);
+        hash(if name.starts_with("Sig") { value.map(without_c_library) } else { value.map(<[u8]>::to_vec) })
+    })
+}
+
+/// Returns the rest of the line that begins with this name.
+fn line<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))
 }
 
 /// The signals that the C libraries use themselves, from the first thread on, as bits of a set.

@@ -59,6 +59,10 @@ impl JobRun {
             }
             return self.store_update(JobUpdate::Checkpoint(saved));
         }
+        if kind == FrameKind::CallEnded {
+            self.observations.call_ended = self.decode(kind, &payload);
+            return;
+        }
         if matches!(kind, FrameKind::Panicking | FrameKind::Fatal) {
             // Also after the outcome: it may be why the process dies.
             return self.record_panic(kind, &payload);
@@ -91,9 +95,6 @@ impl JobRun {
                     self.function_time.get_or_insert(elapsed);
                     self.handle_event(if self.is_late(elapsed) { Event::ReturnedLate } else { Event::Returned });
                 }
-            }
-            FrameKind::CallEnded => {
-                self.observations.call_ended = self.decode(kind, &payload);
             }
             FrameKind::Value => {
                 self.observations.result = Some(FunctionResult::Value(payload));
