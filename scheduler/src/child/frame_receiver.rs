@@ -278,6 +278,8 @@ impl FrameReceiver {
         let mut read_half = lock(&self.read_half);
         read_half.closed = true;
         read_half.incoming = None;
+        // The rest is small, and stays: the run of each call is kept.
+        read_half.frames = FrameReader::learning_mark(0);
         drop(read_half);
         self.close();
     }

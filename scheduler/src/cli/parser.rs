@@ -177,7 +177,7 @@ fn with_start_method(command: Command) -> Command {
     let methods = PossibleValuesParser::new(methods).map(|method| match method.as_str() {
         "fork-server" => StartMethod::ForkServer,
         "auto" => StartMethod::Auto,
-        "reuse" => StartMethod::Reuse { calls: u32::MAX },
+        "reuse" => StartMethod::Reuse { calls: 1000 },
         _ => StartMethod::Exec,
     });
     let help = "How processes are made: the program is executed for each job, or forked by a copy of it, or a process serves one job after the \
