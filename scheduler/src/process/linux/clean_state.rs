@@ -19,7 +19,7 @@ use super::children::next_exited;
 use super::inherited_state::{LIMITS, limit, read, scheduling};
 use crate::process::unix::descriptor::{FileIdentity, LOWEST, identity};
 
-/// What the kernel tells of this thread.
+/// The state of this thread, as the kernel lists it.
 const STATUS: &str = "/proc/thread-self/status";
 
 /// The lines of [`STATUS`] that are compared, each with what it means if one differs.
