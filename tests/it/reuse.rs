@@ -127,6 +127,9 @@ fn a_call_has_the_time_and_the_usage_of_its_own() {
     // It has touched 300 MiB, which takes long.
     let cost = |record: &Record| record.usage().user + record.usage().system;
     assert!(cost(&first) > cost(&second), "{first:?} {second:?}");
+    // Another process, as the variable differs, has used nothing before.
+    let third = run(&scheduler, trace(Trace::Passing).env("OTHER", "x"));
+    assert!(number(&third) == 1 && cost(&third) > cost(&second), "{third:?}");
 }
 
 #[test]

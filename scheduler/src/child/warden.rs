@@ -389,8 +389,9 @@ impl Warden {
         });
         // Its process has no child and no thread of its own by then, so that nothing else is left if this is the only child.
         let is_kept = end == WaitEnd::Idle && process::has_only_child(job);
-        if is_kept {
-            return self.parent.try_report(&ExitReport { ran, is_kept, ..ExitReport::without_processes() }).is_ok();
+        let kept = ExitReport { ran, is_kept, ..ExitReport::without_processes() };
+        if is_kept && self.parent.try_report(&kept).is_ok() {
+            return true;
         }
         let unreaped = status.exit.is_none().then_some(job);
         let deadline = Deadline::after(SWEEP_LIMIT);
@@ -431,7 +432,7 @@ impl Warden {
             ran,
             expired: end == WaitEnd::Expired,
             over_memory,
-            is_kept,
+            is_kept: false,
         };
         if self.parent.try_report(&report).is_err() {
             remove_temp_dir();

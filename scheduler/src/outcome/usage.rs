@@ -36,3 +36,14 @@ pub struct Usage {
     #[serde(rename = "peak_memory_bytes")]
     pub peak_memory: u64,
 }
+
+impl Usage {
+    /// Returns what was used after `before`. The memory is that of all the time.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+            peak_memory: self.peak_memory,
+        }
+    }
+}

@@ -96,8 +96,8 @@ pub(crate) struct WardenHandle {
     spawn_mode: SpawnMode,
     /// How many calls a job's process may serve, if it may serve several.
     reuse: Option<u32>,
-    /// What the job's process that it has kept has used so far.
-    pub(super) used: Usage,
+    /// The job's process that it has kept, and what that has used so far.
+    kept: Option<(u32, Usage)>,
     /// What the processes of its jobs inherit, beside the environment, if it stays.
     pub(super) state: Option<InheritedState>,
     /// The hash of the environment variables that it has, if that is known: those with which it was started, as `main` may
@@ -136,7 +136,7 @@ impl WardenHandle {
             after_run,
             spawn_mode,
             reuse: reuse.filter(|_| after_run == AfterRun::Stay),
-            used: Usage::default(),
+            kept: None,
             state,
             variables,
             generation,
@@ -181,10 +181,13 @@ impl WardenHandle {
         self.reuse.is_some()
     }
 
-    /// Notes what has become of the process of the job that has ended: whether it waits for another one, and what it has used.
-    pub(super) fn keep(&mut self, is_kept: bool, used: Usage) {
+    /// Notes whether the process of the job that has ended waits for another one, and what it has used for all of its calls.
+    /// Returns what it has used for the last one.
+    pub(super) fn keep(&mut self, is_kept: bool, process: Option<u32>, used: Usage) -> Usage {
+        let before = self.kept.take().filter(|(kept, _)| Some(*kept) == process).map(|(_, used)| used);
         self.has_standby = is_kept;
-        self.used = if is_kept { used } else { Usage::default() };
+        self.kept = process.filter(|_| is_kept).map(|process| (process, used));
+        before.map_or(used, |before| used.since(before))
     }
 
     /// Makes it make the process of its next job ahead.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::JobRun;
-use crate::outcome::{Outcome, ProcessReuse, Sweep, Usage};
+use crate::outcome::{Outcome, ProcessReuse, Sweep};
 use crate::process::TempDir;
 use crate::record::{RunDetails, RunReport};
 use crate::supervisor::diagnosis::{RunLimits, remove_cause};
@@ -35,8 +35,7 @@ impl JobRun {
         let has_kept_process = self.observations.has_kept_process();
         // A process that is kept reports by itself what it has used, for all of its calls.
         let used = self.observations.call_ended.as_ref().map_or(used, |ended| ended.usage);
-        let usage = since(used, self.warden.used);
-        self.warden.keep(has_kept_process, used);
+        let usage = self.warden.keep(has_kept_process, process, used);
         // Leftovers that escaped the sweep would be taken for the next job's.
         let is_swept = !self.observations.warden_killed && matches!(sweep, Sweep::Clean | Sweep::Killed { .. });
         // A process whose call has failed may not serve another one.
@@ -80,14 +79,5 @@ impl JobRun {
             is_replayed: false,
         };
         RunReport { outcome, duration: self.duration, late, details }
-    }
-}
-
-/// Returns what was used since `before`. The memory is that of all calls.
-fn since(now: Usage, before: Usage) -> Usage {
-    Usage {
-        user: now.user.saturating_sub(before.user),
-        system: now.system.saturating_sub(before.system),
-        peak_memory: now.peak_memory,
     }
 }
