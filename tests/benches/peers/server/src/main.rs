@@ -85,7 +85,9 @@ fn main() {
     procspawn::init();
     let rounds = calibrated();
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    println!("| requests at a time | way | in a second | of procspawn's | median | 99 % within |\n|---|---|---|---|---|---|");
+    println!(
+        "| requests at a time | way | in a second | of procspawn's | median | 99 % within |\n|---|---|---|---|---|---|"
+    );
     for clients in [1, 4, 16] {
         let most = clients.min(4);
         let by = |method| Scheduler::new().start_method(method).concurrency(most).timeout(Duration::from_secs(10));
