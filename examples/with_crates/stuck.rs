@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use scheduler::{ProcessSnapshot, Scheduler, Status, job, jobs};
+use scheduler::{Scheduler, job, jobs};
 
 /// Moves money between two accounts, in both directions at once. Each direction locks its source first.
 #[job(timeout = "300ms")]
@@ -51,10 +51,7 @@ fn main() -> Result<(), scheduler::Error> {
     let scheduler = Scheduler::new().stacks(true).concurrency(2);
     let records = scheduler.run(jobs![("transfer", transfer_both_ways), ("ask", ask)])?;
     for record in &records {
-        println!("{record}");
-        if record.status() == Status::Timeout {
-            println!("{}\n", ProcessSnapshot::tree(record.stacks()));
-        }
+        println!("{record:#}\n");
     }
     Ok(())
 }

@@ -219,7 +219,7 @@ pub fn default_follow_up_logger(job_id: &str, reason: &str, duration: Duration, 
 ///
 /// ```text
 /// 2026-11-23 17:09:00 - Job ID: J2, Reason: timeout, Elapsed Time: 1.000123 seconds
-///   process 4711: target/debug/app
+///   process 4711: app: job app::nightly [J2]
 ///     thread 4711, waiting for process 4712 (`sleep 300`)
 ///       std::process::Child::wait
 ///       app::ask at src/ask.rs:17

@@ -21,6 +21,10 @@ pub enum Crash {
     Raise(i32),
     /// Another thread writes where nothing is.
     InThread,
+    /// It writes where nothing is, and another thread aborts soon after.
+    Twice,
+    /// Threads abort at the same time.
+    AbortTogether,
     /// It reads a mapped file that was truncated.
     Truncated,
     /// It calls itself without end.
@@ -42,6 +46,20 @@ pub fn crashes(how: Crash) {
         Crash::InThread => {
             let _ = thread::spawn(writes_to_null).join();
         }
+        Crash::Twice => {
+            // It aborts once the handler of the first crash runs, below which SIGSEGV has its default action again.
+            thread::spawn(|| {
+                while has_crash_handler() {}
+                std::process::abort();
+            });
+            writes_to_null();
+        }
+        Crash::AbortTogether => {
+            let threads: Vec<_> = (0..4).map(|_| thread::spawn(|| std::process::abort())).collect();
+            for thread in threads {
+                let _ = thread.join();
+            }
+        }
         Crash::Truncated => reads_a_truncated_file(),
         Crash::Filtered(action) => {
             refuses_calls_of_handlers(action);
@@ -56,6 +74,17 @@ fn writes_to_null() {
     let address = black_box(8_usize) as *mut u64;
     // SAFETY: There is no memory there: it crashes, which is what it is for.
     unsafe { address.write_volatile(7) };
+}
+
+/// Returns whether a handler of SIGSEGV waits for the first crash: the kernel removes it when it calls it.
+fn has_crash_handler() -> bool {
+    // SAFETY: All-zero is a valid `sigaction`, and the call only reads a disposition.
+    let action = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut action);
+        action
+    };
+    action.sa_sigaction != libc::SIG_DFL
 }
 
 #[inline(never)]
@@ -84,7 +113,7 @@ fn refuses_calls_of_handlers(action: u32) {
     let end = |action| step(libc::BPF_RET | libc::BPF_K, action, 0);
     // The number of the call stands first.
     let mut filter = vec![step(LOAD, 0, 0)];
-    for call in [libc::SYS_kill, libc::SYS_rt_sigtimedwait, libc::SYS_rt_sigaction] {
+    for call in [libc::SYS_kill, libc::SYS_rt_sigaction] {
         filter.extend([step(IS_EQUAL, u32::try_from(call).expect("numbers of calls are small"), 1), end(action)]);
     }
     filter.push(end(libc::SECCOMP_RET_ALLOW));

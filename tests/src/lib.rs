@@ -47,6 +47,8 @@ pub mod storm;
 #[cfg(target_os = "linux")]
 pub mod stuck;
 #[cfg(target_os = "linux")]
+pub mod stuck_children;
+#[cfg(target_os = "linux")]
 pub mod stuck_pools;
 #[cfg(target_os = "linux")]
 pub mod surroundings;

@@ -90,7 +90,7 @@ pub(super) fn serve(
         let context =
             RunContext::init(request, checkpoint, Arc::clone(&sender), from_parent, milestones, is_first_call);
         if request.stacks {
-            process::capture_crashes(RunContext::report_crash);
+            process::capture_crashes(RunContext::report_crash, RunContext::wait_for_capture);
         }
         if let Some(reuse) = &mut reuse {
             reuse.before_call();

@@ -7,8 +7,8 @@ use crate::clock::Deadline;
 use crate::outcome::{Exit, Usage};
 use crate::panic_guard::guarded;
 use crate::process::{
-    self, Capture, ChildPid, Due, ExitedChild, FallbackDeadlines, KILL_SIGNAL, ReapResult, SeizedProcesses,
-    SigchldEvent, TreeMemory, WakeReason,
+    self, Capture, ChildPid, Due, ExitedChild, FallbackDeadlines, KILL_SIGNAL, MilestoneTimes, ReapResult,
+    SeizedProcesses, SigchldEvent, TreeMemory, WakeReason,
 };
 use crate::wire::frame::FrameKind;
 
@@ -64,6 +64,8 @@ pub(super) enum WaitEnd {
 pub(super) struct JobLimits {
     pub(super) fallback: FallbackDeadlines,
     pub(super) memory: Option<TreeMemory>,
+    /// Whether the job is captured when it crashes, which it is once.
+    pub(super) captures_crash: bool,
 }
 
 /// Waits until the job has exited or must be killed.
@@ -71,9 +73,8 @@ pub(super) fn wait_for_exit(
     status: &mut JobStatus,
     parent: &mut ParentLink,
     sigchld: &SigchldEvent,
-    JobLimits { fallback, memory }: &mut JobLimits,
-    due: impl Fn(&FallbackDeadlines) -> Due,
-    mut has_crashed: impl FnMut() -> bool,
+    JobLimits { fallback, memory, captures_crash }: &mut JobLimits,
+    milestones: &MilestoneTimes,
     is_idle: impl Fn() -> bool,
 ) -> WaitEnd {
     loop {
@@ -93,14 +94,16 @@ pub(super) fn wait_for_exit(
         if is_idle() {
             return WaitEnd::Idle;
         }
-        if has_crashed() {
-            // Its process waits for that, and dies.
+        if *captures_crash && milestones.has_crashed() {
+            *captures_crash = false;
             send_capture(status, parent, sigchld);
+            // Its process waits for that, and dies.
+            milestones.report_captured();
         }
         if memory.as_mut().is_some_and(TreeMemory::is_exceeded) {
             return WaitEnd::OverMemory;
         }
-        let due_in = due(fallback);
+        let due_in = fallback.due(milestones.latest());
         let timeout = match due_in {
             // The parent may have extended the deadline before it passed.
             Due::Now => Duration::ZERO,

@@ -144,6 +144,13 @@ impl RunContext {
         }
     }
 
+    /// Waits until this process, which crashes, is captured; or for this time. The handler of a signal may call it.
+    pub(super) fn wait_for_capture(limit: Duration) {
+        if let Some(context) = Self::latest() {
+            context.milestones.wait_for_capture(limit);
+        }
+    }
+
     /// Returns the caller's id of the run.
     pub(crate) fn id(&self) -> &str {
         &self.id

@@ -358,18 +358,15 @@ impl Warden {
         let mut limits = JobLimits {
             fallback: FallbackDeadlines::new(request),
             memory: tree_memory.filter(|_| !is_limited).map(TreeMemory::new),
+            captures_crash: request.stacks,
         };
         let hello = Hello { job: job.get().cast_unsigned() };
         // The job reports it as well. If the parent is gone, the next read finds the end of its stream.
         let _ = self.parent.send(FrameKind::Hello, &codec::encode(&hello).expect("numbers always encode"));
         let seized = SeizedProcesses::default();
         let mut status = JobStatus { job, exit: None, usage: Usage::default(), killed: 0, seized };
-        let mut is_captured = !request.stacks;
-        let has_crashed =
-            || !is_captured && self.milestones.has_crashed() && !std::mem::replace(&mut is_captured, true);
-        let due = |fallback: &FallbackDeadlines| fallback.due(self.milestones.latest());
         let is_idle = || request.reuse.is_some() && self.milestones.is_idle();
-        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, &mut limits, due, has_crashed, is_idle);
+        let end = wait_for_exit(&mut status, &mut self.parent, &self.sigchld, &mut limits, &self.milestones, is_idle);
         let over_memory =
             end == WaitEnd::OverMemory || (is_limited && cgroup.is_some_and(Cgroup::has_run_out_of_memory));
         let ran = self.milestones.function_time();

@@ -11,7 +11,7 @@ use crate::call::AnyJob;
 use crate::error::Error;
 use crate::json_call::position;
 use crate::options::{Options, StartMethod};
-use crate::outcome::{Failure, Status};
+use crate::outcome::{Failure, ProcessSnapshot, Status};
 use crate::process::FatalSignal;
 use crate::record::Record;
 use crate::registry::{self, Entry};
@@ -96,8 +96,8 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
     if let Some(error) = record.error() {
         report_message(&format!("`{}` {error}", record.job()));
     }
-    for snapshot in record.stacks() {
-        note(&snapshot.to_string());
+    if !record.stacks().is_empty() {
+        note(&ProcessSnapshot::tree(record.stacks()).to_string());
     }
     let line = match line {
         Ok(line) => line,

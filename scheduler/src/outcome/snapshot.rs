@@ -117,7 +117,7 @@ pub enum Incomplete {
         /// The number of threads without a snapshot.
         omitted: u32,
     },
-    /// Processes of the job, as the first of its snapshots states: there are 64 at most.
+    /// Processes of the job, as the first of its snapshots states: there are 64 at most, of which 16 have exited.
     #[non_exhaustive]
     ProcessLimit {
         /// The number of processes without a snapshot.
@@ -135,12 +135,18 @@ pub enum Incomplete {
 impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { errno } => write!(f, "stacks refused: {}", io::Error::from_raw_os_error(*errno)),
+            Self::Refused { errno } => {
+                let error = io::Error::from_raw_os_error(*errno);
+                write!(f, "stacks refused: {error}")?;
+                // The kernel doesn't say which of them it is.
+                let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+                f.write_str(if is_forbidden { ": another process traces it, or it may not be traced" } else { "" })
+            }
             Self::Unsupported => f.write_str("stacks not supported by this build"),
             Self::TimeLimit => f.write_str("incomplete: over 100 ms"),
             Self::SizeLimit => f.write_str("incomplete: over 64 KiB"),
             Self::ThreadLimit { omitted } => write!(f, "{omitted} more threads, over 512"),
-            Self::ProcessLimit { omitted } => write!(f, "{omitted} more processes, over 64"),
+            Self::ProcessLimit { omitted } => write!(f, "{omitted} more processes"),
             Self::FrameLimit => f.write_str("more frames, over 256"),
             Self::NoUnwindInfo => f.write_str("callers unknown: no unwind information"),
             Self::Exited => f.write_str("exited meanwhile"),

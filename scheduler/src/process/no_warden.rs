@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
+use std::time::Duration;
 
 use super::{ChildPid, Orphans, OwnImage, RunMarker};
 use crate::clock::Deadline;
@@ -16,7 +17,7 @@ pub(crate) const DIRECT_ROLE: &str = "job";
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
 /// Does nothing: without a warden a crash is not captured.
-pub(crate) fn capture_crashes(_: fn()) {}
+pub(crate) fn capture_crashes(_: fn(), _: fn(Duration)) {}
 
 /// Returns the name of a system call. Snapshots have none here.
 pub(crate) fn system_call_name(_: u64) -> Option<&'static str> {

@@ -368,7 +368,7 @@ impl Record {
     ///     let records = Scheduler::new().run(jobs![("J1", waits)])?;
     ///     assert_eq!(records[0].status(), Status::Timeout);
     ///     eprintln!("{}", ProcessSnapshot::tree(records[0].stacks()));
-    ///     // process 4711: target/debug/app
+    ///     // process 4711: app: job app::waits [J1]
     ///     //   thread 4711, in futex_wait
     ///     //     std::sync::mpsc::recv<()>
     ///     //     app::waits at src/main.rs:6

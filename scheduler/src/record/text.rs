@@ -3,14 +3,36 @@
 use std::fmt;
 
 use crate::escape::OneLine;
+use crate::outcome::ProcessSnapshot;
 use crate::record::Record;
 
 impl fmt::Display for Record {
     /// Writes one line: the job's id, the status, the duration, and the error if there is one. Control characters are escaped.
+    ///
+    /// `{:#}` adds the [stacks](macro@crate::job#stacks) below it, as [`ProcessSnapshot::tree`] writes them: those of the record, or, if
+    /// the job was tried more than once, those of each attempt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}, {:.6} s", OneLine(&self.job_id), self.status(), self.duration().as_secs_f64())?;
-        self.error().map_or(Ok(()), |error| write!(f, ": {error}"))
+        self.error().map_or(Ok(()), |error| write!(f, ": {error}"))?;
+        if !f.alternate() {
+            return Ok(());
+        }
+        match self.attempts() {
+            [] | [_] => write_stacks(self.stacks(), "", f),
+            attempts => attempts.iter().enumerate().try_for_each(|(index, attempt)| {
+                write_stacks(attempt.stacks(), &format!("\n  attempt {}:", index + 1), f)
+            }),
+        }
     }
+}
+
+/// Writes the stacks of a job, each line indented, below a heading.
+fn write_stacks(processes: &[ProcessSnapshot], heading: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if processes.is_empty() {
+        return Ok(());
+    }
+    f.write_str(heading)?;
+    ProcessSnapshot::tree(processes).to_string().lines().try_for_each(|line| write!(f, "\n  {line}"))
 }
 
 impl Record {

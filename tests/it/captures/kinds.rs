@@ -8,6 +8,7 @@ use scheduler::{Incomplete, ProcessSnapshot, StackFrame, ThreadSnapshot, ThreadS
 use scheduler_tests::leftovers::new_tag;
 use scheduler_tests::skips::skipped;
 use scheduler_tests::stuck::{Stuck, is_stuck, waits_for_program};
+use scheduler_tests::stuck_children::waits_among_exited_children;
 use scheduler_tests::stuck_pools::deadlocks_in_rayon;
 
 use super::{calls, captured, functions, is_complete};
@@ -309,6 +310,20 @@ fn a_program_with_musl_is_shown_from_the_first_function_that_has_unwind_informat
         let guessed = main.frames().iter().any(StackFrame::is_guessed);
         guessed && calls(main, &["innermost", "outer", "main"])
     });
+}
+
+#[test]
+fn processes_that_have_exited_take_no_place_from_others() {
+    let run = captured(
+        METHODS[0],
+        |mark| waits_among_exited_children::job(70, mark),
+        |stacks| running(stacks, "300").is_some_and(|sleep| waits_in(&sleep.threads()[0], "clock_nanosleep")),
+    );
+    let zombies = run.stacks().iter().filter(|process| process.state() == ThreadState::Zombie).count();
+    assert_eq!((zombies, run.stacks().len()), (16, 18));
+    assert!(format!("{:?}", run.stacks()[0].incomplete()).contains("ProcessLimit { omitted: 54 }"));
+    let text = ProcessSnapshot::tree(run.stacks()).to_string();
+    assert_eq!(text.lines().filter(|line| line.ends_with(", exited")).count(), 16, "{text}");
 }
 
 #[test]

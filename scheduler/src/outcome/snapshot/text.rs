@@ -21,6 +21,8 @@ const COMMAND_LENGTH: usize = 160;
 const NAMED_THREADS: usize = 4;
 /// The most functions of a recursion that are shown once if they call each other again and again.
 const RECURSION_LENGTH: usize = 4;
+/// The most frames without names, one after the other in the same binary, that are all shown.
+const NAMELESS_FRAMES: usize = 3;
 /// The least processor time that is worth mentioning, in seconds.
 const LEAST_CPU_TIME: f64 = 0.01;
 
@@ -32,7 +34,8 @@ impl ProcessSnapshot {
     /// waits for. Its functions follow, the innermost first, with lines if they are known: down to the job's function, or to the one
     /// that the thread was started with. Frames of the standard library are left out, but for the function that the program has
     /// called, and those of Tokio and Rayon outside of a task, but for the outermost. The functions of a recursion are written once,
-    /// and long arguments of generic functions as `<…>`. `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
+    /// long arguments of generic functions as `<…>`, and of many functions without names in a stripped binary the innermost. `{:#}`
+    /// writes all. Threads that do the same share an entry. `~` precedes a frame that is
     /// [guessed](StackFrame::is_guessed).
     ///
     /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
@@ -50,7 +53,7 @@ impl ProcessSnapshot {
     /// fn main() -> Result<(), scheduler::Error> {
     ///     let records = Scheduler::new().run(jobs![("J1", waits)])?;
     ///     println!("{}", ProcessSnapshot::tree(records[0].stacks()));
-    ///     // process 4711: target/debug/app
+    ///     // process 4711: app: job app::waits [J1]
     ///     //   thread 4711, in clock_nanosleep
     ///     //     std::thread::functions::sleep
     ///     //     app::waits at src/main.rs:4
@@ -64,10 +67,12 @@ impl ProcessSnapshot {
 
     /// Returns the command line, or the name of a process that has none, shortened.
     fn command(&self) -> String {
-        if self.command_line.is_empty() {
+        if self.command_line.iter().all(String::is_empty) {
             return format!("({})", OneLine(&self.name));
         }
-        let is_plain = |argument: &str| !argument.is_empty() && !argument.contains([' ', '\'', '"']);
+        // A process that has replaced its command line by a title, such as a job's own, has only one argument.
+        let is_title = self.command_line.len() == 1;
+        let is_plain = |argument: &str| is_title || (!argument.is_empty() && !argument.contains([' ', '\'', '"']));
         let words = self.command_line.iter().map(|argument| {
             if is_plain(argument) {
                 OneLine(argument).to_string()
@@ -163,12 +168,15 @@ impl Text<'_> {
         lines: &mut Vec<String>,
     ) {
         let indent = "  ".repeat(depth);
-        let has_exited =
-            if process.state == ThreadState::Zombie && process.threads.is_empty() { ", exited" } else { "" };
-        lines.push(format!("{indent}process {}: {}{has_exited}", process.pid, process.command()));
-        for (threads, body) in self.groups(process) {
-            lines.push(format!("{indent}  {}", self.heading(process, &threads)));
-            lines.extend(body.iter().map(|line| format!("{indent}    {line}")));
+        let has_exited = process.threads.iter().all(|thread| thread.state == ThreadState::Zombie);
+        if has_exited && process.state == ThreadState::Zombie {
+            lines.push(format!("{indent}process {}: {}, exited", process.pid, process.command()));
+        } else {
+            lines.push(format!("{indent}process {}: {}", process.pid, process.command()));
+            for (threads, body) in self.groups(process) {
+                lines.push(format!("{indent}  {}", self.heading(process, &threads)));
+                lines.extend(body.iter().map(|line| format!("{indent}    {line}")));
+            }
         }
         lines.extend(process.incomplete.iter().map(|incomplete| format!("{indent}  ({incomplete})")));
         while let Some(index) = left.iter().position(|other| other.parent == process.pid) {
@@ -261,11 +269,11 @@ impl Text<'_> {
     fn body(&self, thread: &ThreadSnapshot) -> Vec<String> {
         let frames = &thread.frames[if self.is_full { 0 } else { crash(thread).unwrap_or_default() }..];
         let entries: Vec<_> = frames.iter().flat_map(FrameLine::of).collect();
-        let shown = if self.is_full { entries } else { interesting(entries) };
-        let mut lines: Vec<_> = shown.iter().map(|entry| self.line(entry)).collect();
-        if !self.is_full {
-            lines = without_repetition(&lines);
-        }
+        let mut lines = if self.is_full {
+            entries.iter().map(|entry| self.line(entry)).collect()
+        } else {
+            without_repetition(&self.shortened(&interesting(entries)))
+        };
         lines.extend(
             thread
                 .incomplete
@@ -275,10 +283,29 @@ impl Text<'_> {
         lines
     }
 
+    /// Returns the lines of a stack with the first one only of many frames without names in the same binary.
+    fn shortened(&self, entries: &[FrameLine<'_>]) -> Vec<String> {
+        let (mut lines, mut rest) = (Vec::new(), entries);
+        while let [first, ..] = rest {
+            let is_like_first = |entry: &&FrameLine<'_>| {
+                !entry.is_named() && !first.is_named() && entry.frame.module() == first.frame.module()
+            };
+            let nameless = rest.iter().take_while(is_like_first).count();
+            let (shown, left_out) = if nameless > NAMELESS_FRAMES { (1, nameless - 1) } else { (nameless.max(1), 0) };
+            lines.extend(rest[..shown].iter().map(|entry| self.line(entry)));
+            if left_out > 0 {
+                let place = first.frame.module().map_or("no file", file_name);
+                lines.push(format!("({left_out} more without names in {})", OneLine(place)));
+            }
+            rest = &rest[shown + left_out..];
+        }
+        lines
+    }
+
     fn line(&self, entry: &FrameLine<'_>) -> String {
         let guess = if entry.frame.is_guessed() { "~ " } else { "" };
         let module = entry.frame.module().map(file_name);
-        let Some(symbol) = entry.symbol.filter(|symbol| !symbol.function.is_empty() || symbol.file.is_some()) else {
+        let Some(symbol) = entry.symbol.filter(|_| entry.is_named()) else {
             let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));
             return format!("{guess}{module}{:#x}", entry.frame.offset());
         };
@@ -320,6 +347,11 @@ impl<'a> FrameLine<'a> {
         self.symbol.map_or("", |symbol| &symbol.function)
     }
 
+    /// Returns whether anything is known but the address.
+    fn is_named(&self) -> bool {
+        self.symbol.is_some_and(|symbol| !symbol.function.is_empty() || symbol.file.is_some())
+    }
+
     /// Returns whether this may be a function of a C library: it has no path and no line.
     fn is_plain(&self) -> bool {
         !self.function().contains("::") && self.symbol.is_none_or(|symbol| symbol.file.is_none())
@@ -359,9 +391,10 @@ fn without_repetition(lines: &[String]) -> Vec<String> {
 
 /// Returns the entries that a reader looks for.
 fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>> {
-    if let Some(start) = entries.iter().position(|entry| entry.symbol.is_some_and(is_start)).filter(|start| *start > 0)
-    {
-        entries.truncate(start);
+    // The innermost function may be one of these as well: a thread that starts another one is in `clone3`.
+    let start = entries.iter().skip(1).position(|entry| entry.symbol.is_some_and(is_start));
+    if let Some(start) = start {
+        entries.truncate(start + 1);
     }
     // Of what a runtime does outside of its tasks, or while it has none to run, its outermost function is enough.
     let is_runtime = |entry: &FrameLine<'_>| entry.symbol.is_some_and(is_runtime);

@@ -1,6 +1,6 @@
 //! Handlers for the signals of a crash, in a job's process: the warden captures the process before it dies.
 //!
-//! A handler asks the warden for the capture and waits, for a moment, until it has been stopped for it. Then it restores what was
+//! A handler asks the warden for the capture and waits, for a moment, until the warden reports that it is done. Then it restores what was
 //! there before, and lets the signal take its course: the fault happens once more, or the signal is sent again. So the process dies
 //! as it would have, and the standard library's message about a stack overflow is printed.
 //!
@@ -11,15 +11,17 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::time::Duration;
 
 use libc::c_int;
 
 /// The signals of crashes.
 const SIGNALS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
-/// How long a crashed process waits for its capture, in nanoseconds.
-const LONGEST: libc::c_long = 150_000_000;
+/// How long a crashed process waits for its capture. On a busy machine the warden may have to wait for a processor.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// What the signals did before. Handlers may run at any time, so that these are never freed.
 static BEFORE: [AtomicPtr<libc::sigaction>; SIGNALS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS.len()];
@@ -27,16 +29,22 @@ static BEFORE: [AtomicPtr<libc::sigaction>; SIGNALS.len()] = [const { AtomicPtr:
 /// The process with the handlers: a fork of it has them, too, and has no warden.
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
-/// The function that tells the warden of the crash.
-static REPORT: AtomicUsize = AtomicUsize::new(0);
+/// The function that reports the crash to the warden, and the one that waits for the capture.
+static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
 
-/// The first crash was reported: the standard library's own handler ends in another one.
-static IS_REPORTED: AtomicBool = AtomicBool::new(false);
+type Functions = (fn(), fn(Duration));
 
-/// Installs the handlers. `report` is called at the first crash, in a handler: it may make only calls that a handler may make. The
-/// warden looks for what it reports when it gets a SIGCHLD.
-pub(crate) fn capture_crashes(report: fn()) {
-    REPORT.store(report as usize, Ordering::Relaxed);
+/// The thread that crashed first, and has reported it.
+static CRASHED: AtomicI32 = AtomicI32::new(0);
+
+/// Installs the handlers. `report` is called at the first crash, and then `wait`, which returns once the warden has captured this
+/// process, or after a time. Both are called in a handler, and may make only calls that a handler may make. The warden looks for what
+/// is reported when it gets a SIGCHLD.
+pub(crate) fn capture_crashes(report: fn(), wait: fn(Duration)) {
+    if FUNCTIONS.set((report, wait)).is_err() {
+        // An earlier call in this process has installed them. They are still there: it would not serve another call.
+        return;
+    }
     OWNER.store(std::process::id().cast_signed(), Ordering::Relaxed);
     for (signal, before) in SIGNALS.into_iter().zip(&BEFORE) {
         // SAFETY: All-zero is a valid `sigaction`.
@@ -63,34 +71,48 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::
     // SAFETY: All calls are allowed in a handler, the pointers are the kernel's or of this module, and `errno` is restored.
     unsafe {
         let errno = *libc::__errno_location();
-        if libc::getpid() == OWNER.load(Ordering::Relaxed) && !IS_REPORTED.swap(true, Ordering::Relaxed) {
-            let report = REPORT.load(Ordering::Relaxed);
-            // It was stored before the handler was installed.
-            let report: fn() = std::mem::transmute::<usize, fn()>(report);
-            report();
-            libc::kill(libc::getppid(), libc::SIGCHLD);
-            wait_for_capture();
+        if libc::getpid() == OWNER.load(Ordering::Relaxed)
+            && let Some((report, wait)) = FUNCTIONS.get()
+        {
+            let thread = own_thread();
+            match CRASHED.compare_exchange(0, thread, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => {
+                    report();
+                    // Without it the warden doesn't look. A seccomp filter may refuse it.
+                    if libc::kill(libc::getppid(), libc::SIGCHLD) == 0 {
+                        wait(LONGEST);
+                    }
+                }
+                // Its signal would kill the process before the first crash is captured, or be taken for the cause.
+                Err(first) if first != thread => {
+                    wait(LONGEST);
+                    pause_for(LONGEST);
+                }
+                // The standard library's own handler ends in another signal.
+                Err(_) => {}
+            }
         }
         restore(signal);
         // A fault happens once more. A signal that was sent is delivered once more, when this handler returns.
         if (*info).si_code <= 0 {
-            libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::syscall(libc::SYS_gettid), signal);
+            libc::syscall(libc::SYS_tgkill, libc::getpid(), own_thread(), signal);
         }
         *libc::__errno_location() = errno;
     }
 }
 
-/// Returns once this thread was stopped and continued, or after a moment.
-///
-/// The call waits for none of the signals. A stop interrupts it, and it isn't restarted (`signal(7)`).
-unsafe fn wait_for_capture() {
-    let mut none = MaybeUninit::uninit();
-    let time = libc::timespec { tv_sec: 0, tv_nsec: LONGEST };
-    // SAFETY: The set is initialized, and the pointers are to variables of this function.
-    unsafe {
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigtimedwait(none.as_ptr(), ptr::null_mut(), &raw const time);
-    }
+/// Returns the id of this thread. Older versions of glibc have no function for it.
+fn own_thread() -> c_int {
+    // SAFETY: The call has no preconditions, and always succeeds.
+    c_int::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or_default()
+}
+
+/// Waits for this time, unless the process dies.
+fn pause_for(time: Duration) {
+    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or_default();
+    let time = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds.into() };
+    // SAFETY: The pointer is to a variable of this function.
+    unsafe { libc::nanosleep(&raw const time, ptr::null_mut()) };
 }
 
 /// Restores what a signal did before.

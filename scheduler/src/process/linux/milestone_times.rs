@@ -7,15 +7,19 @@
 
 #![expect(unsafe_code, reason = "memory that processes share has no safe API")]
 
+use std::ffi::c_int;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::net::{RecvFlags, SendFlags};
+use rustix::time::Timespec;
 
 use super::monotonic;
 use crate::process::Milestone;
@@ -33,6 +37,14 @@ const IDLE: usize = CRASH + 1;
 /// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached.
 type Timestamps = [AtomicU64; ALL.len() + 2];
 
+/// What a warden shares with the job that it has forked.
+#[derive(Debug)]
+struct Page {
+    times: Timestamps,
+    /// Not zero once the crashed job is captured. A futex.
+    captured: AtomicU32,
+}
+
 /// The times of a job's milestones.
 #[derive(Debug)]
 pub(crate) struct MilestoneTimes(Storage);
@@ -40,7 +52,7 @@ pub(crate) struct MilestoneTimes(Storage);
 #[derive(Debug)]
 enum Storage {
     /// A page that a warden and the processes that it forks have mapped. It is mapped as long as this exists.
-    Shared(NonNull<Timestamps>),
+    Shared(NonNull<Page>),
     /// In the job's process: a socket to send them to, unless the job has closed it and its number is another file by now.
     Sent(Arc<OwnedFd>, FileIdentity),
     /// In the warden: a socket to receive them from, and those that were received.
@@ -55,7 +67,7 @@ unsafe impl Send for MilestoneTimes {}
 unsafe impl Sync for MilestoneTimes {}
 
 /// The number of bytes that are mapped.
-const SIZE: usize = size_of::<Timestamps>();
+const SIZE: usize = size_of::<Page>();
 
 impl MilestoneTimes {
     /// Returns times that are shared with the processes that are forked from now on.
@@ -86,6 +98,9 @@ impl MilestoneTimes {
         for time in self.timestamps().into_iter().flatten() {
             time.store(0, Ordering::Relaxed);
         }
+        if let Some(page) = self.page() {
+            page.captured.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Stores that the job has reached this milestone now.
@@ -104,6 +119,45 @@ impl MilestoneTimes {
     pub(crate) fn has_crashed(&self) -> bool {
         self.receive();
         self.timestamps().is_some_and(|times| times[CRASH].load(Ordering::Relaxed) > 0)
+    }
+
+    /// Lets a crashed process die, which waits for its capture.
+    pub(crate) fn report_captured(&self) {
+        match &self.0 {
+            Storage::Shared(_) => {
+                if let Some(page) = self.page() {
+                    page.captured.store(1, Ordering::Release);
+                    // SAFETY: The address is that of a number which is mapped. The call writes nothing.
+                    unsafe { libc::syscall(libc::SYS_futex, page.captured.as_ptr(), libc::FUTEX_WAKE, c_int::MAX) };
+                }
+            }
+            Storage::Received(socket, _) => {
+                // If it fails, the process waits for its limit.
+                let _ = rustix::net::send(socket, &[0], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            }
+            Storage::Sent(..) | Storage::Missing => {}
+        }
+    }
+
+    /// Returns once the warden has captured this process, which crashes; or after this time. The handler of a signal may call it.
+    pub(crate) fn wait_for_capture(&self, limit: Duration) {
+        let stopwatch = monotonic();
+        while let Some(left) = limit.checked_sub(monotonic().saturating_sub(stopwatch)).filter(|left| !left.is_zero()) {
+            let waited = match &self.0 {
+                Storage::Shared(_) => self.page().map_or(Ok(true), |page| wait_until_set(&page.captured, left)),
+                // Nothing else is sent during a call, and a process that has crashed serves no other one.
+                Storage::Sent(socket, known) if identity(socket.as_fd()).is_ok_and(|identity| identity == *known) => {
+                    let time = Timespec::try_from(left).ok();
+                    poll(&mut [PollFd::new(socket, PollFlags::IN)], time.as_ref()).map(|ready| ready > 0)
+                }
+                _ => return,
+            };
+            match waited {
+                Ok(false) | Err(Errno::INTR) => {}
+                // A seccomp filter may refuse the call.
+                Ok(true) | Err(_) => return,
+            }
+        }
     }
 
     fn store(&self, index: usize) {
@@ -184,19 +238,45 @@ impl MilestoneTimes {
     fn timestamps(&self) -> Option<&Timestamps> {
         match &self.0 {
             // SAFETY: It is mapped as long as this exists, and any bytes are valid numbers.
-            Storage::Shared(times) => Some(unsafe { times.as_ref() }),
+            Storage::Shared(page) => Some(unsafe { &page.as_ref().times }),
             Storage::Received(_, times) => Some(times),
             Storage::Sent(..) | Storage::Missing => None,
+        }
+    }
+
+    fn page(&self) -> Option<&Page> {
+        match &self.0 {
+            // SAFETY: As above.
+            Storage::Shared(page) => Some(unsafe { page.as_ref() }),
+            _ => None,
         }
     }
 }
 
 impl Drop for MilestoneTimes {
     fn drop(&mut self) {
-        if let Storage::Shared(times) = self.0 {
+        if let Storage::Shared(page) = self.0 {
             // SAFETY: This is the mapping, and nothing borrows from it any more.
-            let _ = unsafe { munmap(times.as_ptr().cast(), SIZE) };
+            let _ = unsafe { munmap(page.as_ptr().cast(), SIZE) };
         }
+    }
+}
+
+/// Waits until this number isn't zero, at most for this time. Returns whether it is.
+fn wait_until_set(number: &AtomicU32, limit: Duration) -> rustix::io::Result<bool> {
+    let time = libc::timespec {
+        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(i32::try_from(limit.subsec_nanos()).unwrap_or_default()),
+    };
+    // SAFETY: The pointers are to a number that is mapped and to a variable of this function, and the call writes nothing.
+    let result = unsafe { libc::syscall(libc::SYS_futex, number.as_ptr(), libc::FUTEX_WAIT, 0, &raw const time) };
+    // SAFETY: The pointer is always valid.
+    let errno = unsafe { *libc::__errno_location() };
+    match errno {
+        _ if number.load(Ordering::Acquire) != 0 => Ok(true),
+        libc::ETIMEDOUT | libc::EINTR => Ok(false),
+        errno if result == -1 => Err(Errno::from_raw_os_error(errno)),
+        _ => Ok(false),
     }
 }
 
@@ -239,6 +319,30 @@ mod tests {
             reach_all(&shared, &shared);
             shared.reset();
         }
+    }
+
+    #[test]
+    fn a_crashed_process_waits_until_it_is_captured_or_its_time_is_over() {
+        let (warden, job) = UnixStream::pair().expect("a socket pair");
+        let (sent, received) = (MilestoneTimes::sent(OwnedFd::from(job)), MilestoneTimes::received(warden.into()));
+        let mut shared = MilestoneTimes::shared();
+        for (job, warden) in [(&sent, &received), (&shared, &shared)] {
+            let begin = monotonic();
+            job.wait_for_capture(Duration::from_millis(20));
+            assert!(monotonic().saturating_sub(begin) >= Duration::from_millis(20));
+            std::thread::scope(|scope| {
+                let waits = scope.spawn(|| job.wait_for_capture(Duration::from_secs(600)));
+                warden.report_captured();
+                waits.join().expect("it returns");
+            });
+            // A thread that crashes later need not wait.
+            job.wait_for_capture(Duration::from_secs(600));
+        }
+        shared.reset();
+        let begin = monotonic();
+        shared.wait_for_capture(Duration::from_millis(5));
+        assert!(monotonic().saturating_sub(begin) >= Duration::from_millis(5));
+        MilestoneTimes(Storage::Missing).wait_for_capture(Duration::from_secs(600));
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl SigchldEvent {
         let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 
+    /// Makes it readable, for what a reader may have consumed that didn't reap.
+    pub(super) fn set(&self) {
+        // If it fails, it is readable.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
     /// Returns once it is readable or the deadline has passed.
     pub(super) fn wait(&self, deadline: Deadline) {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];

@@ -236,6 +236,44 @@ fn a_frame_without_a_name_has_its_place_in_the_binary() {
 }
 
 #[test]
+fn of_many_frames_without_names_the_first_is_shown() {
+    let module = |path: &str| Arc::new(CodeModule::new(path.to_owned(), Vec::new(), Vec::new()));
+    let (shell, library) = (module("/bin/dash"), module("/lib/x.so"));
+    let frame = |module: &Arc<CodeModule>, offset| StackFrame {
+        module: Some(Arc::clone(module)),
+        offset,
+        kind: AddressKind::Return,
+    };
+    let of_library = (1..=3).map(|offset| frame(&library, offset));
+    let frames: Vec<_> = of_library.chain((4..=9).map(|offset| frame(&shell, offset))).collect();
+    let thread = thread(1, "", None, frames.into());
+    let lines =
+        ["thread 1, sleeping", "x.so+0x1", "x.so+0x2", "x.so+0x3", "dash+0x4", "(5 more without names in dash)"];
+    assert_eq!(thread.to_string(), lines.join("\n  "));
+    assert!(format!("{thread:#}").contains("dash+0x9"));
+}
+
+#[test]
+fn a_stack_ends_at_the_job_s_function_wherever_it_begins() {
+    let stack =
+        stack("/app", &[("clone3", None), ("app::spawns", None), ("app::_::__scheduler_run", None), ("main", None)]);
+    let text = thread(1, "", None, stack).to_string();
+    assert!(text.ends_with("app::spawns in app") && !text.contains("main"), "{text}");
+}
+
+#[test]
+fn a_process_that_has_exited_is_one_line_and_a_title_is_not_quoted() {
+    let mut exited = process(7, 1, &[], vec![thread(7, "a", None, Box::default())]);
+    exited.state = ThreadState::Zombie;
+    exited.threads[0].state = ThreadState::Zombie;
+    assert_eq!(exited.to_string(), "process 7: (name), exited");
+    let text = |command: &[&str]| process(7, 1, command, Vec::new()).to_string();
+    assert_eq!(text(&["app: job app::f [J1]"]), "process 7: app: job app::f [J1]");
+    assert_eq!(text(&["a\nb c", "d e"]), r#"process 7: "a\nb c" "d e""#);
+    assert_eq!(text(&[""]), "process 7: ()");
+}
+
+#[test]
 fn a_crash_is_shown_without_the_handler_of_its_signal() {
     let mut frames = stack(
         "/app",

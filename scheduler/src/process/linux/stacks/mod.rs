@@ -114,6 +114,8 @@ impl Capture {
             }
             sigchld.wait(stop_deadline.earlier(Deadline::after(INTERVAL)));
         }
+        // Children may have exited as well, and nothing is reaped here.
+        sigchld.set();
         let left = tree.processes.iter().enumerate().filter(|(_, process)| !process.is_done);
         messages.resize_with(tree.processes.len(), || None);
         for (index, process) in left {

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::time::Duration;
 
+#[cfg(all(feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use crate::clock::Deadline;
 use crate::process::linux::system_calls::takes_descriptor;
 use crate::process::unix::ChildPid;
 use crate::wire::snapshots_message::SystemCallMessage;
@@ -144,6 +146,20 @@ pub(super) fn children(process: ChildPid, thread: ChildPid) -> io::Result<Vec<Ch
 pub(super) fn read_up_to(path: &str, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a file, up to this number of bytes, or until the time is over.
+#[cfg(all(feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) fn read_until(path: &str, limit: u64, deadline: Deadline) -> io::Result<Vec<u8>> {
+    /// The kernel needs some milliseconds for as many bytes.
+    const STEP: u64 = 256 << 10;
+    let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+    while !deadline.is_past() && (bytes.len() as u64) < limit {
+        if Read::by_ref(&mut file).take(STEP).read_to_end(&mut bytes)? == 0 {
+            break;
+        }
+    }
     Ok(bytes)
 }
 

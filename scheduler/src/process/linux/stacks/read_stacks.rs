@@ -14,7 +14,7 @@ use crate::wire::snapshots_message::ProcessMessage;
 pub(super) const MODE: CaptureMode = CaptureMode::Stop;
 
 /// The most bytes that are read of a process's maps.
-const MAPS_LIMIT: u64 = 4 << 20;
+const MAPS_LIMIT: u64 = 12 << 20;
 
 /// Returns the description of a process whose threads stand, or which can't be traced; `None` if it has exited and is reaped.
 pub(super) fn describe(
@@ -26,15 +26,12 @@ pub(super) fn describe(
     if let Some(errno) = process.refused {
         return process.describe_without_stacks(Incomplete::Refused { errno });
     }
-    let Some(live) = process.live_thread() else {
-        // A zombie.
-        return process.describe(Vec::new(), Vec::new(), |_| (Vec::new(), None));
-    };
+    let Some(live) = process.live_thread() else { return process.describe_exited() };
     let command_line = proc_files::command_line(live);
-    let maps = proc_files::read_up_to(&format!("/proc/{live}/maps"), MAPS_LIMIT);
+    let maps = proc_files::read_until(&format!("/proc/{live}/maps"), MAPS_LIMIT, deadline);
     let memory = ProcessMemory::open(&live.to_string());
     let (maps, memory) = match (maps, memory) {
-        (Ok(maps), Ok(memory)) => (Maps::parse(&maps), memory),
+        (Ok(maps), Ok(memory)) => (Maps::parse_while(&maps, || !deadline.is_past()), memory),
         (Err(error), _) | (_, Err(error)) => {
             let errno = error.raw_os_error().unwrap_or(libc::EPERM);
             return process.describe(command_line, vec![Incomplete::Refused { errno }], |_| (Vec::new(), None));

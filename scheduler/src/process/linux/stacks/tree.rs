@@ -15,6 +15,9 @@ use crate::wire::snapshots_message::{FrameMessage, ProcessMessage, SystemCallMes
 /// The most processes of which there are snapshots.
 const PROCESSES: usize = 64;
 
+/// The most of them that have exited: a program that reaps no child may have any number.
+const EXITED_PROCESSES: usize = 16;
+
 /// The most threads of which there are snapshots.
 const THREADS: usize = 512;
 
@@ -39,6 +42,8 @@ pub(super) struct Tree {
     pub(super) processes: Vec<Process>,
     pub(super) traced: TracedThreads,
     known: HashSet<ChildPid>,
+    /// The number of processes that have exited and may yet be described.
+    exited_left: usize,
     /// The number of threads that may yet be described.
     threads_left: usize,
     /// The number of threads that may yet be stopped.
@@ -84,6 +89,7 @@ impl Tree {
             processes: Vec::new(),
             traced: TracedThreads::default(),
             known: HashSet::new(),
+            exited_left: EXITED_PROCESSES,
             threads_left: THREADS,
             stops_left: STOPPED_THREADS,
             omitted: 0,
@@ -130,10 +136,12 @@ impl Tree {
         if !self.known.insert(pid) {
             return;
         }
-        if self.processes.len() >= PROCESSES {
+        let has_exited = is_zombie(pid);
+        if self.processes.len() >= PROCESSES || has_exited && self.exited_left == 0 {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
+        self.exited_left -= usize::from(has_exited);
         let known = HashSet::new();
         let process =
             Process { pid, threads: Vec::new(), known, omitted: 0, refused: None, is_cut: false, is_done: false };
@@ -241,12 +249,15 @@ impl Process {
 
     /// Returns what `/proc` alone has about the process; `None` if it has exited and is reaped.
     pub(super) fn describe_without_stacks(&self, reason: Incomplete) -> Option<ProcessMessage> {
-        let Some(live) = self.live_thread() else {
-            // Nothing is missing of a zombie.
-            return self.describe(Vec::new(), Vec::new(), |_| (Vec::new(), None));
-        };
+        let Some(live) = self.live_thread() else { return self.describe_exited() };
         let command_line = if self.may_block_readers() { Vec::new() } else { proc_files::command_line(live) };
         self.describe(command_line, vec![reason], |_| (Vec::new(), None))
+    }
+
+    /// Returns the description of a process that has exited. Nothing is missing of one that had when it was found.
+    pub(super) fn describe_exited(&self) -> Option<ProcessMessage> {
+        let missing = |thread: &Thread| (!thread.stat.has_exited()).then_some(Incomplete::Exited);
+        self.describe(Vec::new(), Vec::new(), |thread| (Vec::new(), missing(thread)))
     }
 
     /// Returns a thread that has not exited, through which the process can be read: its main thread may have.
@@ -296,6 +307,11 @@ impl Thread {
         }
         creates(libc::SYS_clone) || creates(libc::SYS_clone3)
     }
+}
+
+/// Returns whether nothing is left of a process but its exit status. Its main thread may exit before others.
+fn is_zombie(process: ChildPid) -> bool {
+    ThreadStat::read(process, process).is_some_and(|stat| stat.has_exited()) && proc_files::threads(process).len() < 2
 }
 
 /// Returns the id of this process.

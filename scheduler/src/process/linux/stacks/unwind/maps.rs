@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 /// The most mappings that are kept. A process may have 65,530 by default.
-const MAPPINGS: usize = 16 << 10;
+const MAPPINGS: usize = 80 << 10;
+
+/// The number of lines after which the time is looked at.
+const LINES: usize = 1 << 10;
 
 /// The most bytes of a path that are kept.
 const PATH_LIMIT: usize = 512;
@@ -28,10 +31,19 @@ pub(super) struct Mapping {
 pub(in crate::process::linux::stacks) struct Maps(Vec<Mapping>);
 
 impl Maps {
-    /// Parses the file. A line that makes no sense is left out, and so are mappings beyond the limit.
-    pub(in crate::process::linux::stacks) fn parse(text: &[u8]) -> Self {
+    /// Parses the file, whose whole text is there.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn parse(text: &[u8]) -> Self {
+        Self::parse_while(text, || true)
+    }
+
+    /// Parses the file. A line that makes no sense is left out, and so are mappings beyond the limit, or once there is no more time.
+    pub(in crate::process::linux::stacks) fn parse_while(text: &[u8], has_time: impl Fn() -> bool) -> Self {
         let mut mappings: Vec<Mapping> = Vec::new();
-        for line in text.split(|byte| *byte == b'\n').take(MAPPINGS) {
+        for (index, line) in text.split(|byte| *byte == b'\n').take(MAPPINGS).enumerate() {
+            if index % LINES == LINES - 1 && !has_time() {
+                break;
+            }
             let Some(mapping) = Mapping::parse(line) else { continue };
             // The kernel lists them in order; a search depends on it.
             if mappings.last().is_none_or(|last| last.addresses.end <= mapping.addresses.start) {
@@ -101,7 +113,8 @@ impl Mapping {
             is_executable: executable == b'x',
             offset,
             file: (device, inode),
-            path: path[..limit].to_owned(),
+            // The kernel escapes nothing else.
+            path: path[..limit].replace("\\012", "\n"),
         })
     }
 
@@ -171,6 +184,16 @@ f00000-f01000 rw-p 0 0:0 0 [stack]
         // Too far below, inside of a stack, below a binary, and above everything.
         let elsewhere = [0xdf_fff8, 0x8f_fff8, 0xa0_0000, 0x3f_fff8, 0xf0_1000, u64::MAX];
         assert_eq!(elsewhere.map(|address| maps.is_below_stack(address)), [false; 6]);
+    }
+
+    #[test]
+    fn as_many_mappings_as_a_process_may_have_are_kept_if_there_is_time() {
+        let lines = (1..=65_530).map(|number| format!("{number:x}000-{number:x}800 r--p 0 0:0 0\n"));
+        let text = lines.collect::<String>() + "7f0000000000-7f0000001000 r-xp 0 1:1 7 /a\\012b\n";
+        let maps = Maps::parse(text.as_bytes());
+        let last = maps.find(0x7f00_0000_0000).expect("it is mapped");
+        assert_eq!((maps.0.len(), last.path.as_str()), (65_531, "/a\nb"));
+        assert_eq!(Maps::parse_while(text.as_bytes(), || false).0.len(), LINES - 1);
     }
 
     #[test]
