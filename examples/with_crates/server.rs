@@ -6,7 +6,8 @@
 //! curl http://127.0.0.1:8080/load                          # 200, how many requests run or wait
 //! ```
 //!
-//! Two jobs run at a time, two more wait, and any other request is answered with 503. The job of a client that goes away is
+//! Two jobs run at a time, two more wait, and any other request is answered with 503. The processes of the next two jobs are made
+//! ahead, so that a request doesn't wait for one. The job of a client that goes away is
 //! killed. At SIGTERM, SIGHUP or Ctrl-C the service accepts nothing more, lets the running jobs finish, answers every
 //! request that it has, and exits; at the second one it kills the jobs first.
 
@@ -15,6 +16,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -90,21 +92,22 @@ fn unavailable(text: &str) -> Response<Full<Bytes>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let token = CancelToken::on_termination()?;
-    let service = Arc::new(Service {
-        scheduler: Scheduler::new().concurrency(CONCURRENCY).queue_capacity(WAITING).cancel_token(&token),
-    });
+    let scheduler = Scheduler::new().concurrency(CONCURRENCY).queue_capacity(WAITING).standby(CONCURRENCY);
+    let service = Arc::new(Service { scheduler: scheduler.cancel_token(&token) });
+    service.scheduler.prewarm()?;
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
 
     let connections = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // The client has gone, or no descriptor is left for now.
-                Err(_) => continue,
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = token.draining() => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // The client has gone, or no descriptor is left: then another attempt at once would fail as well.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         let service = Arc::clone(&service);
         let answer = service_fn(move |request: Request<Incoming>| {

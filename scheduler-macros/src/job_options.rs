@@ -5,14 +5,16 @@ mod values;
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use crate::diagnostics::Diagnostics;
 use crate::value;
 use time_limits::MAX_TIMEOUT;
-use values::{BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, causes_of_end, output, variable_name};
+use values::{
+    BACKOFF, OUTPUT, RETRY_DELAYS, VARIABLE, backoff, cause, causes_of_end, is_unseen, output, variable_name,
+};
 
 /// An option of an attribute.
 pub(crate) struct OptionSpec<T> {
@@ -32,8 +34,12 @@ pub(crate) struct JobOptions {
     clears_env: bool,
     /// The limits on time beside the timeout, each with its name.
     time_limits: Vec<(&'static str, Duration, Span)>,
+    /// How many of the two streams of output the application doesn't see.
+    unseen_streams: usize,
 }
 
+/// The smallest stack that a function can have, in bytes: the runtime's limit as well.
+const SMALLEST_STACK: u64 = 64 << 10;
 /// The largest stack that a function can have, in bytes.
 const LARGEST_STACK: u64 = 1 << 40;
 
@@ -199,6 +205,10 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
             let zero = "a stack of 0 bytes lets no job run; write a size, such as `\"64MiB\"`";
             let (bytes, span) = value::bytes(value)?;
             let bytes = some((bytes, span), zero)?;
+            if bytes < SMALLEST_STACK {
+                let message = "a stack of less than 64 KiB is too small for a job; write more, such as `\"64MiB\"`";
+                return Err(syn::Error::new(span, message));
+            }
             if bytes > LARGEST_STACK {
                 return Err(syn::Error::new(
                     span,
@@ -335,18 +345,12 @@ pub(crate) const JOB: &[OptionSpec<JobOptions>] = &[
     OptionSpec {
         name: "stdout",
         example: r#"stdout = "capture""#,
-        read: |options, value| {
-            let output = output(&value::text(value, OUTPUT)?)?;
-            options.set(move |krate| quote!(.stdout(#krate::__private::options::Output::#output)))
-        },
+        read: |options, value| options.set_output("stdout", value),
     },
     OptionSpec {
         name: "stderr",
         example: r#"stderr = "capture""#,
-        read: |options, value| {
-            let output = output(&value::text(value, OUTPUT)?)?;
-            options.set(move |krate| quote!(.stderr(#krate::__private::options::Output::#output)))
-        },
+        read: |options, value| options.set_output("stderr", value),
     },
     OptionSpec {
         name: "group",
@@ -379,6 +383,15 @@ impl JobOptions {
     fn set(&mut self, setter: impl Fn(&TokenStream) -> TokenStream + 'static) -> syn::Result<()> {
         self.setters.push(Box::new(setter));
         Ok(())
+    }
+
+    /// Sets the destination of a stream, by the setter of its name.
+    fn set_output(&mut self, stream: &str, value: TokenStream) -> syn::Result<()> {
+        let text = value::text(value, OUTPUT)?;
+        let output = output(&text)?;
+        self.unseen_streams += usize::from(is_unseen(&text));
+        let setter = Ident::new(stream, Span::call_site());
+        self.set(move |krate| quote!(.#setter(#krate::__private::options::Output::#output)))
     }
 
     /// Checks combinations of options.

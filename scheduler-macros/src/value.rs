@@ -151,6 +151,9 @@ pub(crate) fn function(value: TokenStream) -> syn::Result<Path> {
 /// Parses a text that isn't blank.
 pub(crate) fn text(value: TokenStream, expected: &str) -> syn::Result<LitStr> {
     let text = string(value, expected)?;
+    if text.value().contains('\0') {
+        return Err(syn::Error::new(text.span(), "no option takes a text with a NUL character; remove it"));
+    }
     if text.value().trim().is_empty() { Err(syn::Error::new(text.span(), expected)) } else { Ok(text) }
 }
 

@@ -75,8 +75,12 @@ impl Error {
     }
 
     pub(crate) fn queue_full(capacity: usize) -> Self {
-        let message =
-            format!("the queue is full: {capacity} spawned jobs wait; try again later, or refuse the request");
+        let waiting = match capacity {
+            0 => "no spawned job may wait".to_owned(),
+            1 => "1 spawned job waits".to_owned(),
+            several => format!("{several} spawned jobs wait"),
+        };
+        let message = format!("the queue is full: {waiting}; try again later, or refuse the request");
         Self::new(Kind::QueueFull, message)
     }
 

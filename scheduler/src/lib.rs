@@ -348,7 +348,8 @@ pub use scheduler_macros::main;
 ///
 /// # `isolated`
 ///
-/// Without a value: the body runs in a process of its own, as with a [timeout](#timeout), and has no limit.
+/// Without a value: the body runs in a process of its own, as with a [timeout](#timeout), and has no limit. Beside a timeout it
+/// changes nothing.
 ///
 /// ```
 /// #[scheduler::test(isolated)]

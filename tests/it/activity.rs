@@ -271,6 +271,15 @@ fn limits_that_do_not_fit_are_refused_where_they_are_set() {
     let unseen = Scheduler::new().silence(LIMIT).stdout(Output::Discard).stderr(Output::append("a.log"));
     let error = refused(unseen, fast::job().into());
     assert!(error.contains("needs output that passes through this process"), "{error}");
+    // Wherever each is set: the job would be stopped although it writes.
+    let discards = Scheduler::new().stdout(Output::Discard).stderr(Output::Discard);
+    let error = refused(discards, fast::job().silence(LIMIT).into());
+    assert!(error.contains("`a` (job ") && error.contains("needs output that passes through this process"), "{error}");
+    let discards = fast::job().stdout(Output::Discard).stderr(Output::append("a.log"));
+    let error = refused(Scheduler::new().silence(LIMIT), discards.into());
+    assert!(error.contains("`a` (job ") && error.contains("or set the limit to `Duration::MAX`"), "{error}");
+    let unlimited = fast::job().stdout(Output::Discard).stderr(Output::Discard).silence(Duration::MAX);
+    assert_eq!(run(&Scheduler::new().silence(LIMIT), unlimited).status(), Status::Ok);
     // A scheduler's default is no mistake for a job that has a shorter timeout.
     let record = run(&Scheduler::new().stall(PLENTY).slow(PLENTY), has_a_timeout::job());
     assert_eq!(record.status(), Status::Ok, "{record:?}");

@@ -228,7 +228,9 @@ fn an_invalid_backoff_is_refused() {
         refused(Backoff::fixed(second).jitter(2.0), 1),
         format!("{named}a jitter of 2 is out of range; give a part from 0 to 1")
     );
-    assert!(refused(Backoff::exponential(second, second / 2), 1).ends_with("exceeds its cap of 500ms"));
+    assert!(
+        refused(Backoff::exponential(second, second / 2), 1).ends_with("exceeds its cap of 500ms; give a longer cap")
+    );
     assert!(refused(Backoff::fixed(Duration::MAX), 2).ends_with("never end; give a shorter one, or fewer retries"));
 }
 

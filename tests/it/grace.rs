@@ -258,7 +258,10 @@ fn a_grace_period_that_makes_a_hard_timeout_soft_is_refused() {
     let call = hangs::job().grace(Duration::from_secs(3601));
     let error = run_job_with_timeout(call, LIMIT).expect_err("it is too long");
     assert!(error.is_invalid_setting(), "{error}");
-    assert!(error.to_string().ends_with("a grace period of 3601s is over the limit of one hour"), "{error}");
+    assert!(
+        error.to_string().ends_with("a grace period of 3601s is over the limit of one hour; give a shorter one"),
+        "{error}"
+    );
 }
 
 /// Tells what it knows of itself.

@@ -129,6 +129,27 @@ fn a_job_reads_what_it_was_given() {
     assert_eq!(result::<(usize, Vec<u8>)>(&run(&empty, reads_its_input::job())).0, 16);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_input_that_is_no_file_is_in_the_record() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()));
+    let scheduler = Scheduler::new().start_timeout(Duration::from_secs(2));
+    let read = |path: PathBuf| error(&run(&scheduler, reads_its_input::job().stdin(Input::File(path))));
+    let expected =
+        format!("never started: its standard input can't be read from `{}`: is a directory", folder.path().display());
+    assert_eq!(read(folder.path().to_owned()), expected);
+    let never_written = read(pipe.clone());
+    let expected = "never started: its function was not called within 2s: its standard input was not opened, ";
+    assert!(never_written.starts_with(expected), "{never_written}");
+    // A writer may come later than the job.
+    let scheduler = Scheduler::new();
+    let handle = scheduler.spawn(reads_its_input::job().stdin(Input::File(pipe.clone()))).expect("the input is fine");
+    fs::write(pipe, "of a pipe").expect("the job reads it");
+    assert_eq!(handle.wait().expect("nothing fails").outcome.ok(), Some((9, b"of a".to_vec())));
+}
+
 /// Recurses, with a kibibyte at least for each call.
 #[job]
 fn recurses(depth: u64) -> u64 {
@@ -150,6 +171,7 @@ fn a_function_has_the_stack_that_it_asks_for() {
         assert_eq!(result::<u64>(&deep), 50_000);
         let overflown = run(&scheduler, recurses::job(50_000).stack_size(1 << 20));
         assert!(matches!(overflown.failure(), Some(Failure::StackOverflow { .. })), "{overflown:?}");
+        assert!(run(&scheduler, fast::job().stack_size(64 << 10)).status().is_ok(), "it is the smallest");
         let panicked = run(&scheduler, panics_on_its_stack::job());
         let Some(Failure::Panicked(panic)) = panicked.failure() else { panic!("{panicked:?}") };
         assert_eq!(panic.message, "the cause");
@@ -208,11 +230,9 @@ fn the_process_of_a_job_is_set_up_before_its_arguments_are_decoded() {
             assert_eq!(record["result"], expected, "{record}");
         }
     }
-    for records in prepared("takes a second", &[], false) {
-        assert!(
-            records.iter().all(|record| record["status"] == "ok"),
-            "it is not a part of the job's time: {records:?}"
-        );
+    // The application checks that it is not a part of the job's time.
+    for records in prepared("takes its time", &[], false) {
+        assert!(records.iter().all(|record| record["status"] == "ok"), "{records:?}");
     }
     for records in prepared("fails", &[], false) {
         assert_eq!(records[0]["error"], "never started: its set-up failed: there is no sandbox here");
@@ -251,10 +271,12 @@ mod with_wardens {
         at_once(METHODS, |method| {
             let scheduler = Scheduler::new().start_method(method);
             assert_eq!(result::<String>(&run(&scheduler, own_processors::job())), "0");
-            for cpus in [vec![1023], vec![0, 1000]] {
+            for (cpus, shown) in [
+                (vec![1023], "1023, of which it may use none; give some of 0"),
+                (vec![0, 1000], "0,1000, of which it may use 0; give only those"),
+            ] {
                 let text = error(&run(&scheduler, own_processors::job().cpus(cpus)));
-                assert!(text.starts_with("never started: it can't run on the processors "), "{text}");
-                assert!(text.contains("it may use 0"), "{text}");
+                assert!(text.starts_with(&format!("never started: it can't run on the processors {shown}")), "{text}");
             }
         });
     }
@@ -334,6 +356,8 @@ mod with_wardens {
             assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(LIMIT), .. })), "{record:?}");
             assert!(record.duration() < PLENTY);
         });
+        let record = run(&Scheduler::new().tree_memory(1 << 10).timeout(PLENTY), hangs::job());
+        assert!(matches!(record.failure(), Some(Failure::OutOfMemory { limit: Some(1024), .. })), "{record:?}");
     }
 
     #[test]

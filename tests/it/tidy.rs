@@ -204,6 +204,22 @@ fn every_option_is_in_the_table_and_has_a_section() {
     }
 }
 
+#[test]
+fn every_setting_of_a_scheduler_is_in_the_table_of_options() {
+    let table = fs::read_to_string(root().join("scheduler/src/docs/options.md")).expect("it is part of the workspace");
+    let mut count = 0;
+    for (path, text) in sources(&root().join("scheduler/src/builder")) {
+        // A setter takes the scheduler, and returns it.
+        let setters = text.lines().filter_map(|line| line.strip_prefix("    pub fn "));
+        for setter in setters.filter(|setter| setter.contains("(mut self") || setter.contains("(self, ")) {
+            let name = setter.split(['(', '<']).next().unwrap_or_default();
+            assert!(table.contains(&format!("`{name}`")), "`{name}` of {} has no row", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 15, "{count} setters");
+}
+
 /// What declares a type, at the beginning of a line: in a module, and in none that stands within.
 const TYPES: [&str; 5] = ["struct ", "enum ", "trait ", "type ", "union "];
 

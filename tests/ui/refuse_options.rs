@@ -61,6 +61,15 @@ fn below() {}
 #[job(tree_memory = "0B", cpus = "3-0", stack_size = 0, temp_dir = "/tmp", stdin = 1, setup = "confine")]
 fn surroundings() {}
 
+#[job(stack_size = "1KiB", stdin = "a\0b", current_dir = "\0", retry_delays = [])]
+fn small() {}
+
+#[job(silence = "5m", stdout = "discard", stderr = "append a.log")]
+fn unseen() {}
+
+#[job(stack_size = "2TiB", cpus = "1024", retry_delays = ["1s"], backoff = "1s")]
+fn huge() {}
+
 fn main() {
     // The jobs themselves are declared, so that no error is reported twice.
     drop(scheduler::jobs![("unknown", unknown), ("number", number), ("twice", twice)]);

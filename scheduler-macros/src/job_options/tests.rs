@@ -49,7 +49,7 @@ fn each_value_becomes_its_setter() {
     becomes("memory", quote!("1KiB"), &quote!(.memory(1024u64)));
     becomes("memory", quote!(7), &quote!(.memory(7u64)));
     becomes("tree_memory", quote!("1KiB"), &quote!(.tree_memory(1024u64)));
-    becomes("stack_size", quote!("1KiB"), &quote!(.stack_size(1024u64)));
+    becomes("stack_size", quote!("64KiB"), &quote!(.stack_size(65536u64)));
     becomes("cpus", quote!("0-1"), &quote!(.cpus([0usize, 1usize])));
     becomes("temp_dir", quote!(false), &quote!(.temp_dir(false)));
     becomes("stdin", quote!("a.csv"), &quote!(.stdin(k::__private::options::Input::file("a.csv"))));
@@ -87,8 +87,11 @@ fn invalid_values_are_refused_with_advice() {
     refused("memory", quote!("0B"), "a memory limit of 0");
     refused("tree_memory", quote!("0B"), "a limit of 0 on the memory of the whole tree");
     refused("stack_size", quote!(0), "a stack of 0 bytes");
+    refused("stack_size", quote!("1KiB"), "a stack of less than 64 KiB is too small for a job");
     refused("stack_size", quote!("2TiB"), "a stack can't be larger than 1 TiB");
     refused("stack_size", quote!("-1B"), "expected a size");
+    refused("stdin", quote!("a\0b"), "no option takes a text with a NUL character");
+    refused("current_dir", quote!("\0"), "no option takes a text with a NUL character");
     refused("tree_memory", quote!(-1), "expected a size");
     refused("stall", quote!("-1s"), "expected a duration");
     refused("cpus", quote!("-1"), "expected the numbers of processors");

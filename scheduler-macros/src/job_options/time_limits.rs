@@ -39,6 +39,11 @@ impl JobOptions {
                 (Some(longest), _) if *name != MAX_TIMEOUT && *limit >= longest => {
                     format!("`{name}` never passes within a timeout of {longest:?}; write a shorter one")
                 }
+                _ if *name == "silence" && self.unseen_streams == 2 => {
+                    "`silence` needs output that the application sees; remove it, or write `\"capture\"` or `\"inherit\"` for \
+                     one of the streams"
+                        .to_owned()
+                }
                 _ => continue,
             };
             diagnostics.add(syn::Error::new(*span, message));

@@ -99,3 +99,9 @@ pub(super) fn output(text: &LitStr) -> syn::Result<TokenStream> {
         _ => return Err(syn::Error::new(text.span(), OUTPUT)),
     })
 }
+
+/// Returns whether the application doesn't see what a job writes to this destination.
+pub(super) fn is_unseen(text: &LitStr) -> bool {
+    let text = text.value();
+    text == "discard" || text.starts_with("append ")
+}

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::options::Environment;
@@ -46,10 +47,16 @@ fn redirect_stdin(source: &StdinSource) -> Result<(), String> {
     let (name, file) = match source {
         StdinSource::Null => return Ok(()),
         StdinSource::Bytes(bytes) => ("memory".into(), process::anonymous_file(bytes)),
-        StdinSource::File(path) => (path.to_string_lossy(), File::open(path)),
+        StdinSource::File(path) => (path.to_string_lossy(), open_input(path.as_ref())),
     };
     file.and_then(process::redirect_stdin)
         .map_err(|error| format!("its standard input can't be read from `{name}`: {error}"))
+}
+
+/// Opens a file to read from. A folder can be opened on Unix, and every read of it fails.
+fn open_input(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
 const NULL_DEVICE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };

@@ -63,7 +63,11 @@ impl Environment {
         let problem_of = |(name, value): &(OsString, Option<OsString>)| {
             let shown = name.to_string_lossy();
             if name.is_empty() || holds(name, b'=') || holds(name, 0) {
-                return Some(format!("an environment variable can't be named `{}`", shown.escape_debug()));
+                return Some(format!(
+                    "an environment variable can't be named `{}`; a name has one character or more, and neither `=` nor a NUL \
+                     character",
+                    shown.escape_debug()
+                ));
             }
             if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
                 return Some(format!(
@@ -71,13 +75,14 @@ impl Environment {
                 ));
             }
             let is_cut = value.as_ref().is_some_and(|value| holds(value, 0));
-            is_cut.then(|| format!("the value of the environment variable `{shown}` contains a NUL character"))
+            is_cut
+                .then(|| format!("the value of the environment variable `{shown}` contains a NUL character; remove it"))
         };
         if self.current_dir.as_ref().is_some_and(|folder| folder.is_empty()) {
-            return Some("the path of the working directory is empty".to_owned());
+            return Some("the path of the working directory is empty; give a path".to_owned());
         }
         if self.current_dir.as_ref().is_some_and(|folder| holds(folder, 0)) {
-            return Some("the path of the working directory contains a NUL character".to_owned());
+            return Some("the path of the working directory contains a NUL character; remove it".to_owned());
         }
         self.changes.iter().find_map(problem_of)
     }

@@ -68,13 +68,17 @@ impl InheritedFds {
 
     pub(super) fn problem(&self) -> Option<String> {
         if self.0.len() > MOST_INHERITED {
-            return Some(format!("a job can inherit up to {MOST_INHERITED} descriptors, not {}", self.0.len()));
+            let count = self.0.len();
+            return Some(format!("a job can inherit up to {MOST_INHERITED} descriptors, not {count}; pass fewer"));
         }
         self.0.iter().find_map(|InheritedFd { number, duplicate }| match duplicate {
             _ if *number < 3 => {
-                Some(format!("descriptor {number} is a standard stream; set `stdout` or `stderr` instead"))
+                let option = ["stdin", "stdout", "stderr"][usize::try_from(*number).unwrap_or(0)];
+                Some(format!("descriptor {number} is a standard stream; set `{option}` instead"))
             }
-            Err(problem) => Some(format!("descriptor {number} can't be duplicated for a job: {problem}")),
+            Err(problem) => {
+                Some(format!("descriptor {number} can't be duplicated for a job: {problem}; pass one that is open"))
+            }
             Ok(_) => None,
         })
     }
@@ -120,16 +124,22 @@ mod tests {
 
     #[test]
     fn standard_streams_and_too_many_descriptors_are_refused() {
-        let mut inherited = InheritedFds::default();
-        inherited.add(io::stderr().as_fd());
-        let problem = "descriptor 2 is a standard stream; set `stdout` or `stderr` instead";
-        assert_eq!(inherited.problem().as_deref(), Some(problem));
+        for (stream, number, option) in [
+            (io::stdin().as_fd(), 0, "stdin"),
+            (io::stdout().as_fd(), 1, "stdout"),
+            (io::stderr().as_fd(), 2, "stderr"),
+        ] {
+            let mut inherited = InheritedFds::default();
+            inherited.add(stream);
+            let problem = format!("descriptor {number} is a standard stream; set `{option}` instead");
+            assert_eq!(inherited.problem(), Some(problem));
+        }
         let pipes: Vec<_> = (0..17).map(|_| io::pipe().expect("a pipe")).collect();
         let mut many = InheritedFds::default();
         for (reader, writer) in &pipes {
             many.add(reader.as_fd());
             many.add(writer.as_fd());
         }
-        assert_eq!(many.problem().as_deref(), Some("a job can inherit up to 32 descriptors, not 34"));
+        assert_eq!(many.problem().as_deref(), Some("a job can inherit up to 32 descriptors, not 34; pass fewer"));
     }
 }

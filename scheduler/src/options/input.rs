@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::nul::has_nul;
+
 /// The most bytes that the call of a job can hold for its standard input.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -66,6 +68,9 @@ impl Input {
             Self::File(path) if path.as_os_str().is_empty() => {
                 Some("standard input is to be read from a file with an empty path; give a path".to_owned())
             }
+            Self::File(path) if has_nul(path) => Some(
+                "standard input is to be read from a file whose path contains a NUL character; remove it".to_owned(),
+            ),
             _ => None,
         }
     }

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Cpus;
 
+/// The smallest stack, in bytes: on less of it the runtime overflows before it calls the function. The macro has the same
+/// limits.
+const SMALLEST_STACK: u64 = 64 << 10;
+
 /// The largest stack of a function, in bytes.
 const LARGEST_STACK: u64 = 1 << 40;
 
@@ -62,6 +66,9 @@ impl Limits {
                 nothing_runs("a limit on the memory of the whole tree of 0", "a size in bytes")
             }
             Self { stack_size: Some(0), .. } => nothing_runs("a stack of 0 bytes", "a size in bytes"),
+            Self { stack_size: Some(bytes), .. } if bytes < SMALLEST_STACK => {
+                Some(format!("a stack of {bytes} bytes is too small for a job; give 64 KiB or more"))
+            }
             Self { stack_size: Some(bytes), .. } if bytes > LARGEST_STACK => {
                 Some(format!("a stack of {bytes} bytes is over the limit of 1 TiB; give less"))
             }

@@ -7,6 +7,7 @@ mod follow_up_hook;
 mod inherited;
 mod input;
 mod limits;
+mod nul;
 mod on_failure;
 mod output;
 mod retry;
@@ -189,7 +190,8 @@ impl Options {
     /// Returns a description of the first invalid option, if any.
     pub(crate) fn problem(&self) -> Option<String> {
         let grace = self.grace.filter(|grace| *grace > stop::LONGEST_GRACE);
-        let grace = grace.map(|grace| format!("a grace period of {grace:?} is over the limit of one hour"));
+        let grace =
+            grace.map(|grace| format!("a grace period of {grace:?} is over the limit of one hour; give a shorter one"));
         let group = self.group.as_ref().filter(|group| group.trim().is_empty());
         let group = group.map(|_| "a group with an empty name; give it a name".to_owned());
         let retry = self.retry_delays.as_ref().and_then(|delays| delays.problem(self.most_retries()));
@@ -209,7 +211,13 @@ impl Options {
 
     /// Returns why options that were set in one place contradict each other, if they do.
     pub(crate) fn contradiction(&self) -> Option<String> {
-        self.time_limits.contradiction(self.timeout, [self.stdout.as_ref(), self.stderr.as_ref()])
+        self.time_limits.contradiction(self.timeout)
+    }
+
+    /// Returns why no output can be seen for the limit on the time without output, wherever each was set. The job would be
+    /// stopped although it writes.
+    pub(crate) fn unseen_output(&self) -> Option<String> {
+        self.time_limits.unseen_output([self.stdout.as_ref(), self.stderr.as_ref()])
     }
 }
 
@@ -251,7 +259,7 @@ mod tests {
         assert_eq!(options().problem(), None);
         refused(
             &options().grace(Duration::MAX),
-            &format!("a grace period of {:?} is over the limit of one hour", Duration::MAX),
+            &format!("a grace period of {:?} is over the limit of one hour; give a shorter one", Duration::MAX),
         );
         refused(
             &options().stall(Duration::ZERO),
@@ -280,6 +288,11 @@ mod tests {
             "a limit on the memory of the whole tree of 0 lets no job run; give a size in bytes",
         );
         refused(&options().stack_size(0), "a stack of 0 bytes lets no job run; give a size in bytes");
+        refused(&options().stack_size(65_535), "a stack of 65535 bytes is too small for a job; give 64 KiB or more");
+        refused(
+            &options().stack_size((1 << 40) + 1),
+            "a stack of 1099511627777 bytes is over the limit of 1 TiB; give less",
+        );
         refused(&options().cpus([]), "an empty set of processors lets no job run; give their numbers, such as `0..=3`");
         refused(&options().cpus([5000]), "a processor with the number 5000 can't be set; the highest number is 1023");
         refused(
@@ -290,14 +303,29 @@ mod tests {
             &options().stdin(Input::File("".into())),
             "standard input is to be read from a file with an empty path; give a path",
         );
-        refused(&options().env("A=B", "c"), "an environment variable can't be named `A=B`");
-        refused(&options().env_remove(""), "an environment variable can't be named ``");
+        refused(
+            &options().stdin(Input::File("a\0".into())),
+            "standard input is to be read from a file whose path contains a NUL character; remove it",
+        );
+        refused(
+            &options().stderr(Output::Append("\0".into())),
+            "standard error is to be appended to a file whose path contains a NUL character; remove it",
+        );
+        let name = "; a name has one character or more, and neither `=` nor a NUL character";
+        refused(&options().env("A=B", "c"), &format!("an environment variable can't be named `A=B`{name}"));
+        refused(&options().env_remove(""), &format!("an environment variable can't be named ``{name}"));
         let own = "the environment variable `scheduler_run` is reserved for the scheduler; choose another name";
         refused(&options().env("scheduler_run", "x"), own);
         assert!(options().env_remove(OWN[1]).problem().is_some());
-        refused(&options().current_dir("a\0b"), "the path of the working directory contains a NUL character");
-        refused(&options().env("A", "b\0c"), "the value of the environment variable `A` contains a NUL character");
-        refused(&options().current_dir(""), "the path of the working directory is empty");
+        refused(
+            &options().current_dir("a\0b"),
+            "the path of the working directory contains a NUL character; remove it",
+        );
+        refused(
+            &options().env("A", "b\0c"),
+            "the value of the environment variable `A` contains a NUL character; remove it",
+        );
+        refused(&options().current_dir(""), "the path of the working directory is empty; give a path");
         refused(
             &options().stdout(Output::Append("".into())),
             "standard output is to be appended to a file with an empty path; give a path",

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::nul::has_nul;
+
 /// The destination of a job's standard output or standard error, for [`stdout`](crate::Job::stdout) and
 /// [`stderr`](crate::Job::stderr).
 ///
@@ -66,6 +68,9 @@ impl Output {
             }
             Self::Append(path) if path.as_os_str().is_empty() => {
                 Some(format!("{stream} is to be appended to a file with an empty path; give a path"))
+            }
+            Self::Append(path) if has_nul(path) => {
+                Some(format!("{stream} is to be appended to a file whose path contains a NUL character; remove it"))
             }
             _ => None,
         }

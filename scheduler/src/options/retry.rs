@@ -108,7 +108,7 @@ impl Backoff {
         if let Growth::Doubling(cap) = self.growth
             && cap < self.first
         {
-            return Some(format!("a backoff of {:?} exceeds its cap of {cap:?}", self.first));
+            return Some(format!("a backoff of {:?} exceeds its cap of {cap:?}; give a longer cap", self.first));
         }
         let longest = self.delay(retries, 0.0);
         let is_endless = self.total(retries).is_none();
@@ -304,7 +304,10 @@ mod tests {
             "a jitter of 1.5 is out of range; give a part from 0 to 1"
         );
         assert!(problem(Backoff::fixed(SECOND).jitter(f64::NAN), 1).contains("NaN"));
-        assert_eq!(problem(Backoff::exponential(SECOND, SECOND / 2), 1), "a backoff of 1s exceeds its cap of 500ms");
+        assert_eq!(
+            problem(Backoff::exponential(SECOND, SECOND / 2), 1),
+            "a backoff of 1s exceeds its cap of 500ms; give a longer cap"
+        );
         for endless in [Backoff::fixed(Duration::MAX), Backoff::exponential(Duration::MAX, Duration::MAX)] {
             let never = "with a backoff of up to `Duration::MAX`,";
             assert_eq!(problem(endless, 1), format!("{never} 1 retry never ends; give a shorter one"));

@@ -52,8 +52,8 @@ impl TimeLimits {
         zero.or(no_maximum)
     }
 
-    /// Returns why these limits don't fit the timeout and the output that are set beside them.
-    pub(super) fn contradiction(&self, timeout: Option<Duration>, outputs: [Option<&Output>; 2]) -> Option<String> {
+    /// Returns why these limits don't fit the timeout that is set beside them.
+    pub(super) fn contradiction(&self, timeout: Option<Duration>) -> Option<String> {
         if let (Some(timeout), Some(maximum)) = (timeout, self.max_timeout)
             && maximum < timeout
         {
@@ -64,15 +64,17 @@ impl TimeLimits {
         let longest = self.max_timeout.or(timeout).unwrap_or(Duration::MAX);
         let is_useless = |limit: &Duration| *limit >= longest && *limit != Duration::MAX;
         let useless = self.named().into_iter().find_map(|(what, limit)| Some((what, limit.filter(is_useless)?)));
-        if let Some((what, limit)) = useless {
-            return Some(format!(
-                "{what} of {limit:?} never passes within a timeout of {longest:?}; give a shorter one"
-            ));
-        }
+        useless.map(|(what, limit)| {
+            format!("{what} of {limit:?} never passes within a timeout of {longest:?}; give a shorter one")
+        })
+    }
+
+    /// Returns why the limit on the time without output can't apply, if neither stream passes through this process.
+    pub(super) fn unseen_output(&self, outputs: [Option<&Output>; 2]) -> Option<String> {
         let is_unseen = |output: Option<&Output>| matches!(output, Some(Output::Discard | Output::Append(_)));
         (self.watches_output() && outputs.into_iter().all(is_unseen)).then(|| {
             "a limit on the time without output (`silence`) needs output that passes through this process; capture or \
-             inherit one of the streams, which are all discarded or appended to files"
+             inherit one of the streams, which are both discarded or appended to files, or set the limit to `Duration::MAX`"
                 .to_owned()
         })
     }
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn a_limit_that_never_passes_is_a_contradiction() {
         let limits = |stall, max_timeout| TimeLimits { stall: Some(stall), max_timeout, ..TimeLimits::default() };
-        let problem = |limits: TimeLimits, timeout| limits.contradiction(timeout, [None, None]);
+        let problem = |limits: TimeLimits, timeout| limits.contradiction(timeout);
         assert_eq!(problem(limits(SECOND, None), None), None);
         assert_eq!(problem(limits(SECOND, None), Some(2 * SECOND)), None);
         assert_eq!(problem(limits(Duration::MAX, None), Some(SECOND)), None, "no limit is no contradiction");
@@ -103,10 +105,10 @@ mod tests {
     fn silence_needs_output_that_is_seen() {
         let limits = TimeLimits { silence: Some(SECOND), ..TimeLimits::default() };
         let file = Output::Append("a.log".into());
-        assert_eq!(limits.contradiction(None, [Some(&Output::Discard), None]), None);
-        assert_eq!(limits.contradiction(None, [Some(&file), Some(&Output::Capture)]), None);
-        let problem = limits.contradiction(None, [Some(&file), Some(&Output::Discard)]);
+        assert_eq!(limits.unseen_output([Some(&Output::Discard), None]), None);
+        assert_eq!(limits.unseen_output([Some(&file), Some(&Output::Capture)]), None);
+        let problem = limits.unseen_output([Some(&file), Some(&Output::Discard)]);
         assert!(problem.is_some_and(|problem| problem.contains("needs output that passes through")));
-        assert_eq!(TimeLimits::default().contradiction(None, [Some(&file), Some(&file)]), None);
+        assert_eq!(TimeLimits::default().unseen_output([Some(&file), Some(&file)]), None);
     }
 }

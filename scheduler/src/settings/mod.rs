@@ -294,7 +294,9 @@ impl Settings {
         if self.delivery_timeout.is_zero() {
             return Err(Error::invalid_timeout(" for the delivery"));
         }
-        if let Some(problem) = self.options.problem().or_else(|| self.options.contradiction()) {
+        if let Some(problem) =
+            self.options.problem().or_else(|| self.options.contradiction()).or_else(|| self.options.unseen_output())
+        {
             return Err(Error::invalid_setting(problem));
         }
         if let Some(problem) = self.on_failure.problem() {
@@ -337,7 +339,7 @@ impl Settings {
             return Err(Error::invalid_timeout(&format!(" of {}", name())));
         }
         let timeout = options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX));
-        if let Some(problem) = options.problem().or(contradiction) {
+        if let Some(problem) = options.problem().or(contradiction).or_else(|| options.unseen_output()) {
             return Err(Error::invalid_setting(format!("{}: {problem}", name())));
         }
         let arguments = match &call.arguments {

@@ -290,7 +290,10 @@ impl Observations {
             (false, true) => {
                 format!("the re-executed binary did not reach `scheduler::init()` within {start_limit:?}{wrote}")
             }
-            (true, true) => format!("its arguments were not read within {start_limit:?}{wrote}"),
+            (true, true) => format!(
+                "its function was not called within {start_limit:?}: its standard input was not opened, its set-up did not \
+                 return, or its arguments were not decoded by then{wrote}"
+            ),
             (false, false) => format!(
                 "the re-executed binary exited before it reached `scheduler::init()`; call it first in `main`, before \
                  arguments are read{wrote}"

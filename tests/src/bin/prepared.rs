@@ -5,9 +5,9 @@
 
 use std::error::Error;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use scheduler::{Scheduler, StartMethod, job, jobs, this_job};
+use scheduler::{Record, Scheduler, StartMethod, job, jobs, this_job};
 
 /// What the set-up has noted in this process.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -59,6 +59,21 @@ fn fills_the_disk() -> std::io::Result<()> {
     std::fs::write(std::env::temp_dir().join("file"), vec![1; 1 << 20])
 }
 
+/// How long the set-up takes in its process, if it is to take its time.
+const SET_UP: Duration = Duration::from_millis(400);
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).expect("it is not 1970")
+}
+
+/// Asserts that the job's own time began after its set-up, however long a busy machine took for either.
+fn assert_begins_after_its_set_up(record: &Record) {
+    let (.., notes) = record.result::<(u8, Vec<String>, Vec<String>)>().expect("it returned");
+    let set_up = notes.iter().find_map(|note| note.parse().ok()).map(Duration::from_micros).expect("it was noted");
+    let started = since_epoch(record.started_at().expect("it ran"));
+    assert!(started >= set_up + SET_UP / 2, "{started:?} {set_up:?}");
+}
+
 fn start_method() -> StartMethod {
     let forks = std::env::var("APP_METHOD").is_ok_and(|method| method == "forks");
     if forks { StartMethod::ForkServer } else { StartMethod::Exec }
@@ -66,6 +81,7 @@ fn start_method() -> StartMethod {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mode = std::env::var("APP_MODE").unwrap_or_default();
+    let takes_its_time = mode == "takes its time";
     // As an application that reads its arguments before it finds out what it is.
     let first = std::env::args().nth(1).unwrap_or_default();
     scheduler::init_with(move || -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -73,8 +89,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         match mode.as_str() {
             "fails" => Err("there is no sandbox here".into()),
             "panics" => panic!("no sandbox"),
-            "takes a second" => {
-                std::thread::sleep(Duration::from_secs(1));
+            "takes its time" => {
+                note(&since_epoch(SystemTime::now()).as_micros().to_string());
+                std::thread::sleep(SET_UP);
                 Ok(())
             }
             _ => Ok(()),
@@ -93,6 +110,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let list = jobs![("a", returns_notes(Noted(1))), ("b", returns_notes(Noted(2)))];
-    println!("{}", serde_json::to_string(&scheduler.timeout(Duration::from_millis(700)).run(list)?)?);
+    let records = scheduler.timeout(Duration::from_secs(60)).run(list)?;
+    if takes_its_time {
+        records.iter().for_each(assert_begins_after_its_set_up);
+    }
+    println!("{}", serde_json::to_string(&records)?);
     Ok(())
 }

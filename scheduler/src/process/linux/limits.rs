@@ -48,8 +48,12 @@ fn restrict_to(cpus: &Cpus) -> Result<(), String> {
     // SAFETY: The pointer is to a set of ours.
     if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } != 0 {
         let error = io::Error::last_os_error();
-        let usable = available().map_or(String::new(), |usable| format!("; it may use {usable}"));
-        return Err(format!("it can't run on the processors {cpus}: {error}{usable}"));
+        return Err(match (error.raw_os_error(), available()) {
+            (Some(libc::EINVAL), Some(usable)) => {
+                format!("it can't run on the processors {cpus}, of which it may use none; give some of {usable}")
+            }
+            _ => format!("it can't run on the processors {cpus}: {error}"),
+        });
     }
     // The kernel leaves out those that don't exist, or that a cgroup excludes.
     match available() {
