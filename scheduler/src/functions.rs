@@ -11,7 +11,7 @@ use crate::follow_up::FollowUpResult;
 use crate::into_job::{IntoJob, ListedJob};
 use crate::record::{Record, Run, RunReport};
 use crate::settings::Settings;
-use crate::supervisor::{JobEvent, ListThread, LoopConfig, Submissions, supervise_one};
+use crate::supervisor::{JobEvent, ListThread, LoopConfig, Records, Submissions, supervise_one};
 
 /// Runs one job in a process of its own, for at most `timeout`.
 ///
@@ -98,7 +98,7 @@ async fn run_one_async(call: &AnyJob, ceiling: Duration) -> Result<RunReport, Er
     let settings = Settings::under(ceiling);
     let spec = settings.job_spec(call)?;
     let (pool, config) = (settings.single_pool()?, LoopConfig::for_one_job());
-    let mut thread = ListThread::start(vec![spec], pool, config, Submissions::Complete)?;
+    let mut thread = ListThread::start(vec![spec], pool, config, Submissions::Complete, Records::Collected)?;
     loop {
         match poll_fn(|context| thread.poll(context)).await.map(|event| event.event) {
             Some(JobEvent::Finished(report)) => return Ok(report),

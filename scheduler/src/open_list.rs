@@ -14,7 +14,9 @@ use crate::panic_guard;
 use crate::record::Record;
 use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
 use crate::settings::{Settings, SpecMaker};
-use crate::supervisor::{EventDetail, JobEvent, ListEvent, ListThread, LoopConfig, OnSuccess, SharedPool, Submissions};
+use crate::supervisor::{
+    EventDetail, JobEvent, ListEvent, ListThread, LoopConfig, OnSuccess, Records, SharedPool, Submissions,
+};
 
 /// How many jobs may wait for their next attempt, beside those in the window.
 const MOST_DELAYED: usize = 1024;
@@ -88,7 +90,7 @@ impl OpenList {
         let journaled = maker.enter(&mut specs, follow_ups)?;
         // Attempts are reported, as a job that waits for its next one makes room.
         let config = LoopConfig { detail: EventDetail::All, on_success, ..settings.loop_config()? };
-        let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, submissions)?;
+        let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, submissions, Records::Streamed)?;
         Ok(Some(Self {
             maker,
             follow_ups,

@@ -13,7 +13,7 @@ use crate::journal::FollowUps;
 use crate::record::Record;
 use crate::recorder::Recorder;
 use crate::settings::{JournaledList, Settings};
-use crate::supervisor::{ListEvent, ListThread, SharedPool, Submissions};
+use crate::supervisor::{ListEvent, ListThread, Records, SharedPool, Submissions};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
@@ -99,7 +99,8 @@ fn start(
         return Ok(None);
     }
     let config = settings.loop_config()?;
-    let thread = ListThread::start(specs, settings.pool(shared_pool)?, config, Submissions::Complete)?;
+    let thread =
+        ListThread::start(specs, settings.pool(shared_pool)?, config, Submissions::Complete, Records::Collected)?;
     Ok(Some((thread, journaled)))
 }
 

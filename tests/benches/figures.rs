@@ -30,6 +30,15 @@ impl Figures {
         sorted[(sorted.len() - 1) / 2]
     }
 
+    /// Returns the median of how many per cent more each sample is than that of the same number in `base`.
+    pub(crate) fn beside(&self, base: &Self) -> f64 {
+        let pairs = self.0.iter().zip(&base.0);
+        let mut more: Vec<_> =
+            pairs.map(|(own, base)| (own.as_secs_f64() / base.as_secs_f64() - 1.0) * 100.0).collect();
+        more.sort_by(f64::total_cmp);
+        more[(more.len() - 1) / 2]
+    }
+
     /// Returns a row of the table.
     pub(crate) fn row(&self, what: &str) -> String {
         let mut sorted = self.0.clone();

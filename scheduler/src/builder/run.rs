@@ -14,7 +14,7 @@ use crate::recorder::Recorder;
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::stream::Stream;
-use crate::supervisor::{EventDetail, ListEvent, ListThread, OnSuccess, SharedPool, Submissions, supervise};
+use crate::supervisor::{EventDetail, ListEvent, ListThread, OnSuccess, Records, SharedPool, Submissions, supervise};
 
 /// # Running jobs
 impl<F: FollowUp> Scheduler<F> {
@@ -350,7 +350,7 @@ fn run(
         return recorder.finish();
     }
     // On a thread of its own, so that a slow follow-up or observer delays no deadline.
-    let mut list = ListThread::start(specs, pool, config, Submissions::Complete)?;
+    let mut list = ListThread::start(specs, pool, config, Submissions::Complete, Records::Collected)?;
     while let Some(ListEvent { index, event, follow_up_turn }) = list.recv() {
         if recorder.handle(index, event, follow_up).is_break() {
             list.stop();

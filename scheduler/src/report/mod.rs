@@ -10,7 +10,7 @@
 //!
 //! A scheduler may have any number of them. All write as the run goes: each event is in the file before the next one,
 //! with one or two system calls, and the file is complete at any moment. If the application is killed, the files have
-//! what happened until then.
+//! what happened until [ten milliseconds](crate::Observer) before.
 //!
 //! An error, such as a full disk, stops that report only, and affects no job. [`Timeline::finish`], which all of them
 //! have, returns it: keep the report in an `Arc`, since an observer may be one.

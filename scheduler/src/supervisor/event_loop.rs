@@ -15,6 +15,7 @@ use super::attempts::PendingRun;
 use super::capacity::Capacity;
 use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_spec::JobSpec;
+use super::list_events::EventBatch;
 use super::loop_config::LoopConfig;
 use super::mailbox::{Mailbox, StopMode};
 use super::prespawn::Prespawned;
@@ -36,6 +37,8 @@ pub(super) struct EventLoop<'a> {
     config: &'a LoopConfig,
     pool: &'a mut WardenPool,
     mailbox: Option<&'a Arc<Mailbox>>,
+    /// The events that the handler keeps back.
+    batch: Option<&'a EventBatch>,
     queue: Queue<PendingRun, Deadline>,
     /// The follow-ups that wait for their start.
     owed: VecDeque<(QueueKey, PendingRun)>,
@@ -93,6 +96,7 @@ impl<'a> EventLoop<'a> {
             config,
             pool,
             mailbox,
+            batch: None,
             queue: Queue::new(config.group_limits.iter().copied()),
             owed: VecDeque::new(),
             moved: HashMap::new(),
@@ -137,6 +141,11 @@ impl<'a> EventLoop<'a> {
         }
     }
 
+    /// Sends the events of this batch when they are due, and at the end.
+    pub(super) fn send_batch(&mut self, batch: &'a EventBatch) {
+        self.batch = Some(batch);
+    }
+
     /// Lets more jobs be submitted, until `Command::Close`.
     pub(super) fn keep_open(&mut self) {
         self.is_open = true;
@@ -149,6 +158,8 @@ impl<'a> EventLoop<'a> {
     /// Fails before any job has started if none can, as a required fork server can't be made.
     pub(super) fn run(mut self, listener: &mut EventHandler<'_>) -> Result<(), Error> {
         let result = self.run_jobs(listener);
+        // Before the wardens exit, which may take a moment.
+        self.batch.inspect(|batch| batch.send());
         self.pool.shutdown(&mut self.poller);
         result
     }
@@ -195,6 +206,7 @@ impl<'a> EventLoop<'a> {
             if self.runs.is_empty() && self.queue.is_empty() && self.owed.is_empty() && !self.is_open {
                 return Ok(());
             }
+            self.batch.inspect(|batch| batch.send_if_due());
             // A wake's flag may be set after its descriptor was read. `start_jobs` then starts nothing, and nothing would
             // end the wait.
             if !self.has_commands() {
@@ -333,7 +345,8 @@ impl<'a> EventLoop<'a> {
         let Self { runs, pool, poller, .. } = self;
         let has_done = runs.register(poller);
         pool.register(poller);
-        let due = [pool.deadline(), self.total_deadline].into_iter().chain(self.queue.next_due());
+        let batch = self.batch.map_or(Deadline::NEVER, EventBatch::due);
+        let due = [pool.deadline(), self.total_deadline, batch].into_iter().chain(self.queue.next_due());
         let until = due.fold(runs.deadline(), Deadline::earlier);
         let until = match starts {
             _ if has_done => Deadline::now(),
