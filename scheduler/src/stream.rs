@@ -101,13 +101,13 @@ impl<J: Iterator<Item: ListedJob>, F: FollowUp> Stream<J, F> {
     /// As [`poll_recv`](Self::poll_recv), but draws only jobs that are there without waiting, by the `size_hint` of their
     /// iterator. When further ones are there, it is to be polled again.
     #[cfg(feature = "cli")]
-    pub(crate) fn poll_certain(&mut self, context: &mut Context<'_>) -> Poll<Option<Record>> {
+    pub(crate) fn poll_certain(&mut self, context: &mut Context<'_>) -> Poll<Option<(usize, Record)>> {
         let next = match self.open_list() {
             None => None,
             Some((list, jobs, follow_up)) => ready!(list.poll_certain(&mut listed(jobs), follow_up, context)),
         };
         self.is_over = next.is_none();
-        Poll::Ready(next.map(|(_, record)| record))
+        Poll::Ready(next)
     }
 
     /// Waits for the next record, and returns it with the index of its job.

@@ -1,11 +1,12 @@
 //! `Calls`: the calls that were read, and that the stream of a batch draws.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use super::LINES_AHEAD;
+use super::input::NumberedLine;
 use super::line::LineCall;
 use crate::call::AnyJob;
 use crate::sync::lock;
@@ -23,10 +24,21 @@ pub(super) struct Calls {
 
 #[derive(Default)]
 struct CallQueue {
-    calls: VecDeque<(u64, LineCall)>,
+    calls: VecDeque<QueuedCall>,
+    /// How many calls were drawn.
+    drawn: usize,
+    /// The lengths of the lines whose calls were drawn and aren't over, by the order in which they were drawn.
+    lengths: HashMap<usize, usize>,
     is_closed: bool,
     /// The number of the line whose call was drawn last.
     last_number: u64,
+}
+
+struct QueuedCall {
+    number: u64,
+    /// The bytes of its line.
+    length: usize,
+    call: LineCall,
 }
 
 impl Calls {
@@ -40,8 +52,14 @@ impl Calls {
         !queue.is_closed && queue.calls.len() < LINES_AHEAD
     }
 
-    pub(super) fn push(&self, number: u64, call: LineCall) {
-        self.queue.borrow_mut().calls.push_back((number, call));
+    pub(super) fn push(&self, line: &NumberedLine, call: LineCall) {
+        let (number, length) = (line.number, line.text.len());
+        self.queue.borrow_mut().calls.push_back(QueuedCall { number, length, call });
+    }
+
+    /// Returns the length of the line whose call was drawn as the one of this index, once it is over.
+    pub(super) fn length_of(&self, index: usize) -> usize {
+        self.queue.borrow_mut().lengths.remove(&index).expect("a call has one record")
     }
 
     /// Adds no more.
@@ -68,8 +86,11 @@ impl Iterator for Calls {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut queue = self.queue.borrow_mut();
-        let (number, LineCall { id, call }) = queue.calls.pop_front()?;
+        let QueuedCall { number, length, call: LineCall { id, call } } = queue.calls.pop_front()?;
         queue.last_number = number;
+        let index = queue.drawn;
+        queue.drawn += 1;
+        queue.lengths.insert(index, length);
         if let Some(numbers) = &self.numbers {
             lock(numbers).push_back(number);
         }

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::LINES_AHEAD;
+use super::read_ahead::ReadAhead;
 
 /// A line that isn't blank.
 #[derive(Debug)]
@@ -47,18 +49,21 @@ pub(super) enum InputEvent {
     Unreadable { number: u64, error: io::Error },
 }
 
-/// Starts the thread that sends each line, a few ahead of those that are received, and then the end. It wakes the calling
-/// thread after each.
+/// Starts the thread that sends each line, as far ahead of those that are over as there is room, and then the end. It wakes the
+/// calling thread after each.
 ///
 /// It isn't awaited: it may wait for a line of a pipe when the batch is over.
-pub(super) fn start(mut input: Box<dyn BufRead + Send>) -> io::Result<Receiver<InputEvent>> {
+pub(super) fn start(mut input: Box<dyn BufRead + Send>, ahead: Arc<ReadAhead>) -> io::Result<Receiver<InputEvent>> {
     let (sender, events) = mpsc::sync_channel(LINES_AHEAD);
     let receiver = thread::current();
     let read = move || {
         let mut number = 0;
         loop {
             let event = match next(&mut *input, &mut number) {
-                Ok(Some(text)) => InputEvent::Line(NumberedLine { number, text }),
+                Ok(Some(text)) => {
+                    ahead.enter(text.len());
+                    InputEvent::Line(NumberedLine { number, text })
+                }
                 Ok(None) => InputEvent::End,
                 Err(error) => InputEvent::Unreadable { number, error },
             };

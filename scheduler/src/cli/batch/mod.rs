@@ -8,6 +8,7 @@ mod halt;
 mod input;
 mod line;
 mod observers;
+mod read_ahead;
 
 use std::io;
 use std::mem;
@@ -23,6 +24,7 @@ use self::halt::{BatchTotals, HaltSpeed};
 use self::input::{InputEvent, NumberedLine};
 use self::line::RefusedLine;
 use self::observers::BatchObservers;
+use self::read_ahead::ReadAhead;
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, report, report_message, unwritable};
 use super::report_files::ReportPaths;
@@ -88,7 +90,8 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
     };
     let token = CancelToken::new();
     let presses = Presses::default();
-    let started = on_ctrl_c(presses.listener(&token)).and_then(|()| input::start(input));
+    let ahead = Arc::new(ReadAhead::new(arguments.concurrency));
+    let started = on_ctrl_c(presses.listener(&token)).and_then(|()| input::start(input, Arc::clone(&ahead)));
     let lines = match started {
         Ok(lines) => lines,
         Err(error) => {
@@ -102,6 +105,7 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         scheduler,
         calls: Calls::new(observers.numbers()),
         lines,
+        ahead,
         stream: None,
         observers,
         token,
@@ -204,6 +208,8 @@ struct Batch<'a> {
     scheduler: Scheduler,
     observers: BatchObservers,
     lines: Receiver<InputEvent>,
+    /// Has room for another line once a record is there.
+    ahead: Arc<ReadAhead>,
     calls: Calls,
     /// `None` before the first call.
     stream: Option<Stream<Calls>>,
@@ -236,7 +242,10 @@ impl Batch<'_> {
                 None => Poll::Pending,
             };
             match polled {
-                Poll::Ready(Some(record)) => self.record(&record),
+                Poll::Ready(Some((index, record))) => {
+                    self.ahead.leave(self.calls.length_of(index));
+                    self.record(&record);
+                }
                 Poll::Ready(None) => return self.end(),
                 // The lines that were read have become jobs, and there may be others.
                 Poll::Pending if has_read == HasRead::AsMuchAsHasRoom && self.calls.has_room() => {}
@@ -285,7 +294,10 @@ impl Batch<'_> {
     fn read(&mut self) -> HasRead {
         while self.stop.is_none() && self.calls.has_room() {
             match self.lines.try_recv() {
-                Ok(InputEvent::Line(line)) if self.observers.is_done(line.number) => self.skipped += 1,
+                Ok(InputEvent::Line(line)) if self.observers.is_done(line.number) => {
+                    self.skipped += 1;
+                    self.ahead.leave(line.text.len());
+                }
                 Ok(InputEvent::Line(line)) => self.add(&line),
                 Ok(InputEvent::Unreadable { number, error }) => {
                     self.observers.suspend(|| report_unreadable(self.arguments, number, &error));
@@ -300,7 +312,7 @@ impl Batch<'_> {
 
     fn add(&mut self, line: &NumberedLine) {
         match line::parse(&line.text, line.number, &self.arguments.options) {
-            Ok(call) => self.calls.push(line.number, call),
+            Ok(call) => self.calls.push(line, call),
             Err(problem) => {
                 self.observers.suspend(|| report_line(self.arguments, line, problem));
                 return self.refuse();
@@ -392,7 +404,8 @@ impl Batch<'_> {
         let jobs = succeeded + failed + timed_out;
         let others = [(self.skipped, "run before"), (self.not_run, "not run")].into_iter();
         let others = others.filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
-        format!("{jobs} jobs: {succeeded} ok, {failed} failed, {timed_out} timed out{}", others.collect::<String>())
+        let s = if jobs == 1 { "" } else { "s" };
+        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{}", others.collect::<String>())
     }
 }
 
