@@ -69,6 +69,8 @@ struct StatusCounts {
 struct OpenJob {
     job_id: String,
     job: String,
+    /// Follow-ups aren't counted.
+    is_follow_up: bool,
     stage: Stage,
 }
 
@@ -113,14 +115,15 @@ impl LoggedRun {
                 *self =
                     Self { program, process: Some(process), opened: Some(at), last_event: Some(at), ..Self::default() };
             }
-            LoggedKind::Queued { .. } => {
-                self.open.insert(key, OpenJob { job_id, job, stage: Stage::Waiting });
+            LoggedKind::Queued { follows, .. } => {
+                self.open.insert(key, OpenJob { job_id, job, is_follow_up: follows.is_some(), stage: Stage::Waiting });
             }
             LoggedKind::Started { attempt, slot, process } => {
                 let (progress, message, terminating) = (None, None, None);
                 let running =
                     RunningJob { attempt, slot, process, started: at, progress, message, is_slow: false, terminating };
-                self.open.insert(key, OpenJob { job_id, job, stage: Stage::Running(running) });
+                let is_follow_up = self.open.get(&key).is_some_and(|job| job.is_follow_up);
+                self.open.insert(key, OpenJob { job_id, job, is_follow_up, stage: Stage::Running(running) });
             }
             LoggedKind::Progress { done, total, .. } => self.change(key, |job| job.progress = Some((done, total))),
             LoggedKind::Message { text, .. } => self.change(key, |job| job.message = Some(text)),
@@ -131,8 +134,10 @@ impl LoggedRun {
                 }
             }
             LoggedKind::Recorded(record) => {
-                self.open.remove(&key);
-                self.counts.add(&record);
+                let job = self.open.remove(&key);
+                if !job.is_some_and(|job| job.is_follow_up) {
+                    self.counts.add(&record);
+                }
             }
             LoggedKind::Slow { .. } => self.change(key, |job| job.is_slow = true),
             LoggedKind::Postponed { .. } | LoggedKind::CheckpointSaved { .. } => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use console::{Style, measure_text_width, truncate_str};
 
-use super::tally::{Counts, JobLine, Tally};
+use super::tally::{Counts, JobLine, LineKind, Tally};
 use crate::escape::OneLine;
 use crate::outcome::{Attempt, Status};
 use crate::record::Record;
@@ -116,21 +116,26 @@ fn running(job: &JobLine, id_width: usize, colors: Colors) -> String {
     if job.attempt > 1 {
         line.push_str(&colors.paint(Style::new().magenta(), format_args!("  attempt {}", job.attempt)));
     }
+    if job.kind == LineKind::FollowUp {
+        line.push_str(&colors.paint(Style::new().dim(), format_args!("  follow-up {}", job.job)));
+    }
     if !job.message.is_empty() {
         line.push_str(&colors.paint(Style::new().dim(), format_args!("  {}", OneLine(&job.message))));
     }
     line
 }
 
-/// Returns the line of a job that failed.
-pub(super) fn failure(record: &Record, colors: Colors) -> String {
+/// Returns the line of a job that failed, with its name if it is a follow-up.
+pub(super) fn failure(record: &Record, follow_up: Option<&str>, colors: Colors) -> String {
     let error = record.error().unwrap_or_default();
     let (what, style) = match record.status() {
         Status::Timeout => ("timed out", Style::new().yellow().bold()),
         _ => ("failed", Style::new().red().bold()),
     };
     let what = colors.paint(style, format_args!("{what:>9}"));
-    format!("{what}  {}  {}  {error}", OneLine(record.job_id()), clock_precise(record.duration()))
+    let (id, time) = (OneLine(record.job_id()), clock_precise(record.duration()));
+    let follow_up = follow_up.map(|job| format!("follow-up {job}  ")).unwrap_or_default();
+    format!("{what}  {id}  {follow_up}{time}  {error}")
 }
 
 /// Returns the line of a job that is tried again.
@@ -181,7 +186,7 @@ mod tests {
             tally.queue("f");
         }
         for key in 0..10 {
-            tally.start(key, "an id\nwith ünïcode 東京", "f", u32::from(key == 3) + 1);
+            tally.start(key, LineKind::Job, "an id\nwith ünïcode 東京", "f", u32::from(key == 3) + 1);
         }
         tally.change(0, |job| job.progress = Some((1, 2)));
         tally.change(1, |job| "at work\x1b[31m".clone_into(&mut job.message));
@@ -219,6 +224,17 @@ mod tests {
         let tally = tally();
         assert_eq!(numbers(&tally, Colors::None), "1/12  1 failed  10 running  0:00");
         assert_eq!(summary(&tally), "12 jobs in 0:00: 0 ok, 1 failed, 11 not finished");
+    }
+
+    #[test]
+    fn a_follow_up_has_a_line_and_is_not_counted() {
+        let mut tally = Tally::default();
+        tally.queue("f");
+        tally.start(0, LineKind::FollowUp, "a", "analyse", 1);
+        let lines = frame(&tally, Screen { width: 200, height: 24 }, Colors::None);
+        assert!(lines[0].contains("  0/1  1 running") && lines[1].ends_with("  follow-up analyse"), "{lines:?}");
+        tally.stop(0, LineKind::FollowUp, "analyse");
+        assert_eq!(numbers(&tally, Colors::None), "0/1  0 running  0:00");
     }
 
     #[test]

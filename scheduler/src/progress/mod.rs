@@ -22,7 +22,7 @@ use crate::outcome::{Failure, Status};
 use crate::sync::lock;
 use display::{Colors, Screen};
 use painter::{Above, LINE_MARK, Painter};
-use tally::Tally;
+use tally::{LineKind, Tally};
 
 /// An [`Observer`] that shows the progress of a run on standard error: how many jobs are done, failed, timed out and
 /// running, an estimate of the time that is left, and a line for each running job with its own progress and message.
@@ -35,7 +35,7 @@ use tally::Tally;
 ///
 /// A failed, timed out or repeated job, but not a cancelled one, has a line of its own that stays above the bar, unless
 /// [`quiet`](Self::quiet) leaves it out; so has the whole run, at its end. A run is over when every job that was queued
-/// has its record.
+/// has its record. A [follow-up job](macro@crate::job#follow_up) has its lines, and isn't counted.
 ///
 /// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, as many at
 /// a time as ran so far. A running job's share is the rest of that time or, if it reports its progress, the time that
@@ -291,6 +291,9 @@ fn print(line: &str) {
 
 impl Observer for Bar {
     fn queued(&self, event: &Queued<'_>) {
+        if event.follows.is_some() {
+            return;
+        }
         let is_first = lock(&self.shared).queue(event.job);
         if is_first {
             *lock(&self.printed) = Stopwatch::start();
@@ -299,7 +302,8 @@ impl Observer for Bar {
     }
 
     fn started(&self, event: &Started<'_>) {
-        lock(&self.shared).start(event.key, event.job_id, event.job, event.attempt);
+        let kind = LineKind::of(event.follows);
+        lock(&self.shared).start(event.key, kind, event.job_id, event.job, event.attempt);
     }
 
     fn progress(&self, event: &Progress<'_>) {
@@ -315,9 +319,11 @@ impl Observer for Bar {
     }
 
     fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        lock(&self.shared).stop(event.key, event.job);
+        lock(&self.shared).stop(event.key, LineKind::of(event.follows), event.job);
         if let Some(delay) = event.retry_in {
-            lock(&self.shared).retry(event.key, event.job);
+            if event.follows.is_none() {
+                lock(&self.shared).retry(event.key, event.job);
+            }
             if self.lines == Lines::FailuresAndRetries {
                 self.println(display::retry(event.job_id, event.attempt, delay, self.colors()));
             }
@@ -325,10 +331,11 @@ impl Observer for Bar {
     }
 
     fn recorded(&self, event: &Recorded<'_>) {
-        let is_over = lock(&self.shared).record(event.key, event.job, event.record);
+        // A follow-up is over before its job.
+        let is_over = event.follows.is_none() && lock(&self.shared).record(event.key, event.job, event.record);
         let was_cancelled = matches!(event.record.failure(), Some(Failure::Cancelled { .. }));
         if self.lines == Lines::FailuresAndRetries && !event.record.status().is_ok() && !was_cancelled {
-            self.println(display::failure(event.record, self.colors()));
+            self.println(display::failure(event.record, event.follows.map(|_| event.job), self.colors()));
         }
         if event.record.status() == Status::Timeout {
             // Its follow-up is next.

@@ -33,9 +33,24 @@ pub(super) struct Counts {
     pub(super) flaky: u64,
 }
 
+/// Whether a running job is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineKind {
+    Job,
+    FollowUp,
+}
+
+impl LineKind {
+    /// Returns the kind of a job that follows the one of this key.
+    pub(super) fn of(follows: Option<u64>) -> Self {
+        if follows.is_some() { Self::FollowUp } else { Self::Job }
+    }
+}
+
 /// A job that runs.
 #[derive(Debug)]
 pub(super) struct JobLine {
+    pub(super) kind: LineKind,
     pub(super) id: String,
     pub(super) job: &'static str,
     pub(super) attempt: u32,
@@ -85,11 +100,13 @@ impl Tally {
         is_first
     }
 
-    pub(super) fn start(&mut self, key: u64, id: &str, job: &'static str, attempt: u32) {
+    pub(super) fn start(&mut self, key: u64, kind: LineKind, id: &str, job: &'static str, attempt: u32) {
         let (id, message, clock) = (id.to_owned(), String::new(), Stopwatch::start());
         self.retrying.remove(&key);
-        self.running.insert(key, JobLine { id, job, attempt, clock, progress: None, message });
-        self.estimate.start(job, self.running.len());
+        self.running.insert(key, JobLine { kind, id, job, attempt, clock, progress: None, message });
+        if kind == LineKind::Job {
+            self.estimate.start(job, self.running.len());
+        }
     }
 
     pub(super) fn change(&mut self, key: u64, change: impl FnOnce(&mut JobLine)) {
@@ -97,8 +114,8 @@ impl Tally {
     }
 
     /// Ends an attempt, whether or not the function was called.
-    pub(super) fn stop(&mut self, key: u64, job: &'static str) {
-        if self.running.remove(&key).is_none() {
+    pub(super) fn stop(&mut self, key: u64, kind: LineKind, job: &'static str) {
+        if self.running.remove(&key).is_none() && kind == LineKind::Job {
             self.retrying.remove(&key);
             self.estimate.cancel(job);
         }

@@ -1,6 +1,6 @@
 //! `Joblog`: an observer that writes the job log of GNU parallel.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -45,7 +45,8 @@ const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\
 /// | killed by a signal; the numbers of Linux for a stack overflow, memory, processor time and file size | 0 | the signal |
 /// | cancelled while it ran | 0 | 15 |
 ///
-/// A job that was cancelled before it began has no line, so that a resumed run starts it.
+/// A job that was cancelled before it began has no line, so that a resumed run starts it. A [follow-up
+/// job](macro@crate::job#follow_up) has none either: it is no job of the list.
 ///
 /// # Examples
 ///
@@ -79,6 +80,8 @@ struct JoblogWriter {
     file: File,
     /// The numbers of the jobs that are not over.
     numbers: HashMap<u64, u64>,
+    /// The follow-ups that are not over.
+    follow_ups: HashSet<u64>,
     last_number: u64,
     seq: Option<NumberOf>,
     command: Option<CommandOf>,
@@ -113,7 +116,14 @@ impl Joblog {
             file.write_all(HEADING.as_bytes())?;
         }
         let (seq, command) = (None, None);
-        Ok(Self(Reporter::new(JoblogWriter { file, numbers: HashMap::new(), last_number: 0, seq, command })))
+        Ok(Self(Reporter::new(JoblogWriter {
+            file,
+            numbers: HashMap::new(),
+            follow_ups: HashSet::new(),
+            last_number: 0,
+            seq,
+            command,
+        })))
     }
 
     /// Sets the function that returns the number of a job from its id, such as its line in an input file. Where it
@@ -182,6 +192,12 @@ fn numbers(path: &Path) -> io::Result<Vec<(u64, bool)>> {
 impl Format for JoblogWriter {
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
         match &event.kind {
+            // It is part of its job, and has no number: those of the others stay what they are without it.
+            LoggedKind::Queued { follows: Some(_), .. } => {
+                self.follow_ups.insert(event.key);
+                Ok(())
+            }
+            LoggedKind::Recorded(_) if self.follow_ups.remove(&event.key) => Ok(()),
             LoggedKind::Queued { .. } => {
                 let own = self.seq.as_ref().and_then(|seq| seq(&event.job_id));
                 self.last_number = own.unwrap_or(self.last_number + 1);

@@ -108,7 +108,9 @@ impl Format for TimelineWriter {
         let millis = |moment: SystemTime| rounded_millis(seconds_between(zero, moment));
         let at = millis(event.at);
         let row = match &event.kind {
-            LoggedKind::Queued { group, .. } => json!(["q", event.key, at, event.job_id, event.job, group]),
+            LoggedKind::Queued { group, follows } => {
+                json!(["q", event.key, at, event.job_id, event.job, group, follows])
+            }
             LoggedKind::Started { attempt, slot, process } => json!(["s", event.key, at, attempt, slot, process]),
             LoggedKind::Terminating { reason, .. } => json!(["g", event.key, at, reason]),
             LoggedKind::AttemptEnded { attempt, retry_in, .. } => {

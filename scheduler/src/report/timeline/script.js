@@ -9,7 +9,7 @@ addEventListener('DOMContentLoaded', () => {
   const jobs = new Map(), attempts = [], slots = [];
   let zero = 0, end = 0;
   const job = key => {
-    if (!jobs.has(key)) jobs.set(key, { key, id: '', job: '', group: null, attempts: [], outcome: null, flaky: false, total: 0 });
+    if (!jobs.has(key)) jobs.set(key, { key, id: '', job: '', group: null, follows: null, followUps: [], attempts: [], outcome: null, flaky: false, total: 0 });
     return jobs.get(key);
   };
   for (const row of JSON.parse($('data').textContent)) {
@@ -20,6 +20,7 @@ addEventListener('DOMContentLoaded', () => {
     if (kind === 'q') {
       Object.assign(it, { queued: at, id: row[3], job: row[4], group: row[5] });
       it.text = (it.id + '\n' + it.job).toLowerCase();
+      if (typeof row[6] === 'number') { it.follows = job(row[6]); it.follows.followUps.push(it); }
     } else if (kind === 's') {
       const attempt = { job: it, number: row[3], slot: row[4], pid: row[5], start: at, outcome: 'running', grace: null };
       it.attempts.push(attempt); attempts.push(attempt);
@@ -76,7 +77,8 @@ addEventListener('DOMContentLoaded', () => {
 
   // -- Figures.
   const counts = { ok: 0, error: 0, timeout: 0, cancelled: 0, running: 0, waiting: 0 };
-  for (const it of all) counts[outcomeOf(it)]++;
+  const own = all.filter(it => !it.follows);
+  for (const it of own) counts[outcomeOf(it)]++;
   const flaky = all.filter(it => it.flaky).length;
   const busy = attempts.reduce((sum, a) => sum + a.gone - a.start, 0);
   const addFigure = (value, label) => {
@@ -84,10 +86,11 @@ addEventListener('DOMContentLoaded', () => {
     box.append(element('b', value), element('span', label));
     $('figures').append(box);
   };
-  addFigure(all.length.toLocaleString('en'), 'jobs');
+  addFigure(own.length.toLocaleString('en'), 'jobs');
   for (const [name, label] of [['ok', 'ok'], ['error', 'failed'], ['timeout', 'timed out'], ['cancelled', 'cancelled'], ['running', 'running'], ['waiting', 'waiting']]) {
     if (counts[name] || name === 'ok') addFigure(counts[name].toLocaleString('en'), label);
   }
+  if (all.length > own.length) addFigure((all.length - own.length).toLocaleString('en'), 'follow-ups');
   if (flaky) addFigure(flaky.toLocaleString('en'), 'flaky');
   addFigure(time(end), 'from first to last event');
   if (slots.length) addFigure(Math.round(100 * busy / (span * slots.length)) + ' %', `busy, of ${slots.length} slot${slots.length === 1 ? '' : 's'}`);
@@ -107,7 +110,7 @@ addEventListener('DOMContentLoaded', () => {
     $('matches').textContent = isAll ? '' : `${matching.size.toLocaleString('en')} of ${all.length.toLocaleString('en')} jobs`;
     fillTables(); schedule();
   };
-  for (const name of OUTCOMES.filter(name => counts[name])) {
+  for (const name of OUTCOMES.filter(name => all.some(it => outcomeOf(it) === name))) {
     const label = element('label'), box = element('input'), dot = element('i', undefined, 'dot');
     box.type = 'checkbox'; box.checked = true; dot.style.background = `var(--${name})`;
     box.addEventListener('change', () => { box.checked ? shown.add(name) : shown.delete(name); search(); });
@@ -215,6 +218,8 @@ addEventListener('DOMContentLoaded', () => {
     const add = (name, value) => { if (value !== undefined && value !== null && value !== '') made.append(element('dt', name), element('dd', value)); };
     add('job', it.job);
     add('group', it.group);
+    add('follows', it.follows && (oneLine(it.follows.id) || '(no id)') + ', ' + (LABELS[outcomeOf(it.follows)] ?? outcomeOf(it.follows)));
+    for (const next of it.followUps) add('follow-up', next.job + ': ' + (LABELS[outcomeOf(next)] ?? outcomeOf(next)) + (next.error ? ', ' + oneLine(next.error) : ''));
     add('outcome', (LABELS[outcomeOf(it)] ?? outcomeOf(it)) + (it.flaky ? ', flaky' : ''));
     add('error', it.error && oneLine(it.error));
     if (attempt) {
