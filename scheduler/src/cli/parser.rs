@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
 use super::batch::{BatchArguments, Halt, Resume};
+use super::follow_up;
 use super::list::ListArguments;
 use super::report::ReportArguments;
 use super::report_files::{self, JOBLOG, ReportPaths};
@@ -186,18 +187,26 @@ fn with_start_method(command: Command) -> Command {
     command.arg(argument.default_value("exec").help(help))
 }
 
+/// The options of jobs, in the help.
+const JOB_OPTIONS: &str = "Options of the job, which win over those of its attribute";
+
+const FOLLOW_UP: &str = "follow-up";
+
 /// Adds the options that `#[job]` has as well.
 fn with_job_options(command: Command) -> Command {
+    let follow_up = Arg::new(FOLLOW_UP).long(FOLLOW_UP).value_name("JOB").value_parser(follow_up::find);
+    let follow_up =
+        follow_up.help("Job that runs after a timeout, or what `--follow-up-on` names; it takes one `Ended`");
     let arguments = OPTIONS.iter().map(|option| {
         let argument = Arg::new(option.name).long(option.name.replace('_', "-")).help(sentence(option.help));
-        let argument = argument.help_heading("Options of the job, which win over those of its attribute");
+        let argument = argument.help_heading(JOB_OPTIONS);
         match option.takes {
             OptionValue::None => argument.action(ArgAction::SetTrue),
             OptionValue::One(value) => with_value(argument, option, value).action(ArgAction::Set),
             OptionValue::Several(value) => with_value(argument, option, value).action(ArgAction::Append),
         }
     });
-    command.args(arguments)
+    command.args(arguments).arg(follow_up.help_heading(JOB_OPTIONS))
 }
 
 fn with_value(argument: Arg, option: &'static TextOption, value: &'static str) -> Arg {
@@ -303,6 +312,9 @@ fn required<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) 
 
 fn job_options(matches: &ArgMatches) -> Result<Options, clap::Error> {
     let mut options = Options::default();
+    if let Some(entry) = matches.get_one::<&'static Entry>(FOLLOW_UP) {
+        options = follow_up::set(options, entry);
+    }
     for option in OPTIONS {
         let texts: Vec<&str> = match option.takes {
             OptionValue::None if matches.get_flag(option.name) => vec![""],

@@ -96,6 +96,11 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
     if let Some(error) = record.error() {
         report_message(&format!("`{}` {error}", record.job()));
     }
+    for follow_up in record.follow_ups() {
+        if let Some(error) = follow_up.error() {
+            report_message(&format!("the follow-up `{}` {error}", follow_up.job()));
+        }
+    }
     if !record.stacks().is_empty() {
         note(&ProcessSnapshot::tree(record.stacks()).to_string());
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use scheduler::{job, this_job};
+use scheduler::{Ended, job, this_job};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,6 +93,12 @@ fn sleeps_until(file: PathBuf) {
     while !file.exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+}
+
+/// Says of which job it was, and why it ended.
+#[job]
+fn explains(ended: Ended) -> String {
+    format!("{} ended by {:?}", ended.job_id(), ended.cause())
 }
 
 fn main() -> ExitCode {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::call::AnyJob;
+use crate::cli;
 use crate::json::{self, JsonProblem};
 use crate::json_call;
 use crate::options::{OPTIONS, OptionValue, Options};
@@ -35,6 +36,9 @@ const JOB: &str = "job";
 const ARGS: &str = "args";
 const ID: &str = "id";
 
+/// The option whose value is the name of a job.
+const FOLLOW_UP: &str = "follow_up";
+
 /// Returns the call of the line of this number, with `defaults` for the options that the line doesn't set.
 pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineCall, RefusedLine> {
     let members = json::members(line).map_err(|JsonProblem { message, span, .. }| {
@@ -47,13 +51,14 @@ pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineC
         start..start + value.get().len()
     };
     let refused = |message: String, value: &RawValue| RefusedLine { message, span: place(value), entry: None };
-    let (mut job, mut args, mut id) = (None, None, None);
+    let (mut job, mut args, mut id, mut follow_up) = (None, None, None, None);
     let mut options: Vec<(usize, &RawValue)> = Vec::new();
     for (name, value) in &members {
         let member = match &**name {
             JOB => &mut job,
             ARGS => &mut args,
             ID => &mut id,
+            FOLLOW_UP => &mut follow_up,
             option => {
                 let index = option_index(option).map_err(|problem| refused(problem, value))?;
                 if options.iter().any(|(other, _)| *other == index) {
@@ -87,7 +92,15 @@ pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineC
         Some(Ok(Value::Number(id))) => id.to_string(),
         _ => return Err(refused("`id` is to be a text or a number".to_owned(), id.unwrap_or(job))),
     };
-    call.options = Some(Box::new(with_options(options, refused)?.over(defaults)));
+    let mut options = with_options(options, refused)?;
+    if let Some(follow_up) = follow_up {
+        let name =
+            serde_json::from_str::<Cow<'_, str>>(follow_up.get()).map_err(|_| "expected the name of a job".to_owned());
+        let entry = name.and_then(|name| cli::follow_up::find(&name));
+        let entry = entry.map_err(|problem| refused(format!("`{FOLLOW_UP}`: {problem}"), follow_up))?;
+        options = cli::follow_up::set(options, entry);
+    }
+    call.options = Some(Box::new(options.over(defaults)));
     Ok(LineCall { id, call })
 }
 
@@ -95,7 +108,7 @@ fn option_index(name: &str) -> Result<usize, String> {
     if let Some(index) = OPTIONS.iter().position(|option| option.name == name) {
         return Ok(index);
     }
-    let known = OPTIONS.iter().map(|option| option.name).chain([JOB, ARGS, ID]);
+    let known = OPTIONS.iter().map(|option| option.name).chain([JOB, ARGS, ID, FOLLOW_UP]);
     let similar = known.map(|known| (strsim::normalized_damerau_levenshtein(known, name), known));
     let nearest = similar.filter(|(score, _)| *score >= 0.5).max_by(|(a, _), (b, _)| a.total_cmp(b));
     let advice = nearest.map_or_else(
@@ -204,6 +217,12 @@ mod tests {
             (r#"{"job": "cropped", "tmeout": "1s"}"#, "unknown member `tmeout`; did you mean `timeout`?", r#""1s""#),
             (r#"{"job": "cropped", "args": ["a", 2], "timeout": "1"}"#, "`timeout`: expected a duration", r#""1""#),
             (r#"{"job": "cropped", "args": ["a", 2], "env_clear": 1}"#, "`env_clear`: expected `true` or", "1"),
+            (
+                r#"{"job": "cropped", "args": ["a", 2], "follow_up": "cropped"}"#,
+                "`follow_up`: `scheduler::cli::batch::line::tests::jobs::cropped(path: String, width: u32) -> ()` can't follow up",
+                r#""cropped""#,
+            ),
+            (r#"{"job": "cropped", "args": ["a", 2], "follow_up": 1}"#, "`follow_up`: expected the name of a job", "1"),
             (r#"{"job": "cropped", "job": "cropped"}"#, "`job` is given twice", r#""cropped""#),
         ] {
             let refused = parse(line, 1, &Options::default()).expect_err("it is a mistake");
