@@ -6,10 +6,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use scheduler::report::{Joblog, LoggedEvent, LoggedKind, read};
 use scheduler::{Scheduler, Status, jobs, report};
-use scheduler_tests::jobs::fast;
+use scheduler_tests::followed::summarises;
+use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
@@ -68,7 +70,9 @@ fn a_log_of_lines_has_every_event_in_order() {
         of(4)[1..],
         ["started", "attempt_ended", "started", "attempt_ended", "started", "attempt_ended", "recorded"]
     );
-    assert_eq!(of(7), ["queued", "started", "terminating", "attempt_ended", "recorded"]);
+    assert_eq!(of(7), ["queued", "started", "slow", "terminating", "attempt_ended", "recorded"]);
+    let slow = lines.iter().find(|line| line["event"] == "slow").expect("it is among them");
+    assert_eq!((&slow["job_id"], &slow["after_sec"]), (&"asked".into(), &0.001.into()));
     assert_eq!(of(8), ["queued", "started", "message", "progress", "attempt_ended", "recorded"]);
     let slots: BTreeSet<_> = lines.iter().filter_map(|line| line["slot"].as_u64()).collect();
     assert!(!slots.is_empty() && slots.is_subset(&BTreeSet::from([1, 2, 3])), "{slots:?}");
@@ -98,6 +102,8 @@ fn a_log_read_back_has_what_was_observed() {
     assert!(!has_frames || stacks.contains("scheduler_tests::jobs::hangs"), "{stacks}");
     let (id, hostile) = &records[8];
     assert_eq!(hostile.stdout.as_deref(), Some(format!("{id}\n").as_str()));
+    let slow = |event: &LoggedEvent| matches!(&event.kind, LoggedKind::Slow { attempt: 1, after, .. } if after.as_millis() == 1);
+    assert_eq!(events(folder.path()).iter().filter(|event| slow(event)).count(), 1);
     assert!(records[0].1.usage.peak_memory > 0 || cfg!(not(unix)), "{records:?}");
 }
 
@@ -164,6 +170,8 @@ fn a_junit_report_has_the_form_that_ci_systems_read() {
     }
 }
 
+/// Checked against the documentation of the Trace Event Format. Perfetto's own reader, `trace_processor`, is in no registry of
+/// packages: PyPI's `perfetto` downloads it from elsewhere when it is used first.
 #[test]
 fn a_trace_has_the_documented_form() {
     let folder = every_kind();
@@ -202,6 +210,7 @@ fn a_trace_has_the_documented_form() {
     let of = |phase: &str| trace.iter().filter(|event| event["ph"] == phase).count();
     // Nine jobs, two of which had two more attempts, and one a grace period.
     assert_eq!((of("B"), of("E"), of("b"), of("e")), (14, 14, 4, 4));
+    assert_eq!(trace.iter().filter(|event| event["cat"] == "slow" && event["ph"] == "i").count(), 1);
 }
 
 #[test]
@@ -215,6 +224,52 @@ fn a_timeline_has_its_data_and_no_text_of_a_job_outside_of_it() {
     let rows = rows(&page);
     let count = |kind: &str| rows.iter().filter(|row| row[0] == kind).count();
     assert_eq!((count("z"), count("q"), count("s"), count("a"), count("r")), (1, 9, 13, 13, 9));
+}
+
+/// A job, and the job that follows up on it.
+#[test]
+fn follow_ups_are_shown_with_their_jobs_and_have_no_line_of_a_job_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let scheduler = Scheduler::new()
+        .observer(Joblog::create(path("joblog")).expect("the folder is ours"))
+        .observer(report::JsonLines::create(path("log.jsonl")).expect("the folder is ours"))
+        .observer(report::Junit::create(path("junit.xml")).expect("the folder is ours"))
+        .observer(report::Timeline::create(path("timeline.html")).expect("the folder is ours"));
+    let hung = hangs::job().timeout(Duration::from_millis(20)).follow_up(summarises::job);
+    scheduler.run(jobs![("a", { hung.clone() }), ("b", fast), ("c", hung)]).expect("the input is fine");
+    drop(scheduler);
+
+    let joblog = file(folder.path(), "joblog");
+    let lines: Vec<_> = joblog.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>()).collect();
+    let lines: Vec<_> = lines.iter().map(|line| (line[0], line[6], line[8])).collect();
+    assert_eq!(lines, [("1", "124", "a"), ("2", "0", "b"), ("3", "124", "c")]);
+
+    let logged = events(folder.path());
+    let first = logged.iter().map(|event| event.key).filter(|key| *key > 0).min().expect("there are jobs");
+    let follow_ups: Vec<_> = logged
+        .iter()
+        .filter_map(|event| match &event.kind {
+            LoggedKind::Queued { follows: Some(key), .. } => Some((event.key, key - first, event.job_id.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(follow_ups[..], [(_, 0, "a"), (_, 2, "c")]), "{follow_ups:?}");
+    let log = file(folder.path(), "log.jsonl");
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let record = records.iter().find(|line| line["event"] == "recorded" && line["key"] == first);
+    let record = &record.expect("it is over")["record"];
+    assert_eq!(record["follow_ups"][0]["result"]["cause"], "timeout", "{record}");
+    // A follow-up that fails is a test that fails.
+    assert_eq!(file(folder.path(), "junit.xml").matches("<testcase ").count(), 5);
+
+    let page = path("timeline.html");
+    let queued: Vec<_> = rows(&file(folder.path(), "timeline.html")).into_iter().filter(|row| row[0] == "q").collect();
+    assert_eq!(queued.iter().filter(|row| row[6].is_u64()).count(), 2, "{queued:?}");
+    let Some(found) = browse(&page, "summarises") else { return };
+    let hover = found["hover"].as_str().unwrap_or_default().replace('\n', " ");
+    assert!(hover.contains("follow-up") && hover.contains("summarises: ok"), "{found}");
+    assert_eq!((&found["errors"], &found["matches"]), (&Value::Array(Vec::new()), &"2 of 5 jobs".into()), "{found}");
 }
 
 #[test]

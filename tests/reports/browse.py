@@ -83,6 +83,10 @@ class Browser:
         self.frame()
 
     def picture(self, path):
+        # The whole page, also what is below the window.
+        height = self.run("document.documentElement.scrollHeight")
+        self.call("Emulation.setDeviceMetricsOverride", width=1280, height=max(height, 830), deviceScaleFactor=1, mobile=False)
+        self.frame()
         shot = self.call("Page.captureScreenshot", format="png")
         pathlib.Path(path).write_bytes(base64.b64decode(shot["data"]))
 

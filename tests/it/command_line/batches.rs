@@ -95,7 +95,7 @@ fn another_terminal_shows_what_a_batch_runs() {
     let log = log.to_str().expect("it is text");
     let (mut child, mut stdin) = batch(&["--log", log, "-j", "2"]);
     writeln!(stdin, r#"{{"job": "add", "args": [1, 2]}}"#).expect("it reads");
-    writeln!(stdin, r#"{{"job": "waits", "id": "a\u001bb"}}"#).expect("it reads");
+    writeln!(stdin, r#"{{"job": "waits", "id": "a\u001bb", "slow": "1ms"}}"#).expect("it reads");
     writeln!(stdin, r#"{{"job": "waits", "id": "later"}}"#).expect("it reads");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     wait_for_line(&mut stderr, "begun");
@@ -106,8 +106,12 @@ fn another_terminal_shows_what_a_batch_runs() {
         let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
         (String::from_utf8_lossy(&text.stdout).into_owned(), json)
     };
-    wait_until("all lines are read", || status().1["waiting"] == 1 && status().1["ok"] == 1);
+    wait_until("all lines are read", || {
+        let now = status().1;
+        now["waiting"] == 1 && now["ok"] == 1 && now["running"][0]["is_slow"] == true
+    });
     let (text, json) = status();
+    assert!(json["running"][0]["is_slow"] == true, "{json}");
     assert!(text.contains(&format!("(process {}) runs, since 0:0", child.id())), "{text}");
     assert!(text.contains("1 ok, 0 failed, 0 timed out, 1 running, 1 waiting\n"), "{text}");
     assert!(text.contains(r"  a\u{1b}b  images::waits, slot "), "{text}");
@@ -250,6 +254,31 @@ fn a_batch_that_was_killed_is_resumed_where_it_was() {
 }
 
 #[test]
+fn follow_ups_of_a_batch_run_and_count_as_no_line_of_it() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (joblog_path, log) = (path("joblog"), path("log"));
+    let hang = r#"{"job": "hang", "timeout": "20ms", "follow_up": "explains"}"#;
+    let add = r#"{"job": "add", "args": [1, 2]}"#;
+    let output = run_batch(&["--joblog", &joblog_path, "--log", &log, "--progress"], &[hang, add, hang]);
+    let records = records(&output);
+    assert_eq!((output.status.code(), records.len()), (Some(1), 3), "{output:?}");
+    let result = records[0]["follow_ups"][0]["result"].as_str().unwrap_or_default();
+    assert!(result.ends_with("::hang:1 ended by Timeout"), "{records:?}");
+    let numbers = joblog(joblog_path.as_ref());
+    assert_eq!(numbers, [(1, "124".to_owned()), (2, "0".to_owned()), (3, "124".to_owned())]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("3 jobs in 0:0") && stderr.contains("3 jobs: 1 ok, 0 failed, 2 timed out"), "{stderr}");
+    let status = self::output(&["status", &log]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("1 ok, 0 failed, 2 timed out"), "{status}");
+
+    let all = run_batch(&["--follow-up", "explains", "--follow-up-on", "exit"], &[r#"{"job": "exits", "args": [3]}"#]);
+    let records = self::records(&all);
+    assert_eq!(records[0]["follow_ups"].as_array().map(Vec::len), Some(1), "{records:?}");
+}
+
+#[test]
 fn reports_are_written_while_a_batch_runs_and_from_its_log() {
     let folder = tempfile::tempdir().expect("there is room");
     let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
@@ -315,6 +344,34 @@ fn a_batch_of_many_lines_takes_no_more_memory_than_one_of_few() {
     drop(feeder.join().expect("it writes"));
     assert!(child.wait().expect("it is ours").success());
     assert!(peaks[1] * 4 < peaks[0] * 5, "{peaks:?} KiB after {few} and {many} calls");
+}
+
+/// Of lines that are longer than what is read ahead, only the next one waits.
+#[test]
+fn long_lines_are_not_read_far_ahead() {
+    const MEGABYTES: usize = 2;
+    let lines = 24;
+    let (mut child, mut stdin) = batch(&["-q", "--start-method", "auto"]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let feeder = thread::spawn(move || {
+        let name = "x".repeat(MEGABYTES << 20);
+        for _ in 0..lines {
+            let line = format!(r#"{{"job": "resize", "args": ["{name}", {{"width": 1, "height": 1}}]}}"#);
+            writeln!(stdin, "{line}").expect("it reads");
+        }
+        stdin
+    });
+    let mut line = Vec::new();
+    for _ in 0..lines {
+        line.clear();
+        stdout.read_until(b'\n', &mut line).expect("it is ours");
+        assert!(line.len() > MEGABYTES << 20);
+    }
+    let peak = peak_memory(child.id());
+    drop(feeder.join().expect("it writes"));
+    assert!(child.wait().expect("it is ours").success());
+    // The text of a line, its arguments, its result and the record are each as long as it.
+    assert!(peak < 70 * 1024, "{peak} KiB");
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn shouts(text: String) -> Result<(), String> {
     Err(text)
 }
 
-/// Returns when it is asked to stop.
-#[job(timeout = "100ms", grace = "30s")]
+/// Returns when it is asked to stop, and counts as slow before.
+#[job(timeout = "100ms", slow = "1ms", grace = "30s")]
 fn stops_in_order() {
     this_job::cancelled().wait();
 }
