@@ -1,6 +1,8 @@
 //! Reports of a run: each is read back by a reader of its format, whatever its jobs are called and print, and however the
 //! application ends.
 
+mod follow_ups;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,8 +12,7 @@ use std::time::Duration;
 
 use scheduler::report::{Joblog, LoggedEvent, LoggedKind, read};
 use scheduler::{Scheduler, Status, jobs, report};
-use scheduler_tests::followed::summarises;
-use scheduler_tests::jobs::{fast, hangs};
+use scheduler_tests::jobs::fast;
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
@@ -226,52 +227,6 @@ fn a_timeline_has_its_data_and_no_text_of_a_job_outside_of_it() {
     assert_eq!((count("z"), count("q"), count("s"), count("a"), count("r")), (1, 9, 13, 13, 9));
 }
 
-/// A job, and the job that follows up on it.
-#[test]
-fn follow_ups_are_shown_with_their_jobs_and_have_no_line_of_a_job_log() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name);
-    let scheduler = Scheduler::new()
-        .observer(Joblog::create(path("joblog")).expect("the folder is ours"))
-        .observer(report::JsonLines::create(path("log.jsonl")).expect("the folder is ours"))
-        .observer(report::Junit::create(path("junit.xml")).expect("the folder is ours"))
-        .observer(report::Timeline::create(path("timeline.html")).expect("the folder is ours"));
-    let hung = hangs::job().timeout(Duration::from_millis(20)).follow_up(summarises::job);
-    scheduler.run(jobs![("a", { hung.clone() }), ("b", fast), ("c", hung)]).expect("the input is fine");
-    drop(scheduler);
-
-    let joblog = file(folder.path(), "joblog");
-    let lines: Vec<_> = joblog.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>()).collect();
-    let lines: Vec<_> = lines.iter().map(|line| (line[0], line[6], line[8])).collect();
-    assert_eq!(lines, [("1", "124", "a"), ("2", "0", "b"), ("3", "124", "c")]);
-
-    let logged = events(folder.path());
-    let first = logged.iter().map(|event| event.key).filter(|key| *key > 0).min().expect("there are jobs");
-    let follow_ups: Vec<_> = logged
-        .iter()
-        .filter_map(|event| match &event.kind {
-            LoggedKind::Queued { follows: Some(key), .. } => Some((event.key, key - first, event.job_id.as_str())),
-            _ => None,
-        })
-        .collect();
-    assert!(matches!(follow_ups[..], [(_, 0, "a"), (_, 2, "c")]), "{follow_ups:?}");
-    let log = file(folder.path(), "log.jsonl");
-    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
-    let record = records.iter().find(|line| line["event"] == "recorded" && line["key"] == first);
-    let record = &record.expect("it is over")["record"];
-    assert_eq!(record["follow_ups"][0]["result"]["cause"], "timeout", "{record}");
-    // A follow-up that fails is a test that fails.
-    assert_eq!(file(folder.path(), "junit.xml").matches("<testcase ").count(), 5);
-
-    let page = path("timeline.html");
-    let queued: Vec<_> = rows(&file(folder.path(), "timeline.html")).into_iter().filter(|row| row[0] == "q").collect();
-    assert_eq!(queued.iter().filter(|row| row[6].is_u64()).count(), 2, "{queued:?}");
-    let Some(found) = browse(&page, "summarises") else { return };
-    let hover = found["hover"].as_str().unwrap_or_default().replace('\n', " ");
-    assert!(hover.contains("follow-up") && hover.contains("summarises: ok"), "{found}");
-    assert_eq!((&found["errors"], &found["matches"]), (&Value::Array(Vec::new()), &"2 of 5 jobs".into()), "{found}");
-}
-
 #[test]
 fn gnu_parallel_resumes_from_a_job_log() {
     // Another package has a program of this name, too.
@@ -434,7 +389,7 @@ fn large_log(path: &Path, count: u64) {
         };
         let usage =
             r#""usage":{"user_sec":0.001,"system_sec":0.0,"peak_memory_bytes":4194304},"sweep":{"kind":"clean"}"#;
-        let seconds = std::time::Duration::from_micros(took).as_secs_f64();
+        let seconds = Duration::from_micros(took).as_secs_f64();
         let ran =
             format!(r#""status":"{status}","started_at":"{}","duration_sec":{}{why},{usage}"#, at(began), seconds);
         let total = format!(r#""total_duration_sec":{seconds}"#);

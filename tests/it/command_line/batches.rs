@@ -114,7 +114,7 @@ fn another_terminal_shows_what_a_batch_runs() {
     assert!(json["running"][0]["is_slow"] == true, "{json}");
     assert!(text.contains(&format!("(process {}) runs, since 0:0", child.id())), "{text}");
     assert!(text.contains("1 ok, 0 failed, 0 timed out, 1 running, 1 waiting\n"), "{text}");
-    assert!(text.contains(r"  a\u{1b}b  images::waits, slot "), "{text}");
+    assert!(text.contains(r"  a\u{1b}b  slow  images::waits, slot "), "{text}");
     assert_eq!((&json["is_running"], &json["running"][0]["job_id"]), (&true.into(), &"a\u{1b}b".into()), "{json}");
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
