@@ -27,7 +27,7 @@ pub struct Running<F = NoFollowUp> {
 
 enum List {
     Waiting(Box<Settings>, SharedPool, Vec<(String, AnyJob)>),
-    Running(ListThread, Recorder),
+    Running(ListThread, Box<Recorder>),
     Finished,
 }
 
@@ -61,7 +61,7 @@ impl List {
             Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs, follow_up.into())
             {
                 Ok(Some((thread, journaled))) => {
-                    (thread, Recorder::new(jobs, settings.observers, settings.answers, journaled))
+                    (thread, Box::new(Recorder::new(jobs, settings.observers, settings.answers, journaled)))
                 }
                 Ok(None) => return Poll::Ready(Ok(Vec::new())),
                 Err(error) => return Poll::Ready(Err(error)),

@@ -172,7 +172,7 @@ fn a_junit_report_has_the_form_that_ci_systems_read() {
 }
 
 /// Checked against the documentation of the Trace Event Format. Perfetto's own reader, `trace_processor`, is in no registry of
-/// packages: PyPI's `perfetto` downloads it from elsewhere when it is used first.
+/// packages: the one of Python called `perfetto` downloads it from elsewhere when it is used first.
 #[test]
 fn a_trace_has_the_documented_form() {
     let folder = every_kind();
