@@ -24,7 +24,7 @@ impl<F> Scheduler<F> {
     /// Sets how many jobs of a stream are drawn beyond those that run, for groups and priorities to choose from.
     #[cfg(feature = "cli")]
     pub(crate) fn read_ahead(mut self, jobs: usize) -> Self {
-        self.settings_mut().read_ahead = jobs;
+        self.settings_mut().read_ahead = Some(jobs);
         self
     }
 

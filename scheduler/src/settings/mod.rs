@@ -56,8 +56,8 @@ pub(crate) struct Settings {
     pub(crate) start_timeout: Duration,
     pub(crate) delivery_timeout: Duration,
     pub(crate) concurrency: usize,
-    /// How many jobs of a stream are drawn beyond those that run, if that is more than the concurrency.
-    pub(crate) read_ahead: usize,
+    /// How many jobs of a stream are drawn beyond those that run; as many again if nothing is set.
+    pub(crate) read_ahead: Option<usize>,
     /// How many processes are made ahead between calls.
     pub(crate) standby: usize,
     /// How many spawned jobs may wait before `try_spawn` refuses another one.
@@ -110,7 +110,7 @@ impl Default for Settings {
             start_timeout: START_TIMEOUT,
             delivery_timeout: DELIVERY_TIMEOUT,
             concurrency: 1,
-            read_ahead: 0,
+            read_ahead: None,
             standby: 0,
             queue_capacity: None,
             groups: Groups::default(),
@@ -207,10 +207,10 @@ impl Settings {
         Ok(SpecMaker { settings, cgroups, shared_pool, sequels: SequelSettings::default() })
     }
 
-    /// Returns how many jobs of such a list may be in flight: those that run, and at least as many again, whose processes
-    /// can be made before their turn.
+    /// Returns how many jobs of such a list may be in flight: those that run, and, if nothing else is set, as many again, whose
+    /// processes can be made before their turn.
     pub(crate) fn window(&self) -> usize {
-        self.concurrency.saturating_add(self.concurrency.max(self.read_ahead)).clamp(2, MOST_IN_FLIGHT)
+        self.concurrency.saturating_add(self.read_ahead.unwrap_or(self.concurrency)).clamp(1, MOST_IN_FLIGHT)
     }
 
     /// Returns the specification of one call.

@@ -182,7 +182,8 @@ impl Wake for Unpark {
 fn scheduler(arguments: &BatchArguments, token: &CancelToken) -> Scheduler {
     let mut scheduler =
         Scheduler::new().concurrency(arguments.concurrency).start_method(arguments.start_method).cancel_token(token);
-    scheduler = scheduler.read_ahead(READ_AHEAD);
+    // A job that waits may begin before the record is read that ends the batch.
+    scheduler = scheduler.read_ahead(if arguments.halt.is_some() { 0 } else { READ_AHEAD.max(arguments.concurrency) });
     // A group without a limit would be an error; the safe one is 1.
     let groups = registry().iter().filter_map(|entry| entry.options().group);
     for group in groups.chain(arguments.options.group.clone()) {
