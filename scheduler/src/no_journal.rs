@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::outcome::Attempt;
-use crate::record::RunReport;
+use crate::record::{OwedFollowUp, RunReport};
 
 /// Never made.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct JournalEntry;
 pub(crate) struct JournalOrder<'a> {
     pub(crate) job_id: &'a str,
     pub(crate) job: &'a str,
+    pub(crate) part: u32,
     pub(crate) signature: u64,
     pub(crate) arguments: &'a [u8],
 }
@@ -38,9 +39,19 @@ pub(crate) enum FollowUps {
 }
 
 pub(crate) enum Replay {
-    Finished(Box<RunReport>),
+    Finished(Box<ReplayedJob>),
     Pending,
     Stop,
+}
+
+pub(crate) struct ReplayedJob {
+    pub(crate) report: RunReport,
+    pub(crate) follow_up: Option<ReplayedFollowUp>,
+}
+
+pub(crate) enum ReplayedFollowUp {
+    Owed(OwedFollowUp),
+    Done { job: String, signature: u64, report: Box<RunReport> },
 }
 
 impl Journal {
@@ -70,8 +81,30 @@ impl JournalEntry {
         ControlFlow::Continue(())
     }
 
-    pub(crate) fn finish(&self, _: &RunReport) -> ControlFlow<()> {
+    pub(crate) fn finish(&self, _: &RunReport, _: Option<&OwedFollowUp>) -> ControlFlow<()> {
         ControlFlow::Continue(())
+    }
+
+    pub(crate) fn finish_follow_up(&self, _: &str, _: u64, _: &RunReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    pub(crate) fn next_part(&self) -> u32 {
+        0
+    }
+
+    pub(crate) fn set_next(&self, _: &Self) {}
+
+    pub(crate) fn next(&self) -> Option<&Self> {
+        None
+    }
+
+    pub(crate) fn follow_ups(&self) -> FollowUps {
+        FollowUps::Never
+    }
+
+    pub(crate) fn fatal_failure(&self) -> Option<Error> {
+        None
     }
 
     pub(crate) fn is_followed_up(&self) -> bool {

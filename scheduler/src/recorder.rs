@@ -221,12 +221,14 @@ pub(crate) fn record_and_follow_up(
             Recorded { key, job_id, job, at: clock::wall(), follows: None, record, memo: &EventMemo::default() };
         observers.notify(|observer| observer.recorded(&recorded));
     }
-    if entry.is_some_and(JournalEntry::is_followed_up) {
-        return Ok(());
-    }
     // A part of a chain that timed out is followed up, whatever came after it.
+    let mut part = entry;
     for record in record.steps().iter().chain([record]) {
-        if let Outcome::Timeout(overrun) = &record.run.outcome {
+        let entry = part;
+        part = entry.and_then(JournalEntry::next);
+        if let Outcome::Timeout(overrun) = &record.run.outcome
+            && !entry.is_some_and(JournalEntry::is_followed_up)
+        {
             let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
             let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
             followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source))?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
+use std::slice;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -13,19 +14,21 @@ use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::clock::Deadline;
 use crate::error::Error;
+use crate::follow_up::CallFollowUp;
+use crate::journal::{FollowUps, JournalEntry};
 use crate::observer::{Observers, new_keys};
 use crate::options::OnFailure;
 use crate::panic_guard::guarded;
 use crate::process::{Origin, PerProcess};
 use crate::record::RunReport;
 use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
-use crate::settings::Settings;
-use crate::supervisor::{EventDetail, JobEvent, JobMessages, LoopConfig, QueueKey, SharedPool, SpawnLoop};
+use crate::settings::{JournaledList, Settings};
+use crate::supervisor::{EventDetail, JobEvent, JobMessages, JobSpec, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
 use crate::wire::value::Encoding;
 
 /// The follow-up of a scheduler, for any thread.
-pub(crate) type SharedFollowUp = Arc<dyn crate::follow_up::CallFollowUp + Send + Sync>;
+pub(crate) type SharedFollowUp = Arc<dyn CallFollowUp + Send + Sync>;
 
 /// The loop for the spawned jobs of a scheduler, while there are any. Forks of the process have their own.
 #[derive(Debug, Default)]
@@ -37,6 +40,24 @@ struct SpawnerState {
     spawned: usize,
     /// The last loop, which may have exited.
     current: Option<(SpawnLoop, SpawnedJobs)>,
+}
+
+/// Whether a job is kept in the journal of its scheduler, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Journaling {
+    /// The caller has given it an id.
+    ById,
+    Never,
+}
+
+/// A call to be spawned, with its id.
+#[derive(Debug)]
+pub(crate) struct SpawnRequest {
+    pub(crate) job_id: String,
+    pub(crate) call: AnyJob,
+    pub(crate) journaling: Journaling,
+    /// How many others may wait.
+    pub(crate) capacity: Option<usize>,
 }
 
 /// The parts of a handle.
@@ -54,17 +75,24 @@ impl Spawner {
     /// wait.
     pub(crate) fn spawn(
         &self,
-        job: (String, AnyJob),
+        request: SpawnRequest,
         settings: &Settings,
         shared_pool: &SharedPool,
-        follow_up: SharedFollowUp,
-        capacity: Option<usize>,
+        follow_up: &SharedFollowUp,
     ) -> Result<HandleParts, Error> {
-        let jobs = [job];
+        let SpawnRequest { job_id, call, journaling, capacity } = request;
+        let jobs = [(job_id, call)];
         let mut spec = settings.specs(&jobs, shared_pool)?.pop().expect("there is a specification for each job");
         let [(job_id, call)] = jobs;
         let job = Arc::new(SpawnedJob::new(job_id, call));
         spec.messages = Some(job.messages.clone());
+        let journal = settings.journal.as_ref().filter(|_| journaling == Journaling::ById);
+        let enter = |spec: &mut JobSpec| {
+            let follow_ups = FollowUps::from(&**follow_up as &dyn CallFollowUp);
+            JournaledList::enter(journal, slice::from_mut(spec), follow_ups)?;
+            lock(&job.state).entry.clone_from(&spec.journal);
+            Ok::<_, Error>(())
+        };
         let (origin, mut state) = (Origin::here(), lock(self.0.here()));
         let key = spec.key(state.spawned);
         state.spawned += 1;
@@ -77,6 +105,7 @@ impl Spawner {
                 return Err(Error::queue_full(capacity));
             }
             if !open.is_closed {
+                enter(&mut spec)?;
                 match spawn_loop.submit(key, spec) {
                     Ok(()) => {
                         open.jobs.insert(key.number, Arc::clone(&job));
@@ -93,9 +122,13 @@ impl Spawner {
             detail: EventDetail::All,
             ..settings.loop_config()?
         };
+        if spec.journal.is_none() {
+            enter(&mut spec)?;
+        }
         let pool = settings.pool(shared_pool)?;
         let jobs = SpawnedJobs::with(key.number, Arc::clone(&job));
-        let listener = listener(jobs.clone(), settings.observers.clone(), settings.answers.clone(), follow_up)?;
+        let listener =
+            listener(jobs.clone(), settings.observers.clone(), settings.answers.clone(), Arc::clone(follow_up))?;
         let failing = jobs.clone();
         let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(&error))?;
         state.current = Some((spawn_loop.clone(), jobs));
@@ -240,7 +273,11 @@ impl Notifier {
             }
             if let Some(report) = report {
                 let record = make_record(job.job_id.clone(), &job.call, report);
-                let report = match record_and_follow_up(&mut self.observers, job.key, &record, None, &*self.follow_up) {
+                let followed_up = {
+                    let entry = lock(&job.state).entry.clone();
+                    record_and_follow_up(&mut self.observers, job.key, &record, entry.as_ref(), &*self.follow_up)
+                };
+                let report = match followed_up {
                     Ok(()) => Ok(record.run),
                     Err(error) => Err(error.with_records(vec![record])),
                 };
@@ -268,6 +305,8 @@ pub(crate) type KeptReport = Arc<Result<RunReport, Error>>;
 #[derive(Debug, Default)]
 struct SpawnedState {
     process: Option<u32>,
+    /// The job in the journal, until it has finished.
+    entry: Option<JournalEntry>,
     /// The report, once the job has finished.
     report: Option<KeptReport>,
     /// The tasks that wait for it, by the number of their handle.
@@ -292,6 +331,12 @@ impl SpawnedJob {
     fn complete(&self, report: Result<RunReport, Error>) {
         self.messages.close();
         let mut state = lock(&self.state);
+        // Once a handle has the report, the journal may be closed.
+        let failure = state.entry.take().and_then(|entry| entry.fatal_failure());
+        let report = match (report, failure) {
+            (Ok(report), Some(failure)) if report.never_began() => Err(failure),
+            (report, _) => report,
+        };
         state.process = None;
         state.report = Some(Arc::new(report));
         let wakers = mem::take(&mut state.wakers);

@@ -1,6 +1,8 @@
 //! The command line of `scheduler::cli`, as a user types it.
 
 mod batches;
+#[cfg(feature = "journal")]
+mod journals;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};

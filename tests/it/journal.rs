@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, Resume};
-use scheduler::{CancelToken, Record, Scheduler, Status, job, jobs, this_job};
-use scheduler_tests::jobs::{echo, fails, fast};
+use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, JournaledRun, Resume};
+use scheduler::{CancelToken, Ended, Outcome, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler_tests::jobs::{echo, fails, fast, hangs};
 use serde_json::Value;
 
 use crate::PLENTY;
@@ -137,6 +137,84 @@ fn a_replayed_failure_and_a_replayed_success_count_for_their_list() {
 }
 
 #[test]
+fn a_spawned_job_with_an_id_comes_back_and_one_without_runs_again() {
+    let folder = Folder::new();
+    for is_later in [false, true] {
+        // The handle's report is the last thing that a run has to do with its journal: it can be opened again at once.
+        let run = |start: &dyn Fn(&Scheduler) -> scheduler::Run<String>| start(&folder.scheduler()).is_replayed();
+        let text = || echo::job("text".into());
+        assert_eq!(run(&|it| it.spawn_as("a", text()).expect("it is fine").wait().expect("it runs")), is_later);
+        assert!(!run(&|it| it.spawn(text()).expect("it is fine").wait().expect("it runs")));
+    }
+    let runs = folder.journal().runs().expect("it can be read");
+    assert_eq!(runs.iter().map(|run| run.jobs().len()).sum::<usize>(), 1, "{runs:?}");
+    // With a function that follows up, which another thread calls.
+    for is_later in [false, true] {
+        let (sender, called) = std::sync::mpsc::channel();
+        let scheduler = folder.scheduler().on_timeout(move |_| sender.send(()));
+        let handle = scheduler.spawn_as("b", hangs::job().timeout(Duration::from_millis(50))).expect("it is fine");
+        assert!(matches!(handle.wait().expect("it runs").outcome, Outcome::Timeout(_)));
+        assert_eq!(called.try_recv().is_err(), is_later);
+    }
+}
+
+#[job]
+fn adds(a: u32, b: u32) -> u32 {
+    a + b
+}
+
+#[test]
+fn each_part_of_a_chain_comes_back_and_one_that_has_changed_runs() {
+    let folder = Folder::new();
+    let run = |step: u32| {
+        let chain = adds::job(1, 1).and_then(move |n| adds::job(n, step)).or_else(0);
+        let record = folder.scheduler().run([("a", chain)]).expect("the input is fine").remove(0);
+        (record.result::<u32>().expect("it returned"), record.steps()[0].is_replayed(), record.is_replayed())
+    };
+    assert_eq!(run(1), (3, false, false));
+    assert_eq!(run(1), (3, true, true));
+    assert_eq!(run(5), (7, true, false));
+    assert_eq!(run(5), (7, true, true));
+    let runs = folder.journal().runs().expect("it can be read");
+    let parts = runs.iter().flat_map(JournaledRun::jobs).map(|job| (job.part(), job.change()));
+    assert_eq!(parts.collect::<Vec<_>>(), [(1, None), (0, None), (1, Some(JobChange::Arguments))]);
+    // A fallback for a job that failed: the failure comes back, and so does the other job.
+    for is_later in [false, true] {
+        let chain = fails::job().or_else(fast::job());
+        let record = folder.scheduler().run([("b", chain)]).expect("the input is fine").remove(0);
+        assert_eq!(
+            (record.is_fallback(), record.is_replayed(), record.steps()[0].is_replayed()),
+            (true, is_later, is_later)
+        );
+    }
+}
+
+#[job(timeout = "60s")]
+fn sees(ended: Ended) -> String {
+    ended.key().to_owned()
+}
+
+#[test]
+fn a_record_comes_back_with_its_follow_up() {
+    let folder = Folder::new();
+    let run = |journal: Journal| {
+        let call = hangs::job().timeout(Duration::from_millis(50)).follow_up(sees::job);
+        let scheduler = Scheduler::new().journal(journal);
+        let record = scheduler.run([("a", call)]).expect("the input is fine").remove(0);
+        let [follow_up] = record.follow_ups() else { panic!("{record:?}") };
+        assert!(follow_up.job().ends_with("::sees"));
+        (follow_up.result::<String>().expect("it returned"), record.is_replayed(), follow_up.is_replayed())
+    };
+    let (key, ..) = run(folder.journal());
+    assert_eq!(run(folder.journal()), (key.clone(), true, true));
+    let job = folder.journal().runs().expect("it can be read").remove(1).jobs()[0].clone();
+    assert_eq!((job.follow_up(), job.follow_up_key()), (Some(JobState::Ok), Some(&*key)));
+    // Another end has another key.
+    let (other, ..) = run(folder.journal().resume(Resume::Nothing));
+    assert_ne!(other, key);
+}
+
+#[test]
 fn a_second_application_is_refused_with_the_id_of_the_first() {
     let folder = Folder::new();
     let _journal = folder.journal();
@@ -172,7 +250,7 @@ fn an_application_that_is_started_again_replays_its_list() {
         let first = run(folder.0.path(), mode);
         let statuses: Vec<_> =
             first["records"].as_array().expect("a list").iter().map(|record| &record["status"]).collect();
-        assert_eq!(statuses.len(), 4, "{first}");
+        assert_eq!(statuses.len(), 5, "{first}");
         let count = |notes: &[String], line: &str| notes.iter().filter(|note| *note == line).count();
         let before = notes(folder.0.path());
         assert_eq!((count(&before, "followed hangs"), count(&before, "ran fails")), (1, 2), "{mode}: {before:?}");

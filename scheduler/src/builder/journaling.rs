@@ -8,9 +8,9 @@ impl<F> Scheduler<F> {
     /// Sets the [journal](Journal) in which lists keep their jobs, so that they go on where they were if the application is killed
     /// and started again. A second journal replaces the first.
     ///
-    /// It serves [`run`](Self::run), [`run_async`](Self::run_async), [`map`](Self::map), [`stream`](Self::stream) and
-    /// [`first_ok`](Self::first_ok). Jobs that are [spawned](Self::spawn) are not in it: their requests come from outside, and the
-    /// application that is started again doesn't repeat them.
+    /// It serves [`run`](Self::run), [`run_async`](Self::run_async), [`map`](Self::map), [`stream`](Self::stream),
+    /// [`first_ok`](Self::first_ok) and [`spawn_as`](Self::spawn_as). Jobs that are spawned without an id are not in it: equal requests
+    /// are different jobs.
     ///
     /// # Examples
     ///

@@ -1,13 +1,12 @@
 //! The methods that spawn single jobs: `spawn`, `spawn_as` and `try_spawn`.
 
-use std::sync::Arc;
-
 use super::Scheduler;
 use crate::call::Job;
 use crate::error::Error;
 use crate::follow_up::FollowUp;
 use crate::handle::Handle;
 use crate::into_job::IntoJob;
+use crate::spawner::{Journaling, SharedFollowUp, SpawnRequest};
 
 /// # Spawning jobs
 impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
@@ -46,16 +45,19 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     #[doc(alias = "start")]
     pub fn spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
         let job = job.into_job();
-        self.spawn_as(job.name(), job)
+        self.spawn_within(None, job.name().to_owned(), job, Journaling::Never)
     }
 
     /// Queues one job, as [`spawn`](Self::spawn) does, under the given id.
+    ///
+    /// With a [journal](Self::journal) the id also says which job it is: if an earlier run of the application has finished the job of
+    /// this id, with the same arguments, its result comes back without running.
     ///
     /// # Errors
     ///
     /// As [`spawn`](Self::spawn).
     pub fn spawn_as<T>(&self, id: impl Into<String>, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
-        self.spawn_within(None, id.into(), job.into_job())
+        self.spawn_within(None, id.into(), job.into_job(), Journaling::ById)
     }
 
     /// Queues one job, as [`spawn`](Self::spawn) does, unless the queue is full: if as many spawned jobs wait as
@@ -90,13 +92,20 @@ impl<F: FollowUp + Send + Sync + 'static> Scheduler<F> {
     #[doc(alias = "backpressure")]
     pub fn try_spawn<T>(&self, job: impl IntoJob<T>) -> Result<Handle<T>, Error> {
         let job = job.into_job();
-        self.spawn_within(self.settings.queue_capacity, job.name().to_owned(), job)
+        self.spawn_within(self.settings.queue_capacity, job.name().to_owned(), job, Journaling::Never)
     }
 
-    fn spawn_within<T>(&self, capacity: Option<usize>, id: String, job: Job<T>) -> Result<Handle<T>, Error> {
+    fn spawn_within<T>(
+        &self,
+        capacity: Option<usize>,
+        job_id: String,
+        job: Job<T>,
+        journaling: Journaling,
+    ) -> Result<Handle<T>, Error> {
         let Job { call, decode } = job;
-        let follow_up = Arc::clone(&self.follow_up);
-        let spawned = self.spawner.spawn((id, call), &self.settings, &self.shared_pool, follow_up, capacity)?;
+        let request = SpawnRequest { job_id, call, journaling, capacity };
+        let follow_up: SharedFollowUp = self.follow_up.clone();
+        let spawned = self.spawner.spawn(request, &self.settings, &self.shared_pool, &follow_up)?;
         Ok(Handle::new(spawned, decode))
     }
 }

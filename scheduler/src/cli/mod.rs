@@ -4,6 +4,7 @@
 
 mod batch;
 mod ending;
+mod events;
 mod follow_up;
 mod list;
 mod output;

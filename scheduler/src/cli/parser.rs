@@ -153,8 +153,10 @@ fn resume(name: &'static str, help: &'static str) -> Arg {
 fn report() -> Command {
     let logs = Arg::new("log").value_name("LOG").required(true).num_args(1..).value_parser(value_parser!(PathBuf));
     Command::new("report")
-        .about("Make reports of a batch that is over, or was killed, from its log")
-        .arg(logs.help("A file that `batch --log` or `report::JsonLines` has written; several are put together"))
+        .about("Make reports of a batch that is over, or was killed, from its log or its journal")
+        .arg(logs.help(
+            "A file that `batch --log` or `report::JsonLines` has written, or a journal; several are put together",
+        ))
         .args(report_files::options())
         .group(ArgGroup::new("reports").args(report_files::names()).required(true).multiple(true))
         .after_help("Example: `report events.jsonl --timeline timeline.html --junit junit.xml`")
@@ -163,8 +165,8 @@ fn report() -> Command {
 fn status() -> Command {
     let log = Arg::new("log").value_name("LOG").required(true).value_parser(value_parser!(PathBuf));
     Command::new("status")
-        .about("Show what a program runs now, by the log that it writes")
-        .arg(log.help("A file that `batch --log` or `report::JsonLines` writes"))
+        .about("Show what a program runs now, by its log or its journal")
+        .arg(log.help("A file that `batch --log` or `report::JsonLines` writes, or a journal"))
         .arg(flag("json", "Print an object, for other programs"))
         .after_help("Example: `watch status events.jsonl`")
 }

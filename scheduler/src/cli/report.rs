@@ -1,17 +1,16 @@
 //! `report`: reports of a run that is over, or was killed, from its log.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ending::Ending;
+use super::events::read_events;
 use super::output::report_message;
 use super::report_files::{ReportPaths, Reports, check_files};
-use crate::report;
 
 #[derive(Clone, Debug)]
 pub(super) struct ReportArguments {
-    /// Logs of `batch --log`, or of `report::JsonLines`.
+    /// Logs of `batch --log`, or of `report::JsonLines`, and journals.
     pub(super) logs: Vec<PathBuf>,
     pub(super) reports: ReportPaths,
 }
@@ -40,7 +39,7 @@ pub(super) fn execute(arguments: &ReportArguments) -> Ending {
 }
 
 fn replay(log: &Path, reports: &Reports) -> io::Result<()> {
-    for event in report::read(BufReader::new(File::open(log)?)) {
+    for event in read_events(log)? {
         reports.replay(&event?);
     }
     Ok(())

@@ -1,24 +1,24 @@
 //! `status`: what an application runs now, by the log that it writes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use super::ending::Ending;
+use super::events::read_events;
 use super::output::{BOLD, DIM, report_message, unwritable};
 use crate::clock::{rfc_3339, wall};
 use crate::escape::OneLine;
 use crate::outcome::Status;
 use crate::process::process_exists;
-use crate::report::{self, LoggedEvent, LoggedKind, LoggedRecord};
+use crate::report::{LoggedEvent, LoggedKind, LoggedRecord};
 
 #[derive(Clone, Debug)]
 pub(super) struct StatusArguments {
-    /// A log of `batch --log`, or of `report::JsonLines`.
+    /// A log of `batch --log`, or of `report::JsonLines`, or a journal.
     pub(super) log: PathBuf,
     pub(super) is_json: bool,
 }
@@ -77,6 +77,8 @@ struct OpenJob {
 #[derive(Debug)]
 enum Stage {
     Waiting,
+    /// A follow-up that has not started.
+    Owed,
     /// For its next attempt.
     Retrying,
     Running(RunningJob),
@@ -97,11 +99,14 @@ struct RunningJob {
 impl LoggedRun {
     fn read(arguments: &StatusArguments) -> io::Result<Self> {
         let mut run = Self::default();
-        for event in report::read(BufReader::new(File::open(&arguments.log)?)) {
+        for event in read_events(&arguments.log)? {
             run.add(event?);
         }
         if run.opened.is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no log of `batch --log` or `JsonLines`"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is no log of `batch --log` or `JsonLines`, and no journal that was used",
+            ));
         }
         Ok(run)
     }
@@ -116,7 +121,8 @@ impl LoggedRun {
                     Self { program, process: Some(process), opened: Some(at), last_event: Some(at), ..Self::default() };
             }
             LoggedKind::Queued { follows, .. } => {
-                self.open.insert(key, OpenJob { job_id, job, is_follow_up: follows.is_some(), stage: Stage::Waiting });
+                let stage = if follows.is_some() { Stage::Owed } else { Stage::Waiting };
+                self.open.insert(key, OpenJob { job_id, job, is_follow_up: follows.is_some(), stage });
             }
             LoggedKind::Started { attempt, slot, process } => {
                 let (progress, message, terminating) = (None, None, None);
@@ -191,6 +197,7 @@ impl LoggedRun {
             counts: self.counts,
             waiting: self.count(|stage| matches!(stage, Stage::Waiting)),
             retrying: self.count(|stage| matches!(stage, Stage::Retrying)),
+            owed: self.count(|stage| matches!(stage, Stage::Owed)),
             running: running.collect(),
         }
     }
@@ -214,6 +221,7 @@ impl LoggedRun {
             (running.len() as u64, if is_running { "running" } else { "not finished" }),
             (retrying as u64, "to retry"),
             (self.count(|stage| matches!(stage, Stage::Waiting)) as u64, "waiting"),
+            (self.count(|stage| matches!(stage, Stage::Owed)) as u64, "follow-ups owed"),
         ];
         parts.extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
         let mut lines =
@@ -263,6 +271,7 @@ struct ShownRun<'a> {
     counts: StatusCounts,
     waiting: usize,
     retrying: usize,
+    owed: usize,
     running: Vec<ShownJob<'a>>,
 }
 

@@ -35,6 +35,8 @@ const TABLES: &str = "
         run INTEGER NOT NULL REFERENCES runs (id),
         job_id TEXT NOT NULL,
         job TEXT NOT NULL,
+        -- 0, or the number of a later part of a chain.
+        part INTEGER NOT NULL,
         -- The hash of the types of its parameters and its result.
         signature INTEGER NOT NULL,
         -- The hash of its encoded arguments.
@@ -46,12 +48,12 @@ const TABLES: &str = "
         error TEXT,
         ordered_at INTEGER NOT NULL,
         finished_at INTEGER,
-        -- 'owed' or 'done', if there is one.
+        -- 'owed' or 'done', if the application calls a function after its timeout.
         follow_up TEXT,
         record BLOB,
         checkpoint BLOB
     );
-    CREATE INDEX jobs_by_identity ON jobs (job_id, job, arguments, run);
+    CREATE INDEX jobs_by_identity ON jobs (job_id, job, part, arguments, run);
     CREATE TABLE attempts (
         job INTEGER NOT NULL REFERENCES jobs (id),
         number INTEGER NOT NULL,
@@ -60,6 +62,20 @@ const TABLES: &str = "
         record BLOB,
         PRIMARY KEY (job, number)
     ) WITHOUT ROWID;
+    -- The follow-up jobs of those that have finished.
+    CREATE TABLE follow_ups (
+        job INTEGER PRIMARY KEY REFERENCES jobs (id),
+        -- What `Ended::key` returns.
+        key TEXT NOT NULL,
+        owed_at INTEGER NOT NULL,
+        -- 'owed' until it has finished; then 'ok', 'timeout' or 'error'.
+        state TEXT NOT NULL,
+        finished_at INTEGER,
+        name TEXT,
+        signature INTEGER,
+        error TEXT,
+        record BLOB
+    );
 ";
 
 /// Opens the database for the process that has the journal's lock, and creates or migrates its tables.

@@ -1,15 +1,16 @@
 //! `JournalEntry`: one job in a journal, and what the supervisor writes about it.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::shared::{JournalProblem, SharedJournal, now};
 use crate::checkpoint::Checkpoint;
-use crate::outcome::{Attempt, Failure, Outcome};
+use crate::error::Error;
+use crate::outcome::{Attempt, Failure, Outcome, Status};
 use crate::process;
-use crate::record::RunReport;
+use crate::record::{OwedFollowUp, RunReport};
 use crate::sync::lock;
 
 /// A job in a journal. Each method writes one thing, and returns `Break` if no further job may start as that failed.
@@ -19,17 +20,26 @@ pub(crate) struct JournalEntry(Arc<EntryFields>);
 #[derive(Debug)]
 struct EntryFields {
     shared: Arc<SharedJournal>,
-    /// The row of the job.
-    id: i64,
-    /// An earlier run has finished it, and its record comes back.
-    is_finished: bool,
+    row: JobRow,
     follow_ups: FollowUps,
     follow_up: Mutex<FollowUpState>,
     /// The checkpoint that was written last.
     saved: Mutex<Option<Checkpoint>>,
+    /// The next part of its chain.
+    next: OnceLock<JournalEntry>,
 }
 
-/// The follow-up of a job that has finished.
+/// The row of a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JobRow {
+    pub(super) id: i64,
+    /// 0, or the number of a later part of a chain.
+    pub(super) part: u32,
+    /// An earlier run has finished it, and its record comes back.
+    pub(super) is_finished: bool,
+}
+
+/// Whether the function that follows up on a timeout was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FollowUpState {
     None,
@@ -61,24 +71,65 @@ pub(crate) enum FollowUps {
 /// What becomes of a job before it is queued.
 #[derive(Debug)]
 pub(crate) enum Replay {
-    /// An earlier run of the application has finished it, with this report.
-    Finished(Box<RunReport>),
+    /// An earlier run of the application has finished it.
+    Finished(Box<ReplayedJob>),
     /// It has to run.
     Pending,
     /// Its record can't be read, and no job may start.
     Stop,
 }
 
+/// A job that an earlier run of the application has finished.
+#[derive(Debug)]
+pub(crate) struct ReplayedJob {
+    pub(crate) report: RunReport,
+    pub(crate) follow_up: Option<ReplayedFollowUp>,
+}
+
+/// The follow-up job of such a job.
+#[derive(Debug)]
+pub(crate) enum ReplayedFollowUp {
+    /// It has not finished, and has to run.
+    Owed(OwedFollowUp),
+    /// It has finished, too. Its job has this registered name.
+    Done { job: String, signature: u64, report: Box<RunReport> },
+}
+
 impl JournalEntry {
     pub(super) fn new(
         shared: Arc<SharedJournal>,
-        id: i64,
-        is_finished: bool,
+        row: JobRow,
         follow_ups: FollowUps,
         follow_up: FollowUpState,
     ) -> Self {
-        let (follow_up, saved) = (Mutex::new(follow_up), Mutex::default());
-        Self(Arc::new(EntryFields { shared, id, is_finished, follow_ups, follow_up, saved }))
+        let (follow_up, saved, next) = (Mutex::new(follow_up), Mutex::default(), OnceLock::new());
+        Self(Arc::new(EntryFields { shared, row, follow_ups, follow_up, saved, next }))
+    }
+
+    /// Returns the number of the part after this one.
+    pub(crate) fn next_part(&self) -> u32 {
+        self.0.row.part + 1
+    }
+
+    /// Sets the next part of its chain.
+    pub(crate) fn set_next(&self, next: &Self) {
+        // A chain goes on from a part once.
+        let _ = self.0.next.set(next.clone());
+    }
+
+    /// Returns the next part of its chain, if it has come to that.
+    pub(crate) fn next(&self) -> Option<&Self> {
+        self.0.next.get()
+    }
+
+    /// Returns whether timeouts are followed up by a function.
+    pub(crate) fn follow_ups(&self) -> FollowUps {
+        self.0.follow_ups
+    }
+
+    /// Returns why jobs that use the journal end with an error, if they do.
+    pub(crate) fn fatal_failure(&self) -> Option<Error> {
+        self.0.shared.fatal_failure()
     }
 
     /// Keeps the checkpoint that the journal has.
@@ -86,23 +137,22 @@ impl JournalEntry {
         *lock(&self.0.saved) = checkpoint.cloned();
     }
 
-    /// Returns the report of an earlier run.
+    /// Returns what an earlier run has left.
     pub(crate) fn replay(&self) -> Replay {
-        let EntryFields { shared, id, is_finished, .. } = &*self.0;
-        if !is_finished || shared.has_failed() {
+        let EntryFields { shared, row, .. } = &*self.0;
+        if !row.is_finished || shared.has_failed() {
             return if shared.fatal_failure().is_some() { Replay::Stop } else { Replay::Pending };
         }
-        let report = shared.with(|connection| {
-            let sql = "SELECT record, checkpoint, job_id FROM jobs WHERE id = ?1";
-            let row = connection.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            let (record, checkpoint, job_id): (Vec<u8>, Option<Vec<u8>>, String) = row;
-            let mut report = RunReport::from_stored(&record, process::system_call_name)
-                .map_err(|problem| format!("the record of `{}`: {problem}", job_id.escape_debug()))?;
-            report.details.checkpoint = checkpoint.map(Checkpoint::from_bytes);
-            Ok(report)
+        let replayed = shared.with(|connection| {
+            let sql =
+                "SELECT jobs.record, checkpoint, job_id, follow_ups.state, key, owed_at, name, follow_ups.signature,
+                       follow_ups.record FROM jobs LEFT JOIN follow_ups ON follow_ups.job = jobs.id WHERE jobs.id = ?1";
+            let stored = connection.query_row(sql, [row.id], StoredJob::read)?;
+            let job_id = stored.job_id.clone();
+            stored.replay().map_err(|problem| format!("the record of `{}`: {problem}", job_id.escape_debug()).into())
         });
-        match report {
-            Ok(report) => Replay::Finished(Box::new(report)),
+        match replayed {
+            Ok(replayed) => Replay::Finished(Box::new(replayed)),
             Err(error) => {
                 shared.fail(error);
                 if shared.fatal_failure().is_some() { Replay::Stop } else { Replay::Pending }
@@ -125,7 +175,8 @@ impl JournalEntry {
             return ControlFlow::Continue(());
         };
         let saved = self.write(|connection, id| {
-            connection.execute("UPDATE jobs SET checkpoint = ?1 WHERE id = ?2", params![&bytes[..], id])?;
+            let sql = "UPDATE jobs SET checkpoint = ?1 WHERE id = ?2";
+            connection.execute(sql, params![&bytes[..], id])?;
             Ok(())
         });
         self.keep_saved(Some(checkpoint));
@@ -141,49 +192,70 @@ impl JournalEntry {
         })
     }
 
-    /// The job has finished, with this report.
+    /// The job has finished, with this report, and owes this follow-up job.
     ///
     /// If it was stopped for another reason than its own, it has not finished: it runs again. What was written about its attempts and
     /// its checkpoint stays.
-    pub(crate) fn finish(&self, report: &RunReport) -> ControlFlow<()> {
-        let state = match &report.outcome {
-            Outcome::Error(Failure::Cancelled { .. }) => return ControlFlow::Continue(()),
-            Outcome::Timeout(overrun) if overrun.is_of_list() => return ControlFlow::Continue(()),
-            Outcome::Ok(_) => "ok",
-            Outcome::Timeout(_) => "timeout",
-            Outcome::Error(_) => "error",
-        };
-        let is_owed = state == "timeout" && self.0.follow_ups == FollowUps::OfTimeouts;
+    pub(crate) fn finish(&self, report: &RunReport, owed: Option<&OwedFollowUp>) -> ControlFlow<()> {
+        if is_interrupted(report) {
+            return ControlFlow::Continue(());
+        }
+        let status = report.outcome.status();
+        let is_owed = status == Status::Timeout && self.0.follow_ups == FollowUps::OfTimeouts;
         let follow_up = if is_owed { FollowUpState::Owed } else { FollowUpState::None };
         let finished = self.write(|connection, id| {
+            // One statement is a transaction of its own.
+            let transaction = owed.map(|_| connection.unchecked_transaction()).transpose()?;
             let record = report.to_stored()?;
-            let (error, at, follow_up) = (report.error(), now(), follow_up.text());
+            let (state, error, at, follow_up) = (state(status), report.error(), now(), follow_up.text());
             if let Some(checkpoint) = self.unsaved(report.details.checkpoint.as_ref()) {
                 let sql = "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5, checkpoint = ?6
                            WHERE id = ?7";
-                connection.execute(sql, params![state, error, at, follow_up, record, &checkpoint[..], id])?;
+                let values = params![state, error, at, follow_up, record, &checkpoint[..], id];
+                connection.execute(sql, values)?;
             } else {
                 let sql = "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5 WHERE id = ?6";
                 connection.execute(sql, params![state, error, at, follow_up, record, id])?;
             }
-            Ok(())
+            if let Some(OwedFollowUp { key, since }) = owed {
+                let sql = "INSERT OR REPLACE INTO follow_ups (job, key, owed_at, state) VALUES (?1, ?2, ?3, 'owed')";
+                connection.execute(sql, params![id, key, since.cast_signed()])?;
+            }
+            transaction.map_or(Ok(()), |transaction| Ok(transaction.commit()?))
         });
         *lock(&self.0.follow_up) = follow_up;
         finished
     }
 
-    /// Returns whether the follow-up of the job has run, in this run of the application or an earlier one.
+    /// The follow-up job has finished, with this report. One that was killed has not, and stays owed.
+    pub(crate) fn finish_follow_up(&self, job: &str, signature: u64, report: &RunReport) -> ControlFlow<()> {
+        if is_interrupted(report) {
+            return ControlFlow::Continue(());
+        }
+        self.write(|connection, id| {
+            let sql =
+                "UPDATE follow_ups SET state = ?1, finished_at = ?2, name = ?3, signature = ?4, error = ?5, record = ?6
+                       WHERE job = ?7";
+            let (state, record) = (state(report.outcome.status()), report.to_stored()?);
+            let values = params![state, now(), job, signature.cast_signed(), report.error(), record, id];
+            connection.execute(sql, values)?;
+            Ok(())
+        })
+    }
+
+    /// Returns whether the function that follows up on the timeout was called, in this run of the application or an earlier one.
     pub(crate) fn is_followed_up(&self) -> bool {
         *lock(&self.0.follow_up) == FollowUpState::Done
     }
 
-    /// The follow-up of the job has run.
+    /// The function that follows up on the timeout has returned.
     pub(crate) fn follow_up_done(&self) {
         if *lock(&self.0.follow_up) == FollowUpState::Owed {
             let done = FollowUpState::Done;
             // A failure is kept, and ends the list.
             let _ = self.write(|connection, id| {
-                connection.execute("UPDATE jobs SET follow_up = ?1 WHERE id = ?2", params![done.text(), id])?;
+                let sql = "UPDATE jobs SET follow_up = ?1 WHERE id = ?2";
+                connection.execute(sql, params![done.text(), id])?;
                 Ok(())
             });
             *lock(&self.0.follow_up) = done;
@@ -199,12 +271,74 @@ impl JournalEntry {
     }
 
     fn write(&self, code: impl FnOnce(&Connection, i64) -> Result<(), JournalProblem>) -> ControlFlow<()> {
-        let EntryFields { shared, id, .. } = &*self.0;
+        let EntryFields { shared, row, .. } = &*self.0;
         if !shared.has_failed()
-            && let Err(error) = shared.with(|connection| code(connection, *id))
+            && let Err(error) = shared.with(|connection| code(connection, row.id))
         {
             shared.fail(error);
         }
         if shared.fatal_failure().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Returns whether a job was stopped for another reason than its own.
+fn is_interrupted(report: &RunReport) -> bool {
+    match &report.outcome {
+        Outcome::Error(failure) => matches!(failure, Failure::Cancelled { .. }),
+        Outcome::Timeout(overrun) => overrun.is_of_list(),
+        Outcome::Ok(_) => false,
+    }
+}
+
+/// Returns the state of a row.
+fn state(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Timeout => "timeout",
+        Status::Error => "error",
+    }
+}
+
+/// The rows of a job that has finished.
+struct StoredJob {
+    record: Vec<u8>,
+    checkpoint: Option<Vec<u8>>,
+    job_id: String,
+    follow_up: Option<StoredFollowUp>,
+}
+
+struct StoredFollowUp {
+    key: String,
+    owed_at: i64,
+    /// The name, the signature and the record of one that has finished.
+    done: Option<(String, i64, Vec<u8>)>,
+}
+
+impl StoredJob {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (record, checkpoint, job_id) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let follow_up = match row.get::<_, Option<String>>(3)?.as_deref() {
+            None => None,
+            Some("owed") => Some(StoredFollowUp { key: row.get(4)?, owed_at: row.get(5)?, done: None }),
+            Some(_) => {
+                let done = Some((row.get(6)?, row.get(7)?, row.get(8)?));
+                Some(StoredFollowUp { key: row.get(4)?, owed_at: row.get(5)?, done })
+            }
+        };
+        Ok(Self { record, checkpoint, job_id, follow_up })
+    }
+
+    fn replay(self) -> Result<ReplayedJob, String> {
+        let read = |bytes: &[u8]| RunReport::from_stored(bytes, process::system_call_name);
+        let mut report = read(&self.record)?;
+        report.details.checkpoint = self.checkpoint.map(Checkpoint::from_bytes);
+        let follow_up = self.follow_up.map(|StoredFollowUp { key, owed_at, done }| match done {
+            None => Ok(ReplayedFollowUp::Owed(OwedFollowUp { key, since: owed_at.max(0).cast_unsigned() })),
+            Some((job, signature, record)) => {
+                let report = Box::new(read(&record)?);
+                Ok::<_, String>(ReplayedFollowUp::Done { job, signature: signature.cast_unsigned(), report })
+            }
+        });
+        Ok(ReplayedJob { report, follow_up: follow_up.transpose()? })
     }
 }

@@ -19,7 +19,8 @@ static HELD: PerProcess<Mutex<Vec<PathBuf>>> = PerProcess::new(Mutex::new(Vec::n
 #[derive(Debug)]
 pub(super) struct JournalLock {
     path: PathBuf,
-    _file: File,
+    /// There until this is dropped.
+    file: Option<File>,
     origin: Origin,
 }
 
@@ -50,7 +51,7 @@ impl JournalLock {
         written.map_err(failed)?;
         let path = fs::canonicalize(&path).map_err(failed)?;
         held.push(path.clone());
-        Ok(Self { path, _file: file, origin: Origin::here() })
+        Ok(Self { path, file: Some(file), origin: Origin::here() })
     }
 }
 
@@ -64,7 +65,10 @@ impl Drop for JournalLock {
     fn drop(&mut self) {
         // A fork has never held it.
         if self.origin.is_here() {
-            lock(HELD.here()).retain(|path| *path != self.path);
+            let mut held = lock(HELD.here());
+            // Before anything else in this process can lock the file: closing it releases that lock, too.
+            drop(self.file.take());
+            held.retain(|path| *path != self.path);
         }
     }
 }

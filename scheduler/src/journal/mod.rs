@@ -4,6 +4,8 @@
 
 mod database;
 mod entry;
+#[cfg(feature = "report")]
+mod history;
 mod lock;
 mod order;
 mod reader;
@@ -14,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
-pub(crate) use entry::{FollowUps, JournalEntry, Replay};
+pub(crate) use entry::{FollowUps, JournalEntry, Replay, ReplayedFollowUp, ReplayedJob};
+#[cfg(feature = "report")]
+pub(crate) use history::{HistoryAttempt, HistoryFollowUp, HistoryJob, HistoryRecord, HistoryRun};
 pub(crate) use order::{JournalOrder, Ordered};
 pub use reader::{JobChange, JobState, JournalReader, JournaledJob, JournaledRun};
 use shared::SharedJournal;
@@ -46,7 +50,8 @@ pub enum Resume {
     /// The record of each finished job, whatever its outcome.
     #[default]
     All,
-    /// The records of successful jobs. Those that failed or timed out run again, from their first attempt and their last checkpoint.
+    /// The records of successful jobs. Those that failed or timed out run again, from their first attempt and their last checkpoint, and
+    /// so does what follows them up: a follow-up that was still owed for the earlier end is dropped.
     Failed,
     /// Nothing: all jobs run from the beginning, and their new records replace the old ones.
     Nothing,

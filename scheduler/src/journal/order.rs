@@ -6,8 +6,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::Resume;
-use super::entry::{FollowUpState, FollowUps, JournalEntry};
-use super::shared::{JournalProblem, SharedJournal, from_microseconds, now};
+use super::entry::{FollowUpState, FollowUps, JobRow, JournalEntry};
+use super::shared::{JournalProblem, JournalRun, SharedJournal, from_microseconds, now};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::outcome::Attempt;
@@ -18,6 +18,8 @@ use crate::process;
 pub(crate) struct JournalOrder<'a> {
     pub(crate) job_id: &'a str,
     pub(crate) job: &'a str,
+    /// 0, or the number of a later part of a chain.
+    pub(crate) part: u32,
     pub(crate) signature: u64,
     pub(crate) arguments: &'a [u8],
 }
@@ -42,7 +44,7 @@ pub(super) fn order(
         return shared.fatal_failure().map_or_else(|| Ok(Vec::new()), Err);
     }
     let ordered = shared.in_run(|connection, run| {
-        let mut ordering = ListTransaction::new(connection, run, resume)?;
+        let mut ordering = ListTransaction::new(connection, run, resume);
         orders.iter().map(|order| ordering.order(shared, order, follow_ups)).collect::<Result<Vec<_>, _>>()
     });
     ordered.or_else(|error| {
@@ -59,14 +61,30 @@ struct ListTransaction<'c> {
     connection: &'c Connection,
     run: i64,
     resume: Resume,
-    find: Statement<'c>,
-    claim: Statement<'c>,
-    reset: Statement<'c>,
-    attempts: Statement<'c>,
-    similar: Statement<'c>,
-    insert: Statement<'c>,
+    find: LazyStatement<'c>,
+    claim: LazyStatement<'c>,
+    reset: LazyStatement<'c>,
+    attempts: LazyStatement<'c>,
+    similar: LazyStatement<'c>,
+    insert: LazyStatement<'c>,
     /// No job can be a changed one.
     is_first_run: bool,
+}
+
+/// A statement that is prepared when it is used: most of those that are written one by one need few of them.
+struct LazyStatement<'c> {
+    connection: &'c Connection,
+    sql: &'static str,
+    prepared: Option<Statement<'c>>,
+}
+
+impl<'c> LazyStatement<'c> {
+    fn get(&mut self) -> rusqlite::Result<&mut Statement<'c>> {
+        if self.prepared.is_none() {
+            self.prepared = Some(self.connection.prepare(self.sql)?);
+        }
+        Ok(self.prepared.as_mut().expect("it was prepared above"))
+    }
 }
 
 /// A row of an earlier run.
@@ -77,35 +95,35 @@ struct Earlier {
 }
 
 impl<'c> ListTransaction<'c> {
-    fn new(connection: &'c Connection, run: i64, resume: Resume) -> Result<Self, JournalProblem> {
-        let prepare = |sql| connection.prepare(sql);
-        Ok(Self {
+    fn new(connection: &'c Connection, run: JournalRun, resume: Resume) -> Self {
+        let JournalRun { id: run, is_first: is_first_run } = run;
+        let prepare = |sql| LazyStatement { connection, sql, prepared: None };
+        Self {
             connection,
             run,
             resume,
+            is_first_run,
             find: prepare(
                 "SELECT id, state, follow_up FROM jobs
-                 WHERE job_id = ?1 AND job = ?2 AND arguments = ?3 AND run < ?4 AND signature = ?5 ORDER BY run, id LIMIT 1",
-            )?,
-            claim: prepare("UPDATE jobs SET run = ?1 WHERE id = ?2")?,
+                 WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND arguments = ?4 AND run < ?5 AND signature = ?6
+                 ORDER BY run, id LIMIT 1",
+            ),
+            claim: prepare("UPDATE jobs SET run = ?1 WHERE id = ?2"),
             reset: prepare(
                 "UPDATE jobs SET run = ?1, state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL,
                  checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
-            )?,
-            attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number")?,
+            ),
+            attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number"),
             // Of the same arguments, or of any.
             similar: prepare(
-                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND arguments = ?3 AND run < ?4),
-                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND run < ?4)",
-            )?,
-            is_first_run: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM runs WHERE id < ?1)", [run], |row| {
-                row.get(0)
-            })?,
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND arguments = ?4 AND run < ?5),
+                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?5)",
+            ),
             insert: prepare(
-                "INSERT INTO jobs (run, job_id, job, signature, arguments, change, state, ordered_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ordered', ?7)",
-            )?,
-        })
+                "INSERT INTO jobs (run, job_id, job, part, signature, arguments, change, state, ordered_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'ordered', ?8)",
+            ),
+        }
     }
 
     fn order(
@@ -115,12 +133,21 @@ impl<'c> ListTransaction<'c> {
         follow_ups: FollowUps,
     ) -> Result<Ordered, JournalProblem> {
         let (signature, arguments) = (order.signature.cast_signed(), hash(order.arguments));
-        let key = params![order.job_id, order.job, &arguments[..], self.run, signature];
-        let earlier =
-            self.find.query_row(key, |row| Ok(Earlier { id: row.get(0)?, state: row.get(1)?, follow_up: row.get(2)? }));
-        let entry = |id, is_finished, state| JournalEntry::new(Arc::clone(shared), id, is_finished, follow_ups, state);
+        let key = params![order.job_id, order.job, order.part, &arguments[..], self.run, signature];
+        let earlier = if self.is_first_run {
+            None
+        } else {
+            self.find
+                .get()?
+                .query_row(key, |row| Ok(Earlier { id: row.get(0)?, state: row.get(1)?, follow_up: row.get(2)? }))
+                .optional()?
+        };
+        let entry = |id, is_finished, state| {
+            let row = JobRow { id, part: order.part, is_finished };
+            JournalEntry::new(Arc::clone(shared), row, follow_ups, state)
+        };
         let new = |entry| Ordered { entry, attempts: Vec::new(), checkpoint: None };
-        let Some(Earlier { id, state, follow_up }) = earlier.optional()? else {
+        let Some(Earlier { id, state, follow_up }) = earlier else {
             let id = self.insert(order, signature, &arguments)?;
             return Ok(new(entry(id, false, FollowUpState::None)));
         };
@@ -130,13 +157,16 @@ impl<'c> ListTransaction<'c> {
             Resume::Nothing => false,
         };
         if is_finished {
-            self.claim.execute(params![self.run, id])?;
+            self.claim.get()?.execute(params![self.run, id])?;
             let follow_up = follow_up.map_or(FollowUpState::None, |state| FollowUpState::from_text(&state));
             return Ok(new(entry(id, true, follow_up)));
         }
         let keeps_checkpoint = self.resume != Resume::Nothing;
         let goes_on = keeps_checkpoint && state == "ordered";
-        self.reset.execute(params![self.run, id, keeps_checkpoint])?;
+        self.reset.get()?.execute(params![self.run, id, keeps_checkpoint])?;
+        if state != "ordered" {
+            self.connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
+        }
         let attempts = if goes_on { self.attempts(id)? } else { self.forget_attempts(id)? };
         let checkpoint = if keeps_checkpoint { self.checkpoint(id)? } else { None };
         let entry = entry(id, false, FollowUpState::None);
@@ -145,7 +175,7 @@ impl<'c> ListTransaction<'c> {
     }
 
     fn attempts(&mut self, id: i64) -> Result<Vec<Attempt>, JournalProblem> {
-        let rows = self.attempts.query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = self.attempts.get()?.query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         rows.map(|row| {
             let (number, started_at, record): (u32, i64, Option<Vec<u8>>) = row?;
             match record {
@@ -170,16 +200,16 @@ impl<'c> ListTransaction<'c> {
 
     /// Enters a new job. If an earlier run had one of its id and name, which this run hasn't asked for, it is a changed one.
     fn insert(&mut self, order: &JournalOrder<'_>, signature: i64, arguments: &[u8]) -> Result<i64, JournalProblem> {
-        let key = params![order.job_id, order.job, arguments, self.run];
+        let key = params![order.job_id, order.job, order.part, arguments, self.run];
         let (is_same, is_similar) = if self.is_first_run {
             (false, false)
         } else {
-            self.similar.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?
+            self.similar.get()?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?
         };
         let change = if is_same { Some("signature") } else { is_similar.then_some("arguments") };
         let change = change.map_or(Value::Null, |change| Value::Text(change.to_owned()));
-        let values = params![self.run, order.job_id, order.job, signature, arguments, change, now()];
-        self.insert.execute(values)?;
+        let values = params![self.run, order.job_id, order.job, order.part, signature, arguments, change, now()];
+        self.insert.get()?.execute(values)?;
         Ok(self.connection.last_insert_rowid())
     }
 }

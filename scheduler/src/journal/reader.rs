@@ -54,6 +54,16 @@ impl JournalReader {
         Ok(Self { connection: Mutex::new(database::open_to_read(path)?), path: path.to_owned() })
     }
 
+    #[cfg(feature = "report")]
+    pub(super) fn connection(&self) -> &Mutex<Connection> {
+        &self.connection
+    }
+
+    #[cfg(feature = "report")]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the runs that used the journal, the oldest first, as [`Journal::runs`](super::Journal::runs) does.
     ///
     /// # Errors
@@ -119,7 +129,18 @@ pub struct JournaledJob {
     attempts: u32,
     ordered_at: SystemTime,
     finished_at: Option<SystemTime>,
-    is_follow_up_owed: bool,
+    is_call_owed: bool,
+    part: u32,
+    started_at: Option<SystemTime>,
+    follow_up: Option<JournaledFollowUp>,
+}
+
+/// The follow-up job of a job in a journal.
+#[derive(Clone, Debug)]
+struct JournaledFollowUp {
+    key: String,
+    state: JobState,
+    error: Option<String>,
 }
 
 impl JournaledJob {
@@ -171,10 +192,42 @@ impl JournaledJob {
         self.finished_at
     }
 
-    /// Returns `true` if its follow-up has not run yet.
+    /// Returns 0, or the number of a later part of a [chain](crate::Job::and_then): each part is a job of its own.
+    #[must_use]
+    pub fn part(&self) -> u32 {
+        self.part
+    }
+
+    /// Returns when its last attempt started; `None` if none has.
+    #[must_use]
+    pub fn started_at(&self) -> Option<SystemTime> {
+        self.started_at
+    }
+
+    /// Returns `true` if something that follows it up has not run yet, or not to its end: its [follow-up
+    /// job](macro@crate::job#follow_up), or the function of [`on_timeout`](crate::Scheduler::on_timeout).
     #[must_use]
     pub fn is_follow_up_owed(&self) -> bool {
-        self.is_follow_up_owed
+        self.is_call_owed || self.follow_up() == Some(JobState::Ordered)
+    }
+
+    /// Returns how far its [follow-up job](macro@crate::job#follow_up) is; `None` if none is owed for its end.
+    /// [`Ordered`](JobState::Ordered) is one that is owed, whether or not it has started.
+    #[must_use]
+    pub fn follow_up(&self) -> Option<JobState> {
+        Some(self.follow_up.as_ref()?.state)
+    }
+
+    /// Returns what [`Ended::key`](crate::Ended::key) returns in its follow-up job, if it has one.
+    #[must_use]
+    pub fn follow_up_key(&self) -> Option<&str> {
+        Some(&self.follow_up.as_ref()?.key)
+    }
+
+    /// Returns one line with the reason why its follow-up job has no result, if that has finished without one.
+    #[must_use]
+    pub fn follow_up_error(&self) -> Option<&str> {
+        self.follow_up.as_ref()?.error.as_deref()
     }
 }
 
@@ -194,6 +247,17 @@ pub enum JobState {
     Timeout,
     /// It gave no result.
     Error,
+}
+
+impl JobState {
+    fn of(text: &str) -> Self {
+        match text {
+            "ok" => Self::Ok,
+            "timeout" => Self::Timeout,
+            "error" => Self::Error,
+            _ => Self::Ordered,
+        }
+    }
 }
 
 impl std::fmt::Display for JobState {
@@ -234,17 +298,23 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<JournaledRun
     })?;
     let mut found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut jobs = transaction.prepare(
-        "SELECT run, job_id, job, state, change, error, ordered_at, finished_at, follow_up IS 'owed',
-         (SELECT max(number) FROM attempts WHERE job = jobs.id) FROM jobs ORDER BY id",
+        "SELECT run, job_id, jobs.job, jobs.state, change, jobs.error, ordered_at, jobs.finished_at, follow_up IS 'owed', number,
+         part, started_at, key, follow_ups.state, follow_ups.error FROM jobs
+         LEFT JOIN attempts ON attempts.job = jobs.id
+         AND number = (SELECT max(number) FROM attempts WHERE attempts.job = jobs.id)
+         LEFT JOIN follow_ups ON follow_ups.job = jobs.id ORDER BY jobs.id",
     )?;
     let rows = jobs.query_map([], |row| {
         let attempts = row.get::<_, Option<u32>>(9)?.unwrap_or_default();
-        let state = match &*row.get::<_, String>(3)? {
-            "ok" => JobState::Ok,
-            "timeout" => JobState::Timeout,
-            "error" => JobState::Error,
-            _ if attempts > 0 => JobState::Started,
-            _ => JobState::Ordered,
+        let state = match JobState::of(&row.get::<_, String>(3)?) {
+            JobState::Ordered if attempts > 0 => JobState::Started,
+            state => state,
+        };
+        let follow_up = match row.get::<_, Option<String>>(12)? {
+            Some(key) => {
+                Some(JournaledFollowUp { key, state: JobState::of(&row.get::<_, String>(13)?), error: row.get(14)? })
+            }
+            None => None,
         };
         let change = row.get::<_, Option<String>>(4)?;
         let change =
@@ -258,7 +328,10 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<JournaledRun
             attempts,
             ordered_at: from_microseconds(row.get(6)?),
             finished_at: row.get::<_, Option<_>>(7)?.map(from_microseconds),
-            is_follow_up_owed: row.get(8)?,
+            is_call_owed: row.get(8)?,
+            part: row.get(10)?,
+            started_at: row.get::<_, Option<_>>(11)?.map(from_microseconds),
+            follow_up,
         };
         Ok((row.get::<_, i64>(0)?, job))
     })?;

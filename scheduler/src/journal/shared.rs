@@ -32,9 +32,19 @@ pub(super) struct SharedJournal {
 #[derive(Debug)]
 struct OpenJournal {
     connection: Connection,
-    /// The row of this run, once it has ordered a job.
-    run: Option<i64>,
+    /// This run, once it has ordered a job.
+    run: Option<JournalRun>,
+    durability: Durability,
     _lock: JournalLock,
+}
+
+/// A run of the application.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JournalRun {
+    /// Its row.
+    pub(super) id: i64,
+    /// There was none before it.
+    pub(super) is_first: bool,
 }
 
 /// An error of the database, or the reason why what is in it can't be used.
@@ -62,7 +72,12 @@ impl SharedJournal {
         let connection = database::open(path)?;
         Ok(Self {
             path: path.to_owned(),
-            open: Mutex::new(Some(OpenJournal { connection, run: None, _lock: lock })),
+            open: Mutex::new(Some(OpenJournal {
+                connection,
+                run: None,
+                durability: Durability::default(),
+                _lock: lock,
+            })),
             failure: Mutex::new(None),
             has_failed: AtomicBool::new(false),
             continues_after_errors: AtomicBool::new(false),
@@ -75,7 +90,10 @@ impl SharedJournal {
     }
 
     pub(super) fn set_durability(&self, durability: Durability) {
-        let set = self.with(|connection| Ok(database::set_durability(connection, durability)?));
+        let set = self.use_open(|open| {
+            open.durability = durability;
+            Ok(database::set_durability(&open.connection, durability)?)
+        });
         set.unwrap_or_else(|error| self.fail(error));
     }
 
@@ -113,16 +131,23 @@ impl SharedJournal {
         self.with(|connection| Ok(code(connection)?))
     }
 
-    /// Runs code in a transaction, with the row of this run, which is entered at the first time.
+    /// Runs code in a transaction, with this run, which is entered at the first time. What it writes reaches the disk with the next
+    /// write that has to.
     pub(super) fn in_run<T>(
         &self,
-        code: impl FnOnce(&Connection, i64) -> Result<T, JournalProblem>,
+        code: impl FnOnce(&Connection, JournalRun) -> Result<T, JournalProblem>,
     ) -> Result<T, Error> {
         self.use_open(|open| {
+            let set_durability = |durability| match open.durability {
+                Durability::Full => database::set_durability(&open.connection, durability),
+                Durability::Relaxed => Ok(()),
+            };
+            set_durability(Durability::Relaxed)?;
             let transaction = open.connection.unchecked_transaction()?;
             let run = open.run.map_or_else(|| enter_run(&transaction), Ok)?;
             let value = code(&transaction, run)?;
             transaction.commit()?;
+            set_durability(Durability::Full)?;
             open.run = Some(run);
             Ok(value)
         })
@@ -154,7 +179,7 @@ impl Drop for SharedJournal {
             mem::forget(open);
             return;
         }
-        let run = open.as_ref().and_then(|open| Some((&open.connection, open.run?)));
+        let run = open.as_ref().and_then(|open| Some((&open.connection, open.run?.id)));
         if let Some((connection, run)) = run.filter(|_| !self.has_failed()) {
             // If it fails, the run looks as if its application had been killed.
             let _ = connection.execute("UPDATE runs SET ended_at = ?1 WHERE id = ?2", params![now(), run]);
@@ -162,11 +187,14 @@ impl Drop for SharedJournal {
     }
 }
 
-fn enter_run(connection: &Connection) -> rusqlite::Result<i64> {
+fn enter_run(connection: &Connection) -> rusqlite::Result<JournalRun> {
     let program = std::env::args_os().next().unwrap_or_default();
     let values = params![now(), std::process::id(), program.to_string_lossy()];
     connection.execute("INSERT INTO runs (started_at, process, program) VALUES (?1, ?2, ?3)", values)?;
-    Ok(connection.last_insert_rowid())
+    let id = connection.last_insert_rowid();
+    let is_first =
+        connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM runs WHERE id < ?1)", [id], |row| row.get(0))?;
+    Ok(JournalRun { id, is_first })
 }
 
 /// Returns the time, in microseconds since the epoch.

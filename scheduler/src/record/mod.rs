@@ -1,6 +1,7 @@
 //! `Record`: one finished run with its id and the name of its job, and how it is serialized.
 
 mod json;
+mod owed_follow_up;
 mod run;
 mod sequence;
 #[cfg(feature = "journal")]
@@ -16,6 +17,7 @@ use crate::outcome::{
     Attempt, Captured, Failure, Outcome, Panic, ProcessReuse, ProcessSnapshot, Status, Sweep, SweptBy, Usage,
 };
 use crate::result_codec::ErasedCodec;
+pub(crate) use owed_follow_up::OwedFollowUp;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
 pub(crate) use sequence::RunSequence;

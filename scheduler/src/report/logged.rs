@@ -10,7 +10,7 @@ use crate::observer::{
     AttemptEnded, CheckpointSaved, Message, Postponed, Progress, Queued, Recorded, Slow, Started, Terminating,
 };
 use crate::outcome::{Attempt, ProcessSnapshot, StandardStream, Status, Usage};
-use crate::record::Record;
+use crate::record::RunReport;
 
 /// An event of a job that owns its data: what [`read`](super::read()) returns, and what the pictures are made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +158,7 @@ pub struct LoggedAttempt {
     pub stderr_tail: Option<String>,
 }
 
-/// A [`Record`] in a log, without the result.
+/// A [`Record`](crate::Record) in a log, without the result.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct LoggedRecord {
@@ -206,7 +206,7 @@ pub struct LoggedRecord {
 }
 
 impl LoggedAttempt {
-    fn of(attempt: &Attempt) -> Self {
+    pub(super) fn of(attempt: &Attempt) -> Self {
         Self {
             number: attempt.number(),
             status: attempt.status(),
@@ -225,7 +225,7 @@ impl LoggedAttempt {
 }
 
 impl LoggedRecord {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &RunReport) -> Self {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Self {
             status: record.status(),
@@ -233,7 +233,7 @@ impl LoggedRecord {
             duration: record.duration(),
             total_duration: record.total_duration(),
             error: record.error(),
-            failure: value(record.run.outcome.without_value().into_result().err()),
+            failure: value(record.outcome.without_value().into_result().err()),
             exit_failure: value(record.exit_failure()),
             panics: record.panics().iter().filter_map(|panic| value(Some(panic))).collect(),
             usage: record.usage(),
@@ -294,7 +294,7 @@ logged! {
         attempt.stderr_tail = Some(it.stderr_tail.to_owned()).filter(|tail| !tail.is_empty());
         LoggedKind::AttemptEnded { attempt: Box::new(attempt), slot: it.slot, retry_in: it.retry_in }
     };
-    Recorded(it) => LoggedKind::Recorded(Box::new(LoggedRecord::of(it.record)));
+    Recorded(it) => LoggedKind::Recorded(Box::new(LoggedRecord::of(&it.record.run)));
 }
 
 fn one() -> usize {

@@ -51,6 +51,8 @@
 
 mod closed_file;
 mod joblog;
+#[cfg(all(feature = "cli", feature = "journal"))]
+mod journaled;
 mod json_lines;
 mod junit;
 mod logged;
@@ -61,6 +63,8 @@ mod timeline;
 mod trace;
 
 pub use joblog::Joblog;
+#[cfg(all(feature = "cli", feature = "journal"))]
+pub(crate) use journaled::journaled_events;
 pub use json_lines::JsonLines;
 pub use junit::Junit;
 pub use logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord};

@@ -1,5 +1,7 @@
 //! `JournaledList`: the jobs of a list in the journal of a scheduler.
 
+use std::slice;
+
 use crate::error::Error;
 use crate::journal::{FollowUps, Journal, JournalEntry, JournalOrder};
 use crate::outcome::Attempt;
@@ -14,9 +16,18 @@ pub(crate) struct JournaledList {
 
 impl JournaledList {
     /// Writes these jobs to the journal, before any of them starts, and applies to their specifications what it knows about them.
-    pub(super) fn enter(
+    pub(crate) fn enter(
         journal: Option<&Journal>,
         specs: &mut [JobSpec],
+        follow_ups: FollowUps,
+    ) -> Result<Self, Error> {
+        Self::enter_parts(journal, specs, 0, follow_ups)
+    }
+
+    fn enter_parts(
+        journal: Option<&Journal>,
+        specs: &mut [JobSpec],
+        part: u32,
         follow_ups: FollowUps,
     ) -> Result<Self, Error> {
         let Some(journal) = journal else {
@@ -25,6 +36,7 @@ impl JournaledList {
         let orders = specs.iter().filter(|spec| has_identity(spec)).map(|spec| JournalOrder {
             job_id: &spec.id,
             job: spec.entry.name(),
+            part,
             signature: spec.entry.signature(),
             arguments: &spec.arguments,
         });
@@ -51,8 +63,20 @@ impl JournaledList {
     }
 }
 
-/// Returns whether the next run of the application can recognize a job. Arguments that can't be encoded have no identity, and neither
-/// have the closures of a chain.
+/// Writes the next part of a chain to the journal that has the part before it, as [`JournaledList::enter`] does for a list.
+pub(super) fn enter_part(journal: Option<&Journal>, before: &JobSpec, spec: &mut JobSpec) {
+    if let Some(before) = &before.journal {
+        let entered =
+            JournaledList::enter_parts(journal, slice::from_mut(spec), before.next_part(), before.follow_ups());
+        match entered {
+            Ok(_) => spec.journal.iter().for_each(|next| before.set_next(next)),
+            // It keeps the job from its start, as the journal has failed.
+            Err(_) => spec.journal = Some(before.clone()),
+        }
+    }
+}
+
+/// Returns whether the next run of the application can recognize a job: arguments that can't be encoded have no identity.
 fn has_identity(spec: &JobSpec) -> bool {
-    spec.unserializable.is_none() && !spec.sequel.as_ref().is_some_and(|sequel| sequel.is_chain())
+    spec.unserializable.is_none()
 }

@@ -1,19 +1,18 @@
 //! `CallSequel`: what follows a call in its entry of a list: the follow-up job that is owed for its end, and the parts of its
 //! chain.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Settings;
+use super::journaled::enter_part;
 use crate::call::{AnyJob, ChainNext};
-use crate::clock;
 use crate::ended::{Ended, follow_up_of};
 use crate::observer::Observers;
 use crate::options::{Cause, FollowUpHook};
 use crate::panic_guard::guarded;
-use crate::random::random_bytes;
-use crate::record::RunReport;
+use crate::record::{OwedFollowUp, RunReport};
 use crate::supervisor::{JobSpec, NextPart, Sequel};
 
 /// The limit of a follow-up job for which neither its call nor its attribute nor the scheduler sets one.
@@ -35,6 +34,7 @@ struct CallSequel {
     settings: Arc<Settings>,
     call: AnyJob,
     follow_up: Option<FollowUpHook>,
+    follow_up_on: Cow<'static, [Cause]>,
 }
 
 impl Settings {
@@ -47,18 +47,18 @@ impl Settings {
 }
 
 fn sequel(settings: Arc<Settings>, spec: &JobSpec, call: AnyJob) -> Arc<dyn Sequel> {
-    Arc::new(CallSequel { settings, call, follow_up: spec.options.follow_up.clone() })
+    let follow_up_on = spec.options.follow_up_on.clone().map_or(Cow::Borrowed(&[Cause::Timeout][..]), Cow::Owned);
+    Arc::new(CallSequel { settings, call, follow_up: spec.options.follow_up.clone(), follow_up_on })
 }
 
 impl Sequel for CallSequel {
-    fn is_chain(&self) -> bool {
-        self.call.chain.is_some()
+    fn owes_follow_up(&self, report: &RunReport) -> bool {
+        self.follow_up.is_some() && report.outcome.cause().is_some_and(|cause| self.follow_up_on.contains(&cause))
     }
 
-    fn follow_up(&self, spec: &JobSpec, report: &RunReport) -> Option<Result<JobSpec, String>> {
+    fn follow_up(&self, spec: &JobSpec, report: &RunReport, owed: &OwedFollowUp) -> Option<Result<JobSpec, String>> {
         let (follow_up, cause) = (self.follow_up.as_ref()?, report.outcome.cause()?);
-        let causes = spec.options.follow_up_on.as_deref().unwrap_or(&[Cause::Timeout]);
-        causes.contains(&cause).then(|| self.follow_up_spec(follow_up, cause, spec, report))
+        Some(self.follow_up_spec(follow_up, self.ended(cause, spec, report, owed), spec))
     }
 
     fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart {
@@ -83,14 +83,7 @@ impl Sequel for CallSequel {
 
 impl CallSequel {
     /// Returns the specification of the follow-up job of a job that has ended.
-    fn follow_up_spec(
-        &self,
-        follow_up: &FollowUpHook,
-        cause: Cause,
-        job: &JobSpec,
-        report: &RunReport,
-    ) -> Result<JobSpec, String> {
-        let ended = self.ended(cause, job, report);
+    fn follow_up_spec(&self, follow_up: &FollowUpHook, ended: Ended, job: &JobSpec) -> Result<JobSpec, String> {
         let called = guarded(|| follow_up_of(follow_up).call(ended));
         let call = called.map_err(|panic| format!("the function of `follow_up` gave no call: {panic}"))?;
         if call.chain.is_some() {
@@ -110,17 +103,15 @@ impl CallSequel {
         spec.sequel = Some(sequel(Arc::clone(&self.settings), &spec, call));
         // What its handle sends is for the part that runs.
         spec.messages.clone_from(&before.messages);
+        enter_part(self.settings.journal.as_ref(), before, &mut spec);
         Ok(beside(spec, before))
     }
 
-    fn ended(&self, cause: Cause, job: &JobSpec, report: &RunReport) -> Ended {
+    fn ended(&self, cause: Cause, job: &JobSpec, report: &RunReport, owed: &OwedFollowUp) -> Ended {
         let details = &report.details;
         let limit = report.outcome.overrun().map_or(job.timeout, crate::outcome::Overrun::limit);
         Ended {
-            key: random_bytes().iter().fold(String::new(), |mut key, byte| {
-                write!(key, "{byte:02x}").expect("a `String` takes everything");
-                key
-            }),
+            key: owed.key.clone(),
             job_id: job.id.to_string(),
             call: self.call.travelling(),
             cause,
@@ -129,7 +120,7 @@ impl CallSequel {
             elapsed: report.duration,
             attempt: job.attempt,
             started_at: report.started_at(),
-            finished_at: clock::wall(),
+            finished_at: owed.time(),
             stderr_tail: details.stderr_tail.clone(),
             output: details.captured.clone(),
             panics: details.panics.to_vec(),

@@ -10,7 +10,7 @@ use super::place::Place;
 use crate::options::Cause;
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::random::random_bytes;
-use crate::record::RunReport;
+use crate::record::{OwedFollowUp, RunReport};
 
 /// A job that waits or runs, with its finished attempts.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct FinishedJob {
     pub(super) spec: JobSpec,
     pub(super) report: RunReport,
     pub(super) place: Place,
+    /// The follow-up job that it owes, if that is in the journal already.
+    pub(super) owed: Option<OwedFollowUp>,
 }
 
 /// What follows an attempt.
@@ -103,7 +105,7 @@ impl PendingRun {
             self.finished.push(self.attempt(&report));
             report.details.attempts = self.finished.into_boxed_slice();
         }
-        FinishedJob { spec: self.spec, report, place: self.place }
+        FinishedJob { spec: self.spec, report, place: self.place, owed: None }
     }
 
     /// Returns what follows an attempt with this report: another attempt if the options allow one for its cause.
@@ -125,6 +127,9 @@ impl PendingRun {
     pub(super) fn cancel(mut self) -> FinishedJob {
         // It has attempts left: in a journal it has not finished.
         self.spec.journal = None;
+        if let Place::FollowUp(followed) = &mut self.place {
+            followed.spec.journal = None;
+        }
         let report = if let Some(mut last) = self.last {
             if self.finished.len() > 1 {
                 last.details.attempts = self.finished.into_boxed_slice();
@@ -135,7 +140,7 @@ impl PendingRun {
             not_begun.details.checkpoint = self.spec.checkpoint.take();
             not_begun
         };
-        FinishedJob { spec: self.spec, report, place: self.place }
+        FinishedJob { spec: self.spec, report, place: self.place, owed: None }
     }
 
     /// Returns the delay before the next attempt, if there is to be one.

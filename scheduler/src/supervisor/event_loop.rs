@@ -26,7 +26,7 @@ use super::state_machine::StopReason;
 use super::warden_pool::WardenPool;
 use crate::clock::{self, Deadline};
 use crate::error::Error;
-use crate::journal::{JournalEntry, Replay};
+use crate::journal::Replay;
 use crate::process::{self, DescriptorLimit, Origin, Poller, WaitKey};
 use crate::record::RunReport;
 use finishing::Allowed;
@@ -126,10 +126,9 @@ impl<'a> EventLoop<'a> {
             let event = JobEvent::Queued { at: clock::wall(), group: spec.options.group.clone() };
             self.is_stopped |= listener(key.number, event).is_break();
         }
-        match spec.journal.as_ref().map_or(Replay::Pending, JournalEntry::replay) {
-            Replay::Finished(report) => return self.report_finished(key, spec.load.as_deref(), *report, listener),
-            Replay::Pending => {}
-            Replay::Stop => self.is_stopped = true,
+        match self.replay(&spec) {
+            Replay::Finished(replayed) => return self.conclude_replayed(key, spec, *replayed, None, listener),
+            Replay::Pending | Replay::Stop => {}
         }
         self.queue.push(key, PendingRun::new(spec));
     }

@@ -16,7 +16,7 @@ use crate::options::{Input, Options};
 use crate::outcome::Attempt;
 use crate::process::{self, CgroupHome, ChildStdio, Orphans, TEMP_VARIABLES, TempDir, temp_parent};
 use crate::random::random_bytes;
-use crate::record::RunReport;
+use crate::record::{OwedFollowUp, RunReport};
 use crate::registry::Entry;
 use crate::result_codec::ErasedCodec;
 use crate::wire::frame::StreamMark;
@@ -68,11 +68,11 @@ pub(crate) struct JobSpec {
 
 /// Makes the jobs that follow one: its follow-up, and the next part of its chain.
 pub(crate) trait Sequel: fmt::Debug + Send + Sync {
-    /// Returns whether other jobs may give the result in place of this one.
-    fn is_chain(&self) -> bool;
+    /// Returns whether a follow-up job is owed for this end.
+    fn owes_follow_up(&self, report: &RunReport) -> bool;
 
-    /// Returns the follow-up job that is owed for this end, or the reason why it can't be called.
-    fn follow_up(&self, spec: &JobSpec, report: &RunReport) -> Option<Result<JobSpec, String>>;
+    /// Returns the follow-up job for this end, or the reason why it can't be called; `None` if there is none.
+    fn follow_up(&self, spec: &JobSpec, report: &RunReport, owed: &OwedFollowUp) -> Option<Result<JobSpec, String>>;
 
     /// Returns the part of the chain that comes next after this end.
     fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart;

@@ -4,7 +4,8 @@ use super::job_event::{JobEvent, PartEvent};
 use super::job_spec::JobSpec;
 use crate::observer::new_keys;
 use crate::outcome::{Failure, Outcome};
-use crate::record::{Record, RunReport};
+use crate::record::{OwedFollowUp, Record, RunReport};
+use crate::registry;
 
 /// The place of a job in its entry.
 #[derive(Debug)]
@@ -77,6 +78,23 @@ pub(super) fn record_of(spec: &JobSpec, report: RunReport) -> Record {
         None => (spec.entry.name(), spec.entry.codec()),
     };
     Record { job_id: spec.id.to_string(), job, codec, run: report }
+}
+
+/// Returns the follow-up job that is owed for the end of a job, if one is.
+pub(super) fn owed_by(spec: &JobSpec, report: &RunReport) -> Option<OwedFollowUp> {
+    spec.sequel.as_ref().filter(|sequel| sequel.owes_follow_up(report)).map(|_| OwedFollowUp::new())
+}
+
+/// Returns the record of a follow-up that an earlier run of the application has finished, by the name and the signature of its job.
+pub(super) fn replayed_record(spec: &JobSpec, job: &str, signature: u64, report: RunReport) -> Record {
+    let job_id = spec.id.to_string();
+    if let Some(entry) = registry::find_exact(job).filter(|entry| entry.signature() == signature) {
+        return Record { job_id, job: entry.name(), codec: entry.codec(), run: report };
+    }
+    // All but its value is known.
+    let message = format!("this build has no job `{job}` with the same result, so that it can't be read back");
+    let run = report.and_then(|_| Err(Failure::Unserializable { message: message.clone() }));
+    Record { job_id, job: spec.entry.name(), codec: spec.entry.codec(), run }
 }
 
 /// Returns the report of a part that was not begun, for lack of a call or because nothing more may start.

@@ -1,17 +1,19 @@
-//! An application whose list survives it: runs four jobs with a journal, and prints what came of them.
+//! An application whose list survives it: runs jobs, a chain and a follow-up with a journal, and prints what came of them.
 //!
 //! Its one argument is a folder. In it are the journal, and a file to which each job, observer and follow-up appends a line.
 //! `APP_MODE` sets how it runs them, in words that are separated by spaces: `relaxed`, `concurrent`, `streams`, `goes on`.
+//! `APP_DIES` names the moment at which it is killed: see `dies`; with `APP_ABORTS` set it aborts then.
 
 #![expect(clippy::print_stdout, reason = "this program reports to its test")]
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use scheduler::journal::{Durability, Journal, OnError};
-use scheduler::{Observer, Record, Scheduler, job, jobs, observer, this_job};
+use scheduler::{Ended, Observer, Record, Scheduler, job, jobs, observer, this_job};
 use serde_json::{Value, json};
 
 /// Appends a line, in one write.
@@ -38,6 +40,34 @@ fn counts(folder: PathBuf) -> Result<(u32, u32), String> {
     Ok((3, this_job::attempt()))
 }
 
+/// Ends the application, if this is the moment at which it is to end. Called in its own process, and in that of a follow-up.
+fn dies(moment: &str) {
+    if std::env::var("APP_DIES").is_ok_and(|wanted| wanted == moment) {
+        let id = std::env::var("APP_PROCESS").unwrap_or_else(|_| std::process::id().to_string());
+        let signal = if std::env::var_os("APP_ABORTS").is_some() { "-ABRT" } else { "-KILL" };
+        let _ = Command::new("kill").args([signal, &id]).status();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Notes what it sees, and returns its key.
+#[job(timeout = "20s")]
+fn analyses(ended: Ended, folder: PathBuf) -> Result<String, String> {
+    dies("in the follow-up");
+    let line = format!("analysed {} {}", ended.job_id(), ended.key());
+    note(&folder, &line).map_err(|error| error.to_string())?;
+    dies("after the follow-up");
+    Ok(ended.key().to_owned())
+}
+
+#[job]
+fn doubles(folder: PathBuf, n: u32, line: String) -> Result<u32, String> {
+    note(&folder, &line).map_err(|error| error.to_string())?;
+    Ok(2 * n)
+}
+
 #[job(timeout = "150ms")]
 fn hangs(folder: PathBuf) -> Result<(), String> {
     note(&folder, "ran hangs").map_err(|error| error.to_string())?;
@@ -61,7 +91,26 @@ impl Observer for Noting {
         }
     }
 
+    fn attempt_ended(&self, event: &observer::AttemptEnded<'_>) {
+        if event.job_id == "hangs" && event.follows.is_none() {
+            dies("at the end of the job");
+        }
+    }
+
+    fn started(&self, event: &observer::Started<'_>) {
+        if event.follows.is_some() {
+            dies("at the start of the follow-up");
+        }
+    }
+
     fn recorded(&self, event: &observer::Recorded<'_>) {
+        if event.follows.is_some() {
+            dies("at the record of the follow-up");
+            return;
+        }
+        if event.job_id == "hangs" {
+            dies("at the record of the job");
+        }
         // A record that is not noted is not expected to be there.
         let _ = note(&self.0, &format!("recorded {}", event.job_id));
     }
@@ -74,6 +123,8 @@ fn told(record: &Record) -> Value {
         "error": record.error(),
         "replayed": record.is_replayed(),
         "attempts": record.attempts().len(),
+        "follow_ups": record.follow_ups().iter().map(|record| record.result::<String>().ok()).collect::<Vec<_>>(),
+        "steps": record.steps().iter().map(Record::is_replayed).collect::<Vec<_>>(),
     })
 }
 
@@ -83,11 +134,20 @@ fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_default());
     println!("ready");
     let followed = folder.clone();
+    let (analysed, chained) = (folder.clone(), folder.clone());
+    let hangs = hangs::job(folder.clone()).follow_up(move |ended| {
+        dies("before the follow-up");
+        let id = std::process::id().to_string();
+        analyses::job(ended, analysed.clone()).env("APP_PROCESS", id)
+    });
+    let chain = doubles::job(folder.clone(), 1, "ran chained".to_owned())
+        .and_then(move |n| doubles::job(chained.clone(), n, "ran chained/1".to_owned()));
     let list = jobs![
         ("returns", returns(folder.clone())),
         ("counts", counts(folder.clone())),
-        ("hangs", hangs(folder.clone())),
+        ("hangs", { hangs }),
         ("fails", fails(folder.clone())),
+        ("chained", { chain }),
     ];
     let run = || {
         let mut journal = Journal::open(folder.join("run.journal"))?;
@@ -114,6 +174,7 @@ fn main() {
         } else {
             scheduler.run(list)?
         };
+        dies("at its end");
         Ok((records, journal.error()))
     };
     let (records, error): (Vec<Record>, _) = match run() {

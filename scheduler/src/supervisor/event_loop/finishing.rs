@@ -8,10 +8,11 @@ use crate::clock::{self, Deadline};
 use crate::outcome::Status;
 use crate::process::WaitKey;
 use crate::record::RunReport;
-use crate::supervisor::attempts::{NextStep, PendingRun};
+use crate::supervisor::attempts::{FinishedJob, NextStep, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
 use crate::supervisor::load::LoadToken;
 use crate::supervisor::loop_config::OnSuccess;
+use crate::supervisor::place::owed_by;
 use crate::supervisor::queue::QueueKey;
 
 /// What may follow an attempt: each of these excludes more than the one before it.
@@ -54,15 +55,17 @@ impl EventLoop<'_> {
         if let Some(attempt) = &mut attempt {
             attempt.number = pending.attempt_number();
         }
-        let next_step = match allowed {
+        let mut next_step = match allowed {
             Allowed::Everything => pending.next_step(report),
             Allowed::NoRetry | Allowed::FollowUp | Allowed::Nothing => NextStep::Finish(pending.finish(report)),
         };
-        // Before anything counts that it reports. What something may follow is written at the end of its entry.
-        let written = match (&journal, &next_step, &attempt) {
+        // Before anything counts that it reports.
+        let written = match (journal, &mut next_step, &attempt) {
             (Some(journal), NextStep::Retry(..), Some(attempt)) => journal.end_attempt(attempt),
-            (Some(journal), NextStep::Finish(finished), _) if finished.spec.sequel.is_none() => {
-                journal.finish(&finished.report)
+            (Some(journal), NextStep::Finish(finished), _) => {
+                let FinishedJob { spec, report, owed, .. } = finished;
+                *owed = owed_by(spec, report);
+                journal.finish(report, owed.as_ref())
             }
             _ => ControlFlow::Continue(()),
         };

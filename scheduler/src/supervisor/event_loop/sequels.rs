@@ -3,12 +3,16 @@
 use super::EventLoop;
 use super::finishing::Allowed;
 use crate::clock;
-use crate::record::RunReport;
+use crate::journal::{JournalEntry, Replay, ReplayedFollowUp, ReplayedJob};
+use crate::outcome::Attempt;
+use crate::record::{OwedFollowUp, RunReport};
 use crate::supervisor::attempts::{FinishedJob, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent, PartEvent};
 use crate::supervisor::job_spec::{JobSpec, NextPart};
 use crate::supervisor::mailbox::StopMode;
-use crate::supervisor::place::{EarlierParts, FollowedJob, Place, not_begun, record_of, value_report, with_earlier};
+use crate::supervisor::place::{
+    EarlierParts, FollowedJob, Place, not_begun, owed_by, record_of, replayed_record, value_report, with_earlier,
+};
 use crate::supervisor::queue::QueueKey;
 
 /// The key of a job that goes before all others, and has no group.
@@ -25,13 +29,44 @@ impl EventLoop<'_> {
         allowed: Allowed,
         listener: &mut EventHandler<'_>,
     ) {
-        let FinishedJob { spec, report, place } = finished;
+        let FinishedJob { spec, report, place, owed } = finished;
         match place {
             Place::FollowUp(followed) => self.conclude_follow_up(key, &spec, report, *followed, allowed, listener),
             // Of most jobs nothing follows.
-            Place::First if spec.sequel.is_none() => self.report_finished(key, spec.load.as_deref(), report, listener),
-            Place::First => self.conclude_part(key, spec, report, None, allowed, listener),
-            Place::Later(earlier) => self.conclude_part(key, spec, report, Some(earlier), allowed, listener),
+            Place::First if spec.sequel.is_none() => {
+                // With it the journal: once a handle has its report, that may be closed.
+                let load = spec.load.clone();
+                drop(spec);
+                self.report_finished(key, load.as_deref(), report, listener);
+            }
+            Place::First => self.conclude_part(key, (spec, report, None), owed, allowed, listener),
+            Place::Later(earlier) => self.conclude_part(key, (spec, report, Some(earlier)), owed, allowed, listener),
+        }
+    }
+
+    /// Goes on with an entry whose job an earlier run of the application has finished: with the follow-up that is still owed, or the
+    /// next part of its chain.
+    pub(super) fn conclude_replayed(
+        &mut self,
+        key: QueueKey,
+        mut spec: JobSpec,
+        replayed: ReplayedJob,
+        earlier: Option<Box<EarlierParts>>,
+        listener: &mut EventHandler<'_>,
+    ) {
+        let ReplayedJob { mut report, follow_up } = replayed;
+        spec.attempt = report.attempts().last().map_or(spec.attempt, Attempt::number);
+        match follow_up {
+            Some(ReplayedFollowUp::Owed(owed)) => {
+                self.conclude_part(key, (spec, report, earlier), Some(owed), Allowed::Everything, listener);
+            }
+            Some(ReplayedFollowUp::Done { job, signature, report: follow_up }) => {
+                let record = replayed_record(&spec, &job, signature, *follow_up);
+                self.count(record.status());
+                report.details.sequence.get_or_insert_default().follow_ups.push(record);
+                self.advance_chain(key, spec, report, earlier, Allowed::Everything, listener);
+            }
+            None => self.advance_chain(key, spec, report, earlier, Allowed::Everything, listener),
         }
     }
 
@@ -39,14 +74,14 @@ impl EventLoop<'_> {
     fn conclude_part(
         &mut self,
         key: QueueKey,
-        spec: JobSpec,
-        report: RunReport,
-        earlier: Option<Box<EarlierParts>>,
+        (spec, report, earlier): (JobSpec, RunReport, Option<Box<EarlierParts>>),
+        owed: Option<OwedFollowUp>,
         allowed: Allowed,
         listener: &mut EventHandler<'_>,
     ) {
-        let owed = spec.sequel.as_ref().and_then(|sequel| sequel.follow_up(&spec, &report));
-        let Some(follow_up) = owed else {
+        let owed = owed.or_else(|| owed_by(&spec, &report));
+        let follow_up = owed.and_then(|owed| spec.sequel.as_ref()?.follow_up(&spec, &report, &owed));
+        let Some(follow_up) = follow_up else {
             return self.advance_chain(key, spec, report, earlier, allowed, listener);
         };
         let mut followed = FollowedJob::new(spec, report, earlier);
@@ -82,6 +117,10 @@ impl EventLoop<'_> {
         let FollowedJob { spec: job, report: mut job_report, earlier, key: observer_key, is_unwanted } = followed;
         self.count(report.outcome.status());
         let record = record_of(spec, report);
+        if let Some(journal) = &job.journal {
+            let written = journal.finish_follow_up(record.job, spec.entry.signature(), &record.run);
+            self.is_stopped |= written.is_break();
+        }
         if self.config.detail == EventDetail::All {
             let event = JobEvent::FollowedUp { at: clock::wall(), record: Box::new(record.clone()) };
             let encoding = spec.entry.codec().encoding();
@@ -103,11 +142,16 @@ impl EventLoop<'_> {
         allowed: Allowed,
         listener: &mut EventHandler<'_>,
     ) {
-        let may_start = !self.is_stopped && matches!(allowed, Allowed::Everything | Allowed::NoRetry);
         let next = match &spec.sequel {
             Some(sequel) => sequel.next_part(&spec, &report),
             None => NextPart::End { is_partial: false },
         };
+        let replay = match &next {
+            NextPart::Job(next) | NextPart::Fallback(next) => self.replay(next),
+            _ => Replay::Pending,
+        };
+        let may_start = !self.is_stopped && matches!(allowed, Allowed::Everything | Allowed::NoRetry);
+        let may_start = may_start || matches!(replay, Replay::Finished(_));
         let next = match next {
             // It takes the place of a result only if it can start.
             NextPart::Fallback(_) if !may_start => NextPart::End { is_partial: true },
@@ -119,11 +163,9 @@ impl EventLoop<'_> {
                 report.details.sequence.get_or_insert_default().is_partial = true;
             }
             with_earlier(&mut report, &spec, earlier);
-            // With its follow-up it has finished. If the application dies before that, both run again.
-            if let Some(journal) = &spec.journal {
-                self.is_stopped |= journal.finish(&report).is_break();
-            }
-            return self.report_finished(key, spec.load.as_deref(), report, listener);
+            let load = spec.load.clone();
+            drop(spec);
+            return self.report_finished(key, load.as_deref(), report, listener);
         }
         let mut earlier = earlier.unwrap_or_default();
         earlier.attempts += spec.attempt;
@@ -131,6 +173,9 @@ impl EventLoop<'_> {
         earlier.steps.push(record_of(&spec, report));
         let (spec, mut report) = match next {
             NextPart::Job(next) | NextPart::Fallback(next) if may_start => {
+                if let Replay::Finished(replayed) = replay {
+                    return self.conclude_replayed(key, *next, *replayed, Some(earlier), listener);
+                }
                 next.load.iter().for_each(|token| token.requeue());
                 let key = QueueKey { lane: next.lane, ..first_key(key.number) };
                 self.moved.insert(key.number, key);
@@ -147,7 +192,16 @@ impl EventLoop<'_> {
             NextPart::End { .. } => unreachable!("it was handled above"),
         };
         with_earlier(&mut report, &spec, Some(earlier));
-        self.report_finished(key, spec.load.as_deref(), report, listener);
+        let load = spec.load.clone();
+        drop(spec);
+        self.report_finished(key, load.as_deref(), report, listener);
+    }
+
+    /// Returns what an earlier run of the application has left of a job, and starts no further one if the journal can't be read.
+    pub(super) fn replay(&mut self, spec: &JobSpec) -> Replay {
+        let replay = spec.journal.as_ref().map_or(Replay::Pending, JournalEntry::replay);
+        self.is_stopped |= matches!(replay, Replay::Stop);
+        replay
     }
 
     /// Returns the key under which an entry waits: that of its part, if it isn't at its first one.
