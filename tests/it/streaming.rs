@@ -304,7 +304,9 @@ fn with_one_at_a_time_each_job_is_a_fallback_for_those_before() {
     let list = [("a", fails::job().into()), ("b", job(made("b"))), ("c", job(made("c"))), ("d", job(made("d")))];
     let list = list.into_iter().inspect(|(id, _)| drawn.borrow_mut().push(*id));
     let record = Scheduler::new().first_ok(list).expect("nothing fails").expect("one succeeds");
-    assert_eq!((record.job_id(), drawn.borrow().as_slice()), ("b", &["a", "b", "c"][..]));
+    assert_eq!(record.job_id(), "b");
+    // The third is drawn ahead once the record of the first is taken, unless the second has succeeded by then.
+    assert!(["a", "b", "c"].starts_with(&drawn.borrow()), "{drawn:?}");
     assert!(made("b").exists() && !made("d").exists());
 }
 
