@@ -52,8 +52,7 @@ pub(crate) enum Records {
     Streamed,
 }
 
-/// The time between two wake-ups of the caller: nobody sees the difference, and a list of the shortest jobs is slowed by less
-/// than one per cent.
+/// The time between two wake-ups of the caller: nobody sees the difference, and a hundred of them in a second cost little.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long the event of a timeout may wait to be received, so that its follow-up runs before the next job starts.
