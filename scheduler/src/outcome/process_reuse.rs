@@ -25,7 +25,7 @@ use serde::Serialize;
 ///     let scheduler = Scheduler::new().start_method(StartMethod::Reuse { calls: 100 });
 ///     let records = scheduler.run(jobs![("a", work(false)), ("b", work(true)), ("c", work(false))])?;
 ///     assert_eq!(records[0].reuse(), Some(&ProcessReuse::Kept));
-///     let Some(ProcessReuse::Ended { reason, .. }) = records[1].reuse() else { panic!() };
+///     let Some(ProcessReuse::Replaced { reason, .. }) = records[1].reuse() else { panic!() };
 ///     assert_eq!(reason, "it has left a thread");
 ///     assert_eq!(records[0].process(), records[1].process());
 ///     assert_ne!(records[1].process(), records[2].process());
@@ -38,9 +38,9 @@ use serde::Serialize;
 pub enum ProcessReuse {
     /// It waits for another call, which need not be of the same job.
     Kept,
-    /// It has ended, and the next call has a new process.
+    /// It has ended, and the next call has a new one.
     #[non_exhaustive]
-    Ended {
+    Replaced {
         /// Why, as a clause about the process, such as "it has left a thread".
         reason: String,
     },

@@ -98,7 +98,7 @@ pub(crate) use sequence::RunSequence;
 /// - `stdout` and `stderr`, if they are captured; `stderr_tail`, if there is no result, or an `exit_failure`, and the job wrote
 ///   something.
 /// - `temp_dir_error`, if the job's [temporary folder](Self::temp_dir_error) could not be removed.
-/// - `reuse`, as `"kept"` or `{"ended": {"reason": …}}`, if the process may serve [several calls](Self::reuse).
+/// - `reuse`, as `"kept"` or `{"replaced": {"reason": …}}`, if the process may serve [several calls](Self::reuse).
 /// - `replayed`, as `true`, if the record is [from a journal](Self::is_replayed).
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.

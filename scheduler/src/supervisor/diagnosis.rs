@@ -99,7 +99,7 @@ impl Observations {
             (true, None, ExitReport { sweep: Sweep::Clean, .. }) => "it has exited",
             (true, None, _) => "it has left a process",
         };
-        Some(ProcessReuse::Ended { reason: reason.to_owned() })
+        Some(ProcessReuse::Replaced { reason: reason.to_owned() })
     }
 
     /// Returns whether the job was killed by the signal that the kernel also sends for lack of memory.
