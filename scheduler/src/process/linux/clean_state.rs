@@ -64,7 +64,7 @@ pub(crate) struct CleanState {
     /// The hash of each variable's value.
     variables: BTreeMap<OsString, u64>,
     limits: Vec<(u64, u64)>,
-    priorities: (Option<i32>, (i32, i32, libc::c_long, i32)),
+    priorities: (Option<i32>, (libc::c_long, i32, libc::c_long, i32)),
     timers: (bool, Vec<u8>),
     death_signal: Option<Signal>,
     memory: u64,

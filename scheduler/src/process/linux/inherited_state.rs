@@ -114,15 +114,16 @@ pub(super) fn limit(resource: u8) -> (u64, u64) {
 }
 
 /// Returns the scheduling policy and its priority, the priority of input and output, and the personality.
-pub(super) fn scheduling() -> (i32, i32, libc::c_long, i32) {
+pub(super) fn scheduling() -> (libc::c_long, i32, libc::c_long, i32) {
     /// `IOPRIO_WHO_PROCESS`
     const PROCESS: libc::c_int = 1;
     // SAFETY: All-zero is a valid `sched_param`.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: The calls query this thread; one writes to a variable of ours.
     unsafe {
-        let policy = libc::sched_getscheduler(0);
-        libc::sched_getparam(0, &raw mut parameters);
+        // musl's functions of these names do nothing.
+        let policy = libc::syscall(libc::SYS_sched_getscheduler, 0);
+        libc::syscall(libc::SYS_sched_getparam, 0, &raw mut parameters);
         let io_priority = libc::syscall(libc::SYS_ioprio_get, PROCESS, 0);
         (policy, parameters.sched_priority, io_priority, libc::personality(0xFFFF_FFFF))
     }
@@ -142,7 +143,7 @@ mod tests {
             // SAFETY: All-zero is a valid `sched_param`, and the call reads it.
             let result = unsafe {
                 let parameters: libc::sched_param = std::mem::zeroed();
-                libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters)
+                libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_BATCH, &raw const parameters)
             };
             assert_eq!(result, 0);
             assert_ne!(before, InheritedState::current());

@@ -56,8 +56,9 @@ const CHANGES: [Change; 22] = [
     ("the scheduling policy", || {
         // SAFETY: All-zero is a valid `sched_param`.
         let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+        // musl's function of this name does nothing.
         // SAFETY: They are initialized.
-        done(unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) })
+        done(unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_BATCH, &raw const parameters) })
     }),
     ("the affinity", || {
         // SAFETY: All-zero is a valid set, and the calls stay within it.
@@ -147,8 +148,8 @@ fn set_variable(name: &str, value: Option<&str>) {
     }
 }
 
-fn done(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+fn done(result: impl Into<i64>) -> io::Result<()> {
+    if result.into() == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Makes one change after the other, and prints where a job's process differs from this one.
