@@ -109,10 +109,9 @@ fn own_thread() -> c_int {
 
 /// Waits for this time, unless the process dies.
 fn pause_for(time: Duration) {
-    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or_default();
-    let time = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds.into() };
-    // SAFETY: The pointer is to a variable of this function.
-    unsafe { libc::nanosleep(&raw const time, ptr::null_mut()) };
+    let milliseconds = c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: There are no descriptors to wait for.
+    unsafe { libc::poll(ptr::null_mut(), 0, milliseconds) };
 }
 
 /// Restores what a signal did before.
