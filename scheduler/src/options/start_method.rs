@@ -31,7 +31,7 @@ pub enum StartMethod {
     #[default]
     Exec,
     /// The binary is re-executed once, and that copy, the fork server, forks a fresh process for every job, which costs
-    /// about a tenth of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork
+    /// about a quarter of an execution. With a [concurrency](crate::Scheduler::concurrency) of n there are up to n fork
     /// servers for the running jobs, and up to n more, at most one for each core, for processes that are made ahead. All
     /// calls of a scheduler share them, from any thread. After a call as many are kept as jobs may run at a time, as long
     /// as the scheduler exists. The environment and the working directory are those of the application at the call. If it
@@ -46,7 +46,7 @@ pub enum StartMethod {
     /// job is started.
     ForkServer,
     /// A job's process serves up to this many calls of its [`Scheduler`](crate::Scheduler), one after the other, which costs about a
-    /// tenth of an execution. What the program keeps in memory, a cache, a model or an interpreter, is there for the next call.
+    /// quarter of an execution. What the program keeps in memory, a cache, a model or an interpreter, is there for the next call.
     /// **So is what a call has broken there**: choose it for jobs that you trust, and that are slow to warm up. Every call still has
     /// its own hard limits, output and record, and is killed with all that it started.
     ///
