@@ -10,7 +10,7 @@ use std::env;
 use std::ffi::{CStr, OsString};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::process::{Signal, getpriority_process};
@@ -84,7 +84,7 @@ impl CleanState {
             descriptors: numbers(c"/proc/self/fd")?
                 .into_iter()
                 .filter(|number| *number >= LOWEST && *number != except)
-                // The folder itself was open while it was read.
+                // The folder itself was open while it was read, and is closed by now.
                 .filter_map(|number| Some((number, open_file(number)?)))
                 .collect(),
             folder: folder(),
@@ -205,9 +205,8 @@ fn hash(value: impl Hash) -> u64 {
 /// Returns the numbers that a folder has as names, in order.
 fn numbers(folder: &CStr) -> Option<Vec<i32>> {
     let folder = rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let own = folder.as_fd().as_raw_fd();
-    let names = Dir::new(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok());
-    let mut numbers: Vec<i32> = names.filter(|number| *number != own).collect();
+    let names = Dir::new(folder).ok()?;
+    let mut numbers: Vec<i32> = names.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok()).collect();
     numbers.sort_unstable();
     Some(numbers)
 }
