@@ -26,16 +26,7 @@ const LIMITS: RunLimits = RunLimits {
 };
 
 fn exited(exit: Option<Exit>) -> Observations {
-    let report = ExitReport {
-        exit,
-        usage: Usage::default(),
-        sweep: Sweep::Clean,
-        swept_by: SweptBy::Warden,
-        ran: None,
-        expired: false,
-        over_memory: false,
-        is_kept: false,
-    };
+    let report = ExitReport { exit, ..ExitReport::without_processes() };
     Observations { hello: Some(Hello { job: 7 }), exit_report: Some(report), ..Observations::default() }
 }
 
