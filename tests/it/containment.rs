@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use scheduler::{Containment, Scheduler, SweptBy, jobs};
+use scheduler::{Containment, Failure, Scheduler, SweptBy, job, jobs};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::leftovers::{alive, new_tag};
 use scheduler_tests::signals::{Signal, signal};
@@ -172,6 +172,61 @@ fn a_cgroup_that_can_not_be_made_is_an_error_with_the_reason() {
     let error = String::from_utf8_lossy(&asked.stderr);
     assert!(error.contains("no job can have a cgroup of its own: the cgroup `"), "{error}");
     assert!(!asked.status.success());
+}
+
+/// Returns whether the cgroups that runs of this process get have the memory controller. Only the root of the hierarchy, which
+/// may hold processes beside cgroups, can pass it on to them.
+fn memory_is_passed_on() -> bool {
+    let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let controllers = root.join("cgroup.subtree_control");
+    if !cgroups.lines().any(|line| line == "0::/") || root.join("cgroup.type").exists() {
+        skipped("this process is not in the root cgroup");
+        return false;
+    }
+    if let Err(error) = fs::write(&controllers, "+memory") {
+        skipped(format!("the root cgroup doesn't pass on the memory controller: {error}"));
+        return false;
+    }
+    true
+}
+
+/// Returns the limit of the cgroup that the job runs in, and whether the kernel kills all of its processes at once.
+#[job]
+fn limit_of_the_cgroup() -> (String, String) {
+    let cgroups = fs::read_to_string("/proc/self/cgroup").expect("Linux has it");
+    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::/")).expect("it is in one");
+    let read = |name: &str| fs::read_to_string(PathBuf::from("/sys/fs/cgroup").join(path).join(name)).expect(name);
+    (read("memory.max").trim().to_owned(), read("memory.oom.group").trim().to_owned())
+}
+
+/// Takes this many bytes for as long as it takes to write to them, in a child process. The job itself goes on.
+#[job]
+fn takes_memory_for_a_moment(bytes: usize) -> bool {
+    let script = format!("head -c {bytes} /dev/zero | tail -n 1 > /dev/null");
+    Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn the_kernel_limits_the_memory_of_a_tree_where_the_controller_is_passed_on() {
+    const LIMIT: u64 = 64 << 20;
+    if !memory_is_passed_on() {
+        return;
+    }
+    let scheduler = Scheduler::new().containment(Containment::Cgroup).tree_memory(LIMIT).timeout("60s");
+    let records = scheduler
+        .run(jobs![
+            ("looks", limit_of_the_cgroup),
+            ("takes", takes_memory_for_a_moment(300 << 20)),
+            ("next", limit_of_the_cgroup)
+        ])
+        .expect("the input is fine");
+    for record in [&records[0], &records[2]] {
+        let limit: (String, String) = record.result().unwrap_or_else(|error| panic!("{error}: {record:?}"));
+        assert_eq!(limit, (LIMIT.to_string(), "1".to_owned()));
+        assert_eq!(record.swept_by(), Some(SweptBy::Cgroup));
+    }
+    assert!(matches!(records[1].failure(), Some(Failure::OutOfMemory { limit: Some(LIMIT), .. })), "{:?}", records[1]);
 }
 
 #[test]
