@@ -16,7 +16,7 @@ use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
 use crate::application::{APP, methods, records, sweeps};
-use crate::wait_until;
+use crate::{PLENTY, wait_until};
 
 /// A cgroup of version 2 for an application.
 struct Cgroup(PathBuf);
@@ -213,7 +213,7 @@ fn the_kernel_limits_the_memory_of_a_tree_where_the_controller_is_passed_on() {
     if !memory_is_passed_on() {
         return;
     }
-    let scheduler = Scheduler::new().containment(Containment::Cgroup).tree_memory(LIMIT).timeout("60s");
+    let scheduler = Scheduler::new().containment(Containment::Cgroup).tree_memory(LIMIT).timeout(PLENTY);
     let records = scheduler
         .run(jobs![
             ("looks", limit_of_the_cgroup),

@@ -78,7 +78,7 @@ pub(super) fn by_search<M: Memory>(image: &mut Image<'_, M>, registers: &Registe
         let mut caller = *registers;
         caller.set_stack_pointer(at.checked_add(8)?);
         caller.set_program_counter(address);
-        if let Call::Direct { target } = call
+        if let CallInstruction::Direct { target } = call
             && current.checked_sub(target).is_some_and(|offset| offset < LONGEST_FUNCTION)
         {
             return Some(caller);
@@ -88,9 +88,9 @@ pub(super) fn by_search<M: Memory>(image: &mut Image<'_, M>, registers: &Registe
     first
 }
 
-/// A call instruction.
+/// What is known of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
+enum CallInstruction {
     Direct {
         target: u64,
     },
@@ -104,7 +104,11 @@ fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture,
 }
 
 /// Returns the call before this address, if the instruction there, in the code of a binary, is one.
-fn call_before<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> Option<Call> {
+fn call_before<M: Memory>(
+    image: &mut Image<'_, M>,
+    architecture: Architecture,
+    address: u64,
+) -> Option<CallInstruction> {
     let last = address.checked_sub(1)?;
     let mapping = image.maps.find(last).filter(|mapping| mapping.is_executable)?;
     let available = usize::try_from(address - mapping.addresses.start).unwrap_or(usize::MAX).min(LONGEST_CALL);
@@ -115,13 +119,13 @@ fn call_before<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, 
 }
 
 /// Returns the call with which this code ends, of which the next instruction is at this address.
-fn call_at_end(architecture: Architecture, code: &[u8], address: u64) -> Option<Call> {
+fn call_at_end(architecture: Architecture, code: &[u8], address: u64) -> Option<CallInstruction> {
     match architecture {
         Architecture::X86_64 => {
             // `call rel32`, or `call r/m64` with a ModRM byte, whose middle is 2, and what it asks for.
             if let Some([0xe8, offset @ ..]) = code.last_chunk::<5>() {
                 let target = address.wrapping_add_signed(i32::from_le_bytes(*offset).into());
-                return Some(Call::Direct { target });
+                return Some(CallInstruction::Direct { target });
             }
             let is_indirect = (2..=code.len().min(LONGEST_CALL)).any(|length| {
                 let [0xff, operand, ..] = code[code.len() - length..] else { return false };
@@ -135,7 +139,7 @@ fn call_at_end(architecture: Architecture, code: &[u8], address: u64) -> Option<
                 };
                 operand & 0x38 == 0x10 && length == expected
             });
-            is_indirect.then_some(Call::Indirect)
+            is_indirect.then_some(CallInstruction::Indirect)
         }
         Architecture::Aarch64 => {
             let instruction = u32::from_le_bytes(*code.last_chunk()?);
@@ -143,11 +147,11 @@ fn call_at_end(architecture: Architecture, code: &[u8], address: u64) -> Option<
             if instruction >> 26 == 0b10_0101 {
                 let offset = (instruction << 6).cast_signed() >> 4;
                 let target = address.wrapping_sub(4).wrapping_add_signed(offset.into());
-                return Some(Call::Direct { target });
+                return Some(CallInstruction::Direct { target });
             }
             // `blr`, and `blr` with authentication.
             let is_indirect = instruction & 0xffff_fc1f == 0xd63f_0000 || instruction & 0xfeff_f800 == 0xd63f_0800;
-            is_indirect.then_some(Call::Indirect)
+            is_indirect.then_some(CallInstruction::Indirect)
         }
     }
 }
@@ -191,15 +195,15 @@ mod tests {
     fn the_target_of_a_direct_call_is_known() {
         let target = |architecture, code: &[u8]| call_at_end(architecture, code, 0x1000);
         let forwards = target(Architecture::X86_64, &[0xe8, 0x10, 0, 0, 0]);
-        assert_eq!(forwards, Some(Call::Direct { target: 0x1010 }));
+        assert_eq!(forwards, Some(CallInstruction::Direct { target: 0x1010 }));
         let backwards = target(Architecture::X86_64, &[0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff]);
-        assert_eq!(backwards, Some(Call::Direct { target: 0xff0 }));
-        assert_eq!(target(Architecture::X86_64, &[0xff, 0xd0]), Some(Call::Indirect));
+        assert_eq!(backwards, Some(CallInstruction::Direct { target: 0xff0 }));
+        assert_eq!(target(Architecture::X86_64, &[0xff, 0xd0]), Some(CallInstruction::Indirect));
         let forwards = target(Architecture::Aarch64, &0x9400_0005_u32.to_le_bytes());
-        assert_eq!(forwards, Some(Call::Direct { target: 0x1010 }));
+        assert_eq!(forwards, Some(CallInstruction::Direct { target: 0x1010 }));
         let backwards = target(Architecture::Aarch64, &0x97ff_ffff_u32.to_le_bytes());
-        assert_eq!(backwards, Some(Call::Direct { target: 0xff8 }));
-        assert_eq!(target(Architecture::Aarch64, &0xd63f_0100_u32.to_le_bytes()), Some(Call::Indirect));
+        assert_eq!(backwards, Some(CallInstruction::Direct { target: 0xff8 }));
+        assert_eq!(target(Architecture::Aarch64, &0xd63f_0100_u32.to_le_bytes()), Some(CallInstruction::Indirect));
     }
 
     /// What an earlier call has left on the stack comes first there.
