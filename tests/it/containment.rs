@@ -180,7 +180,8 @@ fn memory_is_passed_on() -> bool {
     let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let root = PathBuf::from("/sys/fs/cgroup");
     let controllers = root.join("cgroup.subtree_control");
-    if !cgroups.lines().any(|line| line == "0::/") || root.join("cgroup.type").exists() {
+    let is_root = controllers.exists() && !root.join("cgroup.type").exists();
+    if !is_root || !cgroups.lines().any(|line| line == "0::/") {
         skipped("this process is not in the root cgroup");
         return false;
     }
