@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use scheduler::{AnyJob, Failure, Input, Record, Scheduler, Status, job, jobs, this_job};
 use scheduler_tests::jobs::{fast, hangs};
+use scheduler_tests::platform::wine_is_in_the_way;
 use serde_json::{Value, json};
 
 use crate::application::{methods, records};
@@ -165,12 +166,15 @@ fn panics_on_its_stack() {
 
 #[test]
 fn a_function_has_the_stack_that_it_asks_for() {
+    let is_wine = wine_is_in_the_way("a stack overflow on another thread than the first hangs forever");
     at_once(METHODS, |method| {
         let scheduler = Scheduler::new().start_method(method);
         let deep = run(&scheduler, recurses::job(50_000).stack_size(512 << 20));
         assert_eq!(result::<u64>(&deep), 50_000);
-        let overflown = run(&scheduler, recurses::job(50_000).stack_size(1 << 20));
-        assert!(matches!(overflown.failure(), Some(Failure::StackOverflow { .. })), "{overflown:?}");
+        if !is_wine {
+            let overflown = run(&scheduler, recurses::job(50_000).stack_size(1 << 20));
+            assert!(matches!(overflown.failure(), Some(Failure::StackOverflow { .. })), "{overflown:?}");
+        }
         assert!(run(&scheduler, fast::job().stack_size(64 << 10)).status().is_ok(), "it is the smallest");
         let panicked = run(&scheduler, panics_on_its_stack::job());
         let Some(Failure::Panicked(panic)) = panicked.failure() else { panic!("{panicked:?}") };
