@@ -415,19 +415,29 @@ fn a_timeline_of_ten_thousand_jobs_is_drawn_without_delay() {
     large_log(&log, 10_000);
     reporting(&["replay", &log.to_string_lossy(), &folder.path().to_string_lossy()]);
     let page = folder.path().join("timeline.html");
-    let Some(found) = browse(&page, "part 123") else { return };
     let bytes = fs::metadata(&page).expect("it is there").len();
-    println!(
-        "{bytes} bytes, first paint after {} ms, drawn after {} ms, slowest frame {} ms",
-        found["first_paint_ms"], found["drawn_ms"], found["slowest_frame_ms"]
-    );
-    assert_eq!(
-        (&found["jobs"], &found["slots"], &found["matches"]),
-        (&10_000.into(), &16.into(), &"11 of 10,000 jobs".into())
-    );
-    assert_eq!(found["errors"], Value::Array(Vec::new()));
-    // Five times what an idle machine may take: others share this one.
-    for (name, most) in [("first_paint_ms", 5_000.0), ("drawn_ms", 5_000.0), ("slowest_frame_ms", 500.0)] {
-        assert!(found[name].as_f64().is_some_and(|time| time < most), "{name}: {found}");
+    // In milliseconds: since the browser began to open the page, as it measures that itself, and of a single frame. The page is
+    // painted first before the lanes are drawn.
+    let limits = [("first_paint_ms", 1_000.0), ("drawn_ms", 2_000.0), ("slowest_frame_ms", 500.0)];
+    // Others share this machine: the best of three counts.
+    for last in [false, false, true] {
+        let Some(found) = browse(&page, "part 123") else { return };
+        println!(
+            "{bytes} bytes, first paint after {} ms, drawn after {} ms, slowest frame {} ms",
+            found["first_paint_ms"], found["drawn_ms"], found["slowest_frame_ms"]
+        );
+        assert_eq!(
+            (&found["jobs"], &found["slots"], &found["matches"]),
+            (&10_000.into(), &16.into(), &"11 of 10,000 jobs".into())
+        );
+        assert_eq!(found["errors"], Value::Array(Vec::new()));
+        for name in ["hover", "details"] {
+            let shown = found[name].as_str().unwrap_or_default();
+            assert!(shown.starts_with("part 1\n") && shown.contains("large::job1"), "{name}: {found}");
+        }
+        if limits.iter().all(|(name, most)| found[name].as_f64().is_some_and(|time| time < *most)) {
+            return;
+        }
+        assert!(!last, "{limits:?}: {found}");
     }
 }
