@@ -79,6 +79,30 @@ fn a_changed_argument_is_a_new_job() {
     assert!(runs.iter().all(|run| run.ended_at().is_some_and(|ended| ended >= run.started_at())));
 }
 
+/// What an application writes whose functions have other types is written by hand: this one has one function of each name.
+#[test]
+fn a_changed_signature_is_a_new_job_whatever_its_arguments_are() {
+    let folder = Folder::new();
+    folder.scheduler().run(jobs![("a", echo("one".into())), ("b", fast)]).expect("the input is fine");
+    let connection = rusqlite::Connection::open(folder.path()).expect("it is a database");
+    assert_eq!(connection.execute("UPDATE jobs SET signature = signature + 1", ()), Ok(2));
+    connection.close().expect("nothing is left to write");
+    let list = || jobs![("a", echo("two".into())), ("b", fast), ("c", fast)];
+    let records = folder.scheduler().run(list()).expect("the input is fine");
+    assert_eq!(replayed(&records), [false; 3]);
+    assert_eq!(records[0].result::<String>().ok().as_deref(), Some("two"));
+    let changes = || {
+        let runs = folder.journal().runs().expect("it can be read");
+        runs.last().expect("there are some").jobs().iter().map(|job| job.change()).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(), [Some(JobChange::Signature), Some(JobChange::Signature), None]);
+    // Jobs that are not to come back have not changed.
+    let again = Scheduler::new().journal(folder.journal().resume(Resume::Nothing));
+    assert_eq!(replayed(&again.run(list()).expect("the input is fine")), [false; 3]);
+    drop(again);
+    assert_eq!(changes()[2], None);
+}
+
 #[test]
 fn what_comes_back_can_be_chosen() {
     let folder = Folder::new();

@@ -114,10 +114,12 @@ impl<'c> ListTransaction<'c> {
                  checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
             ),
             attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number"),
-            // Of the same arguments, or of any.
+            // Whether there is one, one of the same signature, and one of the same signature and arguments.
             similar: prepare(
-                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND arguments = ?4 AND run < ?5),
-                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?5)",
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6),
+                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6 AND signature = ?4),
+                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6 AND signature = ?4
+                         AND arguments = ?5)",
             ),
             insert: prepare(
                 "INSERT INTO jobs (run, job_id, job, part, signature, arguments, change, state, ordered_at)
@@ -198,15 +200,20 @@ impl<'c> ListTransaction<'c> {
         Ok(bytes.map(Checkpoint::from_bytes))
     }
 
-    /// Enters a new job. If an earlier run had one of its id and name, which this run hasn't asked for, it is a changed one.
+    /// Enters a new job. If an earlier run had one of its id and name, but none that is the same, it is a changed one.
     fn insert(&mut self, order: &JournalOrder<'_>, signature: i64, arguments: &[u8]) -> Result<i64, JournalProblem> {
-        let key = params![order.job_id, order.job, order.part, arguments, self.run];
-        let (is_same, is_similar) = if self.is_first_run {
-            (false, false)
+        let key = params![order.job_id, order.job, order.part, signature, arguments, self.run];
+        let (exists, has_signature, is_same) = if self.is_first_run {
+            (false, false, false)
         } else {
-            self.similar.get()?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?
+            self.similar.get()?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         };
-        let change = if is_same { Some("signature") } else { is_similar.then_some("arguments") };
+        // Arguments of other types are other arguments: what has changed then is the function.
+        let change = match (exists, has_signature, is_same) {
+            (false, ..) | (.., true) => None,
+            (true, true, false) => Some("arguments"),
+            (true, false, false) => Some("signature"),
+        };
         let change = change.map_or(Value::Null, |change| Value::Text(change.to_owned()));
         let values = params![self.run, order.job_id, order.job, order.part, signature, arguments, change, now()];
         self.insert.get()?.execute(values)?;
