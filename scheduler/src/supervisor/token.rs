@@ -103,10 +103,15 @@ impl CancelToken {
     /// # Examples
     ///
     /// ```
+    /// use std::{thread, time::Duration};
+    ///
     /// use scheduler::{job, jobs, observer, CancelToken, Failure, Observer, Scheduler};
     ///
     /// #[job]
-    /// fn square(n: u64) -> u64 { n * n }
+    /// fn square(n: u64) -> u64 {
+    ///     thread::sleep(Duration::from_millis(500)); // An observer may learn some milliseconds later that a job has started.
+    ///     n * n
+    /// }
     ///
     /// /// Drains once a job has started.
     /// struct Drains(CancelToken);
