@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, JournaledRun, Resume};
+use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, JournaledJob, JournaledRun, Resume};
 use scheduler::{CancelToken, Ended, Outcome, Record, Scheduler, Status, job, jobs, this_job};
 use scheduler_tests::jobs::{echo, fails, fast, hangs};
 use serde_json::Value;
@@ -93,7 +93,7 @@ fn a_changed_signature_is_a_new_job_whatever_its_arguments_are() {
     assert_eq!(records[0].result::<String>().ok().as_deref(), Some("two"));
     let changes = || {
         let runs = folder.journal().runs().expect("it can be read");
-        runs.last().expect("there are some").jobs().iter().map(|job| job.change()).collect::<Vec<_>>()
+        runs.last().expect("there are some").jobs().iter().map(JournaledJob::change).collect::<Vec<_>>()
     };
     assert_eq!(changes(), [Some(JobChange::Signature), Some(JobChange::Signature), None]);
     // Jobs that are not to come back have not changed.
