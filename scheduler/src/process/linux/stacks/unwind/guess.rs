@@ -2,17 +2,13 @@
 //! for a return address.
 //!
 //! musl's functions have no such information, nor has code that was compiled at run time. A search finds an address that a call
-//! would have pushed; it may be one that an earlier call has left there. A call that names its target, just before the address at
-//! which the thread is, is hardly such a one, and is preferred.
+//! would have pushed; it may be one that an earlier call has left there.
 
 use super::image::{Image, Memory};
 use super::registers::{Architecture, Registers};
 
 /// The most words of a stack that are searched. The functions in question are short.
 const WORDS: u64 = 512;
-
-/// The most bytes of code between the beginning of a function and where it is: a call of that function is its caller.
-const LONGEST_FUNCTION: u64 = 4096;
 
 /// The longest call instruction.
 const LONGEST_CALL: usize = 7;
@@ -64,94 +60,58 @@ pub(super) fn by_frame_pointer<M: Memory>(image: &mut Image<'_, M>, registers: &
     Some(caller)
 }
 
-/// Returns the caller by a search for a word on the stack that is an address after a call: the first of a call of this very
-/// function, as far as that can be known, else the first of any.
+/// Returns the caller by a search for the first word on the stack that is an address after a call.
 pub(super) fn by_search<M: Memory>(image: &mut Image<'_, M>, registers: &Registers) -> Option<Registers> {
     let begin = registers.stack_pointer()?.checked_next_multiple_of(8)?;
-    let current = registers.program_counter()?;
-    let mut first = None;
     for index in 0..WORDS {
-        let Some(at) = begin.checked_add(8 * index) else { break };
-        let Some(word) = image.read_stack(at) else { break };
-        let address = registers.architecture.code_address(word);
-        let Some(call) = call_before(image, registers.architecture, address) else { continue };
-        let mut caller = *registers;
-        caller.set_stack_pointer(at.checked_add(8)?);
-        caller.set_program_counter(address);
-        if let CallInstruction::Direct { target } = call
-            && current.checked_sub(target).is_some_and(|offset| offset < LONGEST_FUNCTION)
-        {
+        let at = begin.checked_add(8 * index)?;
+        let address = registers.architecture.code_address(image.read_stack(at)?);
+        if follows_call(image, registers.architecture, address) {
+            let mut caller = *registers;
+            caller.set_stack_pointer(at.checked_add(8)?);
+            caller.set_program_counter(address);
             return Some(caller);
         }
-        first = first.or(Some(caller));
     }
-    first
-}
-
-/// What is known of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CallInstruction {
-    Direct {
-        target: u64,
-    },
-    /// Its target is in a register or in memory.
-    Indirect,
+    None
 }
 
 /// Returns whether the instruction before this address, in the code of a binary, is a call.
 fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
-    call_before(image, architecture, address).is_some()
-}
-
-/// Returns the call before this address, if the instruction there, in the code of a binary, is one.
-fn call_before<M: Memory>(
-    image: &mut Image<'_, M>,
-    architecture: Architecture,
-    address: u64,
-) -> Option<CallInstruction> {
-    let last = address.checked_sub(1)?;
-    let mapping = image.maps.find(last).filter(|mapping| mapping.is_executable)?;
+    let Some(last) = address.checked_sub(1) else { return false };
+    let Some(mapping) = image.maps.find(last).filter(|mapping| mapping.is_executable) else { return false };
     let available = usize::try_from(address - mapping.addresses.start).unwrap_or(usize::MAX).min(LONGEST_CALL);
     let mut code = [0; LONGEST_CALL];
     let before = &mut code[LONGEST_CALL - available..];
-    image.read_binary(address - available as u64, before)?;
-    call_at_end(architecture, before, address)
+    image.read_binary(address - available as u64, before).is_some() && ends_with_call(architecture, before)
 }
 
-/// Returns the call with which this code ends, of which the next instruction is at this address.
-fn call_at_end(architecture: Architecture, code: &[u8], address: u64) -> Option<CallInstruction> {
+/// Returns whether these bytes of code end with a call.
+fn ends_with_call(architecture: Architecture, code: &[u8]) -> bool {
     match architecture {
         Architecture::X86_64 => {
             // `call rel32`, or `call r/m64` with a ModRM byte, whose middle is 2, and what it asks for.
-            if let Some([0xe8, offset @ ..]) = code.last_chunk::<5>() {
-                let target = address.wrapping_add_signed(i32::from_le_bytes(*offset).into());
-                return Some(CallInstruction::Direct { target });
-            }
-            let is_indirect = (2..=code.len().min(LONGEST_CALL)).any(|length| {
-                let [0xff, operand, ..] = code[code.len() - length..] else { return false };
-                let (mode, needs_more) = (operand >> 6, operand & 7 == 4);
-                let expected = match mode {
-                    3 => 2,
-                    0 if operand & 7 == 5 => 6,
-                    0 => 2 + usize::from(needs_more),
-                    1 => 3 + usize::from(needs_more),
-                    _ => 6 + usize::from(needs_more),
-                };
-                operand & 0x38 == 0x10 && length == expected
-            });
-            is_indirect.then_some(CallInstruction::Indirect)
+            let is_direct = code.len() >= 5 && code[code.len() - 5] == 0xe8;
+            is_direct
+                || (2..=code.len().min(LONGEST_CALL)).any(|length| {
+                    let [0xff, operand, ..] = code[code.len() - length..] else { return false };
+                    let (mode, needs_more) = (operand >> 6, operand & 7 == 4);
+                    let expected = match mode {
+                        3 => 2,
+                        0 if operand & 7 == 5 => 6,
+                        0 => 2 + usize::from(needs_more),
+                        1 => 3 + usize::from(needs_more),
+                        _ => 6 + usize::from(needs_more),
+                    };
+                    operand & 0x38 == 0x10 && length == expected
+                })
         }
         Architecture::Aarch64 => {
-            let instruction = u32::from_le_bytes(*code.last_chunk()?);
-            // `bl`, with a signed number of instructions.
-            if instruction >> 26 == 0b10_0101 {
-                let offset = (instruction << 6).cast_signed() >> 4;
-                let target = address.wrapping_sub(4).wrapping_add_signed(offset.into());
-                return Some(CallInstruction::Direct { target });
-            }
-            // `blr`, and `blr` with authentication.
-            let is_indirect = instruction & 0xffff_fc1f == 0xd63f_0000 || instruction & 0xfeff_f800 == 0xd63f_0800;
-            is_indirect.then_some(CallInstruction::Indirect)
+            let Some(instruction) = code.last_chunk().map(|bytes| u32::from_le_bytes(*bytes)) else { return false };
+            // `bl`, `blr`, and `blr` with authentication.
+            instruction >> 26 == 0b10_0101
+                || instruction & 0xffff_fc1f == 0xd63f_0000
+                || instruction & 0xfeff_f800 == 0xd63f_0800
         }
     }
 }
@@ -176,56 +136,19 @@ mod tests {
             &[0xff, 0x94, 0x24, 1, 2, 3, 4],
         ];
         for code in x86 {
-            assert!(call_at_end(Architecture::X86_64, code, 0x1000).is_some(), "{code:x?}");
+            assert!(ends_with_call(Architecture::X86_64, code), "{code:x?}");
         }
         for code in
             [&[][..], &[0xe8], &[0xe9, 1, 2, 3, 4], &[0xff, 0xe0], &[0x90, 0x90, 0x90, 0x90, 0x90], &[0xff, 0x15, 1]]
         {
-            assert_eq!(call_at_end(Architecture::X86_64, code, 0x1000), None, "{code:x?}");
+            assert!(!ends_with_call(Architecture::X86_64, code), "{code:x?}");
         }
         for call in [0x9400_0001_u32, 0x97ff_ffff, 0xd63f_0100, 0xd63f_081f, 0xd73f_0822] {
-            assert!(call_at_end(Architecture::Aarch64, &call.to_le_bytes(), 0x1000).is_some(), "{call:x}");
+            assert!(ends_with_call(Architecture::Aarch64, &call.to_le_bytes()), "{call:x}");
         }
         for other in [0x1400_0001_u32, 0xd61f_0100, 0xd65f_03c0, 0] {
-            assert_eq!(call_at_end(Architecture::Aarch64, &other.to_le_bytes(), 0x1000), None, "{other:x}");
+            assert!(!ends_with_call(Architecture::Aarch64, &other.to_le_bytes()), "{other:x}");
         }
-    }
-
-    #[test]
-    fn the_target_of_a_direct_call_is_known() {
-        let target = |architecture, code: &[u8]| call_at_end(architecture, code, 0x1000);
-        let forwards = target(Architecture::X86_64, &[0xe8, 0x10, 0, 0, 0]);
-        assert_eq!(forwards, Some(CallInstruction::Direct { target: 0x1010 }));
-        let backwards = target(Architecture::X86_64, &[0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff]);
-        assert_eq!(backwards, Some(CallInstruction::Direct { target: 0xff0 }));
-        assert_eq!(target(Architecture::X86_64, &[0xff, 0xd0]), Some(CallInstruction::Indirect));
-        let forwards = target(Architecture::Aarch64, &0x9400_0005_u32.to_le_bytes());
-        assert_eq!(forwards, Some(CallInstruction::Direct { target: 0x1010 }));
-        let backwards = target(Architecture::Aarch64, &0x97ff_ffff_u32.to_le_bytes());
-        assert_eq!(backwards, Some(CallInstruction::Direct { target: 0xff8 }));
-        assert_eq!(target(Architecture::Aarch64, &0xd63f_0100_u32.to_le_bytes()), Some(CallInstruction::Indirect));
-    }
-
-    /// What an earlier call has left on the stack comes first there.
-    #[test]
-    fn a_call_of_the_function_is_preferred_to_another() {
-        let maps = Maps::parse(MAPS);
-        let call = |from: u64, to: u64| {
-            let offset = i32::try_from(to.cast_signed() - from.cast_signed()).expect("it is near").to_le_bytes();
-            [&[0xe8][..], &offset].concat()
-        };
-        let memory = Written::default()
-            .with(0x1100, &call(0x1105, 0x1900))
-            .with(0x1200, &call(0x1205, 0x17f0))
-            .with(0x8010, &0x1105_u64.to_le_bytes())
-            .with(0x8018, &0x1205_u64.to_le_bytes());
-        let mut image = Image::new(&memory, &maps);
-        let mut registers = at(Architecture::X86_64, 0x8000, 7);
-        let found = by_search(&mut image, &registers).expect("it is there");
-        assert_eq!((found.program_counter(), found.stack_pointer()), (Some(0x1205), Some(0x8020)));
-        registers.set_program_counter(0x1300);
-        let found = by_search(&mut image, &registers).expect("it is there");
-        assert_eq!(found.program_counter(), Some(0x1105), "no call is of a function that begins there");
     }
 
     const MAPS: &[u8] = b"1000-2000 r-xp 0 1:1 7 /a\n8000-9000 rw-p 0 0:0 0\n";
