@@ -114,12 +114,10 @@ impl<'c> ListTransaction<'c> {
                  checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
             ),
             attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number"),
-            // Whether there is one, one of the same signature, and one of the same signature and arguments.
+            // Whether there is any, and one of the same signature.
             similar: prepare(
-                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6),
-                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6 AND signature = ?4),
-                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?6 AND signature = ?4
-                         AND arguments = ?5)",
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?4),
+                 EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1 AND job = ?2 AND part = ?3 AND run < ?4 AND signature = ?5)",
             ),
             insert: prepare(
                 "INSERT INTO jobs (run, job_id, job, part, signature, arguments, change, state, ordered_at)
@@ -200,20 +198,16 @@ impl<'c> ListTransaction<'c> {
         Ok(bytes.map(Checkpoint::from_bytes))
     }
 
-    /// Enters a new job. If an earlier run had one of its id and name, but none that is the same, it is a changed one.
+    /// Enters a new job, which `find` has not found. If an earlier run had one of its id and name, it is a changed one.
     fn insert(&mut self, order: &JournalOrder<'_>, signature: i64, arguments: &[u8]) -> Result<i64, JournalProblem> {
-        let key = params![order.job_id, order.job, order.part, signature, arguments, self.run];
-        let (exists, has_signature, is_same) = if self.is_first_run {
-            (false, false, false)
+        let key = params![order.job_id, order.job, order.part, self.run, signature];
+        let (exists, has_signature) = if self.is_first_run {
+            (false, false)
         } else {
-            self.similar.get()?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            self.similar.get()?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?
         };
         // Arguments of other types are other arguments: what has changed then is the function.
-        let change = match (exists, has_signature, is_same) {
-            (false, ..) | (.., true) => None,
-            (true, true, false) => Some("arguments"),
-            (true, false, false) => Some("signature"),
-        };
+        let change = if has_signature { Some("arguments") } else { exists.then_some("signature") };
         let change = change.map_or(Value::Null, |change| Value::Text(change.to_owned()));
         let values = params![self.run, order.job_id, order.job, order.part, signature, arguments, change, now()];
         self.insert.get()?.execute(values)?;
