@@ -103,30 +103,23 @@ impl CancelToken {
     /// # Examples
     ///
     /// ```
-    /// use std::{thread, time::Duration};
+    /// use std::thread;
+    /// use std::time::Duration;
     ///
-    /// use scheduler::{job, jobs, observer, CancelToken, Failure, Observer, Scheduler};
+    /// use scheduler::{job, jobs, CancelToken, Failure, Scheduler};
     ///
     /// #[job]
-    /// fn square(n: u64) -> u64 {
-    ///     thread::sleep(Duration::from_millis(500)); // An observer may learn some milliseconds later that a job has started.
-    ///     n * n
-    /// }
+    /// fn square(n: u64) -> u64 { n * n }
     ///
-    /// /// Drains once a job has started.
-    /// struct Drains(CancelToken);
-    ///
-    /// impl Observer for Drains {
-    ///     fn started(&self, _: &observer::Started<'_>) {
-    ///         self.0.drain();
-    ///     }
-    /// }
+    /// #[job(timeout = "100ms")]
+    /// fn hang() { loop { thread::park(); } }
     ///
     /// #[scheduler::main]
     /// fn main() -> Result<(), scheduler::Error> {
     ///     let token = CancelToken::new();
-    ///     let scheduler = Scheduler::new().cancel_token(&token).observer(Drains(token.clone()));
-    ///     let records = scheduler.run(jobs![("a", square(12)), ("b", square(13)), ("c", square(14))])?;
+    ///     // Nothing more starts after a timeout.
+    ///     let scheduler = Scheduler::new().timeout(Duration::from_secs(10)).cancel_token(&token).on_timeout(|_| token.drain());
+    ///     let records = scheduler.run(jobs![("a", square(12)), ("b", hang), ("c", square(14))])?;
     ///     assert_eq!(records[0].result::<u64>()?, 144);
     ///     assert!(matches!(records[2].failure(), Some(Failure::Cancelled { begun: false, .. })));
     ///     assert!(token.is_draining() && !token.is_cancelled());
