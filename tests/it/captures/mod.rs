@@ -91,12 +91,7 @@ pub(crate) fn calls(thread: &ThreadSnapshot, names: &[&str]) -> bool {
     names.iter().all(|name| functions.any(|function| function.contains(name)))
 }
 
-/// Returns whether the stack is whole. With musl it ends at the functions that start a program or a thread: they have no unwind
-/// information.
+/// Returns whether the stack is whole.
 pub(crate) fn is_complete(thread: &ThreadSnapshot) -> bool {
-    let is_whole = match thread.incomplete() {
-        Some(Incomplete::NoUnwindInfo) => cfg!(target_env = "musl"),
-        other => other.is_none(),
-    };
-    is_whole && thread.frames().len() > 2
+    thread.incomplete().is_none() && thread.frames().len() > 2
 }
