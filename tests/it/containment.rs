@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scheduler::{Containment, Failure, Scheduler, SweptBy, job, jobs};
 use scheduler_tests::jobs::fast;
 use scheduler_tests::leftovers::{alive, new_tag};
+use scheduler_tests::limited::own_cgroup;
 use scheduler_tests::signals::{Signal, signal};
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
@@ -177,7 +178,7 @@ fn a_cgroup_that_can_not_be_made_is_an_error_with_the_reason() {
 /// Returns whether the cgroups that runs of this process get have the memory controller. Only the root of the hierarchy, which
 /// may hold processes beside cgroups, can pass it on to them.
 fn memory_is_passed_on() -> bool {
-    let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let cgroups = own_cgroup().unwrap_or_default();
     let root = PathBuf::from("/sys/fs/cgroup");
     let controllers = root.join("cgroup.subtree_control");
     let is_root = controllers.exists() && !root.join("cgroup.type").exists();
@@ -195,7 +196,7 @@ fn memory_is_passed_on() -> bool {
 /// Returns the limit of the cgroup that the job runs in, and whether the kernel kills all of its processes at once.
 #[job]
 fn limit_of_the_cgroup() -> (String, String) {
-    let cgroups = fs::read_to_string("/proc/self/cgroup").expect("Linux has it");
+    let cgroups = own_cgroup().expect("Linux has it");
     let path = cgroups.lines().find_map(|line| line.strip_prefix("0::/")).expect("it is in one");
     let read = |name: &str| fs::read_to_string(PathBuf::from("/sys/fs/cgroup").join(path).join(name)).expect(name);
     (read("memory.max").trim().to_owned(), read("memory.oom.group").trim().to_owned())
