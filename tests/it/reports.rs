@@ -177,7 +177,7 @@ fn a_junit_report_has_the_form_that_ci_systems_read() {
 fn a_trace_has_the_documented_form() {
     let folder = every_kind();
     let trace: Vec<Value> = serde_json::from_str(&file(folder.path(), "trace.json")).expect("it is an array");
-    let mut open: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    let mut open: BTreeMap<u64, Vec<(f64, &Value)>> = BTreeMap::new();
     let mut last: BTreeMap<u64, f64> = BTreeMap::new();
     for event in &trace {
         let phase = event["ph"].as_str().expect("each event has a phase");
@@ -188,12 +188,12 @@ fn a_trace_has_the_documented_form() {
             "M" => assert!(event["args"].is_object(), "{event}"),
             "B" => {
                 assert!(event["name"].is_string() && time() >= last.get(&slot).copied().unwrap_or(-1.0), "{event}");
-                open.entry(slot).or_default().push(time());
+                open.entry(slot).or_default().push((time(), &event["name"]));
             }
-            // A slice ends where the last one of its row that is open began, or later.
+            // A slice ends where the last one of its row that is open began, or later, and has its name.
             "E" => {
-                let began = open.get_mut(&slot).and_then(Vec::pop).unwrap_or_else(|| panic!("{event}"));
-                assert!(time() >= began, "{event}");
+                let (began, name) = open.get_mut(&slot).and_then(Vec::pop).unwrap_or_else(|| panic!("{event}"));
+                assert!(time() >= began && event["name"] == *name, "{event} ends {name}");
                 last.insert(slot, time());
             }
             "X" => {

@@ -68,6 +68,7 @@ struct TraceWriter {
 struct RunningAttempt {
     slot: usize,
     started: SystemTime,
+    /// When its grace period began, and the name of that.
     terminating: Option<(SystemTime, String)>,
 }
 
@@ -114,9 +115,9 @@ impl Format for TraceWriter {
             }
             LoggedKind::Terminating { reason, .. } => {
                 if let Some(running) = self.running.get_mut(&event.key) {
-                    running.terminating = Some((event.at, reason.clone()));
-                    let slot = running.slot;
-                    let (ts, name) = (self.time(event.at), format!("grace: {reason}"));
+                    let (slot, name) = (running.slot, format!("grace: {reason}"));
+                    running.terminating = Some((event.at, name.clone()));
+                    let ts = self.time(event.at);
                     events.push(json!({"ph": "B", "cat": "grace", "name": name, "ts": ts, "tid": slot}));
                 }
             }
@@ -165,12 +166,13 @@ impl TraceWriter {
             let returned = (running.started + attempt.duration).min(event.at).max(running.started);
             let returned = running.terminating.as_ref().map_or(returned, |(at, _)| returned.max(*at));
             let ts = self.time(returned);
-            if running.terminating.is_some() {
-                events.push(json!({"ph": "E", "ts": ts, "tid": slot}));
+            // The format needs no names here. Some of its readers, such as speedscope, do.
+            if let Some((_, name)) = running.terminating {
+                events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
             }
             let color = if attempt.error.is_none() { "good" } else { "terrible" };
             let args = arguments(attempt);
-            events.push(json!({"ph": "E", "ts": ts, "tid": slot, "cname": color, "args": args}));
+            events.push(json!({"ph": "E", "name": event.job_id, "ts": ts, "tid": slot, "cname": color, "args": args}));
             let gone = self.time(event.at);
             let args = json!({"sweep": attempt.sweep});
             let dur = ((gone - ts) * 1e3).round() / 1e3;
