@@ -98,8 +98,18 @@ impl<R: BufRead> Reader<R> {
         Err(error)
     }
 
+    fn not_an_event(&self, error: &serde_json::Error) -> String {
+        // If the first line is none, the file is of another kind.
+        let hint = if self.number == 1 {
+            "; only what `JsonLines` (on the command line `batch --log`) has written can be read"
+        } else {
+            ""
+        };
+        format!("not an event: {error}{hint}")
+    }
+
     fn parse(&mut self, line: &str) -> Result<Option<LoggedEvent>, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| format!("not an event: {error}"))?;
+        let line: Line = serde_json::from_str(line).map_err(|error| self.not_an_event(&error))?;
         if line.event == "opened" {
             let version = line.version.unwrap_or_default();
             if version != VERSION {
@@ -274,6 +284,20 @@ mod tests {
             assert_eq!(events.len(), 2, "{events:?}");
             let error = events[1].as_ref().expect_err("it can't be read");
             assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains("JsonLines"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_an_error_that_names_the_right_kind() {
+        for other in ["Seq\tHost\tStarttime", "<?xml version=\"1.0\"?>", "[]", "{}"] {
+            let events = events(&format!("{other}\n{OPENED}\n"));
+            let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
+            assert!(error.starts_with("line 1: not an event: "), "{error}");
+            assert!(
+                error.ends_with("; only what `JsonLines` (on the command line `batch --log`) has written can be read"),
+                "{error}"
+            );
         }
     }
 }
