@@ -1,5 +1,6 @@
 //! The pictures of the documentation, in `docs`.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ fn every_picture_is_there_and_can_be_made_again() {
     }
     let chapter = fs::read_to_string(docs().join("reports.md")).expect("it is part of the repository");
     let names: Vec<_> = chapter.split("](").filter_map(|rest| rest.split_once(".png)")).map(|(name, _)| name).collect();
-    assert_eq!(names, ["bar", "timeline", "timeline-dark"]);
+    assert_eq!(names, ["bar", "timeline", "timeline-dark", "trace", "command-line"]);
     for name in names {
         let picture = fs::read(docs().join(name).with_extension("png")).expect("it is part of the repository");
         assert!(picture.starts_with(b"\x89PNG"), "{name}");
@@ -50,24 +51,68 @@ fn make() {
     while terminal.read() {}
     assert!(child.wait().expect("it is ours").success());
 
-    let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
-        let Some(output) = python(program, arguments) else { return false };
-        // It has found no browser.
-        if output.status.code() == Some(77) {
-            skipped(text(&output).trim());
-            return false;
-        }
-        assert!(output.status.success(), "{}", text(&output));
-        true
-    };
-    let (bar, timeline) = (docs().join("bar.png"), folder.path().join("timeline.html"));
-    if run("picture.py", &[page.as_os_str(), bar.as_os_str()])
-        && run("browse.py", &[timeline.as_os_str(), "reset".as_ref(), folder.path().as_os_str()])
-    {
+    let trace = [folder.path().join("trace.json"), docs().join("trace.png")];
+    if !picture("picture.py", &page, "bar") || !run("speedscope.py", &[trace[0].as_os_str(), trace[1].as_os_str()]) {
+        return;
+    }
+    let timeline = folder.path().join("timeline.html");
+    if run("browse.py", &[timeline.as_os_str(), "reset".as_ref(), folder.path().as_os_str()]) {
         for (made, name) in [("light.png", "timeline.png"), ("dark-search.png", "timeline-dark.png")] {
             fs::copy(folder.path().join(made), docs().join(name)).expect("both are there");
         }
     }
+    let page = folder.path().join("command-line.html");
+    fs::write(&page, html(&shell(folder.path()))).expect("the folder is ours");
+    picture("picture.py", &page, "command-line");
+}
+
+/// Returns a terminal in which commands have been run.
+fn shell(folder: &Path) -> Terminal {
+    let (mut terminal, theirs) = Terminal::open(60, 110);
+    let calls: String =
+        (0..8).map(|a| format!("{{\"job\": \"add\", \"id\": \"sum {a}\", \"args\": [{a}, 1]}}\n")).collect();
+    fs::write(folder.join("calls.jsonl"), calls + "{\"job\": \"hang\"}\n").expect("the folder is ours");
+    for line in [
+        "images list",
+        "images run add a=1 b=2",
+        "images run add 1 two",
+        "images run hang; echo status $?",
+        "images batch calls.jsonl -j 4 --log events.jsonl > records.jsonl",
+        "images status events.jsonl",
+    ] {
+        terminal.screen.process(format!("\x1b[1m$ {line}\x1b[0m\r\n").as_bytes());
+        let mut command = Command::new("bash");
+        let bin = Path::new(env!("CARGO_BIN_EXE_images")).parent().expect("it is in a folder");
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let end = theirs.try_clone().expect("it is ours");
+        command.args(["-c", &format!("{line}; printf '\\0'")]).env("PATH", path).current_dir(folder);
+        command.env_remove("CI").env_remove("NO_COLOR").env("TERM", "xterm-256color");
+        let out = theirs.try_clone().expect("it is ours");
+        let mut child = command.stdin(Stdio::null()).stdout(out).stderr(end).spawn().expect("bash is everywhere");
+        while terminal.written.last() != Some(&0) {
+            terminal.read();
+        }
+        terminal.written.clear();
+        child.wait().expect("it is ours");
+        terminal.screen.process(b"\r\n");
+    }
+    terminal
+}
+
+/// Takes a picture of a page for the documentation; returns whether there is a browser.
+fn picture(program: &str, page: &Path, name: &str) -> bool {
+    run(program, &[page.as_os_str(), docs().join(name).with_extension("png").as_os_str()])
+}
+
+/// Returns whether the program has what it needs.
+fn run(program: &str, arguments: &[&OsStr]) -> bool {
+    let Some(output) = python(program, arguments) else { return false };
+    if output.status.code() == Some(77) {
+        skipped(text(&output).trim());
+        return false;
+    }
+    assert!(output.status.success(), "{}", text(&output));
+    true
 }
 
 /// Returns what the terminal shows as a page.

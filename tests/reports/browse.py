@@ -82,10 +82,10 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.frame()
 
-    def picture(self, path):
+    def picture(self, path, width=1280, least=830):
         # The whole page, also what is below the window.
         height = self.run("document.documentElement.scrollHeight")
-        self.call("Emulation.setDeviceMetricsOverride", width=1280, height=max(height, 830), deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=max(height, least), deviceScaleFactor=1, mobile=False)
         self.frame()
         shot = self.call("Page.captureScreenshot", format="png")
         pathlib.Path(path).write_bytes(base64.b64decode(shot["data"]))

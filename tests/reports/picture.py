@@ -22,9 +22,9 @@ def main():
             browser.wait_for("Page.loadEventFired")
             width, height = browser.run("(() => { const box = document.querySelector('pre').getBoundingClientRect();"
                                         " return [Math.ceil(box.width), Math.ceil(box.height)] })()")
+            # Or else the page is as high as the window.
             browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-            browser.frame()
-            browser.picture(picture)
+            browser.picture(picture, width, height)
         finally:
             browser.close()
 
