@@ -118,7 +118,9 @@ pub(crate) fn anonymous_file(content: &[u8]) -> io::Result<File> {
 }
 
 /// Does nothing: there are no cgroups.
-pub(crate) fn clean_up_cgroup(_: &OsString) {}
+pub(crate) fn clean_up_cgroup(_: &OsString) -> bool {
+    true
+}
 
 /// An event loop's need for descriptors. The limit isn't raised.
 #[derive(Debug, Default)]

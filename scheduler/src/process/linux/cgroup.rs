@@ -236,10 +236,13 @@ impl Cgroup {
     }
 }
 
-/// Kills the processes that a lost warden's job has left in its cgroup, or removes the cgroup if it is empty.
-pub(crate) fn clean_up_cgroup(path: &OsString) {
+/// Kills the processes that a lost warden's job has left in its cgroup, or removes the cgroup if it is empty. Returns whether it
+/// is gone.
+pub(crate) fn clean_up_cgroup(path: &OsString) -> bool {
     let group = Cgroup(path.into());
-    if !group.remove() {
+    let is_gone = group.remove();
+    if !is_gone {
         group.kill();
     }
+    is_gone
 }

@@ -334,10 +334,10 @@ impl JobRun {
         let job = self.observations.hello.as_ref().and_then(|hello| ChildPid::new(hello.job.cast_signed()));
         let search =
             self.search.get_or_insert_with(|| Search::new(self.warden.run_marker.clone(), job, self.spec.orphans));
-        if let Some(home) = &self.spec.cgroups {
-            process::clean_up_cgroup(&home.group(&self.warden.run_marker));
-        }
-        let is_over = search.scan(self.deadline);
+        // What was killed in it may take a moment to exit.
+        let cgroup = self.spec.cgroups.as_ref().map(|home| home.group(&self.warden.run_marker));
+        let is_gone = cgroup.as_ref().is_none_or(process::clean_up_cgroup);
+        let is_over = search.scan(self.deadline) && is_gone;
         self.observations.search_killed = search.killed();
         if is_over {
             self.handle_event(Event::SearchDone);
