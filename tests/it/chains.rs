@@ -102,6 +102,25 @@ fn a_function_that_gives_no_call_costs_this_chain_only() {
 }
 
 #[test]
+fn a_fallback_takes_the_place_of_a_part_that_can_not_be_called() {
+    let panics = || add::job(1, 1).and_then(|_| -> Job<u32> { panic!("no call") });
+    let value = run(panics().or_else(9).and_then(|n| add::job(n, 1)));
+    assert_eq!((value.result::<u32>().ok(), value.is_fallback()), (Some(10), true));
+    let [first, broken] = value.steps() else { panic!("{value:?}") };
+    assert_eq!(first.result::<u32>().ok(), Some(2));
+    let expected = "never started: the function of `and_then` gave no call: it panicked: no call";
+    assert_eq!(broken.error().as_deref(), Some(expected));
+    let call = run(panics().or_else(add::job(2, 2)));
+    assert_eq!((call.result::<u32>().ok(), call.is_fallback(), call.steps().len()), (Some(4), true, 2));
+    // A call that the scheduler refuses can't be made, either.
+    let refused = add::job(1, 1).and_then(|n| add::job(n, 1).timeout(Duration::ZERO)).or_else(7);
+    let refused = run(refused);
+    assert_eq!(refused.result::<u32>().ok(), Some(7));
+    let error = refused.steps()[1].error().unwrap_or_default();
+    assert!(error.starts_with("never started: invalid timeout"), "{error}");
+}
+
+#[test]
 fn a_timeout_within_a_chain_is_followed_up_whatever_comes_after_it() {
     let late = Mutex::new(Vec::new());
     let scheduler = Scheduler::new().timeout(Duration::from_millis(200));

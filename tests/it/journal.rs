@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, JournaledJob, JournaledRun, Resume};
-use scheduler::{CancelToken, Ended, Outcome, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler::{CancelToken, Ended, Job, Outcome, Record, Scheduler, Status, job, jobs, this_job};
 use scheduler_tests::jobs::{echo, fails, fast, hangs};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::PLENTY;
@@ -101,6 +104,56 @@ fn a_changed_signature_is_a_new_job_whatever_its_arguments_are() {
     assert_eq!(replayed(&again.run(list()).expect("the input is fine")), [false; 3]);
     drop(again);
     assert_eq!(changes()[2], None);
+}
+
+/// The form in which a [`Changing`] is written and read: that of the job's process, or of this one.
+static FORM: AtomicU8 = AtomicU8::new(1);
+
+fn form() -> u8 {
+    let own = std::env::var("FORM").ok().and_then(|form| form.parse().ok());
+    own.unwrap_or_else(|| FORM.load(Ordering::Relaxed))
+}
+
+/// A type that has another form in a later build, under the same name.
+#[derive(Debug)]
+struct Changing;
+
+impl Serialize for Changing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        form().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Changing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_same = u8::deserialize(deserializer)? == form();
+        if is_same { Ok(Self) } else { Err(D::Error::custom("another form")) }
+    }
+}
+
+#[job]
+fn changes() -> Changing {
+    Changing
+}
+
+#[test]
+fn a_result_of_another_form_is_a_changed_signature() {
+    let folder = Folder::new();
+    let run = |resume, form: u8| {
+        FORM.store(form, Ordering::Relaxed);
+        let scheduler = Scheduler::new().timeout(PLENTY).journal(folder.journal().resume(resume));
+        let list = jobs![("a", { changes::job().env("FORM", form.to_string()) }), ("b", fast)];
+        let records = scheduler.run(list).expect("the input is fine");
+        assert!(records[0].result::<Changing>().is_ok(), "{records:?}");
+        replayed(&records)
+    };
+    assert_eq!(run(Resume::All, 1), [false; 2]);
+    assert_eq!(run(Resume::All, 1), [true; 2]);
+    assert_eq!(run(Resume::Failed, 2), [false, true]);
+    let change = || folder.journal().runs().expect("it can be read").last().expect("there are some").jobs()[0].change();
+    assert_eq!(change(), Some(JobChange::Signature));
+    assert_eq!(run(Resume::All, 2), [true; 2]);
+    assert_eq!(run(Resume::All, 3), [false, true]);
 }
 
 #[test]
@@ -236,6 +289,51 @@ fn a_record_comes_back_with_its_follow_up() {
     // Another end has another key.
     let (other, ..) = run(folder.journal().resume(Resume::Nothing));
     assert_ne!(other, key);
+}
+
+#[test]
+fn a_value_in_place_of_a_result_comes_back_with_the_parts_before_it() {
+    let folder = Folder::new();
+    let chain = || adds::job(1, 2).and_then(|_| -> Job<u32> { panic!("no call") }).or_else(42);
+    let list = || jobs![("a", { fails::job().or_else(0) }), ("b", { chain() })];
+    for is_later in [false, true] {
+        let records = folder.scheduler().run(list()).expect("the input is fine");
+        assert_eq!(replayed(&records), [is_later; 2], "{records:?}");
+        assert!(records.iter().all(Record::is_fallback));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_has_one_name() {
+    let folder = Folder::new();
+    let refused = |path: &Path| {
+        let error = Journal::open(path).expect_err("it is refused");
+        assert!(error.is_journal());
+        error.to_string()
+    };
+    let journal = folder.journal();
+    // Two names of a file that is open.
+    let link = folder.0.path().join("link.journal");
+    std::os::unix::fs::symlink("run.journal", &link).expect("there is room");
+    assert!(refused(&link).contains("is open in this process already"));
+    assert_eq!(JournalReader::open(&link).and_then(|reader| reader.runs()).expect("it can be read").len(), 0);
+    drop(journal);
+    Scheduler::new()
+        .journal(Journal::open(&link).expect("nothing uses it"))
+        .run(jobs![("a", fast)])
+        .expect("it is fine");
+    assert_eq!(replayed(&folder.scheduler().run(jobs![("a", fast)]).expect("it is fine")), [true]);
+    let hard = folder.0.path().join("hard.journal");
+    fs::hard_link(folder.path(), &hard).expect("there is room");
+    for path in [&hard, &folder.path()] {
+        assert!(refused(path).contains("has 2 names (hard links)"));
+    }
+    // What is no name of a file.
+    assert_eq!(refused(Path::new("")), "the path of the journal is empty; name a file");
+    let name = folder.0.path().display().to_string();
+    assert_eq!(refused(folder.0.path()), format!("`{name}` is a folder; name a file in it"));
+    assert!(refused(Path::new("/dev/null")).contains("is not a regular file"));
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl<T: 'static> Job<T> {
     ///
     /// `next` makes the call from the result: a job's `job` function, or a closure. It runs in this process, on the thread that
     /// supervises the jobs, so it should only make the call. If it panics, the record has [`Failure::NeverStarted`]. If the first job
-    /// fails or times out, its record is that of the chain.
+    /// fails or times out, its record is that of the chain. In both cases an [`or_else`](Self::or_else) after it applies.
     ///
     /// # Examples
     ///

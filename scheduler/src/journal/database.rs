@@ -1,11 +1,12 @@
 //! The database: how it is opened, its tables, and what its errors mean.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::Durability;
+use super::{Durability, beside};
 use crate::error::Error;
 
 /// Marks the file as a journal, in its header: `schj`.
@@ -99,22 +100,35 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
         let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         Ok((connection, id))
     };
-    let opened = open(path, read_only).or_else(|error| {
+    let opened = match open(path, read_only) {
         // In a folder that can't be written to, SQLite can't make its shared memory. Nothing else writes there, either.
-        let is_refused =
-            matches!(&error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::CannotOpen);
-        let uri = path.to_str().filter(|_| is_refused && path.exists());
-        let uri = uri.map(|path| {
-            format!("file:{}?immutable=1", path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"))
-        });
-        uri.map_or(Err(error), |uri| open(Path::new(&uri), read_only | OpenFlags::SQLITE_OPEN_URI))
-    });
+        Err(error) if path.exists() && is_refused(&error) => {
+            if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+                let name = path.display();
+                return Err(Error::journal(format_args!(
+                    "the journal `{name}` can't be opened: its log, `{name}-wal`, can be read only where a file can be made beside \
+                     it; copy both files to another folder"
+                ))
+                .caused_by(error));
+            }
+            path.to_str().map_or(Err(error), |path| {
+                let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                open(Path::new(&format!("file:{path}?immutable=1")), read_only | OpenFlags::SQLITE_OPEN_URI)
+            })
+        }
+        opened => opened,
+    };
     let (connection, id): (Connection, i32) = opened.map_err(failed)?;
     if id != APPLICATION_ID {
         return Err(foreign(path));
     }
     check_version(path, version(&connection).map_err(failed)?)?;
     Ok(connection)
+}
+
+/// Returns whether a file could not be made or written.
+fn is_refused(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 fn flags(access: OpenFlags) -> OpenFlags {
@@ -187,18 +201,25 @@ fn foreign(path: &Path) -> Error {
     Error::journal(format_args!("`{}` is a database, and not a journal; give another path", path.display()))
 }
 
+/// Returns whether there was no room: also for the shared memory beside the file, which SQLite reports as an input/output error.
+fn is_disk_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 /// Returns the error of a journal: what happened to it, and what to do.
 pub(super) fn explained(path: &Path, what: &str, error: rusqlite::Error) -> Error {
     let name = path.display();
     let code = error.sqlite_error_code();
     let message = match code {
         Some(ErrorCode::DatabaseCorrupt) => {
-            format!("the journal `{name}` is damaged; use a copy of it, or begin a new one with another path")
+            format!("the journal `{name}` is damaged; restore a backup of it, or begin a new one with another path")
         }
         Some(ErrorCode::NotADatabase) => {
             format!("`{name}` is not a journal, or its first page is damaged; give another path")
         }
-        Some(ErrorCode::DiskFull) => format!("the journal `{name}` {what}: the disk is full"),
+        _ if is_disk_full(&error) => format!("the journal `{name}` {what}: the disk is full"),
         Some(ErrorCode::ReadOnly) => format!("the journal `{name}` {what}: it is read-only"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             format!("the journal `{name}` {what}: another process has it locked, and doesn't release it")

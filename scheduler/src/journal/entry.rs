@@ -137,8 +137,9 @@ impl JournalEntry {
         *lock(&self.0.saved) = checkpoint.cloned();
     }
 
-    /// Returns what an earlier run has left.
-    pub(crate) fn replay(&self) -> Replay {
+    /// Returns what an earlier run has left. A result that is not `readable` is of a build in which its type had another form: that job
+    /// is not this one, and begins anew.
+    pub(crate) fn replay(&self, is_readable: impl FnOnce(&[u8]) -> bool) -> Replay {
         let EntryFields { shared, row, .. } = &*self.0;
         if !row.is_finished || shared.has_failed() {
             return if shared.fatal_failure().is_some() { Replay::Stop } else { Replay::Pending };
@@ -149,15 +150,41 @@ impl JournalEntry {
                        follow_ups.record FROM jobs LEFT JOIN follow_ups ON follow_ups.job = jobs.id WHERE jobs.id = ?1";
             let stored = connection.query_row(sql, [row.id], StoredJob::read)?;
             let job_id = stored.job_id.clone();
-            stored.replay().map_err(|problem| format!("the record of `{}`: {problem}", job_id.escape_debug()).into())
+            stored.replay().map_err(|problem| {
+                let job_id = job_id.escape_debug();
+                format!(
+                    "the record of `{job_id}`: {problem}; restore a backup, or begin a new journal with another path"
+                )
+                .into()
+            })
         });
         match replayed {
+            Ok(ReplayedJob { report: RunReport { outcome: Outcome::Ok(result), .. }, .. }) if !is_readable(&result) => {
+                match self.renew() {
+                    ControlFlow::Continue(()) => Replay::Pending,
+                    ControlFlow::Break(()) => Replay::Stop,
+                }
+            }
             Ok(replayed) => Replay::Finished(Box::new(replayed)),
             Err(error) => {
                 shared.fail(error);
                 if shared.fatal_failure().is_some() { Replay::Stop } else { Replay::Pending }
             }
         }
+    }
+
+    /// Forgets what an earlier run has left.
+    fn renew(&self) -> ControlFlow<()> {
+        *lock(&self.0.follow_up) = FollowUpState::None;
+        self.write(|connection, id| {
+            let transaction = connection.unchecked_transaction()?;
+            let sql = "UPDATE jobs SET state = 'ordered', change = 'signature', error = NULL, finished_at = NULL, follow_up = NULL,
+                       record = NULL, checkpoint = NULL WHERE id = ?1";
+            connection.execute(sql, [id])?;
+            connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
+            connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
+            Ok(transaction.commit()?)
+        })
     }
 
     /// An attempt is about to start.

@@ -6,6 +6,7 @@ mod database;
 mod entry;
 #[cfg(feature = "report")]
 mod history;
+mod location;
 mod lock;
 mod order;
 mod reader;
@@ -26,7 +27,8 @@ use shared::SharedJournal;
 /// A file in which a [`Scheduler`](crate::Scheduler) keeps its jobs, so that a run survives its application.
 ///
 /// Pass it to [`Scheduler::journal`](crate::Scheduler::journal). The [module](self) has an example, and describes what is kept, and
-/// what is promised. Clones share the file, which is closed with the last of them.
+/// what is promised. Clones share the file, which is closed with the last of them, and of the schedulers, streams and handles that use
+/// it. (A dropped stream or handle kills its jobs first, which takes some milliseconds.)
 ///
 /// An open journal locks its file: a second application that opens it is refused. Reading goes on meanwhile, with
 /// [`JournalReader`], or any tool for SQLite.
@@ -90,7 +92,8 @@ impl Journal {
     /// # Errors
     ///
     /// Fails with [`is_journal`](Error::is_journal) if the file is in use, with the other process's id; if it is no journal, damaged, of
-    /// a newer version of this crate, or not writable; and as the file system does.
+    /// a newer version of this crate, or not writable; if it has several names (hard links), since its lock and its log stand beside
+    /// one of them; and as the file system does. A symbolic link to the file is the same as the file.
     ///
     /// # Examples
     ///

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::database::{self, explained};
+use super::location::locate;
 use super::shared::from_microseconds;
 use crate::error::Error;
 use crate::sync::lock;
@@ -51,7 +52,7 @@ impl JournalReader {
     /// Fails with [`is_journal`](Error::is_journal) if there is no such file, or if it is no journal, damaged, or of a newer version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        Ok(Self { connection: Mutex::new(database::open_to_read(path)?), path: path.to_owned() })
+        Ok(Self { connection: Mutex::new(database::open_to_read(&locate(path)?)?), path: path.to_owned() })
     }
 
     #[cfg(feature = "report")]

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, params};
 
 use super::database::{self, explained};
+use super::location::locate;
 use super::lock::JournalLock;
 use super::{Durability, OnError};
 use crate::clock;
@@ -18,6 +19,7 @@ use crate::sync::{lock, unpoisoned};
 
 #[derive(Debug)]
 pub(super) struct SharedJournal {
+    /// As it was given.
     path: PathBuf,
     /// There until this is dropped.
     open: Mutex<Option<OpenJournal>>,
@@ -68,8 +70,9 @@ impl From<String> for JournalProblem {
 
 impl SharedJournal {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let lock = JournalLock::acquire(path)?;
-        let connection = database::open(path)?;
+        let file = locate(path)?;
+        let lock = JournalLock::acquire(&file)?;
+        let connection = database::open(&file)?;
         Ok(Self {
             path: path.to_owned(),
             open: Mutex::new(Some(OpenJournal {

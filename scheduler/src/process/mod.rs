@@ -70,8 +70,6 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-#[cfg(feature = "journal")]
-pub(crate) use system::lock_file;
 #[cfg(feature = "ctrlc")]
 pub(crate) use system::on_ctrl_c;
 #[cfg(feature = "signals")]
@@ -83,6 +81,8 @@ pub(crate) use system::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use system::{DivertedStdout, die_of, process_exists};
+#[cfg(feature = "journal")]
+pub(crate) use system::{lock_file, names_of_file};
 
 #[cfg(unix)]
 #[cfg_attr(any(not(target_os = "linux"), scheduler_portable), allow(dead_code, reason = "only wardens use all of it"))]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::journaled::enter_part;
-use crate::call::{AnyJob, ChainNext};
+use crate::call::{AnyJob, Chain, ChainNext};
 use crate::ended::{Ended, follow_up_of};
 use crate::observer::Observers;
 use crate::options::{Cause, FollowUpHook};
@@ -67,15 +67,24 @@ impl Sequel for CallSequel {
         };
         let mut chain = chain.clone();
         let next = chain.advance(&report.outcome);
-        let part = |mut call: AnyJob, kind: fn(Box<JobSpec>) -> NextPart| {
-            call.chain = Some(chain);
-            self.part_spec(spec, call).map_or_else(NextPart::Broken, |spec| kind(Box::new(spec)))
+        let broken = |reason, chain| {
+            let call = AnyJob { chain: Some(chain), ..self.call.clone() };
+            let mut spec = Box::new(JobSpec { attempt: 0, ..spec.clone() });
+            spec.sequel = Some(sequel(Arc::clone(&self.settings), &spec, call));
+            NextPart::Broken { spec, reason }
+        };
+        let part = |call: AnyJob, chain: Box<Chain>, kind: fn(Box<JobSpec>) -> NextPart| {
+            let call = AnyJob { chain: Some(chain.clone()), ..call };
+            match self.part_spec(spec, call) {
+                Ok(next) => kind(Box::new(next)),
+                Err(reason) => broken(reason, chain),
+            }
         };
         match next {
-            ChainNext::Call(call) => part(call, NextPart::Job),
-            ChainNext::Fallback(call) => part(call, NextPart::Fallback),
+            ChainNext::Call(call) => part(call, chain, NextPart::Job),
+            ChainNext::Fallback(call) => part(call, chain, NextPart::Fallback),
             ChainNext::Value { bytes, codec } => NextPart::Value { bytes, codec },
-            ChainNext::Broken(reason) => NextPart::Broken(reason),
+            ChainNext::Broken(reason) => broken(reason, chain),
             ChainNext::End { is_partial } => NextPart::End { is_partial },
         }
     }

@@ -87,8 +87,8 @@ pub(crate) enum NextPart {
     Fallback(Box<JobSpec>),
     /// This value, as the part failed.
     Value { bytes: Vec<u8>, codec: ErasedCodec },
-    /// A part that can't be called, for this reason.
-    Broken(String),
+    /// A part that can't be called, for this reason. It stands for it, with what follows.
+    Broken { spec: Box<JobSpec>, reason: String },
     /// Nothing.
     End {
         /// The part's result would not be that of the chain.

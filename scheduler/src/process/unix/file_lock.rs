@@ -1,13 +1,19 @@
-//! Locking a file for this process.
+//! Locking a file for this process, and the names that others may know it by.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use crate::process::FileLock;
+
+/// Returns how many names (hard links) a file has.
+pub(crate) fn names_of_file(metadata: &Metadata) -> u64 {
+    metadata.nlink()
+}
 
 /// Locks a file for this process, until it closes any descriptor of the file, or exits. A fork doesn't have the lock.
 pub(crate) fn lock_file(file: &File) -> io::Result<FileLock> {

@@ -3,8 +3,9 @@
 use super::EventLoop;
 use super::finishing::Allowed;
 use crate::clock;
-use crate::journal::{JournalEntry, Replay, ReplayedFollowUp, ReplayedJob};
+use crate::journal::{Replay, ReplayedFollowUp, ReplayedJob};
 use crate::outcome::Attempt;
+use crate::panic_guard;
 use crate::record::{OwedFollowUp, RunReport};
 use crate::supervisor::attempts::{FinishedJob, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent, PartEvent};
@@ -167,6 +168,7 @@ impl EventLoop<'_> {
             drop(spec);
             return self.report_finished(key, load.as_deref(), report, listener);
         }
+        let is_replayed = report.details.is_replayed;
         let mut earlier = earlier.unwrap_or_default();
         earlier.attempts += spec.attempt;
         earlier.is_fallback |= is_fallback;
@@ -185,10 +187,15 @@ impl EventLoop<'_> {
             NextPart::Job(next) | NextPart::Fallback(next) => (*next, not_begun(None)),
             NextPart::Value { bytes, codec } => {
                 let mut report = value_report(bytes);
+                report.details.is_replayed = is_replayed;
                 report.details.sequence.get_or_insert_default().ran = Some((spec.entry.name(), codec));
                 (spec, report)
             }
-            NextPart::Broken(reason) => (spec, not_begun(Some(reason))),
+            NextPart::Broken { spec, reason } => {
+                let mut report = not_begun(Some(reason));
+                report.details.is_replayed = is_replayed;
+                return self.advance_chain(key, *spec, report, Some(earlier), allowed, listener);
+            }
             NextPart::End { .. } => unreachable!("it was handled above"),
         };
         with_earlier(&mut report, &spec, Some(earlier));
@@ -199,7 +206,8 @@ impl EventLoop<'_> {
 
     /// Returns what an earlier run of the application has left of a job, and starts no further one if the journal can't be read.
     pub(super) fn replay(&mut self, spec: &JobSpec) -> Replay {
-        let replay = spec.journal.as_ref().map_or(Replay::Pending, JournalEntry::replay);
+        let is_readable = |result: &[u8]| spec.entry.codec().decode(result).map(panic_guard::discard).is_ok();
+        let replay = spec.journal.as_ref().map_or(Replay::Pending, |journal| journal.replay(is_readable));
         self.is_stopped |= matches!(replay, Replay::Stop);
         replay
     }
