@@ -44,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (mut primes, mut replayed) = (0, 0);
     let parts = (0..10).map(|part| (format!("part {part}"), count_primes::job(part)));
-    for record in scheduler.stream(parts)? {
+    let mut records = scheduler.stream(parts)?;
+    for record in records.by_ref() {
         let (count, attempts) = record.result::<(u64, u32)>()?;
         let source = match attempts {
             _ if record.is_replayed() => ", from the journal".to_owned(),
@@ -54,6 +55,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {count} primes{source}", record.job_id());
         primes += count;
         replayed += u32::from(record.is_replayed());
+    }
+    // The disk may be full.
+    if let Some(error) = records.error() {
+        return Err(error.clone().into());
     }
     println!("{primes} primes below {}; {replayed} of 10 parts came from {}", 10 * PART, path.display());
     Ok(())

@@ -66,6 +66,9 @@ impl AnyJob {
     /// Returns the arguments of this call as JSON: an object by the names of the parameters, or an array if one has no name.
     /// Needs the feature `json`.
     ///
+    /// A float that is not finite becomes `null`, as JSON has none. To keep a call without any loss, serialize it: `AnyJob` is
+    /// [`Serialize`](serde::Serialize).
+    ///
     /// # Errors
     ///
     /// Fails with [`is_invalid_jobs`](Error::is_invalid_jobs) if an argument could not be serialized, or can't be written as

@@ -142,8 +142,11 @@ impl<J, F> Stream<J, F> {
     /// Returns why the stream has ended, or will end, before the last of its jobs; `None` if it has not.
     ///
     /// A job may be invalid: the jobs before it still run, and no further one is drawn. A
-    /// [follow-up](crate::Scheduler::on_timeout) may have failed: no further job starts, and the records of the running ones
-    /// still come. Or this process is a fork of the one that made the stream.
+    /// [follow-up](crate::Scheduler::on_timeout) or the [journal](crate::Scheduler::journal) may have failed: no further job starts,
+    /// and the records of the running ones still come. Or this process is a fork of the one that made the stream.
+    ///
+    /// An iterator that ends looks the same in each case: where all records matter, borrow the stream in the loop
+    /// (`for record in stream.by_ref()`), and ask afterwards.
     ///
     /// # Examples
     ///

@@ -34,11 +34,11 @@ use crate::supervisor::SharedPool;
 /// |---|---|
 /// | timeouts | [`timeout`](Self::timeout), [`total_timeout`](Self::total_timeout), [`start_timeout`](Self::start_timeout), [`delivery_timeout`](Self::delivery_timeout), [`grace`](Self::grace), [`terminate`](Self::terminate), [`stall`](Self::stall), [`silence`](Self::silence), [`slow`](Self::slow), [`max_timeout`](Self::max_timeout) |
 /// | concurrency and order | [`concurrency`](Self::concurrency), [`limit_group`](Self::limit_group), [`max_load`](Self::max_load), [`min_free_memory`](Self::min_free_memory), [`group`](Self::group), [`priority`](Self::priority), [`queue_capacity`](Self::queue_capacity) |
-/// | failures and retries | [`retries`](Self::retries), [`backoff`](Self::backoff), [`retry_delays`](Self::retry_delays), [`retry_on`](Self::retry_on), [`on_failure`](Self::on_failure), [`on_timeout`](Self::on_timeout) |
+/// | failures and retries | [`retries`](Self::retries), [`backoff`](Self::backoff), [`retry_delays`](Self::retry_delays), [`retry_on`](Self::retry_on), [`on_failure`](Self::on_failure), [`on_timeout`](Self::on_timeout), [`follow_up_job`](Self::follow_up_job), [`follow_up_on`](Self::follow_up_on) |
 /// | environment and output | [`env`](Self::env), [`env_remove`](Self::env_remove), [`env_clear`](Self::env_clear), [`current_dir`](Self::current_dir), [`temp_dir`](Self::temp_dir), [`stdin`](Self::stdin), [`stdout`](Self::stdout), [`stderr`](Self::stderr), [`inherit_fd`](macro@crate::job#inherit_fd) |
 /// | limits | [`memory`](Self::memory), [`cpu_time`](Self::cpu_time), [`open_files`](Self::open_files), [`processes`](Self::processes), [`file_size`](Self::file_size), [`core_size`](Self::core_size), [`niceness`](Self::niceness), [`tree_memory`](Self::tree_memory), [`cpus`](Self::cpus), [`stack_size`](Self::stack_size) |
 /// | processes | [`start_method`](Self::start_method), [`containment`](Self::containment), [`pass_args`](Self::pass_args), [`adopt_orphans`](Self::adopt_orphans), [`standby`](Self::standby) |
-/// | observation and control | [`observer`](Self::observer), [`on_ask`](Self::on_ask), [`cancel_token`](Self::cancel_token) |
+/// | observation and control | [`observer`](Self::observer), [`on_ask`](Self::on_ask), [`cancel_token`](Self::cancel_token), `journal` (feature `journal`) |
 ///
 /// Options that a job can set as well, by its attribute or its call, are defaults here: a call's own option wins over the
 /// attribute's, and the attribute's over the scheduler's.

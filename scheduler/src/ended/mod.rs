@@ -201,6 +201,9 @@ impl Ended {
     /// the last checkpoint, call [`resume_from`](AnyJob::resume_from) with this `Ended`. What exists only in the process that made
     /// the call is not part of it: inherited descriptors, a follow-up that the call itself set, and the parts of a chain.
     ///
+    /// A follow-up that the attribute sets is part of it. A follow-up job that runs the call itself sets
+    /// [`follow_up_on([])`](AnyJob::follow_up_on), or a job that is stopped again is followed up again, without an end.
+    ///
     /// # Examples
     ///
     /// ```

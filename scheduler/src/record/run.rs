@@ -308,7 +308,8 @@ impl<T> Run<T> {
         self.details.sequence.as_ref().map_or(&[], |sequence| &sequence.steps)
     }
 
-    /// Returns `true` if a [fallback](crate::Job::or_else) took the place of a result that failed.
+    /// Returns `true` if this is the run of a [fallback](crate::Job::or_else), as
+    /// [`Record::is_fallback`](crate::Record::is_fallback) does.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
         self.details.sequence.as_ref().is_some_and(|sequence| sequence.is_fallback)

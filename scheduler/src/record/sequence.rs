@@ -52,8 +52,8 @@ impl Record {
         self.run.steps()
     }
 
-    /// Returns `true` if a [fallback](crate::Job::or_else) took the place of a result that failed. [`steps`](Self::steps) has the
-    /// record of the failure.
+    /// Returns `true` if this is the record of a [fallback](crate::Job::or_else), which took the place of a result that failed, and may
+    /// have failed as well. [`steps`](Self::steps) has the record of the failure.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
         self.run.is_fallback()
