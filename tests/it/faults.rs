@@ -55,9 +55,10 @@ const KINDS: [(&str, &[Role]); 8] = [
     ("adopting", &[Role::Parent]),
 ];
 
-/// How many seconds a run may take, whatever fails: more than every limit of the supervisor together, for any of its
-/// jobs, and less than the limit of a job that is never to reach it.
-const RUN_LIMIT: f64 = 12.0;
+/// How many seconds a run may take, whatever fails: less than the limit of a job that is never to reach it, of 20 seconds, and more than
+/// every limit of the supervisor together. Most may be needed for the four starts of a run with a retry: two seconds for a warden that
+/// was started before, and two for one of its own.
+const RUN_LIMIT: f64 = 18.0;
 
 /// What the standard library prints where it aborts a process of its own accord, for lack of a stack for signal handlers or
 /// of memory.
