@@ -69,9 +69,10 @@ fn make() {
 /// Returns a terminal in which commands have been run.
 fn shell(folder: &Path) -> Terminal {
     let (mut terminal, theirs) = Terminal::open(60, 110);
-    let calls: String =
-        (0..8).map(|a| format!("{{\"job\": \"add\", \"id\": \"sum {a}\", \"args\": [{a}, 1]}}\n")).collect();
-    fs::write(folder.join("calls.jsonl"), calls + "{\"job\": \"hang\"}\n").expect("the folder is ours");
+    let mut calls: Vec<_> =
+        (0..8).map(|a| format!("{{\"job\": \"add\", \"id\": \"sum {a}\", \"args\": [{a}, 1]}}")).collect();
+    calls.push("{\"job\": \"hang\"}".to_owned());
+    fs::write(folder.join("calls.jsonl"), calls.join("\n")).expect("the folder is ours");
     for line in [
         "images list",
         "images run add a=1 b=2",
