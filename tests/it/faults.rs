@@ -10,6 +10,7 @@ mod errors;
 use std::collections::BTreeMap;
 use std::ffi::c_long;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +80,7 @@ impl Case {
             mode: self.kind.to_owned(),
             fault: self.fault,
             killed_at: None,
+            log: PathBuf::new(),
         };
         let plan = serde_json::to_string(&plan).expect("it is text and numbers");
         let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was found before");
@@ -107,7 +109,14 @@ fn obstacle() -> Option<String> {
         Ok(output) if !output.status.success() => return Some(text(output)),
         Ok(_) => {}
     }
-    let plan = Plan { program: "true".into(), tag: String::new(), mode: String::new(), fault: None, killed_at: None };
+    let plan = Plan {
+        program: "true".into(),
+        tag: String::new(),
+        mode: String::new(),
+        fault: None,
+        killed_at: None,
+        log: PathBuf::new(),
+    };
     let plan = serde_json::to_string(&plan).expect("it is text and numbers");
     let output = namespace().args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().expect("it was just run");
     (output.status.code() == Some(NOT_ALLOWED)).then(|| text(output))

@@ -43,7 +43,8 @@ fn namespace(options: &[&str]) -> Command {
 /// Runs the application under the saboteur, in a pid namespace.
 fn sabotaged(folder: &Path, mode: &str, killed_at: Option<usize>) -> Result<Report, String> {
     let tag = folder.to_str().expect("temporary folders have plain names").to_owned();
-    let plan = Plan { program: APPLICATION.into(), tag, mode: mode.to_owned(), fault: None, killed_at };
+    let log = folder.join("run.journal-wal");
+    let plan = Plan { program: APPLICATION.into(), tag, mode: mode.to_owned(), fault: None, killed_at, log };
     let plan = serde_json::to_string(&plan).expect("it is text and numbers");
     let mut command = namespace(&["--pid", "--fork", "--mount-proc", "--kill-child"]);
     let output = command.args([env!("CARGO_BIN_EXE_saboteur"), &plan]).output().map_err(|error| error.to_string())?;
@@ -193,7 +194,24 @@ fn check_syncs(report: &Report, mode: &str) {
 
 #[test]
 fn an_application_that_is_killed_at_any_system_call_goes_on_where_it_was() {
-    let modes = ["", "relaxed concurrent", "relaxed quiet"];
+    kill_at_each(&["", "relaxed concurrent", "relaxed quiet"], |_, _| {});
+}
+
+/// All that was not synced is lost with the power.
+#[test]
+fn a_machine_that_loses_power_at_any_system_call_goes_on_where_it_was() {
+    kill_at_each(&["", "concurrent"], |folder, report| {
+        let log = fs::File::options().write(true).open(folder.join("run.journal-wal"));
+        if let Ok(log) = log {
+            assert!(log.metadata().expect("it is open").len() >= report.synced);
+            log.set_len(report.synced).expect("it is ours");
+        }
+        let _ = fs::remove_file(folder.join("run.journal-shm"));
+    });
+}
+
+/// Kills an application in each of these modes at its system calls, does something about what is left, and runs it again.
+fn kill_at_each(modes: &[&str], after: impl Fn(&Path, &Report) + Sync) {
     let mut cases = Vec::new();
     for mode in modes {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -205,8 +223,11 @@ fn an_application_that_is_killed_at_any_system_call_goes_on_where_it_was() {
         let calls = calls.map(|(_, calls)| calls.len()).unwrap_or_default();
         assert!(calls > 100, "{calls}: {report:?}");
         check_syncs(&report, mode);
+        if !mode.contains("relaxed") {
+            assert!(report.synced > 0, "{report:?}");
+        }
         let step = if tries_all() { 1 } else { calls / quick_or_full(6, 12) };
-        cases.extend((1..calls).step_by(step.max(1)).map(|killed_at| (mode, killed_at)));
+        cases.extend((1..calls).step_by(step.max(1)).map(|killed_at| (*mode, killed_at)));
     }
     let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = thread::scope(|scope| {
@@ -216,6 +237,7 @@ fn an_application_that_is_killed_at_any_system_call_goes_on_where_it_was() {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 let report = sabotaged(folder.path(), mode, Some(*killed_at)).expect("it was run before");
                 killed.fetch_add(report.hits, Ordering::Relaxed);
+                after(folder.path(), &report);
                 let problems = problems_after(folder.path(), mode);
                 if !problems.is_empty() {
                     failures.push(format!("{mode:?}, killed at call {killed_at}: {}", problems.join("; ")));

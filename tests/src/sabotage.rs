@@ -44,6 +44,8 @@ pub struct Plan {
     pub fault: Option<Fault>,
     /// The number of the application's call, from 1 and of any kind, at which it is killed.
     pub killed_at: Option<usize>,
+    /// A file that the application may sync.
+    pub log: PathBuf,
 }
 
 /// The result.
@@ -53,6 +55,8 @@ pub struct Report {
     pub calls: Vec<(Role, Vec<c_long>)>,
     /// How many calls were made to fail.
     pub hits: usize,
+    /// The length of the file of the plan when it was last synced.
+    pub synced: u64,
     /// The status as `wait` returns it; `None` if the application still ran at the saboteur's limit.
     pub status: Option<i32>,
     /// How long the application ran.

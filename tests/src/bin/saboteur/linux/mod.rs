@@ -15,6 +15,7 @@
 mod cast;
 mod listener;
 mod memory;
+mod synced_log;
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
@@ -31,6 +32,7 @@ use scheduler_tests::sabotage::{Fault, NOT_ALLOWED, Plan, Report, Role, Survivor
 
 use cast::Cast;
 use listener::{Call, Listener};
+use synced_log::SyncedLog;
 
 /// How long an application may run, whatever goes wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,8 +70,14 @@ fn run(plan: &Plan) -> io::Result<Report> {
     command.arg(&plan.tag).env("APP_MODE", &plan.mode);
     command.stdin(Stdio::null()).stdout(stdout_writer).stderr(stderr_writer);
     let (listener, started) = start(command, plan.fault)?;
-    let mut stage =
-        CallAnswerer { listener, fault: plan.fault, killed_at: plan.killed_at, cast: Cast::default(), hits: 0 };
+    let mut stage = CallAnswerer {
+        listener,
+        fault: plan.fault,
+        killed_at: plan.killed_at,
+        log: SyncedLog::new(plan.log.clone()),
+        cast: Cast::default(),
+        hits: 0,
+    };
 
     let clock = Instant::now();
     let mut dead = BTreeMap::new();
@@ -92,6 +100,7 @@ fn run(plan: &Plan) -> io::Result<Report> {
     Ok(Report {
         calls: stage.cast.calls(),
         hits: stage.hits,
+        synced: stage.log.length(),
         status,
         seconds,
         stdout: all_of(&mut stdout)?,
@@ -138,6 +147,7 @@ struct CallAnswerer {
     listener: Listener,
     fault: Option<Fault>,
     killed_at: Option<usize>,
+    log: SyncedLog,
     cast: Cast,
     hits: usize,
 }
@@ -175,6 +185,9 @@ impl CallAnswerer {
             let is_turn = nth == fault.nth || (fault.lasting && nth > fault.nth);
             (fault.role, fault.call) == (process.role, call.number) && is_turn
         };
+        if process.role == Role::Parent {
+            self.log.see(&call);
+        }
         if process.role == Role::Parent && self.killed_at == Some(process.calls()) {
             // SAFETY: This has no preconditions. The process waits for the answer, so that the id is its own; that of a thread
             // stands for its process.
