@@ -230,6 +230,8 @@ fn a_batch_that_was_killed_is_resumed_where_it_was() {
     let mut child = resumed(&["--resume"]).spawn().expect("it is built");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     wait_for_line(&mut stderr, "begun");
+    // An observer may learn of a record when the next job has begun.
+    wait_until("the third line is logged", || joblog(log.as_ref()).len() == 2);
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
     let ok = |number| (number, "0".to_owned());
