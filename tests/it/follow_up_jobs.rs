@@ -421,6 +421,9 @@ fn a_stored_call_is_read_by_a_program_with_the_same_job_only() {
     let other = error(&text.replacen(&signature, "0123456789abcdef", 1));
     assert!(other.contains("was written by a build in which its parameters or its result have other types"), "{other}");
     assert!(other.contains("is_followed(ending: Ending)"), "{other}");
+    // An option of a later version must not be lost.
+    let newer = error(&text.replacen("\"options\":{", "\"options\":{\"new_limit\":5,", 1));
+    assert!(newer.starts_with("unknown field `new_limit`"), "{newer}");
 
     let refused = |call: AnyJob| serde_json::to_string(&call).expect_err("it can't travel").to_string();
     let followed = refused(fast::job().follow_up(summarises::job).into());

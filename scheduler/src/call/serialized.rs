@@ -14,7 +14,7 @@ use crate::registry;
 use crate::wire::hex_bytes::HexBytes;
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "AnyJob")]
+#[serde(rename = "AnyJob", deny_unknown_fields)]
 struct CallMessage {
     job: String,
     /// The signature's hash: the types of the parameters and of the result, as written.
@@ -37,7 +37,7 @@ struct CallMessage {
 /// Serializing fails if the call has what exists in this process only: an inherited descriptor, a
 /// [follow-up](macro@crate::job#follow_up) of its own, [`and_then`](crate::Job::and_then) or [`or_else`](crate::Job::or_else), or
 /// an argument that can't be encoded. A follow-up that the attribute sets is set again. Deserializing fails if no job of that name
-/// is registered, with the nearest names, or if its signature is another one.
+/// is registered, with the nearest names, if its signature is another one, or if it has an option that this build doesn't know.
 ///
 /// ```
 /// use scheduler::{job, AnyJob, Scheduler};

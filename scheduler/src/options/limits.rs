@@ -15,6 +15,7 @@ const LARGEST_STACK: u64 = 1 << 40;
 
 /// The limits that the kernel enforces on a job's process; `None` leaves the application's limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
     /// In bytes.
     pub(crate) memory: Option<u64>,

@@ -85,7 +85,7 @@ pub fn unchanged(options: Options) -> Options {
 #[doc(hidden)]
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) time_limits: TimeLimits,

@@ -8,7 +8,7 @@ use super::Output;
 
 /// The limits on a job's time beside its timeout; `None` for those that are not set, `Duration::MAX` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct TimeLimits {
     /// How long it may report nothing.
     pub(crate) stall: Option<Duration>,
