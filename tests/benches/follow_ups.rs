@@ -13,22 +13,18 @@ use figures::Figures;
 use scheduler::{Cause, Ended, Scheduler, StartMethod, job};
 
 #[job]
-fn succeeds() -> Result<(), String> {
-    Ok(())
-}
-
-#[job]
-fn fails() -> Result<(), String> {
-    Err("always".to_owned())
+fn ends(succeeds: bool) -> Result<(), String> {
+    if succeeds { Ok(()) } else { Err("as requested".to_owned()) }
 }
 
 #[job]
 fn follows(_: Ended) {}
 
 /// Returns how long the jobs take, with their follow-ups.
-fn run(scheduler: &Scheduler, job: fn() -> scheduler::Job<()>, jobs: usize, follow_ups: usize) -> Duration {
+fn run(scheduler: &Scheduler, succeed: bool, jobs: usize, follow_ups: usize) -> Duration {
     let clock = Instant::now();
-    let records = scheduler.run((0..jobs).map(|index| (index.to_string(), job()))).expect("the input is fine");
+    let records =
+        scheduler.run((0..jobs).map(|index| (index.to_string(), ends::job(succeed)))).expect("the input is fine");
     let elapsed = clock.elapsed();
     assert_eq!(records.iter().map(|record| record.follow_ups().len()).sum::<usize>(), follow_ups);
     elapsed
@@ -43,10 +39,10 @@ fn main() {
         let followed = || scheduler().follow_up_job(follows::job).follow_up_on([Cause::Returned]);
         let mut figures: [Figures; 4] = Default::default();
         for _ in 0..samples {
-            figures[0].add(run(&scheduler(), fails::job, jobs, 0));
-            figures[1].add(run(&followed(), fails::job, jobs, jobs));
-            figures[2].add(run(&scheduler(), succeeds::job, jobs, 0));
-            figures[3].add(run(&followed(), succeeds::job, jobs, 0));
+            figures[0].add(run(&scheduler(), false, jobs, 0));
+            figures[1].add(run(&followed(), false, jobs, jobs));
+            figures[2].add(run(&scheduler(), true, jobs, 0));
+            figures[3].add(run(&followed(), true, jobs, 0));
         }
         println!("{jobs} jobs by `{method:?}`, one at a time\n\n{}", Figures::HEAD);
         let names = [
