@@ -108,15 +108,15 @@ impl Listener {
         Ok(Call { id: asked.id, thread: asked.pid, number, first_argument: asked.data.args[0] })
     }
 
-    /// Lets the call be carried out, or fail; returns `false` if its process is gone.
-    pub(crate) fn answer(&self, call: Call, error: Option<i32>) -> bool {
+    /// Lets the call be carried out, or return zero or an error in its place; returns `false` if its process is gone.
+    pub(crate) fn answer(&self, call: Call, in_its_place: Option<Result<(), i32>>) -> bool {
         #[allow(clippy::useless_conversion, reason = "it has 64 bits on some processors, and 32 on others")]
         let carry_out = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).expect("a flag is a small number");
         let answer = seccomp_notif_resp {
             id: call.id,
             val: 0,
-            error: -error.unwrap_or_default(),
-            flags: if error.is_some() { 0 } else { carry_out },
+            error: -in_its_place.and_then(Result::err).unwrap_or_default(),
+            flags: if in_its_place.is_some() { 0 } else { carry_out },
         };
         // SAFETY: The request is that of the structure.
         unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as libc::Ioctl, &raw const answer) == 0 }

@@ -185,18 +185,19 @@ impl CallAnswerer {
             let is_turn = nth == fault.nth || (fault.lasting && nth > fault.nth);
             (fault.role, fault.call) == (process.role, call.number) && is_turn
         };
-        if process.role == Role::Parent {
-            self.log.see(&call);
-        }
-        if process.role == Role::Parent && self.killed_at == Some(process.calls()) {
+        let mut in_its_place = self.fault.filter(is_meant).map(|fault| Err(fault.error));
+        let is_killed = process.role == Role::Parent && self.killed_at == Some(process.calls());
+        if is_killed {
             // SAFETY: This has no preconditions. The process waits for the answer, so that the id is its own; that of a thread
             // stands for its process.
             unsafe { libc::kill(call.thread.cast_signed(), libc::SIGKILL) };
             self.hits += 1;
         }
-        let error = self.fault.filter(is_meant).map(|fault| fault.error);
-        if self.listener.answer(call, error) {
-            self.hits += usize::from(error.is_some());
+        if process.role == Role::Parent && !is_killed && in_its_place.is_none() && self.log.sync(&call) {
+            in_its_place = Some(Ok(()));
+        }
+        if self.listener.answer(call, in_its_place) {
+            self.hits += usize::from(in_its_place.is_some_and(|result| result.is_err()));
         } else {
             // A signal came in between: the call will be made once more, unless its maker has died.
             process.forget_the_last();

@@ -5,37 +5,33 @@ use std::path::PathBuf;
 
 use super::listener::Call;
 
-/// The length of a file that an application syncs.
+/// The length that a file had when it was last synced.
 #[derive(Debug)]
 pub(crate) struct SyncedLog {
     path: PathBuf,
-    /// The thread that syncs it, and the length that it had.
-    syncing: Option<(u32, u64)>,
-    synced: u64,
+    length: u64,
 }
 
 impl SyncedLog {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, syncing: None, synced: 0 }
+        Self { path, length: 0 }
     }
 
-    /// Takes note of a call that is about to be made.
-    pub(crate) fn see(&mut self, call: &Call) {
-        // The next call of a thread is made when the one before has returned.
-        if let Some((_, length)) = self.syncing.take_if(|(thread, _)| *thread == call.thread) {
-            self.synced = length;
+    /// Syncs the file in place of this call, if that is what it does. Nothing has to reach a disk for that, as the power stays on. So it
+    /// is known exactly which calls came after it.
+    pub(crate) fn sync(&mut self, call: &Call) -> bool {
+        if ![libc::SYS_fsync, libc::SYS_fdatasync].contains(&call.number) {
+            return false;
         }
-        if [libc::SYS_fsync, libc::SYS_fdatasync].contains(&call.number) {
-            let file = fs::read_link(format!("/proc/{}/fd/{}", call.thread, call.first_argument));
-            if file.is_ok_and(|file| file == self.path) {
-                let length = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-                self.syncing = Some((call.thread, length));
-            }
+        let file = fs::read_link(format!("/proc/{}/fd/{}", call.thread, call.first_argument));
+        let is_meant = file.is_ok_and(|file| file == self.path);
+        if is_meant {
+            self.length = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         }
+        is_meant
     }
 
-    /// Returns the length of what is on the disk.
     pub(crate) fn length(&self) -> u64 {
-        self.synced
+        self.length
     }
 }
