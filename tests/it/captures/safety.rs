@@ -10,7 +10,7 @@ use scheduler_tests::signals::{Signal, signal};
 use scheduler_tests::stuck::{Stuck, is_stuck, waits_for_cancellation};
 use scheduler_tests::wait_until::wait_until;
 
-use super::{Mark, cancelled, is_complete};
+use super::{Mark, cancelled, captured, is_complete};
 use crate::application::app;
 use crate::parent_death::Ready;
 use crate::{METHODS, PLENTY};
@@ -18,9 +18,10 @@ use crate::{METHODS, PLENTY};
 #[test]
 fn a_job_goes_on_after_its_capture_and_returns_in_its_grace_period() {
     for method in METHODS {
-        let run = cancelled(method, waits_for_cancellation::job);
+        let run = captured(method, waits_for_cancellation::job, |stacks| {
+            stacks.first().is_some_and(|job| is_complete(&job.threads()[0]))
+        });
         assert_eq!(run.late_result(), Some(&42), "{run:?}");
-        assert!(run.stacks().first().is_some_and(|job| is_complete(&job.threads()[0])), "{run:?}");
     }
 }
 
