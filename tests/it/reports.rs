@@ -324,10 +324,9 @@ fn a_log_that_was_cut_is_continued_on_a_line_of_its_own() {
     let whole = fs::read(&path).expect("it was written");
     fs::write(&path, &whole[..whole.len() - 7]).expect("the folder is ours");
     run();
-    let events: Vec<_> = read(fs::read(&path).expect("it was written").as_slice()).collect();
-    // The line that was cut can't be read, and says where it is.
-    let error = events.iter().find_map(|event| event.as_ref().err()).expect("one line is cut");
-    assert!(error.to_string().starts_with("line 5: "), "{error}");
+    // The line that was cut is skipped.
+    let events: Result<Vec<_>, _> = read(fs::read(&path).expect("it was written").as_slice()).collect();
+    assert_eq!(events.expect("it can be read").len(), 9);
 }
 
 /// Opens a page in a browser, and returns what it found there; `None` without one.

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::closed_file::{create_file, create_folder_of};
+use super::closed_file::create_file;
+use super::lines_file::{CutLine, append_to_lines};
 use super::logged::{LoggedEvent, LoggedKind, LoggedRecord};
 use super::reporter::{Format, Reporter, report};
 use crate::escape::OneLine;
@@ -103,12 +104,18 @@ impl Joblog {
     /// Opens the job log to add to it, or creates it. The numbers begin at 1 again, so give each job its own with
     /// [`seq`](Self::seq).
     ///
+    /// A last line that was cut, as the application that wrote it was killed or the disk was full, is removed: its job has
+    /// not finished for [`finished`](Self::finished), and GNU parallel refuses a log with such a line.
+    ///
     /// # Errors
     ///
-    /// Fails if the file can't be opened.
+    /// Fails if the file can't be opened, and with [`InvalidData`](io::ErrorKind::InvalidData) if it holds something else
+    /// than a job log: one begins with the names of the columns.
     pub fn append(path: impl AsRef<Path>) -> io::Result<Self> {
-        create_folder_of(path.as_ref())?;
-        Self::begin(OpenOptions::new().create(true).append(true).open(path)?)
+        let path = path.as_ref();
+        check_heading(path)?;
+        let choose = |line: &[u8]| if parse_line(line).is_some() { CutLine::End } else { CutLine::Remove };
+        Self::begin(append_to_lines(path, choose)?)
     }
 
     fn begin(mut file: File) -> io::Result<Self> {
@@ -143,7 +150,8 @@ impl Joblog {
     }
 
     /// Returns the numbers of the jobs in a job log, whatever their outcome: those that `parallel --resume` skips. The
-    /// log may be GNU parallel's own.
+    /// log may be GNU parallel's own. A line counts if it has all nine columns, with numbers where they belong: one that
+    /// was cut does not.
     ///
     /// # Errors
     ///
@@ -173,20 +181,51 @@ impl Joblog {
 
 report!(Joblog of queued(Queued), recorded(Recorded));
 
+/// Refuses a file that has something else than a job log. One with a part of the heading is a job log that was cut.
+fn check_heading(path: &Path) -> io::Result<()> {
+    let file = match File::open(path) {
+        Ok(file) if file.metadata()?.is_file() => file,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(()),
+    };
+    let mut start = Vec::new();
+    file.take(HEADING.len() as u64).read_to_end(&mut start)?;
+    if HEADING.as_bytes().starts_with(&start) {
+        return Ok(());
+    }
+    let names = OneLine(HEADING.trim_end());
+    let problem = format!(
+        "not a job log: it doesn't begin with `{names}`, as what `Joblog` (on the command line `--joblog`) and GNU \
+         parallel's `--joblog` write"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+}
+
 /// Returns the number of each line, and whether it is of a success. Lines in another form are skipped, such as the
 /// heading and one that was cut.
 fn numbers(path: &Path) -> io::Result<Vec<(u64, bool)>> {
     let mut numbers = Vec::new();
     for line in BufReader::new(File::open(path)?).split(b'\n') {
-        let line = line?;
-        let columns: Vec<_> = line.splitn(9, |byte| *byte == b'\t').map(String::from_utf8_lossy).collect();
-        if let [seq, _, _, _, _, _, exit, signal, _] = &columns[..]
-            && let (Ok(number), Ok(exit), Ok(signal)) = (seq.trim().parse(), exit.trim().parse(), signal.trim().parse())
-        {
-            numbers.push((number, (exit, signal) == (0_i64, 0_i64)));
-        }
+        numbers.extend(parse_line(&line?));
     }
     Ok(numbers)
+}
+
+/// Returns the number of a line, and whether it is of a success; `None` unless it has every column. A command may
+/// contain tabs: GNU parallel doesn't escape them.
+fn parse_line(line: &[u8]) -> Option<(u64, bool)> {
+    let columns: Vec<_> = line.splitn(9, |byte| *byte == b'\t').map(String::from_utf8_lossy).collect();
+    let [seq, _, started, took, sent, received, exit, signal, _] = &columns[..] else { return None };
+    // A line that was continued by the next one has that one's host, `:`, among them.
+    let is_number = |column: &str| {
+        let digits = column.trim();
+        digits.contains(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || "-.,".contains(c))
+    };
+    if ![started, took, sent, received].into_iter().all(|column| is_number(column)) {
+        return None;
+    }
+    let (exit, signal): (i64, i64) = (exit.trim().parse().ok()?, signal.trim().parse().ok()?);
+    Some((seq.trim().parse().ok()?, (exit, signal) == (0, 0)))
 }
 
 impl Format for JoblogWriter {
@@ -292,5 +331,83 @@ mod tests {
         std::fs::write(&path, format!("{HEADING}{lines}")).expect("it can be written");
         assert_eq!(Vec::from_iter(Joblog::finished(&path).expect("it is there")), [1, 2, 3]);
         assert_eq!(Vec::from_iter(Joblog::succeeded(&path).expect("it is there")), [1, 3]);
+    }
+
+    const LINE: &str = "7\t:\t1790000000.123\t     0.004\t0\t12\t0\t0\tapp::wörk\n";
+
+    /// Appends the line of a job that was recorded to a log with this content, and returns what it has then.
+    fn appended(content: &[u8]) -> io::Result<String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("joblog");
+        std::fs::write(&path, content).expect("the folder is ours");
+        let log = Joblog::append(&path)?.seq(|_| Some(8));
+        let event = |kind| {
+            let (job_id, job) = ("next".to_owned(), "app::next".to_owned());
+            LoggedEvent { at: SystemTime::UNIX_EPOCH, key: 1, job_id, job, kind }
+        };
+        log.replay(&event(LoggedKind::Queued { group: None, follows: None }));
+        let record = json!({"status": "ok", "duration_sec": 0.0, "total_duration_sec": 0.0});
+        let record = serde_json::from_value(record).expect("it is a record");
+        log.replay(&event(LoggedKind::Recorded(Box::new(record))));
+        log.finish().expect("there is room");
+        Ok(std::fs::read_to_string(&path).expect("it is text"))
+    }
+
+    #[test]
+    fn a_job_log_that_was_cut_anywhere_is_continued_on_a_line_of_its_own() {
+        let new = "8\t:\t     0.000\t     0.000\t0\t0\t0\t0\tnext\n";
+        for end in 0..=HEADING.len() {
+            assert_eq!(
+                appended(&HEADING.as_bytes()[..end]).expect("it is a job log"),
+                format!("{HEADING}{new}"),
+                "{end}"
+            );
+        }
+        let command = LINE.find("app").expect("it is the last column");
+        let before = format!("{HEADING}{LINE}");
+        // Not within a character, as the command is kept as it is.
+        for end in (0..LINE.len()).filter(|end| LINE.is_char_boundary(*end)) {
+            let log = appended(format!("{before}{}", &LINE[..end]).as_bytes()).expect("it is a job log");
+            // A line is kept if only its command is cut.
+            let kept = if end >= command { format!("{}\n", &LINE[..end]) } else { String::new() };
+            assert_eq!(log, format!("{before}{kept}{new}"), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_not_added_to() {
+        for other in ["<?xml version=\"1.0\"?>", "{\"event\":\"opened\"}\n", "\n", LINE, "Seq\tHost\tOther\n", "\0"] {
+            let error = appended(other.as_bytes()).expect_err("it is no job log");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(
+                error.to_string().starts_with(r"not a job log: it doesn't begin with `Seq\tHost\tStart"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_another_one_continues_is_not_of_a_finished_job() {
+        let number = |line: &str| parse_line(line.trim_end().as_bytes());
+        assert_eq!(number(LINE), Some((7, true)));
+        assert_eq!(number("1\t:\t179571\t:\t1795792687.914\t     0.000\t0\t0\t1\t0\tapp::fail:1"), None);
+        let next = LINE.replace("7\t:", "9\t:");
+        let signal = LINE.find("\t0\tapp").expect("it is the last but one");
+        // Within its number nothing distinguishes it from the next line.
+        for end in 2..signal {
+            let glued = format!("{}{next}", &LINE[..end]);
+            assert_eq!(number(&glued), None, "{glued}");
+        }
+        // The number of the next line is then its signal.
+        assert_eq!(number(&format!("{}{next}", &LINE[..=signal])), Some((7, false)));
+        for other in [
+            "",
+            "x\t:\t1\t1\t0\t0\t0\t0\ta",
+            "-1\t:\t1\t1\t0\t0\t0\t0\ta",
+            "1\t:\t1\t1\t0\t0\t0\t0",
+            "1\t:\t\t1\t0\t0\t0\t0\ta",
+        ] {
+            assert_eq!(number(other), None, "{other}");
+        }
     }
 }

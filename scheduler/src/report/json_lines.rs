@@ -1,6 +1,5 @@
 //! `JsonLines`: an observer that writes each event as one line of JSON.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process;
@@ -9,7 +8,8 @@ use std::time::SystemTime;
 use erased_serde::Serialize;
 use serde::ser::SerializeMap;
 
-use super::closed_file::{create_file, create_folder_of};
+use super::closed_file::create_file;
+use super::lines_file::{CutLine, append_to_lines};
 use super::logged::stacks_text;
 use super::program::program;
 use super::reporter::Reporter;
@@ -67,16 +67,14 @@ impl JsonLines {
         Ok(Self::from_writer(create_file(path.as_ref())?))
     }
 
-    /// Opens the log to add to it, or creates it.
+    /// Opens the log to add to it, or creates it. A last line that was cut, as the application that wrote it was killed or
+    /// the disk was full, is ended; [`read`](super::read()) skips it.
     ///
     /// # Errors
     ///
     /// Fails if the file can't be opened.
     pub fn append(path: impl AsRef<Path>) -> io::Result<Self> {
-        create_folder_of(path.as_ref())?;
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
-        complete_last_line(&mut file)?;
-        Ok(Self::from_writer(file))
+        Ok(Self::from_writer(append_to_lines(path.as_ref(), |_| CutLine::End)?))
     }
 
     /// Writes the log to a writer, such as the standard output. Each line is one call of `write_all`, followed by `flush`.
@@ -110,19 +108,6 @@ impl JsonLines {
             writer.flush()
         });
     }
-}
-
-/// Ends a last line that was cut, as the application that wrote it was killed: the next one must begin a line of its own.
-fn complete_last_line(file: &mut std::fs::File) -> io::Result<()> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(());
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
 /// A field, left out if it has no value.

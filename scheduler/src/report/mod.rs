@@ -55,6 +55,7 @@ mod joblog;
 mod journaled;
 mod json_lines;
 mod junit;
+mod lines_file;
 mod logged;
 mod program;
 mod read;

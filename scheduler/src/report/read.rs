@@ -1,5 +1,6 @@
 //! `read`: reads a file of `JsonLines` back.
 
+use std::fmt;
 use std::io::{self, BufRead};
 use std::iter;
 use std::time::Duration;
@@ -12,13 +13,14 @@ use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, parse_
 
 /// Reads the events of a log that [`JsonLines`](super::JsonLines) has written, one by one.
 ///
-/// Unknown events are skipped, and so is a last line without its end, which an application that was killed may leave.
-/// If several applications wrote to the same file, or several files are read one after another, the keys of the later
-/// ones are raised, so that each job has its own.
+/// Unknown events are skipped, and so is a line that was cut, which an application that was killed or a full disk may
+/// leave: the last one of the log, or the one before the `opened` of the next application that added to it. If several
+/// applications wrote to the same file, or several files are read one after another, the keys of the later ones are
+/// raised, so that each job has its own.
 ///
 /// # Errors
 ///
-/// An item is an error if the log can't be read, if a line isn't JSON or lacks a field, or if the version of its format
+/// An item is an error if the log can't be read, if another line isn't JSON or lacks a field, or if the version of its format
 /// is unknown. The message has the number of the line. No item follows it.
 ///
 /// # Examples
@@ -62,32 +64,41 @@ struct Reader<R> {
     is_over: bool,
 }
 
+/// The mark that some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 impl<R: BufRead> Reader<R> {
     fn next(&mut self) -> Option<io::Result<LoggedEvent>> {
+        // What is wrong with a line that was cut, unless the next application has opened the log after it.
+        let mut cut: Option<String> = None;
         while !self.is_over {
-            let mut line = String::new();
-            match self.log.read_line(&mut line) {
-                // A line that is cut may be cut within a character.
-                Err(error)
-                    if error.kind() == io::ErrorKind::InvalidData
-                        && self.log.fill_buf().is_ok_and(<[u8]>::is_empty) =>
-                {
-                    return None;
-                }
-                Err(error) => return Some(self.fail(error)),
-                Ok(_) if !line.ends_with('\n') => return None,
-                Ok(_) => self.number += 1,
+            let mut line = Vec::new();
+            if let Err(error) = self.log.read_until(b'\n', &mut line) {
+                return Some(self.fail(error));
             }
-            if line.trim().is_empty() {
+            // The last line, or the end.
+            let line = line.strip_suffix(b"\n")?;
+            self.number += 1;
+            let line = if self.number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            match self.parse(&line) {
+            let parsed = match self.parse(line) {
+                Err(Unread::Cut(problem)) => {
+                    cut.get_or_insert_with(|| self.at_line(&problem));
+                    continue;
+                }
+                Err(Unread::Wrong(problem)) => Err(self.at_line(&problem)),
+                Ok(parsed) => Ok(parsed),
+            };
+            let is_opened = matches!(&parsed, Ok(Some(LoggedEvent { kind: LoggedKind::Opened { .. }, .. })));
+            if let Some(problem) = cut.take().filter(|_| !is_opened) {
+                return Some(self.fail(io::Error::new(io::ErrorKind::InvalidData, problem)));
+            }
+            match parsed {
                 Ok(None) => {}
                 Ok(Some(event)) => return Some(Ok(event)),
-                Err(problem) => {
-                    let problem = format!("line {}: {problem}", self.number);
-                    return Some(self.fail(io::Error::new(io::ErrorKind::InvalidData, problem)));
-                }
+                Err(problem) => return Some(self.fail(io::Error::new(io::ErrorKind::InvalidData, problem))),
             }
         }
         None
@@ -98,7 +109,11 @@ impl<R: BufRead> Reader<R> {
         Err(error)
     }
 
-    fn not_an_event(&self, error: &serde_json::Error) -> String {
+    fn at_line(&self, problem: &str) -> String {
+        format!("line {}: {problem}", self.number)
+    }
+
+    fn not_an_event(&self, error: &dyn fmt::Display) -> String {
         // If the first line is none, the file is of another kind.
         let hint = if self.number == 1 {
             "; only what `JsonLines` (on the command line `batch --log`) has written can be read"
@@ -108,8 +123,24 @@ impl<R: BufRead> Reader<R> {
         format!("not an event: {error}{hint}")
     }
 
-    fn parse(&mut self, line: &str) -> Result<Option<LoggedEvent>, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| self.not_an_event(&error))?;
+    fn parse(&mut self, line: &[u8]) -> Result<Option<LoggedEvent>, Unread> {
+        let text = match str::from_utf8(line) {
+            Ok(text) => text,
+            // It may be cut within a character.
+            Err(error) if error.error_len().is_none() => {
+                str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(error) => return Err(Unread::Wrong(self.not_an_event(&error))),
+        };
+        let line: Line = serde_json::from_str(text).map_err(|error| {
+            let problem = self.not_an_event(&error);
+            let is_cut = error.is_eof() && text.starts_with('{');
+            if is_cut { Unread::Cut(problem) } else { Unread::Wrong(problem) }
+        })?;
+        self.event(line).map_err(Unread::Wrong)
+    }
+
+    fn event(&mut self, line: Line) -> Result<Option<LoggedEvent>, String> {
         if line.event == "opened" {
             let version = line.version.unwrap_or_default();
             if version != VERSION {
@@ -124,8 +155,16 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
+/// A line that is no event.
+enum Unread {
+    /// It is the beginning of one.
+    Cut(String),
+    Wrong(String),
+}
+
 /// A line, with the fields of every event.
 #[derive(Deserialize)]
+#[serde(expecting = "an event, which is an object")]
 struct Line {
     event: String,
     version: Option<u32>,
@@ -243,6 +282,46 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_cut_before_another_run_is_skipped_wherever_it_is_cut() {
+        let cut = queued(7).replace("a\\n", "é\\ud83e\\udd80\\u0007\\t🦀");
+        let unended = OPENED.len() / 2;
+        for end in 1..cut.len() {
+            // The next run may be cut as well, before it had opened the log.
+            for between in [&b""[..], &OPENED.as_bytes()[..unended], b"{"] {
+                let (cut, first) = (&cut.as_bytes()[..end], queued(1));
+                let log = [OPENED.as_bytes(), first.as_bytes(), cut, between, OPENED.as_bytes(), first.as_bytes(), b""];
+                let log = log.join(&b'\n');
+                let keys: Result<Vec<_>, _> = read(&log[..]).map(|event| Ok::<_, io::Error>(event?.key)).collect();
+                assert_eq!(keys.unwrap_or_else(|error| panic!("{end}: {error}")), [0, 1, 0, 2], "{end}");
+            }
+            // Nothing follows, as the disk was still full.
+            let log = [OPENED.as_bytes(), &cut.as_bytes()[..end], b""].join(&b'\n');
+            assert!(read(&log[..]).map(Result::ok).eq([events(&format!("{OPENED}\n")).remove(0).ok()]), "{end}");
+            // Without a run that follows it is wrong.
+            let log = [OPENED.as_bytes(), &cut.as_bytes()[..end], queued(1).as_bytes(), b""].join(&b'\n');
+            let error = read(&log[..]).nth(1).expect("there is a second").expect_err("it can't be read");
+            assert!(error.to_string().starts_with("line 2: not an event: "), "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_before_another_run_is_an_error() {
+        let mut lines: Vec<_> = ["}", "[", "x", "{\"event\":7", "{}", "{\"event\" \"a"].map(str::as_bytes).to_vec();
+        lines.push(b"{\"event\":\"\xff");
+        for line in lines {
+            let log = [OPENED.as_bytes(), line, OPENED.as_bytes(), b""].join(&b'\n');
+            let events: Vec<_> = read(&log[..]).collect();
+            let [Ok(_), Err(error)] = &events[..] else { panic!("{}: {events:?}", line.escape_ascii()) };
+            assert!(error.to_string().starts_with("line 2: not an event: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_an_editor_has_marked_is_read() {
+        assert!(events(&format!("\u{feff}{OPENED}\n")).remove(0).is_ok());
+    }
+
+    #[test]
     fn a_second_run_in_the_same_log_has_keys_of_its_own() {
         let log = [OPENED, &queued(1), &queued(2), OPENED, &queued(1), ""].join("\n");
         let keys: Vec<_> = events(&log).into_iter().map(|event| event.expect("it can be read").key).collect();
@@ -276,7 +355,7 @@ mod tests {
         let newer = OPENED.replace("\"version\":1", "\"version\":2");
         let started = r#"{"event":"started","at":"2026-11-23T17:09:00+01:00","key":1,"attempt":1}"#;
         for (line, expected) in [
-            ("{", "line 2: not an event: EOF"),
+            ("{", "line 2: not an event: EOF while parsing an object"),
             (newer.as_str(), "line 2: version 2 of the format; this program reads version 1"),
             (started, "line 2: field `slot` is missing"),
         ] {
