@@ -117,11 +117,18 @@ fn reports_made_of_a_log_are_those_of_the_run() {
     let [own, replayed] = [folder.path(), again.path()].map(|folder| file(folder, "joblog"));
     assert_eq!(own.lines().count(), COUNT + 1);
     assert_eq!(own, replayed);
-    let cases = |folder: &Path| {
-        let report = file(folder, "junit.xml");
-        report.split_once("<testcase").map(|(_, cases)| cases.to_owned()).expect("it has cases")
+    let report = |folder: &Path| file(folder, "junit.xml");
+    let cases = |report: &str| report.split_once("<testcase").map(|(_, cases)| cases.to_owned()).expect("it has cases");
+    let [own, replayed] = [folder.path(), again.path()].map(report);
+    assert_eq!(cases(&own), cases(&replayed));
+    // The log was opened just before or after the report.
+    let times = |report: &str| {
+        let report = quick_junit::Report::deserialize(report.as_bytes()).expect("it is valid");
+        (report.timestamp.expect("it has one"), report.time.expect("it has one"))
     };
-    assert_eq!(cases(folder.path()), cases(again.path()));
+    let ((own_begin, own_time), (begin, time)) = (times(&own), times(&replayed));
+    assert!((own_begin - begin).num_seconds().abs() <= 5, "{own_begin} {begin}");
+    assert!(own_time.abs_diff(time) <= Duration::from_secs(5), "{own_time:?} {time:?}");
     let [own, replayed] = [folder.path(), again.path()].map(|folder| rows(&file(folder, "timeline.html")));
     assert_eq!(own.len(), replayed.len());
 }

@@ -11,9 +11,10 @@ use quick_junit::{FlakyOrRerun, NonSuccessKind, TestCase, TestCaseStatus, TestRe
 use serde_json::Value;
 
 use super::closed_file::ClosedFile;
-use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord};
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, begins_earlier};
 use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
+use super::xml::{in_attribute, in_text, restored};
 use crate::clock::{self, local_time, rfc_3339};
 use crate::escape::OneLine;
 use crate::outcome::Status;
@@ -38,7 +39,12 @@ use crate::outcome::Status;
 /// The text of a failure has what is known beyond the one line of its message: sources, the place and the backtrace of
 /// a panic, other panics, the [stacks](macro@crate::job#stacks) at a timeout, processes that were left behind. `system-out` and `system-err` are the captured streams, or
 /// the end of the standard error of a job that failed; that of the suite has a line for each time that a job was
-/// [postponed](crate::Observer::postponed). Characters that XML can't represent are left out.
+/// [postponed](crate::Observer::postponed). Control characters that XML 1.0 can't represent are left out, as are U+FFFE,
+/// U+FFFF and the sequences that color a terminal; everything else is kept, line breaks and tabs in attributes as
+/// character references.
+///
+/// `timestamp` of the suite is when the report was created, `time` how long after that the last job was recorded; in a
+/// report of a log they are those of the logged run.
 ///
 /// The report is complete after each job, so an application that is killed leaves one of the jobs that have finished.
 ///
@@ -74,6 +80,10 @@ struct JunitWriter {
     report: quick_junit::Report,
     /// The length of what stands before the first test case.
     beginning: usize,
+    /// When the first event of a logged run happened.
+    logged_begin: Option<SystemTime>,
+    /// When the last job was recorded.
+    last_recorded: Option<SystemTime>,
     /// The times that jobs were postponed, a line for each.
     postponed: String,
     /// The earlier attempts of the jobs that are not over.
@@ -93,19 +103,22 @@ impl Junit {
     ///
     /// Fails if the file can't be created.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        let name = short_name(program().as_deref());
+        let name = in_attribute(&short_name(program().as_deref()));
         let mut report = quick_junit::Report::new(&name);
-        let mut suite = TestSuite::new(&name);
-        if let Some(now) = date(Some(clock::wall())) {
-            report.set_timestamp(now);
-            suite.set_timestamp(now);
-        }
-        report.add_test_suite(suite);
-        let (beginning, _) = parts(&report, TestCase::new("", TestCaseStatus::success()))?;
+        report.add_test_suite(TestSuite::new(&name));
+        begin(&mut report, clock::wall());
+        let beginning = beginning(&report)?;
         let length = beginning.len() + ROOM;
         let file = ClosedFile::create(path.as_ref(), &padded(&beginning, length)?, END)?;
-        let (postponed, retried) = (String::new(), HashMap::new());
-        Ok(Self(Reporter::new(JunitWriter { file, report, beginning: length, postponed, retried })))
+        Ok(Self(Reporter::new(JunitWriter {
+            file,
+            report,
+            beginning: length,
+            logged_begin: None,
+            last_recorded: None,
+            postponed: String::new(),
+            retried: HashMap::new(),
+        })))
     }
 }
 
@@ -126,9 +139,25 @@ impl Format for JunitWriter {
             _ => Ok(()),
         }
     }
+
+    fn replaying(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        if !begins_earlier(&mut self.logged_begin, event.at) {
+            return Ok(());
+        }
+        begin(&mut self.report, event.at);
+        self.update_times();
+        self.file.replace_beginning(&padded(&beginning(&self.report)?, self.beginning)?)
+    }
 }
 
 impl JunitWriter {
+    fn update_times(&mut self) {
+        let suite = &mut self.report.test_suites[0];
+        let began = suite.timestamp.map(SystemTime::from);
+        suite.time = self.last_recorded.zip(began).and_then(|(last, began)| last.duration_since(began).ok());
+        self.report.time = suite.time;
+    }
+
     fn postpone(&mut self, event: &LoggedEvent, running: usize, reason: &str) -> io::Result<()> {
         let at = rfc_3339(event.at).unwrap_or_default();
         let (id, reason) = (OneLine(&event.job_id), OneLine(reason));
@@ -147,15 +176,25 @@ impl JunitWriter {
             TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. } => suite.errors += 1,
             TestCaseStatus::Skipped { .. } => suite.skipped += 1,
         }
-        let began = suite.timestamp.map(SystemTime::from);
-        suite.time = began.and_then(|began| event.at.duration_since(began).ok());
         (self.report.tests, self.report.failures) = (suite.tests, suite.failures);
         (self.report.errors, self.report.skipped) = (suite.errors, suite.skipped);
-        self.report.time = suite.time;
+        self.last_recorded = self.last_recorded.max(Some(event.at));
+        self.update_times();
         let (beginning, case) = parts(&self.report, case)?;
         self.file.append(&case)?;
         self.file.replace_beginning(&padded(&beginning, self.beginning)?)
     }
+}
+
+/// Sets when the run began.
+fn begin(report: &mut quick_junit::Report, moment: SystemTime) {
+    report.timestamp = date(Some(moment));
+    report.test_suites[0].timestamp = report.timestamp;
+}
+
+/// Returns what stands before the first test case.
+fn beginning(report: &quick_junit::Report) -> io::Result<String> {
+    Ok(parts(report, TestCase::new("", TestCaseStatus::success()))?.0)
 }
 
 /// Returns what stands before the test case in a report of this one case, and the case itself.
@@ -167,19 +206,19 @@ fn parts(report: &quick_junit::Report, case: TestCase) -> io::Result<(String, St
     // Markup in ids and output is escaped, so that each tag is found where it stands.
     let case = text.find("        <testcase").zip(text.rfind(END));
     let (begin, end) = case.ok_or_else(|| io::Error::other("the report has no test case"))?;
-    Ok((text[..begin].to_owned(), text[begin..end].to_owned()))
+    Ok((restored(&text[..begin]), restored(&text[begin..end])))
 }
 
 /// Returns what stands after the last test case of a suite with this standard error.
 fn end(system_err: &str) -> io::Result<String> {
     const SYSTEM_ERR: &str = "        <system-err>";
     let mut suite = TestSuite::new("");
-    suite.set_system_err(system_err);
+    suite.set_system_err(in_text(system_err));
     let mut report = quick_junit::Report::new("");
     report.add_test_suite(suite);
     let text = report.to_string().map_err(io::Error::other)?;
     let begin = text.find(SYSTEM_ERR).ok_or_else(|| io::Error::other("the suite has no standard error"))?;
-    Ok(text[begin..].to_owned())
+    Ok(restored(&text[begin..]))
 }
 
 /// Returns the beginning with spaces after the declaration, where XML allows any number, up to this length.
@@ -202,10 +241,10 @@ fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttemp
         TestCaseStatus::non_success(non_success(kind))
     };
     if record.status != Status::Ok {
-        status.set_message(error).set_type(kind);
+        status.set_message(in_attribute(error)).set_type(in_attribute(kind));
         let details = details(record.failure.as_ref(), &record.panics, record.stacks.as_deref(), &record.sweep);
         if !is_unbegun {
-            status.set_description(if details.is_empty() { error.to_owned() } else { details });
+            status.set_description(in_text(if details.is_empty() { error } else { &details }));
         }
     }
     if !is_unbegun {
@@ -214,16 +253,16 @@ fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttemp
     }
     // Some readers skip a test case without a name.
     let name = if event.job_id.is_empty() { &event.job } else { &event.job_id };
-    let mut case = TestCase::new(name, status);
-    case.set_classname(&event.job).set_time(record.duration);
+    let mut case = TestCase::new(in_attribute(name), status);
+    case.set_classname(in_attribute(&event.job)).set_time(record.duration);
     if let Some(started) = date(record.started_at) {
         case.set_timestamp(started);
     }
     if let Some(output) = written(record.stdout.as_deref()) {
-        case.set_system_out(output);
+        case.set_system_out(in_text(output));
     }
     if let Some(output) = written(record.stderr.as_deref()).or(written(record.stderr_tail.as_deref())) {
-        case.set_system_err(output);
+        case.set_system_err(in_text(output));
     }
     case
 }
@@ -232,19 +271,20 @@ fn rerun(attempt: &LoggedAttempt) -> TestRerun {
     let kind = kind(attempt.failure.as_ref());
     let mut rerun = TestRerun::new(non_success(kind));
     let error = attempt.error.as_deref().unwrap_or_default();
-    rerun.set_time(attempt.duration).set_message(error).set_type(kind);
-    rerun.set_description(details(attempt.failure.as_ref(), &[], attempt.stacks.as_deref(), &attempt.sweep));
+    rerun.set_time(attempt.duration).set_message(in_attribute(error)).set_type(in_attribute(kind));
+    let details = details(attempt.failure.as_ref(), &[], attempt.stacks.as_deref(), &attempt.sweep);
+    rerun.set_description(in_text(&details));
     if let Some(started) = date(attempt.started_at) {
         rerun.set_timestamp(started);
     }
     if let Some(trace) = text(attempt.failure.as_ref(), "backtrace") {
-        rerun.set_stack_trace(trace);
+        rerun.set_stack_trace(in_text(trace));
     }
     if let Some(output) = written(attempt.stdout.as_deref()) {
-        rerun.set_system_out(output);
+        rerun.set_system_out(in_text(output));
     }
     if let Some(output) = written(attempt.stderr.as_deref()).or(written(attempt.stderr_tail.as_deref())) {
-        rerun.set_system_err(output);
+        rerun.set_system_err(in_text(output));
     }
     rerun
 }
@@ -303,44 +343,4 @@ fn date(moment: Option<SystemTime>) -> Option<DateTime<FixedOffset>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_that_is_postponed_is_noted_below_the_cases() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("junit.xml");
-        let junit = Junit::create(&path).expect("the folder is ours");
-        let postponed = |id: &str| {
-            let (job_id, reason) = (id.to_owned(), "no descriptor\n]]></system-err> is left".to_owned());
-            let kind = LoggedKind::Postponed { running: 3, reason };
-            LoggedEvent { at: SystemTime::UNIX_EPOCH, key: 1, job_id, job: "app::f".to_owned(), kind }
-        };
-        let read = || {
-            let text = std::fs::read_to_string(&path).expect("it is written");
-            quick_junit::Report::deserialize(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
-        };
-        junit.replay(&postponed("a"));
-        let record = serde_json::json!({
-            "status": "timeout", "duration_sec": 1.0, "total_duration_sec": 1.0,
-            "error": "stopped at its timeout of 1s", "failure": {"kind": "timeout", "limit_sec": 1.0},
-        });
-        let mut record: LoggedRecord = serde_json::from_value(record).expect("it is a record");
-        record.stacks = Some("process 7: app\n  thread 7, in futex_wait".to_owned());
-        let kind = LoggedKind::Recorded(Box::new(record));
-        junit.replay(&LoggedEvent { kind, ..postponed("a") });
-        junit.replay(&postponed("b"));
-        junit.finish().expect("there is room");
-
-        let report = read();
-        let suite = &report.test_suites[0];
-        let notes = suite.system_err.as_ref().map(quick_junit::XmlString::as_str).expect("they are there");
-        let lines: Vec<_> = notes.lines().collect();
-        assert_eq!(lines.len(), 2, "{notes}");
-        let expected = r"`b` waits, as only 3 jobs can run: no descriptor\n]]></system-err> is left";
-        assert!(lines[1].ends_with(expected), "{notes}");
-        let TestCaseStatus::NonSuccess { description, .. } = &suite.test_cases[0].status else { panic!("{suite:?}") };
-        let description = description.as_ref().map(quick_junit::XmlString::as_str);
-        assert_eq!(description, Some("process 7: app\n  thread 7, in futex_wait"));
-    }
-}
+mod tests;

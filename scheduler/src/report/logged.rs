@@ -321,6 +321,15 @@ pub(super) fn seconds_between(zero: SystemTime, moment: SystemTime) -> f64 {
     moment.duration_since(zero).map_or_else(|before| -before.duration().as_secs_f64(), |since| since.as_secs_f64())
 }
 
+/// Moves the beginning of the logged runs to this moment if it is earlier, and returns whether it is.
+pub(super) fn begins_earlier(begin: &mut Option<SystemTime>, moment: SystemTime) -> bool {
+    let is_earlier = begin.is_none_or(|begin| moment < begin);
+    if is_earlier {
+        *begin = Some(moment);
+    }
+    is_earlier
+}
+
 pub(super) fn parse_moment(text: &str) -> Option<SystemTime> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(SystemTime::from)
 }

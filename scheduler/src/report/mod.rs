@@ -62,6 +62,7 @@ mod read;
 mod reporter;
 mod timeline;
 mod trace;
+mod xml;
 
 pub use joblog::Joblog;
 #[cfg(all(feature = "cli", feature = "journal"))]

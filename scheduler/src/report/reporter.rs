@@ -12,6 +12,11 @@ use crate::sync::lock;
 pub(super) trait Format: Send {
     /// Writes what the event adds, so that the file is complete afterwards.
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()>;
+
+    /// Notes that the run is not that of this application, before an event of it is written.
+    fn replaying(&mut self, _event: &LoggedEvent) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file in one format.
@@ -57,6 +62,13 @@ impl<F: Format> Reporter<F> {
     pub(super) fn write(&self, event: &LoggedEvent) {
         self.write_with(|format| format.write(event));
     }
+
+    pub(super) fn replay(&self, event: &LoggedEvent) {
+        self.write_with(|format| {
+            format.replaying(event)?;
+            format.write(event)
+        });
+    }
 }
 
 impl<F> fmt::Debug for Reporter<F> {
@@ -69,11 +81,12 @@ impl<F> fmt::Debug for Reporter<F> {
 macro_rules! report {
     ($report:ident of $($method:ident($event:ident)),*) => {
         impl $report {
-            /// Writes an event of a log, as if it happened now. The event of [`read`](super::read()).
+            /// Writes an event of a log, one of [`read`](super::read()). The report then has the times of that run: of the
+            /// earliest, if there are several.
             ///
             /// An error is kept for [`finish`](Self::finish).
             pub fn replay(&self, event: &crate::report::LoggedEvent) {
-                self.0.write(event);
+                self.0.replay(event);
             }
 
             /// Returns the first error that writing has met, if there was one.

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 
 use super::closed_file::ClosedFile;
-use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, seconds_between};
+use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, begins_earlier, seconds_between};
 use super::program::{program, short_name};
 use super::reporter::{Format, Reporter, report};
 use crate::clock::{self, rfc_3339};
@@ -26,7 +26,7 @@ use crate::clock::{self, rfc_3339};
 ///
 /// It is meant for up to some ten thousand jobs, and follows the light or dark setting of the browser. The file is
 /// complete after each event: reload the page to see how far a run is. If the application is killed, the page shows
-/// what was running then.
+/// what was running then. Its heading has the time when it was created, or when the logged run began that it is made of.
 ///
 /// # Examples
 ///
@@ -52,8 +52,12 @@ pub struct Timeline(Reporter<TimelineWriter>);
 
 struct TimelineWriter {
     file: ClosedFile,
+    /// The length of what stands before the data.
+    beginning: usize,
     /// The moment from which times count.
     zero: Option<SystemTime>,
+    /// When the first event of a logged run happened.
+    logged_begin: Option<SystemTime>,
 }
 
 /// The longest text of a failure, of stacks or of a standard error that the page keeps, in bytes.
@@ -68,19 +72,24 @@ impl Timeline {
     ///
     /// Fails if the file can't be created.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        let beginning = beginning(&short_name(program().as_deref())).map_err(io::Error::other)?;
+        let beginning = beginning(clock::wall())?;
         let file = ClosedFile::create(path.as_ref(), &beginning, END)?;
-        Ok(Self(Reporter::new(TimelineWriter { file, zero: None })))
+        Ok(Self(Reporter::new(TimelineWriter { file, beginning: beginning.len(), zero: None, logged_begin: None })))
     }
 }
 
 report!(Timeline of queued(Queued), started(Started), terminating(Terminating), attempt_ended(AttemptEnded), recorded(Recorded));
 
+/// Returns the page up to its data, for a run that began then.
+fn beginning(began: SystemTime) -> io::Result<String> {
+    let title = short_name(program().as_deref());
+    render(&title, &rfc_3339(began).unwrap_or_default()).map_err(io::Error::other)
+}
+
 /// Returns the page up to its data.
-fn beginning(title: &str) -> Result<String, minijinja::Error> {
+fn render(title: &str, date: &str) -> Result<String, minijinja::Error> {
     let mut templates = Environment::empty();
     templates.set_auto_escape_callback(|_| AutoEscape::Html);
-    let date = rfc_3339(clock::wall()).unwrap_or_default();
     let parts = TemplateValue::from_pairs([
         ("title", TemplateValue::from(title)),
         ("date", TemplateValue::from(date.get(..19).unwrap_or_default().replace('T', " "))),
@@ -127,6 +136,17 @@ impl Format for TimelineWriter {
             return self.file.append(&format!("\n[\"z\",{}],\n{row}", zero.round()));
         }
         self.file.append(&format!(",\n{row}"))
+    }
+
+    fn replaying(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        if begins_earlier(&mut self.logged_begin, event.at) {
+            let beginning = beginning(event.at)?;
+            // It is, unless the year has five digits.
+            if beginning.len() == self.beginning {
+                self.file.replace_beginning(&beginning)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -202,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_and_escapes_its_title() {
-        let page = beginning("a</title><script>alert(1)</script>").expect("the template is complete");
+        let page = render("a</title><script>alert(1)</script>", "").expect("the template is complete");
         assert!(!page.contains("alert(1)</script>") && page.contains("&lt;script&gt;"), "{page}");
         for source in ["http://", "https://", "src=", "url(", "@import", "<link"] {
             assert!(!page.contains(source), "{source}");
@@ -214,5 +234,23 @@ mod tests {
         let text = "é".repeat(TEXT_LIMIT);
         assert!(shortened(&text).len() <= TEXT_LIMIT && shortened_from_front(&text).len() <= TEXT_LIMIT);
         assert_eq!((shortened("a"), shortened_from_front("a")), ("a", "a"));
+    }
+
+    #[test]
+    fn a_page_of_logs_is_headed_with_the_time_of_the_earliest_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("timeline.html");
+        let timeline = Timeline::create(&path).expect("the folder is ours");
+        let heading = |moment| rfc_3339(moment).expect("it has a date")[..19].replace('T', " ");
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        for (moment, expected) in [(at(1_000_000), at(1_000_000)), (at(2_000_000), at(1_000_000)), (at(9), at(9))] {
+            let (job_id, job) = (String::new(), String::new());
+            let kind = LoggedKind::Opened { program: None, process: 1 };
+            timeline.replay(&LoggedEvent { at: moment, key: 0, job_id, job, kind });
+            timeline.finish().expect("there is room");
+            let page = std::fs::read_to_string(&path).expect("it is written");
+            let expected = format!("<span class=\"date\">{}</span>", heading(expected));
+            assert!(page.contains(&expected) && page.ends_with(END), "{expected}");
+        }
     }
 }
