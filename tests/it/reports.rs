@@ -366,6 +366,7 @@ fn a_timeline_works_in_a_browser() {
         assert!(shown.contains("outcome") && shown.contains("took") && shown.contains("process"), "{found}");
     }
     assert_eq!(found["background"], "rgb(20, 23, 28)");
+    assert_eq!(found["long_id_is_whole"], true, "{found}");
 }
 
 /// Writes the log of a run of jobs that took between 2 and 40 ms, 16 at a time; every 50th failed.

@@ -163,6 +163,13 @@ def use(browser, page, needle, pictures):
     found["background"] = browser.run("getComputedStyle(document.body).backgroundColor")
     if pictures:
         browser.picture(pictures / "dark-search.png")
+    # A long id without a space, as a path, is shown up to its end.
+    found["long_id_is_whole"] = browser.run("""(() => {
+        const link = document.querySelector('#slowest button'), box = link.closest('article');
+        link.textContent = '/a-folder'.repeat(25);
+        const [inner, outer] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+        return inner.width > 0 && inner.right <= outer.right && inner.bottom <= outer.bottom;
+    })()""")
     found["errors"] = errors(browser.events)
     found["requests"] = [event["params"]["request"]["url"][:200] for event in browser.events
                          if event.get("method") == "Network.requestWillBeSent" and event["params"]["request"]["url"] != page.as_uri()]

@@ -62,9 +62,12 @@ addEventListener('DOMContentLoaded', () => {
     if (className) made.className = className;
     return made;
   };
-  const visible = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+  const visible = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g,
     c => '\\u{' + c.charCodeAt(0).toString(16) + '}');
   const oneLine = text => visible(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
+  // An id that is nothing but spaces is shown between quotation marks. Of a very long one the middle is left out: paths differ at their ends.
+  const middleOut = text => text.length > 240 ? text.slice(0, 80) + ' … ' + text.slice(-150) : text;
+  const nameOf = it => it.id === '' ? '(no id)' : it.id.trim() === '' ? `"${oneLine(it.id)}"` : oneLine(it.id);
 
   // -- Colors, which the style sheet has for light and dark.
   let colors = {};
@@ -136,6 +139,17 @@ addEventListener('DOMContentLoaded', () => {
     const rough = length / most, power = 10 ** Math.floor(Math.log10(rough));
     return power * [1, 2, 5, 10].find(n => n * power >= rough);
   };
+  // The text, or as much of its end as there is room for.
+  const endOf = (context, text, room) => {
+    if (text.length * 2 < room / 6) return text;
+    let end = Array.from(text.slice(-240)), width = context.measureText(end.join('')).width;
+    if (end.length === text.length && width <= room) return text;
+    while (end.length > 1 && width > room) {
+      end = end.slice(Math.max(1, Math.floor(end.length * (1 - room / width))));
+      width = context.measureText('…' + end.join('')).width;
+    }
+    return '…' + end.join('');
+  };
   const draw = () => {
     pending = false;
     const [top, width] = fit(axis, 26), plot = width - LEFT - 8;
@@ -181,7 +195,7 @@ addEventListener('DOMContentLoaded', () => {
         if (right - left > 44 && height >= 16) {
           context.save(); context.beginPath(); context.rect(left, y, right - left - 4, thick); context.clip();
           context.fillStyle = colors.back; context.textAlign = 'left';
-          context.fillText(oneLine(it.job.id).slice(0, 120), left + 6, y + thick / 2 + 0.5); context.restore();
+          context.fillText(endOf(context, nameOf(it.job), right - left - 10), left + 6, y + thick / 2 + 0.5); context.restore();
         }
       }
       context.globalAlpha = 1;
@@ -218,7 +232,7 @@ addEventListener('DOMContentLoaded', () => {
     const add = (name, value) => { if (value !== undefined && value !== null && value !== '') made.append(element('dt', name), element('dd', value)); };
     add('job', it.job);
     add('group', it.group);
-    add('follows', it.follows && (oneLine(it.follows.id) || '(no id)') + ', ' + (LABELS[outcomeOf(it.follows)] ?? outcomeOf(it.follows)));
+    add('follows', it.follows && nameOf(it.follows) + ', ' + (LABELS[outcomeOf(it.follows)] ?? outcomeOf(it.follows)));
     for (const next of it.followUps) add('follow-up', next.job + ': ' + (LABELS[outcomeOf(next)] ?? outcomeOf(next)) + (next.error ? ', ' + oneLine(next.error) : ''));
     add('outcome', (LABELS[outcomeOf(it)] ?? outcomeOf(it)) + (it.flaky ? ', flaky' : ''));
     add('error', it.error && oneLine(it.error));
@@ -242,7 +256,7 @@ addEventListener('DOMContentLoaded', () => {
     box.replaceChildren(); box.hidden = !it;
     if (it) {
       box.style.borderLeftColor = `var(--${outcomeOf(it)})`;
-      const title = element('h2', oneLine(it.id) || '(no id)');
+      const title = element('h2', nameOf(it));
       const shownAttempt = attempt ?? it.attempts.at(-1);
       box.append(title, list(it, shownAttempt));
       if (shownAttempt?.stacks) box.append(element('pre', visible(shownAttempt.stacks)));
@@ -278,7 +292,7 @@ addEventListener('DOMContentLoaded', () => {
       hovered = found; schedule();
       box.hidden = !found;
       if (found) {
-        const title = element('strong', oneLine(found.job.id) || '(no id)');
+        const title = element('strong', middleOut(nameOf(found.job)));
         box.replaceChildren(title, list(found.job, found));
       }
     }
@@ -327,12 +341,13 @@ addEventListener('DOMContentLoaded', () => {
     table.replaceChildren();
     if (!rows.length) { const line = table.insertRow(); line.append(element('td', note, 'empty')); return; }
     for (const [number, it, why] of rows) {
-      const line = table.insertRow(), dot = element('i', undefined, 'dot'), name = element('td'), link = element('button', oneLine(it.id) || '(no id)');
+      const line = table.insertRow(), dot = element('i', undefined, 'dot'), name = element('span', undefined, 'name'), link = element('button', middleOut(nameOf(it)));
       dot.style.background = `var(--${outcomeOf(it)})`; dot.style.marginRight = '8px';
       link.title = it.job + (why ? ': ' + why : '');
       link.addEventListener('click', () => reveal(it));
       name.append(dot, link);
-      line.append(element('td', number, 'number'), name);
+      line.append(element('td', number, 'number'));
+      line.insertCell().append(name);
     }
   };
   const most = (items, weight, count) => items.slice().sort((a, b) => weight(b) - weight(a)).slice(0, count);
