@@ -12,9 +12,12 @@ addEventListener('DOMContentLoaded', () => {
     if (!jobs.has(key)) jobs.set(key, { key, id: '', job: '', group: null, follows: null, followUps: [], attempts: [], outcome: null, flaky: false, total: 0 });
     return jobs.get(key);
   };
-  for (const row of JSON.parse($('data').textContent)) {
-    const [kind, key, at] = row;
-    if (kind === 'z') { zero = key; continue; }
+  const rows = JSON.parse($('data').textContent);
+  // Of several logs a later one may be of an earlier run.
+  const begin = rows.reduce((least, row) => row[0] === 'z' ? least : Math.min(least, row[2]), 0);
+  for (const row of rows) {
+    const [kind, key] = row, at = row[2] - begin;
+    if (kind === 'z') { zero = key + begin; continue; }
     end = Math.max(end, at);
     const it = job(key);
     if (kind === 'q') {
@@ -42,6 +45,7 @@ addEventListener('DOMContentLoaded', () => {
       if (row[4]) it.text += '\n' + row[4].toLowerCase();
     }
   }
+  if (begin < 0) for (const lane of slots) lane.sort((a, b) => a.start - b.start);
   const all = [...jobs.values()];
   for (const attempt of attempts) if (attempt.gone === undefined) attempt.returned = attempt.gone = end;
   const outcomeOf = it => it.outcome ?? (it.attempts.length ? 'running' : 'waiting');
