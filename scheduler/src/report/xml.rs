@@ -9,25 +9,33 @@ use std::fmt::Write as _;
 /// Stands for the beginning of a character reference. A private character: one in foreign text becomes a reference itself.
 const REFERENCE: char = '\u{e000}';
 
-/// Stands for a tab.
-const TAB: char = '\u{e001}';
+/// Stands before the number of a character that is written as it is: readers such as `quick-junit` know no references in texts.
+const PLAIN: char = '\u{e001}';
 
 /// Returns the text for an attribute, where tabs and line breaks are references: a parser would make spaces of them.
 pub(super) fn in_attribute(text: &str) -> String {
-    represented(text, |c| matches!(c, '\t' | '\n'))
+    represented(text, REFERENCE)
 }
 
 /// Returns the text for an element.
 pub(super) fn in_text(text: &str) -> String {
-    represented(text, |_| false)
+    represented(text, PLAIN)
 }
 
 /// Returns what was written, with the characters that were replaced.
 pub(super) fn restored(written: &str) -> String {
-    written.replace(REFERENCE, "&#").replace(TAB, "\t")
+    let written = written.replace(REFERENCE, "&#");
+    let mut parts = written.split(PLAIN);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once(';').unwrap_or_default();
+        text.extend(number.parse().ok().and_then(char::from_u32));
+        text.push_str(rest);
+    }
+    text
 }
 
-fn represented(text: &str, is_reference: impl Fn(char) -> bool) -> String {
+fn represented(text: &str, mark: char) -> String {
     let mut represented = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -37,19 +45,15 @@ fn represented(text: &str, is_reference: impl Fn(char) -> bool) -> String {
         }
         rest = &rest[c.len_utf8()..];
         match c {
-            // A parser makes a line feed of a carriage return, and some parsers of two other ends of lines.
-            '\r' | '\u{7f}'..='\u{9f}' | '\u{2028}' | REFERENCE | TAB => refer_to(c, &mut represented),
-            c if is_reference(c) => refer_to(c, &mut represented),
-            '\t' => represented.push(TAB),
+            '\n' if mark == PLAIN => represented.push(c),
+            '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}' | REFERENCE | PLAIN => {
+                write!(represented, "{mark}{};", u32::from(c)).expect("a string grows");
+            }
             '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
             c => represented.push(c),
         }
     }
     represented
-}
-
-fn refer_to(c: char, text: &mut String) {
-    write!(text, "{REFERENCE}{};", u32::from(c)).expect("a string grows");
 }
 
 /// Returns the length of the sequence for a terminal (ECMA-48) that the text begins with; that of the escape character

@@ -136,7 +136,7 @@ fn line_breaks_and_tabs_in_attributes_are_references() {
     let report = fs::read_to_string(&path).expect("it is written");
     assert!(report.contains("name=\"a&#10;&#9;b&#13;\" classname=\"a&#10;&#9;b&#13;\""), "{report}");
     assert!(report.contains("message=\"a&#10;&#9;b&#13;\""), "{report}");
-    assert!(report.contains("<system-out>a\n\tb&#13;</system-out>"), "{report}");
+    assert!(report.contains("<system-out>a\n\tb\r</system-out>"), "{report}");
 }
 
 #[test]
