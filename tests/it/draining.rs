@@ -118,7 +118,7 @@ fn a_job_that_waits_for_its_next_attempt_has_the_outcome_of_the_last() {
     let fails = fails.retries(9).backoff(Backoff::fixed(PLENTY));
     let records = scheduler.run(jobs![("a", { fails })]).expect("nothing fails");
     assert_eq!(records[0].error().as_deref(), Some("returned an error: as requested"));
-    assert!(records[0].attempts().is_empty(), "{records:?}");
+    assert!(records[0].attempts().is_empty() && records[0].is_interrupted(), "{records:?}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_job_that_fails_while_it_drains_is_not_retried() {
     let fails = comes_to::job(folder.path().join("notes"), "a".to_owned(), vec![Ending::Fails; 9]).retries(9);
     let records = scheduler.run(jobs![("a", { fails })]).expect("nothing fails");
     // It may fail before it is drained.
-    assert!(records[0].attempts().len() < 10, "{records:?}");
+    assert!(records[0].attempts().len() < 10 && records[0].is_interrupted(), "{records:?}");
     assert_eq!(records[0].error().as_deref(), Some("returned an error: as requested"));
 }
 

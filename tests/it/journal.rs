@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use scheduler::journal::{Durability, JobChange, JobState, Journal, JournalReader, JournaledJob, JournaledRun, Resume};
-use scheduler::{CancelToken, Ended, Job, Outcome, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler::observer::Started;
+use scheduler::{CancelToken, Ended, Job, Observer, Outcome, Record, Scheduler, Status, job, jobs, this_job};
 use scheduler_tests::jobs::{echo, fails, fast, hangs};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::PLENTY;
+use crate::{PLENTY, wait_until};
 
 struct Folder(tempfile::TempDir);
 
@@ -201,6 +202,39 @@ fn a_cancelled_job_has_not_finished() {
     assert_eq!(records[0].status(), Status::Error);
     let records = folder.scheduler().run(jobs![("a", fast)]).expect("the input is fine");
     assert_eq!((records[0].status(), replayed(&records)), (Status::Ok, vec![false]));
+}
+
+/// Fails once its application starts nothing more.
+#[job]
+fn fails_late(is_draining: PathBuf) -> Result<(), String> {
+    wait_until("nothing more starts", || is_draining.exists());
+    Err("too late".to_owned())
+}
+
+/// Drains when a job has started, and lets it go on.
+struct DrainsAtStart(CancelToken, PathBuf);
+
+impl Observer for DrainsAtStart {
+    fn started(&self, _: &Started<'_>) {
+        self.0.drain();
+        fs::write(&self.1, "").expect("the folder is ours");
+    }
+}
+
+#[test]
+fn a_job_whose_retries_a_stop_has_dropped_has_not_finished() {
+    let folder = Folder::new();
+    let draining = folder.0.path().join("draining");
+    let list = || [("a", fails_late::job(draining.clone()).retries(1))];
+    let token = CancelToken::new();
+    let drains = DrainsAtStart(token.clone(), draining.clone());
+    let records = folder.scheduler().cancel_token(&token).observer(drains).run(list()).expect("the input is fine");
+    assert_eq!((records[0].is_interrupted(), records[0].attempts().len()), (true, 0), "{records:?}");
+    // It has one attempt left.
+    let records = folder.scheduler().run(list()).expect("the input is fine");
+    assert_eq!(replayed(&records), [false]);
+    assert_eq!((records[0].is_interrupted(), records[0].attempts().len()), (false, 2), "{records:?}");
+    assert_eq!(replayed(&folder.scheduler().run(list()).expect("the input is fine")), [true]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::shared::{JournalProblem, SharedJournal, now};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::outcome::{Attempt, Failure, Outcome, Status};
+use crate::outcome::{Attempt, Status};
 use crate::process;
 use crate::record::{OwedFollowUp, RunReport};
 use crate::sync::lock;
@@ -224,7 +224,7 @@ impl JournalEntry {
     /// If it was stopped for another reason than its own, it has not finished: it runs again. What was written about its attempts and
     /// its checkpoint stays.
     pub(crate) fn finish(&self, report: &RunReport, owed: Option<&OwedFollowUp>) -> ControlFlow<()> {
-        if is_interrupted(report) {
+        if report.is_interrupted() {
             return ControlFlow::Continue(());
         }
         let status = report.outcome.status();
@@ -256,7 +256,7 @@ impl JournalEntry {
 
     /// The follow-up job has finished, with this report. One that was killed has not, and stays owed.
     pub(crate) fn finish_follow_up(&self, job: &str, signature: u64, report: &RunReport) -> ControlFlow<()> {
-        if is_interrupted(report) {
+        if report.is_interrupted() {
             return ControlFlow::Continue(());
         }
         self.write(|connection, id| {
@@ -305,15 +305,6 @@ impl JournalEntry {
             shared.fail(error);
         }
         if shared.fatal_failure().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-/// Returns whether a job was stopped for another reason than its own.
-fn is_interrupted(report: &RunReport) -> bool {
-    match &report.outcome {
-        Outcome::Error(failure) => matches!(failure, Failure::Cancelled { .. }),
-        Outcome::Timeout(overrun) => overrun.is_of_list(),
-        Outcome::Ok(_) => false,
     }
 }
 

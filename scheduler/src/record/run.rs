@@ -86,6 +86,8 @@ pub(crate) struct RunDetails {
     pub(crate) reuse: Option<ProcessReuse>,
     /// It is of an earlier run of the application, from a journal.
     pub(crate) is_replayed: bool,
+    /// A stop has dropped what was left to try: its retries, or its fallback.
+    pub(crate) is_cut_short: bool,
     /// The other runs in the same entry of a list, if there were any.
     pub(crate) sequence: Option<Box<RunSequence>>,
 }
@@ -239,6 +241,17 @@ impl<T> Run<T> {
         self.details.is_replayed
     }
 
+    /// Returns `true` if a stop kept it from finishing, as [`Record::is_interrupted`](crate::Record::is_interrupted) does.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        match &self.outcome {
+            Outcome::Ok(_) => false,
+            Outcome::Error(Failure::Cancelled { .. }) => true,
+            Outcome::Timeout(overrun) if overrun.is_of_list() => true,
+            Outcome::Error(_) | Outcome::Timeout(_) => self.details.is_cut_short,
+        }
+    }
+
     /// Returns the value that the function returned in its grace period, after it was asked to stop: at its timeout
     /// ([`Overrun::value`](crate::Overrun::value)), or because it was [cancelled](crate::Failure::Cancelled).
     ///
@@ -386,6 +399,7 @@ impl RunReport {
             leftover: None,
             reuse: None,
             is_replayed: false,
+            is_cut_short: false,
             sequence: None,
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }

@@ -44,10 +44,9 @@ const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\
 /// | never started | 127 | 0 |
 /// | an exit with another code, or 0 before there was a value | the code, or 125 | 0 |
 /// | killed by a signal; the numbers of Linux for a stack overflow, memory, processor time and file size | 0 | the signal |
-/// | cancelled while it ran | 0 | 15 |
 ///
-/// A job that was cancelled before it began has no line, so that a resumed run starts it. A [follow-up
-/// job](macro@crate::job#follow_up) has none either: it is no job of the list.
+/// A job that [a stop has interrupted](crate::Record::is_interrupted) has no line, as with GNU parallel, so that a resumed run
+/// starts it again. A [follow-up job](macro@crate::job#follow_up) has none either: it is no job of the list.
 ///
 /// # Examples
 ///
@@ -255,7 +254,10 @@ impl Format for JoblogWriter {
 
 impl JoblogWriter {
     fn line(&self, number: u64, event: &LoggedEvent, record: &LoggedRecord) -> Option<String> {
-        let (exit, signal) = exit_and_signal(record.status, record.failure.as_ref())?;
+        if record.interrupted {
+            return None;
+        }
+        let (exit, signal) = exit_and_signal(record.status, record.failure.as_ref());
         let started = record.started_at.unwrap_or(event.at);
         let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = |time: Duration| format!("{:10.3}", time.as_secs_f64());
@@ -271,21 +273,19 @@ impl JoblogWriter {
     }
 }
 
-/// Returns the exit value and the signal of an outcome, or `None` for a job that never began because it was cancelled.
-fn exit_and_signal(status: Status, failure: Option<&Value>) -> Option<(i64, i64)> {
+/// Returns the exit value and the signal of an outcome.
+fn exit_and_signal(status: Status, failure: Option<&Value>) -> (i64, i64) {
     if status == Status::Ok {
-        return Some((0, 0));
+        return (0, 0);
     }
     let field = |name: &str| failure.and_then(|failure| failure.get(name));
     let number = |name: &str| field(name).and_then(Value::as_i64);
-    Some(match field("kind").and_then(Value::as_str).unwrap_or_default() {
+    match field("kind").and_then(Value::as_str).unwrap_or_default() {
         "timeout" => (124, 0),
         "returned" => (1, 0),
         "panicked" => (101, 0),
         "exited" | "bad_exit" => (number("code").filter(|code| *code != 0).unwrap_or(125).rem_euclid(1 << 32), 0),
         "never_started" => (127, 0),
-        "cancelled" if field("begun") == Some(&Value::Bool(false)) => return None,
-        "cancelled" => (0, 15),
         "signaled" => (0, number("signal").unwrap_or(9)),
         "stack_overflow" => (0, 6),
         "out_of_memory" if number("limit_bytes").is_some() => (0, 6),
@@ -293,7 +293,7 @@ fn exit_and_signal(status: Status, failure: Option<&Value>) -> Option<(i64, i64)
         "cpu_time" => (0, 24),
         "file_size" => (0, 25),
         _ => (125, 0),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -305,18 +305,16 @@ mod tests {
     #[test]
     fn every_failure_has_an_exit_value_or_a_signal() {
         let of = |failure: Value| exit_and_signal(Status::Error, Some(&failure));
-        assert_eq!(exit_and_signal(Status::Ok, None), Some((0, 0)));
-        assert_eq!(of(json!({"kind": "returned"})), Some((1, 0)));
-        assert_eq!(of(json!({"kind": "panicked"})), Some((101, 0)));
-        assert_eq!(of(json!({"kind": "exited", "code": 3})), Some((3, 0)));
-        assert_eq!(of(json!({"kind": "exited", "code": 0})), Some((125, 0)));
-        assert_eq!(of(json!({"kind": "exited", "code": -1_073_741_819})), Some((0xC000_0005, 0)));
-        assert_eq!(of(json!({"kind": "signaled", "signal": 11})), Some((0, 11)));
-        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": 1})), Some((0, 6)));
-        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": null})), Some((0, 9)));
-        assert_eq!(of(json!({"kind": "cancelled", "begun": true})), Some((0, 15)));
-        assert_eq!(of(json!({"kind": "cancelled", "begun": false})), None);
-        assert_eq!(of(json!({"kind": "invented later"})), Some((125, 0)));
+        assert_eq!(exit_and_signal(Status::Ok, None), (0, 0));
+        assert_eq!(of(json!({"kind": "returned"})), (1, 0));
+        assert_eq!(of(json!({"kind": "panicked"})), (101, 0));
+        assert_eq!(of(json!({"kind": "exited", "code": 3})), (3, 0));
+        assert_eq!(of(json!({"kind": "exited", "code": 0})), (125, 0));
+        assert_eq!(of(json!({"kind": "exited", "code": -1_073_741_819})), (0xC000_0005, 0));
+        assert_eq!(of(json!({"kind": "signaled", "signal": 11})), (0, 11));
+        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": 1})), (0, 6));
+        assert_eq!(of(json!({"kind": "out_of_memory", "limit_bytes": null})), (0, 9));
+        assert_eq!(of(json!({"kind": "invented later"})), (125, 0));
     }
 
     #[test]

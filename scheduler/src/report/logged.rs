@@ -200,6 +200,9 @@ pub struct LoggedRecord {
     /// `true` if the job gave a result after an attempt that had not.
     #[serde(default)]
     pub flaky: bool,
+    /// `true` if [a stop](crate::Record::is_interrupted) kept the job from finishing.
+    #[serde(default)]
+    pub interrupted: bool,
     /// The number of attempts.
     #[serde(default = "one", rename = "attempts", deserialize_with = "count")]
     pub attempts: usize,
@@ -243,6 +246,7 @@ impl LoggedRecord {
             stderr: record.stderr().map(std::borrow::Cow::into_owned),
             stderr_tail: text(record.stderr_tail()),
             flaky: record.is_flaky(),
+            interrupted: record.is_interrupted(),
             attempts: record.attempts().len().max(1),
         }
     }

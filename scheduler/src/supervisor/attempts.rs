@@ -123,14 +123,21 @@ impl PendingRun {
         NextStep::Retry(self, delay)
     }
 
+    /// Returns the finished job after an attempt with this report, since nothing more is to start: if it has attempts left, it is
+    /// cut short.
+    pub(super) fn stop(mut self, mut report: RunReport) -> FinishedJob {
+        if self.retry_delay(&report.outcome).is_some() {
+            self.leave_journal();
+            report.details.is_cut_short = true;
+        }
+        self.finish(report)
+    }
+
     /// Returns a job whose next attempt is cancelled, with the report of the last attempt, if there was one.
     pub(super) fn cancel(mut self) -> FinishedJob {
-        // It has attempts left: in a journal it has not finished.
-        self.spec.journal = None;
-        if let Place::FollowUp(followed) = &mut self.place {
-            followed.spec.journal = None;
-        }
+        self.leave_journal();
         let report = if let Some(mut last) = self.last {
+            last.details.is_cut_short = true;
             if self.finished.len() > 1 {
                 last.details.attempts = self.finished.into_boxed_slice();
             }
@@ -141,6 +148,14 @@ impl PendingRun {
             not_begun
         };
         FinishedJob { spec: self.spec, report, place: self.place, owed: None }
+    }
+
+    /// Notes that it has attempts left: in a journal it has not finished.
+    fn leave_journal(&mut self) {
+        self.spec.journal = None;
+        if let Place::FollowUp(followed) = &mut self.place {
+            followed.spec.journal = None;
+        }
     }
 
     /// Returns the delay before the next attempt, if there is to be one.

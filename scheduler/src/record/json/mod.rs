@@ -84,6 +84,7 @@ impl Record {
         fields.add_if("stderr_tail", Some(self.stderr_tail()).filter(|tail| !tail.is_empty()));
         fields.add_if("reuse", self.reuse());
         fields.add_if("replayed", self.is_replayed().then_some(true));
+        fields.add_if("interrupted", self.is_interrupted().then_some(true));
         if !self.attempts().is_empty() {
             fields.add("flaky", self.is_flaky());
             fields.add("attempts", self.attempts());

@@ -84,6 +84,8 @@ impl RunReport {
             // Its process is gone in any case.
             reuse: _,
             is_replayed: _,
+            // It has not finished.
+            is_cut_short: _,
             // Chains aren't in a journal, and a follow-up ran before its job had finished.
             sequence: _,
         } = details;
@@ -138,6 +140,7 @@ impl RunReport {
             leftover: parts.leftover,
             reuse: None,
             is_replayed: true,
+            is_cut_short: false,
             sequence: None,
         };
         Ok(Self { outcome, duration: parts.duration, late, details })

@@ -48,6 +48,7 @@ fn full() -> RunReport {
         sequence: None,
         reuse: None,
         is_replayed: true,
+        is_cut_short: false,
     };
     RunReport { outcome: Outcome::Timeout(overrun), duration: Duration::from_millis(1010), late: None, details }
 }

@@ -57,11 +57,15 @@ impl EventLoop<'_> {
         }
         let mut next_step = match allowed {
             Allowed::Everything => pending.next_step(report),
-            Allowed::NoRetry | Allowed::FollowUp | Allowed::Nothing => NextStep::Finish(pending.finish(report)),
+            Allowed::NoRetry => NextStep::Finish(pending.finish(report)),
+            Allowed::FollowUp | Allowed::Nothing => NextStep::Finish(pending.stop(report)),
         };
         // Before anything counts that it reports.
         let written = match (journal, &mut next_step, &attempt) {
             (Some(journal), NextStep::Retry(..), Some(attempt)) => journal.end_attempt(attempt),
+            (Some(journal), NextStep::Finish(finished), Some(attempt)) if finished.report.details.is_cut_short => {
+                journal.end_attempt(attempt)
+            }
             (Some(journal), NextStep::Finish(finished), _) => {
                 let FinishedJob { spec, report, owed, .. } = finished;
                 *owed = owed_by(spec, report);

@@ -155,7 +155,10 @@ impl EventLoop<'_> {
         let may_start = may_start || matches!(replay, Replay::Finished(_));
         let next = match next {
             // It takes the place of a result only if it can start.
-            NextPart::Fallback(_) if !may_start => NextPart::End { is_partial: true },
+            NextPart::Fallback(_) if !may_start => {
+                report.details.is_cut_short = true;
+                NextPart::End { is_partial: true }
+            }
             next => next,
         };
         let is_fallback = matches!(next, NextPart::Fallback(_) | NextPart::Value { .. });

@@ -77,6 +77,7 @@ impl JobRun {
             leftover: self.temp_dir.as_ref().and_then(TempDir::leftover).map(String::into_boxed_str),
             reuse,
             is_replayed: false,
+            is_cut_short: false,
         };
         RunReport { outcome, duration: self.duration, late, details }
     }
