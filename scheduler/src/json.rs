@@ -37,13 +37,25 @@ impl JsonProblem {
         let (message, position) = split_position(&whole);
         let path = track.map_or_else(String::new, |track| path_of(&track.path().to_string()));
         let span = position.map_or(0..text.len(), |(line, column)| token_at(text, line, column));
-        Self { message: OneLine(message).to_string(), path: OneLine(&path).to_string(), span }
+        Self { message: shortened(&OneLine(message).to_string()), path: OneLine(&path).to_string(), span }
     }
 
     /// Returns the problem in a text in which this one's text begins at `offset`.
     pub(crate) fn after(self, offset: usize) -> Self {
         Self { span: self.span.start + offset..self.span.end + offset, ..self }
     }
+}
+
+/// Returns a message without its middle if it quotes a long value.
+fn shortened(message: &str) -> String {
+    const KEPT: usize = 120;
+    let length = message.chars().count();
+    if length <= 2 * KEPT {
+        return message.to_owned();
+    }
+    let start: String = message.chars().take(KEPT).collect();
+    let end: String = message.chars().skip(length - KEPT).collect();
+    format!("{start}…{end}")
 }
 
 /// Returns a path as it continues the name of a variable.
@@ -186,6 +198,16 @@ fn parts<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonProblem> {
 /// Returns where a part of a text begins in it.
 pub(crate) fn offset(text: &str, part: &RawValue) -> usize {
     part.get().as_ptr().addr() - text.as_ptr().addr()
+}
+
+/// Returns the bytes of the name of a member, with its quotes, by its value.
+pub(crate) fn name_of(text: &str, value: &RawValue) -> Range<usize> {
+    let before = text[..offset(text, value)].trim_end().trim_end_matches(':').trim_end();
+    let closing = before.len().saturating_sub(1);
+    let bytes = before.as_bytes();
+    // A quote within the name is escaped, and what stands before the name is no backslash.
+    let is_opening = |at: &usize| bytes[*at] == b'"' && (*at == 0 || bytes[*at - 1] != b'\\');
+    (0..closing).rev().find(is_opening).unwrap_or(closing)..before.len()
 }
 
 struct Elements<'a>(Vec<&'a RawValue>);

@@ -154,7 +154,7 @@ fn by_name<'a>(entry: &Entry, text: &'a str) -> Result<Vec<PlacedArgument<'a>>, 
     for (name, value) in members {
         let start = json::offset(text, value);
         let span = start..start + value.get().len();
-        let index = index_of(entry, &name).map_err(|message| refused(message, span.clone()))?;
+        let index = index_of(entry, &name).map_err(|message| refused(message, json::name_of(text, value)))?;
         if placed[index].is_some() {
             return Err(refused(format!("argument `{name}` is given twice"), span));
         }

@@ -57,9 +57,9 @@ fn status_of(failure: &Failure) -> u8 {
         // As a `main` that panics.
         Failure::Panicked(_) => 101,
         Failure::Signaled { signal, .. } => u8::try_from(128 + signal).unwrap_or(SIGNALED),
-        // With a limit the allocation fails; without one the kernel kills.
-        Failure::StackOverflow { .. } | Failure::OutOfMemory { limit: Some(_) } => SIGNALED + SIGABRT,
-        Failure::OutOfMemory { limit: None } => SIGNALED + SIGKILL,
+        Failure::StackOverflow { .. } => SIGNALED + SIGABRT,
+        // As if the kernel had killed it, also where a limit of the job made an allocation fail, which aborts the process.
+        Failure::OutOfMemory { .. } => SIGNALED + SIGKILL,
         Failure::CpuTime { .. } => SIGNALED + SIGXCPU,
         Failure::FileSize { .. } => SIGNALED + SIGXFSZ,
         // 0 is no success without a result.
@@ -85,7 +85,7 @@ mod tests {
             (Failure::Signaled { signal: 11, name: "SIGSEGV", core_dumped: false }, 139),
             (Failure::StackOverflow { message: text() }, 134),
             (Failure::OutOfMemory { limit: None }, 137),
-            (Failure::OutOfMemory { limit: Some(1) }, 134),
+            (Failure::OutOfMemory { limit: Some(1) }, 137),
             (Failure::Exited { code: 3 }, 3),
             (Failure::Exited { code: 0 }, 1),
             (Failure::Exited { code: -1 }, 1),

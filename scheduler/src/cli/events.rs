@@ -1,13 +1,16 @@
 //! `read_events`: the events in a file, which is a log or a journal.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::report::{self, LoggedEvent};
 
 /// How each file of SQLite begins, and with it each journal.
 const DATABASE: &[u8; 16] = b"SQLite format 3\0";
+
+/// Programs on Windows write it at the beginning of a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Events, or the first error.
 pub(super) type Events = Box<dyn Iterator<Item = io::Result<LoggedEvent>>>;
@@ -19,9 +22,16 @@ pub(super) fn read_events(path: &Path) -> io::Result<Events> {
     // A pipe has no place to go back to, and is no journal.
     if file.metadata()?.is_file() {
         Read::take(&mut file, DATABASE.len() as u64).read_to_end(&mut start)?;
-        file.rewind()?;
+        let text = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        file.seek(SeekFrom::Start(text as u64))?;
     }
     if start == DATABASE { journaled(path) } else { Ok(Box::new(report::read(BufReader::new(file)))) }
+}
+
+/// Returns the error for a file without events.
+pub(super) fn not_a_log() -> io::Error {
+    let problem = "it is no log of `batch --log` or `JsonLines`, and no journal that was used";
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 #[cfg(feature = "journal")]

@@ -5,9 +5,11 @@ use std::io::Write as _;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
+use serde_json::Number;
 
 use super::ending::Ending;
-use super::output::{BOLD, DIM, unwritable};
+use super::output::{BOLD, DIM, note, unwritable};
+use crate::escape::OneLine;
 use crate::options::{OPTIONS, OptionValue, Options};
 use crate::registry::{self, Entry};
 
@@ -27,6 +29,13 @@ pub(super) fn execute(arguments: &ListArguments) -> Ending {
     } else {
         entries.map(|entry| text(entry)).collect()
     };
+    if listed.is_empty() {
+        // On standard error: a list without jobs is no result.
+        note(&match &arguments.filter {
+            Some(filter) => format!("no job has `{}` in its name", OneLine(filter)),
+            None => "no job is registered".to_owned(),
+        });
+    }
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(listed.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ending::SUCCESS,
@@ -42,12 +51,18 @@ fn text(entry: &Entry) -> String {
     let options = entry.options();
     for option in OPTIONS {
         for value in option.show(&options) {
-            let quoted = if option.takes == OptionValue::None { value } else { format!("\"{value}\"") };
+            let is_bare = option.takes == OptionValue::None || number(option.takes, &value).is_some();
+            let quoted = if is_bare { value } else { format!("\"{value}\"") };
             // Writing to a `String` can't fail.
             let _ = write!(lines, "  {} = {quoted}", option.name);
         }
     }
     lines + "\n"
+}
+
+/// Returns the value of an option that is a number, in the attribute as well.
+fn number(takes: OptionValue, value: &str) -> Option<Number> {
+    matches!(takes, OptionValue::One("NUMBER" | "FRACTION")).then(|| value.parse().ok())?
 }
 
 /// An entry with the fields of `list --json`.
@@ -88,7 +103,10 @@ impl Serialize for SetOptions {
             match (option.takes, &values[..]) {
                 (_, []) => {}
                 (OptionValue::None, _) => fields.serialize_entry(option.name, &true)?,
-                (OptionValue::One(_), [value, ..]) => fields.serialize_entry(option.name, value)?,
+                (OptionValue::One(_), [value, ..]) => match number(option.takes, value) {
+                    Some(number) => fields.serialize_entry(option.name, &number)?,
+                    None => fields.serialize_entry(option.name, value)?,
+                },
                 (OptionValue::Several(_), values) => fields.serialize_entry(option.name, values)?,
             }
         }

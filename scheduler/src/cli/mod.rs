@@ -85,6 +85,7 @@ fn application(arguments: &[OsString]) -> Command {
         .after_help("Example, for bash: `source <(program completions bash)`");
     let command = Command::new(parser::program(arguments))
         .about("Runs the jobs of this program, each in a process of its own, under hard limits")
+        .version(concat!("(scheduler ", env!("CARGO_PKG_VERSION"), ")"))
         .subcommand_required(true)
         .arg_required_else_help(true);
     JobCommand::augment_subcommands(command).subcommand(completions)

@@ -34,13 +34,14 @@ Exit status, as that of coreutils' `timeout`:
   125    the arguments or the scheduler are at fault
   126    the job could not be started
   127    there is no such job
+  137    it ran out of memory
   128+n  it was killed by signal n, as by 11 (SIGSEGV)
     n    it exited with code n before it gave a result
 
 Examples:
   run resize a.png 200
   run resize width=200 path=a.png --timeout 5s --memory 512MiB
-  run resize '{\"path\": \"a.png\"}' --json | jq .usage";
+  run resize a.png 200 --json | jq .usage";
 
 const BATCH_HELP: &str = "\
 Each line of the file is a call:
@@ -54,9 +55,16 @@ The lines are read as room for their jobs comes free, so that a list of any leng
 the same memory. A record is printed to standard output for each call as soon as it is over, as one line of JSON. A line
 that is no call ends the batch: the calls before it are run.
 
-Ctrl-C lets the jobs that run finish; a second one asks them to stop, and a third one kills them.
+Ctrl-C lets the jobs that run finish; a second one asks them to stop, and a third one kills them. A job that is stopped so, or
+by `--halt now`, or that has retries left, has not finished: it is not in the job log, and `--resume` runs it again.
 
-Exit status: 0 if each call gave a result, 1 if one did not, 125 if a line, a file or the scheduler is at fault.
+With `--resume` the job log and `--log` are added to. The other reports are of this batch alone: `report LOG` makes those of all.
+
+`--progress` draws on standard error, where jobs print as well: capture their output (`--stdout capture --stderr capture`), so that
+they don't print into the bar.
+
+Exit status: 0 if each call that was run gave a result, 1 if one did not, 125 if a line, a file or the scheduler is at fault. Calls
+that an earlier batch has run don't count.
 
 Examples:
   batch calls.jsonl -j 8 > records.jsonl
@@ -114,6 +122,7 @@ fn batch() -> Command {
                     .visible_alias("concurrency")
                     .value_name("NUMBER")
                     .default_value("1")
+                    .allow_negative_numbers(true)
                     .value_parser(concurrency)
                     .help("How many jobs run at a time; `auto` for one per processor"),
             )
@@ -131,7 +140,7 @@ fn batch() -> Command {
                     .help("How many jobs of a group run at a time [default: 1 for a group of an attribute]"),
             )
             .arg(flag("check", "Check every line, and run nothing"))
-            .arg(flag("progress", "Draw a progress bar"))
+            .arg(flag("progress", "Draw a progress bar; capture what the jobs print, which would garble it"))
             .args(report_files::options())
             .arg(report_files::file_option(
                 "log",

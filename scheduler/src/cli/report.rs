@@ -1,12 +1,13 @@
 //! `report`: reports of a run that is over, or was killed, from its log.
 
 use std::io;
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
 use super::ending::Ending;
-use super::events::read_events;
+use super::events::{Events, not_a_log, read_events};
 use super::output::report_message;
-use super::report_files::{ReportPaths, Reports, check_files};
+use super::report_files::{ReportPaths, Reports, check_files, check_writable};
 
 #[derive(Clone, Debug)]
 pub(super) struct ReportArguments {
@@ -16,31 +17,39 @@ pub(super) struct ReportArguments {
 }
 
 pub(super) fn execute(arguments: &ReportArguments) -> Ending {
-    let logs = arguments.logs.iter().map(PathBuf::as_path);
-    let checked = check_files(logs, arguments.reports.iter());
-    let reports = match checked.and_then(|()| arguments.reports.create(None)) {
-        Ok(reports) => reports,
-        Err(problem) => {
-            report_message(&problem);
-            return Ending::OWN_FAILURE;
-        }
+    let problems = match make(arguments) {
+        Ok(reports) => reports.finish(),
+        Err(problem) => vec![problem],
     };
-    for path in &arguments.logs {
-        if let Err(error) = replay(path, &reports) {
-            report_message(&format!("can't read {}: {error}", path.display()));
-            return Ending::OWN_FAILURE;
-        }
-    }
-    let problems = reports.finish();
     for problem in &problems {
         report_message(problem);
     }
     if problems.is_empty() { Ending::SUCCESS } else { Ending::OWN_FAILURE }
 }
 
-fn replay(log: &Path, reports: &Reports) -> io::Result<()> {
-    for event in read_events(log)? {
-        reports.replay(&event?);
+fn make(arguments: &ReportArguments) -> Result<Reports, String> {
+    let paths = arguments.logs.iter().map(PathBuf::as_path);
+    check_files(paths.clone(), arguments.reports.iter())?;
+    let unreadable = |path: &Path, error: &io::Error| format!("can't read {}: {error}", path.display());
+    // Both before a report is emptied.
+    let logs = paths.map(|path| Ok((path, open(path).map_err(|error| unreadable(path, &error))?)));
+    let logs = logs.collect::<Result<Vec<_>, String>>()?;
+    check_writable(arguments.reports.iter().map(|(_, path)| path))?;
+    let reports = arguments.reports.create(None)?;
+    for (path, events) in logs {
+        for event in events {
+            reports.replay(&event.map_err(|error| unreadable(path, &error))?);
+        }
     }
-    Ok(())
+    Ok(reports)
+}
+
+/// Returns the events of a log, of which the first one has been read.
+fn open(path: &Path) -> io::Result<Peekable<Events>> {
+    let mut events = read_events(path)?.peekable();
+    match events.next_if(Result::is_err) {
+        Some(Err(error)) => Err(error),
+        _ if events.peek().is_none() => Err(not_a_log()),
+        _ => Ok(events),
+    }
 }

@@ -1,6 +1,6 @@
 //! The files of a run: written while it goes, or afterwards from its log.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl ReportPaths {
         let created: Vec<_> = reports.iter().map(|_| JOBLOG).collect();
         for (name, path) in self.0.iter().filter(|(name, _)| !created.contains(name)) {
             let kind = REPORT_KINDS.iter().find(|kind| kind.name == *name).expect("it is one of them");
-            let report = (kind.create)(path).map_err(|error| format!("can't create {}: {error}", path.display()))?;
+            let report = (kind.create)(path).map_err(|error| uncreated(path, &error))?;
             reports.push((path.clone(), report));
         }
         Ok(Reports(reports))
@@ -136,6 +136,35 @@ pub(super) fn check_files<'a>(
         seen.push((file, format!("`--{option}` writes it")));
     }
     Ok(())
+}
+
+/// Returns an error if one of the files can't be written, before the first of them is emptied.
+pub(super) fn check_writable<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), String> {
+    paths.into_iter().try_for_each(|path| can_be_written(path).map_err(|error| uncreated(path, &error)))
+}
+
+fn can_be_written(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        // A pipe whose reader would see an end, or a device.
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
+        Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            match OpenOptions::new().write(true).create_new(true).open(path) {
+                Ok(_) => fs::remove_file(path),
+                // A link to a file that doesn't exist.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn uncreated(path: &Path, error: &io::Error) -> String {
+    format!("can't create {}: {error}", path.display())
 }
 
 /// Returns the path without links, of a file that needn't exist; `None` if that can't be known, or of a device or a pipe.
@@ -172,6 +201,20 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_checked_without_a_change() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, new, inside) =
+            (folder.path().join("file"), folder.path().join("a/new"), folder.path().join("file/x"));
+        fs::write(&file, "kept").expect("the folder is ours");
+        assert_eq!(check_writable([&*file, &*new, Path::new("/dev/null")]), Ok(()));
+        assert_eq!((fs::read_to_string(&file).ok().as_deref(), new.exists()), (Some("kept"), false));
+        for path in [folder.path(), &inside, Path::new("")] {
+            let problem = check_writable([path]).expect_err("it is no place for a file");
+            assert!(problem.starts_with("can't create "), "{problem}");
+        }
+    }
 
     #[test]
     fn a_file_that_is_read_or_written_twice_is_refused() {

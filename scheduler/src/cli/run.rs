@@ -61,8 +61,11 @@ fn checked(entry: &'static Entry, words: &[String]) -> Option<AnyJob> {
     report_message(&refused.message);
     if let Some(span) = refused.span {
         let text = words::joined(words);
-        let (_, column) = position(&text, span.start);
-        note(&Snippet { origin: format!("arguments, column {column}"), text: &text, span }.to_string());
+        let origin = match position(&text, span.start) {
+            (1, column) => format!("arguments, column {column}"),
+            (line, column) => format!("arguments, line {line} column {column}"),
+        };
+        note(&Snippet { origin, text: &text, span }.to_string());
     }
     note(&format!("  = the job is `{entry}`, declared at {}:{}", entry.file(), entry.line()));
     None

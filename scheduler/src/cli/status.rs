@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::ending::Ending;
-use super::events::read_events;
+use super::events::{not_a_log, read_events};
 use super::output::{BOLD, DIM, report_message, unwritable};
 use crate::clock::{rfc_3339, wall};
 use crate::escape::OneLine;
@@ -103,10 +103,7 @@ impl LoggedRun {
             run.add(event?);
         }
         if run.opened.is_none() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is no log of `batch --log` or `JsonLines`, and no journal that was used",
-            ));
+            return Err(not_a_log());
         }
         Ok(run)
     }

@@ -20,7 +20,7 @@ pub(super) fn call(entry: &'static Entry, words: &[String]) -> Result<AnyJob, Re
         let (index, value) = match named(word) {
             Some((name, value)) => {
                 let index = index_of(entry, name).map_err(|problem| {
-                    refused(format!("{problem} (a text that is no `name=value` is written as JSON: `\"{word}\"`)"))
+                    refused(format!("{problem} (a text that is no `name=value` is written as JSON: `'\"{word}\"'`)"))
                 })?;
                 if placed[index].is_some() {
                     return Err(refused(format!("argument `{name}` is given twice")));

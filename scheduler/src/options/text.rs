@@ -154,7 +154,7 @@ pub(crate) const OPTIONS: &[TextOption] = &[
             match text {
                 "failure" => causes.extend(Cause::FAILURES),
                 "any" => causes.extend(Cause::ALL),
-                one => causes.push(named(one, &ENDS)?),
+                one => causes.push(named(one, &ENDS).map_err(|expected| format!("{expected}, `failure`, `any`"))?),
             }
             Ok(options.follow_up_on(causes))
         },

@@ -200,19 +200,29 @@ impl Bar {
         }
     }
 
+    /// Ends the run as [`finish`](Self::finish) does, and prints nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn clear(&self) {
+        drop(self.end());
+    }
+
     /// Ends the run, even if some jobs are not over: removes the bar, and prints the line with all numbers.
     ///
     /// Called when the last job is over, and when the bar is dropped; there is no need to call it.
     pub fn finish(&self) {
+        if let Some(tally) = self.end() {
+            print(&display::summary(&tally));
+        }
+    }
+
+    /// Removes the bar, and returns the numbers of the run that ends, if one is going on.
+    fn end(&self) -> Option<Tally> {
         // Not held while it draws: the lines above are taken then.
         let frames = lock(&self.frames).take();
         if let Some(frames) = frames {
             frames.finish_and_clear();
         }
-        let finished = lock(&self.shared).finish();
-        if let Some(tally) = finished {
-            print(&display::summary(&tally));
-        }
+        lock(&self.shared).finish()
     }
 
     /// Begins to draw, unless it is drawn already.

@@ -13,6 +13,9 @@ use serde_json::Value;
 use super::{images, output, press_ctrl_c, wait_for_line};
 use crate::wait_until;
 
+/// What is printed after the first Ctrl-C.
+const DRAINED: &str = "interrupted: no more jobs start, and those that run may finish; Ctrl-C stops them";
+
 /// Starts a batch of the calls that are written to it.
 fn batch(arguments: &[&str]) -> (Child, ChildStdin) {
     let mut command = images(&["batch", "-"]);
@@ -43,8 +46,7 @@ fn ctrl_c_stops_a_batch_that_waits_for_its_input() {
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     wait_for_line(&mut stderr, "begun");
     press_ctrl_c(&child);
-    let drained = "interrupted: no more jobs start, and those that run may finish; Ctrl-C stops them";
-    wait_for_line(&mut stderr, drained);
+    wait_for_line(&mut stderr, DRAINED);
     press_ctrl_c(&child);
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).expect("it is text");
@@ -67,8 +69,7 @@ fn ctrl_c_lets_the_jobs_of_a_batch_finish() {
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     wait_for_line(&mut stderr, "begun");
     press_ctrl_c(&child);
-    let drained = "interrupted: no more jobs start, and those that run may finish; Ctrl-C stops them";
-    wait_for_line(&mut stderr, drained);
+    wait_for_line(&mut stderr, DRAINED);
     fs::write(&go, "").expect("the folder is ours");
     let output = child.wait_with_output().expect("it is ours");
     assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
@@ -247,10 +248,98 @@ fn a_batch_that_was_killed_is_resumed_where_it_was() {
 
     let output = resumed(&["--resume"]).output().expect("it is built");
     assert_eq!((output.status.code(), records(&output).len()), (Some(0), 0), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("0 timed out, 5 run before (1 of them failed)"), "{stderr}");
     let output = resumed(&["--resume-failed"]).output().expect("it is built");
     assert_eq!((output.status.code(), records(&output).len()), (Some(1), 1), "{output:?}");
     let output = images(&["batch", calls, "--resume"]).output().expect("it is built");
     assert_eq!(output.status.code(), Some(125), "{output:?}");
+}
+
+/// As GNU parallel does it.
+#[test]
+fn a_job_that_a_stop_interrupts_is_not_in_the_job_log() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (calls, log, events) = (path("calls.jsonl"), path("joblog"), path("events"));
+    let waits = r#"{"job": "waits"}"#;
+    let retried = r#"{"job": "exits", "args": [3], "retries": 5, "backoff": "600s"}"#;
+    let exits = r#"{"job": "exits", "args": [3]}"#;
+
+    // One runs, one waits for its next attempt, and the third one ends the batch.
+    let options = ["-j", "3", "--halt", "now,fail=1", "--joblog", &log, "--log", &events];
+    let (mut child, mut stdin) = batch(&options);
+    writeln!(stdin, "{waits}\n{retried}").expect("it reads");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    wait_for_line(&mut stderr, "begun");
+    wait_until("a job waits for its next attempt", || {
+        fs::read_to_string(&events).is_ok_and(|events| events.contains("retry_in_sec"))
+    });
+    writeln!(stdin, "{exits}").expect("it reads");
+    let mut printed = String::new();
+    stderr.read_to_string(&mut printed).expect("it is text");
+    let output = child.wait_with_output().expect("it is ours");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(joblog(log.as_ref()), [(3, "3".to_owned())], "{printed}");
+    assert!(printed.contains("1 job: 0 ok, 1 failed, 0 timed out, 2 interrupted"), "{printed}");
+    let interrupted: Vec<_> = records(&output).iter().map(|record| record["interrupted"] == true).collect();
+    assert_eq!(interrupted.iter().filter(|is| **is).count(), 2, "{output:?}");
+    // Nor is it in the one that is made of its events.
+    let again = self::output(&["report", &events, "--joblog", &path("again")]);
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(joblog(path("again").as_ref()).len(), 1);
+
+    // They run again.
+    fs::write(&calls, [r#"{"job": "add", "args": [1, 2]}"#; 3].join("\n")).expect("the folder is ours");
+    let output = self::output(&["batch", &calls, "--resume", "--joblog", &log]);
+    assert_eq!((output.status.code(), records(&output).len()), (Some(0), 2), "{output:?}");
+
+    // Once: the one that runs fails, and has attempts left. Twice: it is asked to stop.
+    let hangs = format!(r#"{{"job": "sleeps_until", "args": [{:?}], "timeout": "400ms", "retries": 5}}"#, path("none"));
+    for (line, presses) in [(&*hangs, 1), (waits, 2)] {
+        let (mut child, mut stdin) = batch(&["--joblog", &log]);
+        writeln!(stdin, "{line}").expect("it reads");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        wait_for_line(&mut stderr, "begun");
+        for press in 1..=presses {
+            press_ctrl_c(&child);
+            if press == 1 {
+                wait_for_line(&mut stderr, DRAINED);
+            }
+        }
+        let mut printed = String::new();
+        stderr.read_to_string(&mut printed).expect("it is text");
+        let output = child.wait_with_output().expect("it is ours");
+        assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
+        assert_eq!(joblog(log.as_ref()), [], "{printed}");
+        assert!(printed.contains("0 jobs: 0 ok, 0 failed, 0 timed out, 1 interrupted"), "{printed}");
+    }
+}
+
+#[test]
+fn no_file_is_emptied_by_a_command_that_can_not_be_carried_out() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (calls, kept, other, new) = (path("calls"), path("kept"), path("other"), path("new"));
+    fs::write(&calls, r#"{"job": "add", "args": [1, 2]}"#).expect("the folder is ours");
+    let here = path("");
+    let below_a_file = path("calls/log");
+    for arguments in [
+        &["batch", &calls, "--junit", &kept, "--log", &here][..],
+        &["batch", &calls, "--joblog", &kept, "--trace", &here],
+        &["batch", &calls, "--timeline", &kept, "--junit", &new, "--trace", &below_a_file],
+        &["report", &path("none"), "--junit", &kept],
+        &["report", &other, "--junit", &kept, "--trace", &new],
+        &["report", "/dev/null", "--junit", &kept],
+    ] {
+        fs::write(&kept, "kept").expect("the folder is ours");
+        fs::write(&other, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")
+            .expect("the folder is ours");
+        let output = output(arguments);
+        assert_eq!(output.status.code(), Some(125), "{arguments:?}: {output:?}");
+        assert_eq!(fs::read_to_string(&kept).expect("it is there"), "kept", "{arguments:?}: {output:?}");
+        assert!(!Path::new(&new).exists(), "{arguments:?}: {output:?}");
+    }
 }
 
 #[test]
@@ -268,7 +357,8 @@ fn follow_ups_of_a_batch_run_and_count_as_no_line_of_it() {
     let numbers = joblog(joblog_path.as_ref());
     assert_eq!(numbers, [(1, "124".to_owned()), (2, "0".to_owned()), (3, "124".to_owned())]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("3 jobs in 0:0") && stderr.contains("3 jobs: 1 ok, 0 failed, 2 timed out"), "{stderr}");
+    // One summary.
+    assert!(!stderr.contains("3 jobs in") && stderr.contains("3 jobs: 1 ok, 0 failed, 2 timed out"), "{stderr}");
     let status = self::output(&["status", &log]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains("1 ok, 0 failed, 2 timed out"), "{status}");
@@ -301,6 +391,11 @@ fn reports_are_written_while_a_batch_runs_and_from_its_log() {
         assert!(live.contains(expected) && again.contains(expected), "{name}: {live} {again}");
         assert!(live.len().abs_diff(again.len()) < live.len() / 4, "{name}: {} and {}", live.len(), again.len());
     }
+    // A program on Windows has written a mark at its beginning.
+    fs::write(path("marked"), format!("\u{feff}{}", fs::read_to_string(path("events")).expect("it is there")))
+        .expect("the folder is ours");
+    let output = output_of_report(&path("marked"));
+    assert!(output.status.success(), "{output:?}");
     let output = output_of_report(&path("none"));
     assert_eq!(output.status.code(), Some(125), "{output:?}");
 }

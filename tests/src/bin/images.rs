@@ -101,6 +101,12 @@ fn explains(ended: Ended) -> String {
     format!("{} ended by {:?}", ended.job_id(), ended.cause())
 }
 
+/// Returns how many bytes it has filled.
+#[job]
+fn fills(bytes: usize) -> usize {
+    vec![1_u8; bytes].len()
+}
+
 fn main() -> ExitCode {
     scheduler::cli::main()
 }

@@ -60,7 +60,10 @@ pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineC
             ID => &mut id,
             FOLLOW_UP => &mut follow_up,
             option => {
-                let index = option_index(option).map_err(|problem| refused(problem, value))?;
+                let index = option_index(option).map_err(|message| {
+                    let span = json::name_of(line, value);
+                    RefusedLine { message, span, entry: None }
+                })?;
                 if options.iter().any(|(other, _)| *other == index) {
                     return Err(refused(format!("`{name}` is given twice"), value));
                 }
@@ -89,7 +92,8 @@ pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineC
     let id = match id.map(RawValue::get).map(serde_json::from_str) {
         None | Some(Ok(Value::Null)) => format!("{}:{number}", entry.name()),
         Some(Ok(Value::String(text))) => text,
-        Some(Ok(Value::Number(id))) => id.to_string(),
+        // As it is written: a number of JSON has no limit.
+        Some(Ok(Value::Number(_))) => id.map_or_else(String::new, |id| id.get().to_owned()),
         _ => return Err(refused("`id` is to be a text or a number".to_owned(), id.unwrap_or(job))),
     };
     let mut options = with_options(options, refused)?;
@@ -150,7 +154,13 @@ fn texts(takes: OptionValue, json: &str) -> Result<Vec<String>, String> {
         (OptionValue::Several(_), Value::Array(values)) => values.into_iter().map(text).collect(),
         // Variables by their names.
         (OptionValue::Several(_), Value::Object(members)) => {
-            members.into_iter().map(|(name, value)| Ok(format!("{name}={}", text(value)?))).collect()
+            let variable = |(name, value): (String, Value)| {
+                if name.is_empty() || name.contains('=') {
+                    return Err(format!("no variable can be named `{}`", name.escape_debug()));
+                }
+                Ok(format!("{name}={}", text(value)?))
+            };
+            members.into_iter().map(variable).collect()
         }
         (_, value) => Ok(vec![text(value)?]),
     }
@@ -184,6 +194,8 @@ mod tests {
 
         let call = parsed(r#" {"args": {"width": 2, "path": "a"}, "job": "cropped", "id": 5} "#);
         assert_eq!(call.id, "5");
+        let call = parsed(r#"{"args": ["a", 2], "job": "cropped", "id": 12345678901234567890123}"#);
+        assert_eq!(call.id, "12345678901234567890123");
         let call = parsed(r#"{"job": "cropped", "args": ["a", 2], "id": null, "env_clear": true}"#);
         assert!(call.id.ends_with("::cropped:7"), "{}", call.id);
     }
@@ -214,7 +226,17 @@ mod tests {
             (r#"{"job": "cropped", "args": ["a", 2, 3]}"#, "it takes 2 arguments, and 3 are given", "3"),
             (r#"{"job": "cropped", "args": 5}"#, "expected the arguments as an array", "5"),
             (r#"{"job": "cropped", "args": ["a", 2], "id": []}"#, "`id` is to be a text or a number", "[]"),
-            (r#"{"job": "cropped", "tmeout": "1s"}"#, "unknown member `tmeout`; did you mean `timeout`?", r#""1s""#),
+            (
+                r#"{"job": "cropped", "tmeout": "1s"}"#,
+                "unknown member `tmeout`; did you mean `timeout`?",
+                r#""tmeout""#,
+            ),
+            (
+                r#"{"job": "cropped", "args": {"path": "a", "c\"d" : 3}}"#,
+                r#"there is no parameter `c\"d`; its parameters are"#,
+                r#""c\"d""#,
+            ),
+            (r#"{"job": "cropped", "args": ["a", 2], "env": {"A=B": "x"}}"#, "`env`: no variable", r#"{"A=B": "x"}"#),
             (r#"{"job": "cropped", "args": ["a", 2], "timeout": "1"}"#, "`timeout`: expected a duration", r#""1""#),
             (r#"{"job": "cropped", "args": ["a", 2], "env_clear": 1}"#, "`env_clear`: expected `true` or", "1"),
             (

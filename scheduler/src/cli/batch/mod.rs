@@ -115,7 +115,9 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         is_unwritable: false,
         tally: BatchTotals::default(),
         not_run: 0,
+        interrupted: 0,
         skipped: 0,
+        failed_before: 0,
         stop: None,
         is_refused: false,
     };
@@ -222,8 +224,12 @@ struct Batch<'a> {
     tally: BatchTotals,
     /// The number of calls that were read, and not run because the batch stopped.
     not_run: u64,
+    /// The number of jobs that had begun and did not finish because the batch stopped.
+    interrupted: u64,
     /// The number of calls that an earlier batch has run.
     skipped: u64,
+    /// How many of them failed then.
+    failed_before: u64,
     /// How the program ends, once the batch stops before its end.
     stop: Option<Ending>,
     /// Whether a line, or what was to be read, is at fault: the calls before it are run, and none after it.
@@ -297,6 +303,7 @@ impl Batch<'_> {
             match self.lines.try_recv() {
                 Ok(InputEvent::Line(line)) if self.observers.is_done(line.number) => {
                     self.skipped += 1;
+                    self.failed_before += u64::from(self.observers.has_failed(line.number));
                     self.ahead.leave(line.text.len());
                 }
                 Ok(InputEvent::Line(line)) => self.add(&line),
@@ -378,7 +385,11 @@ impl Batch<'_> {
             self.not_run += 1;
             return;
         }
-        self.tally.add(record.status());
+        if record.is_interrupted() {
+            self.interrupted += 1;
+        } else {
+            self.tally.add(record.status());
+        }
         match serde_json::to_string(record) {
             Ok(line) => {
                 let written = self.results.line(&line);
@@ -391,6 +402,7 @@ impl Batch<'_> {
         }
         if let Some(halt) = self.arguments.halt
             && self.stop.is_none()
+            && !record.is_interrupted()
             && halt.is_met(record.status(), &self.tally)
         {
             self.stop(if self.tally.is_clean() { Ending::SUCCESS } else { Ending::JOB_FAILED });
@@ -403,10 +415,16 @@ impl Batch<'_> {
     fn summary(&self) -> String {
         let BatchTotals { succeeded, failed, timed_out } = self.tally;
         let jobs = succeeded + failed + timed_out;
-        let others = [(self.skipped, "run before"), (self.not_run, "not run")].into_iter();
-        let others = others.filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+        let of_them = |count| if count > 0 { format!(" ({count} of them failed)") } else { String::new() };
+        let others = [
+            (self.skipped, "run before", of_them(self.failed_before)),
+            (self.interrupted, "interrupted", String::new()),
+            (self.not_run, "not run", String::new()),
+        ];
+        let others = others.into_iter().filter(|(count, ..)| *count > 0);
+        let others: String = others.map(|(count, what, more)| format!(", {count} {what}{more}")).collect();
         let s = if jobs == 1 { "" } else { "s" };
-        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{}", others.collect::<String>())
+        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{others}")
     }
 }
 

@@ -9,7 +9,7 @@ use super::BatchArguments;
 use super::calls::LineNumbers;
 use super::input;
 use crate::builder::Scheduler;
-use crate::cli::report_files::{JOBLOG, Reports, check_files};
+use crate::cli::report_files::{JOBLOG, Reports, check_files, check_writable};
 use crate::progress::Bar;
 use crate::report::{Joblog, JsonLines};
 use crate::sync::lock;
@@ -30,8 +30,15 @@ pub(super) struct BatchObservers {
     bar: Option<Arc<Bar>>,
     /// `None` without a job log.
     numbers: Option<LineNumbers>,
-    /// The lines that are skipped.
-    done: BTreeSet<u64>,
+    skipped: SkippedLines,
+}
+
+/// The lines that are skipped, by their numbers.
+#[derive(Default)]
+struct SkippedLines {
+    all: BTreeSet<u64>,
+    /// Those of them whose jobs failed.
+    failed: BTreeSet<u64>,
 }
 
 impl BatchObservers {
@@ -40,22 +47,26 @@ impl BatchObservers {
         let resume = arguments.resume;
         let input = (!input::is_stdin(&arguments.file)).then_some(arguments.file.as_path());
         let log = arguments.log.iter().map(|path| ("log", path.as_path()));
-        check_files(input, arguments.reports.iter().chain(log))?;
-        let (mut joblog, mut numbers, mut done) = (None, None, BTreeSet::new());
+        let written: Vec<_> = arguments.reports.iter().chain(log).collect();
+        check_files(input, written.iter().copied())?;
+        check_writable(written.iter().map(|(_, path)| *path))?;
+        let (mut joblog, mut numbers, mut skipped) = (None, None, SkippedLines::default());
         if let Some(path) = arguments.reports.get(JOBLOG) {
             let opened = open_joblog(path, resume).map_err(|error| unopened(path, &error))?;
             let queue = LineNumbers::default();
             let theirs = Arc::clone(&queue);
             joblog = Some(opened.0.seq(move |_| lock(&theirs).pop_front()));
-            (numbers, done) = (Some(queue), opened.1);
+            (numbers, skipped) = (Some(queue), opened.1);
         }
-        let reports = arguments.reports.create(joblog)?;
+        // First what is added to, which may be refused.
         let log = arguments.log.as_ref().map(|path| {
             let log = if resume.is_some() { JsonLines::append(path) } else { JsonLines::create(path) };
             Ok::<_, String>((path.clone(), Arc::new(log.map_err(|error| unopened(path, &error))?)))
         });
-        let bar = arguments.is_progress.then(|| Arc::new(bar(&arguments.file, &done)));
-        Ok(Self { reports, log: log.transpose()?, bar, numbers, done })
+        let log = log.transpose()?;
+        let reports = arguments.reports.create(joblog)?;
+        let bar = arguments.is_progress.then(|| Arc::new(bar(&arguments.file, &skipped.all)));
+        Ok(Self { reports, log, bar, numbers, skipped })
     }
 
     /// Lets them receive the events of a scheduler.
@@ -72,7 +83,12 @@ impl BatchObservers {
 
     /// Returns whether an earlier batch has done the line of this number.
     pub(super) fn is_done(&self, number: u64) -> bool {
-        self.done.contains(&number)
+        self.skipped.all.contains(&number)
+    }
+
+    /// Returns whether the job of this line, which an earlier batch has done, failed then.
+    pub(super) fn has_failed(&self, number: u64) -> bool {
+        self.skipped.failed.contains(&number)
     }
 
     /// Returns where the numbers of the lines are noted whose jobs are queued next, if there is a job log.
@@ -93,10 +109,10 @@ impl BatchObservers {
         if is_terminal { self.suspend(print) } else { print() }
     }
 
-    /// Ends the progress bar, and returns a message for each file that could not be written.
+    /// Removes the progress bar, and returns a message for each file that could not be written.
     pub(super) fn finish(&self) -> Vec<String> {
         if let Some(bar) = &self.bar {
-            bar.finish();
+            bar.clear();
         }
         let log = self.log.as_ref().and_then(|(path, log)| Some((path, log.finish().err()?)));
         let log = log.map(|(path, error)| format!("can't write {}: {error}", path.display()));
@@ -109,18 +125,20 @@ fn unopened(path: &Path, error: &io::Error) -> String {
 }
 
 /// Opens the job log, and returns the lines that it leaves out.
-fn open_joblog(path: &Path, resume: Option<Resume>) -> io::Result<(Joblog, BTreeSet<u64>)> {
-    let done = match resume {
-        None => return Ok((Joblog::create(path)?, BTreeSet::new())),
-        Some(Resume::Rest) => Joblog::finished(path),
-        Some(Resume::RestAndFailed) => Joblog::succeeded(path),
+fn open_joblog(path: &Path, resume: Option<Resume>) -> io::Result<(Joblog, SkippedLines)> {
+    let Some(resume) = resume else {
+        return Ok((Joblog::create(path)?, SkippedLines::default()));
     };
-    let done = match done {
+    let skipped = match Joblog::succeeded(path) {
         // The first batch, which has nothing to resume.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
-        done => done?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => SkippedLines::default(),
+        Ok(all) if resume == Resume::RestAndFailed => SkippedLines { all, failed: BTreeSet::new() },
+        succeeded => {
+            let (all, succeeded) = (Joblog::finished(path)?, succeeded?);
+            SkippedLines { failed: all.difference(&succeeded).copied().collect(), all }
+        }
     };
-    Ok((Joblog::append(path)?, done))
+    Ok((Joblog::append(path)?, skipped))
 }
 
 /// Returns the progress bar. The total is known if the lines can be counted: those of a file, which is read twice.
@@ -133,5 +151,7 @@ fn bar(file: &Path, done: &BTreeSet<u64>) -> Bar {
             calls += u64::from(!done.contains(&number));
         }
     }
-    if calls > 0 { Bar::new().expecting(calls) } else { Bar::new() }
+    // More lines may come from a pipe when all jobs so far are over.
+    let bar = Bar::new().open_ended();
+    if calls > 0 { bar.expecting(calls) } else { bar }
 }
