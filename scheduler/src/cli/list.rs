@@ -113,3 +113,17 @@ impl Serialize for SetOptions {
         fields.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_listed_as_such() {
+        let options = Options::default().timeout(Duration::from_secs(5)).retries(2).niceness(-5);
+        let listed = serde_json::to_value(SetOptions(options)).expect("it has only texts and numbers");
+        assert_eq!(listed, serde_json::json!({"timeout": "5s", "retries": 2, "niceness": -5}));
+    }
+}

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::shared::{JournalProblem, SharedJournal, now};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::outcome::{Attempt, Status};
+use crate::outcome::{Attempt, Outcome, Status};
 use crate::process;
 use crate::record::{OwedFollowUp, RunReport};
 use crate::sync::lock;

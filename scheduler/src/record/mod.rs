@@ -418,8 +418,7 @@ impl Record {
     /// # Examples
     ///
     /// ```
-    /// use scheduler::observer::{AttemptEnded, Observer};
-    /// use scheduler::{job, jobs, CancelToken, Scheduler};
+    /// use scheduler::{job, jobs, observer::AttemptEnded, CancelToken, Observer, Scheduler};
     ///
     /// #[job(retries = 9, backoff = "1h")]
     /// fn fails() -> Result<(), String> { Err("no network".into()) }

@@ -93,9 +93,9 @@ impl CancelToken {
     ///
     /// Their results are kept, as are those of jobs that have finished. A job that was not started is recorded as
     /// [`Failure::Cancelled`](crate::Failure::Cancelled), with `begun: false`. A job that fails is not retried, and one that
-    /// waits for its next attempt has the outcome of its last one; both are [interrupted](crate::Record::is_interrupted). Jobs in a grace period keep it, and timeouts are followed
-    /// up. Nothing but their timeouts limits how long the running jobs take; [`cancel`](Self::cancel) and
-    /// [`kill`](Self::kill) can follow.
+    /// waits for its next attempt has the outcome of its last one; both are [interrupted](crate::Record::is_interrupted). Jobs in
+    /// a grace period keep it, and timeouts are followed up. Nothing but their timeouts limits how long the running jobs take;
+    /// [`cancel`](Self::cancel) and [`kill`](Self::kill) can follow.
     ///
     /// Can be called from any thread, from an observer and from a follow-up, any number of times. It takes a lock, so it
     /// must not be called inside a signal handler; `on_termination` (feature `signals`) does it for signals.

@@ -422,9 +422,9 @@ impl Batch<'_> {
             (self.not_run, "not run", String::new()),
         ];
         let others = others.into_iter().filter(|(count, ..)| *count > 0);
-        let others: String = others.map(|(count, what, more)| format!(", {count} {what}{more}")).collect();
+        let others: Vec<_> = others.map(|(count, what, more)| format!(", {count} {what}{more}")).collect();
         let s = if jobs == 1 { "" } else { "s" };
-        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{others}")
+        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{}", others.concat())
     }
 }
 
