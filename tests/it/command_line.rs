@@ -3,10 +3,12 @@
 mod batches;
 #[cfg(feature = "journal")]
 mod journals;
+mod resuming;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -27,6 +29,13 @@ fn images(arguments: &[&str]) -> Command {
 
 fn output(arguments: &[&str]) -> Output {
     images(arguments).output().expect("it is built")
+}
+
+/// Returns the numbers of a job log, and the exit values.
+fn joblog(path: &Path) -> Vec<(u64, String)> {
+    let text = fs::read_to_string(path).expect("it is there");
+    let lines = text.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
+    lines.map(|columns| (columns[0].parse().expect("it is a number"), columns[6].to_owned())).collect()
 }
 
 fn press_ctrl_c(child: &Child) {

@@ -2,6 +2,7 @@
 
 mod json;
 mod owed_follow_up;
+mod resuming;
 mod run;
 mod sequence;
 #[cfg(feature = "journal")]
@@ -399,52 +400,6 @@ impl Record {
     #[must_use]
     pub fn reuse(&self) -> Option<&ProcessReuse> {
         self.run.reuse()
-    }
-
-    /// Returns `true` if the job didn't run now: the record is that of an earlier run of the application, from a journal
-    /// (`Scheduler::journal`, with the feature `journal`).
-    #[must_use]
-    #[doc(alias = "resume")]
-    pub fn is_replayed(&self) -> bool {
-        self.run.is_replayed()
-    }
-
-    /// Returns `true` if the job has not finished, as it was stopped for another reason than its own: it was
-    /// [cancelled](crate::Failure::Cancelled), the [time of its list](crate::Scheduler::total_timeout) was over, or its last attempt
-    /// failed and the [retries](macro@crate::job#retries) or the [fallback](crate::Job::or_else) that were left did not start.
-    ///
-    /// Where a run is resumed, from a job log (`report::Joblog`) or a journal (`Scheduler::journal`), such a job runs again.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use scheduler::{job, jobs, observer::AttemptEnded, CancelToken, Observer, Scheduler};
-    ///
-    /// #[job(retries = 9, backoff = "1h")]
-    /// fn fails() -> Result<(), String> { Err("no network".into()) }
-    ///
-    /// /// Lets nothing more start once a job has failed.
-    /// struct Drains(CancelToken);
-    ///
-    /// impl Observer for Drains {
-    ///     fn attempt_ended(&self, _: &AttemptEnded<'_>) {
-    ///         self.0.drain();
-    ///     }
-    /// }
-    ///
-    /// #[scheduler::main]
-    /// fn main() -> Result<(), scheduler::Error> {
-    ///     let token = CancelToken::new();
-    ///     let scheduler = Scheduler::new().cancel_token(&token).observer(Drains(token.clone()));
-    ///     let records = scheduler.run(jobs![("a", fails)])?;
-    ///     assert_eq!(records[0].error().as_deref(), Some("returned an error: no network"));
-    ///     assert!(records[0].is_interrupted());
-    ///     Ok(())
-    /// }
-    /// ```
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.run.is_interrupted()
     }
 
     /// Returns how the function failed in its grace period, if it did: it returned `Err`, it panicked, or its process exited.

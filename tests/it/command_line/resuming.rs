@@ -1,0 +1,108 @@
+//! Batches that are resumed from their job logs.
+
+use std::fs;
+use std::io::{BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+
+use super::batches::{DRAINED, batch, records};
+use super::{images, joblog, press_ctrl_c, wait_for_line};
+use crate::wait_until;
+
+#[test]
+fn a_batch_that_was_killed_is_resumed_where_it_was() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (calls, log) = (folder.path().join("calls.jsonl"), folder.path().join("joblog"));
+    let add = |n| format!("{{\"job\": \"add\", \"args\": [{n}, 0], \"id\": \"same\"}}\n");
+    // The fourth line waits until it is killed.
+    let lines = [add(1), "\n".to_owned(), add(3), "{\"job\": \"waits\"}\n".to_owned(), add(5), add(6)];
+    fs::write(&calls, lines.concat()).expect("the folder is ours");
+    let [calls, log] = [&calls, &log].map(|path| path.to_str().expect("it is text"));
+    let resumed = |arguments: &[&str]| images(&[&["batch", calls, "--joblog", log], arguments].concat());
+
+    let mut child = resumed(&["--resume"]).spawn().expect("it is built");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    wait_for_line(&mut stderr, "begun");
+    // An observer may learn of a record when the next job has begun.
+    wait_until("the third line is logged", || joblog(log.as_ref()).len() == 2);
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    let ok = |number| (number, "0".to_owned());
+    assert_eq!(joblog(log.as_ref()), [ok(1), ok(3)]);
+
+    let lines = [add(1), "\n".to_owned(), add(3), "{\"job\": \"exits\", \"args\": [7]}\n".to_owned(), add(5), add(6)];
+    fs::write(calls, lines.concat()).expect("the folder is ours");
+    let output = resumed(&["--resume"]).output().expect("it is built");
+    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 3), "{output:?}");
+    assert_eq!(joblog(log.as_ref()), [ok(1), ok(3), (4, "7".to_owned()), ok(5), ok(6)]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("3 jobs: 2 ok, 1 failed, 0 timed out, 2 run before"), "{stderr}");
+
+    let output = resumed(&["--resume"]).output().expect("it is built");
+    assert_eq!((output.status.code(), records(&output).len()), (Some(0), 0), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("0 timed out, 5 run before (1 of them failed)"), "{stderr}");
+    let output = resumed(&["--resume-failed"]).output().expect("it is built");
+    assert_eq!((output.status.code(), records(&output).len()), (Some(1), 1), "{output:?}");
+    let output = images(&["batch", calls, "--resume"]).output().expect("it is built");
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+}
+
+/// As GNU parallel does it.
+#[test]
+fn a_job_that_a_stop_interrupts_is_not_in_the_job_log() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (calls, log, events) = (path("calls.jsonl"), path("joblog"), path("events"));
+    let waits = r#"{"job": "waits"}"#;
+    let retried = r#"{"job": "exits", "args": [3], "retries": 5, "backoff": "600s"}"#;
+    let exits = r#"{"job": "exits", "args": [3]}"#;
+
+    // One runs, one waits for its next attempt, and the third one ends the batch.
+    let options = ["-j", "3", "--halt", "now,fail=1", "--joblog", &log, "--log", &events];
+    let (mut child, mut stdin) = batch(&options);
+    writeln!(stdin, "{waits}\n{retried}").expect("it reads");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    wait_for_line(&mut stderr, "begun");
+    wait_until("a job waits for its next attempt", || {
+        fs::read_to_string(&events).is_ok_and(|events| events.contains("retry_in_sec"))
+    });
+    writeln!(stdin, "{exits}").expect("it reads");
+    let mut printed = String::new();
+    stderr.read_to_string(&mut printed).expect("it is text");
+    let output = child.wait_with_output().expect("it is ours");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(joblog(log.as_ref()), [(3, "3".to_owned())], "{printed}");
+    assert!(printed.contains("1 job: 0 ok, 1 failed, 0 timed out, 2 interrupted"), "{printed}");
+    let interrupted: Vec<_> = records(&output).iter().map(|record| record["interrupted"] == true).collect();
+    assert_eq!(interrupted.iter().filter(|is| **is).count(), 2, "{output:?}");
+    // Nor is it in the one that is made of its events.
+    let again = super::output(&["report", &events, "--joblog", &path("again")]);
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(joblog(path("again").as_ref()).len(), 1);
+
+    // They run again.
+    fs::write(&calls, [r#"{"job": "add", "args": [1, 2]}"#; 3].join("\n")).expect("the folder is ours");
+    let output = super::output(&["batch", &calls, "--resume", "--joblog", &log]);
+    assert_eq!((output.status.code(), records(&output).len()), (Some(0), 2), "{output:?}");
+
+    // Once: the one that runs fails, and has attempts left. Twice: it is asked to stop.
+    let hangs = format!(r#"{{"job": "sleeps_until", "args": [{:?}], "timeout": "400ms", "retries": 5}}"#, path("none"));
+    for (line, presses) in [(&*hangs, 1), (waits, 2)] {
+        let (mut child, mut stdin) = batch(&["--joblog", &log]);
+        writeln!(stdin, "{line}").expect("it reads");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        wait_for_line(&mut stderr, "begun");
+        for press in 1..=presses {
+            press_ctrl_c(&child);
+            if press == 1 {
+                wait_for_line(&mut stderr, DRAINED);
+            }
+        }
+        let mut printed = String::new();
+        stderr.read_to_string(&mut printed).expect("it is text");
+        let output = child.wait_with_output().expect("it is ours");
+        assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
+        assert_eq!(joblog(log.as_ref()), [], "{printed}");
+        assert!(printed.contains("0 jobs: 0 ok, 0 failed, 0 timed out, 1 interrupted"), "{printed}");
+    }
+}
