@@ -11,7 +11,7 @@ use scheduler_tests::stuck::{Stuck, is_stuck, waits_for_program};
 use scheduler_tests::stuck_children::waits_among_exited_children;
 use scheduler_tests::stuck_pools::deadlocks_in_rayon;
 
-use super::{calls, captured, functions, is_complete};
+use super::{calls, captured, functions, is_complete, is_in_time};
 use crate::{METHODS, at_once};
 
 /// Asserts that the job, stuck in this way, has a thread with a whole stack with these functions.
@@ -245,7 +245,7 @@ fn a_process_that_is_traced_already_is_shown_without_its_stack() {
     let run = captured(
         METHODS[0],
         |mark| is_stuck::job(Stuck::TracingItsChild, mark),
-        |stacks| running(stacks, "300").is_some(),
+        |stacks| running(stacks, "300").is_some() && is_in_time(stacks),
     );
     let [job, child] = run.stacks() else { panic!("{:?}", run.stacks()) };
     assert!(job.incomplete().is_empty() && is_complete(&job.threads()[0]), "{job:?}");
