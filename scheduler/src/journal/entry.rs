@@ -173,16 +173,13 @@ impl JournalEntry {
         }
     }
 
-    /// Forgets what an earlier run has left.
+    /// Forgets what an earlier run has left, as the result's type has another form now.
     fn renew(&self) -> ControlFlow<()> {
         *lock(&self.0.follow_up) = FollowUpState::None;
         self.write(|connection, id| {
             let transaction = connection.unchecked_transaction()?;
-            let sql = "UPDATE jobs SET state = 'ordered', change = 'signature', error = NULL, finished_at = NULL, follow_up = NULL,
-                       record = NULL, checkpoint = NULL WHERE id = ?1";
-            connection.execute(sql, [id])?;
-            connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
-            connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
+            begin_anew(connection, id, false)?;
+            connection.execute("UPDATE jobs SET change = 'signature' WHERE id = ?1", [id])?;
             Ok(transaction.commit()?)
         })
     }
@@ -306,6 +303,16 @@ impl JournalEntry {
         }
         if shared.fatal_failure().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// Makes a job one that was never started: without its record, its attempts and its follow-up. Belongs in a transaction.
+pub(super) fn begin_anew(connection: &Connection, id: i64, keeps_checkpoint: bool) -> rusqlite::Result<()> {
+    let sql = "UPDATE jobs SET state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL,
+               checkpoint = iif(?2, checkpoint, NULL) WHERE id = ?1";
+    connection.execute(sql, params![id, keeps_checkpoint])?;
+    connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
+    connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
+    Ok(())
 }
 
 /// Returns the state of a row.

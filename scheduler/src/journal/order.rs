@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::Resume;
-use super::entry::{FollowUpState, FollowUps, JobRow, JournalEntry};
+use super::entry::{self, FollowUpState, FollowUps, JobRow, JournalEntry};
 use super::shared::{JournalProblem, JournalRun, SharedJournal, from_microseconds, now};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
@@ -63,7 +63,6 @@ struct ListTransaction<'c> {
     resume: Resume,
     find: LazyStatement<'c>,
     claim: LazyStatement<'c>,
-    reset: LazyStatement<'c>,
     attempts: LazyStatement<'c>,
     similar: LazyStatement<'c>,
     insert: LazyStatement<'c>,
@@ -109,10 +108,6 @@ impl<'c> ListTransaction<'c> {
                  ORDER BY run, id LIMIT 1",
             ),
             claim: prepare("UPDATE jobs SET run = ?1 WHERE id = ?2"),
-            reset: prepare(
-                "UPDATE jobs SET run = ?1, state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL,
-                 checkpoint = iif(?3, checkpoint, NULL) WHERE id = ?2",
-            ),
             attempts: prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number"),
             // Whether there is any, and one of the same signature.
             similar: prepare(
@@ -156,18 +151,19 @@ impl<'c> ListTransaction<'c> {
             Resume::Failed => state == "ok",
             Resume::Nothing => false,
         };
+        self.claim.get()?.execute(params![self.run, id])?;
         if is_finished {
-            self.claim.get()?.execute(params![self.run, id])?;
             let follow_up = follow_up.map_or(FollowUpState::None, |state| FollowUpState::from_text(&state));
             return Ok(new(entry(id, true, follow_up)));
         }
         let keeps_checkpoint = self.resume != Resume::Nothing;
         let goes_on = keeps_checkpoint && state == "ordered";
-        self.reset.get()?.execute(params![self.run, id, keeps_checkpoint])?;
-        if state != "ordered" {
-            self.connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
-        }
-        let attempts = if goes_on { self.attempts(id)? } else { self.forget_attempts(id)? };
+        let attempts = if goes_on {
+            self.attempts(id)?
+        } else {
+            entry::begin_anew(self.connection, id, keeps_checkpoint)?;
+            Vec::new()
+        };
         let checkpoint = if keeps_checkpoint { self.checkpoint(id)? } else { None };
         let entry = entry(id, false, FollowUpState::None);
         entry.keep_saved(checkpoint.as_ref());
@@ -185,11 +181,6 @@ impl<'c> ListTransaction<'c> {
             }
         })
         .collect()
-    }
-
-    fn forget_attempts(&self, id: i64) -> Result<Vec<Attempt>, JournalProblem> {
-        self.connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
-        Ok(Vec::new())
     }
 
     fn checkpoint(&self, id: i64) -> Result<Option<Checkpoint>, JournalProblem> {
