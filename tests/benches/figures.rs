@@ -32,9 +32,16 @@ impl Figures {
 
     /// Returns the median of how many per cent more each sample is than that of the same number in `base`.
     pub(crate) fn beside(&self, base: &Self) -> f64 {
-        let pairs = self.0.iter().zip(&base.0);
-        let mut more: Vec<_> =
-            pairs.map(|(own, base)| (own.as_secs_f64() / base.as_secs_f64() - 1.0) * 100.0).collect();
+        self.more_than(base, base)
+    }
+
+    /// Returns the median of how much more each sample is than that of the same number in `base`, in per cent of that in `unit`.
+    pub(crate) fn more_than(&self, base: &Self, unit: &Self) -> f64 {
+        let samples = self.0.iter().zip(&base.0).zip(&unit.0);
+        let share = |((own, base), unit): ((&Duration, &Duration), &Duration)| {
+            (own.as_secs_f64() - base.as_secs_f64()) / unit.as_secs_f64() * 100.0
+        };
+        let mut more: Vec<_> = samples.map(share).collect();
         more.sort_by(f64::total_cmp);
         more[(more.len() - 1) / 2]
     }
