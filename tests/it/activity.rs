@@ -1,10 +1,12 @@
 //! Limits on the time without a report or without output, slow jobs, and jobs that extend their timeout.
 
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use scheduler::{
     AnyJob, Observer, Outcome, Output, OverrunKind, Record, Run, Scheduler, Status, job, observer,
@@ -27,11 +29,16 @@ enum Report {
 
 const REPORTS: [Report; 4] = [Report::Alive, Report::Progress, Report::Message, Report::Checkpoint];
 
-/// Reports without a pause for `time`, and then never again.
+/// Reports without a pause for `time`, and then never again. Before each report it appends the time to `log`: the microseconds since
+/// the epoch.
 #[job]
-fn reports_and_hangs(report: Report, time: Duration) {
+fn reports_and_hangs(report: Report, time: Duration, log: Option<PathBuf>) {
+    let mut log = log.map(|path| File::options().append(true).create(true).open(path).expect("its folder exists"));
     let begin = Instant::now();
     while begin.elapsed() < time {
+        if let Some(log) = &mut log {
+            writeln!(log, "{}", microseconds(SystemTime::now())).expect("the disk has room");
+        }
         match report {
             Report::Alive => this_job::alive(),
             Report::Progress => this_job::progress(1, 2),
@@ -41,6 +48,21 @@ fn reports_and_hangs(report: Report, time: Duration) {
         thread::sleep(Duration::from_millis(1));
     }
     hangs();
+}
+
+fn microseconds(time: SystemTime) -> u128 {
+    time.duration_since(UNIX_EPOCH).expect("it is after the epoch").as_micros()
+}
+
+/// Returns whether a busy machine has kept a job from reporting for that long: between two of the times in its log, or from the last
+/// one to its end.
+fn was_kept_from_reporting(log: &Path, record: &Record, for_long: Duration) -> bool {
+    let log = fs::read_to_string(log).expect("it has reported once");
+    // The job may have been killed in the middle of the last line.
+    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let mut times: Vec<u128> = whole.lines().map(|time| time.parse().expect("a number")).collect();
+    times.push(microseconds(record.ended_at().expect("it ran")));
+    times.windows(2).any(|pair| pair[1].saturating_sub(pair[0]) >= for_long.as_micros())
 }
 
 /// Prints for `time`, on standard output or error, and then never again.
@@ -95,13 +117,17 @@ fn a_job_that_reports_nothing_is_stopped() {
 fn every_report_counts() {
     at_once(REPORTS, |report| {
         let time = 3 * LIMIT;
-        // A busy machine may keep the job itself from reporting for that long.
-        let counts = (0..5).any(|_| {
-            let record = run(&Scheduler::new().stall(LIMIT), reports_and_hangs::job(report, time));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for attempt in 0.. {
+            let log = folder.path().join(attempt.to_string());
+            let record = run(&Scheduler::new().stall(LIMIT), reports_and_hangs::job(report, time, Some(log.clone())));
             overran(&record, OverrunKind::Stall, LIMIT);
-            record.duration() >= time + LIMIT
-        });
-        assert!(counts, "{report:?}");
+            if record.duration() >= time + LIMIT {
+                break;
+            }
+            let was_kept = attempt < 20 && was_kept_from_reporting(&log, &record, LIMIT);
+            assert!(was_kept, "{report:?} does not count: {record:?}");
+        }
     });
 }
 
@@ -126,7 +152,7 @@ fn a_job_that_prints_nothing_is_stopped() {
 fn output_is_no_report_and_a_report_is_no_output() {
     let record = run(&Scheduler::new().stall(LIMIT), prints_and_hangs::job(true, PLENTY));
     overran(&record, OverrunKind::Stall, LIMIT);
-    let record = run(&Scheduler::new().silence(LIMIT), reports_and_hangs::job(Report::Alive, PLENTY));
+    let record = run(&Scheduler::new().silence(LIMIT), reports_and_hangs::job(Report::Alive, PLENTY, None));
     overran(&record, OverrunKind::Silence, LIMIT);
 }
 
