@@ -284,6 +284,8 @@ impl JobRun {
             self.read_control();
         }
         if ready.exited && self.warden.worker.reap() {
+            // Its stream has ended with it. If a request could not be sent, that end was not waited for.
+            self.read_control();
             // The last checkpoint of a lost warden's job is still in the stream.
             self.read_data(DRAINING_READS);
             self.handle_event(Event::WardenReaped);
