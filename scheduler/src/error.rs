@@ -112,6 +112,14 @@ impl Error {
         Self::new(Kind::Internal, message.to_owned())
     }
 
+    pub(crate) fn waits_for_itself(job_id: impl fmt::Display) -> Self {
+        let message = format!(
+            "`{job_id}` can't be waited for in an observer or a follow-up of its scheduler: the thread that calls these \
+             completes the handles of its jobs, and would wait for itself; use `Handle::try_wait`, or wait in another thread"
+        );
+        Self::new(Kind::Internal, message)
+    }
+
     pub(crate) fn privileged() -> Self {
         let message = "jobs can't run in a process that gains privileges when it starts (by set-user-ID, set-group-ID or \
             file capabilities): a copy of it can't trust the requests that it receives; start the process as that user, or \

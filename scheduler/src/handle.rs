@@ -154,7 +154,10 @@ impl<T> Handle<T> {
     /// - if it hasn't received the last 1024 messages, or those that it hasn't received take 16 MiB with this one: a job that
     ///   never receives anything can't fill the memory,
     /// - if the value can't be encoded,
-    /// - in a fork of the process that spawned the job.
+    /// - in a fork of the process that spawned the job,
+    /// - in an [observer](crate::Observer) or a follow-up of the job's scheduler, if the job has not finished: handles are completed by
+    ///   the thread that calls these, so that it would wait for itself. [`on_ask`](crate::Scheduler::on_ask) has a thread of its own,
+    ///   and may wait.
     ///
     /// # Examples
     ///
@@ -239,6 +242,7 @@ impl<T> Handle<T> {
     #[expect(clippy::missing_panics_doc, reason = "without a deadline the report is there")]
     pub fn wait(&self) -> Result<Run<T>, Error> {
         self.shared.refuse_in_a_fork()?;
+        self.shared.refuse_to_wait_for_itself()?;
         let report = self.spawned().job.wait(Deadline::NEVER);
         self.run(&report.expect("it waited without a deadline"))
     }
@@ -274,6 +278,9 @@ impl<T> Handle<T> {
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<&Run<T>>, Error> {
         self.shared.refuse_in_a_fork()?;
+        if !timeout.is_zero() {
+            self.shared.refuse_to_wait_for_itself()?;
+        }
         if self.finished.get().is_none()
             && let Some(report) = self.spawned().job.wait(Deadline::after(timeout))
         {
@@ -345,6 +352,11 @@ impl SharedHandle {
 
     fn is_finished(&self) -> bool {
         !self.is_in_origin() || self.spawned.job.is_finished()
+    }
+
+    fn refuse_to_wait_for_itself(&self) -> Result<(), Error> {
+        let job = &self.spawned.job;
+        if job.waits_for_this_thread() { Err(Error::waits_for_itself(OneLine(&job.job_id))) } else { Ok(()) }
     }
 
     fn refuse_in_a_fork(&self) -> Result<(), Error> {

@@ -124,6 +124,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer_thread;
 mod answers;
 mod arguments;
 mod builder;

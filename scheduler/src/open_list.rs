@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::slice;
 use std::task::{Context, Poll, ready};
 
-use crate::answers::Answers;
+use crate::answer_thread::AnswerThread;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::CallFollowUp;
@@ -38,7 +38,7 @@ pub(crate) struct OpenList {
     delayed: usize,
     submitted: usize,
     observers: Observers,
-    answers: Answers,
+    answers: AnswerThread,
     thread: ListThread,
     is_closed: bool,
     /// A follow-up has failed: jobs that haven't started get no record.
@@ -103,7 +103,7 @@ impl OpenList {
                 .collect(),
             delayed: 0,
             observers: settings.observers.clone(),
-            answers: settings.answers.clone(),
+            answers: AnswerThread::new(settings.answers.clone()),
             thread,
             is_closed,
             has_failed: false,
@@ -270,7 +270,7 @@ impl OpenList {
         job.is_delayed = is_delayed;
         let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
         let encoding = job.call.entry.codec().encoding();
-        let report = notify(&mut self.observers, &self.answers, encoding, subject, event)?;
+        let report = notify(&mut self.observers, &mut self.answers, encoding, subject, event)?;
         let JobInFlight { job_id, call, key, entry, .. } = self.in_flight.remove(&index)?;
         let is_unstarted = report.never_began();
         if is_unstarted && (self.has_failed || self.maker.journal_failure().is_some()) {

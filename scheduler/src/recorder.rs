@@ -4,6 +4,7 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
+use crate::answer_thread::AnswerThread;
 use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::clock;
@@ -31,7 +32,7 @@ pub(crate) struct Recorder {
     records: Vec<Option<Record>>,
     error: Option<Error>,
     observers: Observers,
-    answers: Answers,
+    answers: AnswerThread,
     journaled: JournaledList,
     /// The first job's key for observers; those of the others follow.
     first_key: u64,
@@ -49,6 +50,7 @@ impl Recorder {
             call.drop_options();
         }
         let (records, first_key) = (vec![None; jobs.len()], new_keys(jobs.len()));
+        let answers = AnswerThread::new(answers);
         Self { jobs, records, error: None, observers, answers, journaled, first_key }
     }
 
@@ -58,7 +60,7 @@ impl Recorder {
         let (job_id, call) = &self.jobs[index];
         let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name(), follows: None };
         let encoding = call.entry.codec().encoding();
-        let Some(report) = notify(&mut self.observers, &self.answers, encoding, subject, event) else {
+        let Some(report) = notify(&mut self.observers, &mut self.answers, encoding, subject, event) else {
             return ControlFlow::Continue(());
         };
         // A job that never started because a follow-up or the journal failed has no record.
@@ -100,10 +102,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) follows: Option<u64>,
 }
 
-/// Notifies the observers of an event, answers a question in the job's encoding, or returns the report of a finished job.
+/// Notifies the observers of an event, has a question answered in the job's encoding, or returns the report of a finished job.
 pub(crate) fn notify(
     observers: &mut Observers,
-    answers: &Answers,
+    answers: &mut AnswerThread,
     encoding: Encoding,
     subject: Subject<'_>,
     event: JobEvent,
@@ -130,10 +132,7 @@ pub(crate) fn notify(
                 observers.notify(|observer| notify_update(observer, &update, (at, attempt), subject, memo));
             }
         }
-        JobEvent::Asked(question) => {
-            let answer = answers.answer(&question.bytes, encoding);
-            question.answer(answer);
-        }
+        JobEvent::Asked(question) => answers.answer(question, encoding),
         JobEvent::AttemptEnded { at, attempt, slot, retry } => {
             let (number, sweep, attempt) = (attempt.number(), attempt.sweep(), &attempt);
             let retry_in = retry.as_ref().map(|retry| retry.delay);
@@ -156,7 +155,7 @@ pub(crate) fn notify(
 }
 
 /// Notifies the observers of an event of a follow-up, or of a later part of a chain.
-fn notify_of_part(observers: &mut Observers, answers: &Answers, subject: Subject<'_>, part: PartEvent) {
+fn notify_of_part(observers: &mut Observers, answers: &mut AnswerThread, subject: Subject<'_>, part: PartEvent) {
     let PartEvent { follow_up, job, encoding, event } = part;
     let subject = match follow_up {
         Some(key) => Subject { key, job, follows: Some(subject.key), ..subject },

@@ -5,11 +5,12 @@ use std::io;
 use std::mem;
 use std::slice;
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use crate::answer_thread::AnswerThread;
 use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::clock::Deadline;
@@ -26,6 +27,8 @@ use crate::settings::{JournaledList, Settings};
 use crate::supervisor::{EventDetail, JobEvent, JobMessages, JobSpec, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
 use crate::wire::value::Encoding;
+
+type Listener = Box<dyn FnMut(usize, JobEvent) + Send>;
 
 /// The follow-up of a scheduler, for any thread.
 pub(crate) type SharedFollowUp = Arc<dyn CallFollowUp + Send + Sync>;
@@ -108,6 +111,7 @@ impl Spawner {
                 enter(&mut spec)?;
                 match spawn_loop.submit(key, spec) {
                     Ok(()) => {
+                        job.set_notifier(open.notifier);
                         open.jobs.insert(key.number, Arc::clone(&job));
                         return Ok(HandleParts { job, spawn_loop: spawn_loop.clone(), key, origin });
                     }
@@ -127,8 +131,10 @@ impl Spawner {
         }
         let pool = settings.pool(shared_pool)?;
         let jobs = SpawnedJobs::with(key.number, Arc::clone(&job));
-        let listener =
+        let (listener, notifier) =
             listener(jobs.clone(), settings.observers.clone(), settings.answers.clone(), Arc::clone(follow_up))?;
+        job.set_notifier(notifier);
+        lock(&jobs.0).notifier = notifier;
         let failing = jobs.clone();
         let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(&error))?;
         state.current = Some((spawn_loop.clone(), jobs));
@@ -145,11 +151,13 @@ struct OpenJobs {
     jobs: HashMap<usize, Arc<SpawnedJob>>,
     /// The thread that completes them has exited: a job that is entered now would never be completed.
     is_closed: bool,
+    /// The thread that calls observers and follow-ups before it completes a job.
+    notifier: Option<ThreadId>,
 }
 
 impl SpawnedJobs {
     fn with(number: usize, job: Arc<SpawnedJob>) -> Self {
-        Self(Arc::new(Mutex::new(OpenJobs { jobs: HashMap::from([(number, job)]), is_closed: false })))
+        Self(Arc::new(Mutex::new(OpenJobs { jobs: HashMap::from([(number, job)]), is_closed: false, notifier: None })))
     }
 
     fn get(&self, number: usize) -> Option<Arc<SpawnedJob>> {
@@ -202,7 +210,7 @@ impl Drop for FailOnDrop {
     }
 }
 
-/// Returns the listener for the loop.
+/// Returns the listener for the loop, and the thread that completes the jobs if it calls code of the user.
 ///
 /// Observers and follow-ups are called on a second thread, as they may take long. Results are decoded by the thread that
 /// waits for them.
@@ -211,27 +219,30 @@ fn listener(
     observers: Observers,
     answers: Answers,
     follow_up: SharedFollowUp,
-) -> Result<Box<dyn FnMut(usize, JobEvent) + Send>, Error> {
+) -> Result<(Listener, Option<ThreadId>), Error> {
     if observers.is_empty() && answers.is_empty() && !follow_up.does_something() {
         let fail_on_drop = FailOnDrop::new(jobs);
-        return Ok(Box::new(move |number, event| {
+        let listener = move |number, event: JobEvent| {
             set_process(&fail_on_drop.jobs, number, &event);
             if let JobEvent::Finished(report) = event {
                 fail_on_drop.jobs.complete(number, Ok(report));
             }
-        }));
+        };
+        return Ok((Box::new(listener), None));
     }
     let (sender, receiver) = mpsc::channel();
+    let answers = AnswerThread::new(answers);
     let notifier = Notifier { fail_on_drop: FailOnDrop::new(jobs.clone()), observers, answers, follow_up };
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("scheduler-notifier".to_owned())
         .spawn(move || notifier.run(receiver))
         .map_err(|error| Error::internal("start the thread that notifies observers", error))?;
-    Ok(Box::new(move |number, event| {
+    let listener = move |number, event: JobEvent| {
         set_process(&jobs, number, &event);
         // If the thread has panicked, it has completed all jobs.
         let _ = sender.send((number, event));
-    }))
+    };
+    Ok((Box::new(listener), Some(thread.thread().id())))
 }
 
 /// Keeps the id of a job's process for its handle.
@@ -255,7 +266,7 @@ fn set_process(jobs: &SpawnedJobs, number: usize, event: &JobEvent) {
 struct Notifier {
     fail_on_drop: FailOnDrop,
     observers: Observers,
-    answers: Answers,
+    answers: AnswerThread,
     follow_up: SharedFollowUp,
 }
 
@@ -266,7 +277,7 @@ impl Notifier {
                 continue;
             };
             let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
-            let report = notify(&mut self.observers, &self.answers, job.encoding(), subject, event);
+            let report = notify(&mut self.observers, &mut self.answers, job.encoding(), subject, event);
             if !self.fail_on_drop.origin.is_here() {
                 // An observer has forked this process: no more events arrive here.
                 return;
@@ -297,6 +308,8 @@ pub(crate) struct SpawnedJob {
     key: u64,
     state: Mutex<SpawnedState>,
     changed: Condvar,
+    /// The thread that completes it, if that calls code of the user before.
+    notifier: OnceLock<ThreadId>,
 }
 
 /// The report of a job, for everyone who waits for it.
@@ -325,7 +338,20 @@ impl SpawnedJob {
             key: new_keys(1),
             state: Mutex::default(),
             changed: Condvar::new(),
+            notifier: OnceLock::new(),
         }
+    }
+
+    fn set_notifier(&self, notifier: Option<ThreadId>) {
+        if let Some(thread) = notifier {
+            // It is set once, before the first event.
+            let _ = self.notifier.set(thread);
+        }
+    }
+
+    /// Returns whether this thread would wait for itself: it completes the job once the code that it calls has returned.
+    pub(crate) fn waits_for_this_thread(&self) -> bool {
+        self.notifier.get() == Some(&thread::current().id()) && !self.is_finished()
     }
 
     fn complete(&self, report: Result<RunReport, Error>) {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use scheduler::{Error, Outcome, Scheduler, job, jobs, this_job};
-use scheduler_tests::jobs::hangs;
+use scheduler::{Error, Handle, Observer, Outcome, Scheduler, Status, job, jobs, observer, this_job};
+use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::wait_until::wait_until;
 
 use crate::{METHODS, PLENTY, at_once};
@@ -276,13 +276,76 @@ fn questions_that_wait_for_their_answers_are_bounded() {
     assert_eq!(error, expected);
 }
 
+/// Returns a scheduler whose answer is begun and not returned before it is released.
+fn answering_slowly() -> (Scheduler, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (asked, has_asked) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY).on_ask(move |number: u64| {
+        asked.send(()).expect("the test waits");
+        // If the test has returned, the answer is of no use.
+        let _ = released.lock().expect("one answer at a time").recv();
+        number * number
+    });
+    (scheduler, has_asked, release)
+}
+
 #[test]
-fn a_slow_answer_delays_no_deadline() {
-    let scheduler = Scheduler::new().timeout(Duration::from_millis(500)).on_ask(|number: u64| {
-        thread::sleep(Duration::from_secs(2));
+fn an_answer_that_takes_long_delays_no_other_job() {
+    let (scheduler, has_asked, release) = answering_slowly();
+    let asks = scheduler.spawn(asks_for_squares::job(1)).expect("the input is fine");
+    has_asked.recv_timeout(PLENTY).expect("it asks");
+    let other = scheduler.spawn(fast::job()).and_then(|handle| handle.wait_timeout(PLENTY).map(|run| run.is_some()));
+    assert!(other.expect("it can be waited for"));
+    assert!(asks.try_wait().expect("it runs").is_none());
+    release.send(()).expect("the answer waits");
+    assert_eq!(asks.wait().expect("it has an answer").outcome, Outcome::Ok(vec![0]));
+}
+
+#[test]
+fn an_answer_that_never_comes_holds_up_no_timeout() {
+    let (scheduler, has_asked, _release) = answering_slowly();
+    let job = || asks_for_squares::job(1).timeout(Duration::from_secs(1));
+    let run = scheduler.spawn(job()).and_then(|handle| handle.wait()).expect("it has a record");
+    assert_eq!(run.status(), Status::Timeout);
+    has_asked.recv_timeout(PLENTY).expect("it has asked");
+    // Its question is answered by a thread of the list.
+    let records = scheduler.run([("a", job())]).expect("the input is fine");
+    assert_eq!(records[0].status(), Status::Timeout);
+}
+
+#[test]
+fn an_answer_may_wait_for_a_job_and_an_observer_may_not() {
+    struct Waits(Arc<OnceLock<Handle<()>>>, mpsc::Sender<String>);
+
+    impl Observer for Waits {
+        fn recorded(&self, _: &observer::Recorded<'_>) {
+            let waited = self.0.get().expect("it was spawned").wait().map(drop).map_err(|error| error.to_string());
+            self.1.send(waited.expect_err("it can't wait for itself")).expect("the test waits");
+        }
+    }
+
+    let slot = Arc::<OnceLock<Handle<i32>>>::default();
+    let awaited = Arc::clone(&slot);
+    let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY).on_ask(move |number: u64| {
+        awaited.get().expect("it was spawned").wait().expect("it succeeds");
         number
     });
-    let records = scheduler.run(jobs![("a", asks_for_squares(1))]).expect("the input is fine");
-    assert_eq!(records[0].status(), scheduler::Status::Timeout);
-    assert!(records[0].duration() < Duration::from_millis(1900), "{:?}", records[0]);
+    slot.set(scheduler.spawn(fast::job()).expect("the input is fine")).expect("it is empty");
+    let run = scheduler.spawn(asks_for_squares::job(1)).and_then(|handle| handle.wait());
+    assert_eq!(run.expect("it is answered").outcome, Outcome::Ok(vec![0]));
+
+    let slot = Arc::<OnceLock<Handle<()>>>::default();
+    let (sender, receiver) = mpsc::channel();
+    let scheduler = Scheduler::new().concurrency(2).timeout(PLENTY).observer(Waits(Arc::clone(&slot), sender));
+    slot.set(scheduler.spawn_as("hangs", hangs::job()).expect("the input is fine")).expect("it is empty");
+    scheduler.spawn(fast::job()).and_then(|handle| handle.wait()).expect("it has a record");
+    let expected = "`hangs` can't be waited for in an observer or a follow-up of its scheduler: the thread that calls these completes \
+        the handles of its jobs, and would wait for itself; use `Handle::try_wait`, or wait in another thread";
+    assert_eq!(receiver.recv_timeout(PLENTY).expect("it is recorded"), expected);
+    let hangs = slot.get().expect("it was spawned");
+    assert!(hangs.try_wait().expect("it runs").is_none());
+    hangs.kill();
+    // The observer is called for it as well, and may not wait either.
+    assert_eq!(hangs.wait().expect("it has a record").status(), Status::Error);
 }

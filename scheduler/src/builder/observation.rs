@@ -24,10 +24,11 @@ impl<F> Scheduler<F> {
     /// Sets the function that answers the questions of jobs of one type: what [`this_job::ask`](crate::this_job::ask) returns
     /// there. There may be one for each type.
     ///
-    /// The function runs in this process, on the thread that calls [observers](Observer), one question after the other: never on
-    /// the one that supervises the jobs, so that it delays no deadline. The job waits meanwhile, and its time runs. A function
-    /// that panics affects only the answer: the job gets an error. The asking job's attempt may have ended when the answer is
-    /// there; it is dropped then.
+    /// The function runs in this process, on a thread of its own for each list, and for the spawned jobs: it delays neither a
+    /// deadline nor a record, and may wait for the [`Handle`](crate::Handle) of another job. Questions are answered one after the
+    /// other. The job waits meanwhile, and its time runs: an answer that takes longer than the job's timeout is the job's timeout. A
+    /// function that panics affects only the answer: the job gets an error. The answer to an attempt that has ended meanwhile is
+    /// dropped; so the function may still be at work when the list has returned.
     ///
     /// # Examples
     ///

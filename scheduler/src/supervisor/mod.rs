@@ -53,6 +53,7 @@ pub(crate) use loop_config::{LoopConfig, OnSuccess};
 pub(crate) use mailbox::StopMode;
 pub(crate) use messages::{JobMessages, MOST_BYTES, MOST_MESSAGES, Unsendable};
 pub(crate) use pool_settings::PoolSettings;
+pub(crate) use question::Question;
 pub(crate) use queue::QueueKey;
 pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
