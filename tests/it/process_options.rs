@@ -276,8 +276,8 @@ mod with_wardens {
             let scheduler = Scheduler::new().start_method(method);
             assert_eq!(result::<String>(&run(&scheduler, own_processors::job())), "0");
             for (cpus, shown) in [
-                (vec![1023], "1023, of which it may use none; give some of 0"),
-                (vec![0, 1000], "0,1000, of which it may use 0; give only those"),
+                (vec![1023], "1023: none of them is available; give some of 0"),
+                (vec![0, 1000], "0,1000: of these, only 0 are available; give only those"),
             ] {
                 let text = error(&run(&scheduler, own_processors::job().cpus(cpus)));
                 assert!(text.starts_with(&format!("never started: it can't run on the processors {shown}")), "{text}");

@@ -105,7 +105,8 @@ fn the_variable_limits_tests_without_a_limit() {
     }
     for wrong in ["soon", "0s", "30"] {
         let refused = text(&output(limited("a_test_without_a_limit").env("SCHEDULER_TEST_TIMEOUT", wrong)), false);
-        let expected = format!("the environment variable `SCHEDULER_TEST_TIMEOUT` is `{wrong}`; set it to a duration");
+        let expected =
+            format!("the environment variable `SCHEDULER_TEST_TIMEOUT` is `{wrong}`; set it to a duration above zero");
         assert!(refused.contains(&expected), "{refused}");
     }
 }

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 17] = [
     &["registry", "runtime"],
     &["call", "child"],
     &["ended", "into_job", "json_call", "supervisor", "this_job"],
-    &["canceller", "ctrl_c", "follow_up", "settings", "termination"],
+    &["answer_thread", "canceller", "ctrl_c", "follow_up", "settings", "termination"],
     &["isolated_test", "recorder"],
     &["open_list", "running", "spawner"],
     &["handle", "stream"],

@@ -146,9 +146,9 @@ fn on_stack(bytes: u64, call: impl FnOnce() -> CompletionKind) -> CompletionKind
         let builder = thread::Builder::new().name(name).stack_size(bytes);
         match builder.spawn_scoped(scope, move || call.into_inner()()) {
             Ok(thread) => thread.join().unwrap_or(CompletionKind::Abandoned),
-            Err(error) => {
-                CompletionKind::Refused(format!("its thread with a stack of {bytes} bytes can't be started: {error}"))
-            }
+            Err(error) => CompletionKind::Refused(format!(
+                "its thread with a stack of {bytes} bytes can't be started: {error}; a smaller `stack_size` may work"
+            )),
         }
     })
 }

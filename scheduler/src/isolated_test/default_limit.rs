@@ -23,7 +23,7 @@ pub(super) fn default_limit() -> Result<Option<Duration>, String> {
     let limit = parse(&text).filter(|limit| !limit.is_zero());
     limit.map(Some).ok_or_else(|| {
         format!(
-            "the environment variable `{VARIABLE}` is `{}`; set it to a duration, such as `30s`",
+            "the environment variable `{VARIABLE}` is `{}`; set it to a duration above zero, such as `30s`",
             text.escape_debug()
         )
     })

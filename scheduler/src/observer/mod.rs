@@ -31,8 +31,9 @@ pub use tracing_observer::Tracing;
 /// The methods are never called concurrently for one list. They run on the thread that called [`run`](crate::Scheduler::run), or in
 /// the task that awaits [`run_async`](crate::Scheduler::run_async). Another thread supervises the jobs meanwhile, so a slow observer
 /// delays no deadline; it delays the return of the list. Events that follow each other closely are delivered together, at most ten
-/// milliseconds late, since to wake a thread for each would slow a list of very short jobs by a tenth. For jobs that are [spawned](crate::Scheduler::spawn) a separate thread calls
-/// them, and a handle completes after them.
+/// milliseconds late, since to wake a thread for each would slow a list of very short jobs by a tenth. For jobs that are
+/// [spawned](crate::Scheduler::spawn) a separate thread calls them, and a handle completes after them: a slow observer delays
+/// [`wait`](crate::Handle::wait), and one that itself waits for a job of its scheduler gets an error.
 ///
 /// A [follow-up job](macro@crate::job#follow_up) has its own events and its own [`key`](Queued::key), from `queued` to `recorded`, and
 /// [`follows`](Queued::follows) is the key of its job, whose `recorded` comes after them. The later parts of a

@@ -50,16 +50,16 @@ fn restrict_to(cpus: &Cpus) -> Result<(), String> {
         let error = io::Error::last_os_error();
         return Err(match (error.raw_os_error(), available()) {
             (Some(libc::EINVAL), Some(usable)) => {
-                format!("it can't run on the processors {cpus}, of which it may use none; give some of {usable}")
+                format!("it can't run on the processors {cpus}: none of them is available; give some of {usable}")
             }
             _ => format!("it can't run on the processors {cpus}: {error}"),
         });
     }
     // The kernel leaves out those that don't exist, or that a cgroup excludes.
     match available() {
-        Some(usable) if usable != cpus.to_string() => {
-            Err(format!("it can't run on the processors {cpus}, of which it may use {usable}; give only those"))
-        }
+        Some(usable) if usable != cpus.to_string() => Err(format!(
+            "it can't run on the processors {cpus}: of these, only {usable} are available; give only those"
+        )),
         _ => Ok(()),
     }
 }
