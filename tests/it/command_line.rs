@@ -3,6 +3,7 @@
 mod batches;
 #[cfg(feature = "journal")]
 mod journals;
+mod progress;
 mod resuming;
 
 use std::fs::{self, File};

@@ -2,6 +2,8 @@
 
 use super::Scheduler;
 use crate::options::option_setters;
+#[cfg(feature = "cli")]
+use crate::process::DefaultOutput;
 
 /// # Concurrency and order
 impl<F> Scheduler<F> {
@@ -25,6 +27,15 @@ impl<F> Scheduler<F> {
     #[cfg(feature = "cli")]
     pub(crate) fn read_ahead(mut self, jobs: usize) -> Self {
         self.settings_mut().read_ahead = Some(jobs);
+        self
+    }
+
+    /// Has a function print the output of jobs that have no destination for it: whole lines, of standard output and standard error.
+    ///
+    /// It is called on the thread that supervises the jobs, and must not wait.
+    #[cfg(feature = "cli")]
+    pub(crate) fn print_lines(mut self, print: fn(&str)) -> Self {
+        self.settings_mut().default_output = DefaultOutput::Lines(print);
         self
     }
 

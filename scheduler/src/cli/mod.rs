@@ -12,6 +12,7 @@ mod parser;
 mod report;
 mod report_files;
 mod run;
+mod slow;
 mod status;
 mod words;
 

@@ -6,16 +6,18 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::iter;
 use std::ops::Range;
+use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::ending::Ending;
-use crate::escape::breaks_a_line;
+use crate::escape::{OneLine, breaks_a_line};
 use crate::process::{DivertedStdout, FatalSignal};
 
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const BLUE: Style = AnsiColor::Blue.on_default().bold();
 
 /// Standard output, for results only: what jobs print to theirs goes to standard error.
@@ -76,6 +78,11 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
+/// Returns a path as messages show it: on one line.
+pub(super) fn shown(path: &Path) -> String {
+    OneLine(&path.display().to_string()).to_string()
+}
+
 /// Prints what a job has printed, as if it had done so itself.
 pub(super) fn pass_on(output: &str) {
     let mut stderr = io::stderr().lock();
@@ -126,6 +133,11 @@ mod tests {
         let plain = anstream::adapter::strip_str(&snippet).to_string();
         let expected = format!(" --> here\n  | {}\n  | {}", expected[0], expected[1]);
         assert_eq!(plain, expected);
+    }
+
+    #[test]
+    fn a_path_is_shown_on_one_line() {
+        assert_eq!(super::shown(Path::new("a\nb\x1b[2J.log")), "a\\nb\\u{1b}[2J.log");
     }
 
     #[test]

@@ -60,8 +60,8 @@ by `--halt now`, or that has retries left, has not finished: it is not in the jo
 
 With `--resume` the job log and `--log` are added to. The other reports are of this batch alone: `report LOG` makes those of all.
 
-`--progress` draws on standard error, where jobs print as well: capture their output (`--stdout capture --stderr capture`), so that
-they don't print into the bar.
+`--progress` draws on standard error. On a terminal, what jobs print stands above the bar, line by line; what a line does to the
+cursor or the screen is left out. What the job's own programs write to the terminal itself (`/dev/tty`) is not.
 
 Exit status: 0 if each call that was run gave a result, 1 if one did not, 125 if a line, a file or the scheduler is at fault. Calls
 that an earlier batch has run don't count.
@@ -140,7 +140,7 @@ fn batch() -> Command {
                     .help("How many jobs of a group run at a time [default: 1 for a group of an attribute]"),
             )
             .arg(flag("check", "Check every line, and run nothing"))
-            .arg(flag("progress", "Draw a progress bar; capture what the jobs print, which would garble it"))
+            .arg(flag("progress", "Draw a progress bar, with what the jobs print above it"))
             .args(report_files::options())
             .arg(report_files::file_option(
                 "log",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ending::Ending;
 use super::events::{Events, not_a_log, read_events};
-use super::output::report_message;
+use super::output::{report_message, shown};
 use super::report_files::{ReportPaths, Reports, check_files, check_writable};
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) fn execute(arguments: &ReportArguments) -> Ending {
 fn make(arguments: &ReportArguments) -> Result<Reports, String> {
     let paths = arguments.logs.iter().map(PathBuf::as_path);
     check_files(paths.clone(), arguments.reports.iter())?;
-    let unreadable = |path: &Path, error: &io::Error| format!("can't read {}: {error}", path.display());
+    let unreadable = |path: &Path, error: &io::Error| format!("can't read {}: {error}", shown(path));
     // Both before a report is emptied.
     let logs = paths.map(|path| Ok((path, open(path).map_err(|error| unreadable(path, &error))?)));
     let logs = logs.collect::<Result<Vec<_>, String>>()?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, value_parser};
 
+use super::output::shown;
 use crate::builder::Scheduler;
 use crate::observer::Observer;
 use crate::report::{Joblog, Junit, LoggedEvent, Timeline, Trace};
@@ -131,7 +132,7 @@ pub(super) fn check_files<'a>(
     for (option, path) in written {
         let Some(file) = identity(path) else { continue };
         if let Some((_, why)) = seen.iter().find(|(other, _)| *other == file) {
-            return Err(format!("`--{option}` would overwrite {}: {why}", path.display()));
+            return Err(format!("`--{option}` would overwrite {}: {why}", shown(path)));
         }
         seen.push((file, format!("`--{option}` writes it")));
     }
@@ -164,7 +165,7 @@ fn can_be_written(path: &Path) -> io::Result<()> {
 }
 
 fn uncreated(path: &Path, error: &io::Error) -> String {
-    format!("can't create {}: {error}", path.display())
+    format!("can't create {}: {error}", shown(path))
 }
 
 /// Returns the path without links, of a file that needn't exist; `None` if that can't be known, or of a device or a pipe.
@@ -194,7 +195,7 @@ impl Reports {
     /// Returns a message for each file that could not be written.
     pub(super) fn finish(&self) -> Vec<String> {
         let errors = self.0.iter().filter_map(|(path, report)| Some((path, report.finish_file().err()?)));
-        errors.map(|(path, error)| format!("can't write {}: {error}", path.display())).collect()
+        errors.map(|(path, error)| format!("can't write {}: {error}", shown(path))).collect()
     }
 }
 

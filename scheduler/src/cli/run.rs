@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, pass_on, report, report_message, unwritable};
+use super::slow::SlowNotice;
 use super::words;
 use crate::builder::Scheduler;
 use crate::call::AnyJob;
@@ -74,6 +75,7 @@ fn checked(entry: &'static Entry, words: &[String]) -> Option<AnyJob> {
 fn run(entry: &Entry, mut call: AnyJob, arguments: &RunArguments) -> Result<Record, Error> {
     let token = CancelToken::on_ctrl_c()?;
     let mut scheduler = Scheduler::new().start_method(arguments.start_method).cancel_token(&token);
+    scheduler = scheduler.observer(SlowNotice::default());
     let options = arguments.options.clone().over(&entry.options());
     if let Some(group) = options.group {
         // The job is alone.

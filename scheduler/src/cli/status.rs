@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ending::Ending;
 use super::events::{not_a_log, read_events};
-use super::output::{BOLD, DIM, report_message, unwritable};
+use super::output::{BOLD, DIM, report_message, shown, unwritable};
 use crate::clock::{rfc_3339, wall};
 use crate::escape::OneLine;
 use crate::outcome::Status;
@@ -27,7 +27,7 @@ pub(super) fn execute(arguments: &StatusArguments) -> Ending {
     let run = match LoggedRun::read(arguments) {
         Ok(run) => run,
         Err(error) => {
-            report_message(&format!("can't read {}: {error}", arguments.log.display()));
+            report_message(&format!("can't read {}: {error}", shown(&arguments.log)));
             return Ending::OWN_FAILURE;
         }
     };

@@ -2,6 +2,7 @@
 //!
 //! [`Bar`] is an observer like any other: add it to a scheduler.
 
+mod above;
 mod display;
 mod estimate;
 mod painter;
@@ -183,10 +184,30 @@ impl Bar {
     pub fn println(&self, line: impl AsRef<str>) {
         let frames = lock(&self.frames);
         if frames.is_some() {
-            lock(&self.above).extend(line.as_ref().lines().map(str::to_owned));
+            let mut above = lock(&self.above);
+            line.as_ref().lines().for_each(|line| above.push(line.to_owned()));
         } else {
             print(line.as_ref());
         }
+    }
+
+    /// Prints lines of a job as [`println`](Self::println) does, without what they would do to the bar. If the terminal is too slow for
+    /// them, some are skipped, and their number is printed.
+    #[cfg(feature = "cli")]
+    pub(crate) fn pass_on(&self, lines: &str) {
+        let frames = lock(&self.frames);
+        if frames.is_some() {
+            let mut above = lock(&self.above);
+            lines.lines().for_each(|line| above.push_foreign(line));
+        } else {
+            print(lines.strip_suffix('\n').unwrap_or(lines));
+        }
+    }
+
+    /// Returns whether it is drawn again and again, on a terminal.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_drawn(&self) -> bool {
+        matches!(self.mode, Mode::Drawn { .. })
     }
 
     /// Removes the bar from the screen, calls `print`, and draws the bar again.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use console::Term;
 use indicatif::TermLike;
 
+use super::above::LinesAbove;
 use crate::sync::lock;
 
 /// Stands before each line of a frame: `indicatif` separates lines by spaces up to the width.
@@ -25,7 +26,7 @@ pub(super) struct Painter {
 }
 
 /// Lines that are to stand above the next frame, and stay there.
-pub(super) type Above = Arc<Mutex<Vec<String>>>;
+pub(super) type Above = Arc<Mutex<LinesAbove>>;
 
 impl Painter {
     pub(super) fn new(term: Term, above: Above) -> Self {
@@ -98,7 +99,7 @@ impl TermLike for Painter {
         let text = mem::take(&mut *lock(&self.text));
         let lines: Vec<_> =
             text.split(LINE_MARK).skip(1).map(|line| line.trim_end_matches([' ', '\r', '\n'])).collect();
-        let above = mem::take(&mut *lock(&self.above));
+        let above = lock(&self.above).take();
         io::stderr().write_all(paint(&above, &lines).as_bytes())
     }
 }

@@ -50,7 +50,7 @@ use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, parse_
 /// }
 /// ```
 pub fn read(log: impl BufRead) -> impl Iterator<Item = io::Result<LoggedEvent>> {
-    let mut reader = Reader { log, number: 0, offset: 0, last_key: 0, is_over: false };
+    let mut reader = Reader { log, number: 0, offset: 0, last_key: 0, is_opened: false, is_over: false };
     iter::from_fn(move || reader.next())
 }
 
@@ -61,6 +61,7 @@ struct Reader<R> {
     /// What is added to the keys since the last `opened`.
     offset: u64,
     last_key: u64,
+    is_opened: bool,
     is_over: bool,
 }
 
@@ -147,6 +148,12 @@ impl<R: BufRead> Reader<R> {
                 return Err(format!("version {version} of the format; this program reads version {VERSION}"));
             }
             self.offset = self.last_key;
+            self.is_opened = true;
+        } else if !self.is_opened {
+            return Err(format!(
+                "the first event is `{}`, and a log begins with `opened`: its beginning is missing",
+                line.event.escape_debug()
+            ));
         }
         let key = if line.event == "opened" { 0 } else { line.key + self.offset };
         self.last_key = self.last_key.max(key);
@@ -378,5 +385,13 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_without_its_beginning_is_an_error() {
+        let events = events(&format!("\n{}\n{OPENED}\n", queued(1)));
+        let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
+        let expected = "line 2: the first event is `queued`, and a log begins with `opened`: its beginning is missing";
+        assert_eq!(error, expected);
     }
 }

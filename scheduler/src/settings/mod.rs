@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) start_method: StartMethod,
     pub(crate) orphans: Orphans,
     pub(crate) containment: Containment,
+    /// Where the output goes of jobs that have no destination for it.
+    pub(crate) default_output: DefaultOutput,
     pub(crate) arguments: CopyArguments,
     /// The journal of lists.
     pub(crate) journal: Option<Journal>,
@@ -123,6 +125,7 @@ impl Default for Settings {
             start_method: StartMethod::default(),
             orphans: Orphans::default(),
             containment: Containment::default(),
+            default_output: DefaultOutput::Own,
             arguments: CopyArguments::default(),
             journal: None,
         }
@@ -240,7 +243,7 @@ impl Settings {
     pub(crate) fn pool_settings(&self) -> Result<PoolSettings, Error> {
         Ok(PoolSettings {
             launcher: self.jobs_launcher()?,
-            default_output: DefaultOutput::Own,
+            default_output: self.default_output,
             method: self.start_method,
             after_run: AfterRun::Stay,
             start_limit: self.start_timeout,

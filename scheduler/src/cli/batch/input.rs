@@ -9,6 +9,7 @@ use std::thread;
 
 use super::LINES_AHEAD;
 use super::read_ahead::ReadAhead;
+use crate::cli::output::shown;
 
 /// A line that isn't blank.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
 
 /// Returns the name of the file for messages.
 pub(super) fn name(path: &Path) -> String {
-    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+    if is_stdin(path) { "standard input".to_owned() } else { shown(path) }
 }
 
 /// What the thread that reads has found.

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use super::BatchArguments;
 use super::calls::LineNumbers;
 use super::input;
 use crate::builder::Scheduler;
+use crate::cli::output::{pass_on, shown};
 use crate::cli::report_files::{JOBLOG, Reports, check_files, check_writable};
+use crate::cli::slow::SlowNotice;
 use crate::progress::Bar;
 use crate::report::{Joblog, JsonLines};
 use crate::sync::lock;
@@ -28,6 +30,7 @@ pub(super) struct BatchObservers {
     reports: Reports,
     log: Option<(PathBuf, Arc<JsonLines>)>,
     bar: Option<Arc<Bar>>,
+    reports_slow_jobs: bool,
     /// `None` without a job log.
     numbers: Option<LineNumbers>,
     skipped: SkippedLines,
@@ -66,7 +69,8 @@ impl BatchObservers {
         let log = log.transpose()?;
         let reports = arguments.reports.create(joblog)?;
         let bar = arguments.is_progress.then(|| Arc::new(bar(&arguments.file, &skipped.all)));
-        Ok(Self { reports, log, bar, numbers, skipped })
+        let reports_slow_jobs = !arguments.is_quiet;
+        Ok(Self { reports, log, bar, reports_slow_jobs, numbers, skipped })
     }
 
     /// Lets them receive the events of a scheduler.
@@ -75,8 +79,16 @@ impl BatchObservers {
         if let Some((_, log)) = &self.log {
             scheduler = scheduler.observer(Arc::clone(log));
         }
+        let drawn = self.bar.as_ref().filter(|bar| bar.is_drawn());
+        if self.reports_slow_jobs {
+            scheduler = scheduler.observer(SlowNotice { bar: drawn.cloned() });
+        }
         if let Some(bar) = &self.bar {
             scheduler = scheduler.observer(Arc::clone(bar));
+        }
+        if let Some(bar) = drawn {
+            *lock(&DRAWN) = Arc::downgrade(bar);
+            scheduler = scheduler.print_lines(print_above);
         }
         scheduler
     }
@@ -115,13 +127,25 @@ impl BatchObservers {
             bar.clear();
         }
         let log = self.log.as_ref().and_then(|(path, log)| Some((path, log.finish().err()?)));
-        let log = log.map(|(path, error)| format!("can't write {}: {error}", path.display()));
+        let log = log.map(|(path, error)| format!("can't write {}: {error}", shown(path)));
         self.reports.finish().into_iter().chain(log).collect()
     }
 }
 
+/// The bar of the batch, if it is drawn on a terminal.
+static DRAWN: Mutex<Weak<Bar>> = Mutex::new(Weak::new());
+
+/// Prints lines of jobs above the bar.
+fn print_above(lines: &str) {
+    let bar = lock(&DRAWN).upgrade();
+    match bar {
+        Some(bar) => bar.pass_on(lines),
+        None => pass_on(lines),
+    }
+}
+
 fn unopened(path: &Path, error: &io::Error) -> String {
-    format!("can't open {}: {error}", path.display())
+    format!("can't open {}: {error}", shown(path))
 }
 
 /// Opens the job log, and returns the lines that it leaves out.

@@ -33,6 +33,8 @@ pub(crate) enum DefaultOutput {
     Own,
     /// Functions that print text, called on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
+    /// A function that prints whole lines, called on the thread that supervises the jobs.
+    Lines(fn(&str)),
 }
 
 impl DefaultOutput {
@@ -48,6 +50,7 @@ impl DefaultOutput {
             (Self::Own, stream) => Sink::own(stream, unit),
             (Self::Printed { out: print, .. }, StandardStream::Stdout)
             | (Self::Printed { err: print, .. }, StandardStream::Stderr) => Sink::Printer(Printer::new(print)),
+            (Self::Lines(print), _) => Sink::Printer(Printer::of_lines(print)),
         }
     }
 }

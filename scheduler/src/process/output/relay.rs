@@ -76,6 +76,7 @@ impl Relay {
     /// Takes what has arrived of the last line for all of it.
     pub(crate) fn end_line(&mut self) {
         self.line_splitter.iter_mut().for_each(LineSplitter::finish);
+        self.sink.finish();
     }
 
     /// Closes the pipe and drops pending output.

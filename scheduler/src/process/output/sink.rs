@@ -64,7 +64,7 @@ impl Sink {
         }
     }
 
-    /// Prints an incomplete character at the end of the output.
+    /// Prints what is incomplete at the end of the output.
     pub(super) fn finish(&mut self) {
         if let Self::Printer(printer) = self {
             printer.finish();
