@@ -29,10 +29,18 @@ impl Printed {
     #[cfg(feature = "ctrlc")]
     #[track_caller]
     pub(crate) fn comes_to(&mut self, line: &str) {
-        let mut others = Vec::new();
-        while others.last().is_none_or(|last| last != line) {
-            let Some(Ok(next)) = self.0.next() else { panic!("{others:?} and no `{line}`") };
-            others.push(next);
+        self.comes_to_all(&[line]);
+    }
+
+    /// Returns once each of these is printed, in whatever order.
+    #[cfg(feature = "ctrlc")]
+    #[track_caller]
+    pub(crate) fn comes_to_all(&mut self, lines: &[&str]) {
+        let (mut missing, mut printed) = (lines.to_vec(), Vec::new());
+        while !missing.is_empty() {
+            let Some(Ok(next)) = self.0.next() else { panic!("{printed:?} and no {missing:?}") };
+            missing.retain(|line| *line != next);
+            printed.push(next);
         }
     }
 
