@@ -42,7 +42,7 @@ impl LinesAbove {
 
 /// Returns a line as a terminal would show it, with its colors, and without what moves the cursor or changes the screen.
 #[cfg(feature = "cli")]
-fn harmless(line: &str) -> String {
+pub(super) fn harmless(line: &str) -> String {
     // What follows a carriage return is printed over what precedes it.
     let line = line.trim_end_matches('\r');
     let line = line.rsplit('\r').next().unwrap_or_default();

@@ -200,7 +200,8 @@ impl Bar {
             let mut above = lock(&self.above);
             lines.lines().for_each(|line| above.push_foreign(line));
         } else {
-            print(lines.strip_suffix('\n').unwrap_or(lines));
+            // The job was faster than the event that begins the bar.
+            lines.lines().for_each(|line| print(&above::harmless(line)));
         }
     }
 
