@@ -34,6 +34,7 @@ pub(crate) enum DefaultOutput {
     /// Functions that print text, called on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
     /// A function that prints whole lines, called on the thread that supervises the jobs.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command line prints so"))]
     Lines(fn(&str)),
 }
 
