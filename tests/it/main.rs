@@ -59,11 +59,11 @@ mod handles;
 // It reads `/proc`.
 #[cfg(target_os = "linux")]
 mod hygiene;
-// Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(feature = "journal")]
 mod journal;
-#[cfg(all(target_os = "linux", feature = "journal"))]
+#[cfg(feature = "journal")]
 mod journal_crashes;
+// Tested as Linux enforces them; those of a job object are in `platforms`.
 #[cfg(target_os = "linux")]
 mod limits;
 mod load;

@@ -12,7 +12,8 @@ use scheduler_tests::profile::quick_or_full;
 use scheduler_tests::skips::skipped;
 use serde_json::Value;
 
-use super::{APPLICATION, AT_A_TIME, EXPECTED, is_finished, namespace, notes, printed, run, states, tries_all};
+use super::sabotaged::{AT_A_TIME, namespace, tries_all};
+use super::{APPLICATION, EXPECTED, is_finished, notes, printed, run, states};
 use crate::{PLENTY, at_once};
 
 /// Returns a folder with a journal of four finished jobs that is open: its log was not moved into the file so far.

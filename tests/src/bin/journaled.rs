@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use scheduler::journal::{Durability, Journal, OnError};
@@ -40,12 +40,23 @@ fn counts(folder: PathBuf) -> Result<(u32, u32), String> {
     Ok((3, this_job::attempt()))
 }
 
+/// Returns a command that kills a process, or aborts it, for which Windows has none.
+fn killing(id: &str, aborts: bool) -> Command {
+    let (program, arguments) = match (cfg!(windows), aborts) {
+        (true, _) => ("taskkill", ["/F", "/PID"].as_slice()),
+        (false, true) => ("kill", ["-ABRT"].as_slice()),
+        (false, false) => ("kill", ["-KILL"].as_slice()),
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).arg(id).stdout(Stdio::null());
+    command
+}
+
 /// Ends the application, if this is the moment at which it is to end. Called in its own process, and in that of a follow-up.
 fn dies(moment: &str) {
     if std::env::var("APP_DIES").is_ok_and(|wanted| wanted == moment) {
         let id = std::env::var("APP_PROCESS").unwrap_or_else(|_| std::process::id().to_string());
-        let signal = if std::env::var_os("APP_ABORTS").is_some() { "-ABRT" } else { "-KILL" };
-        let _ = Command::new("kill").args([signal, &id]).status();
+        let _ = killing(&id, std::env::var_os("APP_ABORTS").is_some()).status();
         loop {
             std::thread::park();
         }
