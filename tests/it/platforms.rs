@@ -22,12 +22,27 @@ fn orphans_are_not_adopted() {
     assert!(source.contains("on Linux only"), "{error}: {source}");
 }
 
+#[cfg(unix)]
+#[test]
+fn processors_and_a_limit_for_the_whole_tree_are_refused() {
+    let list = jobs![("a", { fast::job().cpus([0]) }), ("b", { fast::job().tree_memory(1 << 30) }), ("c", fast)];
+    let records = Scheduler::new().run(list).expect("the input is fine");
+    let errors: Vec<_> = records.iter().map(|record| record.error().unwrap_or_default()).collect();
+    let expected = [
+        "never started: a set of processors can't be chosen on this system; leave it out",
+        "never started: a limit on the memory of the whole tree is not enforced by this system; leave it out",
+        "",
+    ];
+    assert_eq!(errors, expected);
+}
+
 #[cfg(windows)]
 mod windows {
     use std::collections::BTreeMap;
     use std::os::windows::process::CommandExt;
     use std::path::PathBuf;
     use std::process::{Command, Stdio};
+    use std::ptr::null_mut;
     use std::time::Duration;
 
     use scheduler::{AnyJob, Failure, Incomplete, Scheduler, Status};
@@ -35,7 +50,11 @@ mod windows {
     use scheduler_tests::jobs;
     use scheduler_tests::platform::wine_is_in_the_way;
     use scheduler_tests::skips::skipped;
-    use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
+    use windows_sys::Win32::System::JobObjects::{
+        JOB_OBJECT_LIMIT_AFFINITY, JOB_OBJECT_LIMIT_JOB_MEMORY, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+        JobObjectExtendedLimitInformation, QueryInformationJobObject,
+    };
+    use windows_sys::Win32::System::Threading::{DETACHED_PROCESS, GetCurrentProcess, GetProcessAffinityMask};
 
     use crate::PLENTY;
     use crate::application::{app, app_at, copy_to, records};
@@ -54,6 +73,34 @@ mod windows {
             std::thread::park();
             assert_ne!(program.id(), 0);
         }
+    }
+
+    /// The processors on which a process may run, as a mask, and its job object's own: processors, and bytes of memory.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Held {
+        cpus: usize,
+        object_cpus: Option<usize>,
+        object_memory: Option<usize>,
+    }
+
+    /// Returns what it is held to.
+    #[expect(unsafe_code, reason = "the kernel's limits have no safe API")]
+    #[scheduler::job]
+    fn is_held_to() -> std::io::Result<Held> {
+        let (mut cpus, mut all) = (0, 0);
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        let size = u32::try_from(size_of_val(&limits)).expect("it is small");
+        // SAFETY: The handle is that of this process, and the pointers are to variables of ours.
+        let done = unsafe { GetProcessAffinityMask(GetCurrentProcess(), &raw mut cpus, &raw mut all) } != 0
+            // SAFETY: Without a handle it is the caller's job object. The pointer and the length are those of the structure.
+            && unsafe {
+                let limits = (&raw mut limits).cast();
+                QueryInformationJobObject(null_mut(), JobObjectExtendedLimitInformation, limits, size, null_mut())
+            } != 0;
+        let flag = |flag| limits.BasicLimitInformation.LimitFlags & flag != 0;
+        let object_cpus = flag(JOB_OBJECT_LIMIT_AFFINITY).then_some(limits.BasicLimitInformation.Affinity);
+        let object_memory = flag(JOB_OBJECT_LIMIT_JOB_MEMORY).then_some(limits.JobMemoryLimit);
+        if done { Ok(Held { cpus, object_cpus, object_memory }) } else { Err(std::io::Error::last_os_error()) }
     }
 
     fn failure_of(call: AnyJob) -> Failure {
@@ -141,6 +188,28 @@ mod windows {
         if !wine_is_in_the_way("it takes limits and holds none") {
             let killed = run(AnyJob::from(jobs::spins::job()).cpu_time(Duration::from_millis(200)));
             assert!(killed.is_some_and(|error| error.contains("processor time")), "it is held to its limit");
+        }
+    }
+
+    #[test]
+    fn a_job_runs_on_its_processors_and_its_job_object_has_its_memory() {
+        let run = |call: scheduler::Job<Held>| {
+            let records = Scheduler::new().timeout(PLENTY).run([("a", call)]).expect("the input is fine");
+            records[0].result::<Held>().map_err(|_| records[0].error().unwrap_or_default())
+        };
+        for (cpus, shown) in [
+            (vec![63], "63: none of them is available; give some of 0"),
+            (vec![0, 1000], "0,1000: of these, only 0 are available; give only those"),
+        ] {
+            let refused = run(is_held_to::job().cpus(cpus)).expect_err("no machine has so many");
+            let expected = format!("never started: it can't run on the processors {shown}");
+            assert!(refused.starts_with(&expected), "{refused}");
+        }
+        let free = run(is_held_to::job()).expect("it asks for nothing");
+        assert_eq!((free.object_cpus, free.object_memory), (None, None));
+        let held = run(is_held_to::job().cpus([0]).tree_memory(1 << 30)).expect("there is a first processor");
+        if !wine_is_in_the_way("a job object keeps no limits") {
+            assert_eq!(held, Held { cpus: 1, object_cpus: Some(1), object_memory: Some(1 << 30) });
         }
     }
 

@@ -158,3 +158,71 @@ fn under_a_debugger_a_test_has_no_limit() {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status} {text}");
     assert!(text.contains("the limit of 1s is lifted: a debugger is attached to this process"), "{text}");
 }
+
+/// Runs a command as its debugger, and returns its exit code and what it printed.
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "a debugger has no safe API")]
+#[expect(clippy::zombie_processes, reason = "its last event is that it has exited")]
+fn debugged(command: &mut Command) -> (u32, String) {
+    use std::os::windows::process::CommandExt as _;
+
+    use windows_sys::Win32::Foundation::{
+        CloseHandle, DBG_CONTINUE, DBG_EXCEPTION_NOT_HANDLED, EXCEPTION_BREAKPOINT, GetLastError,
+    };
+    use windows_sys::Win32::System::Diagnostics::Debug as debug;
+    use windows_sys::Win32::System::Threading::DEBUG_ONLY_THIS_PROCESS;
+
+    let patience = u32::try_from(PLENTY.as_millis()).expect("it is a minute");
+    let command = command.creation_flags(DEBUG_ONLY_THIS_PROCESS).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let code = loop {
+        let mut event = debug::DEBUG_EVENT::default();
+        // SAFETY: The pointer is to a variable of ours. This thread has created the process that it debugs.
+        let has_come = unsafe { debug::WaitForDebugEvent(&raw mut event, patience) };
+        // SAFETY: It has no preconditions.
+        assert_ne!(has_come, 0, "no event: {}", unsafe { GetLastError() });
+        let mut go_on = DBG_CONTINUE;
+        // SAFETY: The code says which of the union's members is there, and whose file is open.
+        let code = unsafe {
+            match event.dwDebugEventCode {
+                debug::EXIT_PROCESS_DEBUG_EVENT => Some(event.u.ExitProcess.dwExitCode),
+                debug::CREATE_PROCESS_DEBUG_EVENT => {
+                    CloseHandle(event.u.CreateProcessInfo.hFile);
+                    None
+                }
+                debug::LOAD_DLL_DEBUG_EVENT => {
+                    CloseHandle(event.u.LoadDll.hFile);
+                    None
+                }
+                // The first is that of the debugger itself.
+                debug::EXCEPTION_DEBUG_EVENT
+                    if event.u.Exception.ExceptionRecord.ExceptionCode != EXCEPTION_BREAKPOINT =>
+                {
+                    go_on = DBG_EXCEPTION_NOT_HANDLED;
+                    None
+                }
+                _ => None,
+            }
+        };
+        // SAFETY: The event is the one that was reported.
+        unsafe { debug::ContinueDebugEvent(event.dwProcessId, event.dwThreadId, go_on) };
+        if let Some(code) = code {
+            break code;
+        }
+    };
+    let mut text = String::new();
+    let (mut out, mut err) = (child.stdout.take().expect("it was piped"), child.stderr.take().expect("it was piped"));
+    for stream in [&mut out as &mut dyn std::io::Read, &mut err] {
+        stream.read_to_string(&mut text).expect("it is text");
+    }
+    (code, text)
+}
+
+#[cfg(windows)]
+#[test]
+fn under_a_debugger_a_test_has_no_limit() {
+    let mut command = harness("a_test_with_a_limit_of_its_own");
+    let (code, text) = debugged(command.env(ACTS, "1").arg("--nocapture"));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("the limit of 1s is lifted: a debugger is attached to this process"), "{text}");
+}
