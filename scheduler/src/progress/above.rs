@@ -2,6 +2,9 @@
 
 use std::mem;
 
+#[cfg(feature = "cli")]
+use crate::escape::breaks_a_line;
+
 /// How many bytes of what jobs print may wait for the next frame: of a terminal that is slower than that, the rest is skipped.
 #[cfg(feature = "cli")]
 const MOST_BYTES: usize = 1 << 20;
@@ -50,9 +53,8 @@ pub(super) fn harmless(line: &str) -> String {
     let mut is_colored = false;
     for (part, is_sequence) in console::AnsiCodeIterator::new(line) {
         if !is_sequence {
-            shown.extend(
-                part.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }),
-            );
+            let is_harmless = |c: char| c == '\t' || !breaks_a_line(c);
+            shown.extend(part.chars().map(|c| if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER }));
         } else if part.starts_with("\x1b[") && part.ends_with('m') {
             shown.push_str(part);
             is_colored = true;
@@ -76,6 +78,7 @@ mod tests {
             ("\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m\x1b[0m"),
             ("\x1b[2J\x1b[Hgone\x1b[3A", "gone"),
             ("bell\x07 back\x08", "bell\u{fffd} back\u{fffd}"),
+            ("one\u{2028}two \u{202e}three", "one\u{fffd}two \u{fffd}three"),
         ] {
             assert_eq!(harmless(line), shown, "{line:?}");
         }

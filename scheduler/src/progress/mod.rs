@@ -191,17 +191,16 @@ impl Bar {
         }
     }
 
-    /// Prints lines of a job as [`println`](Self::println) does, without what they would do to the bar. If the terminal is too slow for
-    /// them, some are skipped, and their number is printed.
+    /// Prints a line of a job as [`println`](Self::println) does, without what it would do to the bar. If the terminal is too slow for
+    /// such lines, some are skipped, and their number is printed.
     #[cfg(feature = "cli")]
-    pub(crate) fn pass_on(&self, lines: &str) {
+    pub(crate) fn pass_on(&self, line: &str) {
         let frames = lock(&self.frames);
         if frames.is_some() {
-            let mut above = lock(&self.above);
-            lines.lines().for_each(|line| above.push_foreign(line));
+            lock(&self.above).push_foreign(line);
         } else {
             // The job was faster than the event that begins the bar.
-            lines.lines().for_each(|line| print(&above::harmless(line)));
+            print(&above::harmless(line));
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct BatchObservers {
     reports: Reports,
     log: Option<(PathBuf, Arc<JsonLines>)>,
     bar: Option<Arc<Bar>>,
-    reports_slow_jobs: bool,
+    is_quiet: bool,
     /// `None` without a job log.
     numbers: Option<LineNumbers>,
     skipped: SkippedLines,
@@ -69,8 +69,7 @@ impl BatchObservers {
         let log = log.transpose()?;
         let reports = arguments.reports.create(joblog)?;
         let bar = arguments.is_progress.then(|| Arc::new(bar(&arguments.file, &skipped.all)));
-        let reports_slow_jobs = !arguments.is_quiet;
-        Ok(Self { reports, log, bar, reports_slow_jobs, numbers, skipped })
+        Ok(Self { reports, log, bar, is_quiet: arguments.is_quiet, numbers, skipped })
     }
 
     /// Lets them receive the events of a scheduler.
@@ -80,7 +79,7 @@ impl BatchObservers {
             scheduler = scheduler.observer(Arc::clone(log));
         }
         let drawn = self.bar.as_ref().filter(|bar| bar.is_drawn());
-        if self.reports_slow_jobs {
+        if !self.is_quiet {
             scheduler = scheduler.observer(SlowNotice { bar: drawn.cloned() });
         }
         if let Some(bar) = &self.bar {
@@ -136,11 +135,11 @@ impl BatchObservers {
 static DRAWN: Mutex<Weak<Bar>> = Mutex::new(Weak::new());
 
 /// Prints lines of jobs above the bar.
-fn print_above(lines: &str) {
+fn print_above(line: &str) {
     let bar = lock(&DRAWN).upgrade();
     match bar {
-        Some(bar) => bar.pass_on(lines),
-        None => pass_on(lines),
+        Some(bar) => bar.pass_on(line),
+        None => pass_on(&format!("{line}\n")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::utf8::incomplete_suffix;
 use crate::outcome::StandardStream;
 
 /// The longest line that isn't cut, in bytes.
@@ -36,7 +37,9 @@ impl LineSplitter {
                 && !rest.is_empty()
             {
                 self.partial.extend(first);
+                let character = self.partial.split_off(self.partial.len() - incomplete_suffix(&self.partial));
                 self.end_line();
+                self.partial = character;
                 text = rest;
             }
             self.partial.extend(text);
@@ -98,6 +101,12 @@ mod tests {
             assert_eq!(lengths, [LONGEST, LONGEST, 1], "{step} at a time");
         }
         assert_eq!(lines(&["x".repeat(LONGEST).as_bytes(), b"\n"]).len(), 1);
+        let wide = "漢".repeat(LONGEST);
+        for step in [1, 2, LONGEST, wide.len()] {
+            let pieces: Vec<_> = wide.as_bytes().chunks(step).collect();
+            let parts = lines(&pieces);
+            assert_eq!((parts.len(), parts.concat() == wide), (4, true), "{step} at a time");
+        }
     }
 
     #[test]

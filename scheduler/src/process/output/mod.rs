@@ -7,6 +7,7 @@ mod printer;
 mod relay;
 mod sink;
 mod tail;
+mod utf8;
 
 use std::io;
 
@@ -33,7 +34,7 @@ pub(crate) enum DefaultOutput {
     Own,
     /// Functions that print text, called on the thread that waits for the job.
     Printed { out: fn(&str), err: fn(&str) },
-    /// A function that prints whole lines, called on the thread that supervises the jobs.
+    /// A function that prints a line, given without its end, called on the thread that supervises the jobs.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command line prints so"))]
     Lines(fn(&str)),
 }
@@ -51,7 +52,7 @@ impl DefaultOutput {
             (Self::Own, stream) => Sink::own(stream, unit),
             (Self::Printed { out: print, .. }, StandardStream::Stdout)
             | (Self::Printed { err: print, .. }, StandardStream::Stderr) => Sink::Printer(Printer::new(print)),
-            (Self::Lines(print), _) => Sink::Printer(Printer::of_lines(print)),
+            (Self::Lines(print), stream) => Sink::lines(stream, print),
         }
     }
 }

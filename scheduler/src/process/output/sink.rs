@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard};
 
+use super::line_splitter::LineSplitter;
 use super::printer::Printer;
 use crate::outcome::StandardStream;
 use crate::process::{OwnStream, PerProcess};
@@ -20,6 +21,11 @@ pub(super) enum Sink {
     /// A stream of this process.
     Own(OwnSink),
     Printer(Printer),
+    /// A function that prints lines.
+    Lines {
+        print: fn(&str),
+        splitter: LineSplitter,
+    },
     /// The output isn't forwarded.
     Nowhere,
 }
@@ -45,11 +51,21 @@ impl Sink {
         Self::Own(OwnSink { stream, opened: None, unit })
     }
 
+    /// Returns a sink that has this function print the lines of a stream.
+    pub(super) fn lines(stream: StandardStream, print: fn(&str)) -> Self {
+        Self::Lines { print, splitter: LineSplitter::new(stream) }
+    }
+
     /// Writes some of these bytes, and returns how many the caller can drop.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Own(own) => own.write(bytes),
             Self::Printer(printer) => Ok(printer.print(bytes)),
+            Self::Lines { splitter, .. } => {
+                splitter.push(bytes);
+                self.print_lines();
+                Ok(bytes.len())
+            }
             Self::Nowhere => Ok(bytes.len()),
         }
     }
@@ -60,14 +76,25 @@ impl Sink {
             Self::Own(own) => {
                 own.opened.as_ref().is_none_or(|stream| stream.is_flushed() && own.unfinished_line().is_empty())
             }
-            Self::Printer(_) | Self::Nowhere => true,
+            Self::Printer(_) | Self::Lines { .. } | Self::Nowhere => true,
         }
     }
 
     /// Prints what is incomplete at the end of the output.
     pub(super) fn finish(&mut self) {
-        if let Self::Printer(printer) = self {
-            printer.finish();
+        match self {
+            Self::Printer(printer) => printer.finish(),
+            Self::Lines { splitter, .. } => {
+                splitter.finish();
+                self.print_lines();
+            }
+            Self::Own(_) | Self::Nowhere => {}
+        }
+    }
+
+    fn print_lines(&mut self) {
+        if let Self::Lines { print, splitter } = self {
+            splitter.take().iter().for_each(|line| print(&line.text));
         }
     }
 
@@ -75,7 +102,7 @@ impl Sink {
     pub(super) fn awaited_stream(&self) -> Option<&OwnStream> {
         match self {
             Self::Own(own) => own.opened.as_ref(),
-            Self::Printer(_) | Self::Nowhere => None,
+            Self::Printer(_) | Self::Lines { .. } | Self::Nowhere => None,
         }
     }
 }
