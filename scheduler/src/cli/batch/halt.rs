@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::totals::BatchTotals;
 use crate::outcome::Status;
 
 /// The condition under which a batch stops before its end.
@@ -60,37 +61,14 @@ impl FromStr for Halt {
 }
 
 impl Halt {
-    /// Returns whether the batch stops with a job of this status, which is counted in `tally`.
-    pub(super) fn is_met(self, status: Status, tally: &BatchTotals) -> bool {
+    /// Returns whether the batch stops with a job of this status, which is counted in `totals`.
+    pub(super) fn is_met(self, status: Status, totals: &BatchTotals) -> bool {
         let (counts, so_far) = match self.counted {
-            Counted::Failed => (!status.is_ok(), tally.failed + tally.timed_out),
-            Counted::Succeeded => (status.is_ok(), tally.succeeded),
-            Counted::Done => (true, tally.succeeded + tally.failed + tally.timed_out),
+            Counted::Failed => (!status.is_ok(), totals.unsuccessful()),
+            Counted::Succeeded => (status.is_ok(), totals.succeeded),
+            Counted::Done => (true, totals.done()),
         };
         counts && so_far >= self.after
-    }
-}
-
-/// How many jobs of a batch ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct BatchTotals {
-    pub(super) succeeded: u64,
-    pub(super) failed: u64,
-    pub(super) timed_out: u64,
-}
-
-impl BatchTotals {
-    pub(super) fn add(&mut self, status: Status) {
-        match status {
-            Status::Ok => self.succeeded += 1,
-            Status::Timeout => self.timed_out += 1,
-            Status::Error => self.failed += 1,
-        }
-    }
-
-    /// Returns whether every job gave a result.
-    pub(super) fn is_clean(&self) -> bool {
-        self.failed + self.timed_out == 0
     }
 }
 
@@ -108,11 +86,11 @@ mod tests {
             ("soon,done=9", None),
         ] {
             let halt: Halt = text.parse().expect("it is a condition");
-            let mut tally = BatchTotals::default();
+            let mut totals = BatchTotals::default();
             let statuses = [Status::Ok, Status::Error, Status::Timeout, Status::Ok];
             let met = statuses.into_iter().position(|status| {
-                tally.add(status);
-                halt.is_met(status, &tally)
+                totals.add(status);
+                halt.is_met(status, &totals)
             });
             assert_eq!(met.map(|index| index + 1), met_at, "{text}");
         }

@@ -9,6 +9,7 @@ mod input;
 mod line;
 mod observers;
 mod read_ahead;
+mod totals;
 
 use std::io;
 use std::mem;
@@ -20,11 +21,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use self::calls::Calls;
-use self::halt::{BatchTotals, HaltSpeed};
+use self::halt::HaltSpeed;
 use self::input::{InputEvent, NumberedLine};
 use self::line::RefusedLine;
 use self::observers::BatchObservers;
 use self::read_ahead::ReadAhead;
+use self::totals::BatchTotals;
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, report, report_message, unwritable};
 use super::report_files::ReportPaths;
@@ -113,11 +115,7 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         noted_presses: 0,
         results,
         is_unwritable: false,
-        tally: BatchTotals::default(),
-        not_run: 0,
-        interrupted: 0,
-        skipped: 0,
-        failed_before: 0,
+        totals: BatchTotals::default(),
         stop: None,
         is_refused: false,
     };
@@ -221,15 +219,7 @@ struct Batch<'a> {
     noted_presses: u32,
     results: Results,
     is_unwritable: bool,
-    tally: BatchTotals,
-    /// The number of calls that were read, and not run because the batch stopped.
-    not_run: u64,
-    /// The number of jobs that had begun and did not finish because the batch stopped.
-    interrupted: u64,
-    /// The number of calls that an earlier batch has run.
-    skipped: u64,
-    /// How many of them failed then.
-    failed_before: u64,
+    totals: BatchTotals,
     /// How the program ends, once the batch stops before its end.
     stop: Option<Ending>,
     /// Whether a line, or what was to be read, is at fault: the calls before it are run, and none after it.
@@ -278,7 +268,7 @@ impl Batch<'_> {
             });
             self.is_refused = true;
         }
-        self.not_run += self.calls.left();
+        self.totals.not_run += self.calls.left();
         let flushed = self.results.flush();
         self.stop_if_unwritable(flushed);
         let unwritten = self.observers.finish();
@@ -286,13 +276,13 @@ impl Batch<'_> {
             report_message(problem);
         }
         if !self.arguments.is_quiet && self.stop != Some(Ending::Signal(FatalSignal::BrokenPipe)) {
-            note(&self.summary());
+            note(&self.totals.to_string());
         }
         match self.stop {
             Some(ending @ Ending::Signal(_)) => ending,
             _ if self.is_refused || !unwritten.is_empty() => Ending::OWN_FAILURE,
             Some(ending) => ending,
-            None if self.tally.is_clean() => Ending::SUCCESS,
+            None if self.totals.unsuccessful() == 0 => Ending::SUCCESS,
             None => Ending::JOB_FAILED,
         }
     }
@@ -302,8 +292,8 @@ impl Batch<'_> {
         while self.stop.is_none() && self.calls.has_room() {
             match self.lines.try_recv() {
                 Ok(InputEvent::Line(line)) if self.observers.is_done(line.number) => {
-                    self.skipped += 1;
-                    self.failed_before += u64::from(self.observers.has_failed(line.number));
+                    self.totals.run_before += 1;
+                    self.totals.failed_before += u64::from(self.observers.has_failed(line.number));
                     self.ahead.leave(line.text.len());
                 }
                 Ok(InputEvent::Line(line)) => self.add(&line),
@@ -382,13 +372,13 @@ impl Batch<'_> {
 
     fn record(&mut self, record: &Record) {
         if matches!(record.failure(), Some(Failure::Cancelled { begun: false, .. })) {
-            self.not_run += 1;
+            self.totals.not_run += 1;
             return;
         }
         if record.is_interrupted() {
-            self.interrupted += 1;
+            self.totals.interrupted += 1;
         } else {
-            self.tally.add(record.status());
+            self.totals.add(record.status());
         }
         match serde_json::to_string(record) {
             Ok(line) => {
@@ -403,28 +393,13 @@ impl Batch<'_> {
         if let Some(halt) = self.arguments.halt
             && self.stop.is_none()
             && !record.is_interrupted()
-            && halt.is_met(record.status(), &self.tally)
+            && halt.is_met(record.status(), &self.totals)
         {
-            self.stop(if self.tally.is_clean() { Ending::SUCCESS } else { Ending::JOB_FAILED });
+            self.stop(if self.totals.unsuccessful() == 0 { Ending::SUCCESS } else { Ending::JOB_FAILED });
             if halt.speed == HaltSpeed::Now {
                 self.token.cancel();
             }
         }
-    }
-
-    fn summary(&self) -> String {
-        let BatchTotals { succeeded, failed, timed_out } = self.tally;
-        let jobs = succeeded + failed + timed_out;
-        let of_them = |count| if count > 0 { format!(" ({count} of them failed)") } else { String::new() };
-        let others = [
-            (self.skipped, "run before", of_them(self.failed_before)),
-            (self.interrupted, "interrupted", String::new()),
-            (self.not_run, "not run", String::new()),
-        ];
-        let others = others.into_iter().filter(|(count, ..)| *count > 0);
-        let others: Vec<_> = others.map(|(count, what, more)| format!(", {count} {what}{more}")).collect();
-        let s = if jobs == 1 { "" } else { "s" };
-        format!("{jobs} job{s}: {succeeded} ok, {failed} failed, {timed_out} timed out{}", others.concat())
     }
 }
 
