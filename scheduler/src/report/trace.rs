@@ -56,6 +56,8 @@ pub struct Trace(Reporter<TraceWriter>);
 
 struct TraceWriter {
     file: ClosedFile,
+    /// The application's name, until it is written before the first event.
+    name: Option<String>,
     /// The application's process id, which all rows belong to.
     process: u32,
     /// The moment from which times count.
@@ -80,11 +82,10 @@ impl Trace {
     /// Fails if the file can't be created.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let process = process::id();
-        let name = short_name(program().as_deref());
-        let first = json!({"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}});
-        let file = ClosedFile::create(path.as_ref(), &format!("[\n{first}"), "\n]\n")?;
+        let name = Some(short_name(program().as_deref()));
+        let file = ClosedFile::create(path.as_ref(), "[", "\n]\n")?;
         let (named_slots, running) = (BTreeSet::new(), HashMap::new());
-        Ok(Self(Reporter::new(TraceWriter { file, process, zero: None, named_slots, running })))
+        Ok(Self(Reporter::new(TraceWriter { file, name, process, zero: None, named_slots, running })))
     }
 }
 
@@ -124,17 +125,39 @@ impl Format for TraceWriter {
             LoggedKind::AttemptEnded { attempt, retry_in, .. } => self.end(event, attempt, *retry_in, &mut events),
             _ => {}
         }
-        let mut lines = String::new();
-        for mut event in events {
-            event["pid"] = self.process.into();
-            lines.push_str(",\n");
-            lines.push_str(&event.to_string());
+        self.append(events)
+    }
+
+    fn replaying(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        if let LoggedKind::Opened { program, process } = &event.kind
+            && self.name.is_some()
+        {
+            self.name = Some(short_name(program.as_deref()));
+            self.process = *process;
         }
-        if lines.is_empty() { Ok(()) } else { self.file.append(&lines) }
+        Ok(())
     }
 }
 
 impl TraceWriter {
+    /// Appends these events, after the name of the application if they are the first.
+    fn append(&mut self, events: Vec<Value>) -> io::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut separator = if self.name.is_some() { "\n" } else { ",\n" };
+        let name = self.name.take();
+        let name = name.map(|name| json!({"ph": "M", "name": "process_name", "tid": 0, "args": {"name": name}}));
+        let mut lines = String::new();
+        for mut event in name.into_iter().chain(events) {
+            event["pid"] = self.process.into();
+            lines.push_str(separator);
+            lines.push_str(&event.to_string());
+            separator = ",\n";
+        }
+        self.file.append(&lines)
+    }
+
     /// Returns a moment in microseconds since the first event.
     fn time(&self, moment: SystemTime) -> f64 {
         (seconds_between(self.zero.unwrap_or(moment), moment) * 1e9).round() / 1e3

@@ -8,7 +8,8 @@ use scheduler_tests::followed::summarises;
 use scheduler_tests::jobs::{fast, hangs};
 use serde_json::Value;
 
-use super::{browse, events, file, rows};
+use super::pages::browse;
+use super::{events, file, rows};
 
 #[test]
 fn follow_ups_are_shown_with_their_jobs_and_have_no_line_of_a_job_log() {
