@@ -154,6 +154,7 @@ mod tests {
         assert!(text.contains(".000123") && DateTime::parse_from_rfc3339(&text).is_ok(), "{text}");
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(shape.replace('-', "+"), "0000+00+00T00:00:00.000000+00:00");
-        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
+        // Windows can't express much later ones.
+        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 38)), None);
     }
 }
