@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::hint;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ impl Entry {
     }
 
     pub(crate) fn run(&self, invocation: Invocation<'_>) -> Completion {
-        (self.0.run)(invocation)
+        __rust_begin_short_backtrace(self.0.run, invocation)
     }
 
     /// Reads each argument from the invocation and adds it to the arguments.
@@ -220,6 +221,15 @@ pub fn registry() -> &'static [&'static Entry] {
         entries.sort_by_key(|entry| (entry.name(), entry.file(), entry.line(), entry.column()));
         entries
     })
+}
+
+/// Calls a job's function. Backtraces end above a frame of this name, those that the standard library prints included.
+#[inline(never)]
+fn __rust_begin_short_backtrace(run: fn(Invocation<'_>) -> Completion, invocation: Invocation<'_>) -> Completion {
+    let completion = run(invocation);
+    // Without work after it, the call could take the place of this frame.
+    hint::black_box(());
+    completion
 }
 
 fn all() -> impl Iterator<Item = &'static Entry> {

@@ -263,7 +263,11 @@ fn a_panic_has_its_thread_and_on_request_its_backtrace() {
     assert!(plain.contains(r#"message: "plain text""#) && plain.contains(r#"thread: Some("main")"#), "{plain}");
     assert!(plain.contains("backtrace: None"), "{plain}");
     let traced = reported("1");
-    assert!(traced.contains("scheduler_tests::jobs::panics"), "{traced}");
+    assert!(traced.contains("0: __rustc::rust_begin_unwind") || traced.contains("0: rust_begin_unwind"), "{traced}");
+    assert!(traced.contains("scheduler_tests::jobs::panics") && !traced.contains("scheduler::child::"), "{traced}");
+    let whole = reported("full");
+    assert!(whole.contains("scheduler_tests::jobs::panics") && whole.contains("scheduler::child::"), "{whole}");
+    assert!(!whole.contains("panic_hook::"), "{whole}");
 }
 
 #[cfg(wardens)]

@@ -17,6 +17,7 @@
 //! warden         starts, watches and sweeps jobs
 //! ```
 
+mod backtrace;
 #[cfg(any(not(target_os = "linux"), scheduler_portable))]
 mod direct;
 mod environment;

@@ -14,6 +14,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
+use super::backtrace;
 use super::frame_sender::FrameSender;
 use super::run_context::RunContext;
 use crate::launcher;
@@ -208,22 +209,6 @@ fn is_users(hook: &Hook) -> bool {
     !std::ptr::eq(&raw const **hook, &raw const *default)
 }
 
-/// Returns a backtrace without its first frames, those of this hook.
-fn without_own_frames(backtrace: &str) -> &str {
-    let Some(own) = backtrace.rfind(concat!(module_path!(), "::")) else {
-        return backtrace;
-    };
-    // The rest of the line and the source location belong to the same frame.
-    let mut begin = own;
-    for (index, _) in backtrace[own..].match_indices('\n') {
-        begin = own + index + 1;
-        if !backtrace[begin..].trim_start().starts_with("at ") {
-            break;
-        }
-    }
-    &backtrace[begin..]
-}
-
 impl CapturedPanic {
     fn of(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
@@ -247,24 +232,7 @@ impl CapturedPanic {
     /// Resolves the backtrace, if one is wanted.
     fn resolve(&mut self) -> bool {
         let is_wanted = self.backtrace.status() == BacktraceStatus::Captured;
-        self.panic.backtrace = is_wanted.then(|| without_own_frames(&self.backtrace.to_string()).to_owned());
+        self.panic.backtrace = is_wanted.then(|| backtrace::text(&self.backtrace));
         is_wanted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_backtrace_begins_after_the_frames_of_the_hook() {
-        let own = module_path!().strip_suffix("::tests").expect("it is a module of the hook");
-        let rest = "   3: std::panicking::panic_with_hook\n             at std.rs:1:1\n   4: user::at\n";
-        let sender = format!(
-            "   0: std::backtrace::Backtrace::create\n   1: {own}::CapturedPanic::of\n             at hook.rs:2:2\n   \
-             2: {own}::install::{{{{closure}}}}\n             at hook.rs:3:3\n{rest}"
-        );
-        assert_eq!(without_own_frames(&sender), rest);
-        assert_eq!(without_own_frames(rest), rest);
     }
 }

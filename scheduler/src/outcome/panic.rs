@@ -19,7 +19,8 @@ pub struct Panic {
     pub location: Option<Location>,
     /// The name of the thread that panicked, if it has one.
     pub thread: Option<String>,
-    /// The backtrace, if `RUST_BACKTRACE` enables it.
+    /// The backtrace, if `RUST_BACKTRACE` enables it: down to the job's function, and with `RUST_BACKTRACE=full` to the beginning of the
+    /// process.
     pub backtrace: Option<String>,
 }
 
