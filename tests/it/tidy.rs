@@ -231,7 +231,7 @@ fn no_two_types_have_the_same_name() {
     let src = root().join("scheduler/src");
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, code) in code(&src) {
-        let file = path.strip_prefix(&src).expect("it was found there").display().to_string();
+        let file = path.strip_prefix(&src).expect("it was found there").display().to_string().replace('\\', "/");
         for line in code.lines() {
             let line = line.strip_prefix("pub(in crate::process) ").unwrap_or(line);
             let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub(super) ")).unwrap_or(line);
@@ -278,6 +278,21 @@ fn the_seeds_of_the_fuzzer_are_of_this_version() {
         }
     }
     assert!(seen > 5, "{seen} headers");
+}
+
+/// Windows takes them for devices, whatever follows: `nul.rs` can be neither read nor checked out.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com1", "lpt1"];
+
+#[test]
+fn no_file_has_the_name_of_a_device() {
+    for package in ["scheduler", "scheduler-macros", "tests", "examples", "fuzz/src", "fuzz/fuzz_targets"] {
+        for (path, _) in sources(&root().join(package)) {
+            let path = path.strip_prefix(root()).expect("it was found there");
+            let mut names = path.components().map(|part| part.as_os_str().to_string_lossy().to_lowercase());
+            let is_device = |name: String| DEVICES.contains(&name.split('.').next().unwrap_or_default());
+            assert!(!names.any(is_device), "{} is a device on Windows", path.display());
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::nul::has_nul;
+use super::nul_bytes::has_nul;
 
 /// The most bytes that the call of a job can hold for its standard input.
 const MOST_BYTES: usize = 64 << 20;

@@ -7,7 +7,7 @@ mod follow_up_hook;
 mod inherited;
 mod input;
 mod limits;
-mod nul;
+mod nul_bytes;
 mod on_failure;
 mod output;
 mod retry;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::nul::has_nul;
+use super::nul_bytes::has_nul;
 
 /// The destination of a job's standard output or standard error, for [`stdout`](crate::Job::stdout) and
 /// [`stderr`](crate::Job::stderr).
