@@ -1,5 +1,7 @@
 //! Journals: a list goes on where it was when its application is started again.
 
+mod unstarted;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

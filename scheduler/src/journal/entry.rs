@@ -218,10 +218,10 @@ impl JournalEntry {
 
     /// The job has finished, with this report, and owes this follow-up job.
     ///
-    /// If it was stopped for another reason than its own, it has not finished: it runs again. What was written about its attempts and
-    /// its checkpoint stays.
+    /// If it was stopped for another reason than its own, or its function was never called, it has not finished: it runs again. What was
+    /// written about its attempts and its checkpoint stays.
     pub(crate) fn finish(&self, report: &RunReport, owed: Option<&OwedFollowUp>) -> ControlFlow<()> {
-        if report.is_interrupted() {
+        if !report.is_final() {
             return ControlFlow::Continue(());
         }
         let status = report.outcome.status();
@@ -251,9 +251,9 @@ impl JournalEntry {
         finished
     }
 
-    /// The follow-up job has finished, with this report. One that was killed has not, and stays owed.
+    /// The follow-up job has finished, with this report. One that was killed or never started has not, and stays owed.
     pub(crate) fn finish_follow_up(&self, job: &str, signature: u64, report: &RunReport) -> ControlFlow<()> {
-        if report.is_interrupted() {
+        if !report.is_final() {
             return ControlFlow::Continue(());
         }
         self.write(|connection, id| {

@@ -45,7 +45,7 @@ pub struct Journal {
 /// What comes back from a journal in place of running again.
 ///
 /// The difference between the first two is that of GNU parallel's `--resume` and `--resume-failed`. A job that was interrupted or
-/// cancelled has not finished, and always runs.
+/// cancelled, or whose function was never called, has not finished, and always runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resume {

@@ -240,7 +240,7 @@ impl JournaledJob {
 pub enum JobState {
     /// No attempt has started.
     Ordered,
-    /// An attempt has started: it runs, was cancelled, or was interrupted as its application ended.
+    /// An attempt has started: it runs, was cancelled, was interrupted as its application ended, or never came to its function.
     Started,
     /// It gave a result.
     Ok,

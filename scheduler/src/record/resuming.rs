@@ -15,7 +15,8 @@ impl Record {
     /// [cancelled](crate::Failure::Cancelled), the [time of its list](crate::Scheduler::total_timeout) was over, or its last attempt
     /// failed and the [retries](macro@crate::job#retries) or the [fallback](crate::Job::or_else) that were left did not start.
     ///
-    /// Where a run is resumed, from a job log (`report::Joblog`) or a journal (`Scheduler::journal`), such a job runs again.
+    /// Where a run is resumed, from a job log (`report::Joblog`) or a journal (`Scheduler::journal`), such a job runs again. With a
+    /// journal, so does one whose function was [never called](crate::Failure::NeverStarted), for which this is `false`.
     ///
     /// # Examples
     ///

@@ -252,6 +252,16 @@ impl<T> Run<T> {
         }
     }
 
+    /// Returns whether its function was never called, for a reason that may be gone when the job is started again.
+    pub(crate) fn never_started(&self) -> bool {
+        matches!(self.outcome, Outcome::Error(Failure::NeverStarted { .. }))
+    }
+
+    /// Returns whether a journal keeps it, so that the job doesn't run again: it was not interrupted, and its function was called.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.is_interrupted() && !self.never_started()
+    }
+
     /// Returns the value that the function returned in its grace period, after it was asked to stop: at its timeout
     /// ([`Overrun::value`](crate::Overrun::value)), or because it was [cancelled](crate::Failure::Cancelled).
     ///

@@ -63,7 +63,9 @@ impl EventLoop<'_> {
         // Before anything counts that it reports.
         let written = match (journal, &mut next_step, &attempt) {
             (Some(journal), NextStep::Retry(..), Some(attempt)) => journal.end_attempt(attempt),
-            (Some(journal), NextStep::Finish(finished), Some(attempt)) if finished.report.details.is_cut_short => {
+            (Some(journal), NextStep::Finish(FinishedJob { report, .. }), Some(attempt))
+                if report.details.is_cut_short || report.never_started() =>
+            {
                 journal.end_attempt(attempt)
             }
             (Some(journal), NextStep::Finish(finished), _) => {
