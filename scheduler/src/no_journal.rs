@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::outcome::Attempt;
-use crate::record::{OwedFollowUp, RunReport};
+use crate::record::{Continuation, OwedFollowUp, RunReport};
 
 /// Never made.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl JournalEntry {
         ControlFlow::Continue(())
     }
 
-    pub(crate) fn finish(&self, _: &RunReport, _: Option<&OwedFollowUp>) -> ControlFlow<()> {
+    pub(crate) fn finish(&self, _: &RunReport, _: Option<&OwedFollowUp>, _: Continuation) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 

@@ -121,6 +121,20 @@ fn a_fallback_takes_the_place_of_a_part_that_can_not_be_called() {
 }
 
 #[test]
+fn a_fallback_that_can_not_start_is_one() {
+    let fallback = || number::job(2, Ending::Returns);
+    let missing = scheduler::Input::File("/no/such/file".into());
+    for fallback in [fallback().timeout(Duration::ZERO), fallback().group("none"), fallback().stdin(missing)] {
+        let record = run(number::job(1, Ending::Fails).or_else(fallback));
+        assert!(matches!(record.failure(), Some(Failure::NeverStarted { .. })), "{record:?}");
+        assert_eq!((record.is_fallback(), record.steps().len()), (true, 1), "{record:?}");
+    }
+    // A part that can't start, and takes the place of nothing.
+    let record = run(number::job(1, Ending::Returns).and_then(|n| add::job(n, 1).timeout(Duration::ZERO)));
+    assert_eq!((record.is_fallback(), record.steps().len()), (false, 1), "{record:?}");
+}
+
+#[test]
 fn a_timeout_within_a_chain_is_followed_up_whatever_comes_after_it() {
     let late = Mutex::new(Vec::new());
     let scheduler = Scheduler::new().timeout(Duration::from_millis(200));

@@ -1,5 +1,6 @@
 //! Journals: a list goes on where it was when its application is started again.
 
+mod readers;
 mod unstarted;
 
 use std::fs;

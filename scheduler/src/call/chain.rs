@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::call::{AnyJob, Job};
 use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::guarded;
+use crate::record::Continuation;
 use crate::result_codec::{ErasedCodec, JobResult, result_codec};
 use crate::wire::value::{self, Encoding};
 
@@ -44,7 +45,11 @@ pub(crate) enum ChainNext {
     /// This value, as the part failed.
     Value { bytes: Vec<u8>, codec: ErasedCodec },
     /// A part that can't be called, for this reason.
-    Broken(String),
+    Broken {
+        reason: String,
+        /// It was to take the place of a result that failed.
+        is_fallback: bool,
+    },
     /// Nothing: the record is that of this part.
     End {
         /// The part's result would not be that of the chain.
@@ -62,7 +67,7 @@ impl Chain {
                 (ChainStep::AndThen(next), Outcome::Ok(bytes)) => {
                     return match call(&next, bytes) {
                         Ok(call) => ChainNext::Call(self.prepend(call)),
-                        Err(problem) => ChainNext::Broken(problem),
+                        Err(reason) => ChainNext::Broken { reason, is_fallback: false },
                     };
                 }
                 (ChainStep::AndThen(_), _) => is_partial = true,
@@ -75,14 +80,35 @@ impl Chain {
                 (ChainStep::OrElse(FallbackStep(FallbackKind::Value { bytes, codec })), _) => {
                     return match bytes {
                         Ok(bytes) => self.advance_with(&bytes, codec),
-                        Err(problem) => {
-                            ChainNext::Broken(format!("the value of `or_else` could not be serialized: {problem}"))
-                        }
+                        Err(problem) => ChainNext::Broken {
+                            reason: format!("the value of `or_else` could not be serialized: {problem}"),
+                            is_fallback: true,
+                        },
                     };
                 }
             }
         }
         ChainNext::End { is_partial }
+    }
+
+    /// Returns what follows a part with this outcome, without making a call.
+    pub(crate) fn continuation(&self, outcome: &Outcome<Vec<u8>>) -> Continuation {
+        if matches!(outcome, Outcome::Error(Failure::Cancelled { .. })) {
+            return Continuation::End;
+        }
+        let is_ok = matches!(outcome, Outcome::Ok(_));
+        let is_call = |step: &ChainStep| matches!(step, ChainStep::AndThen(_));
+        match self.0.iter().position(|step| is_call(step) == is_ok) {
+            None => Continuation::End,
+            Some(index) => match &self.0[index] {
+                ChainStep::OrElse(FallbackStep(FallbackKind::Value { bytes: Ok(_), .. }))
+                    if !self.0.range(index..).any(is_call) =>
+                {
+                    Continuation::Value
+                }
+                _ => Continuation::Part,
+            },
+        }
     }
 
     /// Removes the steps up to the one that follows the value of a fallback, and returns that.
@@ -91,7 +117,7 @@ impl Chain {
             if let ChainStep::AndThen(next) = step {
                 return match call(&next, bytes) {
                     Ok(call) => ChainNext::Fallback(self.prepend(call)),
-                    Err(problem) => ChainNext::Broken(problem),
+                    Err(reason) => ChainNext::Broken { reason, is_fallback: true },
                 };
             }
         }

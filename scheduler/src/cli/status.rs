@@ -213,12 +213,13 @@ impl LoggedRun {
         let mut parts = vec![format!("{ok} ok"), format!("{failed} failed"), format!("{timed_out} timed out")];
         let running = self.running();
         let retrying = self.count(|stage| matches!(stage, Stage::Retrying));
+        let owed = self.count(|stage| matches!(stage, Stage::Owed));
         let others = [
             (cancelled, "cancelled"),
             (running.len() as u64, if is_running { "running" } else { "not finished" }),
             (retrying as u64, "to retry"),
             (self.count(|stage| matches!(stage, Stage::Waiting)) as u64, "waiting"),
-            (self.count(|stage| matches!(stage, Stage::Owed)) as u64, "follow-ups owed"),
+            (owed as u64, if owed == 1 { "follow-up owed" } else { "follow-ups owed" }),
         ];
         parts.extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
         let mut lines =

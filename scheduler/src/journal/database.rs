@@ -1,25 +1,29 @@
-//! The database: how it is opened, its tables, and what its errors mean.
+//! The database: how it is opened to be written, its tables, and its version.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Durability, beside};
+use super::Durability;
+use super::explained::{damaged, explained, unopened};
 use crate::error::Error;
 
 /// Marks the file as a journal, in its header: `schj`.
-const APPLICATION_ID: i32 = 0x7363_686a;
+pub(super) const APPLICATION_ID: i32 = 0x7363_686a;
 
 /// The version of the tables. An older one is migrated when it is opened, a newer one refused.
 pub(super) const VERSION: i32 = 1;
 
 /// How long a write waits for a reader of another process that has the file locked, which takes milliseconds.
-const BUSY_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The pages of the log, of 4 KiB each, after which it is moved into the file. That takes an `fsync`, and some milliseconds.
 const CHECKPOINT_PAGES: i32 = 4000;
+
+/// The size up to which a file is checked when it is opened: 100,000 jobs with small results have 50 MB, and take 0.1 s.
+const MOST_CHECKED_BYTES: u64 = 256 << 20;
 
 /// Times are microseconds since the epoch.
 const TABLES: &str = "
@@ -52,7 +56,9 @@ const TABLES: &str = "
         -- 'owed' or 'done', if the application calls a function after its timeout.
         follow_up TEXT,
         record BLOB,
-        checkpoint BLOB
+        checkpoint BLOB,
+        -- What follows it in its chain: 'part' or 'value', in place of its result.
+        next TEXT
     );
     CREATE INDEX jobs_by_identity ON jobs (job_id, job, part, arguments, run);
     CREATE TABLE attempts (
@@ -90,47 +96,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Opens the database of a journal to read it, which another process may be writing.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, Error> {
-    let failed = |error| explained(path, "can't be opened", error);
-    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = |path: &Path, flags| {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_LIMIT)?;
-        let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        Ok((connection, id))
-    };
-    let opened = match open(path, read_only) {
-        // In a folder that can't be written to, SQLite can't make its shared memory. Nothing else writes there, either.
-        Err(error) if path.exists() && is_refused(&error) => {
-            if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
-                let name = path.display();
-                return Err(Error::journal(format_args!(
-                    "the journal `{name}` can't be opened: its log, `{name}-wal`, can be read only where a file can be made beside \
-                     it; copy both files to another folder"
-                ))
-                .caused_by(error));
-            }
-            path.to_str().map_or(Err(error), |path| {
-                let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-                open(Path::new(&format!("file:{path}?immutable=1")), read_only | OpenFlags::SQLITE_OPEN_URI)
-            })
-        }
-        opened => opened,
-    };
-    let (connection, id): (Connection, i32) = opened.map_err(failed)?;
-    if id != APPLICATION_ID {
-        return Err(foreign(path));
-    }
-    check_version(path, version(&connection).map_err(failed)?)?;
-    Ok(connection)
-}
-
-/// Returns whether a file could not be made or written.
-fn is_refused(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
-}
-
 fn flags(access: OpenFlags) -> OpenFlags {
     // One mutex of ours serves the connection.
     access | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -150,10 +115,7 @@ impl From<rusqlite::Error> for OpenProblem {
 fn prepare(path: &Path, connection: &Connection) -> Result<(), OpenProblem> {
     connection.busy_timeout(BUSY_LIMIT)?;
     if connection.is_readonly("main")? {
-        let name = path.display();
-        let problem =
-            format_args!("the journal `{name}` is read-only; allow this process to write to it, or use a copy");
-        return Err(OpenProblem::Own(Error::journal(problem)));
+        return Err(OpenProblem::Own(unopened(path, None)));
     }
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let is_empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_master", [], |row| row.get(0))?;
@@ -161,6 +123,9 @@ fn prepare(path: &Path, connection: &Connection) -> Result<(), OpenProblem> {
         return Err(OpenProblem::Own(foreign(path)));
     }
     check_version(path, version(connection)?).map_err(OpenProblem::Own)?;
+    if !is_empty {
+        find_damage(path, connection)?;
+    }
     // It stays in the file.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -170,8 +135,28 @@ fn prepare(path: &Path, connection: &Connection) -> Result<(), OpenProblem> {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
         ))?;
+    } else if !has_continuations(connection)? {
+        connection.execute_batch("ALTER TABLE jobs ADD COLUMN next TEXT")?;
     }
+    // It fails now, and not at the first job, if a file beside it can't be written.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK;")?;
     Ok(())
+}
+
+/// Looks at each page of a file that isn't large. A page that is damaged may otherwise look like one without a job that is there, which
+/// would run again, or a follow-up that is owed, which would never run.
+fn find_damage(path: &Path, connection: &Connection) -> Result<(), OpenProblem> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > MOST_CHECKED_BYTES) {
+        return Ok(());
+    }
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(OpenProblem::Own(damaged(path, found))) }
+}
+
+/// Returns whether it says of each part of a chain what follows, as all but the first journals do.
+pub(super) fn has_continuations(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM pragma_table_info('jobs') WHERE name = 'next'";
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 pub(super) fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
@@ -182,11 +167,11 @@ pub(super) fn set_durability(connection: &Connection, durability: Durability) ->
     connection.pragma_update(None, "synchronous", synchronous)
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i32> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-fn check_version(path: &Path, version: i32) -> Result<(), Error> {
+pub(super) fn check_version(path: &Path, version: i32) -> Result<(), Error> {
     if version > VERSION {
         return Err(Error::journal(format_args!(
             "the journal `{}` is of a newer version: its format is {version}, and this build reads formats up to {VERSION}; use the \
@@ -197,35 +182,6 @@ fn check_version(path: &Path, version: i32) -> Result<(), Error> {
     Ok(())
 }
 
-fn foreign(path: &Path) -> Error {
+pub(super) fn foreign(path: &Path) -> Error {
     Error::journal(format_args!("`{}` is a database, and not a journal; give another path", path.display()))
-}
-
-/// Returns whether there was no room: also for the shared memory beside the file, which SQLite reports as an input/output error.
-fn is_disk_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| {
-        error.code == ErrorCode::DiskFull || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
-    })
-}
-
-/// Returns the error of a journal: what happened to it, and what to do.
-pub(super) fn explained(path: &Path, what: &str, error: rusqlite::Error) -> Error {
-    let name = path.display();
-    let code = error.sqlite_error_code();
-    let message = match code {
-        Some(ErrorCode::DatabaseCorrupt) => {
-            format!("the journal `{name}` is damaged; restore a backup of it, or begin a new one with another path")
-        }
-        Some(ErrorCode::NotADatabase) => {
-            format!("`{name}` is not a journal, or its first page is damaged; give another path")
-        }
-        _ if is_disk_full(&error) => format!("the journal `{name}` {what}: the disk is full"),
-        Some(ErrorCode::ReadOnly) => format!("the journal `{name}` {what}: it is read-only"),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("the journal `{name}` {what}: another process has it locked, and doesn't release it")
-        }
-        Some(ErrorCode::TooBig) => format!("the journal `{name}` {what}: a record is over SQLite's limit of 1 GB"),
-        _ => format!("the journal `{name}` {what}"),
-    };
-    Error::journal(message).caused_by(error)
 }

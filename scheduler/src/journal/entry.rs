@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::outcome::{Attempt, Outcome, Status};
 use crate::process;
-use crate::record::{OwedFollowUp, RunReport};
+use crate::record::{Continuation, OwedFollowUp, RunReport};
 use crate::sync::lock;
 
 /// A job in a journal. Each method writes one thing, and returns `Break` if no further job may start as that failed.
@@ -216,11 +216,16 @@ impl JournalEntry {
         })
     }
 
-    /// The job has finished, with this report, and owes this follow-up job.
+    /// The job has finished, with this report, owes this follow-up job, and is followed by this in its chain.
     ///
     /// If it was stopped for another reason than its own, or its function was never called, it has not finished: it runs again. What was
     /// written about its attempts and its checkpoint stays.
-    pub(crate) fn finish(&self, report: &RunReport, owed: Option<&OwedFollowUp>) -> ControlFlow<()> {
+    pub(crate) fn finish(
+        &self,
+        report: &RunReport,
+        owed: Option<&OwedFollowUp>,
+        continuation: Continuation,
+    ) -> ControlFlow<()> {
         if !report.is_final() {
             return ControlFlow::Continue(());
         }
@@ -232,14 +237,18 @@ impl JournalEntry {
             let transaction = owed.map(|_| connection.unchecked_transaction()).transpose()?;
             let record = report.to_stored()?;
             let (state, error, at, follow_up) = (state(status), report.error(), now(), follow_up.text());
+            let next = continuation_text(continuation);
             if let Some(checkpoint) = self.unsaved(report.details.checkpoint.as_ref()) {
-                let sql = "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5, checkpoint = ?6
-                           WHERE id = ?7";
-                let values = params![state, error, at, follow_up, record, &checkpoint[..], id];
+                let sql =
+                    "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5, next = ?6,
+                           checkpoint = ?7 WHERE id = ?8";
+                let values = params![state, error, at, follow_up, record, next, &checkpoint[..], id];
                 connection.execute(sql, values)?;
             } else {
-                let sql = "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5 WHERE id = ?6";
-                connection.execute(sql, params![state, error, at, follow_up, record, id])?;
+                let sql =
+                    "UPDATE jobs SET state = ?1, error = ?2, finished_at = ?3, follow_up = ?4, record = ?5, next = ?6
+                           WHERE id = ?7";
+                connection.execute(sql, params![state, error, at, follow_up, record, next, id])?;
             }
             if let Some(OwedFollowUp { key, since }) = owed {
                 let sql = "INSERT OR REPLACE INTO follow_ups (job, key, owed_at, state) VALUES (?1, ?2, ?3, 'owed')";
@@ -307,12 +316,21 @@ impl JournalEntry {
 
 /// Makes a job one that was never started: without its record, its attempts and its follow-up. Belongs in a transaction.
 pub(super) fn begin_anew(connection: &Connection, id: i64, keeps_checkpoint: bool) -> rusqlite::Result<()> {
-    let sql = "UPDATE jobs SET state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL,
+    let sql = "UPDATE jobs SET state = 'ordered', error = NULL, finished_at = NULL, follow_up = NULL, record = NULL, next = NULL,
                checkpoint = iif(?2, checkpoint, NULL) WHERE id = ?1";
     connection.execute(sql, params![id, keeps_checkpoint])?;
     connection.execute("DELETE FROM attempts WHERE job = ?1", [id])?;
     connection.execute("DELETE FROM follow_ups WHERE job = ?1", [id])?;
     Ok(())
+}
+
+/// Returns what the row of a part says about the next one.
+fn continuation_text(continuation: Continuation) -> Option<&'static str> {
+    match continuation {
+        Continuation::End => None,
+        Continuation::Part => Some("part"),
+        Continuation::Value => Some("value"),
+    }
 }
 
 /// Returns the state of a row.

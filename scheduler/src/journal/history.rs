@@ -4,14 +4,13 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, Row};
 
-use super::database::explained;
+use super::database;
 use super::reader::JournalReader;
 use super::shared::{JournalProblem, from_microseconds};
 use crate::error::Error;
 use crate::outcome::Attempt;
 use crate::process;
-use crate::record::RunReport;
-use crate::sync::lock;
+use crate::record::{Continuation, RunReport};
 
 /// One run of an application, with the jobs that it was the last to ask for.
 #[derive(Debug)]
@@ -26,6 +25,10 @@ pub(crate) struct HistoryRun {
 pub(crate) struct HistoryJob {
     pub(crate) job_id: String,
     pub(crate) job: String,
+    /// 0, or the number of a later part of a chain.
+    pub(crate) part: u32,
+    /// What follows it in its chain, once it has finished.
+    pub(crate) continuation: Continuation,
     pub(crate) ordered_at: SystemTime,
     pub(crate) attempts: Vec<HistoryAttempt>,
     pub(crate) finished: Option<HistoryRecord>,
@@ -63,12 +66,7 @@ impl JournalReader {
     ///
     /// As [`runs`](Self::runs), and if a record can't be read.
     pub(crate) fn history(&self) -> Result<Vec<HistoryRun>, Error> {
-        read(&lock(self.connection())).map_err(|problem| match problem {
-            JournalProblem::Database(error) => explained(self.path(), "can't be read", error),
-            JournalProblem::Other(problem) => {
-                Error::journal(format_args!("the journal `{}` can't be read: {problem}", self.path().display()))
-            }
-        })
+        self.read(read)
     }
 }
 
@@ -84,10 +82,12 @@ fn read(connection: &Connection) -> Result<Vec<HistoryRun>, JournalProblem> {
     let mut found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut attempts =
         transaction.prepare("SELECT number, started_at, record FROM attempts WHERE job = ?1 ORDER BY number")?;
-    let mut jobs = transaction.prepare(
+    let next = if database::has_continuations(&transaction)? { "next" } else { "NULL" };
+    let mut jobs = transaction.prepare(&format!(
         "SELECT run, jobs.id, job_id, jobs.job, ordered_at, jobs.finished_at, jobs.record, follow_up IS 'owed', owed_at, name,
-         follow_ups.finished_at, follow_ups.record FROM jobs LEFT JOIN follow_ups ON follow_ups.job = jobs.id ORDER BY jobs.id",
-    )?;
+         follow_ups.finished_at, follow_ups.record, part, {next} FROM jobs
+         LEFT JOIN follow_ups ON follow_ups.job = jobs.id ORDER BY jobs.id"
+    ))?;
     let mut rows = jobs.query([])?;
     while let Some(row) = rows.next()? {
         let (run, id): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -101,6 +101,12 @@ fn read(connection: &Connection) -> Result<Vec<HistoryRun>, JournalProblem> {
         let job = HistoryJob {
             job_id: row.get(2)?,
             job: row.get(3)?,
+            part: row.get(12)?,
+            continuation: match row.get::<_, Option<String>>(13)?.as_deref() {
+                None => Continuation::End,
+                Some("value") => Continuation::Value,
+                Some(_) => Continuation::Part,
+            },
             ordered_at: from_microseconds(row.get(4)?),
             attempts: attempts
                 .query_map([id], read_attempt)?

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::beside;
+use super::explained::unopened;
 use crate::error::Error;
 use crate::process::{FileLock, Origin, PerProcess, lock_file};
 use crate::sync::lock;
@@ -27,7 +28,7 @@ pub(super) struct JournalLock {
 impl JournalLock {
     pub(super) fn acquire(journal: &Path) -> Result<Self, Error> {
         let name = journal.display();
-        let failed = |error| Error::journal(format_args!("the journal `{name}` can't be opened")).caused_by(error);
+        let failed = |error| unopened(journal, Some(error));
         let path = beside(journal, "-lock");
         // Before it is opened, as closing any descriptor of a file releases the locks of the process.
         let mut held = lock(HELD.here());

@@ -4,12 +4,14 @@
 
 mod database;
 mod entry;
+mod explained;
 #[cfg(feature = "report")]
 mod history;
 mod location;
 mod lock;
 mod order;
 mod reader;
+mod reading;
 mod shared;
 
 use std::fmt;

@@ -1,16 +1,14 @@
 //! `JournalReader`: the runs in a journal and their jobs, also while an application writes it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::database::{self, explained};
 use super::location::locate;
-use super::shared::from_microseconds;
+use super::reading::read_journal;
+use super::shared::{JournalProblem, from_microseconds};
 use crate::error::Error;
-use crate::sync::lock;
 
 /// Reads a journal, also while an application writes it.
 ///
@@ -40,29 +38,35 @@ use crate::sync::lock;
 /// ```
 #[derive(Debug)]
 pub struct JournalReader {
+    /// Absolute, and of the file itself.
     path: PathBuf,
-    connection: Mutex<Connection>,
 }
 
 impl JournalReader {
-    /// Opens a journal to read it.
+    /// Opens a journal to read it, and makes no file beside one that is closed.
+    ///
+    /// The reader needs permission to read the file. While an application has it open, or after that was killed, the log and its index
+    /// (`-wal`, `-shm`) must be readable as well.
     ///
     /// # Errors
     ///
     /// Fails with [`is_journal`](Error::is_journal) if there is no such file, or if it is no journal, damaged, or of a newer version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        Ok(Self { connection: Mutex::new(database::open_to_read(&locate(path)?)?), path: path.to_owned() })
+        let reader = Self { path: locate(path)? };
+        if !reader.path.exists() {
+            return Err(Error::journal(format_args!(
+                "can't read the journal `{}`: there is no such file",
+                path.display()
+            )));
+        }
+        reader.read(|_| Ok(()))?;
+        Ok(reader)
     }
 
-    #[cfg(feature = "report")]
-    pub(super) fn connection(&self) -> &Mutex<Connection> {
-        &self.connection
-    }
-
-    #[cfg(feature = "report")]
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Reads.
+    pub(super) fn read<T>(&self, code: impl Fn(&Connection) -> Result<T, JournalProblem>) -> Result<T, Error> {
+        read_journal(&self.path, code)
     }
 
     /// Returns the runs that used the journal, the oldest first, as [`Journal::runs`](super::Journal::runs) does.
@@ -71,7 +75,7 @@ impl JournalReader {
     ///
     /// Fails with [`is_journal`](Error::is_journal) if the file can't be read.
     pub fn runs(&self) -> Result<Vec<JournaledRun>, Error> {
-        runs(&lock(&self.connection)).map_err(|error| explained(&self.path, "can't be read", error))
+        self.read(|connection| Ok(runs(connection)?))
     }
 }
 

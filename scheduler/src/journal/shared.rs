@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, params};
 
-use super::database::{self, explained};
+use super::database;
+use super::explained::explained;
 use super::location::locate;
 use super::lock::JournalLock;
 use super::{Durability, OnError};

@@ -82,7 +82,7 @@ pub(crate) use system::{
 #[cfg(feature = "cli")]
 pub(crate) use system::{DivertedStdout, die_of, process_exists};
 #[cfg(feature = "journal")]
-pub(crate) use system::{lock_file, names_of_file};
+pub(crate) use system::{lock_file, names_of_file, write_obstacle};
 
 #[cfg(unix)]
 #[cfg_attr(any(not(target_os = "linux"), scheduler_portable), allow(dead_code, reason = "only wardens use all of it"))]

@@ -21,7 +21,7 @@ use crate::result_codec::ErasedCodec;
 pub(crate) use owed_follow_up::OwedFollowUp;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
-pub(crate) use sequence::RunSequence;
+pub(crate) use sequence::{Continuation, RunSequence};
 
 /// One finished run: its id, its outcome, its duration, and its result or error.
 ///
@@ -102,6 +102,9 @@ pub(crate) use sequence::RunSequence;
 /// - `reuse`, as `"kept"` or `{"replaced": {"reason": …}}`, if the process may serve [several calls](Self::reuse).
 /// - `replayed`, as `true`, if the record is [from a journal](Self::is_replayed).
 /// - `interrupted`, as `true`, if [a stop](Self::is_interrupted) kept the job from finishing.
+/// - `fallback`, as `true`, if it is of a [fallback](Self::is_fallback).
+/// - `steps`, if it is of a chain: the records of the [parts before it](Self::steps), in this form.
+/// - `follow_ups`, if there were some: the records of its [follow-up jobs](Self::follow_ups), in this form.
 /// - `flaky` and `attempts`, if there was more than one attempt; each has `attempt` (from 1), `status`, `started_at`,
 ///   `duration_sec`, `waited_sec`, `usage`, `sweep`, `stacks` if they were taken, and without a result `error` and `failure`.
 ///

@@ -258,6 +258,7 @@ impl<T> Run<T> {
     }
 
     /// Returns whether a journal keeps it, so that the job doesn't run again: it was not interrupted, and its function was called.
+    #[cfg(feature = "journal")]
     pub(crate) fn is_final(&self) -> bool {
         !self.is_interrupted() && !self.never_started()
     }
@@ -388,6 +389,11 @@ impl RunReport {
     /// Returns the report of a job whose arguments can't be sent.
     pub(crate) fn without_arguments(reason: &str) -> Self {
         Self::not_begun(Failure::NeverStarted { reason: reason.to_owned() })
+    }
+
+    /// Returns the report of a value that takes the place of a result.
+    pub(crate) fn of_value(bytes: Vec<u8>) -> Self {
+        Self { outcome: Outcome::Ok(bytes), ..Self::not_begun(Failure::Cancelled { begun: false }) }
     }
 
     /// Returns the report of a job for which no process was made, for this reason.

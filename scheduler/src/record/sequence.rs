@@ -17,6 +17,17 @@ pub(crate) struct RunSequence {
     pub(crate) follow_ups: Vec<Record>,
 }
 
+/// What follows a part of a chain that has finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Continuation {
+    /// Nothing: its record is that of the chain.
+    End,
+    /// Another part.
+    Part,
+    /// A value, in place of its result.
+    Value,
+}
+
 impl Record {
     /// Returns the records of the [follow-up jobs](macro@crate::job#follow_up) of this run: one at most, and none unless one was owed.
     ///

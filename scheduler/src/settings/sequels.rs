@@ -12,7 +12,7 @@ use crate::ended::{Ended, follow_up_of};
 use crate::observer::Observers;
 use crate::options::{Cause, FollowUpHook};
 use crate::panic_guard::guarded;
-use crate::record::{OwedFollowUp, RunReport};
+use crate::record::{Continuation, OwedFollowUp, RunReport};
 use crate::supervisor::{JobSpec, NextPart, Sequel};
 
 /// The limit of a follow-up job for which neither its call nor its attribute nor the scheduler sets one.
@@ -61,30 +61,35 @@ impl Sequel for CallSequel {
         Some(self.follow_up_spec(follow_up, self.ended(cause, spec, report, owed), spec))
     }
 
+    fn continuation(&self, report: &RunReport) -> Continuation {
+        self.call.chain.as_ref().map_or(Continuation::End, |chain| chain.continuation(&report.outcome))
+    }
+
     fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart {
         let Some(chain) = &self.call.chain else {
             return NextPart::End { is_partial: false };
         };
         let mut chain = chain.clone();
         let next = chain.advance(&report.outcome);
-        let broken = |reason, chain| {
+        let broken = |reason, chain, is_fallback| {
             let call = AnyJob { chain: Some(chain), ..self.call.clone() };
             let mut spec = Box::new(JobSpec { attempt: 0, ..spec.clone() });
             spec.sequel = Some(sequel(Arc::clone(&self.settings), &spec, call));
-            NextPart::Broken { spec, reason }
+            NextPart::Broken { spec, reason, is_fallback }
         };
+        let is_fallback = matches!(next, ChainNext::Fallback(_));
         let part = |call: AnyJob, chain: Box<Chain>, kind: fn(Box<JobSpec>) -> NextPart| {
             let call = AnyJob { chain: Some(chain.clone()), ..call };
             match self.part_spec(spec, call) {
                 Ok(next) => kind(Box::new(next)),
-                Err(reason) => broken(reason, chain),
+                Err(reason) => broken(reason, chain, is_fallback),
             }
         };
         match next {
             ChainNext::Call(call) => part(call, chain, NextPart::Job),
             ChainNext::Fallback(call) => part(call, chain, NextPart::Fallback),
             ChainNext::Value { bytes, codec } => NextPart::Value { bytes, codec },
-            ChainNext::Broken(reason) => broken(reason, chain),
+            ChainNext::Broken { reason, is_fallback } => broken(reason, chain, is_fallback),
             ChainNext::End { is_partial } => NextPart::End { is_partial },
         }
     }

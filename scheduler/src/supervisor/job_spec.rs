@@ -16,7 +16,7 @@ use crate::options::{Input, Options};
 use crate::outcome::Attempt;
 use crate::process::{self, CgroupHome, ChildStdio, Orphans, TEMP_VARIABLES, TempDir, temp_parent};
 use crate::random::random_bytes;
-use crate::record::{OwedFollowUp, RunReport};
+use crate::record::{Continuation, OwedFollowUp, RunReport};
 use crate::registry::Entry;
 use crate::result_codec::ErasedCodec;
 use crate::wire::frame::StreamMark;
@@ -74,6 +74,9 @@ pub(crate) trait Sequel: fmt::Debug + Send + Sync {
     /// Returns the follow-up job for this end, or the reason why it can't be called; `None` if there is none.
     fn follow_up(&self, spec: &JobSpec, report: &RunReport, owed: &OwedFollowUp) -> Option<Result<JobSpec, String>>;
 
+    /// Returns what follows this end in its chain, without making a call.
+    fn continuation(&self, report: &RunReport) -> Continuation;
+
     /// Returns the part of the chain that comes next after this end.
     fn next_part(&self, spec: &JobSpec, report: &RunReport) -> NextPart;
 }
@@ -88,7 +91,12 @@ pub(crate) enum NextPart {
     /// This value, as the part failed.
     Value { bytes: Vec<u8>, codec: ErasedCodec },
     /// A part that can't be called, for this reason. It stands for it, with what follows.
-    Broken { spec: Box<JobSpec>, reason: String },
+    Broken {
+        spec: Box<JobSpec>,
+        reason: String,
+        /// It was to take the place of a result that failed.
+        is_fallback: bool,
+    },
     /// Nothing.
     End {
         /// The part's result would not be that of the chain.

@@ -3,7 +3,7 @@
 use super::job_event::{JobEvent, PartEvent};
 use super::job_spec::JobSpec;
 use crate::observer::new_keys;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Failure;
 use crate::record::{OwedFollowUp, Record, RunReport};
 use crate::registry;
 
@@ -103,11 +103,6 @@ pub(super) fn not_begun(reason: Option<String>) -> RunReport {
         Some(reason) => Failure::NeverStarted { reason },
         None => Failure::Cancelled { begun: false },
     })
-}
-
-/// Returns the report of a value that takes the place of a result.
-pub(super) fn value_report(bytes: Vec<u8>) -> RunReport {
-    RunReport { outcome: Outcome::Ok(bytes), ..RunReport::not_begun(Failure::Cancelled { begun: false }) }
 }
 
 /// Adds the parts before a run to its report, and which job it is of.

@@ -26,7 +26,8 @@ use crate::sync::lock;
 /// When it is cancelled, no further job starts, and the running ones are stopped. A list still returns all its records, in
 /// its order, as soon as the last job has stopped. A job that was stopped or not started fails with
 /// [`Failure::Cancelled`](crate::Failure::Cancelled); a job that had finished before keeps its outcome, and one that waited
-/// for its next attempt that of its last one. No follow-up is called for a cancelled job.
+/// for its next attempt that of its last one. No follow-up is called for a cancelled job, unless its
+/// [`follow_up_on`](macro@crate::job#follow_up) names [`Cause::Cancelled`](crate::Cause::Cancelled).
 ///
 /// The idea comes from .NET's cancellation tokens, by way of `tokio-util`.
 ///

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use std::{fs, thread};
 
 use scheduler::journal::Journal;
+use scheduler::report::{Joblog, Junit};
 use scheduler::{Scheduler, job, jobs};
-use scheduler_tests::jobs::fast;
+use scheduler_tests::jobs::{fast, hangs};
 use serde_json::Value;
 
-use super::output;
+use super::{joblog as joblog_of, output};
 use crate::wait_until;
 
 /// Runs the application with a journal in this folder until it dies at that moment.
@@ -67,6 +69,52 @@ fn the_status_of_a_journal_in_use_has_what_runs() {
     assert!(lines[2].contains("  b  ") && lines[2].ends_with("waits_for, slot 1"), "{text}");
 }
 
+#[job]
+fn gives() -> u32 {
+    1
+}
+
+#[job]
+fn refuses(n: u32) -> Result<u32, String> {
+    Err(format!("not {n}"))
+}
+
+#[test]
+fn a_chain_is_one_job_in_the_reports_of_a_journal_as_in_those_of_its_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("temporary folders have plain names").to_owned();
+    let read = |name: &str| fs::read_to_string(path(name)).expect("it was written");
+    let failing = || gives::job().and_then(refuses::job);
+    let late = || hangs::job().timeout(Duration::from_millis(100));
+    let list = || {
+        jobs![
+            ("first", fast),
+            ("value", { failing().or_else(3) }),
+            ("same", { failing().or_else(gives::job()) }),
+            ("same", { failing() }),
+            ("same", { gives::job().and_then(|_| gives::job().retries(1)) }),
+            ("hung", { late() }),
+        ]
+    };
+    // The second time, all of them come back.
+    for _ in 0..2 {
+        let journal = Journal::open(path("run.journal")).expect("nothing else uses it");
+        let joblog = Joblog::create(path("live")).expect("the folder is ours");
+        let junit = Junit::create(path("live.xml")).expect("the folder is ours");
+        let scheduler = Scheduler::new().journal(journal).observer(joblog).observer(junit);
+        scheduler.run(list()).expect("nothing stops it");
+        let made = output(&["report", &path("run.journal"), "--joblog", &path("read"), "--junit", &path("read.xml")]);
+        assert!(made.status.success(), "{made:?}");
+        let numbered = |name: &str| joblog_of(Path::new(&path(name)));
+        assert_eq!(numbered("read"), numbered("live"));
+        let cases = |name: &str| read(name).matches("<testcase").count();
+        let failures = |name: &str| read(name).matches("<failure").count();
+        assert_eq!((cases("read.xml"), failures("read.xml")), (6, failures("live.xml")), "{}", read("read.xml"));
+        let (text, _) = status(Path::new(&path("run.journal")));
+        assert_eq!(text.lines().nth(1), Some("4 ok, 1 failed, 1 timed out"), "{text}");
+    }
+}
+
 #[test]
 fn every_report_can_be_made_of_a_journal() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -86,8 +134,8 @@ fn every_report_can_be_made_of_a_journal() {
     ]);
     assert!(made.status.success(), "{made:?}");
     let read = |name: &str| fs::read_to_string(path(name)).expect("it was written");
-    // A heading, five jobs and a part: a follow-up is no job of the list.
-    assert_eq!(read("joblog").lines().count(), 7, "{}", read("joblog"));
+    // A heading and five jobs: neither a part of a chain nor a follow-up is a job of the list.
+    assert_eq!(read("joblog").lines().count(), 6, "{}", read("joblog"));
     for name in ["junit.xml", "timeline.html", "trace.json"] {
         let text = read(name);
         for expected in ["returns", "hangs", "chained", "analyses"] {

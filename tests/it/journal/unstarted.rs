@@ -34,14 +34,14 @@ fn a_job_and_a_follow_up_that_could_not_start_run_the_next_time() {
         assert!(never_started(&records[0]) && never_started(&records[1].follow_ups()[0]), "{records:?}");
         assert_eq!(records[2].result::<String>().ok().as_deref(), Some("two"));
     }
-    let last = || folder.journal().runs().expect("it can be read").pop().expect("there was one").jobs().to_vec();
-    let key = last()[1].follow_up_key().expect("one is owed").to_owned();
-    assert!(last()[1].is_follow_up_owed() && last()[0].finished_at().is_none(), "{:?}", last());
+    let known = || folder.journal().runs().expect("it can be read").pop().expect("there was one").jobs().to_vec();
+    let key = known()[1].follow_up_key().expect("one is owed").to_owned();
+    assert!(known()[1].is_follow_up_owed() && known()[0].finished_at().is_none(), "{:?}", known());
     fs::write(&input, "a line\n").expect("the folder is ours");
     let records = folder.scheduler().run(list()).expect("the input is fine");
     assert_eq!(replayed(&records), [false, true, false]);
     assert!(records[0].status().is_ok(), "{records:?}");
     assert_eq!(records[1].follow_ups()[0].result::<(String, usize)>().ok(), Some((key, 1)));
     assert_eq!(records[2].result::<String>().ok().as_deref(), Some("one"));
-    assert!(last().iter().all(|job| job.finished_at().is_some() && !job.is_follow_up_owed()), "{:?}", last());
+    assert!(known().iter().all(|job| job.finished_at().is_some() && !job.is_follow_up_owed()), "{:?}", known());
 }

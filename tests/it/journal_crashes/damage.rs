@@ -166,6 +166,31 @@ fn a_damaged_file_is_an_error_or_gives_true_records() {
     }
 }
 
+/// A page whose first sector was never written looks like one that has nothing on it.
+#[test]
+fn a_sector_that_was_lost_hides_no_job() {
+    let (folder, journal) = with_a_log();
+    let shown = |path: &Path| Journal::open(path).and_then(|journal| journal.runs()).map(|runs| format!("{runs:?}"));
+    drop(journal);
+    let expected = shown(&folder.path().join("run.journal")).expect("it is whole");
+    let whole = fs::read(folder.path().join("run.journal")).expect("it is there");
+    let to = tempfile::tempdir().expect("a temporary folder");
+    let mut refused = 0;
+    for page in 1..whole.len() / 4096 {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..][..512].fill(0);
+        fs::write(to.path().join("run.journal"), damaged).expect("there is room");
+        match shown(&to.path().join("run.journal")) {
+            Ok(runs) => assert_eq!(runs, expected, "page {page}"),
+            Err(error) => {
+                assert!(error.to_string().contains("is damaged; restore a backup"), "page {page}: {error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 3, "{refused}");
+}
+
 #[test]
 fn a_journal_of_a_newer_version_and_what_is_no_journal_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -221,7 +246,17 @@ fn a_read_only_journal_is_an_error() {
     // The file, and its whole folder.
     let file = "mount --bind run.journal run.journal && mount -o remount,ro,bind run.journal";
     let folder = "mount --bind . . && mount -o remount,ro,bind .";
-    for (mount, expected) in [(file, "read-only"), (folder, "Read-only file system")] {
+    // What another user left beside it.
+    let [log, index] = ["run.journal-wal", "run.journal-shm"]
+        .map(|name| format!("touch {name} && mount --bind {name} {name} && mount -o remount,ro,bind {name}"));
+    let lock = "mount --bind run.journal-lock run.journal-lock && mount -o remount,ro,bind run.journal-lock";
+    for (mount, expected) in [
+        (file, "run.journal` can't be written"),
+        (folder, "is on a read-only file system; `JournalReader` reads it"),
+        (&log, "run.journal-wal` can't be written"),
+        (&index, "run.journal-shm` can't be written"),
+        (lock, "run.journal-lock` can't be written"),
+    ] {
         // Nothing goes on without a journal that could not be opened.
         for mode in ["quiet", "quiet goes on"] {
             match mounted(mount, mode) {
@@ -229,6 +264,7 @@ fn a_read_only_journal_is_an_error() {
                 Ok((error, records)) => {
                     let error = error.expect("it can't be written");
                     assert!(error.contains(expected) && records.is_empty(), "{error}");
+                    assert!(error.contains("allow this process to write it") || mount == folder, "{error}");
                 }
             }
         }

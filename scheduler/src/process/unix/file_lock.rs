@@ -3,8 +3,9 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{Access, FlockOperation, access, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
@@ -13,6 +14,11 @@ use crate::process::FileLock;
 /// Returns how many names (hard links) a file has.
 pub(crate) fn names_of_file(metadata: &Metadata) -> u64 {
     metadata.nlink()
+}
+
+/// Returns why this process can't write a file, or make one in a folder; `None` if nothing forbids it.
+pub(crate) fn write_obstacle(path: &Path) -> Option<io::Error> {
+    Some(access(path, Access::WRITE_OK).err()?.into())
 }
 
 /// Locks a file for this process, until it closes any descriptor of the file, or exits. A fork doesn't have the lock.

@@ -37,7 +37,7 @@ pub(crate) use descriptor::clear_of;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
 #[cfg(feature = "journal")]
-pub(crate) use file_lock::{lock_file, names_of_file};
+pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(crate) use job_descriptors::{JobDescriptors, redirect, redirect_stdin};
 pub(crate) use loop_waker::LoopWaker;
 pub(crate) use machine::{free_memory, machine_load};

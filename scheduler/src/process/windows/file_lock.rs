@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::windows::io::AsRawHandle;
+use std::path::Path;
 
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_LOCK_VIOLATION};
 use windows_sys::Win32::Storage::FileSystem::{LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx};
@@ -14,6 +15,12 @@ use crate::process::FileLock;
 /// not noticed.
 pub(crate) fn names_of_file(_: &Metadata) -> u64 {
     1
+}
+
+/// Returns why this process can't write a file, as far as its attributes say; `None` if they don't forbid it.
+pub(crate) fn write_obstacle(path: &Path) -> Option<io::Error> {
+    let is_read_only = path.is_file() && path.metadata().is_ok_and(|file| file.permissions().readonly());
+    is_read_only.then(|| io::ErrorKind::PermissionDenied.into())
 }
 
 /// Locks a file for this process, until it closes the file, or exits.

@@ -32,7 +32,7 @@ pub(crate) use console_events::on_termination;
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
 #[cfg(feature = "journal")]
-pub(crate) use file_lock::{lock_file, names_of_file};
+pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, redirect_stdin, take_assignment};
 pub(crate) use limits::apply_limits;
 pub(crate) use machine::{free_memory, machine_load};

@@ -7,7 +7,7 @@ use super::EventLoop;
 use crate::clock::{self, Deadline};
 use crate::outcome::Status;
 use crate::process::WaitKey;
-use crate::record::RunReport;
+use crate::record::{Continuation, RunReport};
 use crate::supervisor::attempts::{FinishedJob, NextStep, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
 use crate::supervisor::load::LoadToken;
@@ -71,7 +71,8 @@ impl EventLoop<'_> {
             (Some(journal), NextStep::Finish(finished), _) => {
                 let FinishedJob { spec, report, owed, .. } = finished;
                 *owed = owed_by(spec, report);
-                journal.finish(report, owed.as_ref())
+                let continuation = spec.sequel.as_ref().map_or(Continuation::End, |sequel| sequel.continuation(report));
+                journal.finish(report, owed.as_ref(), continuation)
             }
             _ => ControlFlow::Continue(()),
         };

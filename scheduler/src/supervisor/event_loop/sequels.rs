@@ -12,7 +12,7 @@ use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent, PartEven
 use crate::supervisor::job_spec::{JobSpec, NextPart};
 use crate::supervisor::mailbox::StopMode;
 use crate::supervisor::place::{
-    EarlierParts, FollowedJob, Place, not_begun, owed_by, record_of, replayed_record, value_report, with_earlier,
+    EarlierParts, FollowedJob, Place, not_begun, owed_by, record_of, replayed_record, with_earlier,
 };
 use crate::supervisor::queue::QueueKey;
 
@@ -161,7 +161,8 @@ impl EventLoop<'_> {
             }
             next => next,
         };
-        let is_fallback = matches!(next, NextPart::Fallback(_) | NextPart::Value { .. });
+        let is_fallback =
+            matches!(next, NextPart::Fallback(_) | NextPart::Value { .. } | NextPart::Broken { is_fallback: true, .. });
         if let NextPart::End { is_partial } = next {
             if is_partial {
                 report.details.sequence.get_or_insert_default().is_partial = true;
@@ -189,12 +190,12 @@ impl EventLoop<'_> {
             }
             NextPart::Job(next) | NextPart::Fallback(next) => (*next, not_begun(None)),
             NextPart::Value { bytes, codec } => {
-                let mut report = value_report(bytes);
+                let mut report = RunReport::of_value(bytes);
                 report.details.is_replayed = is_replayed;
                 report.details.sequence.get_or_insert_default().ran = Some((spec.entry.name(), codec));
                 (spec, report)
             }
-            NextPart::Broken { spec, reason } => {
+            NextPart::Broken { spec, reason, .. } => {
                 let mut report = not_begun(Some(reason));
                 report.details.is_replayed = is_replayed;
                 return self.advance_chain(key, *spec, report, Some(earlier), allowed, listener);
