@@ -67,7 +67,7 @@ impl JobInFlight {
 }
 
 impl OpenList {
-    /// Draws the first jobs, checks them, and starts the thread that runs them; `None` if there are no jobs.
+    /// Draws the first jobs, checks them, and starts the thread that runs them; `None` if there are no jobs, or none may start.
     pub(crate) fn start(
         settings: &Settings,
         shared_pool: &SharedPool,
@@ -76,6 +76,9 @@ impl OpenList {
         follow_ups: FollowUps,
     ) -> Result<Option<Self>, Error> {
         settings.check()?;
+        if settings.has_drained() {
+            return Ok(None);
+        }
         let window = settings.window();
         // Those that are there without waiting, and one at least.
         let certain = jobs.size_hint().0.clamp(1, window);
@@ -141,8 +144,11 @@ impl OpenList {
     }
 
     /// Submits as many jobs as there is room for and are certain to be there: an iterator that may wait for its next item is
-    /// asked only when there is no event.
+    /// asked only when there is no event. Once no further job starts, none is drawn.
     fn draw_certain(&mut self, jobs: &mut dyn Iterator<Item = (String, AnyJob)>) {
+        if self.thread.has_stopped() || self.maker.has_drained() {
+            self.close();
+        }
         while self.has_room() && jobs.size_hint().0 > 0 {
             self.draw(jobs);
         }
@@ -151,13 +157,8 @@ impl OpenList {
         }
     }
 
-    /// Returns whether no further job starts: a token was drained, a job failed, or the time of the list is over.
-    pub(crate) fn has_stopped(&self) -> bool {
-        self.thread.has_stopped()
-    }
-
     /// Draws no more jobs.
-    pub(crate) fn close(&mut self) {
+    fn close(&mut self) {
         if !self.is_closed {
             self.is_closed = true;
             self.thread.close();

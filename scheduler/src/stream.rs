@@ -14,7 +14,7 @@ use crate::journal::FollowUps;
 use crate::open_list::OpenList;
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::supervisor::{CancelToken, OnSuccess, SharedPool};
+use crate::supervisor::{OnSuccess, SharedPool};
 
 /// The records of a list of jobs, in the order in which the jobs finish: what
 /// [`Scheduler::stream`](crate::Scheduler::stream) returns.
@@ -31,15 +31,14 @@ use crate::supervisor::{CancelToken, OnSuccess, SharedPool};
 ///
 /// Once a token is [drained](crate::CancelToken::drain) or cancelled, the [total timeout](crate::Scheduler::total_timeout)
 /// has passed, or [`on_failure`](crate::Scheduler::on_failure) stops the list, no more jobs are drawn. Those that were drawn
-/// before get their records.
+/// before get their records; a stream that starts with such a token draws none.
 ///
 /// **Dropping it kills the running jobs**, with everything that they started, and starts no more.
 #[must_use = "dropping a stream kills its jobs"]
 pub struct Stream<J, F = NoFollowUp> {
     jobs: J,
-    /// `None` if there are no jobs at all.
+    /// `None` if no job was drawn.
     list: Option<OpenList>,
-    token: Option<CancelToken>,
     follow_up: Arc<F>,
     is_over: bool,
 }
@@ -55,7 +54,7 @@ impl<J: Iterator<Item: ListedJob>, F: FollowUp> Stream<J, F> {
     ) -> Result<Self, Error> {
         let follow_ups = FollowUps::from(&*follow_up as &dyn CallFollowUp);
         let list = OpenList::start(settings, shared_pool, &mut listed(&mut jobs), on_success, follow_ups)?;
-        Ok(Self { jobs, is_over: list.is_none(), list, token: settings.token.clone(), follow_up })
+        Ok(Self { jobs, is_over: list.is_none(), list, follow_up })
     }
 
     /// Waits for the next record; returns `None` after the last one. As `next`, but awaited.
@@ -127,9 +126,6 @@ impl<J: Iterator<Item: ListedJob>, F: FollowUp> Stream<J, F> {
     /// Returns the list, unless it is over, with the jobs that it may draw and its follow-up.
     fn open_list(&mut self) -> Option<(&mut OpenList, &mut J, &F)> {
         let list = self.list.as_mut().filter(|_| !self.is_over)?;
-        if list.has_stopped() || self.token.as_ref().is_some_and(CancelToken::is_draining) {
-            list.close();
-        }
         Some((list, &mut self.jobs, &*self.follow_up))
     }
 }

@@ -148,11 +148,11 @@ fn a_drained_stream_ends_and_draws_no_more() {
     let records: Vec<_> = scheduler.stream(jobs).expect("the input is fine").collect();
     assert_eq!(records[0].status(), Status::Ok);
     assert_eq!((records.len(), drawn.load(Ordering::SeqCst)), (2, 2));
-    // One that is drained before draws what it would have started first.
+    // One that is drained before draws none.
     let (jobs, drawn) = endless(|| fast::job().into());
-    let records: Vec<_> = scheduler.stream(jobs).expect("the input is fine").collect();
-    assert!(records.iter().all(is_unstarted));
-    assert_eq!((records.len(), drawn.load(Ordering::SeqCst)), (2, 2));
+    let mut records = scheduler.stream(jobs).expect("the input is fine");
+    assert!(records.next().is_none() && records.error().is_none());
+    assert_eq!(drawn.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -264,14 +264,29 @@ fn the_inputs_of_a_map_are_drawn_while_the_jobs_run() {
 }
 
 #[test]
-fn a_map_has_a_run_for_each_input_whatever_happens() {
+fn a_drained_map_ends_and_draws_no_more() {
     let token = CancelToken::new();
     let scheduler = Scheduler::new().cancel_token(&token).observer(DrainsAfterARecord(token.clone()));
-    let runs = scheduler.map(echo::job, (0..1000).map(|n| n.to_string())).expect("nothing fails");
-    assert_eq!((runs.len(), runs[0].status()), (1000, Status::Ok));
-    let is_unstarted =
-        |outcome: &Outcome<_>| matches!(outcome, Outcome::Error(Failure::Cancelled { begun: false, .. }));
-    assert!(runs[3..].iter().all(|run| is_unstarted(&run.outcome)));
+    let drawn = Cell::new(0);
+    let inputs = || (0..).inspect(|n| drawn.set(n + 1)).map(|n: i32| n.to_string());
+    let runs = scheduler.map(echo::job, inputs()).expect("nothing fails");
+    assert_eq!((runs.len(), drawn.get(), &runs[0].outcome), (2, 2, &Outcome::Ok("0".to_owned())));
+    // One that is drained before draws none.
+    drawn.set(0);
+    assert!(scheduler.map(echo::job, inputs()).expect("nothing fails").is_empty());
+    assert!(scheduler.map(echo::job, inputs().take(1)).expect("nothing fails").is_empty());
+    assert_eq!(drawn.get(), 0);
+    assert!(scheduler.first_ok(jobs![("a", fast)]).expect("nothing fails").expect_err("none is drawn").is_empty());
+}
+
+#[test]
+fn a_failure_and_the_time_of_the_list_end_a_map() {
+    let runs = Scheduler::new().on_failure(OnFailure::Stop).map(|()| fails::job(), std::iter::repeat(()));
+    let runs = runs.expect("the input is fine");
+    assert!(runs[0].error().is_some_and(|error| error.starts_with("returned an error")), "{runs:?}");
+    let scheduler = Scheduler::new().total_timeout(Duration::from_millis(300));
+    let runs = scheduler.map(|()| hangs::job(), std::iter::repeat(())).expect("the input is fine");
+    assert_eq!(runs.len(), 2, "{runs:?}");
 }
 
 #[test]

@@ -20,8 +20,10 @@ use crate::supervisor::{EventDetail, ListEvent, ListThread, OnSuccess, Records, 
 impl<F: FollowUp> Scheduler<F> {
     /// Runs the jobs and returns their records, one for each, in the order of the jobs.
     ///
-    /// Returns once all have finished and nothing that they started is left. The list is anything that iterates over pairs
-    /// of an id and a call: [`jobs!`](crate::jobs), an array, a `Vec`. The same id may appear twice.
+    /// Returns once all have finished and nothing that they started is left. Of a list that stops early, the jobs that didn't
+    /// start have records as well, as [cancelled](crate::Failure::Cancelled). The list is anything that iterates over pairs
+    /// of an id and a call: [`jobs!`](crate::jobs), an array, a `Vec`. The same id may appear twice. It is collected before the
+    /// first job starts; a [`stream`](Self::stream) takes one that is long or endless.
     ///
     /// # Errors
     ///
@@ -79,6 +81,10 @@ impl<F: FollowUp> Scheduler<F> {
     /// in a [`stream`](Self::stream), so that a million inputs don't stand in memory. Their results do, as all of them are
     /// returned; a stream returns them one by one.
     ///
+    /// As in a stream, no more inputs are drawn once a token is [drained](crate::CancelToken::drain) or cancelled, the
+    /// [total timeout](Self::total_timeout) has passed, or [`on_failure`](Self::on_failure) stops the list: the runs are then
+    /// those of the inputs that were drawn, which are the first ones, and there are fewer of them than inputs.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run). If the job of a later input turns out to be invalid, the jobs before it finish, no further one
@@ -116,6 +122,11 @@ impl<F: FollowUp> Scheduler<F> {
         job: impl Fn(I) -> Job<T>,
         inputs: impl IntoIterator<Item = I>,
     ) -> Result<Vec<Run<T>>, Error> {
+        // The first inputs are drawn below.
+        self.settings.check()?;
+        if self.settings.has_drained() {
+            return Ok(Vec::new());
+        }
         let mut decoders = Vec::new();
         let mut jobs = inputs.into_iter().map(job).enumerate().map(|(index, job)| {
             decoders.push(job.decode);

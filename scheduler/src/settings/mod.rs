@@ -93,6 +93,11 @@ impl SpecMaker {
         self.settings.listed_spec(id, call, self.cgroups.as_ref(), &self.shared_pool, &self.sequels)
     }
 
+    /// Returns whether the token of the scheduler lets no further job start.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.settings.has_drained()
+    }
+
     /// Returns why the list ends early, if the journal has failed.
     pub(crate) fn journal_failure(&self) -> Option<Error> {
         self.settings.journal.as_ref()?.fatal_error()
@@ -136,6 +141,11 @@ impl Settings {
     /// Returns the defaults with this ceiling.
     pub(crate) fn under(ceiling: Duration) -> Self {
         Self { ceiling: Some(ceiling), ..Self::default() }
+    }
+
+    /// Returns whether the token lets no further job start.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.token.as_ref().is_some_and(CancelToken::is_draining)
     }
 
     /// Returns the settings of an event loop.
