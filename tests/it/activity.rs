@@ -286,15 +286,40 @@ fn the_timeout_of_a_function_is_a_ceiling_for_extensions() {
 #[job(timeout = "10s")]
 fn has_a_timeout() {}
 
+#[job(timeout = "40s", max_timeout = "50s", stall = "20s", silence = "20s", slow = "20s")]
+fn has_limits(lasts: bool) {
+    if lasts {
+        thread::sleep(2 * PLENTY);
+    }
+}
+
+#[test]
+fn limits_of_different_places_fit_and_the_timeout_comes_first() {
+    let record = run(&Scheduler::new(), has_limits::job(true).timeout(LIMIT));
+    overran(&record, OverrunKind::Timeout, LIMIT);
+    // Without a timeout, or with one above the maximum, there is nothing to extend.
+    for job in [
+        has_limits::job(false).timeout(2 * PLENTY),
+        has_limits::job(false).timeout(Duration::MAX),
+        has_limits::job(false).timeout(Duration::MAX).max_timeout(LIMIT),
+        has_limits::job(false).max_timeout(LIMIT),
+    ] {
+        let record = run(&Scheduler::new().max_timeout(LIMIT / 2), job);
+        assert_eq!(record.error(), None);
+    }
+}
+
 #[test]
 fn limits_that_do_not_fit_are_refused_where_they_are_set() {
     let refused =
         |scheduler: Scheduler, job: AnyJob| scheduler.run([("a", job)]).expect_err("a limit doesn't fit").to_string();
-    let error = refused(Scheduler::new(), has_a_timeout::job().stall(PLENTY).into());
-    assert!(error.contains("`a` (job ") && error.contains("never passes within a timeout of 10s"), "{error}");
+    let error = refused(Scheduler::new(), has_a_timeout::job().timeout(LIMIT).stall(PLENTY).into());
+    let never = format!("never passes within a timeout of {LIMIT:?}");
+    assert!(error.contains("`a` (job ") && error.contains(&never), "{error}");
     let error = refused(Scheduler::new().timeout(PLENTY).slow(PLENTY), fast::job().into());
     assert!(error.contains("(`slow`) of 60s never passes within a timeout of 60s; give a shorter one"), "{error}");
-    let error = refused(Scheduler::new(), has_a_timeout::job().max_timeout(Duration::from_secs(9)).into());
+    let below = has_a_timeout::job().timeout(Duration::from_secs(10)).max_timeout(Duration::from_secs(9));
+    let error = refused(Scheduler::new(), below.into());
     assert!(error.contains("a maximum timeout of 9s is below the timeout of 10s"), "{error}");
     let error = refused(Scheduler::new(), fast::job().silence(Duration::ZERO).into());
     assert!(error.contains("(`silence`) of 0 applies to every job at once"), "{error}");

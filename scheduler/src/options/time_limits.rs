@@ -52,8 +52,11 @@ impl TimeLimits {
         zero.or(no_maximum)
     }
 
-    /// Returns why these limits don't fit the timeout that is set beside them.
+    /// Returns why these limits don't fit the timeout that is set beside them. Without a timeout everything fits.
     pub(super) fn contradiction(&self, timeout: Option<Duration>) -> Option<String> {
+        if timeout == Some(Duration::MAX) {
+            return None;
+        }
         if let (Some(timeout), Some(maximum)) = (timeout, self.max_timeout)
             && maximum < timeout
         {
@@ -94,6 +97,7 @@ mod tests {
         assert_eq!(problem(limits(SECOND, None), Some(2 * SECOND)), None);
         assert_eq!(problem(limits(Duration::MAX, None), Some(SECOND)), None, "no limit is no contradiction");
         assert_eq!(problem(limits(3 * SECOND, Some(4 * SECOND)), Some(2 * SECOND)), None, "it may be extended");
+        assert_eq!(problem(limits(3 * SECOND, Some(SECOND)), Some(Duration::MAX)), None, "there is nothing to extend");
         let expected = "a limit on the time without a report (`stall`) of 2s never passes within a timeout of 1s; give a \
                         shorter one";
         assert_eq!(problem(limits(2 * SECOND, None), Some(SECOND)).as_deref(), Some(expected));

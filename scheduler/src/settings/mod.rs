@@ -344,10 +344,10 @@ impl Settings {
             )
         };
         let options = call.options.as_deref().cloned().unwrap_or_default();
-        let own = options.over(&call.entry.options());
-        // A default of the scheduler that doesn't fit one of its jobs is no mistake.
-        let contradiction = own.contradiction();
-        let options = own.over(&self.options);
+        let declared = call.entry.options();
+        // Options of two places that don't fit each other are no mistake: a call may have a shorter timeout than its attribute.
+        let contradiction = options.contradiction().or_else(|| declared.contradiction());
+        let options = options.over(&declared).over(&self.options);
         if options.timeout == Some(Duration::ZERO) {
             return Err(Error::invalid_timeout(&format!(" of {}", name())));
         }
