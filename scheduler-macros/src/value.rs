@@ -73,9 +73,23 @@ pub(crate) fn bytes(value: TokenStream) -> syn::Result<(u64, Span)> {
 
 /// Parses the text of a size in bytes.
 pub(crate) fn bytes_in(text: &str, span: Span) -> syn::Result<u64> {
-    let size: Result<ByteSize, _> = text.parse();
-    let expected = "expected a size, such as `\"512MiB\"`";
-    size.map(|size| size.0).map_err(|problem| syn::Error::new(span, format!("{expected}: {problem}")))
+    let refused =
+        |problem: &str| Err(syn::Error::new(span, format!("expected a size, such as `\"512MiB\"`: {problem}")));
+    // The parser's own message for these is about an empty number.
+    if text.trim_start().starts_with('-') {
+        return refused("it can't be negative");
+    }
+    if !text.trim_start().starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return refused("it begins with a number");
+    }
+    match text.parse::<ByteSize>() {
+        // The parser stops at the highest number.
+        Ok(ByteSize(u64::MAX)) if text.trim().parse::<u64>().is_err() => {
+            refused("it is over 16EiB; write a smaller one")
+        }
+        Ok(size) => Ok(size.0),
+        Err(problem) => refused(&problem),
+    }
 }
 
 /// Parses a whole number within these bounds.
@@ -213,6 +227,22 @@ mod tests {
         refused(timeout(quote!("")), &format!("{expected}: value was empty"));
         refused(timeout(quote!("30")), &format!("{expected}: time unit needed, for example 30sec or 30ms"));
         refused(timeout(quote!("soon")), &format!("{expected}: expected number at 0"));
+    }
+
+    #[test]
+    fn other_values_than_sizes_are_refused() {
+        let size = |text: &str| bytes(quote!(#text)).map(|(size, _)| size);
+        assert_eq!(size("1.5KiB").ok(), Some(1536));
+        assert_eq!(size(&u64::MAX.to_string()).ok(), Some(u64::MAX));
+        for (text, problem) in [
+            ("-1MiB", "it can't be negative"),
+            ("", "it begins with a number"),
+            ("much", "it begins with a number"),
+            ("99999999999TiB", "it is over 16EiB; write a smaller one"),
+            ("18446744073709551616B", "it is over 16EiB; write a smaller one"),
+        ] {
+            refused(size(text), &format!("expected a size, such as `\"512MiB\"`: {problem}"));
+        }
     }
 
     #[test]

@@ -400,7 +400,8 @@ mod tests {
     fn a_value_that_is_none_is_refused_with_an_example() {
         for (name, text, expected) in [
             ("timeout", "soon", "expected a duration, such as `30s`: expected number at 0"),
-            ("memory", "much", "expected a size, such as `512MiB`: "),
+            ("memory", "much", "expected a size, such as `512MiB`: it begins with a number"),
+            ("tree_memory", "99999999999TiB", "expected a size, such as `512MiB`: it is over 16EiB"),
             ("retries", "-1", "expected a number of retries, such as `3`"),
             ("jitter", "2", "expected a fraction from `0` to `1`"),
             ("retry_on", "rain", "expected one of `timeout`, `signal`, `panic`"),
@@ -415,7 +416,7 @@ mod tests {
             ("stack_size", "0", "a stack of 0 bytes lets no job run"),
             ("stack_size", "1KiB", "a stack of 1024 bytes is too small for a job; give 64 KiB or more"),
             ("stack_size", "2TiB", "a stack of 2199023255552 bytes is over the limit of 1 TiB"),
-            ("stack_size", "-1", "expected a size, such as `512MiB`: "),
+            ("stack_size", "-1", "expected a size, such as `512MiB`: it can't be negative"),
             ("tree_memory", "0", "a limit on the memory of the whole tree of 0 lets no job run"),
             ("silence", "0s", "a limit on the time without output (`silence`) of 0"),
             ("slow", "-1s", "expected a duration, such as `30s`: "),
