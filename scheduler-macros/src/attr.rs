@@ -57,8 +57,7 @@ const TIMEOUT: OptionSpec<Options> = OptionSpec {
 const ISOLATED: OptionSpec<Options> = OptionSpec {
     name: "isolated",
     example: "isolated",
-    read: |options, value| {
-        value::on(value, "expected `isolated` without a value; leave it out to run the test beside the others")?;
+    read: |options, _| {
         options.is_isolated = true;
         Ok(())
     },
@@ -186,7 +185,7 @@ impl Options {
         let Some(found) = known.find(&name) else {
             let names = known.names();
             let meant = other_name(&name, &names).or_else(|| nearest(&name, &names));
-            let advice = meant.map(|meant| format!("did you mean `{meant}`?"));
+            let advice = place(&name).or_else(|| meant.map(|meant| format!("did you mean `{meant}`?")));
             let message = format!("unknown option `{name}`; {}", advice.unwrap_or_else(|| listed(&names)));
             return Err(syn::Error::new(key.span(), message));
         };
@@ -197,7 +196,11 @@ impl Options {
         let mut value = value.into_iter();
         let has_value = matches!(value.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '=');
         let value: TokenStream = value.collect();
-        let is_flag = found.name() == ISOLATED.name && whole.clone().into_iter().count() == 1;
+        let is_flag = found.name() == ISOLATED.name;
+        if is_flag && whole.clone().into_iter().count() != 1 {
+            let message = "expected `isolated` without a value; leave it out to run the test beside the others";
+            return Err(syn::Error::new_spanned(whole, message));
+        }
         let (has_value, value) = if is_flag { (true, quote!(true)) } else { (has_value, value) };
         if !has_value || value.is_empty() {
             return Err(syn::Error::new_spanned(
@@ -283,6 +286,17 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("stacks", &["stack", "backtrace", "backtraces", "stack_trace", "stacktrace", "traceback", "faulthandler", "dump"]),
     ("group", &["queue", "lane", "pool", "concurrency_group", "test_group", "semaphore"]),
 ];
+
+/// Returns where a setting is made that no attribute has.
+fn place(name: &str) -> Option<String> {
+    const OF_CALLS: [&str; 2] = ["inherit_fd", "resume_from"];
+    const OF_SCHEDULERS: [&str; 6] =
+        ["concurrency", "total_timeout", "start_timeout", "delivery_timeout", "start_method", "cancel_token"];
+    if OF_CALLS.contains(&name) {
+        return Some(format!("it is set on the call, as in `f::job().{name}(…)`"));
+    }
+    OF_SCHEDULERS.contains(&name).then(|| format!("it is set on the scheduler, as in `Scheduler::new().{name}(…)`"))
+}
 
 /// Returns the option that has this name in another tool.
 fn other_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {

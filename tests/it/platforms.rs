@@ -199,7 +199,7 @@ mod windows {
         };
         for (cpus, shown) in [
             (vec![63], "63: none of them is available; give some of 0"),
-            (vec![0, 1000], "0,1000: of these, only 0 are available; give only those"),
+            (vec![0, 1000], "0,1000: of these, only processor 0 is available; give no others"),
         ] {
             let refused = run(is_held_to::job().cpus(cpus)).expect_err("no machine has so many");
             let expected = format!("never started: it can't run on the processors {shown}");

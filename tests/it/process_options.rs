@@ -277,7 +277,7 @@ mod with_wardens {
             assert_eq!(result::<String>(&run(&scheduler, own_processors::job())), "0");
             for (cpus, shown) in [
                 (vec![1023], "1023: none of them is available; give some of 0"),
-                (vec![0, 1000], "0,1000: of these, only 0 are available; give only those"),
+                (vec![0, 1000], "0,1000: of these, only processor 0 is available; give no others"),
             ] {
                 let text = error(&run(&scheduler, own_processors::job().cpus(cpus)));
                 assert!(text.starts_with(&format!("never started: it can't run on the processors {shown}")), "{text}");

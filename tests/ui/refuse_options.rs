@@ -70,6 +70,9 @@ fn unseen() {}
 #[job(stack_size = "2TiB", cpus = "1024", retry_delays = ["1s"], backoff = "1s")]
 fn huge() {}
 
+#[job(memory = "99999999999TiB", file_size = "-1MiB", inherit_fd = 3)]
+fn no_sizes() {}
+
 fn main() {
     // The jobs themselves are declared, so that no error is reported twice.
     drop(scheduler::jobs![("unknown", unknown), ("number", number), ("twice", twice)]);

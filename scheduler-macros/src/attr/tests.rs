@@ -56,6 +56,16 @@ fn an_option_of_another_tool_is_refused_with_its_name_here() {
 }
 
 #[test]
+fn a_setting_of_calls_or_of_schedulers_is_refused_with_its_place() {
+    let call = "unknown option `inherit_fd`; it is set on the call, as in `f::job().inherit_fd(…)`";
+    refused(quote!(inherit_fd = 3), &[call]);
+    let scheduler =
+        "unknown option `total_timeout`; it is set on the scheduler, as in `Scheduler::new().total_timeout(…)`";
+    refused(quote!(total_timeout = "1s"), &[scheduler]);
+    assert!(JOB.names().into_iter().all(|name| place(name).is_none()));
+}
+
+#[test]
 fn the_nearest_option_has_the_longest_common_prefix() {
     assert_eq!(nearest("retry", &["memory", "retries"]), Some("retries"));
 }
@@ -100,6 +110,7 @@ fn a_test_is_isolated_without_a_value() {
     assert_eq!(parse(quote!(isolated, timeout = "1s")), (true, vec![]));
     assert_eq!(parse(quote!(timeout = "1s")), (false, vec![]));
     let expected = "expected `isolated` without a value; leave it out to run the test beside the others";
-    assert_eq!(parse(quote!(isolated = false)), (false, vec![expected.to_owned()]));
-    assert_eq!(parse(quote!(isolated("x"))).1, ["option `isolated` needs a value: `isolated`"]);
+    for value in [quote!(isolated = false), quote!(isolated = true), quote!(isolated("x")), quote!(isolated =)] {
+        assert_eq!(parse(value), (false, vec![expected.to_owned()]));
+    }
 }

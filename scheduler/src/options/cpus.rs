@@ -34,6 +34,14 @@ impl Cpus {
         (0..MOST_CPUS).filter(|number| self.bits[number / 64] & (1 << (number % 64)) != 0)
     }
 
+    /// Returns an error message: of these processors, only the usable ones, in the form of a set, are available.
+    #[allow(dead_code, reason = "not each platform has a limit on processors")]
+    pub(crate) fn partly_available(&self, usable: &str) -> String {
+        let is_one = usable.bytes().all(|byte| byte.is_ascii_digit());
+        let available = if is_one { format!("processor {usable} is") } else { format!("processors {usable} are") };
+        format!("it can't run on the processors {self}: of these, only {available} available; give no others")
+    }
+
     pub(super) fn problem(&self) -> Option<String> {
         if let Some(number) = self.too_high {
             let last = MOST_CPUS - 1;
@@ -73,6 +81,14 @@ mod tests {
     fn a_set_is_written_as_ranges() {
         assert_eq!(Cpus::of([3, 0, 1, 8, 1023, 2]).to_string(), "0-3,8,1023");
         assert_eq!(Cpus::of(62..=65).numbers().collect::<Vec<_>>(), [62, 63, 64, 65]);
+    }
+
+    #[test]
+    fn the_processors_of_a_set_that_are_available_are_named() {
+        let message = |usable| Cpus::of([0, 1, 9]).partly_available(usable);
+        let expected = "it can't run on the processors 0-1,9: of these, only ";
+        assert_eq!(message("0"), format!("{expected}processor 0 is available; give no others"));
+        assert_eq!(message("0-1"), format!("{expected}processors 0-1 are available; give no others"));
     }
 
     #[test]

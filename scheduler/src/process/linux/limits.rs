@@ -57,9 +57,7 @@ fn restrict_to(cpus: &Cpus) -> Result<(), String> {
     }
     // The kernel leaves out those that don't exist, or that a cgroup excludes.
     match available() {
-        Some(usable) if usable != cpus.to_string() => Err(format!(
-            "it can't run on the processors {cpus}: of these, only {usable} are available; give only those"
-        )),
+        Some(usable) if usable != cpus.to_string() => Err(cpus.partly_available(&usable)),
         _ => Ok(()),
     }
 }

@@ -38,7 +38,7 @@ fn check(cpus: &Cpus, available: usize) -> Result<(), String> {
     if usable == cpus.to_string() {
         return Ok(());
     }
-    Err(format!("it can't run on the processors {cpus}: of these, only {usable} are available; give only those"))
+    Err(cpus.partly_available(&usable))
 }
 
 /// Returns the processors of this system, as a mask; all that a mask can have, if they are not known.
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(checked(&[63], usize::MAX), Ok(()));
         let none = "it can't run on the processors 2,64: none of them is available; give some of 0-1,3";
         assert_eq!(checked(&[2, 64], 0b1011), Err(none.to_owned()));
-        let some = "it can't run on the processors 2-3,1023: of these, only 3 are available; give only those";
+        let some = "it can't run on the processors 2-3,1023: of these, only processor 3 is available; give no others";
         assert_eq!(checked(&[2, 3, 1023], 0b1011), Err(some.to_owned()));
         // What the job object would refuse is left to the job's process.
         let mut limits = Limits::default();
