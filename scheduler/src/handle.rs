@@ -154,10 +154,7 @@ impl<T> Handle<T> {
     /// - if it hasn't received the last 1024 messages, or those that it hasn't received take 16 MiB with this one: a job that
     ///   never receives anything can't fill the memory,
     /// - if the value can't be encoded,
-    /// - in a fork of the process that spawned the job,
-    /// - in an [observer](crate::Observer) or a follow-up of the job's scheduler, if the job has not finished: handles are completed by
-    ///   the thread that calls these, so that it would wait for itself. [`on_ask`](crate::Scheduler::on_ask) has a thread of its own,
-    ///   and may wait.
+    /// - in a fork of the process that spawned the job.
     ///
     /// # Examples
     ///
@@ -216,7 +213,10 @@ impl<T> Handle<T> {
     ///
     /// - with [`is_follow_up`](Error::is_follow_up) if the follow-up of its timeout failed; its record is in
     ///   [`into_records`](Error::into_records),
-    /// - in a fork of the process that spawned the job.
+    /// - in a fork of the process that spawned the job,
+    /// - in an [observer](crate::Observer) or a follow-up of the job's scheduler, if the job has not finished: handles are completed by
+    ///   the thread that calls these, so that it would wait for itself. [`on_ask`](crate::Scheduler::on_ask) has a thread of its own,
+    ///   and may wait, [within limits](crate::Scheduler::on_ask).
     ///
     /// # Examples
     ///

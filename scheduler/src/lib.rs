@@ -84,7 +84,8 @@
 //!   standard output goes where the application's goes, and standard error is passed on, with its end kept for the record
 //!   of a failure; [`stdout` and `stderr`](macro@job#stdout-and-stderr) change that.
 //! - A job starts with default signal dispositions (SIGPIPE ignored, as in every Rust program), standard input at end of
-//!   file, and no descriptor of this crate.
+//!   file, and no descriptor of the application. This crate's own are close-on-exec, so that no program that the job starts has them;
+//!   on Linux and other Unix systems they have high numbers, usually from 200 on, and the small ones are free.
 //! - If the application is killed, its jobs are killed with it.
 //! - The library itself prints nothing.
 //!

@@ -20,7 +20,8 @@ use crate::supervisor::{OnSuccess, SharedPool};
 /// [`Scheduler::stream`](crate::Scheduler::stream) returns.
 ///
 /// An [`Iterator`], whose `next` blocks; [`recv`](Self::recv) is awaited instead, on any executor or none. With the feature
-/// `stream` it is also a `futures_core::Stream`.
+/// `stream` it is also a `futures_core::Stream`. Where `StreamExt` and [`Iterator`] are both in scope, a method that both have, such
+/// as `next` or `map`, is ambiguous (E0034): write `StreamExt::next(&mut records).await`, or `Iterator::next(&mut records)`.
 ///
 /// Jobs are drawn from their iterator while the records are taken: at most twice as many as the scheduler's
 /// [concurrency](crate::Scheduler::concurrency) (and at most 65,536) are in flight, that is drawn, and without a record

@@ -30,6 +30,11 @@ impl<F> Scheduler<F> {
     /// function that panics affects only the answer: the job gets an error. The answer to an attempt that has ended meanwhile is
     /// dropped; so the function may still be at work when the list has returned.
     ///
+    /// Two waits for a job of the same scheduler end only by a timeout: if that job asks as well, its question comes after the one
+    /// that is being answered; and if the concurrency, or a [group](macro@crate::job#group), has no other place, it doesn't start
+    /// while the job that asks has it. Run such a job under a scheduler of its own, or wait by
+    /// [`Handle::wait_timeout`](crate::Handle::wait_timeout).
+    ///
     /// # Examples
     ///
     /// ```
