@@ -12,6 +12,8 @@ if [ -z "$program" ]; then
     program=${CARGO_TARGET_DIR:-target}/debug/examples/resumable
 fi
 
+# It is there before it is read.
+touch "$folder/first"
 "$program" "$folder/run.journal" >"$folder/first" &
 application=$!
 # The example prints each part as it is counted.

@@ -258,6 +258,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Parts<(String, &'a RawValue)> {
 pub(crate) enum GivenArgument<'a> {
     Json(&'a str),
     /// JSON, or, if that can't be read, the text itself.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line is given words"))]
     JsonOrText(&'a str),
     Absent,
 }

@@ -14,7 +14,7 @@ use crate::registry;
 use crate::wire::hex_bytes::HexBytes;
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "AnyJob", deny_unknown_fields)]
+#[serde(rename = "AnyJob", deny_unknown_fields, expecting = "the serialized call of a job")]
 struct CallMessage {
     job: String,
     /// The signature's hash: the types of the parameters and of the result, as written.
@@ -121,5 +121,18 @@ impl AnyJob {
             options.inherited = InheritedFds::default();
         }
         call
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_call_is_named_without_a_private_type() {
+        for text in ["[]", "7"] {
+            let error = serde_json::from_str::<AnyJob>(text).expect_err("it is no call").to_string();
+            assert!(error.contains("the serialized call of a job") && !error.contains("CallMessage"), "{error}");
+        }
     }
 }

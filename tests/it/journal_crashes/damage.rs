@@ -166,7 +166,7 @@ fn a_damaged_file_is_an_error_or_gives_true_records() {
     }
 }
 
-/// A page whose first sector was never written looks like one that has nothing on it.
+/// A page of which a sector was never written may look like one that has less on it.
 #[test]
 fn a_sector_that_was_lost_hides_no_job() {
     let (folder, journal) = with_a_log();
@@ -176,14 +176,15 @@ fn a_sector_that_was_lost_hides_no_job() {
     let whole = fs::read(folder.path().join("run.journal")).expect("it is there");
     let to = tempfile::tempdir().expect("a temporary folder");
     let mut refused = 0;
-    for page in 1..whole.len() / 4096 {
+    // Behind the page that marks it.
+    for sector in 8..whole.len() / 512 {
         let mut damaged = whole.clone();
-        damaged[page * 4096..][..512].fill(0);
+        damaged[sector * 512..][..512].fill(0);
         fs::write(to.path().join("run.journal"), damaged).expect("there is room");
         match shown(&to.path().join("run.journal")) {
-            Ok(runs) => assert_eq!(runs, expected, "page {page}"),
+            Ok(runs) => assert_eq!(runs, expected, "sector {sector}"),
             Err(error) => {
-                assert!(error.to_string().contains("is damaged; restore a backup"), "page {page}: {error:?}");
+                assert!(error.to_string().contains("is damaged; restore a backup"), "sector {sector}: {error:?}");
                 refused += 1;
             }
         }
