@@ -110,6 +110,7 @@ mod stopped;
 mod streaming;
 mod stress;
 mod sweep;
+mod temp_dirs;
 #[cfg(all(target_os = "linux", feature = "progress", feature = "report"))]
 mod terminal;
 #[cfg(feature = "signals")]

@@ -1,12 +1,12 @@
-//! The process of a job: its temporary folder, standard input, processors, stack, memory and set-up.
+//! The process of a job: its standard input, processors, stack, memory and set-up.
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Input, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler::{AnyJob, Failure, Input, Record, Scheduler, job, jobs, this_job};
 use scheduler_tests::jobs::{fast, hangs};
 use scheduler_tests::platform::wine_is_in_the_way;
 use serde_json::{Value, json};
@@ -26,66 +26,6 @@ fn result<T: scheduler::JobResult>(record: &Record) -> T {
 
 fn error(record: &Record) -> String {
     record.error().unwrap_or_else(|| panic!("{record:?}"))
-}
-
-/// Writes into its temporary folder, and returns the folder, and those that the variables name.
-#[job(temp_dir = true)]
-fn fills_its_folder() -> (PathBuf, Vec<String>) {
-    let folder = this_job::temp_dir().expect("it has one").to_owned();
-    assert_eq!(std::env::temp_dir(), folder);
-    fs::create_dir_all(folder.join("a/b")).expect("the folder is its own");
-    fs::write(folder.join("a/b/c"), "x").expect("the folder is its own");
-    (folder, ["TMPDIR", "TMP", "TEMP"].map(|name| std::env::var(name).unwrap_or_default()).to_vec())
-}
-
-/// Writes its folder's path into a file, fills the folder, and never returns.
-#[job]
-fn fills_its_folder_and_hangs(path: PathBuf) {
-    let (folder, _) = fills_its_folder();
-    fs::write(path, folder.to_str().expect("it is UTF-8")).expect("the folder is the test's");
-    hangs();
-}
-
-#[test]
-fn a_temporary_folder_is_private_to_a_run_and_removed_after_it() {
-    at_once(METHODS, |method| {
-        let scheduler = Scheduler::new().start_method(method).concurrency(2).env_clear();
-        let records =
-            scheduler.run(jobs![("a", fills_its_folder), ("b", fills_its_folder)]).expect("the input is fine");
-        let folders = records.iter().map(|record| {
-            assert_eq!(record.temp_dir_error(), None);
-            let (folder, variables): (PathBuf, Vec<String>) = result(record);
-            assert!(variables.iter().all(|variable| Path::new(variable) == folder), "{variables:?}");
-            assert!(folder.starts_with(std::env::temp_dir()) && !folder.exists(), "{}", folder.display());
-            folder
-        });
-        let folders: Vec<_> = folders.collect();
-        assert_ne!(folders[0], folders[1]);
-    });
-}
-
-#[test]
-fn the_temporary_folder_of_a_killed_job_is_removed() {
-    let outside = tempfile::tempdir().expect("a temporary folder");
-    at_once(METHODS.into_iter().enumerate(), |(index, method)| {
-        let path = outside.path().join(index.to_string());
-        let scheduler = Scheduler::new().start_method(method).timeout(Duration::from_millis(700)).temp_dir(true);
-        let record = run(&scheduler, fills_its_folder_and_hangs::job(path.clone()));
-        assert_eq!((record.status(), record.temp_dir_error()), (Status::Timeout, None), "{record:?}");
-        let folder = fs::read_to_string(&path).expect("it was written");
-        assert!(!Path::new(&folder).exists(), "{folder}");
-    });
-}
-
-#[test]
-fn a_temporary_folder_that_can_not_be_made_is_in_the_record() {
-    let nowhere = fast::job().temp_dir(true).env("TMPDIR", "/no/such/folder");
-    let record = run(&Scheduler::new(), nowhere);
-    assert!(matches!(record.failure(), Some(Failure::NeverStarted { .. })), "{record:?}");
-    let error = error(&record);
-    assert!(error.contains("its temporary folder can't be created in `/no/such/folder`: "), "{error}");
-    assert_eq!(this_job::temp_dir(), None);
-    assert!(run(&Scheduler::new().temp_dir(true), fast::job().temp_dir(false)).status().is_ok());
 }
 
 /// Reads its standard input, and returns its length and its first bytes.
@@ -260,7 +200,6 @@ fn a_copy_has_the_arguments_of_the_application_if_they_are_passed_on() {
 #[expect(unsafe_code, reason = "a job forks")]
 mod with_wardens {
     use super::*;
-    use crate::adversity::unshared;
 
     /// Returns the processors on which it may run, as the kernel writes them.
     #[job(cpus = "0")]
@@ -368,53 +307,5 @@ mod with_wardens {
     fn memory_that_processes_share_counts_once() {
         let record = run(&Scheduler::new().tree_memory(150 << 20), shares_memory::job(60 << 20, 4));
         assert_eq!(result::<usize>(&record), 60 << 20);
-    }
-
-    #[test]
-    fn the_temporary_folder_of_a_killed_application_is_removed() {
-        let outside = tempfile::tempdir().expect("a temporary folder");
-        for method in methods() {
-            let path = outside.path().join(format!("path {method}"));
-            let mut command = Command::new(env!("CARGO_BIN_EXE_prepared"));
-            command.arg("hangs").arg(&path).env("APP_METHOD", method).stdin(Stdio::null()).stdout(Stdio::null());
-            let mut app = command.spawn().expect("the fixture is built");
-            let folder = content(&path);
-            assert!(Path::new(&folder).exists());
-            app.kill().expect("it is ours");
-            app.wait().expect("it is ours");
-            scheduler_tests::wait_until::wait_until("the folder is gone", || !Path::new(&folder).exists());
-        }
-    }
-
-    #[test]
-    fn a_full_disk_has_no_room_for_a_temporary_folder_or_its_files() {
-        let disk = tempfile::tempdir().expect("a temporary folder");
-        // A file system has one inode for its own root.
-        for (inodes, expected) in
-            [(1, "its temporary folder can't be created in `"), (9, "returned an error: No space left")]
-        {
-            let script = format!(
-                "mount -t proc none /proc && mount -t tmpfs -o nr_inodes={inodes},size=64k none '{disk}' && \
-                 TMPDIR='{disk}' exec '{program}' 'fills the disk'",
-                disk = disk.path().display(),
-                program = env!("CARGO_BIN_EXE_prepared"),
-            );
-            let Some(mut command) = unshared(&script, "", &[]) else { return };
-            let output = command.output().expect("the fixture is built");
-            let records = records(&output);
-            let error = records[0]["error"].as_str().unwrap_or_default();
-            assert!(error.contains(expected) && error.contains("No space left"), "{records:?}");
-            assert_eq!(records[0]["temp_dir_error"], Value::Null);
-        }
-    }
-
-    /// Returns once the file has content.
-    fn content(path: &Path) -> String {
-        let mut text = String::new();
-        scheduler_tests::wait_until::wait_until("the job has written", || {
-            text = fs::read_to_string(path).unwrap_or_default();
-            !text.is_empty()
-        });
-        text
     }
 }

@@ -184,6 +184,13 @@ fn a_set_up_runs_once_for_each_process_and_what_it_opens_stays_open() {
     assert_ne!(first, second);
 }
 
+#[scheduler::job]
+fn reads_a_line() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line)
+}
+
 #[test]
 fn options_for_one_call_end_its_process() {
     let scheduler = reusing(100);
@@ -193,6 +200,12 @@ fn options_for_one_call_end_its_process() {
     let record = run(&scheduler, fast::job().inherit_fd(file));
     assert_eq!((record.status(), reason(&record)), (Status::Ok, "it has inherited descriptors"), "{record:?}");
     assert_eq!(run(&scheduler, fast::job()).reuse(), Some(&ProcessReuse::Kept));
+    // The first reads more than its line, and keeps that in a buffer.
+    for (input, line) in [("one\ntwo\n", "one\n"), ("three\n", "three\n")] {
+        let record = run(&scheduler, reads_a_line::job().stdin(input));
+        assert_eq!(record.result::<String>().expect("it returned"), line);
+        assert_eq!(reason(&record), "it has a standard input of its own");
+    }
 }
 
 #[test]

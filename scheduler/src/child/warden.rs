@@ -411,12 +411,7 @@ impl Warden {
             let _ = self.parent.send(FrameKind::Snapshots, &snapshots);
         }
         // The application would have removed it.
-        let remove_temp_dir = || {
-            if let Some(temp_dir) = &request.temp_dir {
-                // It may be gone already.
-                let _ = std::fs::remove_dir_all(temp_dir);
-            }
-        };
+        let remove_temp_dir = || request.temp_dir.iter().for_each(|path| process::remove_temp_dir(path.as_ref()));
         if end == WaitEnd::ParentGone {
             remove_temp_dir();
         }

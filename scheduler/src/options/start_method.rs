@@ -54,7 +54,7 @@ pub enum StartMethod {
     /// was before its first call: its threads, child processes and open files; its working directory, environment variables and
     /// umask; how it handles signals; its timers, resource limits, priorities, credentials and seccomp filters; and whether its
     /// memory has grown by more than 256 MiB. If something differs, if the call panicked, failed, timed out, was cancelled or left
-    /// a process behind, or if its options want a cgroup, a `temp_dir` or inherited descriptors, the process ends, and the next
+    /// a process behind, or if its options want a cgroup, a `temp_dir`, a `stdin` or inherited descriptors, the process ends, and the next
     /// call has a new one. [`Record::reuse`](crate::Record::reuse) has the reason. So does a call whose options for the environment,
     /// resource limits, `stacks` or `setup` differ from those of the process's other calls, or whose application has changed.
     ///

@@ -13,9 +13,9 @@
 //! The floors, from the ground up; a file imports from floors below its own:
 //!
 //! 1. the types that do not depend on a platform: `event`, `exit_class`, `fallback_deadlines`, `fatal_signal`, `file_lock`,
-//!    `origin`, `own_id`, `own_image`, `readiness`, `run_marker`, `temp_dir`
+//!    `origin`, `own_id`, `own_image`, `readiness`, `run_marker`
 //! 2. the system's descriptors, sockets, pipes and signals: `unix`, and `windows/{iocp, pipe, own_stream, …}`
-//! 3. `stream` and `output`, which use those
+//! 3. `stream`, `output`, `removal` and `temp_dir`, which use those
 //! 4. the worker's control socket, and waiting: `unix_worker`, and `windows/wait`
 //! 5. the worker, and the process of a copy: `linux`, `portable` and `no_warden`, and the rest of `windows`
 //!
@@ -37,6 +37,7 @@ mod output;
 mod own_id;
 mod own_image;
 mod readiness;
+mod removal;
 mod run_marker;
 mod stream;
 mod temp_dir;
@@ -57,7 +58,11 @@ pub(crate) use own_image::OwnImage;
 pub(crate) use readiness::{Readiness, WaitKey};
 pub(crate) use run_marker::{ROLE_VARIABLE, RUN_VARIABLE, RunMarker};
 pub(crate) use stream::DataStream;
-pub(crate) use temp_dir::{TEMP_VARIABLES, TempDir, temp_parent};
+#[cfg_attr(
+    any(not(target_os = "linux"), scheduler_portable),
+    allow(unused_imports, reason = "only a warden uses all of it")
+)]
+pub(crate) use temp_dir::{TEMP_VARIABLES, TempDir, remove_temp_dir, temp_parent};
 
 #[cfg(unix)]
 #[cfg_attr(

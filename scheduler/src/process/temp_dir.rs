@@ -1,13 +1,14 @@
 //! `TempDir`: the private folder of a run, which is removed after the sweep, a slice of time at a time.
 
 use std::ffi::OsStr;
-use std::fs::{self, ReadDir};
-use std::io::{self, ErrorKind};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Origin;
-use crate::clock::{Deadline, Stopwatch};
+use super::removal::Removal;
+use crate::clock::Deadline;
 use crate::escape::OneLine;
 use crate::random::random_bytes;
 
@@ -26,17 +27,6 @@ pub(crate) struct TempDir {
     path: PathBuf,
     origin: Origin,
     removal: Option<Removal>,
-}
-
-/// A removal that has begun.
-#[derive(Debug)]
-struct Removal {
-    since: Stopwatch,
-    /// The folders that are being emptied, each within the one before it.
-    open: Vec<(PathBuf, ReadDir)>,
-    /// The first reason why something could not be removed.
-    problem: Option<String>,
-    is_over: bool,
 }
 
 impl TempDir {
@@ -67,14 +57,14 @@ impl TempDir {
     /// Removes a part of the folder. Returns whether the removal is over, because nothing is left or because it failed.
     pub(crate) fn remove_some(&mut self) -> bool {
         let Self { path, removal, .. } = self;
-        let removal = removal.get_or_insert_with(|| Removal::begin(path));
+        let removal = removal.get_or_insert_with(|| Removal::begin(path, REMOVAL_LIMIT));
         removal.step(Deadline::after(SLICE));
-        removal.is_over
+        removal.is_over()
     }
 
     /// Returns whether the removal has begun and is not over.
     pub(crate) fn is_being_removed(&self) -> bool {
-        self.removal.as_ref().is_some_and(|removal| !removal.is_over)
+        self.removal.as_ref().is_some_and(|removal| !removal.is_over())
     }
 
     /// Returns why the folder still exists, if it does.
@@ -83,80 +73,8 @@ impl TempDir {
         // Also a dangling link that stands in its place.
         fs::symlink_metadata(&self.path).ok()?;
         let path = self.path.to_string_lossy();
-        let problem = removal.problem.clone().unwrap_or_else(|| format!("it takes more than {REMOVAL_LIMIT:?}"));
+        let problem = removal.problem().unwrap_or("it was made again meanwhile");
         Some(format!("its temporary folder `{}` can't be removed: {problem}", OneLine(&path)))
-    }
-}
-
-impl Removal {
-    fn begin(path: &Path) -> Self {
-        let mut removal = Self { since: Stopwatch::start(), open: Vec::new(), problem: None, is_over: false };
-        removal.enter(path.to_owned());
-        removal
-    }
-
-    /// Opens a folder, to empty it.
-    fn enter(&mut self, folder: PathBuf) {
-        let opened = match fs::read_dir(&folder) {
-            // The job may have taken its own rights away.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                allow_all(&folder).and_then(|()| fs::read_dir(&folder))
-            }
-            opened => opened,
-        };
-        match opened {
-            Ok(entries) => self.open.push((folder, entries)),
-            Err(error) => self.note(&error),
-        }
-    }
-
-    fn step(&mut self, deadline: Deadline) {
-        while let Some((folder, entries)) = self.open.last_mut() {
-            match entries.next() {
-                Some(Ok(entry)) if entry.file_type().is_ok_and(|kind| kind.is_dir()) => self.enter(entry.path()),
-                Some(Ok(entry)) => {
-                    let removed = match remove_file(&entry.path()) {
-                        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                            allow_all(folder).and_then(|()| remove_file(&entry.path()))
-                        }
-                        removed => removed,
-                    };
-                    removed.unwrap_or_else(|error| self.note(&error));
-                }
-                Some(Err(error)) => {
-                    self.note(&error);
-                    // Another read may fail in the same way, forever.
-                    self.open.pop();
-                }
-                None => {
-                    let folder = std::mem::take(folder);
-                    self.open.pop();
-                    // The parent may be one whose rights the job has taken away.
-                    let removed = fs::remove_dir(&folder).or_else(|error| match folder.parent() {
-                        Some(parent) if error.kind() == ErrorKind::PermissionDenied && !self.open.is_empty() => {
-                            allow_all(parent).and_then(|()| fs::remove_dir(&folder))
-                        }
-                        _ => Err(error),
-                    });
-                    removed.unwrap_or_else(|error| self.note(&error));
-                }
-            }
-            if self.since.elapsed() >= REMOVAL_LIMIT {
-                break;
-            }
-            if deadline.is_past() {
-                return;
-            }
-        }
-        self.open.clear();
-        self.is_over = true;
-    }
-
-    fn note(&mut self, error: &io::Error) {
-        // What is gone needs no removal.
-        if error.kind() != ErrorKind::NotFound {
-            self.problem.get_or_insert_with(|| error.to_string());
-        }
     }
 }
 
@@ -168,6 +86,12 @@ impl Drop for TempDir {
             while !self.remove_some() && !deadline.is_past() {}
         }
     }
+}
+
+/// Removes the folder of a run whose application is gone.
+#[allow(dead_code, reason = "only a warden outlives its application")]
+pub(crate) fn remove_temp_dir(path: &Path) {
+    Removal::begin(path, Duration::MAX).step(Deadline::after(Duration::MAX));
 }
 
 /// Returns the folder in which temporary ones are made, for a job with these changes to its environment.
@@ -187,23 +111,6 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)?;
     // A strange umask may have removed more.
     allow_all(path)
-}
-
-/// Removes a file or a link; on Windows also one that is read-only, or a link to a folder.
-fn remove_file(path: &Path) -> io::Result<()> {
-    let removed = fs::remove_file(path);
-    if cfg!(windows) {
-        return removed.or_else(|error| {
-            #[expect(clippy::permissions_set_readonly_false, reason = "on Windows, it is an attribute of the file")]
-            let make_writable = |mut permissions: fs::Permissions| {
-                permissions.set_readonly(false);
-                fs::set_permissions(path, permissions)
-            };
-            let _ = fs::symlink_metadata(path).map(|file| make_writable(file.permissions()));
-            fs::remove_file(path).or_else(|_| fs::remove_dir(path)).map_err(|_| error)
-        });
-    }
-    removed
 }
 
 /// Gives this user all rights to a folder.

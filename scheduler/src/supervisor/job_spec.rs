@@ -158,6 +158,8 @@ impl JobSpec {
         let reasons = [
             (self.cgroups.is_some(), "it has a cgroup of its own"),
             (self.options.temp_dir == Some(true), "it has a folder for temporary files of its own"),
+            // A part of it may be left in a buffer of the process, such as that of the standard library.
+            (self.options.stdin.is_some(), "it has a standard input of its own"),
             (!self.options.inherited.is_empty(), "it has inherited descriptors"),
         ];
         reasons.into_iter().find_map(|(is_so, reason)| is_so.then_some(reason))

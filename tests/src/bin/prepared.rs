@@ -59,6 +59,15 @@ fn fills_the_disk() -> std::io::Result<()> {
     std::fs::write(std::env::temp_dir().join("file"), vec![1; 1 << 20])
 }
 
+/// Mounts a folder in its temporary one.
+#[job(temp_dir = true)]
+fn mounts(folder: String) -> std::io::Result<()> {
+    let place = std::env::temp_dir().join("mounted");
+    std::fs::create_dir(&place)?;
+    let status = std::process::Command::new("mount").args(["--bind", &folder]).arg(place).status()?;
+    if status.success() { Ok(()) } else { Err(std::io::Error::other("it can't be mounted")) }
+}
+
 /// How long the set-up takes in its process, if it is to take its time.
 const SET_UP: Duration = Duration::from_millis(400);
 
@@ -105,9 +114,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", serde_json::to_string(&scheduler.run(jobs![("a", fills_the_disk)])?)?);
         return Ok(());
     }
-    if let (Some("hangs"), Some(path)) = (arguments.next().as_deref(), arguments.next()) {
-        scheduler.run(jobs![("a", fills_its_folder_and_hangs(path))])?;
-        return Ok(());
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("hangs"), Some(path)) => {
+            scheduler.run(jobs![("a", fills_its_folder_and_hangs(path))])?;
+            return Ok(());
+        }
+        (Some("mounts"), Some(folder)) => {
+            println!("{}", serde_json::to_string(&scheduler.run(jobs![("a", mounts(folder))])?)?);
+            return Ok(());
+        }
+        _ => {}
     }
     let list = jobs![("a", returns_notes(Noted(1))), ("b", returns_notes(Noted(2)))];
     let records = scheduler.timeout(Duration::from_secs(60)).run(list)?;

@@ -11,6 +11,7 @@ pub(super) mod descriptor;
 mod diverted_stdout;
 #[cfg(feature = "journal")]
 mod file_lock;
+mod folder;
 mod job_descriptors;
 pub(super) mod limits;
 mod loop_waker;
@@ -38,6 +39,7 @@ pub(crate) use descriptor::clear_of;
 pub(crate) use diverted_stdout::DivertedStdout;
 #[cfg(feature = "journal")]
 pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
+pub(super) use folder::Folder;
 pub(crate) use job_descriptors::{JobDescriptors, redirect, redirect_stdin};
 pub(crate) use loop_waker::LoopWaker;
 pub(crate) use machine::{free_memory, machine_load};

@@ -9,6 +9,7 @@ mod diverted_stdout;
 mod exit_wait;
 #[cfg(feature = "journal")]
 mod file_lock;
+mod folder;
 mod iocp;
 mod job_object;
 mod job_process;
@@ -33,6 +34,7 @@ pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
 #[cfg(feature = "journal")]
 pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
+pub(super) use folder::Folder;
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, redirect_stdin, take_assignment};
 pub(crate) use limits::apply_limits;
 pub(crate) use machine::{free_memory, machine_load};
