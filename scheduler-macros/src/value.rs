@@ -184,7 +184,16 @@ pub(crate) fn texts(value: TokenStream, expected: &str) -> syn::Result<Vec<LitSt
 pub(crate) fn job_path(value: TokenStream) -> syn::Result<Path> {
     let expected = "expected the path of a job that takes one `Ended`, such as `analyse` or `reports::analyse`";
     let wrong = syn::Error::new_spanned(&value, expected);
-    (|input: ParseStream<'_>| Path::parse_mod_style(input)).parse2(value).map_err(|_| wrong)
+    let path = (|input: ParseStream<'_>| Path::parse_mod_style(input)).parse2(value).map_err(|_| wrong)?;
+    // Wherever a call is made, it is written so.
+    let text = path.to_token_stream().to_string().replace(' ', "");
+    match text.strip_suffix("::job").filter(|job| !job.is_empty()) {
+        Some(job) => {
+            let problem = format!("expected the job itself, and not what makes its calls; write `{job}`");
+            Err(syn::Error::new_spanned(&path, problem))
+        }
+        None => Ok(path),
+    }
 }
 
 /// Parses the path of a crate.
@@ -202,6 +211,14 @@ mod tests {
     fn refused<T>(value: syn::Result<T>, expected: &str) {
         let message = value.err().map(|error| error.to_string());
         assert_eq!(message.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_follow_up_is_named_by_its_function() {
+        assert!(job_path(quote!(reports::analyse)).is_ok() && job_path(quote!(job)).is_ok());
+        let expected = "expected the job itself, and not what makes its calls; write `reports::analyse`";
+        refused(job_path(quote!(reports::analyse::job)), expected);
+        refused(job_path(quote!(::reports::analyse::job)), expected.replace("`reports", "`::reports").as_str());
     }
 
     #[test]
