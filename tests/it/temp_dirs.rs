@@ -91,7 +91,7 @@ enum InItsPlace {
 /// Puts something in the place of its folder, and returns the path.
 #[job(temp_dir = true)]
 fn replaces_its_folder(with: InItsPlace, victim: PathBuf) -> std::io::Result<PathBuf> {
-    let path = std::env::temp_dir();
+    let path = this_job::temp_dir().ok_or(std::io::ErrorKind::NotFound)?.to_owned();
     fs::remove_dir(&path)?;
     match with {
         InItsPlace::Nothing => {}
