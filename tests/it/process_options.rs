@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::application::{methods, records};
 use crate::{METHODS, PLENTY, at_once};
 
-fn run(scheduler: &Scheduler, job: impl Into<AnyJob>) -> Record {
+/// Runs a job, and returns its record.
+pub(crate) fn run(scheduler: &Scheduler, job: impl Into<AnyJob>) -> Record {
     let records = scheduler.run([("a", job)]).expect("the input is fine");
     let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
     record

@@ -4,17 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scheduler::{AnyJob, Failure, Record, Scheduler, Status, job, jobs, this_job};
+use scheduler::{Failure, Scheduler, Status, job, jobs, this_job};
 use scheduler_tests::jobs::{fast, hangs};
 use serde::{Deserialize, Serialize};
 
+use crate::process_options::run;
 use crate::{METHODS, at_once};
-
-fn run(scheduler: &Scheduler, job: impl Into<AnyJob>) -> Record {
-    let records = scheduler.run([("a", job)]).expect("the input is fine");
-    let [record] = <[Record; 1]>::try_from(records).expect("one job, one record");
-    record
-}
 
 /// Writes into its temporary folder, and returns the folder, and those that the variables name.
 #[job(temp_dir = true)]
