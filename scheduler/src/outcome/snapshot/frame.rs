@@ -112,8 +112,9 @@ impl StackFrame {
         self.offset
     }
 
-    /// Returns `true` if the frame was found by a search for a return address, since the binary has no unwind information there. It
-    /// may be of a call that has returned.
+    /// Returns `true` if the frame was found without unwind information, which musl's functions and some static binaries don't have:
+    /// by the code up to the function's return, or, of a function that never returns, by a search for a return address. It may then be
+    /// of a call that has returned.
     #[must_use]
     pub fn is_guessed(&self) -> bool {
         self.kind == AddressKind::Guessed

@@ -25,6 +25,8 @@ const NT_GNU_BUILD_ID: u32 = 3;
 pub(super) struct Binary {
     /// The difference between an address in memory and the address in the file.
     pub(super) bias: u64,
+    /// The address of the program's first function; a library has none.
+    pub(super) entry: Option<u64>,
     /// The address and the length of the table that leads to the unwind information (`.eh_frame_hdr`).
     pub(super) unwind_table: Option<(u64, u64)>,
     pub(super) build_id: Vec<u8>,
@@ -69,10 +71,11 @@ impl Binary {
         let first = headers.iter().find(|header| header.kind == PT_LOAD && header.offset < 4096)?;
         let bias = begin.wrapping_sub(first.address.wrapping_sub(first.offset));
         let place = |header: &ProgramHeader| (bias.wrapping_add(header.address), header.file_size);
+        let entry = number(&header, 24).filter(|entry| *entry != 0).map(|entry| bias.wrapping_add(entry));
         let unwind_table = headers.iter().find(|header| header.kind == PT_GNU_EH_FRAME).map(place);
         let mut notes = headers.iter().filter(|header| header.kind == PT_NOTE).map(place);
         let build_id = notes.find_map(|(address, length)| build_id(image, address, length));
-        Some(Self { bias, unwind_table, build_id: build_id.unwrap_or_default() })
+        Some(Self { bias, entry, unwind_table, build_id: build_id.unwrap_or_default() })
     }
 }
 
@@ -141,8 +144,12 @@ pub(super) mod tests {
         }
         file.extend(b"GNU\0\x01\x02\x03\0");
         file[64 + 56 * 2 + 32] = 40;
+        file[24..26].copy_from_slice(&0x4004_u16.to_le_bytes());
         let binary = read(&file).expect("it is one");
-        assert_eq!(binary, Binary { bias: 0xc000, unwind_table: Some((0x10800, 0x40)), build_id: vec![1, 2, 3] });
+        assert_eq!(
+            binary,
+            Binary { bias: 0xc000, entry: Some(0x10004), unwind_table: Some((0x10800, 0x40)), build_id: vec![1, 2, 3] }
+        );
     }
 
     #[test]

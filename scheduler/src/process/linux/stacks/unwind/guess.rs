@@ -1,11 +1,13 @@
 //! How to find a function's caller without unwind information: from the frame of a signal, by the frame pointer, or by a search
 //! for a return address.
 //!
-//! musl's functions have no such information, nor has code that was compiled at run time. A search finds an address that a call
-//! would have pushed; it may be one that an earlier call has left there.
+//! musl's functions have no such information, nor has code that was compiled at run time. `returns` finds the caller of most functions
+//! of musl. A search is for the others, which never return: it finds an address that a call would have pushed, and which an earlier
+//! call may have left there.
 
 use super::image::{Image, Memory};
 use super::registers::{Architecture, Registers};
+use super::{aarch64, returns};
 
 /// The most words of a stack that are searched. The functions in question are short.
 const WORDS: u64 = 512;
@@ -16,10 +18,7 @@ const LONGEST_CALL: usize = 7;
 /// Returns the registers that a signal interrupted, if this is the code that returns from its handler.
 pub(super) fn interrupted<M: Memory>(image: &mut Image<'_, M>, registers: &Registers) -> Option<Registers> {
     let architecture = registers.architecture;
-    let expected = architecture.signal_return();
-    let mut code = vec![0; expected.len()];
-    image.read_binary(registers.program_counter()?, &mut code)?;
-    if code != expected {
+    if !returns_from_handler(image, architecture, registers.program_counter()?) {
         return None;
     }
     let stack_pointer = registers.stack_pointer()?;
@@ -29,6 +28,20 @@ pub(super) fn interrupted<M: Memory>(image: &mut Image<'_, M>, registers: &Regis
         interrupted.set(register, Some(image.read_stack(address)?));
     }
     Some(interrupted)
+}
+
+/// Returns whether the code at this address returns from the handler of a signal.
+pub(super) fn returns_from_handler<M: Memory>(
+    image: &mut Image<'_, M>,
+    architecture: Architecture,
+    address: u64,
+) -> bool {
+    has_code(image, address, architecture.signal_return())
+}
+
+fn has_code<M: Memory>(image: &mut Image<'_, M>, address: u64, expected: &[u8]) -> bool {
+    let mut code = vec![0; expected.len()];
+    image.read_binary(address, &mut code).is_some() && code == expected
 }
 
 /// Returns the caller of an innermost function that has not saved its return address.
@@ -60,24 +73,41 @@ pub(super) fn by_frame_pointer<M: Memory>(image: &mut Image<'_, M>, registers: &
     Some(caller)
 }
 
-/// Returns the caller by a search for the first word on the stack that is an address after a call.
-pub(super) fn by_search<M: Memory>(image: &mut Image<'_, M>, registers: &Registers) -> Option<Registers> {
+/// Returns the caller by the first word on the stack, from this one on, that is an address after a call; and the number of the word
+/// after it.
+pub(super) fn by_search<M: Memory>(
+    image: &mut Image<'_, M>,
+    registers: &Registers,
+    from: u64,
+) -> Option<(Registers, u64)> {
     let begin = registers.stack_pointer()?.checked_next_multiple_of(8)?;
-    for index in 0..WORDS {
+    for index in from..WORDS {
         let at = begin.checked_add(8 * index)?;
         let address = registers.architecture.code_address(image.read_stack(at)?);
         if follows_call(image, registers.architecture, address) {
             let mut caller = *registers;
             caller.set_stack_pointer(at.checked_add(8)?);
             caller.set_program_counter(address);
-            return Some(caller);
+            return Some((caller, index + 1));
         }
     }
     None
 }
 
+/// Returns whether the function that goes on at this return address is the first one of its thread: it ends the thread next, or is the
+/// first one of the program, which begins at `entry`.
+pub(super) fn is_first<M: Memory>(
+    image: &mut Image<'_, M>,
+    architecture: Architecture,
+    address: u64,
+    entry: Option<u64>,
+) -> bool {
+    has_code(image, address, architecture.thread_exit())
+        || entry.is_some_and(|entry| returns::first_call(image, architecture, entry) == Some(address))
+}
+
 /// Returns whether the instruction before this address, in the code of a binary, is a call.
-fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
+pub(super) fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
     let Some(last) = address.checked_sub(1) else { return false };
     let Some(mapping) = image.maps.find(last).filter(|mapping| mapping.is_executable) else { return false };
     let available = usize::try_from(address - mapping.addresses.start).unwrap_or(usize::MAX).min(LONGEST_CALL);
@@ -106,13 +136,7 @@ fn ends_with_call(architecture: Architecture, code: &[u8]) -> bool {
                     operand & 0x38 == 0x10 && length == expected
                 })
         }
-        Architecture::Aarch64 => {
-            let Some(instruction) = code.last_chunk().map(|bytes| u32::from_le_bytes(*bytes)) else { return false };
-            // `bl`, `blr`, and `blr` with authentication.
-            instruction >> 26 == 0b10_0101
-                || instruction & 0xffff_fc1f == 0xd63f_0000
-                || instruction & 0xfeff_f800 == 0xd63f_0800
-        }
+        Architecture::Aarch64 => code.last_chunk().is_some_and(|bytes| aarch64::is_call(u32::from_le_bytes(*bytes))),
     }
 }
 
@@ -171,7 +195,9 @@ mod tests {
             .with(0x8040, &[0; 8])
             .with(0x8048, &0x1105_u64.to_le_bytes());
         let mut image = Image::new(&memory, &maps);
-        let found = by_search(&mut image, &at(Architecture::X86_64, 0x8003, 7)).expect("it is there");
+        let found = by_search(&mut image, &at(Architecture::X86_64, 0x8003, 7), 0);
+        let (found, after) = found.expect("it is there");
+        assert_eq!(after, 3);
         assert_eq!((found.program_counter(), found.stack_pointer()), (Some(0x1105), Some(0x8020)));
         let found = by_frame_pointer(&mut image, &at(Architecture::X86_64, 0x8000, 0x8040)).expect("it is there");
         assert_eq!(
@@ -182,7 +208,7 @@ mod tests {
             assert_eq!(by_frame_pointer(&mut image, &at(Architecture::X86_64, 0x8000, frame)), None, "{frame:x}");
         }
         for stack in [0, 0x8050, 0x9000, u64::MAX] {
-            assert_eq!(by_search(&mut image, &at(Architecture::X86_64, stack, 0)), None, "{stack:x}");
+            assert_eq!(by_search(&mut image, &at(Architecture::X86_64, stack, 0), 0), None, "{stack:x}");
         }
     }
 

@@ -14,20 +14,27 @@
 //! image       the memory of a process, read where the maps allow it
 //! binary      the headers of a mapped ELF file
 //! rule        how to find the caller of a function: from DWARF, by `gimli`
+//! effects     what an instruction does to the stack
+//! x86_64, aarch64   instructions of either architecture
+//! returns     how to find the caller: by the code up to the function's return
 //! guess       the same, without any information
 //! walker      from frame to frame
 //! fuzzed      a process made of bytes, for tests
 //! ```
 
+mod aarch64;
 mod binary;
+mod effects;
 #[cfg(any(test, fuzzing))]
 mod fuzzed;
 mod guess;
 mod image;
 mod maps;
 mod registers;
+mod returns;
 mod rule;
 mod walker;
+mod x86_64;
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::process::linux::stacks) use fuzzed::walk_fuzzed;

@@ -54,6 +54,21 @@ impl Architecture {
         }
     }
 
+    /// Returns the instructions of musl that end a thread, after its first function has called the thread's.
+    pub(super) fn thread_exit(self) -> &'static [u8] {
+        match self {
+            // mov %eax, %edi; xor %eax, %eax; mov $60, %al; syscall; hlt
+            Self::X86_64 => &[0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05, 0xf4],
+            // mov x8, #93; svc #0
+            Self::Aarch64 => &[0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4],
+        }
+    }
+
+    /// Returns the DWARF number of the program counter.
+    pub(super) fn program_counter(self) -> usize {
+        self.special()[2]
+    }
+
     /// Returns the DWARF number of the register that holds the return address when a function is called, if there is one.
     pub(super) fn link_register(self) -> Option<usize> {
         match self {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::binary::Binary;
-use super::guess;
 use super::image::{Image, Memory};
 use super::maps::{Mapping, Maps};
 use super::registers::{Architecture, Registers};
 use super::rule::{RegisterRules, Rule};
+use super::{guess, returns};
 use crate::clock::Deadline;
 use crate::outcome::{AddressKind, Incomplete};
 use crate::wire::snapshots_message::{FrameMessage, ModuleMessage};
@@ -18,6 +18,10 @@ const FRAMES: usize = 256;
 
 /// The most frames of a stack that are found by guessing.
 const GUESSES: usize = 16;
+
+/// The most frames that are looked at to tell whether a guess makes sense, and the most for all guesses of a stack.
+const LOOK_AHEAD: usize = 8;
+const LOOK_AHEAD_TOTAL: usize = 1000;
 
 /// The most times that a stack may continue in other memory: signal handlers, and code that grows its stack.
 const SWITCHES: usize = 32;
@@ -88,7 +92,7 @@ impl<'a, M: Memory> Walker<'a, M> {
     /// Walks the stack of a thread with these registers.
     pub(in crate::process::linux::stacks) fn walk(&mut self, registers: &Registers, deadline: Deadline) -> Stack {
         let mut frames = Vec::new();
-        let mut limits = WalkLimits { guesses: GUESSES, switches: SWITCHES };
+        let mut limits = WalkLimits::default();
         let mut next = Ok((*registers, AddressKind::Exact));
         let incomplete = loop {
             let (registers, kind) = match next {
@@ -160,8 +164,14 @@ impl<'a, M: Memory> Walker<'a, M> {
             Some(rule) if rule.is_outermost() => return Err(None),
             Some(rule) => {
                 let kind = if rule.is_signal_frame { AddressKind::Exact } else { AddressKind::Return };
-                (rule.caller(&mut self.image, registers).ok_or(LOST)?, kind)
+                let caller = rule.caller(&mut self.image, registers).ok_or(LOST)?;
+                // What a wrong guess leads to is not shown.
+                if limits.has_guessed && kind == AddressKind::Return && !self.may_go_on(&caller) {
+                    return Err(LOST);
+                }
+                (caller, kind)
             }
+            None if self.is_first(registers, address, kind) => return Err(None),
             None => self.guess(registers, kind, limits).ok_or(LOST)?,
         };
         if caller.program_counter() == Some(0) {
@@ -170,25 +180,102 @@ impl<'a, M: Memory> Walker<'a, M> {
         if self.has_grown(registers, &caller, kind, limits) { Ok((caller, kind)) } else { Err(LOST) }
     }
 
+    /// Returns whether the function that goes on at this address, which has no rule, is the first one of its thread.
+    fn is_first(&mut self, registers: &Registers, address: u64, kind: AddressKind) -> bool {
+        let entry = self.binary(instruction(address, kind)).and_then(|binary| binary.0.entry);
+        kind != AddressKind::Exact && guess::is_first(&mut self.image, registers.architecture, address, entry)
+    }
+
+    /// Returns whether a frame may go on at its address, which is no interrupted one: after a call, in the code that returns from a
+    /// signal's handler, or in code that was made at run time. Where calls leave the return address in a register, a thread's first
+    /// function has none.
+    fn may_go_on(&mut self, frame: &Registers) -> bool {
+        let Some(address) = frame.program_counter() else { return false };
+        let mapping = self.image.maps.find(address.wrapping_sub(1));
+        let is_made = mapping.is_some_and(|mapping| mapping.is_executable && !mapping.is_image());
+        let architecture = frame.architecture;
+        is_made
+            || (address == 0 && architecture.link_register().is_some())
+            || guess::follows_call(&mut self.image, architecture, address)
+            || guess::returns_from_handler(&mut self.image, architecture, address)
+    }
+
     fn guess(
         &mut self,
         registers: &Registers,
         kind: AddressKind,
         limits: &mut WalkLimits,
     ) -> Option<(Registers, AddressKind)> {
-        let image = &mut self.image;
-        if let Some(interrupted) = guess::interrupted(image, registers) {
+        if let Some(interrupted) = guess::interrupted(&mut self.image, registers) {
             return Some((interrupted, AddressKind::Exact));
         }
+        limits.has_guessed = true;
+        let mut own = *registers;
+        if let (Some(link), true) = (registers.architecture.link_register(), kind != AddressKind::Exact) {
+            // The call has changed it.
+            own.set(link, None);
+        }
+        let returned = returns::caller(&mut self.image, &own, |image, caller| {
+            let address = caller.program_counter();
+            address.is_some_and(|address| guess::follows_call(image, caller.architecture, address))
+        });
+        if let Some(caller) = returned.filter(|caller| self.is_plausible(caller, limits)) {
+            return Some((caller, AddressKind::Guessed));
+        }
         limits.guesses = limits.guesses.checked_sub(1)?;
-        let guessed = match kind {
+        let direct = match kind {
             // An innermost function has pushed little, and may use the frame pointer for anything.
-            AddressKind::Exact => {
-                guess::by_link_register(image, registers).or_else(|| guess::by_search(image, registers))
-            }
-            _ => guess::by_frame_pointer(image, registers).or_else(|| guess::by_search(image, registers)),
+            AddressKind::Exact => guess::by_link_register(&mut self.image, registers),
+            _ => guess::by_frame_pointer(&mut self.image, registers),
         };
-        guessed.map(|caller| (caller, AddressKind::Guessed))
+        let caller = match direct.filter(|caller| self.is_plausible(caller, limits)) {
+            Some(caller) => caller,
+            None => self.search(registers, limits).or(returned).or(direct)?,
+        };
+        Some((caller, AddressKind::Guessed))
+    }
+
+    /// Returns the first caller by a search from which the stack goes on, or the first of all.
+    fn search(&mut self, registers: &Registers, limits: &mut WalkLimits) -> Option<Registers> {
+        let mut first = None;
+        let mut from = 0;
+        while let Some((caller, after)) = guess::by_search(&mut self.image, registers, from) {
+            if self.is_plausible(&caller, limits) {
+                return Some(caller);
+            }
+            first = first.or(Some(caller));
+            from = after;
+        }
+        first
+    }
+
+    /// Returns whether the stack goes on from a guessed frame without contradiction, as far as unwind information leads, or for some
+    /// frames.
+    fn is_plausible(&mut self, caller: &Registers, limits: &mut WalkLimits) -> bool {
+        let (mut registers, mut kind) = (*caller, AddressKind::Guessed);
+        for _ in 0..LOOK_AHEAD {
+            let Some(left) = limits.look_ahead.checked_sub(1) else { return false };
+            limits.look_ahead = left;
+            let Some(address) = registers.program_counter() else { return false };
+            let Some(rule) = self.rule(registers.architecture, instruction(address, kind)) else { return true };
+            if rule.is_outermost() {
+                return true;
+            }
+            let Some(next) = rule.caller(&mut self.image, &registers) else { return false };
+            let next_kind = if rule.is_signal_frame { AddressKind::Exact } else { AddressKind::Return };
+            if next_kind == AddressKind::Return && !self.may_go_on(&next) {
+                return false;
+            }
+            if next.program_counter() == Some(0) {
+                return true;
+            }
+            let mut switches = WalkLimits::default();
+            if !self.has_grown(&registers, &next, next_kind, &mut switches) {
+                return false;
+            }
+            (registers, kind) = (next, next_kind);
+        }
+        true
     }
 
     /// Returns whether the caller's frame is further out on the same stack, or on another one.
@@ -218,6 +305,15 @@ impl<'a, M: Memory> Walker<'a, M> {
 struct WalkLimits {
     guesses: usize,
     switches: usize,
+    look_ahead: usize,
+    /// A frame was guessed, so that those after it may make no sense.
+    has_guessed: bool,
+}
+
+impl Default for WalkLimits {
+    fn default() -> Self {
+        Self { guesses: GUESSES, switches: SWITCHES, look_ahead: LOOK_AHEAD_TOTAL, has_guessed: false }
+    }
 }
 
 impl WalkLimits {

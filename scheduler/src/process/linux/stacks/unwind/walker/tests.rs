@@ -133,11 +133,99 @@ fn a_function_without_a_rule_is_left_by_a_guess_which_is_marked() {
         .with(BASE + MIDDLE + 0x10, &[0xe8, 0, 0, 0, 0])
         .with(STACK, &word(BASE + MIDDLE))
         .with(STACK + 8, &word(BASE + MIDDLE + 0x15))
+        .with(BASE + OUTERMOST + 4, &[0xe8, 0, 0, 0, 0])
         .with(STACK + 16 + 24, &word(BASE + OUTERMOST + 9));
     let (stack, _) = walk(&memory, &registers(architecture, BASE + WITHOUT_RULE, STACK));
     let kinds: Vec<_> = stack.frames.iter().map(|frame| frame.kind).collect();
     assert_eq!(kinds, [AddressKind::Exact, AddressKind::Guessed, AddressKind::Return]);
     assert_eq!(stack.incomplete, None);
+}
+
+/// Returns the offsets of the frames of a stack, each with its kind, and whether the stack is whole.
+fn offsets(stack: &Stack) -> (Vec<(u64, AddressKind)>, bool) {
+    (stack.frames.iter().map(|frame| (frame.offset, frame.kind)).collect(), stack.incomplete.is_none())
+}
+
+/// What an earlier call has left on the stack comes first there, and leads nowhere.
+#[test]
+fn a_search_passes_over_return_addresses_from_which_the_stack_does_not_go_on() {
+    let architecture = Architecture::X86_64;
+    let (stale, called) = (MIDDLE + 0x15, MIDDLE + 0x25);
+    let memory = process(architecture)
+        // It never returns: `hlt`.
+        .with(BASE + WITHOUT_RULE, &[0xf4])
+        .with(BASE + stale - 5, &[0xe8, 0, 0, 0, 0])
+        .with(BASE + called - 5, &[0xe8, 0, 0, 0, 0])
+        .with(BASE + OUTERMOST + 4, &[0xe8, 0, 0, 0, 0])
+        .with(STACK, &word(BASE + stale))
+        .with(STACK + 8, &word(BASE + called))
+        .with(STACK + 8 + 8 + 24, &word(BASE + OUTERMOST + 9));
+    let registers = registers(architecture, BASE + WITHOUT_RULE, STACK);
+    let whole =
+        [(WITHOUT_RULE, AddressKind::Exact), (called, AddressKind::Guessed), (OUTERMOST + 9, AddressKind::Return)];
+    assert_eq!(offsets(&walk(&memory, &registers).0), (whole.to_vec(), true));
+    // Without a return address that makes sense, the first is shown, and nothing that follows from it.
+    let others = [STACK + 8, STACK + 8 + 8 + 24, STACK + 80 + 24];
+    let memory = others.into_iter().fold(memory, |memory, other| memory.with(other, &word(7)));
+    assert_eq!(offsets(&walk(&memory, &registers).0), ([whole[0], (stale, AddressKind::Guessed)].to_vec(), false));
+}
+
+#[test]
+fn a_function_without_a_rule_is_left_by_its_return() {
+    let architecture = Architecture::X86_64;
+    let (stale, called) = (MIDDLE + 0x15, MIDDLE + 0x25);
+    let memory = process(architecture)
+        // add $8, %rsp; ret
+        .with(BASE + WITHOUT_RULE, &[0x48, 0x83, 0xc4, 8, 0xc3])
+        .with(BASE + stale - 5, &[0xe8, 0, 0, 0, 0])
+        .with(BASE + called - 5, &[0xe8, 0, 0, 0, 0])
+        .with(BASE + OUTERMOST + 4, &[0xe8, 0, 0, 0, 0])
+        .with(STACK, &word(BASE + stale))
+        .with(STACK + 8, &word(BASE + called))
+        .with(STACK + 24, &word(BASE + OUTERMOST + 9))
+        .with(STACK + 16 + 24, &word(BASE + OUTERMOST + 9));
+    let (stack, _) = walk(&memory, &registers(architecture, BASE + WITHOUT_RULE, STACK));
+    let expected =
+        [(WITHOUT_RULE, AddressKind::Exact), (called, AddressKind::Guessed), (OUTERMOST + 9, AddressKind::Return)];
+    assert_eq!(offsets(&stack), (expected.to_vec(), true));
+}
+
+/// The first functions of musl have no unwind information. A thread's calls the thread's function and ends the thread; a program's
+/// begins where the headers say.
+#[test]
+fn a_stack_is_whole_if_it_leads_to_the_first_function_of_a_thread_or_a_program() {
+    let architecture = Architecture::X86_64;
+    let first = BASE + WITHOUT_RULE + 5;
+    let memory = || {
+        process(architecture)
+            .with(BASE + WITHOUT_RULE, &[0xe8, 0, 0, 0, 0])
+            .with(STACK + 24, &word(first))
+            .with(first, &[0xf4])
+    };
+    let registers = registers(architecture, BASE + MIDDLE + 1, STACK);
+    let expected = vec![(MIDDLE + 1, AddressKind::Exact), (WITHOUT_RULE + 5, AddressKind::Return)];
+    assert_eq!(offsets(&walk(&memory(), &registers).0), (expected.clone(), false));
+    let thread = memory().with(first, architecture.thread_exit());
+    assert_eq!(offsets(&walk(&thread, &registers).0), (expected.clone(), true));
+    let program = memory().with(BASE + 24, &word(WITHOUT_RULE));
+    assert_eq!(offsets(&walk(&program, &registers).0), (expected, true));
+}
+
+/// A zero on the stack is no end of it, once a frame was guessed.
+#[test]
+fn a_stack_that_a_guess_has_led_to_a_zero_is_not_whole() {
+    let architecture = Architecture::X86_64;
+    let memory = |call: &[u8]| {
+        process(architecture)
+            .with(BASE + WITHOUT_RULE, &[0xf4])
+            .with(BASE + MIDDLE + 0x10, call)
+            .with(STACK, &word(BASE + MIDDLE + 0x15))
+            .with(STACK + 8 + 24, &word(0))
+    };
+    let (stack, _) = walk(&memory(&[0xe8, 0, 0, 0, 0]), &registers(architecture, BASE + WITHOUT_RULE, STACK));
+    assert_eq!((stack.frames.len(), stack.incomplete), (2, Some(Incomplete::NoUnwindInfo)));
+    let (stack, _) = walk(&memory(&[]), &registers(architecture, BASE + MIDDLE, STACK + 8));
+    assert_eq!((stack.frames.len(), stack.incomplete), (1, None));
 }
 
 #[test]
@@ -166,7 +254,7 @@ fn a_stack_continues_below_its_end_only_where_a_signal_interrupted_a_function() 
     let walker = Walker::new(&memory, &maps, &mut modules);
     let [handler, overflowed] =
         [0x30100, STACK - 24].map(|stack| registers(Architecture::X86_64, BASE + MIDDLE, stack));
-    let mut limits = WalkLimits { guesses: GUESSES, switches: SWITCHES };
+    let mut limits = WalkLimits::default();
     assert!(walker.has_grown(&handler, &overflowed, AddressKind::Exact, &mut limits));
     assert!(!walker.has_grown(&handler, &overflowed, AddressKind::Return, &mut limits));
     let beyond = registers(Architecture::X86_64, BASE + MIDDLE, 0x8000);
@@ -183,18 +271,39 @@ fn a_walk_ends_at_its_deadline() {
     assert_eq!(stack, Stack { frames: Vec::new(), incomplete: Some(Incomplete::TimeLimit) });
 }
 
-/// Returns the input of the fuzz target for this process.
+/// Returns the input of the fuzz target for the process with a stack through all functions.
 fn seed(architecture: Architecture) -> Vec<u8> {
     let registers = registers(architecture, BASE + INNERMOST + 7, STACK);
-    let mut memory = binary(architecture);
-    memory.resize(0x2000, 0);
+    let words = [(8, HANDLER_RETURN + 4), (16 + 56, MIDDLE), (80 + 24, OUTERMOST + 9)];
+    input(&registers, binary(architecture), &words)
+}
+
+/// Returns the input for a process in a function without a rule, which returns.
+fn seed_without_rule(architecture: Architecture) -> Vec<u8> {
+    let registers = registers(architecture, BASE + WITHOUT_RULE, STACK);
+    let (returns, call, after): (&[u8], &[u8], _) = match architecture {
+        Architecture::X86_64 => (&[0x48, 0x83, 0xc4, 8, 0xc3], &[0xe8, 0, 0, 0, 0], 9),
+        // ldp x29, x30, [sp], #16; ret
+        Architecture::Aarch64 => (&[0xfd, 0x7b, 0xc1, 0xa8, 0xc0, 0x03, 0x5f, 0xd6], &[0, 0, 0, 0x94], 8),
+    };
+    let mut binary = binary(architecture);
+    for (address, code) in [(WITHOUT_RULE, returns), (MIDDLE + 4, call), (OUTERMOST + 4, call)] {
+        let at = usize::try_from(address).expect("it is close");
+        binary[at..at + code.len()].copy_from_slice(code);
+    }
+    input(&registers, binary, &[(8, MIDDLE + after), (16 + 24, OUTERMOST + after)])
+}
+
+/// Returns the input of the fuzz target for a process with these registers, this binary, and these addresses on its stack.
+fn input(registers: &Registers, mut binary: Vec<u8>, words: &[(usize, u64)]) -> Vec<u8> {
+    binary.resize(0x2000, 0);
     let mut stack = vec![0; 0x100];
-    for (at, value) in [(8, HANDLER_RETURN + 4), (16 + 56, MIDDLE), (80 + 24, OUTERMOST + 9)] {
-        stack[at..at + 8].copy_from_slice(&word(BASE + value));
+    for (at, value) in words {
+        stack[*at..at + 8].copy_from_slice(&word(BASE + value));
     }
     let all = (0..registers.count()).flat_map(|register| word(registers.get(register).unwrap_or_default()));
-    let architecture = u8::from(architecture == Architecture::Aarch64);
-    [&[architecture, 0, 0][..], &all.collect::<Vec<_>>(), &memory, &stack].concat()
+    let architecture = u8::from(registers.architecture == Architecture::Aarch64);
+    [&[architecture, 0, 0][..], &all.collect::<Vec<_>>(), &binary, &stack].concat()
 }
 
 /// A fuzz target makes progress only if it begins with valid input.
@@ -206,9 +315,15 @@ fn the_fuzzer_s_seeds_are_whole_stacks() {
         // The published package has no seeds.
         return;
     }
-    for (name, architecture) in [("x86_64", Architecture::X86_64), ("aarch64", Architecture::Aarch64)] {
-        let (path, seed) = (folder.join(name), seed(architecture));
-        assert_eq!(walk_fuzzed(&seed).map(|stack| (stack.frames.len(), stack.incomplete)), Some((4, None)), "{name}");
+    for (name, seed, frames) in [
+        ("x86_64", seed(Architecture::X86_64), 4),
+        ("aarch64", seed(Architecture::Aarch64), 4),
+        ("x86_64_without_rule", seed_without_rule(Architecture::X86_64), 3),
+        ("aarch64_without_rule", seed_without_rule(Architecture::Aarch64), 3),
+    ] {
+        let path = folder.join(name);
+        let found = walk_fuzzed(&seed).map(|stack| (stack.frames.len(), stack.incomplete));
+        assert_eq!(found, Some((frames, None)), "{name}");
         if std::env::var_os("SCHEDULER_NEW_SEEDS").is_some() {
             fs::create_dir_all(&folder).and_then(|()| fs::write(&path, &seed)).expect("it is a file of ours");
         }
@@ -220,8 +335,10 @@ fn the_fuzzer_s_seeds_are_whole_stacks() {
 /// Each byte of a valid process is replaced by others: nothing panics, and every walk ends.
 #[test]
 fn a_process_with_any_byte_changed_is_walked_to_an_end() {
-    for architecture in [Architecture::X86_64, Architecture::Aarch64] {
-        let valid = seed(architecture);
+    let architectures = [Architecture::X86_64, Architecture::Aarch64];
+    let seeds =
+        architectures.into_iter().flat_map(|architecture| [seed(architecture), seed_without_rule(architecture)]);
+    for valid in seeds {
         for at in 0..valid.len() {
             if valid[at] == 0 && at % 64 != 0 {
                 // Most of the memory is empty.
