@@ -9,8 +9,12 @@ use crate::wire::message::Request;
 /// The delay after the parent's deadline: longer than a busy parent takes to kill the job.
 const MARGIN: Duration = Duration::from_millis(200);
 
+/// By what the time limits of a capture are multiplied. On an emulated processor everything takes many times as long, so the tests
+/// there are compiled with `--cfg scheduler_emulated` (`.ci/arm-machine`).
+pub(crate) const CAPTURE_FACTOR: u64 = if cfg!(scheduler_emulated) { 30 } else { 1 };
+
 /// The time that a capture of the job's processes may delay the parent's kill.
-pub(crate) const CAPTURE_LIMIT: Duration = Duration::from_millis(150);
+pub(crate) const CAPTURE_LIMIT: Duration = Duration::from_millis(150 * CAPTURE_FACTOR);
 
 /// The time that a process may take to exit after its outcome was sent.
 const EXIT_LIMIT: Duration = Duration::from_secs(2);

@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use libc::c_int;
 
+use crate::process::fallback_deadlines::CAPTURE_FACTOR;
+
 /// The signals of crashes.
 const SIGNALS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
 /// How long a crashed process waits for its capture. On a busy machine the warden may have to wait for a processor.
-const LONGEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_millis(500 * CAPTURE_FACTOR);
 
 /// What the signals did before. Handlers may run at any time, so that these are never freed.
 static BEFORE: [AtomicPtr<libc::sigaction>; SIGNALS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS.len()];

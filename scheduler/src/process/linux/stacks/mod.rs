@@ -52,14 +52,15 @@ use tree::{CaptureMode, Tree};
 use super::sigchld::SigchldEvent;
 use crate::clock::Deadline;
 use crate::outcome::Incomplete;
+use crate::process::fallback_deadlines::CAPTURE_FACTOR;
 use crate::process::unix::ChildPid;
 use crate::wire::snapshots_message::{ProcessMessage, SnapshotsMessage};
 
 /// The time limit of a capture.
-const LIMIT: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_millis(100 * CAPTURE_FACTOR);
 
 /// The part of that in which threads may stop. One that computes stops when the kernel next gives it the processor.
-const STOP_LIMIT: Duration = Duration::from_millis(85);
+const STOP_LIMIT: Duration = Duration::from_millis(85 * CAPTURE_FACTOR);
 
 /// The interval at which the threads are looked at, should a SIGCHLD be missed: the kernel merges them.
 const INTERVAL: Duration = Duration::from_millis(1);
