@@ -98,6 +98,9 @@ mod shared_handles;
 #[cfg(wardens)]
 mod shared_pool;
 mod skips;
+// `platforms` has the test for Windows.
+#[cfg(unix)]
+mod snapshots;
 // Only wardens take them, on two architectures.
 #[cfg(all(feature = "stacks", wardens, any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod stacks;

@@ -111,6 +111,21 @@ fn the_variable_limits_tests_without_a_limit() {
     }
 }
 
+#[cfg(all(wardens, feature = "stacks", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn a_hung_test_says_in_which_line_it_hangs() {
+    let line = include_str!("test_limits.rs").lines().position(|line| line == "        hangs();").expect("it is above");
+    let expected = format!("test_limits.rs:{}\n", line + 1);
+    let print = || {
+        let mut command = harness("a_test_without_a_limit");
+        text(&output(command.env(ACTS, "1").env("SCHEDULER_TEST_TIMEOUT", "500ms")), false)
+    };
+    // On a busy machine the time of a capture may be over before it is complete.
+    let named =
+        |printed: &String| printed.contains(&expected) && printed.contains("  scheduler_tests::jobs::hangs at ");
+    assert!((0..20).any(|_| named(&print())), "{}", print());
+}
+
 #[test]
 fn an_isolated_test_fails_alone() {
     let exited = text(&output(harness("an_isolated_test").env(ACTS, "1")), false);

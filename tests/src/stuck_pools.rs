@@ -25,6 +25,14 @@ pub fn deadlocks_in_tokio(mark: PathBuf) {
     });
 }
 
+/// Waits in a task for what never happens.
+#[cfg(feature = "tokio")]
+#[job]
+pub async fn waits_in_a_task(mark: PathBuf) {
+    ready(&mark);
+    std::future::pending::<()>().await;
+}
+
 /// Waits in one of two threads of a pool for the other, which waits for the first.
 #[job]
 pub fn deadlocks_in_rayon(mark: PathBuf) {

@@ -73,6 +73,11 @@ fn both_threads_of_a_deadlock_are_shown_where_they_wait() {
         let [main, second] = run.stacks()[0].threads() else { unreachable!("there are two") };
         assert_eq!((main.id(), second.name()), (run.stacks()[0].pid(), "second"));
         assert_eq!((main.state(), second.state()), (ThreadState::Sleeping, ThreadState::Sleeping));
+        // Some kernels tell nobody.
+        if fs::read_to_string("/proc/self/wchan").is_ok() && rustix::process::geteuid().is_root() {
+            let channel = main.wait_channel().expect("root may read it");
+            assert!(channel.contains("futex"), "{channel}");
+        }
         assert!(calls(main, &["locks_both", "deadlocks", JOB]));
     }
 }
@@ -142,6 +147,22 @@ fn a_job_in_a_runtime_is_shown_with_its_threads() {
                         .threads()
                         .iter()
                         .any(|thread| thread.name() == "worker" && calls(thread, &["park", "worker"]))
+            })
+        });
+    }
+}
+
+/// A task that waits is on no stack: its thread waits in the runtime.
+#[test]
+#[cfg(feature = "tokio")]
+fn an_async_job_is_shown_with_its_thread() {
+    for method in METHODS {
+        captured(method, scheduler_tests::stuck_pools::waits_in_a_task::job, |stacks| {
+            stacks.first().is_some_and(|job| {
+                job.threads().iter().all(is_complete)
+                    && job.threads().iter().any(|thread| {
+                        waits_in(thread, "epoll_wait") && calls(thread, &["park", "block_on", "scheduler"])
+                    })
             })
         });
     }

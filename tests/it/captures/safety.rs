@@ -104,6 +104,34 @@ fn nothing_survives_and_nothing_stays_stopped_if_the_application_or_the_warden_d
     });
 }
 
+/// A record could not be received any more.
+#[test]
+fn a_job_whose_application_dies_is_killed_without_a_capture() {
+    let tag = new_tag();
+    let mut command = app("", &["60000", "captured"]);
+    command.env(FAMILY, &tag);
+    let application = Ready::new(command);
+    let id = application.id();
+    let mut job = None;
+    wait_until("the job has its threads", || {
+        job = child_of(id).and_then(child_of);
+        job.is_some_and(|job| threads_of(job) >= 200)
+    });
+    let job = job.expect("it runs");
+    signal(id, Signal::KILL);
+    // A capture of two hundred threads takes some milliseconds.
+    while let Some(state) = state_of(job) {
+        assert_ne!(state, 't', "it is traced");
+    }
+    application.kill();
+    wait_until("nothing is left", || alive(&tag).is_empty());
+}
+
+/// Returns the number of a process's threads.
+fn threads_of(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/task")).map(Iterator::count).unwrap_or_default()
+}
+
 /// Kills the application or the warden so many milliseconds after the job was stopped for its capture, and waits until nothing is
 /// left. Returns `false` if the job was gone before.
 fn dies_during_a_capture(victim: &str, moment: u64) -> bool {
