@@ -48,7 +48,7 @@ fn processes_beyond_the_limit_are_counted() {
 }
 
 /// As long as a capture may delay a kill, by the promise, on a machine that is not busy.
-const PROMISE: Duration = Duration::from_millis(150);
+const PROMISE: Duration = Duration::from_millis(if cfg!(scheduler_emulated) { 30 * 150 } else { 150 });
 
 #[test]
 fn the_record_of_a_timeout_is_hardly_later_for_its_capture() {

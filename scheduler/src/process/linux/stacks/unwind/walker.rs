@@ -172,7 +172,11 @@ impl<'a, M: Memory> Walker<'a, M> {
                 (caller, kind)
             }
             None if self.is_first(registers, address, kind) => return Err(None),
-            None => self.guess(registers, kind, limits).ok_or(LOST)?,
+            None => match self.guess(registers, kind, limits) {
+                Some(guessed) => guessed,
+                None if is_end_of_chain(registers, kind) => return Err(None),
+                None => return Err(LOST),
+            },
         };
         if caller.program_counter() == Some(0) {
             return Err(None);
@@ -322,6 +326,13 @@ impl WalkLimits {
         self.switches = self.switches.saturating_sub(1);
         self.switches > 0
     }
+}
+
+/// Returns whether no frame record is further out. On aarch64 musl's first function jumps to the next one, which never returns, so
+/// that neither has left an address; and functions keep the chain of frame records, whose end is a zero (AAPCS64, section 6.4.6).
+fn is_end_of_chain(registers: &Registers, kind: AddressKind) -> bool {
+    let keeps_chain = registers.architecture.link_register().is_some();
+    keeps_chain && kind != AddressKind::Exact && registers.frame_pointer() == Some(0)
 }
 
 /// The reason why the frames after one are missing: they can't be found.

@@ -211,6 +211,26 @@ fn a_stack_is_whole_if_it_leads_to_the_first_function_of_a_thread_or_a_program()
     assert_eq!(offsets(&walk(&program, &registers).0), (expected, true));
 }
 
+#[test]
+fn a_stack_of_aarch64_is_whole_if_nothing_is_on_it_and_the_chain_of_frame_records_ends() {
+    let walk = |frame_pointer, words: u64| {
+        let memory = Written::default()
+            .with(BASE, &binary(Architecture::Aarch64))
+            // bl; bl, which never returns
+            .with(BASE + WITHOUT_RULE, &[0, 0, 0, 0x94, 0, 0, 0, 0x94])
+            .with(STACK + 24, &word(BASE + WITHOUT_RULE + 4))
+            .with(STACK + 40, &word(words));
+        let mut registers = registers(Architecture::Aarch64, BASE + MIDDLE + 1, STACK);
+        registers.set_frame_pointer(Some(frame_pointer));
+        let (stack, _) = walk(&memory, &registers);
+        (stack.frames.len(), stack.incomplete.is_none())
+    };
+    assert_eq!(walk(0, 0), (2, true));
+    assert_eq!(walk(STACK + 8, 0), (2, false));
+    // What may be a caller is shown.
+    assert_eq!(walk(0, BASE + WITHOUT_RULE + 8), (3, true));
+}
+
 /// A zero on the stack is no end of it, once a frame was guessed.
 #[test]
 fn a_stack_that_a_guess_has_led_to_a_zero_is_not_whole() {
