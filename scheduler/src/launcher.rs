@@ -1,6 +1,8 @@
 //! `Launcher`: the command that re-executes this binary, under its own `main` or under libtest.
 
 use std::env;
+#[cfg(feature = "remote")]
+use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -114,7 +116,7 @@ impl Launcher {
             Self::MainWithArguments => drop(command.args(env::args_os().skip(1))),
             // The arguments of this process are not passed on: libtest's flags change.
             Self::Test(name) => {
-                command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
+                command.args(test_arguments(name));
             }
         }
         command
@@ -144,6 +146,38 @@ fn own_command() -> Command {
     command_of(file)
 }
 
+/// Returns a path of the file of the running image.
+#[cfg(feature = "remote")]
+pub(crate) fn image_path() -> PathBuf {
+    file_to_execute().unwrap_or_else(|| EXECUTED.into())
+}
+
+/// Returns the program and the arguments by which this binary, or a copy of it at `program`, becomes an agent.
+#[cfg(feature = "remote")]
+pub(crate) fn agent_command(launcher: Launcher, program: OsString) -> Vec<OsString> {
+    match launcher {
+        Launcher::Main | Launcher::MainWithArguments => vec![program, AGENT_ARGUMENT.into()],
+        // libtest would refuse the argument.
+        Launcher::Test(name) => {
+            let role = format!("{ROLE_VARIABLE}={AGENT_ROLE}");
+            let arguments = test_arguments(name).map(OsString::from);
+            [OsString::from("env"), role.into(), program].into_iter().chain(arguments).collect()
+        }
+    }
+}
+
+/// The argument by which a binary becomes an agent.
+#[cfg(feature = "remote")]
+pub(crate) const AGENT_ARGUMENT: &str = "--scheduler-agent";
+
+/// The role of a test binary that becomes an agent.
+#[cfg(feature = "remote")]
+pub(crate) const AGENT_ROLE: &str = "agent";
+
+fn test_arguments(name: &'static str) -> [&'static str; 5] {
+    [name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]
+}
+
 #[cfg(unix)]
 fn command_of(file: PathBuf) -> Command {
     let mut command = Command::new(file);
@@ -169,7 +203,7 @@ fn file_to_execute() -> Option<PathBuf> {
 
 /// Returns the path of this program, or the best guess.
 #[expect(clippy::disallowed_methods, reason = "this module avoids `current_exe` where it can")]
-fn own_path() -> PathBuf {
+pub(crate) fn own_path() -> PathBuf {
     env::current_exe().unwrap_or_else(|_| env::args_os().next().unwrap_or_default().into())
 }
 

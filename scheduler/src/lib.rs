@@ -172,6 +172,8 @@ mod random;
 mod record;
 mod recorder;
 mod registry;
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(feature = "report")]
 pub mod report;
 mod result_codec;

@@ -89,6 +89,9 @@ mod progress;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod progress_bar;
 mod records;
+// Its tests read `/proc`.
+#[cfg(all(target_os = "linux", feature = "remote"))]
+mod remote;
 #[cfg(all(feature = "progress", feature = "report"))]
 mod reports;
 #[cfg(wardens)]

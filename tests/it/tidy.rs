@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 17] = [
     &["call", "child"],
     &["ended", "into_job", "json_call", "supervisor", "this_job"],
     &["answer_thread", "canceller", "ctrl_c", "follow_up", "settings", "termination"],
-    &["isolated_test", "recorder"],
+    &["isolated_test", "recorder", "remote"],
     &["open_list", "running", "spawner"],
     &["handle", "stream"],
     &["builder"],

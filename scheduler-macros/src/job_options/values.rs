@@ -41,17 +41,18 @@ pub(super) fn cause(text: &LitStr) -> syn::Result<TokenStream> {
         "out_of_memory" => quote!(OutOfMemory),
         "cpu_time" => quote!(CpuTime),
         "internal" => quote!(Internal),
+        "lost" => quote!(Lost),
         other => {
             let message = format!(
                 "unknown cause `{other}`; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
-                 `cpu_time` and `internal`"
+                 `cpu_time`, `internal` and `lost`"
             );
             return Err(syn::Error::new(text.span(), message));
         }
     })
 }
 
-/// The causes that are failures.
+/// The causes that are failures after which a job may be tried again as if it had not run.
 const FAILURES: [&str; 8] = ["timeout", "signal", "panic", "err", "exit", "out_of_memory", "cpu_time", "internal"];
 
 /// Returns the causes of ends that a follow-up can be for: one, or all of a kind.
@@ -60,13 +61,17 @@ pub(super) fn causes_of_end(text: &LitStr) -> syn::Result<Vec<TokenStream>> {
     Ok(match text.value().as_str() {
         "ok" => vec![quote!(Ok)],
         "cancelled" => vec![quote!(Cancelled)],
+        "lost" => vec![quote!(Lost)],
         "failure" => failures().collect::<syn::Result<_>>()?,
-        "any" => failures().chain([Ok(quote!(Cancelled)), Ok(quote!(Ok))]).collect::<syn::Result<_>>()?,
+        "any" => {
+            let others = [quote!(Lost), quote!(Cancelled), quote!(Ok)].map(Ok);
+            failures().chain(others).collect::<syn::Result<_>>()?
+        }
         one if FAILURES.contains(&one) => vec![cause(text)?],
         other => {
             let message = format!(
                 "unknown cause `{other}`; the causes are `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, \
-                 `cpu_time`, `internal`, `cancelled` and `ok`, or `failure` for all but the last two, or `any`"
+                 `cpu_time`, `internal`, `lost`, `cancelled` and `ok`, or `failure` for all but the last three, or `any`"
             );
             return Err(syn::Error::new(text.span(), message));
         }

@@ -6,6 +6,8 @@ mod journaling;
 mod observation;
 mod order;
 mod processes;
+#[cfg(feature = "remote")]
+mod remote;
 mod run;
 mod spawn;
 mod timeouts;

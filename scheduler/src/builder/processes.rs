@@ -96,6 +96,9 @@ impl<F> Scheduler<F> {
     #[doc(alias = "warm_up")]
     #[doc(alias = "prestart")]
     pub fn prewarm(&self) -> Result<(), Error> {
+        if self.settings.open_slots()? {
+            return Ok(());
+        }
         self.shared_pool.start_ahead(self.settings.pool_settings()?)
     }
 

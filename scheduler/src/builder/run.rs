@@ -356,7 +356,7 @@ fn run(
     }
     let (mut pool, config) = (settings.pool(shared_pool)?, settings.loop_config()?);
     let mut recorder = Recorder::new(jobs, settings.observers.clone(), settings.answers.clone(), journaled);
-    if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly {
+    if config.concurrency == NonZeroUsize::MIN && config.detail == EventDetail::FinishedOnly && !settings.is_remote() {
         supervise(specs, &mut pool, &config, |index, event| recorder.handle(index, event, follow_up))?;
         return recorder.finish();
     }

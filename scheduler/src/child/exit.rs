@@ -28,3 +28,10 @@ pub(super) fn exit_with(reason: &str) -> ! {
 pub(super) fn exit_silently() -> ! {
     std::process::exit(1)
 }
+
+/// Exits an agent.
+#[cfg(feature = "remote")]
+#[expect(clippy::disallowed_methods, reason = "this process is an agent, and its work is done")]
+pub(super) fn exit_after(code: i32) -> ! {
+    std::process::exit(code)
+}

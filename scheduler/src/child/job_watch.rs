@@ -103,7 +103,7 @@ pub(super) fn wait_for_exit(
         if memory.as_mut().is_some_and(TreeMemory::is_exceeded) {
             return WaitEnd::OverMemory;
         }
-        let due_in = fallback.due(milestones.latest());
+        let due_in = fallback.due(milestones.latest(), process::since_boot);
         let timeout = match due_in {
             // The parent may have extended the deadline before it passed.
             Due::Now => Duration::ZERO,
@@ -125,6 +125,7 @@ pub(super) fn wait_for_exit(
             // The job has not been reaped, so that the group is still its own. An empty group needs no signal.
             (_, ParentCommand::Terminate) => drop(status.job.terminate_group()),
             (_, ParentCommand::Extend(timeout)) => fallback.extend(timeout),
+            (_, ParentCommand::Renew(until)) => fallback.renew(until),
             (_, ParentCommand::Capture) => send_capture(status, parent, sigchld),
             (_, ParentCommand::None) => {}
         }

@@ -133,10 +133,34 @@ pub fn enter_test() {
     }
 }
 
+/// What a copy on another machine does instead of `main`.
+#[cfg(feature = "remote")]
+#[derive(Debug)]
+pub(crate) struct AgentEntry(
+    /// Returns the code with which the process exits.
+    pub(crate) fn() -> i32,
+);
+
+#[cfg(feature = "remote")]
+inventory::collect!(AgentEntry);
+
+/// Becomes an agent. A role and an argument lead here only where there are agents.
+#[cfg(feature = "remote")]
+fn become_agent() {
+    if let Some(agent) = inventory::iter::<AgentEntry>.into_iter().next() {
+        exit::exit_after((agent.0)());
+    }
+}
+
 /// [`init`] at the place where `launcher` leads a copy.
 pub(crate) fn enter(launcher: Launcher) {
     let Some(role) = env::var_os(ROLE_VARIABLE) else {
         refuse_to_be_the_application();
+        #[cfg(feature = "remote")]
+        if launcher == Launcher::Main && env::args_os().nth(1).is_some_and(|first| first == launcher::AGENT_ARGUMENT) {
+            launcher::note_initialized();
+            become_agent();
+        }
         return;
     };
     remove_role_variable();
@@ -147,6 +171,10 @@ pub(crate) fn enter(launcher: Launcher) {
     }
     // Now, not when a job runs: a fork server keeps its image, even if the file is replaced.
     launcher::stamp();
+    #[cfg(feature = "remote")]
+    if role == launcher::AGENT_ROLE {
+        become_agent();
+    }
     entry::run_role(role, launcher);
     #[cfg(unix)]
     crate::process::discard_saved_stdio();

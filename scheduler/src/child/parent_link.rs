@@ -55,6 +55,7 @@ impl ParentLink {
                             FrameKind::Kill
                             | FrameKind::Terminate
                             | FrameKind::Extend
+                            | FrameKind::Renew
                             | FrameKind::Capture
                             | FrameKind::CaptureAndKill,
                         ..
@@ -112,6 +113,9 @@ impl ParentLink {
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Extend, payload })) => {
                 codec::decode(&payload).map_or(ParentCommand::Kill, ParentCommand::Extend)
             }
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Renew, payload })) => {
+                codec::decode(&payload).map_or(ParentCommand::Kill, ParentCommand::Renew)
+            }
             // No other frame follows a request.
             Ok(ReadStep::Frame(_)) => ParentCommand::Kill,
             Ok(ReadStep::End) | Err(_) => ParentCommand::Gone,
@@ -130,6 +134,8 @@ pub(super) enum ParentCommand {
     CaptureAndKill,
     /// Its function has this much time.
     Extend(Duration),
+    /// The job may live until this time since the machine's start.
+    Renew(Duration),
     /// Kill it.
     Kill,
     /// Kill it: the parent is gone, or needs this warden no more.

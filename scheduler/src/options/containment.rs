@@ -1,5 +1,7 @@
 //! `Containment`: whether a cgroup contains the processes of a run.
 
+use serde::{Deserialize, Serialize};
+
 /// Whether each run gets a cgroup of its own, for [`Scheduler::containment`](crate::Scheduler::containment).
 ///
 /// A cgroup (version 2) is a group that no process leaves by forking, and that the kernel kills at one write. Without one,
@@ -25,7 +27,8 @@
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Containment {
     /// A cgroup if the application's own cgroup belongs to the application: if systemd has marked it as delegated

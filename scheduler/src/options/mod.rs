@@ -214,6 +214,13 @@ impl Options {
         self.time_limits.contradiction(self.timeout)
     }
 
+    /// Returns why a job with these options can't run on another machine, if it can't.
+    #[cfg(feature = "remote")]
+    pub(crate) fn obstacle_to_travel(&self) -> Option<String> {
+        let text = "it inherits a descriptor, which can't reach another machine; leave `inherit_fd` out";
+        (!self.inherited.is_empty()).then(|| text.to_owned())
+    }
+
     /// Returns why no output can be seen for the limit on the time without output, wherever each was set. The job would be
     /// stopped although it writes.
     pub(crate) fn unseen_output(&self) -> Option<String> {

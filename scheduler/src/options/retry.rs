@@ -227,6 +227,9 @@ pub enum Cause {
     CpuTime,
     /// A failure outside the job: it never started, or its outcome could not be read.
     Internal,
+    /// The connection to the machine that ran it was [lost](crate::Failure::Lost). It may have run to its end, so this is a cause
+    /// of a retry only where it is named: the next attempt then begins, at another slot, once no process of this one can be alive.
+    Lost,
     /// It was cancelled while it ran. Not for [`retry_on`](crate::Job::retry_on): the job is not wanted any more.
     Cancelled,
     /// No failure: the function returned a value in time. Not for [`retry_on`](crate::Job::retry_on).
@@ -234,7 +237,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Every failure: all causes but [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
+    /// Every failure after which a job may be tried again as if it had not run: all causes but [`Lost`](Self::Lost),
+    /// [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
     pub const FAILURES: [Self; 8] = [
         Self::Timeout,
         Self::Signal,
@@ -246,8 +250,8 @@ impl Cause {
         Self::Internal,
     ];
 
-    /// Every end: [`FAILURES`](Self::FAILURES), [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
-    pub const ALL: [Self; 10] = [
+    /// Every end: [`FAILURES`](Self::FAILURES), [`Lost`](Self::Lost), [`Cancelled`](Self::Cancelled) and [`Ok`](Self::Ok).
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Signal,
         Self::Panic,
@@ -256,6 +260,7 @@ impl Cause {
         Self::OutOfMemory,
         Self::CpuTime,
         Self::Internal,
+        Self::Lost,
         Self::Cancelled,
         Self::Ok,
     ];

@@ -1,5 +1,7 @@
 //! `StartMethod`: how the process of a job is made.
 
+use serde::{Deserialize, Serialize};
+
 /// How the process of a job is made, for [`Scheduler::start_method`](crate::Scheduler::start_method).
 ///
 /// The names follow Python's `multiprocessing`, where `Exec` is `spawn`.
@@ -19,7 +21,8 @@
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StartMethod {
     /// The binary is re-executed for every job, which costs about one execution of it, a millisecond or more. While a job

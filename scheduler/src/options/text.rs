@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Backoff, Cause, Input, Options};
 use values::{
-    ENDS, FAILURES, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
+    ENDS, RETRIED, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
     show_duration, show_input, show_output, shown,
 };
 
@@ -137,7 +137,7 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         help: "failure that is retried: `timeout`, `signal`, `panic`, `err`, `exit`, `out_of_memory`, …",
         set: |options, text| {
             let mut causes = options.retry_on.clone().unwrap_or_default();
-            causes.push(named(text, FAILURES)?);
+            causes.push(named(text, RETRIED)?);
             Ok(options.retry_on(causes))
         },
         show: |options| {

@@ -21,6 +21,7 @@ impl<T> Outcome<T> {
                 Failure::Exited { .. } | Failure::BadExit { .. } | Failure::ExitTimeout { .. } => Cause::Exit,
                 Failure::Cancelled { begun: true } => Cause::Cancelled,
                 Failure::Cancelled { begun: false } => return None,
+                Failure::Lost { .. } => Cause::Lost,
                 Failure::Unserializable { .. }
                 | Failure::Undelivered { .. }
                 | Failure::NeverStarted { .. }

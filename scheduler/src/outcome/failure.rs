@@ -4,7 +4,7 @@ mod overrun_text;
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -32,6 +32,7 @@ use crate::seconds::{self, Seconds};
 /// | Its process could not be made, or did not call the function in time | [`NeverStarted`](Self::NeverStarted) |
 /// | It was cancelled: by its handle, a token, a failed job of its list or the list's timeout | [`Cancelled`](Self::Cancelled) |
 /// | Its process sent something else than an outcome | [`ProtocolBroken`](Self::ProtocolBroken) |
+/// | The connection to the machine that ran it was lost | [`Lost`](Self::Lost) |
 /// | It ran into its timeout, and [`Outcome::into_result`](crate::Outcome::into_result) was called | [`Timeout`](Self::Timeout) |
 /// | Its process exited with another code than 0 after its outcome | [`BadExit`](Self::BadExit), an [`exit_failure`] |
 /// | Its process did not exit after its outcome | [`ExitTimeout`](Self::ExitTimeout), an [`exit_failure`] |
@@ -205,6 +206,26 @@ pub enum Failure {
         /// The rule of the protocol that was broken.
         message: String,
     },
+    /// The connection to the [slot](crate::Scheduler::concurrency) on another machine that ran the job was lost before its outcome
+    /// had arrived. What became of the job isn't known, but that it is over by `end`.
+    ///
+    /// It is not retried unless [`retry_on`](macro@crate::job#retry_on) names the cause [`Lost`](crate::Cause::Lost): it may have
+    /// run to its end. An attempt that never reached the other machine is no failure, and is made at another slot.
+    #[non_exhaustive]
+    Lost {
+        /// The name of the machine, as it calls itself.
+        host: String,
+        /// The number of the slot.
+        slot: usize,
+        /// `true` if the job may have begun.
+        begun: bool,
+        /// The time, by the application's clock, at which no process of the job can be alive any more: the other machine kills them
+        /// when it has heard nothing for the length of its lease.
+        #[serde(serialize_with = "moment::serialize")]
+        end: SystemTime,
+        /// How the connection was lost, with what the client wrote.
+        reason: String,
+    },
     /// The function was still running at its timeout. Never the failure of an [`Outcome::Error`](crate::Outcome::Error): a timeout
     /// becomes one in [`Outcome::into_result`](crate::Outcome::into_result) only.
     #[doc(alias = "elapsed")]
@@ -244,6 +265,10 @@ impl fmt::Display for Failure {
             Self::Cancelled { begun: true } => f.write_str("cancelled while it ran"),
             Self::Cancelled { begun: false } => f.write_str("cancelled before it began"),
             Self::ProtocolBroken { message } => write!(f, "gave no outcome: {}", OneLine(message)),
+            Self::Lost { host, slot, begun, reason, .. } => {
+                let begun = if *begun { "" } else { " before it began" };
+                write!(f, "lost{begun}, at slot {slot} on {}: {}", OneLine(host), OneLine(reason))
+            }
             Self::Timeout(overrun) => overrun.fmt(f),
         }
     }
@@ -311,12 +336,12 @@ impl<T> Late<T> {
         if let Self::Failure(failure) = self { Some(failure) } else { None }
     }
 
-    /// Returns the same with a reference to the value.
     /// Returns the same, without a value.
     pub(crate) fn without_value(self) -> Option<Self> {
         if let Self::Value(_) = self { None } else { Some(self) }
     }
 
+    /// Returns the same with a reference to the value.
     pub(crate) fn borrowed(&self) -> Late<&T> {
         match self {
             Self::Value(value) => Late::Value(value),
@@ -395,7 +420,7 @@ impl<T> Overrun<T> {
     }
 
     /// Returns the end of the function within its grace period.
-    #[cfg(feature = "journal")]
+    #[cfg(any(feature = "journal", feature = "remote"))]
     pub(crate) fn late(&self) -> Option<&Late<T>> {
         self.late.as_ref()
     }
@@ -425,6 +450,19 @@ impl<T> Overrun<T> {
 
 /// Has no [`source`](Error::source): a [failure](Overrun::failure) in the grace period is a part of the message.
 impl<T: fmt::Debug> Error for Overrun<T> {}
+
+/// Serializes a time as records have it.
+mod moment {
+    use std::time::SystemTime;
+
+    use serde::{Serialize as _, Serializer};
+
+    use crate::clock::rfc_3339;
+
+    pub(super) fn serialize<S: Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        rfc_3339(*moment).serialize(serializer)
+    }
+}
 
 /// Serializes a timeout as the fields of a [`Failure`], without its kind and without a value that came late.
 fn serialize_overrun<S: Serializer>(overrun: &Overrun, serializer: S) -> Result<S::Ok, S::Error> {
@@ -470,6 +508,7 @@ mod tests {
             Failure::Unserializable { message: text() },
             Failure::NeverStarted { reason: text() },
             Failure::ProtocolBroken { message: text() },
+            Failure::Lost { host: text(), slot: 1, begun: false, end: SystemTime::UNIX_EPOCH, reason: text() },
         ];
         for failure in failures {
             let line = failure.to_string();

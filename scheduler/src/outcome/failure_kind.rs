@@ -51,6 +51,7 @@ impl Failure {
             Self::NeverStarted { .. } => "never_started",
             Self::Cancelled { .. } => "cancelled",
             Self::ProtocolBroken { .. } => "protocol_broken",
+            Self::Lost { .. } => "lost",
             Self::Timeout(_) => "timeout",
         }
     }

@@ -51,17 +51,44 @@ pub(crate) struct FallbackDeadlines {
     /// The delay after the parent's deadline.
     margin: Duration,
     delivery: Option<Duration>,
+    /// By the time since the machine's start.
+    last_moment: Option<Duration>,
 }
 
 impl FallbackDeadlines {
     pub(crate) fn new(request: &Request) -> Self {
         let margin = if request.stacks { MARGIN + CAPTURE_LIMIT } else { MARGIN };
-        let mut deadlines =
-            Self { function: None, grace: request.grace, margin, delivery: request.delivery.checked_add(MARGIN) };
+        let mut deadlines = Self {
+            function: None,
+            grace: request.grace,
+            margin,
+            delivery: request.delivery.checked_add(MARGIN),
+            last_moment: None,
+        };
         if let Some(timeout) = request.timeout {
             deadlines.extend(timeout);
         }
+        deadlines.last_moment = request.last_moment;
         deadlines
+    }
+
+    /// Sets the time since the machine's start at which a job must be killed whatever it does.
+    pub(crate) fn renew(&mut self, until: Duration) {
+        self.last_moment = Some(until);
+    }
+
+    /// Returns when a job must be killed that reached this milestone last, this long ago, or none yet. `since_boot` returns the time
+    /// since the machine's start.
+    pub(crate) fn due(&self, reached: Option<(Milestone, Duration)>, since_boot: impl FnOnce() -> Duration) -> Due {
+        let due = self.due_by_milestone(reached);
+        let Some(until) = self.last_moment else {
+            return due;
+        };
+        match (until.saturating_sub(since_boot()), due) {
+            (Duration::ZERO, _) | (_, Due::Now) => Due::Now,
+            (left, Due::In(other)) => Due::In(left.min(other)),
+            (left, Due::Never) => Due::In(left),
+        }
     }
 
     /// Sets the limit of the function.
@@ -69,8 +96,7 @@ impl FallbackDeadlines {
         self.function = timeout.checked_add(self.grace).and_then(|limit| limit.checked_add(self.margin));
     }
 
-    /// Returns when a job must be killed that reached this milestone last, this long ago, or none yet.
-    pub(crate) fn due(&self, reached: Option<(Milestone, Duration)>) -> Due {
+    fn due_by_milestone(&self, reached: Option<(Milestone, Duration)>) -> Due {
         let (limit, ago) = match reached {
             // The function will be called after now, so nothing can be due earlier.
             None => return self.function.map_or(Due::Never, Due::In),
@@ -92,11 +118,20 @@ impl FallbackDeadlines {
 mod tests {
     use super::*;
 
+    fn now() -> Duration {
+        Duration::from_secs(1000)
+    }
+
     #[test]
     fn a_job_is_killed_a_little_after_the_limit_of_its_step() {
         let s = Duration::from_secs;
-        let fallback =
-            FallbackDeadlines { function: Some(s(3)), grace: Duration::ZERO, margin: MARGIN, delivery: Some(s(30)) };
+        let fallback = FallbackDeadlines {
+            function: Some(s(3)),
+            grace: Duration::ZERO,
+            margin: MARGIN,
+            delivery: Some(s(30)),
+            last_moment: None,
+        };
         let exit = EXIT_LIMIT + MARGIN;
         for (reached, due) in [
             (None, Due::In(s(3))),
@@ -109,27 +144,54 @@ mod tests {
             (Some((Milestone::Delivered, Duration::ZERO)), Due::In(exit)),
             (Some((Milestone::Delivered, exit)), Due::Now),
         ] {
-            assert_eq!(fallback.due(reached), due, "{reached:?}");
+            assert_eq!(fallback.due(reached, now), due, "{reached:?}");
         }
     }
 
     #[test]
     fn an_extended_limit_has_the_grace_period_as_well() {
         let s = Duration::from_secs;
-        let mut fallback = FallbackDeadlines { function: Some(s(3)), grace: s(2), margin: MARGIN, delivery: None };
+        let mut fallback =
+            FallbackDeadlines { function: Some(s(3)), grace: s(2), margin: MARGIN, delivery: None, last_moment: None };
         fallback.extend(s(5));
         let called = |ago| Some((Milestone::Called, ago));
-        assert_eq!(fallback.due(called(s(3))), Due::In(s(4) + MARGIN));
-        assert_eq!(fallback.due(called(s(7) + MARGIN)), Due::Now);
+        assert_eq!(fallback.due(called(s(3)), now), Due::In(s(4) + MARGIN));
+        assert_eq!(fallback.due(called(s(7) + MARGIN), now), Due::Now);
         fallback.extend(Duration::MAX);
-        assert_eq!(fallback.due(called(s(99))), Due::Never);
+        assert_eq!(fallback.due(called(s(99)), now), Due::Never);
     }
 
     #[test]
     fn a_function_without_a_limit_may_run_forever() {
-        let fallback = FallbackDeadlines { function: None, grace: Duration::ZERO, margin: MARGIN, delivery: None };
+        let fallback = FallbackDeadlines {
+            function: None,
+            grace: Duration::ZERO,
+            margin: MARGIN,
+            delivery: None,
+            last_moment: None,
+        };
         for reached in [None, Some((Milestone::Called, Duration::MAX)), Some((Milestone::Returned, Duration::MAX))] {
-            assert_eq!(fallback.due(reached), Due::Never, "{reached:?}");
+            assert_eq!(fallback.due(reached, now), Due::Never, "{reached:?}");
+        }
+    }
+
+    #[test]
+    fn no_milestone_moves_the_last_moment() {
+        let s = Duration::from_secs;
+        let mut fallback = FallbackDeadlines {
+            function: None,
+            grace: Duration::ZERO,
+            margin: MARGIN,
+            delivery: None,
+            last_moment: Some(s(1000)),
+        };
+        let reached = [None, Some((Milestone::Called, s(1))), Some((Milestone::Encoded, s(1)))];
+        for reached in reached {
+            assert_eq!(fallback.due(reached, now), Due::Now, "{reached:?}");
+        }
+        fallback.renew(s(1100));
+        for reached in reached {
+            assert_eq!(fallback.due(reached, now), Due::In(s(100)), "{reached:?}");
         }
     }
 }

@@ -82,7 +82,7 @@ pub(crate) use system::on_termination;
 pub(crate) use system::{
     ChildPid, DataSocket, Incoming, LoopWaker, Outgoing, OutputReader, OutputWriter, OwnStream, StdoutGuard,
     append_line, append_to, exit_class, free_memory, is_traced, machine_load, makes_privileged_copies, redirect,
-    redirect_stdin, signal_name,
+    redirect_stdin, signal_name, since_boot,
 };
 #[cfg(feature = "cli")]
 pub(crate) use system::{DivertedStdout, die_of, process_exists};
@@ -142,6 +142,14 @@ pub(crate) use linux::{
 pub(crate) use unix::{
     AnnouncedParent, ControlChild, DataChild, ExitedChild, JobDescriptors, ParentWatch, WakeReason, clear_of,
     own_usage, take_stdin, was_started_as_copy,
+};
+
+// What slots on other machines, and the agents there, use.
+#[cfg(feature = "remote")]
+pub(crate) use platform::StreamPoller;
+#[cfg(feature = "remote")]
+pub(crate) use system::{
+    AgentInput, AgentOutput, Client, ClientEnd, ClientRead, ClientStream, SLOTS_EXIST, host_name, take_agent_streams,
 };
 
 // What only a copy that is a job's process without a warden uses.

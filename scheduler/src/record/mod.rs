@@ -5,7 +5,8 @@ mod owed_follow_up;
 mod resuming;
 mod run;
 mod sequence;
-#[cfg(feature = "journal")]
+mod site;
+#[cfg(any(feature = "journal", feature = "remote"))]
 mod stored;
 mod text;
 
@@ -22,6 +23,7 @@ pub(crate) use owed_follow_up::OwedFollowUp;
 pub use run::Run;
 pub(crate) use run::{RunDetails, RunReport};
 pub(crate) use sequence::{Continuation, RunSequence};
+pub(crate) use site::Site;
 
 /// One finished run: its id, its outcome, its duration, and its result or error.
 ///
@@ -100,6 +102,7 @@ pub(crate) use sequence::{Continuation, RunSequence};
 ///   something.
 /// - `temp_dir_error`, if the job's [temporary folder](Self::temp_dir_error) could not be removed.
 /// - `reuse`, as `"kept"` or `{"replaced": {"reason": …}}`, if the process may serve [several calls](Self::reuse).
+/// - `host` and `slot`, if it ran [on another machine](Self::host).
 /// - `replayed`, as `true`, if the record is [from a journal](Self::is_replayed).
 /// - `interrupted`, as `true`, if [a stop](Self::is_interrupted) kept the job from finishing.
 /// - `fallback`, as `true`, if it is of a [fallback](Self::is_fallback).
@@ -121,6 +124,7 @@ pub(crate) use sequence::{Continuation, RunSequence};
 /// | `bad_exit`, as an `exit_failure` | `code` |
 /// | `exit_timeout`, as an `exit_failure` | `limit_sec` |
 /// | `never_started` | `reason` |
+/// | `lost` | `host`, `slot`, `begun`, `end` (a time, by which it is over), `reason` |
 /// | `cancelled` | `begun` |
 /// | `timeout` | `limit_sec`, `reason` (`timeout`, `total_timeout`, `stall` or `silence`), `whose` (`job` or `list`), `grace_sec`, `ended_in_order`, and `late_failure` if it failed in its grace period |
 #[derive(Clone)]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{Checkpoint, HoldsCheckpoint};
+use crate::clock::Deadline;
 use crate::outcome::{
     Attempt, Captured, Failure, Late, Outcome, Panic, ProcessReuse, ProcessSnapshot, StandardStream, Status, Sweep,
     SweptBy, Usage,
 };
-use crate::record::{Record, RunSequence};
+use crate::record::{Record, RunSequence, Site};
 use crate::result_codec::undecodable;
 use crate::wire::codec::CodecError;
 
@@ -88,6 +89,10 @@ pub(crate) struct RunDetails {
     pub(crate) is_replayed: bool,
     /// A stop has dropped what was left to try: its retries, or its fallback.
     pub(crate) is_cut_short: bool,
+    /// Where it ran, if not on the application's own machine.
+    pub(crate) site: Option<Site>,
+    /// The time at which no process of a lost job can be alive any more.
+    pub(crate) gone_by: Option<Deadline>,
     /// The other runs in the same entry of a list, if there were any.
     pub(crate) sequence: Option<Box<RunSequence>>,
 }
@@ -416,6 +421,8 @@ impl RunReport {
             reuse: None,
             is_replayed: false,
             is_cut_short: false,
+            site: None,
+            gone_by: None,
             sequence: None,
         };
         Self { outcome: Outcome::Error(failure), duration: Duration::ZERO, late: None, details }

@@ -3,6 +3,11 @@
 mod groups;
 mod journaled;
 mod sequels;
+#[cfg(feature = "remote")]
+mod slots;
+#[cfg(not(feature = "remote"))]
+#[path = "no_slots.rs"]
+mod slots;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,6 +24,8 @@ use crate::options::StartMethod;
 use crate::options::{Containment, OnFailure, Options};
 use crate::process::{self, CgroupHome, DefaultOutput, Orphans};
 use crate::registry;
+#[cfg(feature = "remote")]
+use crate::supervisor::RemoteSlots;
 use crate::supervisor::{
     CancelToken, CapacityLimits, EventDetail, JobSpec, LoopConfig, OnSuccess, PoolSettings, SharedPool, WardenPool,
 };
@@ -77,6 +84,9 @@ pub(crate) struct Settings {
     pub(crate) arguments: CopyArguments,
     /// The journal of lists.
     pub(crate) journal: Option<Journal>,
+    /// The slots on other machines that jobs run at.
+    #[cfg(feature = "remote")]
+    pub(crate) slots: Option<Arc<dyn RemoteSlots>>,
 }
 
 /// Makes the specifications of jobs one by one. What they share was checked, and is found once.
@@ -133,6 +143,8 @@ impl Default for Settings {
             default_output: DefaultOutput::Own,
             arguments: CopyArguments::default(),
             journal: None,
+            #[cfg(feature = "remote")]
+            slots: None,
         }
     }
 }
@@ -167,6 +179,8 @@ impl Settings {
             total_timeout: self.total_timeout.unwrap_or(Duration::MAX),
             token: self.token.clone(),
             detail,
+            #[cfg(feature = "remote")]
+            slots: self.slots.as_ref().map(Arc::downgrade),
         })
     }
 
@@ -237,8 +251,10 @@ impl Settings {
     }
 
     /// Returns the place for the cgroups of runs, if they get any.
-    fn cgroups(&self) -> Result<Option<Arc<CgroupHome>>, Error> {
-        let home = CgroupHome::find(self.containment);
+    pub(crate) fn cgroups(&self) -> Result<Option<Arc<CgroupHome>>, Error> {
+        // The agents have their own.
+        let containment = if self.is_remote() { Containment::None } else { self.containment };
+        let home = CgroupHome::find(containment);
         let home =
             home.map_err(|problem| Error::invalid_setting(format!("no job can have a cgroup of its own: {problem}")))?;
         Ok(home.map(Arc::new))
@@ -322,7 +338,8 @@ impl Settings {
         if let Some(problem) = self.capacity.problem() {
             return Err(Error::invalid_setting(problem));
         }
-        self.loop_config().map(drop)
+        self.loop_config()?;
+        self.check_slots()
     }
 
     /// Returns the queue's lane for a job's group.
@@ -352,6 +369,7 @@ impl Settings {
             return Err(Error::invalid_timeout(&format!(" of {}", name())));
         }
         let timeout = options.timeout.unwrap_or(Duration::MAX).min(self.ceiling.unwrap_or(Duration::MAX));
+        let contradiction = contradiction.or_else(|| self.obstacle_to_travel(&options));
         if let Some(problem) = options.problem().or(contradiction).or_else(|| options.unseen_output()) {
             return Err(Error::invalid_setting(format!("{}: {problem}", name())));
         }
@@ -391,6 +409,9 @@ impl Settings {
             load: None,
             is_observed: !self.observers.is_empty(),
             messages: None,
+            last_moment: None,
+            slots: self.kept_slots(),
+            avoided_slot: None,
             sequel: None,
         })
     }

@@ -6,7 +6,7 @@ use std::mem;
 
 use super::attempts::PendingRun;
 use super::deadlines::Deadlines;
-use super::job_run::JobRun;
+use super::execution::Execution;
 use super::mailbox::StopMode;
 use super::queue::QueueKey;
 use super::state_machine::StopReason;
@@ -18,7 +18,7 @@ use crate::process::{Interest, Poller, Readiness, WaitKey};
 pub(super) struct ActiveRun {
     pub(super) key: QueueKey,
     pub(super) pending: PendingRun,
-    pub(super) run: JobRun,
+    pub(super) run: Execution,
     pub(super) slot: usize,
     /// The event that its function was called has been reported.
     pub(super) is_announced: bool,
@@ -31,7 +31,7 @@ pub(super) struct ActiveRun {
 }
 
 impl ActiveRun {
-    pub(super) fn new(key: QueueKey, pending: PendingRun, run: JobRun, slot: usize) -> Self {
+    pub(super) fn new(key: QueueKey, pending: PendingRun, run: Execution, slot: usize) -> Self {
         let deadline = Deadline::NEVER;
         Self { key, pending, run, slot, is_announced: false, cancelled: None, is_up: false, deadline }
     }
@@ -168,7 +168,7 @@ impl ActiveRuns {
 
     /// Returns the interest of a run.
     pub(super) fn interest(&self, key: WaitKey) -> Option<Interest<'_>> {
-        self.runs.get(&key).map(|active| active.run.interests())
+        self.runs.get(&key)?.run.interests()
     }
 
     /// Registers the interests and deadlines of the runs that have changed, or removes those of runs that are done. Returns
@@ -183,8 +183,8 @@ impl ActiveRuns {
             has_done |= is_done;
             if is_done {
                 poller.remove(key);
-            } else {
-                poller.update(key, &active.run.interests());
+            } else if let Some(interests) = active.run.interests() {
+                poller.update(key, &interests);
             }
             let deadline = active.run.deadline();
             if deadline != active.deadline {

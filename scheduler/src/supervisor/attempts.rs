@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::job_event::{JobEvent, Retried};
 use super::job_spec::JobSpec;
 use super::place::Place;
+use crate::clock::Deadline;
 use crate::options::Cause;
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::random::random_bytes;
@@ -113,10 +114,14 @@ impl PendingRun {
         let Some(delay) = self.retry_delay(&report.outcome) else {
             return NextStep::Finish(self.finish(report));
         };
+        // Two attempts never overlap.
+        let gone_in = report.details.gone_by.and_then(Deadline::remaining);
+        let delay = delay.max(gone_in.unwrap_or_default());
         self.finished.push(self.attempt(&report));
         if report.details.checkpoint.is_some() {
             self.spec.checkpoint.clone_from(&report.details.checkpoint);
         }
+        self.spec.avoided_slot = report.details.gone_by.and(report.slot());
         self.last = Some(Box::new(report));
         self.waited = delay;
         self.spec.attempt += 1;
@@ -166,8 +171,8 @@ impl PendingRun {
             return None;
         }
         // Neither a value nor a cancelled job is retried.
-        let cause = outcome.cause().filter(|cause| Cause::FAILURES.contains(cause))?;
-        if options.retry_on.as_ref().is_some_and(|causes| !causes.contains(&cause)) {
+        let cause = outcome.cause().filter(|cause| !matches!(cause, Cause::Ok | Cause::Cancelled))?;
+        if !options.retry_on.as_deref().unwrap_or(&Cause::FAILURES).contains(&cause) {
             return None;
         }
         Some(options.retry_delay(attempt, jitter()))

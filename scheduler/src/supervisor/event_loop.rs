@@ -59,6 +59,8 @@ pub(super) struct EventLoop<'a> {
     is_stopped: bool,
     /// No follow-up starts either.
     is_killed: bool,
+    /// A run on another machine has something to report.
+    has_news: bool,
     /// How many jobs have failed.
     failures: u32,
     capacity: Capacity,
@@ -110,6 +112,7 @@ impl<'a> EventLoop<'a> {
             is_open: false,
             is_stopped: false,
             is_killed: false,
+            has_news: false,
             failures: 0,
             capacity: Capacity::new(config.capacity),
             has_no_room: false,
@@ -145,7 +148,7 @@ impl<'a> EventLoop<'a> {
         self.batch = Some(batch);
     }
 
-    /// Lets more jobs be submitted, until `Command::Close`.
+    /// Lets more jobs be submitted, until `LoopCommand::Close`.
     pub(super) fn keep_open(&mut self) {
         self.is_open = true;
     }
@@ -348,7 +351,7 @@ impl<'a> EventLoop<'a> {
         let due = [pool.deadline(), self.total_deadline, batch].into_iter().chain(self.queue.next_due());
         let until = due.fold(runs.deadline(), Deadline::earlier);
         let until = match starts {
-            _ if has_done => Deadline::now(),
+            _ if has_done || mem::take(&mut self.has_news) => Deadline::now(),
             Starts::AllDone => until,
             Starts::MorePending => Deadline::now(),
             Starts::Wait(recheck) => until.earlier(recheck),
@@ -397,13 +400,14 @@ impl<'a> EventLoop<'a> {
                 self.requeue(key, pending);
                 continue;
             }
+            let slot_used = run.site().map_or(slot, |site| site.slot);
             let report = run.finish(self.pool);
             let allowed = match (is_killed, is_cancelled) {
                 (true, _) => Allowed::Nothing,
                 (false, true) => Allowed::FollowUp,
                 (false, false) => Allowed::Everything,
             };
-            self.finish_attempt(key, pending, Some(slot), report, allowed, listener);
+            self.finish_attempt(key, pending, Some(slot_used), report, allowed, listener);
         }
     }
 
@@ -416,7 +420,8 @@ impl<'a> EventLoop<'a> {
             if !active.is_announced && active.run.has_started() {
                 active.is_announced = true;
                 let at = active.run.started_at().unwrap_or_else(clock::wall);
-                let event = JobEvent::Started { at, attempt, slot: active.slot, process: active.run.process() };
+                let slot = active.run.site().map_or(active.slot, |site| site.slot);
+                let event = JobEvent::Started { at, attempt, slot, process: active.run.process() };
                 self.is_stopped |= listener(number, active.pending.event(event)).is_break();
             }
             if let Some(updates) = active.run.take_updates() {
@@ -439,7 +444,7 @@ mod tests {
     use crate::outcome::Status;
     use crate::process::{DefaultOutput, Orphans};
     use crate::registry;
-    use crate::supervisor::mailbox::Command;
+    use crate::supervisor::mailbox::LoopCommand;
     use crate::supervisor::pool_settings::PoolSettings;
     use crate::supervisor::shared_pool::SharedPool;
 
@@ -469,6 +474,9 @@ mod tests {
             load: None,
             is_observed: false,
             messages: None,
+            last_moment: None,
+            slots: None,
+            avoided_slot: None,
             sequel: None,
         };
         let (sender, outcomes) = mpsc::channel();
@@ -490,7 +498,7 @@ mod tests {
                 }
                 ControlFlow::Continue(())
             };
-            assert!(mailbox.send(Command::Submit(spec.key(0), Box::new(spec))).is_ok());
+            assert!(mailbox.send(LoopCommand::Submit(spec.key(0), Box::new(spec))).is_ok());
             event_loop.run(&mut listener).expect("it needs no fork server");
         };
         let thread = thread::spawn(run);

@@ -62,9 +62,18 @@ pub(crate) struct JobSpec {
     pub(crate) is_observed: bool,
     /// The messages of its handle, if it has one.
     pub(crate) messages: Option<JobMessages>,
+    /// The time since the machine's start at which no process of it may be alive any more, unless that is moved.
+    pub(crate) last_moment: Option<Duration>,
+    /// Keeps the slots that it runs at; `None` if it runs on this machine.
+    pub(crate) slots: Option<KeptSlots>,
+    /// The slot at which an earlier attempt was lost.
+    pub(crate) avoided_slot: Option<usize>,
     /// What follows it in its entry, if anything may.
     pub(crate) sequel: Option<Arc<dyn Sequel>>,
 }
+
+/// What keeps slots open.
+pub(crate) type KeptSlots = Arc<dyn fmt::Debug + Send + Sync>;
 
 /// Makes the jobs that follow one: its follow-up, and the next part of its chain.
 pub(crate) trait Sequel: fmt::Debug + Send + Sync {
@@ -150,6 +159,7 @@ impl JobSpec {
             stderr: stdio.stderr.target.clone(),
             inherited: stdio.inherited.numbers(),
             stacks: self.wants_stacks(),
+            last_moment: self.last_moment,
         }
     }
 
@@ -183,6 +193,11 @@ impl JobSpec {
     /// Returns whether the job's processes are captured when it is stopped.
     pub(super) fn wants_stacks(&self) -> bool {
         process::CAN_CAPTURE && self.options.stacks.unwrap_or_default()
+    }
+
+    /// Returns whether it runs on another machine.
+    pub(super) fn is_remote(&self) -> bool {
+        self.slots.is_some()
     }
 
     /// Returns the identity of the job while it waits.

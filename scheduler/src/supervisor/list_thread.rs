@@ -15,7 +15,7 @@ use super::job_spec::JobSpec;
 use super::list_events::{EventBatch, ListEvent, Records};
 use super::loop_config::LoopConfig;
 use super::loop_thread::start_loop_thread;
-use super::mailbox::{Command, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox, StopMode};
 use super::task_waker::{TaskWaker, WakeOnDrop};
 use super::warden_pool::WardenPool;
 use crate::error::Error;
@@ -137,22 +137,22 @@ impl ListThread {
 
     /// Submits one more job to an open list; its events bear this index.
     pub(crate) fn submit(&self, index: usize, spec: JobSpec) {
-        self.send(Command::Submit(spec.key(index), Box::new(spec)));
+        self.send(LoopCommand::Submit(spec.key(index), Box::new(spec)));
     }
 
     /// Submits no more: the thread exits after the last job.
     pub(crate) fn close(&self) {
-        self.send(Command::Close);
+        self.send(LoopCommand::Close);
     }
 
     /// Starts no further job, and lets the running ones finish.
     pub(crate) fn stop(&self) {
-        self.send(Command::Stop);
+        self.send(LoopCommand::Stop);
     }
 
     /// Starts no further job, and cancels the running ones.
     pub(crate) fn cancel(&self) {
-        self.send(Command::CancelAll(StopMode::Graceful));
+        self.send(LoopCommand::CancelAll(StopMode::Graceful));
     }
 
     /// Returns whether no further job starts.
@@ -160,7 +160,7 @@ impl ListThread {
         self.mailbox.has_stopped()
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: LoopCommand) {
         // The loop reads its commands as long as there is a job to stop.
         let _ = self.mailbox.send(command);
     }
@@ -187,7 +187,7 @@ impl Drop for ListThread {
             return;
         }
         // Nothing waits for the jobs any more, so a grace period is of no use.
-        self.send(Command::CancelAll(StopMode::Immediate));
-        self.send(Command::Close);
+        self.send(LoopCommand::CancelAll(StopMode::Immediate));
+        self.send(LoopCommand::Close);
     }
 }

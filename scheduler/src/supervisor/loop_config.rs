@@ -1,10 +1,14 @@
 //! `LoopConfig`: the settings of an event loop.
 
 use std::num::NonZeroUsize;
+#[cfg(feature = "remote")]
+use std::sync::Weak;
 use std::time::Duration;
 
 use super::capacity::CapacityLimits;
 use super::job_event::EventDetail;
+#[cfg(feature = "remote")]
+use super::remote_run::RemoteSlots;
 use super::token::CancelToken;
 use crate::options::OnFailure;
 
@@ -22,6 +26,9 @@ pub(crate) struct LoopConfig {
     pub(crate) total_timeout: Duration,
     pub(crate) token: Option<CancelToken>,
     pub(crate) detail: EventDetail,
+    /// The slots that its jobs may run at; each of those keeps them.
+    #[cfg(feature = "remote")]
+    pub(crate) slots: Option<Weak<dyn RemoteSlots>>,
 }
 
 /// Whether other jobs start after one has succeeded.
@@ -43,6 +50,8 @@ impl LoopConfig {
             total_timeout: Duration::MAX,
             token: None,
             detail: EventDetail::FinishedOnly,
+            #[cfg(feature = "remote")]
+            slots: None,
         }
     }
 }

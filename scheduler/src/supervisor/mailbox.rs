@@ -4,9 +4,15 @@ use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
 use super::job_spec::JobSpec;
 use super::queue::QueueKey;
+#[cfg(feature = "remote")]
+use super::remote_event::{RemoteEvent, RemoteId};
+#[cfg(feature = "remote")]
+use super::state_machine::StopReason;
 use crate::process::{LoopWaker, Origin};
 use crate::sync::lock;
 
@@ -23,12 +29,12 @@ pub(crate) struct Mailbox {
 #[derive(Debug)]
 struct PendingCommands {
     is_closed: bool,
-    commands: Vec<Command>,
+    commands: Vec<LoopCommand>,
 }
 
 /// A command to an event loop.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum LoopCommand {
     /// Run one more job; its events bear the key's number.
     Submit(QueueKey, Box<JobSpec>),
     /// Cancel this job.
@@ -39,6 +45,15 @@ pub(crate) enum Command {
     Answer(Asking, Result<Vec<u8>, String>),
     /// Send this job what its handle has added to its messages.
     SendMessages(QueueKey),
+    /// Something has happened to the run of this job that has this id.
+    #[cfg(feature = "remote")]
+    Remote(usize, RemoteId, Box<RemoteEvent>),
+    /// Stop this job, for a reason that isn't its own.
+    #[cfg(feature = "remote")]
+    StopRun(QueueKey, StopReason, StopMode),
+    /// The jobs may live until this time since the machine's start.
+    #[cfg(feature = "remote")]
+    Renew(Duration),
     /// Start no further job, and let those that run finish.
     Stop,
     /// Start no further job, and cancel those that run.
@@ -76,7 +91,7 @@ impl Mailbox {
     /// # Errors
     ///
     /// Gives the command back if the loop has exited, or if this process is a fork of the one that runs it.
-    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
+    pub(crate) fn send(&self, command: LoopCommand) -> Result<(), LoopCommand> {
         if !self.origin.is_here() {
             return Err(command);
         }
@@ -96,7 +111,7 @@ impl Mailbox {
     }
 
     /// Removes and returns the commands.
-    pub(super) fn take(&self) -> Vec<Command> {
+    pub(super) fn take(&self) -> Vec<LoopCommand> {
         // First: the sender of a later command wakes the loop once more.
         self.waker.reset();
         mem::take(&mut lock(&self.pending).commands)

@@ -22,6 +22,8 @@ struct Unreceived {
     bytes: usize,
     /// How many of them are sent to the current attempt.
     sent: usize,
+    /// How many were received in all.
+    received: usize,
     is_over: bool,
 }
 
@@ -69,9 +71,16 @@ impl JobMessages {
             return false;
         };
         unreceived.sent = sent;
+        unreceived.received += 1;
         let message = unreceived.messages.pop_front();
         unreceived.bytes -= message.map_or(0, |message| message.len());
         true
+    }
+
+    /// Returns how many messages were received.
+    #[cfg(feature = "remote")]
+    pub(crate) fn received_count(&self) -> usize {
+        lock(&self.0).received
     }
 
     /// Begins another attempt, which gets all messages that were not received.
@@ -81,7 +90,8 @@ impl JobMessages {
 
     /// Refuses further messages, and drops those that were not received.
     pub(crate) fn close(&self) {
-        *lock(&self.0) = Unreceived { is_over: true, ..Unreceived::default() };
+        let mut unreceived = lock(&self.0);
+        *unreceived = Unreceived { is_over: true, received: unreceived.received, ..Unreceived::default() };
     }
 }
 

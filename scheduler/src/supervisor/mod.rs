@@ -4,12 +4,15 @@
 
 mod active_runs;
 mod activity;
+#[cfg(feature = "remote")]
+mod agent_loop;
 mod attempts;
 mod capacity;
 mod deadlines;
 mod diagnosis;
 mod event_loop;
 mod excerpt;
+mod execution;
 mod exiting;
 mod job_event;
 mod job_run;
@@ -26,6 +29,10 @@ mod pool_settings;
 mod prespawn;
 mod question;
 mod queue;
+#[cfg(feature = "remote")]
+mod remote_event;
+#[cfg(feature = "remote")]
+mod remote_run;
 mod shared_pool;
 mod slots;
 mod spawn_loop;
@@ -43,10 +50,12 @@ use std::ops::ControlFlow;
 use crate::error::Error;
 use crate::process::Origin;
 use crate::record::RunReport;
+#[cfg(feature = "remote")]
+pub(crate) use agent_loop::AgentLoop;
 pub(crate) use capacity::CapacityLimits;
 use event_loop::EventLoop;
 pub(crate) use job_event::{EventDetail, JobEvent, PartEvent};
-pub(crate) use job_spec::{JobSpec, NextPart, Sequel};
+pub(crate) use job_spec::{JobSpec, KeptSlots, NextPart, Sequel};
 pub(crate) use list_events::{ListEvent, Records};
 pub(crate) use list_thread::{ListThread, Submissions};
 pub(crate) use loop_config::{LoopConfig, OnSuccess};
@@ -55,6 +64,10 @@ pub(crate) use messages::{JobMessages, MOST_BYTES, MOST_MESSAGES, Unsendable};
 pub(crate) use pool_settings::PoolSettings;
 pub(crate) use question::Question;
 pub(crate) use queue::QueueKey;
+#[cfg(feature = "remote")]
+pub(crate) use remote_event::{RemoteCommand, RemoteEvent, RemoteId};
+#[cfg(feature = "remote")]
+pub(crate) use remote_run::{RemoteOrder, RemoteSlots, SlotsConfig};
 pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
 pub(crate) use state_machine::StopReason;

@@ -54,7 +54,10 @@ impl Prespawned {
             if self.0.len() >= wanted {
                 return 0;
             }
-            if pending.spec.unserializable.is_some() || self.0.iter().any(|(of, _)| *of == key) {
+            if pending.spec.unserializable.is_some()
+                || pending.spec.is_remote()
+                || self.0.iter().any(|(of, _)| *of == key)
+            {
                 continue;
             }
             // A failure now is tried again, and reported, at the job's turn.

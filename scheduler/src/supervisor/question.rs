@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::mailbox::{Asking, Command, Mailbox};
+use super::mailbox::{Asking, LoopCommand, Mailbox};
 
 /// A question of a running job. If it is dropped, the job gets an error for an answer.
 pub(crate) struct Question {
@@ -26,7 +26,7 @@ impl Question {
     fn send(&mut self, answer: Result<Vec<u8>, String>) {
         if let Some(asking) = self.asking.take() {
             // If the loop has exited, so has the job.
-            let _ = self.mailbox.send(Command::Answer(asking, answer));
+            let _ = self.mailbox.send(LoopCommand::Answer(asking, answer));
         }
     }
 }

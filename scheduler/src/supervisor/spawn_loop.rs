@@ -8,7 +8,7 @@ use super::job_event::JobEvent;
 use super::job_spec::JobSpec;
 use super::loop_config::LoopConfig;
 use super::loop_thread::start_loop_thread;
-use super::mailbox::{Command, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox, StopMode};
 use super::queue::QueueKey;
 use super::warden_pool::WardenPool;
 use crate::error::Error;
@@ -45,8 +45,8 @@ impl SpawnLoop {
 
     /// Submits one more job, or gives it back if the loop has exited.
     pub(crate) fn submit(&self, key: QueueKey, spec: JobSpec) -> Result<(), Box<JobSpec>> {
-        match self.0.send(Command::Submit(key, Box::new(spec))) {
-            Err(Command::Submit(_, spec)) => Err(spec),
+        match self.0.send(LoopCommand::Submit(key, Box::new(spec))) {
+            Err(LoopCommand::Submit(_, spec)) => Err(spec),
             _ => Ok(()),
         }
     }
@@ -54,13 +54,13 @@ impl SpawnLoop {
     /// Sends a job the messages that were added.
     pub(crate) fn send_messages(&self, key: QueueKey) {
         // If the loop has exited, the job has finished.
-        let _ = self.0.send(Command::SendMessages(key));
+        let _ = self.0.send(LoopCommand::SendMessages(key));
     }
 
     /// Cancels a job.
     pub(crate) fn cancel(&self, key: QueueKey, mode: StopMode) {
         // If the loop has exited, the job has finished.
-        let _ = self.0.send(Command::Cancel(key, mode));
+        let _ = self.0.send(LoopCommand::Cancel(key, mode));
     }
 }
 

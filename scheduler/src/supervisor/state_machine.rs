@@ -18,6 +18,8 @@
 //! job is asked to stop at most once, and the reason for that decides its verdict, whatever the job does in its grace
 //! period. The verdict is set once, on leaving the first row, and no later event changes it.
 
+use serde::{Deserialize, Serialize};
+
 /// The state of a run: what the supervisor waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunState {
@@ -50,7 +52,7 @@ pub(crate) enum RunState {
 }
 
 /// The reason for stopping a job before it has finished by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StopReason {
     /// The job's timeout.
     Timeout,

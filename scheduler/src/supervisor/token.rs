@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
-use super::mailbox::{Command, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox, StopMode};
 use super::token_watchers::TokenWatchers;
 use crate::process::PerProcess;
 use crate::sync::lock;
@@ -242,9 +242,9 @@ impl Drop for Draining {
 
 fn send_stage(mailbox: &Mailbox, stage: u8) {
     let command = match stage {
-        DRAINED => Command::Stop,
-        CANCELLED => Command::CancelAll(StopMode::Graceful),
-        KILLED => Command::CancelAll(StopMode::Immediate),
+        DRAINED => LoopCommand::Stop,
+        CANCELLED => LoopCommand::CancelAll(StopMode::Graceful),
+        KILLED => LoopCommand::CancelAll(StopMode::Immediate),
         _ => return,
     };
     // If the loop has exited, no job of its runs.
@@ -269,8 +269,8 @@ mod tests {
     /// Returns the modes that were sent, `None` for a drain.
     fn sent(mailbox: &Mailbox) -> Vec<Option<StopMode>> {
         let mode = |command| match command {
-            Command::Stop => None,
-            Command::CancelAll(mode) => Some(mode),
+            LoopCommand::Stop => None,
+            LoopCommand::CancelAll(mode) => Some(mode),
             other => panic!("{other:?}"),
         };
         mailbox.take().into_iter().map(mode).collect()

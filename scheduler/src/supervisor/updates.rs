@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::state_machine::StopReason;
 use crate::checkpoint::Checkpoint;
 use crate::clock;
+use crate::journal::JournalEntry;
 use crate::process::OutputLine;
 use crate::sync::lock;
 
@@ -115,6 +117,52 @@ impl LatestUpdates {
         let (message, checkpoint) = (message.map(JobUpdate::Message), checkpoint.map(JobUpdate::Checkpoint));
         let (slow, terminating) = (slow.map(JobUpdate::Slow), terminating.map(JobUpdate::Terminating));
         lines.into_updates().chain([message, progress, checkpoint, slow, terminating].into_iter().flatten())
+    }
+}
+
+/// The updates of one run, until the journal and the observers have them.
+#[derive(Debug, Default)]
+pub(super) struct RunUpdates {
+    latest: LatestUpdates,
+    /// No event has announced them yet.
+    are_new: bool,
+    /// The last checkpoint, until the journal has it.
+    unwritten: Option<Checkpoint>,
+}
+
+impl RunUpdates {
+    pub(super) fn store(&mut self, update: JobUpdate) {
+        self.are_new |= self.latest.store(update) == Stored::First;
+    }
+
+    pub(super) fn store_lines(&mut self, lines: Vec<OutputLine>) {
+        self.are_new |= self.latest.store_lines(lines) == Some(Stored::First);
+    }
+
+    /// Stores a checkpoint: at once, or if there is a journal, once that has it. An observer may be notified of a stored update at
+    /// any moment.
+    pub(super) fn save(&mut self, saved: Checkpoint, journal: Option<&JournalEntry>) {
+        if journal.is_some() {
+            self.unwritten = Some(saved);
+        } else {
+            self.store(JobUpdate::Checkpoint(saved));
+        }
+    }
+
+    /// Writes the last checkpoint to the journal, if there is a new one, and then lets it be reported. Returns `Break` if no further
+    /// job may start as that failed.
+    pub(super) fn write_checkpoint(&mut self, journal: Option<&JournalEntry>) -> ControlFlow<()> {
+        let (Some(journal), Some(saved)) = (journal, self.unwritten.take()) else {
+            return ControlFlow::Continue(());
+        };
+        let written = journal.save(&saved);
+        self.store(JobUpdate::Checkpoint(saved));
+        written
+    }
+
+    /// Returns the updates, if there are some that no event has announced.
+    pub(super) fn take(&mut self) -> Option<LatestUpdates> {
+        mem::take(&mut self.are_new).then(|| self.latest.clone())
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 13;
+pub(crate) const VERSION: u8 = 14;
 
 /// The maximum length of a payload, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -88,6 +88,8 @@ pub(crate) enum FrameKind {
     Expired = 21,
     /// Warden to parent: where the processes of the job are.
     Snapshots = 22,
+    /// Parent to warden: the job may live until this time since the machine's start.
+    Renew = 23,
     /// Job to parent: the function is being called now.
     Started = 32,
     /// Job to parent: a panic of any thread, which may yet be caught.
@@ -120,7 +122,7 @@ pub(crate) enum FrameKind {
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::Request,
         Self::Arguments,
         Self::Kill,
@@ -138,6 +140,7 @@ impl FrameKind {
         Self::Hello,
         Self::Refused,
         Self::Exit,
+        Self::Renew,
         Self::Ready,
         Self::NoRoom,
         Self::Expired,

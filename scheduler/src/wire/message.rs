@@ -64,6 +64,8 @@ pub(crate) struct Request {
     pub(crate) inherited: Vec<i32>,
     /// Whether the warden captures the job's processes before it kills them at a deadline of its own.
     pub(crate) stacks: bool,
+    /// The time since the machine's start at which the warden kills the job in any case.
+    pub(crate) last_moment: Option<Duration>,
 }
 
 /// Environment variables, with their values.
@@ -378,6 +380,7 @@ mod tests {
             stderr: StdioTarget::Null,
             inherited: vec![7],
             stacks: true,
+            last_moment: None,
         };
         let request = codec::encode(&request).expect("it is text and numbers");
         let length = u8::try_from(request.len()).expect("it is short");

@@ -122,8 +122,8 @@ pub(super) fn show_output(output: &Output) -> String {
 pub(super) const TERMINATES: [(&str, Terminate); 2] =
     [("cooperative", Terminate::Cooperative), ("signal", Terminate::Signal)];
 
-/// The causes; the first eight are failures.
-pub(super) const ENDS: [(&str, Cause); 10] = [
+/// The causes; after the first nine a job may be retried.
+pub(super) const ENDS: [(&str, Cause); 11] = [
     ("timeout", Cause::Timeout),
     ("signal", Cause::Signal),
     ("panic", Cause::Panic),
@@ -132,11 +132,12 @@ pub(super) const ENDS: [(&str, Cause); 10] = [
     ("out_of_memory", Cause::OutOfMemory),
     ("cpu_time", Cause::CpuTime),
     ("internal", Cause::Internal),
+    ("lost", Cause::Lost),
     ("cancelled", Cause::Cancelled),
     ("ok", Cause::Ok),
 ];
 
-pub(super) const FAILURES: &[(&str, Cause)] = ENDS.split_at(8).0;
+pub(super) const RETRIED: &[(&str, Cause)] = ENDS.split_at(9).0;
 
 pub(super) fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);

@@ -31,6 +31,8 @@ use std::time::Duration;
 use rustix::time::ClockId;
 
 use super::unix_worker::InterestPoller;
+#[cfg(feature = "remote")]
+use super::unix_worker::ManyStreams;
 
 pub(crate) use cgroup::{Cgroup, CgroupHome, clean_up_cgroup};
 pub(crate) use children::has_only_child;
@@ -58,18 +60,9 @@ pub(crate) use warden_process::{
 };
 pub(crate) use worker::Worker;
 
-/// Returns the time since boot, including suspends: the kernel dates processes by it.
-fn since_boot() -> Duration {
-    kernel_clock(ClockId::Boottime)
-}
-
 /// Returns the reading of the monotonic clock, which is the same in every process of the machine.
 fn monotonic() -> Duration {
-    kernel_clock(ClockId::Monotonic)
-}
-
-fn kernel_clock(id: ClockId) -> Duration {
-    let now = rustix::time::clock_gettime(id);
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
@@ -81,6 +74,10 @@ pub(crate) const CAN_CAPTURE: bool = true;
 
 /// Waits for any of many workers.
 pub(crate) type Poller = InterestPoller<epoll::Epoll>;
+
+/// Waits for any of many streams.
+#[cfg(feature = "remote")]
+pub(crate) type StreamPoller = ManyStreams<epoll::Epoll>;
 
 /// The number of SIGKILL.
 pub(crate) const KILL_SIGNAL: i32 = libc::SIGKILL;

@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::since_boot;
 use crate::clock::Deadline;
 use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::above_standard;
+use crate::process::unix::since_boot;
 use crate::process::{Orphans, RunMarker};
 
 /// Makes this process a subreaper: the orphans among its descendants become its children.

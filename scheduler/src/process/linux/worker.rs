@@ -97,6 +97,12 @@ impl Worker {
         self.control.send_encoded(FrameKind::Extend, &timeout);
     }
 
+    /// Lets the job live until this time since the machine's start.
+    #[cfg(feature = "remote")]
+    pub(crate) fn renew(&mut self, until: Duration) {
+        self.control.send_encoded(FrameKind::Renew, &until);
+    }
+
     /// Tells the warden to send SIGTERM to the job's process group.
     pub(crate) fn request_terminate(&mut self) {
         self.control.send(FrameKind::Terminate);

@@ -17,6 +17,7 @@ use super::milestone_times::MilestoneTimes;
 use crate::clock::Deadline;
 use crate::process::unix::ChildPid;
 use crate::process::unix::descriptor::identity;
+use crate::process::unix::since_boot;
 use crate::process::unix::{ControlChild, ParentWatch, WakeReason, poll};
 use crate::process::{Due, FallbackDeadlines, RunMarker};
 use crate::wire::codec;
@@ -63,7 +64,7 @@ pub(super) fn spawn(
         loop {
             // Once the job has closed the socket, its number is the job's: only the parent's process is left to watch.
             let socket = is_unchanged(own, &control).then(|| control.as_fd());
-            let due = deadlines.fallback.due(deadlines.milestones.latest());
+            let due = deadlines.fallback.due(deadlines.milestones.latest(), since_boot);
             let has_socket = socket.is_some();
             let next_check = match due {
                 // The parent may have extended the deadline before it passed.
@@ -102,6 +103,11 @@ fn read_commands(
             Ok(ReadStep::Frame(Frame { kind: FrameKind::Extend, payload })) => {
                 if let Ok(timeout) = codec::decode(&payload) {
                     fallback.extend(timeout);
+                }
+            }
+            Ok(ReadStep::Frame(Frame { kind: FrameKind::Renew, payload })) => {
+                if let Ok(until) = codec::decode(&payload) {
+                    fallback.renew(until);
                 }
             }
             Ok(ReadStep::Frame(_) | ReadStep::Partial) => {}

@@ -18,9 +18,15 @@ pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use worker::Worker;
 
 use super::unix_worker::InterestPoller;
+#[cfg(feature = "remote")]
+use super::unix_worker::ManyStreams;
 
 /// Whether the processes of a job can be captured: an ancestor of them would have to be there.
 pub(crate) const CAN_CAPTURE: bool = false;
 
 /// Waits for any of many workers.
 pub(crate) type Poller = InterestPoller<no_epoll::NoEpoll>;
+
+/// Waits for any of many streams.
+#[cfg(feature = "remote")]
+pub(crate) type StreamPoller = ManyStreams<no_epoll::NoEpoll>;

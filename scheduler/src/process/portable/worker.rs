@@ -133,6 +133,12 @@ impl Worker {
         self.control.send_encoded(FrameKind::Extend, &timeout);
     }
 
+    /// Lets the job live until this time since the machine's start.
+    #[cfg(feature = "remote")]
+    pub(crate) fn renew(&mut self, until: Duration) {
+        self.control.send_encoded(FrameKind::Renew, &until);
+    }
+
     /// Sends SIGTERM to the job's group.
     pub(crate) fn request_terminate(&mut self) {
         if !matches!(self.phase, ExitPhase::Reaped) && !self.exit.was_reaped_elsewhere() {

@@ -1,5 +1,24 @@
 //! The load and the free memory of the machine.
 
+use std::time::Duration;
+
+/// Returns the time since the machine's start. On Linux the time counts in which it slept, and the kernel dates processes by it. It
+/// has no meaning on another machine.
+pub(crate) fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
+
+/// Returns the name by which this machine calls itself.
+#[cfg(feature = "remote")]
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Returns how many threads run or wait for a processor: the average of the last minute, or those of this moment if they
 /// are more. `None` if that can't be read.
 #[cfg(target_os = "linux")]

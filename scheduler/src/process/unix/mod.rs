@@ -1,7 +1,11 @@
 //! Everything that Linux and every other Unix do alike: descriptors, sockets, signals, limits, and waiting with `poll`.
 
+#[cfg(feature = "remote")]
+mod agent_streams;
 mod append;
 mod at_start;
+#[cfg(feature = "remote")]
+mod client;
 mod control_child;
 mod copy_check;
 mod data_child;
@@ -29,7 +33,11 @@ pub(super) mod socket;
 mod stdout_guard;
 mod traced;
 
+#[cfg(feature = "remote")]
+pub(crate) use agent_streams::{AgentInput, AgentOutput, take_agent_streams};
 pub(crate) use append::{append_line, append_to};
+#[cfg(feature = "remote")]
+pub(crate) use client::{Client, ClientEnd, ClientRead, ClientStream, SLOTS_EXIST};
 pub(crate) use control_child::ControlChild;
 pub(crate) use copy_check::{makes_privileged_copies, was_started_as_copy};
 pub(crate) use data_child::{DataChild, Incoming, Outgoing};
@@ -42,7 +50,9 @@ pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(super) use folder::Folder;
 pub(crate) use job_descriptors::{JobDescriptors, redirect, redirect_stdin};
 pub(crate) use loop_waker::LoopWaker;
-pub(crate) use machine::{free_memory, machine_load};
+#[cfg(feature = "remote")]
+pub(crate) use machine::host_name;
+pub(crate) use machine::{free_memory, machine_load, since_boot};
 pub(crate) use own_stream::{OutputReader, OutputWriter, OwnStream};
 pub(crate) use parent::{AnnouncedParent, ParentWatch, WakeReason};
 pub(crate) use pid::ChildPid;

@@ -2,7 +2,15 @@
 
 #![expect(unsafe_code, reason = "the free memory has no safe API")]
 
-use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
+use std::time::Duration;
+
+use windows_sys::Win32::System::SystemInformation::{GetTickCount64, GlobalMemoryStatusEx, MEMORYSTATUSEX};
+
+/// Returns the time since the machine's start.
+pub(crate) fn since_boot() -> Duration {
+    // SAFETY: The call only reads a clock.
+    Duration::from_millis(unsafe { GetTickCount64() })
+}
 
 /// Returns `None`: there is no such number.
 pub(crate) fn machine_load() -> Option<f64> {

@@ -16,6 +16,8 @@ mod job_process;
 mod limits;
 mod machine;
 mod milestone_times;
+#[cfg(feature = "remote")]
+mod no_slots;
 mod overlapped;
 mod own_stream;
 mod pipe;
@@ -37,8 +39,13 @@ pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(super) use folder::Folder;
 pub(crate) use job_process::{Incoming, Outgoing, makes_privileged_copies, redirect, redirect_stdin, take_assignment};
 pub(crate) use limits::apply_limits;
-pub(crate) use machine::{free_memory, machine_load};
+pub(crate) use machine::{free_memory, machine_load, since_boot};
 pub(crate) use milestone_times::MilestoneTimes;
+#[cfg(feature = "remote")]
+pub(crate) use no_slots::{
+    AgentInput, AgentOutput, Client, ClientEnd, ClientRead, ClientStream, SLOTS_EXIST, StreamPoller, host_name,
+    take_agent_streams,
+};
 pub(crate) use own_stream::{OwnStream, StdoutGuard};
 pub(crate) use pipe::{DataSocket, OutputReader, OutputWriter};
 pub(crate) use process_query::is_traced;

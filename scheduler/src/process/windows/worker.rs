@@ -197,6 +197,11 @@ impl Worker {
     #[expect(clippy::unused_self, reason = "a warden keeps a deadline of its own")]
     pub(crate) fn extend(&mut self, _: Duration) {}
 
+    /// Does nothing: no agent runs on Windows.
+    #[cfg(feature = "remote")]
+    #[expect(clippy::unused_self, reason = "a warden keeps a deadline of its own")]
+    pub(crate) fn renew(&mut self, _: Duration) {}
+
     /// Does nothing: Windows has no signal that asks processes to exit. The job receives a message instead.
     #[expect(clippy::unused_self, reason = "a warden sends a signal")]
     pub(crate) fn request_terminate(&mut self) {}

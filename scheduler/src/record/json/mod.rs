@@ -83,6 +83,8 @@ impl Record {
         fields.add_if("stderr", self.stderr());
         fields.add_if("stderr_tail", Some(self.stderr_tail()).filter(|tail| !tail.is_empty()));
         fields.add_if("reuse", self.reuse());
+        fields.add_if("host", self.host());
+        fields.add_if("slot", self.slot());
         fields.add_if("replayed", self.is_replayed().then_some(true));
         fields.add_if("interrupted", self.is_interrupted().then_some(true));
         if !self.attempts().is_empty() {
@@ -122,7 +124,7 @@ fn failure<T>(outcome: &Outcome<T>) -> Option<Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use serde_json::{Value as Json, json};
 
@@ -143,6 +145,7 @@ mod tests {
             backtrace: None,
         };
         let second = Duration::from_secs(1);
+        let moment = SystemTime::UNIX_EPOCH + second;
         let location = json!({"file": "a.rs", "line": 1, "column": 2});
         let cases = [
             (
@@ -166,6 +169,10 @@ mod tests {
             (Failure::NeverStarted { reason: text() }, json!({"kind": "never_started", "reason": "why"})),
             (Failure::Cancelled { begun: true }, json!({"kind": "cancelled", "begun": true})),
             (Failure::ProtocolBroken { message: text() }, json!({"kind": "protocol_broken", "message": "why"})),
+            (
+                Failure::Lost { host: "node7".into(), slot: 3, begun: true, end: moment, reason: text() },
+                json!({"kind": "lost", "host": "node7", "slot": 3, "begun": true, "end": rfc_3339(moment), "reason": "why"}),
+            ),
         ];
         for (failure, expected) in cases {
             assert_eq!(written(&failure), expected);

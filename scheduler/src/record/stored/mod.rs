@@ -18,8 +18,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunDetails, RunReport};
-use crate::outcome::{Attempt, Failure, Outcome, Sweep, SweptBy, Usage};
+use super::{RunDetails, RunReport, Site};
+#[cfg(feature = "journal")]
+use crate::outcome::{Attempt, Failure, Outcome};
+use crate::outcome::{Sweep, SweptBy, Usage};
 use crate::wire::codec;
 use crate::wire::snapshots_message::SnapshotsMessage;
 use parts::{
@@ -29,7 +31,7 @@ use values::{ReadValues, StoredValue, WrittenValues};
 
 /// The version of the format. Raise it when the encoding of any part changes, even in the order of fields or variants; the bytes in
 /// the tests below then change.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The bytes before the description.
 const HEADER: usize = 1 + 8 + 4;
@@ -60,6 +62,8 @@ struct ReportParts {
     attempts: Vec<AttemptParts>,
     stacks: SnapshotsMessage,
     leftover: Option<Box<str>>,
+    /// The host and the slot.
+    site: Option<(String, usize)>,
 }
 
 impl RunReport {
@@ -81,11 +85,14 @@ impl RunReport {
             checkpoint: _,
             stacks,
             leftover,
-            // Its process is gone in any case.
+            // Its process is gone in any case; an agent sends it beside the report.
             reuse: _,
             is_replayed: _,
             // It has not finished.
             is_cut_short: _,
+            site,
+            // The failure has it, for people.
+            gone_by: _,
             // Chains aren't in a journal, and a follow-up ran before its job had finished.
             sequence: _,
         } = details;
@@ -107,6 +114,7 @@ impl RunReport {
             attempts: attempts.iter().map(AttemptParts::of).collect(),
             stacks: SnapshotsMessage::of(stacks),
             leftover: leftover.clone(),
+            site: site.as_ref().map(|site| (site.host.to_string(), site.slot)),
         };
         stored(&parts, &values)
     }
@@ -141,12 +149,15 @@ impl RunReport {
             reuse: None,
             is_replayed: true,
             is_cut_short: false,
+            site: parts.site.map(|(host, slot)| Site { host: host.into(), slot }),
+            gone_by: None,
             sequence: None,
         };
         Ok(Self { outcome, duration: parts.duration, late, details })
     }
 }
 
+#[cfg(feature = "journal")]
 impl Attempt {
     /// Encodes an attempt that another one follows.
     pub(crate) fn to_stored(&self) -> Result<Vec<u8>, String> {

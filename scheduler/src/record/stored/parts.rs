@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -159,6 +159,13 @@ enum FailureFields {
         message: String,
     },
     Timeout(#[serde(with = "overrun")] Overrun),
+    Lost {
+        host: String,
+        slot: usize,
+        begun: bool,
+        end: SystemTime,
+        reason: String,
+    },
 }
 
 mod overrun {

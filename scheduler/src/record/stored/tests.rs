@@ -49,6 +49,8 @@ fn full() -> RunReport {
         reuse: None,
         is_replayed: true,
         is_cut_short: false,
+        site: Some(Site { host: "node7".into(), slot: 3 }),
+        gone_by: None,
     };
     RunReport { outcome: Outcome::Timeout(overrun), duration: Duration::from_millis(1010), late: None, details }
 }

@@ -1,17 +1,35 @@
 //! The call of a job's function: in the process that was made ahead for it, or in a new one.
 
 use std::io;
+#[cfg(feature = "remote")]
+use std::sync::Weak;
 
 use super::EventLoop;
+use crate::supervisor::execution::Execution;
+#[cfg(feature = "remote")]
+use crate::supervisor::job_event::EventDetail;
 use crate::supervisor::job_run::JobRun;
 use crate::supervisor::job_spec::JobSpec;
 use crate::supervisor::queue::QueueKey;
+#[cfg(feature = "remote")]
+use crate::supervisor::remote_run::RemoteRun;
 use crate::supervisor::shared_pool::Need;
 
 impl EventLoop<'_> {
     /// Calls the function, in the process that was prespawned for it or in a new one. Returns `None` if there is no warden
     /// to make that yet.
-    pub(super) fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Option<JobRun>> {
+    pub(super) fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Option<Execution>> {
+        #[cfg(feature = "remote")]
+        if spec.is_remote()
+            && let (Some(slots), Some(mailbox)) = (self.config.slots.as_ref().and_then(Weak::upgrade), self.mailbox)
+        {
+            if !self.begin_in_journal(spec) {
+                return Ok(None);
+            }
+            let is_watched = self.config.detail == EventDetail::All || spec.journal.is_some();
+            let run = RemoteRun::start(spec.clone(), key.number, is_watched, mailbox, &slots);
+            return Ok(Some(Execution::Remote(run)));
+        }
         let mut run = match self.prespawned.take(key) {
             Some(run) if run.is_callable() => run,
             exited => {
@@ -28,14 +46,20 @@ impl EventLoop<'_> {
                 }
             }
         };
-        // The journal has the attempt before its function can run.
-        if spec.journal.as_ref().is_some_and(|journal| journal.start(spec.attempt).is_break()) {
+        if !self.begin_in_journal(spec) {
             run.discard(self.pool);
-            self.is_stopped = true;
             return Ok(None);
         }
         run.call(self.pool);
-        Ok(Some(run))
+        Ok(Some(Execution::Process(run)))
+    }
+
+    /// Writes the start of an attempt to the journal, before its function can run. Returns `false` if that failed: then nothing
+    /// starts any more.
+    fn begin_in_journal(&mut self, spec: &JobSpec) -> bool {
+        let failed = spec.journal.as_ref().is_some_and(|journal| journal.start(spec.attempt).is_break());
+        self.is_stopped |= failed;
+        !failed
     }
 
     /// Makes a process through a warden that most likely has the state of the application, and looks that up meanwhile,

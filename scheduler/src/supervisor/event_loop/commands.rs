@@ -4,9 +4,17 @@ use std::collections::BTreeSet;
 
 use super::EventLoop;
 use crate::process::WaitKey;
+#[cfg(feature = "remote")]
+use crate::supervisor::execution::Execution;
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
-use crate::supervisor::mailbox::{Asking, Command, StopMode};
+use crate::supervisor::mailbox::{Asking, LoopCommand, StopMode};
 use crate::supervisor::question::{Question, UNANSWERED};
+#[cfg(feature = "remote")]
+use crate::supervisor::queue::QueueKey;
+#[cfg(feature = "remote")]
+use crate::supervisor::remote_event::{RemoteEvent, RemoteId};
+#[cfg(feature = "remote")]
+use crate::supervisor::state_machine::StopReason;
 
 impl EventLoop<'_> {
     /// Handles what other threads have sent.
@@ -14,9 +22,9 @@ impl EventLoop<'_> {
         let pending = self.mailbox.filter(|mailbox| mailbox.has_pending());
         for command in pending.map(|mailbox| mailbox.take()).unwrap_or_default() {
             match command {
-                Command::Submit(key, spec) => self.submit(key, *spec, listener),
-                Command::Cancel(key, mode) => self.cancel(key, mode, listener),
-                Command::Answer(asking, answer) => {
+                LoopCommand::Submit(key, spec) => self.submit(key, *spec, listener),
+                LoopCommand::Cancel(key, mode) => self.cancel(key, mode, listener),
+                LoopCommand::Answer(asking, answer) => {
                     if let Some(run_key) = self.runs.key_of(asking.key.number) {
                         self.runs.change(run_key, |active| {
                             if active.pending.spec.attempt == asking.attempt {
@@ -25,20 +33,53 @@ impl EventLoop<'_> {
                         });
                     }
                 }
-                Command::SendMessages(key) => {
+                LoopCommand::SendMessages(key) => {
                     if let Some(run_key) = self.runs.key_of(key.number) {
                         self.runs.change(run_key, |active| active.run.send_messages());
                     }
                 }
-                Command::Close => self.is_open = false,
-                Command::Stop => self.is_stopped = true,
-                Command::CancelAll(mode) => {
+                #[cfg(feature = "remote")]
+                LoopCommand::Remote(number, id, event) => self.handle_remote(number, id, *event),
+                #[cfg(feature = "remote")]
+                LoopCommand::StopRun(key, reason, mode) => self.stop_run(key, reason, mode, listener),
+                #[cfg(feature = "remote")]
+                LoopCommand::Renew(until) => self.runs.command_all(|active| active.run.renew(until)),
+                LoopCommand::Close => self.is_open = false,
+                LoopCommand::Stop => self.is_stopped = true,
+                LoopCommand::CancelAll(mode) => {
                     self.is_stopped = true;
                     self.is_killed |= mode == StopMode::Immediate;
                     self.runs.command_all(|active| active.cancel(mode));
                 }
             }
         }
+    }
+
+    /// Handles what has happened to a run on another machine, unless it is one that has ended.
+    #[cfg(feature = "remote")]
+    fn handle_remote(&mut self, number: usize, id: RemoteId, event: RemoteEvent) {
+        if let Some(run_key) = self.runs.key_of(number) {
+            self.has_news = true;
+            self.runs.change(run_key, |active| {
+                if let Execution::Remote(run) = &mut active.run
+                    && run.id() == id
+                {
+                    run.handle(event);
+                }
+            });
+        }
+    }
+
+    /// Stops a job as the application demands it that this agent runs it for.
+    #[cfg(feature = "remote")]
+    fn stop_run(&mut self, key: QueueKey, reason: StopReason, mode: StopMode, listener: &mut EventHandler<'_>) {
+        let Some(run_key) = self.runs.key_of(key.number) else {
+            return self.cancel(key, mode, listener);
+        };
+        self.runs.command(run_key, |active| match mode {
+            StopMode::Graceful => active.run.request_stop(reason),
+            StopMode::Immediate => active.run.kill(reason),
+        });
     }
 
     /// Passes on what the jobs ask for which something has happened.

@@ -1,6 +1,8 @@
 //! What a running job asks for and is sent: more time, and messages; and the limits on its time beside its timeout.
 
 use std::sync::Arc;
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
 use super::{JobRun, RELAY_STEPS};
 use crate::supervisor::messages::JobMessages;
@@ -23,7 +25,7 @@ impl JobRun {
     /// Reports a slow job, and stops one that has reported nothing or written no output for too long.
     pub(super) fn check_activity(&mut self) {
         if let Some(after) = self.activity.take_slow() {
-            self.store_update(JobUpdate::Slow(after));
+            self.updates.store(JobUpdate::Slow(after));
         }
         if self.activity.is_silent() {
             // Output that is in the pipe counts, and so does output that the readers of our own streams hold up.
@@ -36,6 +38,12 @@ impl JobRun {
             let has_grace = !self.spec.grace().is_zero();
             self.handle_event(if has_grace { self.terminate_event(reason) } else { Event::Kill(reason) });
         }
+    }
+
+    /// Lets the job live until this time since the machine's start.
+    #[cfg(feature = "remote")]
+    pub(in crate::supervisor) fn renew(&mut self, until: Duration) {
+        self.warden.worker.renew(until);
     }
 
     /// Sends the messages of the job's handle that were not sent yet.

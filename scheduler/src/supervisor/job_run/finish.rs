@@ -78,6 +78,8 @@ impl JobRun {
             reuse,
             is_replayed: false,
             is_cut_short: false,
+            site: None,
+            gone_by: None,
         };
         RunReport { outcome, duration: self.duration, late, details }
     }

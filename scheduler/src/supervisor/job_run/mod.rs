@@ -17,10 +17,9 @@ use super::activity::ActivityWatch;
 use super::diagnosis::Observations;
 use super::job_spec::JobSpec;
 use super::state_machine::{Action, Event, RunState, StopReason, Verdict};
-use super::updates::{JobUpdate, LatestUpdates, Stored};
+use super::updates::{LatestUpdates, RunUpdates};
 use super::warden_handle::{REAP_LIMIT, WardenHandle};
 use super::warden_pool::{Fitness, WardenPool};
-use crate::checkpoint::Checkpoint;
 use crate::clock::{self, Deadline, Stopwatch};
 use crate::outcome::ProcessSnapshot;
 use crate::process::{
@@ -87,15 +86,11 @@ pub(crate) struct JobRun {
     capture: CaptureStep,
     /// Where the processes of the job were.
     stacks: Arc<[ProcessSnapshot]>,
-    updates: LatestUpdates,
+    updates: RunUpdates,
     /// The questions that were not passed on, each with the number of its request.
     questions: Vec<(u64, Vec<u8>)>,
     /// The questions that have no answer yet: the numbers of their requests, and their bytes.
     unanswered: Vec<(u64, usize)>,
-    /// No event has announced `updates` yet.
-    has_new_updates: bool,
-    /// The last checkpoint, until the journal has it.
-    unwritten_checkpoint: Option<Checkpoint>,
 }
 
 /// Whether the processes of the job are captured.
@@ -171,11 +166,9 @@ impl JobRun {
             search: None,
             capture,
             stacks: Arc::default(),
-            updates: LatestUpdates::default(),
+            updates: RunUpdates::default(),
             questions: Vec::new(),
             unanswered: Vec::new(),
-            has_new_updates: false,
-            unwritten_checkpoint: None,
         })
     }
 
@@ -255,21 +248,12 @@ impl JobRun {
     /// Writes the last checkpoint to the journal, if there is a new one, and then lets it be reported. Returns `Break` if no further
     /// job may start as that failed.
     pub(super) fn write_checkpoint(&mut self) -> ControlFlow<()> {
-        let (Some(journal), Some(saved)) = (&self.spec.journal, self.unwritten_checkpoint.take()) else {
-            return ControlFlow::Continue(());
-        };
-        let written = journal.save(&saved);
-        self.store_update(JobUpdate::Checkpoint(saved));
-        written
+        self.updates.write_checkpoint(self.spec.journal.as_ref())
     }
 
     /// Returns the updates, if there are some that no event has announced.
     pub(super) fn take_updates(&mut self) -> Option<LatestUpdates> {
-        mem::take(&mut self.has_new_updates).then(|| self.updates.clone())
-    }
-
-    fn store_update(&mut self, update: JobUpdate) {
-        self.has_new_updates |= self.updates.store(update) == Stored::First;
+        self.updates.take()
     }
 
     /// Handles what is ready, and the deadline if it has passed.

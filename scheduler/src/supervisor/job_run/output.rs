@@ -4,7 +4,6 @@ use super::JobRun;
 use crate::outcome::StandardStream;
 use crate::process::{ChildStdio, JobOutput};
 use crate::supervisor::job_spec::JobSpec;
-use crate::supervisor::updates::Stored;
 use crate::supervisor::warden_handle::WardenHandle;
 use crate::wire::message::StdioTarget;
 
@@ -46,7 +45,7 @@ impl JobRun {
         if self.spec.is_observed {
             let mut lines = self.output.take_lines();
             lines.extend(self.warden.worker.stderr().take_lines());
-            self.has_new_updates |= self.updates.store_lines(lines) == Some(Stored::First);
+            self.updates.store_lines(lines);
         }
     }
 }

@@ -52,12 +52,7 @@ impl JobRun {
             self.activity.reported();
             let saved = Checkpoint::from_bytes(payload);
             self.spec.checkpoint = Some(saved.clone());
-            if self.spec.journal.is_some() {
-                // It is reported once the journal has it: an observer may be notified of a stored update at any moment.
-                self.unwritten_checkpoint = Some(saved);
-                return;
-            }
-            return self.store_update(JobUpdate::Checkpoint(saved));
+            return self.updates.save(saved, self.spec.journal.as_ref());
         }
         if kind == FrameKind::CallEnded {
             self.observations.call_ended = self.decode(kind, &payload);
@@ -109,12 +104,12 @@ impl JobRun {
             FrameKind::Progress => {
                 if let Some((done, total)) = self.decode(kind, &payload) {
                     self.activity.reported();
-                    self.store_update(JobUpdate::Progress { done, total });
+                    self.updates.store(JobUpdate::Progress { done, total });
                 }
             }
             FrameKind::Message if payload.len() <= TEXT_LIMIT => {
                 self.activity.reported();
-                self.store_update(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
+                self.updates.store(JobUpdate::Message(String::from_utf8_lossy(&payload).into_owned()));
             }
             FrameKind::Alive => self.activity.reported(),
             FrameKind::Question if payload.len() <= QUESTION_LIMIT => self.handle_question(&payload),

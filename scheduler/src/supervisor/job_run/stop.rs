@@ -77,7 +77,7 @@ impl JobRun {
                     Deadline::after(grace)
                 }
             };
-            self.store_update(JobUpdate::Terminating(reason));
+            self.updates.store(JobUpdate::Terminating(reason));
         }
     }
 }

@@ -1,0 +1,444 @@
+//! `HubSlots`: the slots of a scheduler and the runs that wait for them, as the thread of the hub has them.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::ending::EndingClients;
+use super::engine::{Engine, Slot};
+use super::failures::{FailureKind, OpeningFailures, delay};
+use super::frame::MessageKind;
+use super::hub_command::{HubCommand, HubSettings};
+use super::lease::SeenLease;
+use super::link::{self, Arrival, Link};
+use super::message::{Answer, RunRequest, Stop, encode};
+use super::passed_on::PassedOn;
+use super::place::{LostSlot, Open, Opening, SlotPlace, SlotRun, State, WaitingRun};
+use crate::clock::{Deadline, Stopwatch};
+use crate::outcome::Failure;
+use crate::process::{Client, ClientStream, StreamPoller};
+use crate::record::RunReport;
+use crate::supervisor::{RemoteCommand, RemoteEvent, RemoteId, RemoteOrder};
+
+/// How long a client whose connection has ended may take to say why.
+const LAST_WORDS_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The streams of a link, in its tokens.
+const INPUT: u64 = 0;
+const OUTPUT: u64 = 1;
+const ERRORS: u64 = 2;
+
+/// The slots, and what they need.
+#[derive(Debug)]
+pub(super) struct HubSlots {
+    engine: Arc<dyn Engine>,
+    pub(super) settings: HubSettings,
+    pub(super) places: Vec<SlotPlace>,
+    /// The number of each place's link: the tokens of its streams are four times that, and one each.
+    links: HashMap<u64, usize>,
+    next_link: u64,
+    pub(super) idle: BTreeSet<usize>,
+    pub(super) runs: HashMap<RemoteId, usize>,
+    waiting: VecDeque<WaitingRun>,
+    poller: StreamPoller,
+    pub(super) failures: OpeningFailures,
+    ending: EndingClients,
+    passed_on: PassedOn,
+    is_closing: bool,
+    buffer: Vec<u8>,
+}
+
+impl HubSlots {
+    pub(super) fn new(engine: Arc<dyn Engine>, settings: HubSettings) -> Self {
+        Self {
+            engine,
+            settings,
+            places: Vec::new(),
+            links: HashMap::new(),
+            next_link: 0,
+            idle: BTreeSet::new(),
+            runs: HashMap::new(),
+            waiting: VecDeque::new(),
+            poller: StreamPoller::new(),
+            failures: OpeningFailures::default(),
+            ending: EndingClients::default(),
+            passed_on: PassedOn::default(),
+            is_closing: false,
+            buffer: vec![0; 256 << 10],
+        }
+    }
+
+    /// Returns whether all slots were closed on request.
+    pub(super) fn are_closed(&self) -> bool {
+        self.is_closing && self.ending.is_empty()
+    }
+
+    pub(super) fn handle(&mut self, command: HubCommand) {
+        match command {
+            HubCommand::Submit(order) => self.waiting.push_back(WaitingRun { order: *order, commands: Vec::new() }),
+            HubCommand::Pass(run, command) => self.pass(run, command),
+            HubCommand::Open(settings) => {
+                self.settings = settings;
+                let missing = self.settings.limit.saturating_sub(self.connected());
+                self.open(missing);
+            }
+            HubCommand::Configure(settings) => self.settings = settings,
+            HubCommand::Close => self.close(),
+        }
+    }
+
+    /// Gives the runs that wait to the slots that are idle, and opens as many as are missing.
+    pub(super) fn dispatch(&mut self) {
+        while let Some(next) = self.waiting.front() {
+            let avoided = next.order.spec.avoided_slot.filter(|_| self.settings.limit > 1);
+            let Some(number) = self.idle.iter().copied().find(|number| Some(*number) != avoided) else {
+                break;
+            };
+            if let Some(next) = self.waiting.pop_front() {
+                self.idle.remove(&number);
+                self.assign(number, next);
+            }
+        }
+        if self.waiting.is_empty() || self.is_closing {
+            return;
+        }
+        if self.idle.is_empty() || self.waiting.len() > self.idle.len() {
+            if let Some(reason) = self.failures.pause().map(str::to_owned).filter(|_| self.connected() == 0) {
+                return self.refuse_all(&reason);
+            }
+            let opening = self.places.iter().filter(|place| matches!(place.state, State::Opening(_))).count();
+            let missing = self.waiting.len().saturating_sub(opening);
+            self.open(missing.min(self.settings.limit.saturating_sub(self.connected() + opening)));
+        } else {
+            // The only idle slot is the one that the run is to avoid.
+            let room = self.settings.limit.saturating_sub(self.connected());
+            self.open(room.min(1));
+        }
+    }
+
+    /// Returns how many slots have an agent.
+    fn connected(&self) -> usize {
+        self.places.iter().filter(|place| matches!(place.state, State::Open(_))).count()
+    }
+
+    /// Gives a run to an idle slot.
+    fn assign(&mut self, number: usize, WaitingRun { order, commands }: WaitingRun) {
+        let State::Open(open) = &mut self.places[number].state else {
+            return self.waiting.push_front(WaitingRun { order, commands });
+        };
+        let id = order.id;
+        let request = RunRequest::encoded(&order.spec, order.is_watched);
+        open.run = Some(SlotRun { order, since: Stopwatch::start(), started: None });
+        let is_open = open.link.send(MessageKind::Run, id.0, request);
+        self.runs.insert(id, number);
+        if !is_open {
+            return self.lose(number, "its client reads no more", FailureKind::Left);
+        }
+        self.await_room(number);
+        for command in commands {
+            self.pass(id, command);
+        }
+    }
+
+    /// Passes a command on to a run, wherever it is.
+    fn pass(&mut self, run: RemoteId, command: RemoteCommand) {
+        let is_stop = matches!(command, RemoteCommand::Stop(_) | RemoteCommand::Kill(_));
+        if let Some(index) = self.waiting.iter().position(|waiting| waiting.order.id == run) {
+            if !is_stop {
+                self.waiting[index].commands.push(command);
+            } else if let Some(waiting) = self.waiting.remove(index) {
+                finish(&waiting.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
+            }
+            return;
+        }
+        let Some(&number) = self.runs.get(&run) else { return };
+        let State::Open(open) = &mut self.places[number].state else { return };
+        if is_stop && open.link.withdraw(run.0) {
+            self.runs.remove(&run);
+            self.idle.insert(number);
+            if let Some(current) = open.run.take() {
+                finish(&current.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
+            }
+            return;
+        }
+        let is_open = match command {
+            RemoteCommand::Stop(reason) => {
+                open.link.send(MessageKind::Stop, run.0, encode(&Stop { reason, is_immediate: false }))
+            }
+            RemoteCommand::Kill(reason) => {
+                open.link.send(MessageKind::Stop, run.0, encode(&Stop { reason, is_immediate: true }))
+            }
+            RemoteCommand::Message(message) => open.link.send(MessageKind::Message, run.0, message),
+            RemoteCommand::Answer(number, answer) => {
+                open.link.send(MessageKind::Answer, run.0, encode(&Answer { number, answer }))
+            }
+        };
+        if is_open {
+            self.await_room(number);
+        } else {
+            self.lose(number, "its client reads no more", FailureKind::Left);
+        }
+    }
+
+    /// Opens this many slots more, those with the lowest numbers.
+    fn open(&mut self, count: usize) {
+        let mut left = count;
+        let mut number = 0;
+        while left > 0 && number < self.settings.limit {
+            if self.places.len() == number {
+                self.places.push(SlotPlace { state: State::Closed(Deadline::now()), failed: 0 });
+            }
+            if let State::Closed(from) = self.places[number].state {
+                if from.is_past() {
+                    self.open_one(number);
+                }
+                left -= 1;
+            }
+            number += 1;
+        }
+    }
+
+    fn open_one(&mut self, number: usize) {
+        let slot = self.slot(number);
+        let argv = self.engine.client(&slot);
+        let Some((program, arguments)) = argv.split_first() else {
+            return self.fail_opening(number, FailureKind::Start, "the command for the slot is empty");
+        };
+        match Client::start(program, arguments) {
+            Ok(client) => {
+                let engine = self.engine.settings();
+                let until = Deadline::after(engine.queue_limit.saturating_add(engine.hello_limit));
+                let id = self.next_link;
+                self.next_link += 1;
+                let link = Link::new(id, client, SeenLease::new(engine.lease));
+                self.links.insert(id, number);
+                self.poller.add(id * 4 + OUTPUT, &link.client, ClientStream::Output);
+                self.poller.add(id * 4 + ERRORS, &link.client, ClientStream::Errors);
+                self.places[number].state = State::Opening(Box::new(Opening { link, until, ended: None }));
+            }
+            Err(error) => {
+                self.fail_opening(number, FailureKind::Start, &link::describe_start(program, &error));
+            }
+        }
+    }
+
+    pub(super) fn slot(&self, number: usize) -> Slot {
+        self.settings.slot(number, self.engine.settings())
+    }
+
+    /// Waits for room in the input of a slot's client, if something waits for that.
+    pub(super) fn await_room(&mut self, number: usize) {
+        let Some(link) = self.places[number].state.link() else { return };
+        let token = link.id * 4 + INPUT;
+        match (link.is_full(), link.awaits_room) {
+            (true, false) => {
+                self.poller.add(token, &link.client, ClientStream::Input);
+                link.awaits_room = true;
+            }
+            (false, true) => {
+                self.poller.remove(token);
+                link.awaits_room = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns when something is due.
+    pub(super) fn due(&self) -> Deadline {
+        let places = self.places.iter().map(|place| place.state.due());
+        let retries = self.places.iter().filter_map(|place| match place.state {
+            State::Closed(from) if !self.waiting.is_empty() => Some(from),
+            _ => None,
+        });
+        // One whose time has come and that can't be opened is none to wait for.
+        let retries = retries.filter(|from| !from.is_past());
+        places.chain(retries).fold(self.ending.due(), Deadline::earlier)
+    }
+
+    /// Waits until something has happened, and handles it.
+    pub(super) fn advance(&mut self, waker: &crate::process::LoopWaker) {
+        let ready = self.poller.wait(waker, self.due());
+        for token in ready {
+            let Some(&number) = self.links.get(&(token / 4)) else { continue };
+            match token % 4 {
+                INPUT => {
+                    let is_open = self.places[number].state.link().is_none_or(Link::flush);
+                    if is_open {
+                        self.await_room(number);
+                    } else {
+                        self.lose(number, "its client reads no more", FailureKind::Left);
+                    }
+                }
+                OUTPUT => self.receive(number),
+                ERRORS => self.receive_words(number),
+                _ => {}
+            }
+        }
+        self.ending.advance(&mut self.buffer);
+        for number in 0..self.places.len() {
+            if self.places[number].state.due().is_past() {
+                self.expire(number);
+            }
+        }
+    }
+
+    /// Handles what a slot's agent has sent.
+    fn receive(&mut self, number: usize) {
+        let Some(link) = self.places[number].state.link() else { return };
+        let arrival = link.receive(&mut self.buffer);
+        let (messages, end) = match arrival {
+            Arrival::Messages(messages) => (messages, None),
+            Arrival::End(messages) => (messages, Some(None)),
+            Arrival::Broken(messages, error) => (messages, Some(Some(error))),
+        };
+        for message in messages {
+            if let Err((kind, reason)) = self.handle_message(number, message) {
+                return self.lose(number, &reason, kind);
+            }
+        }
+        match (end, &mut self.places[number].state) {
+            (None, _) | (_, State::Closed(_)) => {}
+            (Some(Some(error)), _) => self.lose(number, &error.to_string(), FailureKind::Foreign),
+            (Some(None), State::Opening(opening)) => {
+                self.poller.remove(opening.link.id * 4 + OUTPUT);
+                opening.ended = Some(Deadline::after(LAST_WORDS_LIMIT));
+                self.check_opening(number);
+            }
+            (Some(None), State::Open(open)) => {
+                let reason = link::describe_exit(&mut open.link.client);
+                // What its client has to say is most likely there by now.
+                self.receive_words(number);
+                self.lose(number, &reason, FailureKind::Left);
+            }
+        }
+    }
+
+    /// Reads what a slot's client has written to its standard error, and passes it on if an agent is there.
+    fn receive_words(&mut self, number: usize) {
+        let Self { places, buffer, passed_on, poller, .. } = self;
+        let state = &mut places[number].state;
+        let is_open = matches!(state, State::Open(_));
+        let Some(link) = state.link() else { return };
+        let pass_on = |bytes: &[u8]| {
+            if is_open {
+                passed_on.write(bytes);
+            }
+        };
+        if !link.receive_words(buffer, pass_on) {
+            poller.remove(link.id * 4 + ERRORS);
+            self.check_opening(number);
+        }
+    }
+
+    /// Gives a slot up whose connection has ended before an agent answered, once its client has said why.
+    fn check_opening(&mut self, number: usize) {
+        let State::Opening(opening) = &mut self.places[number].state else { return };
+        let Some(until) = opening.ended else { return };
+        if !opening.link.client.has(ClientStream::Errors) || until.is_past() {
+            let reason = link::describe_exit(&mut opening.link.client);
+            self.lose(number, &reason, FailureKind::Ended);
+        }
+    }
+
+    /// Handles that the time of a slot is over.
+    fn expire(&mut self, number: usize) {
+        match &self.places[number].state {
+            State::Closed(_) => {}
+            State::Opening(opening) if opening.ended.is_some() => self.check_opening(number),
+            State::Opening(_) => self.lose(number, "no agent has answered in time", FailureKind::Late),
+            State::Open(_) => {
+                let silence = self.engine.settings().lease;
+                self.lose(number, &format!("nothing was heard of it for {silence:?}"), FailureKind::Late);
+            }
+        }
+    }
+
+    /// Gives up the connection of a slot. Its run is lost, unless no part of it was sent.
+    pub(super) fn lose(&mut self, number: usize, reason: &str, kind: FailureKind) {
+        let from = Deadline::after(delay(self.places[number].failed + 1));
+        let state = std::mem::replace(&mut self.places[number].state, State::Closed(from));
+        self.idle.remove(&number);
+        match state {
+            State::Closed(_) => {}
+            State::Opening(opening) => {
+                let mut link = opening.link;
+                let reason = link.explained(reason);
+                self.release(number, link, None);
+                self.fail_opening(number, kind, &reason);
+            }
+            State::Open(open) => {
+                let Open { mut link, site, allocation, run, is_proven } = *open;
+                let reason = link.explained(reason);
+                if let Some(current) = run {
+                    let id = current.order.id;
+                    self.runs.remove(&id);
+                    if link.withdraw(id.0) {
+                        let waiting = WaitingRun { order: current.order, commands: Vec::new() };
+                        self.waiting.push_front(waiting);
+                    } else {
+                        let lost = LostSlot { site, gone_by: link.lease.gone_by() };
+                        finish(&current.order, current.lost(&lost, reason.clone()));
+                    }
+                }
+                self.release(number, link, allocation.as_deref());
+                if is_proven {
+                    self.places[number] = SlotPlace { state: State::Closed(Deadline::after(delay(1))), failed: 0 };
+                } else {
+                    self.fail_opening(number, kind, &reason);
+                }
+            }
+        }
+    }
+
+    /// Lets the client of a link exit.
+    fn release(&mut self, number: usize, link: Link, allocation: Option<&str>) {
+        for stream in [INPUT, OUTPUT, ERRORS] {
+            self.poller.remove(link.id * 4 + stream);
+        }
+        self.links.remove(&link.id);
+        let clean_up = self.engine.clean_up(&self.slot(number), allocation);
+        self.ending.add(link.client, clean_up);
+    }
+
+    fn fail_opening(&mut self, number: usize, kind: FailureKind, reason: &str) {
+        let place = &mut self.places[number];
+        place.failed += 1;
+        place.state = State::Closed(Deadline::after(delay(place.failed)));
+        if self.failures.add(kind, reason) && self.connected() == 0 {
+            self.refuse_all(reason);
+        }
+    }
+
+    /// Ends all runs that wait: no slot opens.
+    fn refuse_all(&mut self, reason: &str) {
+        let reason = format!("no slot opens on another machine: {reason}");
+        for waiting in std::mem::take(&mut self.waiting) {
+            finish(&waiting.order, RunReport::not_begun(Failure::NeverStarted { reason: reason.clone() }));
+        }
+    }
+
+    /// Closes all slots. The jobs that run there are killed.
+    fn close(&mut self) {
+        self.is_closing = true;
+        for waiting in std::mem::take(&mut self.waiting) {
+            finish(&waiting.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
+        }
+        for number in 0..self.places.len() {
+            let state = std::mem::replace(&mut self.places[number].state, State::Closed(Deadline::NEVER));
+            match state {
+                State::Closed(_) => {}
+                State::Opening(opening) => self.release(number, opening.link, None),
+                State::Open(open) => {
+                    let Open { mut link, allocation, .. } = *open;
+                    link.send(MessageKind::Bye, 0, Vec::new());
+                    self.release(number, link, allocation.as_deref());
+                }
+            }
+        }
+        self.idle.clear();
+    }
+}
+
+/// Reports the end of a run.
+pub(super) fn finish(order: &RemoteOrder, report: RunReport) {
+    order.events.send(RemoteEvent::Finished(Box::new(report)));
+}
