@@ -1,19 +1,19 @@
 //! `Failure` and `Overrun`: why a job gave no result. A failure may be an overrun, and an overrun has a failure.
 
 mod overrun_text;
+mod serialized;
 
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::escape::OneLine;
 use crate::outcome::exit_code::ExitCode;
 use crate::outcome::overrun_kind::OverrunKind;
 use crate::outcome::panic::Panic;
-use crate::seconds::{self, Seconds};
+use crate::seconds;
 
 /// Why a job gave no result: what was observed, never a guess.
 ///
@@ -221,7 +221,7 @@ pub enum Failure {
         begun: bool,
         /// The time, by the application's clock, at which no process of the job can be alive any more: the other machine kills them
         /// when it has heard nothing for the length of its lease.
-        #[serde(serialize_with = "moment::serialize")]
+        #[serde(serialize_with = "serialized::moment")]
         end: SystemTime,
         /// How the connection was lost, with what the client wrote.
         reason: String,
@@ -229,7 +229,7 @@ pub enum Failure {
     /// The function was still running at its timeout. Never the failure of an [`Outcome::Error`](crate::Outcome::Error): a timeout
     /// becomes one in [`Outcome::into_result`](crate::Outcome::into_result) only.
     #[doc(alias = "elapsed")]
-    #[serde(serialize_with = "serialize_overrun")]
+    #[serde(serialize_with = "serialized::overrun")]
     Timeout(Overrun),
 }
 
@@ -450,34 +450,6 @@ impl<T> Overrun<T> {
 
 /// Has no [`source`](Error::source): a [failure](Overrun::failure) in the grace period is a part of the message.
 impl<T: fmt::Debug> Error for Overrun<T> {}
-
-/// Serializes a time as records have it.
-mod moment {
-    use std::time::SystemTime;
-
-    use serde::{Serialize as _, Serializer};
-
-    use crate::clock::rfc_3339;
-
-    pub(super) fn serialize<S: Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        rfc_3339(*moment).serialize(serializer)
-    }
-}
-
-/// Serializes a timeout as the fields of a [`Failure`], without its kind and without a value that came late.
-fn serialize_overrun<S: Serializer>(overrun: &Overrun, serializer: S) -> Result<S::Ok, S::Error> {
-    let failure = overrun.failure();
-    let mut fields = serializer.serialize_struct("Overrun", 5 + usize::from(failure.is_some()))?;
-    fields.serialize_field("limit_sec", &Seconds(overrun.limit))?;
-    fields.serialize_field("reason", overrun.kind.as_str())?;
-    fields.serialize_field("whose", if overrun.is_of_list() { "list" } else { "job" })?;
-    fields.serialize_field("grace_sec", &Seconds(overrun.grace))?;
-    fields.serialize_field("ended_in_order", &overrun.ended_in_order())?;
-    if let Some(failure) = failure {
-        fields.serialize_field("late_failure", failure)?;
-    }
-    fields.end()
-}
 
 #[cfg(test)]
 mod tests {

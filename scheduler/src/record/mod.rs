@@ -1,5 +1,6 @@
 //! `Record`: one finished run with its id and the name of its job, and how it is serialized.
 
+mod host;
 mod json;
 mod owed_follow_up;
 mod resuming;
