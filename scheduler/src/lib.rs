@@ -104,6 +104,7 @@
 //! | `cbor` | arguments and results that the compact encoding can't carry ([`encoding`](macro@job#encoding)) |
 //! | `cli` | `cli::main`: a command line that lists jobs, runs one, runs batches of them, and makes reports |
 //! | `ctrlc` | `CancelToken::on_ctrl_c`: Ctrl-C cancels a [`CancelToken`] |
+//! | `remote` | `remote`: jobs on other machines, in a Slurm cluster, behind `ssh` or any command |
 //! | `journal` | `journal`: lists whose jobs are kept in a file, and go on where they were when the application is started again |
 //! | `json` | `AnyJob::from_json` and `AnyJob::arguments_json`: arguments from JSON and to JSON |
 //! | `metrics` | `Metrics`, an [`Observer`] that counts and measures with the facade [`metrics`](https://docs.rs/metrics) |

@@ -122,8 +122,9 @@ pub(crate) fn notify(
             let postponed = Postponed { key, job_id, job, at, follows, running, reason, memo };
             observers.notify(|observer| observer.postponed(&postponed));
         }
-        JobEvent::Started { at, attempt, slot, process } => {
-            let started = Started { key, job_id, job, at, follows, attempt, slot, process, memo };
+        JobEvent::Started { at, attempt, slot, process, host } => {
+            let host = host.as_deref();
+            let started = Started { key, job_id, job, at, follows, attempt, slot, process, host, memo };
             observers.notify(|observer| observer.started(&started));
         }
         JobEvent::Updated { at, attempt, updates } => {

@@ -35,7 +35,7 @@ impl<F> Scheduler<F> {
     ///     let scheduler = Scheduler::new().concurrency(2).on(slots);
     ///     let records = scheduler.run(jobs![("J1", solve(3)), ("J2", solve(4)), ("J3", solve(5))])?;
     ///     assert_eq!(records[2].result::<u32>()?, 25);
-    ///     assert!(records.iter().all(|record| record.slot().is_some_and(|slot| slot < 2)));
+    ///     assert!(records.iter().all(|record| record.slot().is_some_and(|slot| slot <= 2)));
     ///     Ok(())
     /// }
     /// ```

@@ -121,7 +121,7 @@ impl LoggedRun {
                 let stage = if follows.is_some() { Stage::Owed } else { Stage::Waiting };
                 self.open.insert(key, OpenJob { job_id, job, is_follow_up: follows.is_some(), stage });
             }
-            LoggedKind::Started { attempt, slot, process } => {
+            LoggedKind::Started { attempt, slot, process, .. } => {
                 let (progress, message, terminating) = (None, None, None);
                 let running =
                     RunningJob { attempt, slot, process, started: at, progress, message, is_slow: false, terminating };

@@ -4,10 +4,14 @@
 
 mod frames;
 mod messages;
+#[cfg(feature = "remote")]
+mod slots;
 mod unwinding;
 
 pub use frames::frames;
 pub use messages::messages;
+#[cfg(feature = "remote")]
+pub use slots::slots;
 pub use unwinding::unwinding;
 
 /// Measures how much memory is allocated.
@@ -44,6 +48,8 @@ mod tests {
     fn the_properties_hold_for_all_seeds() {
         check_seeds("frames", frames);
         check_seeds("request", messages);
+        #[cfg(feature = "remote")]
+        check_seeds("slots", slots);
         check_seeds("unwind", unwinding);
     }
 }

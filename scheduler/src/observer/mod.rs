@@ -295,7 +295,10 @@ events! {
         /// The idea is GNU parallel's `{%}`.
         slot: usize,
         /// The id of the job's process, if it is known.
-        process: Option<u32>
+        process: Option<u32>,
+        /// The name of the machine that it runs on, if it runs at a [slot](crate::Record::slot) on another one; `slot` is then the number
+        /// of that.
+        host: Option<&'a str>
     }
 
     /// The event of [`Observer::progress`].

@@ -206,21 +206,18 @@ pub enum Failure {
         /// The rule of the protocol that was broken.
         message: String,
     },
-    /// The connection to the [slot](crate::Scheduler::concurrency) on another machine that ran the job was lost before its outcome
-    /// had arrived. What became of the job isn't known, but that it is over by `end`.
+    /// The connection to the machine that ran the job was lost before its outcome had arrived (feature `remote`).
     ///
-    /// It is not retried unless [`retry_on`](macro@crate::job#retry_on) names the cause [`Lost`](crate::Cause::Lost): it may have
-    /// run to its end. An attempt that never reached the other machine is no failure, and is made at another slot.
+    /// It may have run to its end, so it is retried only where [`retry_on`](macro@crate::job#retry_on) names [`Lost`](crate::Cause::Lost).
     #[non_exhaustive]
     Lost {
         /// The name of the machine, as it calls itself.
         host: String,
-        /// The number of the slot.
+        /// The number of the slot, from 1.
         slot: usize,
         /// `true` if the job may have begun.
         begun: bool,
-        /// The time, by the application's clock, at which no process of the job can be alive any more: the other machine kills them
-        /// when it has heard nothing for the length of its lease.
+        /// The time, by the application's clock, at which no process of the job can be alive any more: the end of the lease.
         #[serde(serialize_with = "serialized::moment")]
         end: SystemTime,
         /// How the connection was lost, with what the client wrote.

@@ -15,7 +15,7 @@ impl Record {
         self.run.host()
     }
 
-    /// Returns the number of the slot that the job ran at, from 0; `None` if it ran on the application's own machine.
+    /// Returns the number of the slot that the job ran at, from 1; `None` if it ran on the application's own machine.
     ///
     /// Slots are copies of the application on other machines: `Scheduler::on`, with the feature `remote`.
     #[must_use]

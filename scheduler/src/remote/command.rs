@@ -36,7 +36,7 @@ use super::engine::{Engine, EngineSettings, Sealed, Slot, engine_setters};
 /// # use std::ffi::OsString;
 /// # use scheduler::{remote, Scheduler};
 /// let pods = remote::Command::new(|slot| {
-///     let pod = format!("worker-{}", slot.number());
+///     let pod = format!("worker-{}", slot.number() - 1); // They are numbered from 0.
 ///     let mut argv: Vec<OsString> = ["kubectl", "exec", "-i", &pod, "--"].map(Into::into).into();
 ///     argv.extend(slot.agent_argv_of("/opt/app/bin/app"));
 ///     argv

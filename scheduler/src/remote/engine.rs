@@ -21,13 +21,13 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns the number of the slot, from 0. A slot that is opened again keeps it.
+    /// Returns the number of the slot, from 1 to the [concurrency](crate::Scheduler::concurrency). A slot that is opened again keeps it.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Returns a name for the slot that no other slot of any application has at the same time, such as `scheduler-4711-1c2b-0`: for a
+    /// Returns a name for the slot that no other slot of any application has at the same time, such as `scheduler-4711-1c2b-1`: for a
     /// job of a cluster, or a container.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -289,7 +289,8 @@ impl Decoder {
         let Some(payload) = bytes[HEADER..].get(..length) else {
             return Ok(None);
         };
-        if checksum(&header[..28], payload) != short(28) {
+        // A fuzzer would find no frame that has it.
+        if checksum(&header[..28], payload) != short(28) && !cfg!(fuzzing) {
             return Err(LinkError::Checksum);
         }
         let kind = MessageKind::from_byte(header[5]).ok_or(LinkError::MessageKind(header[5]))?;

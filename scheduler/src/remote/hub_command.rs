@@ -37,8 +37,9 @@ pub(super) struct HubSettings {
 }
 
 impl HubSettings {
-    /// Returns the slot of this number.
-    pub(super) fn slot(&self, number: usize, engine: &EngineSettings) -> Slot {
+    /// Returns the slot at this place.
+    pub(super) fn slot(&self, index: usize, engine: &EngineSettings) -> Slot {
+        let number = index + 1;
         Slot {
             number,
             name: format!("{}-{number}", self.name),

@@ -61,7 +61,7 @@ impl HubSlots {
                 start_timeout: settings.start_timeout,
             })
         });
-        let site = site(&hello.host, number);
+        let site = site(&hello.host, number + 1);
         self.places[number].state =
             State::Open(Box::new(Open { link, site, allocation: hello.allocation, run: None, is_proven: false }));
         if !is_open {

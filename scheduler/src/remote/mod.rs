@@ -10,6 +10,8 @@ mod engine;
 mod failures;
 mod fingerprint;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod hub;
 mod hub_command;
 mod incoming;

@@ -90,7 +90,7 @@ impl HubSlots {
     pub(super) fn dispatch(&mut self) {
         while let Some(next) = self.waiting.front() {
             let avoided = next.order.spec.avoided_slot.filter(|_| self.settings.limit > 1);
-            let Some(number) = self.idle.iter().copied().find(|number| Some(*number) != avoided) else {
+            let Some(number) = self.idle.iter().copied().find(|number| Some(*number + 1) != avoided) else {
                 break;
             };
             if let Some(next) = self.waiting.pop_front() {

@@ -162,7 +162,7 @@ mod tests {
             .queue_limit(Duration::from_secs(600))
             .srun_args(["--account=a"]);
         let slot =
-            Slot { number: 0, name: "scheduler-1-0".to_owned(), launcher: Launcher::Main, program: "/opt/app".into() };
+            Slot { number: 1, name: "scheduler-1-0".to_owned(), launcher: Launcher::Main, program: "/opt/app".into() };
         let argv: Vec<_> = slurm.client(&slot).into_iter().map(|word| word.into_string().expect("text")).collect();
         let expected = [
             "--job-name=scheduler-1-0",

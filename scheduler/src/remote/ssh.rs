@@ -47,7 +47,7 @@ impl Engine for Ssh {}
 
 impl Sealed for Ssh {
     fn client(&self, slot: &Slot) -> Vec<OsString> {
-        let host = self.hosts.get(slot.number % self.hosts.len().max(1)).cloned().unwrap_or_default();
+        let host = self.hosts.get((slot.number - 1) % self.hosts.len().max(1)).cloned().unwrap_or_default();
         // The agent takes the place of the shell that reads this.
         let mut line = OsString::from("exec");
         for word in slot.agent_argv() {
@@ -95,10 +95,10 @@ mod tests {
             launcher: Launcher::Main,
             program: OsString::from("/opt/it's here/app"),
         };
-        let argv: Vec<_> = ssh.client(&slot(3)).into_iter().map(|word| word.into_string().expect("text")).collect();
+        let argv: Vec<_> = ssh.client(&slot(4)).into_iter().map(|word| word.into_string().expect("text")).collect();
         let line = r"exec '/opt/it'\''s here/app' '--scheduler-agent'";
         assert_eq!(argv, ["ssh", "-T", "-o", "BatchMode=yes", "-p", "2222", "--", "b", line]);
-        assert_eq!(ssh.client(&slot(4))[7], "a");
+        assert_eq!(ssh.client(&slot(3))[7], "a");
         assert!(Ssh::hosts([""; 0]).problem().is_some() && ssh.problem().is_none());
     }
 }

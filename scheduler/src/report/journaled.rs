@@ -234,7 +234,7 @@ impl JobTrack {
             let AttemptSpan { job, number, started_at, ended_at, attempt, is_retried, slot } = span;
             let is_last = index + 1 == count;
             let process = process.filter(|_| is_last);
-            add(started_at, &job, LoggedKind::Started { attempt: number, slot, process });
+            add(started_at, &job, LoggedKind::Started { attempt: number, slot, process, host: None });
             if let Some(attempt) = attempt {
                 let attempt = Box::new(LoggedAttempt::of(&attempt));
                 let retry_in = is_retried.then_some(Duration::ZERO);

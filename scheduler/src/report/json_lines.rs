@@ -156,8 +156,12 @@ impl Observer for JsonLines {
     }
 
     fn started(&self, it: &Started<'_>) {
-        let fields: [Field<'_>; 3] =
-            [("attempt", Some(&it.attempt)), ("slot", Some(&it.slot)), ("process", some(it.process.as_ref()))];
+        let fields: [Field<'_>; 4] = [
+            ("attempt", Some(&it.attempt)),
+            ("slot", Some(&it.slot)),
+            ("process", some(it.process.as_ref())),
+            ("host", some(it.host.as_ref())),
+        ];
         self.write("started", it.at, Some((it.key, it.job_id, it.job)), &fields);
     }
 

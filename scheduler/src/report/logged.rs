@@ -65,6 +65,8 @@ pub enum LoggedKind {
         slot: usize,
         /// The id of the job's process.
         process: Option<u32>,
+        /// The name of the machine that it runs on, if it is another one.
+        host: Option<String>,
     },
     /// A job reported its progress.
     #[non_exhaustive]
@@ -285,7 +287,10 @@ macro_rules! logged {
 logged! {
     Queued(it) => LoggedKind::Queued { group: it.group.map(str::to_owned), follows: it.follows };
     Postponed(it) => LoggedKind::Postponed { running: it.running, reason: it.reason.to_owned() };
-    Started(it) => LoggedKind::Started { attempt: it.attempt, slot: it.slot, process: it.process };
+    Started(it) => {
+        let host = it.host.map(str::to_owned);
+        LoggedKind::Started { attempt: it.attempt, slot: it.slot, process: it.process, host }
+    };
     Progress(it) => LoggedKind::Progress { attempt: it.attempt, done: it.done, total: it.total };
     Message(it) => LoggedKind::Message { attempt: it.attempt, text: it.text.to_owned() };
     CheckpointSaved(it) => LoggedKind::CheckpointSaved { attempt: it.attempt, bytes: it.checkpoint.len() as u64 };

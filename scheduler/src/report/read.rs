@@ -184,6 +184,7 @@ struct Line {
     job: String,
     program: Option<String>,
     process: Option<u32>,
+    host: Option<String>,
     group: Option<String>,
     follows: Option<u64>,
     /// A number, or the attempt itself.
@@ -216,9 +217,12 @@ fn kind(line: &Line, offset: u64) -> Result<Option<LoggedKind>, String> {
             running: given(line.running, "running")?,
             reason: given(line.reason.clone(), "reason")?,
         },
-        "started" => {
-            LoggedKind::Started { attempt: attempt()?, slot: given(line.slot, "slot")?, process: line.process }
-        }
+        "started" => LoggedKind::Started {
+            attempt: attempt()?,
+            slot: given(line.slot, "slot")?,
+            process: line.process,
+            host: line.host.clone(),
+        },
         "progress" => LoggedKind::Progress {
             attempt: attempt()?,
             done: given(line.done, "done")?,

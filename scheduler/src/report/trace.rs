@@ -1,6 +1,6 @@
 //! `Trace`: an observer that writes a trace for Chrome's viewer and Perfetto.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::process;
@@ -62,7 +62,7 @@ struct TraceWriter {
     process: u32,
     /// The moment from which times count.
     zero: Option<SystemTime>,
-    named_slots: BTreeSet<usize>,
+    named_slots: BTreeMap<usize, String>,
     running: HashMap<u64, RunningAttempt>,
 }
 
@@ -84,7 +84,7 @@ impl Trace {
         let process = process::id();
         let name = Some(short_name(program().as_deref()));
         let file = ClosedFile::create(path.as_ref(), "[", "\n]\n")?;
-        let (named_slots, running) = (BTreeSet::new(), HashMap::new());
+        let (named_slots, running) = (BTreeMap::new(), HashMap::new());
         Ok(Self(Reporter::new(TraceWriter { file, name, process, zero: None, named_slots, running })))
     }
 }
@@ -96,7 +96,10 @@ impl Format for TraceWriter {
         self.zero.get_or_insert(event.at);
         let mut events = Vec::new();
         match &event.kind {
-            LoggedKind::Started { attempt, slot, process } => self.start(event, *attempt, *slot, *process, &mut events),
+            LoggedKind::Started { attempt, slot, process, host } => {
+                self.name_slot(*slot, host.as_deref(), &mut events);
+                self.start(event, *attempt, *slot, *process, &mut events);
+            }
             LoggedKind::Postponed { running, reason } => {
                 let args = json!({"job_id": event.job_id, "running": running, "reason": reason});
                 let ts = self.time(event.at);
@@ -163,12 +166,19 @@ impl TraceWriter {
         (seconds_between(self.zero.unwrap_or(moment), moment) * 1e9).round() / 1e3
     }
 
-    fn start(&mut self, event: &LoggedEvent, attempt: u32, slot: usize, process: Option<u32>, events: &mut Vec<Value>) {
-        if self.named_slots.insert(slot) {
-            let args = json!({"name": format!("slot {slot}")});
-            events.push(json!({"ph": "M", "name": "thread_name", "tid": slot, "args": args}));
+    /// Names the row of a slot, with the machine that it is on. A slot that is opened again may be on another one.
+    fn name_slot(&mut self, slot: usize, host: Option<&str>, events: &mut Vec<Value>) {
+        let name = host.map_or_else(|| format!("slot {slot}"), |host| format!("slot {slot}, {host}"));
+        if self.named_slots.get(&slot) == Some(&name) {
+            return;
+        }
+        events.push(json!({"ph": "M", "name": "thread_name", "tid": slot, "args": {"name": name}}));
+        if self.named_slots.insert(slot, name).is_none() {
             events.push(json!({"ph": "M", "name": "thread_sort_index", "tid": slot, "args": {"sort_index": slot}}));
         }
+    }
+
+    fn start(&mut self, event: &LoggedEvent, attempt: u32, slot: usize, process: Option<u32>, events: &mut Vec<Value>) {
         let args = json!({"job": event.job, "attempt": attempt, "process": process});
         let ts = self.time(event.at);
         events.push(json!({"ph": "B", "cat": "job", "name": event.job_id, "ts": ts, "tid": slot, "args": args}));

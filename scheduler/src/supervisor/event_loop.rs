@@ -420,8 +420,10 @@ impl<'a> EventLoop<'a> {
             if !active.is_announced && active.run.has_started() {
                 active.is_announced = true;
                 let at = active.run.started_at().unwrap_or_else(clock::wall);
-                let slot = active.run.site().map_or(active.slot, |site| site.slot);
-                let event = JobEvent::Started { at, attempt, slot, process: active.run.process() };
+                let site = active.run.site();
+                let slot = site.map_or(active.slot, |site| site.slot);
+                let host = site.map(|site| Arc::clone(&site.host));
+                let event = JobEvent::Started { at, attempt, slot, process: active.run.process(), host };
                 self.is_stopped |= listener(number, active.pending.event(event)).is_break();
             }
             if let Some(updates) = active.run.take_updates() {

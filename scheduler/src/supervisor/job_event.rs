@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::question::Question;
@@ -17,8 +18,8 @@ pub(crate) enum JobEvent {
     Queued { at: SystemTime, group: Option<Cow<'static, str>> },
     /// It waits although it was its turn, as for this reason no process could be started beside the running ones.
     Postponed { at: SystemTime, running: usize, reason: String },
-    /// Its function was called, in this process if its id is known.
-    Started { at: SystemTime, attempt: u32, slot: usize, process: Option<u32> },
+    /// Its function was called, in this process if its id is known, and on this machine if that is another one.
+    Started { at: SystemTime, attempt: u32, slot: usize, process: Option<u32>, host: Option<Arc<str>> },
     /// This attempt has sent updates.
     Updated { at: SystemTime, attempt: u32, updates: LatestUpdates },
     /// It waits for the answer to a question.

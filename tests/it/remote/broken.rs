@@ -73,7 +73,7 @@ impl Running {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 wait_until("the job runs", || self.path().join("job").exists());
-                disturb(pid(&self.path().join("agent0")).expect("the agent runs"));
+                disturb(pid(&self.path().join("agent1")).expect("the agent runs"));
             });
             let mut records = run(&self.scheduler, jobs![("a", ticks(self.path().to_owned()))]);
             (records.remove(0), pid(&self.path().join("job")).expect("it ran"))
@@ -95,7 +95,7 @@ fn a_job_whose_agent_is_killed_is_lost_at_once_and_dead() {
     let (record, job) = running.disturbed(|agent| signal(agent, libc::SIGKILL));
     let (host, has_begun, end, reason) = lost(&record);
     assert!(begun.elapsed() < LEASE, "it is noticed by the end of the connection: {:?}", begun.elapsed());
-    assert!(has_begun && record.host() == Some(host) && record.slot() == Some(0));
+    assert!(has_begun && record.host() == Some(host) && record.slot() == Some(1));
     // The end of the stream may be seen before that of the process.
     assert!(
         reason.starts_with("its client ended with signal: 9") || reason.starts_with("its connection ended"),
@@ -120,7 +120,7 @@ fn a_job_whose_agent_is_stopped_is_lost_after_the_lease_and_dead_by_then() {
         assert!(Instant::now() < deadline, "the job outlives the time that its record states");
         std::thread::yield_now();
     }
-    let agent = pid(&running.path().join("agent0")).expect("it is one");
+    let agent = pid(&running.path().join("agent1")).expect("it is one");
     assert!(is_alive(agent), "it was stopped, and nobody has let it go on");
     signal(agent, libc::SIGKILL);
 }
@@ -133,7 +133,7 @@ fn a_lost_job_is_tried_again_only_where_that_is_named_and_once_the_first_attempt
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 wait_until("the job runs", || running.path().join("job").exists());
-                signal(pid(&running.path().join("agent0")).expect("the agent runs"), libc::SIGKILL);
+                signal(pid(&running.path().join("agent1")).expect("the agent runs"), libc::SIGKILL);
             });
             run(&running.scheduler, vec![("a".to_owned(), call.into())]).remove(0)
         })

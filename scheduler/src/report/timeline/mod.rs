@@ -120,7 +120,9 @@ impl Format for TimelineWriter {
             LoggedKind::Queued { group, follows } => {
                 json!(["q", event.key, at, event.job_id, event.job, group, follows])
             }
-            LoggedKind::Started { attempt, slot, process } => json!(["s", event.key, at, attempt, slot, process]),
+            LoggedKind::Started { attempt, slot, process, host } => {
+                json!(["s", event.key, at, attempt, slot, process, host])
+            }
             LoggedKind::Terminating { reason, .. } => json!(["g", event.key, at, reason]),
             LoggedKind::AttemptEnded { attempt, retry_in, .. } => {
                 let started = attempt.started_at.map(millis);

@@ -29,6 +29,7 @@ addEventListener('DOMContentLoaded', () => {
       it.attempts.push(attempt); attempts.push(attempt);
       while (slots.length < attempt.slot) slots.push([]);
       slots[attempt.slot - 1].push(attempt);
+      if (row[6]) { attempt.host = row[6]; slots[attempt.slot - 1].host = row[6]; }
     } else if (kind === 'g') {
       const last = it.attempts.at(-1);
       if (last) { last.grace = at; last.reason = row[3]; }
@@ -207,7 +208,7 @@ addEventListener('DOMContentLoaded', () => {
     context.restore();
     context.fillStyle = colors.panel; context.fillRect(0, 0, LEFT - 2, slots.length * height + 4);
     context.fillStyle = colors.faint; context.textAlign = 'right';
-    slots.forEach((_, index) => { if (height >= 16 || index % 2 === 0) context.fillText('slot ' + (index + 1), LEFT - 10, index * height + height / 2 + 1); });
+    slots.forEach((_, index) => { if (height >= 16 || index % 2 === 0) context.fillText(endOf(context, slots[index].host ? (index + 1) + ' ' + slots[index].host : 'slot ' + (index + 1), LEFT - 12), LEFT - 10, index * height + height / 2 + 1); });
     if (!slots.length) { context.textAlign = 'left'; context.fillText('Nothing was started.', LEFT, height / 2); }
   };
   const schedule = () => { if (!pending) { pending = true; requestAnimationFrame(draw); } };
@@ -250,7 +251,7 @@ addEventListener('DOMContentLoaded', () => {
       add('gone after', attempt.gone <= attempt.returned ? '' : time(attempt.gone - attempt.returned) + (attempt.left ? `, ${attempt.left} processes were left behind` : ''));
       add('retry', attempt.retry === null || attempt.retry === undefined ? '' : 'in ' + time(attempt.retry));
       add('used', attempt.memory ? `${bytes(attempt.memory)}, ${time(attempt.cpu)} of processor time` : '');
-      add('process', attempt.pid && `${attempt.pid}, slot ${attempt.slot}`);
+      add('process', attempt.pid && `${attempt.pid}, slot ${attempt.slot}${attempt.host ? ' on ' + attempt.host : ''}`);
     }
     return made;
   };
