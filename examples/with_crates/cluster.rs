@@ -9,6 +9,8 @@
 //! The other machines need this very binary. Where they share no file system, copy it first: `scp target/debug/examples/cluster
 //! host1:/tmp/cluster`, or inside of an allocation `sbcast target/debug/examples/cluster /tmp/cluster`.
 
+#![expect(clippy::print_stdout, reason = "a program prints its results")]
+
 use std::time::Duration;
 
 use scheduler::{Outcome, Scheduler, StartMethod, job, remote};
