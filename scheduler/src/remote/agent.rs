@@ -144,7 +144,9 @@ impl Connection {
 
     /// Sends what is due, waits until something has happened or the deadline has passed, and reads what has arrived.
     fn receive(&mut self, deadline: Deadline) -> Result<(), End> {
-        self.link.waker().reset();
+        if self.link.waker().is_woken() {
+            self.link.waker().reset();
+        }
         self.link.send_due().map_err(|_| End::Closed)?;
         let deadline = deadline.earlier(self.link.due());
         if !self.input.wait(self.link.full(), self.link.waker(), deadline) {

@@ -34,7 +34,9 @@ impl Hub {
             let mut slots = HubSlots::new(engine, settings);
             while !slots.are_closed() {
                 // First: a later command wakes the thread once more.
-                shared.waker.reset();
+                if shared.waker.is_woken() {
+                    shared.waker.reset();
+                }
                 let commands = mem::take(&mut *lock(&shared.commands));
                 for command in commands {
                     slots.handle(command);

@@ -97,20 +97,25 @@ impl Link {
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Arrival {
         let mut messages = Vec::new();
         for _ in 0..READS_AT_ONCE {
-            match self.client.read(ClientStream::Output, buffer) {
+            let is_drained = match self.client.read(ClientStream::Output, buffer) {
                 ClientRead::Bytes(count) => {
                     self.lease.heard();
                     self.decoder.push(&buffer[..count]);
+                    // If it is short, most likely nothing is left.
+                    count < buffer.len()
                 }
                 ClientRead::Nothing => break,
                 ClientRead::End => return Arrival::End(messages),
-            }
+            };
             loop {
                 match self.decoder.next() {
                     Ok(Some(message)) => messages.push(message),
                     Ok(None) => break,
                     Err(error) => return Arrival::Broken(messages, error),
                 }
+            }
+            if is_drained {
+                break;
             }
         }
         Arrival::Messages(messages)
