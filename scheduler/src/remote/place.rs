@@ -1,13 +1,17 @@
 //! `SlotPlace`: one slot, with the connection to its agent and the run that it has.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::link::Link;
 use crate::clock::{self, Deadline, Stopwatch};
 use crate::outcome::{Failure, Sweep};
+use crate::process::ClientStream;
 use crate::record::{RunReport, Site};
 use crate::supervisor::{RemoteCommand, RemoteOrder};
+
+/// The time between two looks whether a client has exited.
+const EXIT_CHECK: Duration = Duration::from_millis(5);
 
 /// A slot.
 #[derive(Debug)]
@@ -75,7 +79,13 @@ impl State {
     pub(super) fn due(&self) -> Deadline {
         match self {
             Self::Closed(_) => Deadline::NEVER,
-            Self::Opening(opening) => opening.ended.unwrap_or(opening.until),
+            Self::Opening(opening) => match opening.ended {
+                // The exit of its client is the last that is awaited, and nothing reports it.
+                Some(ended) if !opening.link.client.has(ClientStream::Errors) => {
+                    ended.earlier(Deadline::after(EXIT_CHECK))
+                }
+                ended => ended.unwrap_or(opening.until),
+            },
             Self::Open(open) => open.link.lease.silent_by(),
         }
     }

@@ -275,8 +275,10 @@ impl HubSlots {
         }
         self.ending.advance(&mut self.buffer);
         for number in 0..self.places.len() {
-            if self.places[number].state.due().is_past() {
-                self.expire(number);
+            match &self.places[number].state {
+                State::Opening(opening) if opening.ended.is_some() => self.check_opening(number),
+                state if state.due().is_past() => self.expire(number),
+                _ => {}
             }
         }
     }
@@ -333,7 +335,8 @@ impl HubSlots {
     fn check_opening(&mut self, number: usize) {
         let State::Opening(opening) = &mut self.places[number].state else { return };
         let Some(until) = opening.ended else { return };
-        if !opening.link.client.has(ClientStream::Errors) || until.is_past() {
+        let has_spoken = !opening.link.client.has(ClientStream::Errors) && opening.link.client.end().is_some();
+        if has_spoken || until.is_past() {
             let reason = link::describe_exit(&mut opening.link.client);
             self.lose(number, &reason, FailureKind::Ended);
         }
@@ -343,7 +346,6 @@ impl HubSlots {
     fn expire(&mut self, number: usize) {
         match &self.places[number].state {
             State::Closed(_) => {}
-            State::Opening(opening) if opening.ended.is_some() => self.check_opening(number),
             State::Opening(_) => self.lose(number, "no agent has answered in time", FailureKind::Late),
             State::Open(_) => {
                 let silence = self.engine.settings().lease;
