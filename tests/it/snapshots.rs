@@ -48,5 +48,6 @@ fn the_processes_and_threads_of_a_hung_job_are_shown_whether_or_not_there_are_st
 fn a_record_has_no_snapshots_where_nothing_can_take_them() {
     let job = scheduler_tests::jobs::hangs::job().timeout(Duration::from_millis(300));
     let records = Scheduler::new().stacks(true).run(scheduler::jobs![("a", { job })]).expect("the input is fine");
-    assert_eq!((records[0].status(), records[0].stacks()), (Status::Timeout, &[][..]));
+    assert_eq!(records[0].status(), Status::Timeout);
+    assert!(records[0].stacks().is_empty(), "{:?}", records[0].stacks());
 }

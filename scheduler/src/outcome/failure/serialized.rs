@@ -10,11 +10,12 @@ use crate::clock::rfc_3339;
 use crate::seconds::Seconds;
 
 /// Serializes a time as records have it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field by reference; on Windows this one is small")]
 pub(super) fn moment<S: Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     rfc_3339(*moment).serialize(serializer)
 }
 
-/// Serializes a timeout as the fields of a [`Failure`], without its kind and without a value that came late.
+/// Serializes a timeout as the fields of a [`Failure`](super::Failure), without its kind and without a value that came late.
 pub(super) fn overrun<S: Serializer>(overrun: &Overrun, serializer: S) -> Result<S::Ok, S::Error> {
     let failure = overrun.failure();
     let mut fields = serializer.serialize_struct("Overrun", 5 + usize::from(failure.is_some()))?;

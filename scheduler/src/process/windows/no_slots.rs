@@ -88,7 +88,7 @@ impl StreamPoller {
     pub(crate) fn remove(&mut self, _: u64) {}
 
     pub(crate) fn wait(&mut self, waker: &LoopWaker, deadline: Deadline) -> Vec<u64> {
-        super::wait(std::iter::empty(), Some(waker), deadline);
+        super::wait::wait(std::iter::empty(), Some(waker), deadline);
         Vec::new()
     }
 }
