@@ -1,5 +1,7 @@
 //! Stacks: the printed record of a hung job names the lines that it had reached.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scheduler::{
@@ -109,7 +111,11 @@ fn each_attempt_has_its_own_stacks() {
 
 #[test]
 fn a_job_has_stacks_only_if_it_times_out_and_asks_for_them() {
-    let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).stacks(true);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let in_follow_up = Arc::clone(&seen);
+    let scheduler = Scheduler::new().timeout(Duration::from_millis(300)).stacks(true).on_timeout(move |timed_out| {
+        in_follow_up.fetch_add(timed_out.stacks().len(), Ordering::Relaxed);
+    });
     let silent = spins::job().stacks(false);
     let records = scheduler.run(jobs![("a", fast), ("b", { silent })]).expect("the input is fine");
     assert_eq!([records[0].status(), records[1].status()], [Status::Ok, Status::Timeout]);
@@ -117,8 +123,12 @@ fn a_job_has_stacks_only_if_it_times_out_and_asks_for_them() {
     let json = serde_json::to_value(&records[1]).expect("it is written");
     assert_eq!(json.get("stacks"), None);
 
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
+
     let run = run_job_with_timeout(spins::job().stacks(true), Duration::from_millis(300)).expect("the input is fine");
     assert_eq!(run.stacks().len(), 1);
+    let records = scheduler.run(jobs![("c", spins)]).expect("the input is fine");
+    assert_eq!((records[0].stacks().len(), seen.load(Ordering::Relaxed)), (1, 1));
 }
 
 #[test]

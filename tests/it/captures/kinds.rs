@@ -92,7 +92,10 @@ fn a_deep_stack_is_cut_at_its_outermost_frames() {
         let run = captured(
             method,
             |mark| is_stuck::job(Stuck::DeepRecursion, mark),
-            |stacks| stacks.first().is_some_and(|job| calls(&job.threads()[0], &["sleep", "sleeps_deep"])),
+            |stacks| {
+                is_in_time(stacks)
+                    && stacks.first().is_some_and(|job| calls(&job.threads()[0], &["sleep", "sleeps_deep"]))
+            },
         );
         let thread = &run.stacks()[0].threads()[0];
         assert_eq!((thread.frames().len(), thread.incomplete()), (256, Some(Incomplete::FrameLimit)));
@@ -106,9 +109,10 @@ fn threads_are_shown_if_the_main_thread_has_exited() {
             method,
             |mark| is_stuck::job(Stuck::WithoutMainThread, mark),
             |stacks| {
-                stacks
-                    .first()
-                    .is_some_and(|job| job.threads().iter().any(|thread| calls(thread, &["sleep", "sleeps_deep"])))
+                is_in_time(stacks)
+                    && stacks
+                        .first()
+                        .is_some_and(|job| job.threads().iter().any(|thread| calls(thread, &["sleep", "sleeps_deep"])))
             },
         );
         let job = &run.stacks()[0];
@@ -180,9 +184,10 @@ fn children_are_shown_with_their_command_lines_and_stacks() {
             method,
             |mark| is_stuck::job(Stuck::WaitingForChild, mark),
             |stacks| {
-                running(stacks, "300").is_some_and(|sleep| {
+                let is_stuck = |sleep: &ProcessSnapshot| {
                     waits_in(&sleep.threads()[0], "clock_nanosleep") && is_complete(&sleep.threads()[0])
-                })
+                };
+                is_in_time(stacks) && running(stacks, "300").is_some_and(is_stuck)
             },
         );
         let [job, sleep] = run.stacks() else { panic!("{:?}", run.stacks()) };
@@ -245,7 +250,10 @@ fn a_thread_that_waits_for_a_process_in_its_memory_holds_nothing_up() {
     let run = captured(
         METHODS[0],
         |mark| is_stuck::job(Stuck::InVfork, mark),
-        |stacks| stacks.get(1).is_some_and(|child| calls(&child.threads()[0], &["pause", "pauses"])),
+        |stacks| {
+            stacks.iter().all(|process| process.incomplete().is_empty())
+                && stacks.get(1).is_some_and(|child| calls(&child.threads()[0], &["pause", "pauses"]))
+        },
     );
     let [job, child] = run.stacks() else { panic!("{:?}", run.stacks()) };
     assert_eq!(child.parent(), job.pid());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scheduler::{Incomplete, Scheduler, Status};
 use scheduler_tests::stuck::{Stuck, is_stuck};
 
-use super::{Mark, captured, is_complete};
+use super::{Mark, captured, is_complete, is_in_time};
 use crate::METHODS;
 
 #[test]
@@ -13,7 +13,10 @@ fn a_hundred_threads_are_shown_with_whole_stacks() {
     let run = captured(
         METHODS[0],
         |mark| is_stuck::job(Stuck::HundredThreads, mark),
-        |stacks| stacks.first().is_some_and(|job| job.threads().len() == 100 && job.threads().iter().all(is_complete)),
+        |stacks| {
+            is_in_time(stacks)
+                && stacks.first().is_some_and(|job| job.threads().len() == 100 && job.threads().iter().all(is_complete))
+        },
     );
     let job = &run.stacks()[0];
     assert!(job.incomplete().is_empty(), "{:?}", job.incomplete());

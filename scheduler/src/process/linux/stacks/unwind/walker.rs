@@ -21,7 +21,7 @@ const GUESSES: usize = 16;
 
 /// The most frames that are looked at to tell whether a guess makes sense, and the most for all guesses of a stack.
 const LOOK_AHEAD: usize = 8;
-const LOOK_AHEAD_TOTAL: usize = 1000;
+const LOOK_AHEAD_TOTAL: usize = LOOK_AHEAD * (FRAMES + GUESSES);
 
 /// The most times that a stack may continue in other memory: signal handlers, and code that grows its stack.
 const SWITCHES: usize = 32;
@@ -234,23 +234,27 @@ impl<'a, M: Memory> Walker<'a, M> {
         };
         let caller = match direct.filter(|caller| self.is_plausible(caller, limits)) {
             Some(caller) => caller,
-            None => self.search(registers, limits).or(returned).or(direct)?,
+            None => self.search(registers, returned.or(direct), limits)?,
         };
         Some((caller, AddressKind::Guessed))
     }
 
-    /// Returns the first caller by a search from which the stack goes on, or the first of all.
-    fn search(&mut self, registers: &Registers, limits: &mut WalkLimits) -> Option<Registers> {
-        let mut first = None;
+    /// Returns the first caller by a search from which the stack goes on; or else this one, or the first of all.
+    fn search(
+        &mut self,
+        registers: &Registers,
+        mut otherwise: Option<Registers>,
+        limits: &mut WalkLimits,
+    ) -> Option<Registers> {
         let mut from = 0;
         while let Some((caller, after)) = guess::by_search(&mut self.image, registers, from) {
             if self.is_plausible(&caller, limits) {
                 return Some(caller);
             }
-            first = first.or(Some(caller));
+            otherwise = otherwise.or(Some(caller));
             from = after;
         }
-        first
+        otherwise
     }
 
     /// Returns whether the stack goes on from a guessed frame without contradiction, as far as unwind information leads, or for some
