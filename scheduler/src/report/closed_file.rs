@@ -25,12 +25,15 @@ pub(super) struct ClosedFile {
     end: String,
     /// The position of the end.
     length: u64,
+    /// The length of the beginning.
+    beginning: u64,
 }
 
 impl ClosedFile {
     pub(super) fn create(path: &Path, beginning: &str, end: &str) -> io::Result<Self> {
-        let mut closed = Self { file: create_file(path)?, end: end.to_owned(), length: 0 };
+        let mut closed = Self { file: create_file(path)?, end: end.to_owned(), length: 0, beginning: 0 };
         closed.append(beginning)?;
+        closed.beginning = closed.length;
         Ok(closed)
     }
 
@@ -47,6 +50,21 @@ impl ClosedFile {
         debug_assert!(end.len() >= self.end.len(), "a part of the old end would stay");
         self.end = end;
         self.append("")
+    }
+
+    /// Replaces the beginning, of a length of its own, and returns whether it did: not once something stands behind it.
+    pub(super) fn begin_again(&mut self, beginning: &str) -> io::Result<bool> {
+        if self.length != self.beginning {
+            return Ok(false);
+        }
+        // What is no file keeps nothing that would stay behind a shorter one.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.length = 0;
+        self.append(beginning)?;
+        self.beginning = self.length;
+        Ok(true)
     }
 
     /// Replaces the beginning by another one of the same length.
@@ -67,9 +85,14 @@ mod tests {
         let text = || fs::read_to_string(&path).expect("it is there");
         let mut file = ClosedFile::create(&path, "[0", "]\n").expect("it can be created");
         assert_eq!(text(), "[0]\n");
+        for beginning in ["[000", "[0"] {
+            assert!(file.begin_again(beginning).expect("it can be written"));
+            assert_eq!(text(), format!("{beginning}]\n"));
+        }
         file.append(",1").expect("it can be written");
         assert_eq!(text(), "[0,1]\n");
         file.replace_beginning("[9").expect("it can be written");
+        assert!(!file.begin_again("[000").expect("it can be read"));
         file.append(",2").expect("it can be written");
         assert_eq!(text(), "[9,1,2]\n");
         file.replace_end(",end]\n".to_owned()).expect("it can be written");

@@ -1,7 +1,6 @@
 //! `Joblog`: an observer that writes the job log of GNU parallel.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -13,8 +12,12 @@ use super::closed_file::create_file;
 use super::lines_file::{CutLine, append_to_lines};
 use super::logged::{LoggedEvent, LoggedKind, LoggedRecord};
 use super::reporter::{Format, Reporter, report};
+#[cfg(feature = "cli")]
+use crate::clock::wall;
 use crate::escape::OneLine;
 use crate::outcome::Status;
+#[cfg(feature = "cli")]
+use crate::record::Record;
 
 /// The first line of a job log.
 const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
@@ -41,6 +44,7 @@ const HEADING: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\
 /// | a panic, as for a Rust program | 101 | 0 |
 /// | a timeout, as for `timeout` of coreutils | 124 | 0 |
 /// | no outcome for a reason of the scheduler's: undelivered, unserializable, a broken protocol | 125 | 0 |
+/// | a value that the log from which this one is made could not hold as JSON | 125 | 0 |
 /// | never started | 127 | 0 |
 /// | an exit with another code, or 0 before there was a value | the code, or 125 | 0 |
 /// | killed by a signal; the numbers of Linux for a stack overflow, memory, processor time and file size | 0 | the signal |
@@ -178,6 +182,26 @@ impl Joblog {
     }
 }
 
+/// For an application that enters a job when it has delivered its record, instead of observing it.
+#[cfg(feature = "cli")]
+impl Joblog {
+    /// Returns the line of a job; `None` for one that a stop has interrupted. A result that can't be read where it was delivered
+    /// counts as none.
+    pub(crate) fn line_of(number: u64, record: &Record, is_unreadable: bool) -> Option<String> {
+        let command = if record.job_id().is_empty() { record.job() } else { record.job_id() };
+        let failure = record.run.outcome.without_value().into_result().err();
+        let failure = failure.and_then(|failure| serde_json::to_value(failure).ok());
+        let ended = if is_unreadable { NO_RESULT } else { exit_and_signal(record.status(), failure.as_ref()) };
+        let started = record.started_at().unwrap_or_else(wall);
+        (!record.is_interrupted()).then(|| line(number, started, record.duration(), ended, command))
+    }
+
+    /// Writes these lines.
+    pub(crate) fn add_lines(&self, lines: &str) {
+        self.0.write_with(|writer| writer.file.write_all(lines.as_bytes()));
+    }
+}
+
 report!(Joblog of queued(Queued), recorded(Recorded));
 
 /// Refuses a file that has something else than a job log. One with a part of the heading is a job log that was cut.
@@ -257,21 +281,28 @@ impl JoblogWriter {
         if record.interrupted {
             return None;
         }
-        let (exit, signal) = exit_and_signal(record.status, record.failure.as_ref());
-        let started = record.started_at.unwrap_or(event.at);
-        let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let seconds = |time: Duration| format!("{:10.3}", time.as_secs_f64());
+        let unreadable = record.result_error.as_ref().map(|_| NO_RESULT);
+        let ended = unreadable.unwrap_or_else(|| exit_and_signal(record.status, record.failure.as_ref()));
         let command = match &self.command {
             Some(command) => command(&event.job_id, &event.job),
             None => event.job_id.clone(),
         };
         // GNU parallel refuses a log with an empty column.
         let command = if command.is_empty() { &event.job } else { &command };
-        let mut line = format!("{number}\t:\t{}\t{}\t0\t0\t", seconds(started), seconds(record.duration));
-        writeln!(line, "{exit}\t{signal}\t{}", OneLine(command)).expect("a string grows");
-        Some(line)
+        Some(line(number, record.started_at.unwrap_or(event.at), record.duration, ended, command))
     }
 }
+
+/// Returns the line of a job that ended with this exit value and this signal.
+fn line(number: u64, started: SystemTime, took: Duration, (exit, signal): (i64, i64), command: &str) -> String {
+    let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = |time: Duration| format!("{:10.3}", time.as_secs_f64());
+    let (started, took) = (seconds(started), seconds(took));
+    format!("{number}\t:\t{started}\t{took}\t0\t0\t{exit}\t{signal}\t{}\n", OneLine(command))
+}
+
+/// The exit value and the signal of a job without an outcome for a reason of the scheduler's.
+const NO_RESULT: (i64, i64) = (125, 0);
 
 /// Returns the exit value and the signal of an outcome.
 fn exit_and_signal(status: Status, failure: Option<&Value>) -> (i64, i64) {
@@ -292,7 +323,7 @@ fn exit_and_signal(status: Status, failure: Option<&Value>) -> (i64, i64) {
         "out_of_memory" => (0, 9),
         "cpu_time" => (0, 24),
         "file_size" => (0, 25),
-        _ => (125, 0),
+        _ => NO_RESULT,
     }
 }
 

@@ -101,6 +101,12 @@ impl JsonLines {
         self.0.finish()
     }
 
+    /// Returns whether an event could not be written, whether or not [`finish`](Self::finish) has returned the error.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.has_failed()
+    }
+
     fn write(&self, event: &str, at: SystemTime, of: Option<(u64, &str, &str)>, fields: &[Field<'_>]) {
         self.0.write_with(|LineWriter(writer)| {
             let line = line(event, at, of, fields)?;

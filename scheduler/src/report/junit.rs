@@ -103,10 +103,7 @@ impl Junit {
     ///
     /// Fails if the file can't be created.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        let name = in_attribute(&short_name(program().as_deref()));
-        let mut report = quick_junit::Report::new(&name);
-        report.add_test_suite(TestSuite::new(&name));
-        begin(&mut report, clock::wall());
+        let report = empty_report(program().as_deref(), clock::wall());
         let beginning = beginning(&report)?;
         let length = beginning.len() + ROOM;
         let file = ClosedFile::create(path.as_ref(), &padded(&beginning, length)?, END)?;
@@ -141,6 +138,16 @@ impl Format for JunitWriter {
     }
 
     fn replaying(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        if let LoggedKind::Opened { program, .. } = &event.kind
+            && self.logged_begin.is_none()
+        {
+            let report = empty_report(program.as_deref(), event.at);
+            let beginning = beginning(&report)?;
+            let length = beginning.len() + ROOM;
+            if self.file.begin_again(&padded(&beginning, length)?)? {
+                (self.report, self.beginning) = (report, length);
+            }
+        }
         if !begins_earlier(&mut self.logged_begin, event.at) {
             return Ok(());
         }
@@ -184,6 +191,15 @@ impl JunitWriter {
         self.file.append(&case)?;
         self.file.replace_beginning(&padded(&beginning, self.beginning)?)
     }
+}
+
+/// Returns the report of a program's run that began then, without a test case.
+fn empty_report(program: Option<&str>, began: SystemTime) -> quick_junit::Report {
+    let name = in_attribute(&short_name(program));
+    let mut report = quick_junit::Report::new(&name);
+    report.add_test_suite(TestSuite::new(&name));
+    begin(&mut report, began);
+    report
 }
 
 /// Sets when the run began.
@@ -251,9 +267,7 @@ fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttemp
         status.set_rerun_kind(FlakyOrRerun::Rerun);
         status.add_reruns(retried.iter().map(rerun));
     }
-    // Some readers skip a test case without a name.
-    let name = if event.job_id.is_empty() { &event.job } else { &event.job_id };
-    let mut case = TestCase::new(in_attribute(name), status);
+    let mut case = TestCase::new(in_attribute(event.name()), status);
     case.set_classname(in_attribute(&event.job)).set_time(record.duration);
     if let Some(started) = date(record.started_at) {
         case.set_timestamp(started);

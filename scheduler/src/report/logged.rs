@@ -179,6 +179,8 @@ pub struct LoggedRecord {
     pub error: Option<String>,
     /// The failure, as a record [serializes](crate::Record#json) it.
     pub failure: Option<Value>,
+    /// The reason why the log lacks the result of a job that gave one: JSON can't hold it.
+    pub result_error: Option<String>,
     /// How the process failed after its outcome, in the same form.
     pub exit_failure: Option<Value>,
     /// Other panics of the job, as a record serializes them.
@@ -210,6 +212,14 @@ pub struct LoggedRecord {
     pub attempts: usize,
 }
 
+impl LoggedEvent {
+    /// Returns the name of the job in a report: its id, or that of its function if the id is empty, as some readers skip what
+    /// has no name.
+    pub(super) fn name(&self) -> &str {
+        if self.job_id.is_empty() { &self.job } else { &self.job_id }
+    }
+}
+
 impl LoggedAttempt {
     pub(super) fn of(attempt: &Attempt) -> Self {
         Self {
@@ -239,6 +249,7 @@ impl LoggedRecord {
             total_duration: record.total_duration(),
             error: record.error(),
             failure: value(record.outcome.without_value().into_result().err()),
+            result_error: None,
             exit_failure: value(record.exit_failure()),
             panics: record.panics().iter().filter_map(|panic| value(Some(panic))).collect(),
             usage: record.usage(),

@@ -1,7 +1,7 @@
 //! `read`: reads a file of `JsonLines` back.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 use std::iter;
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use super::logged::{LoggedAttempt, LoggedEvent, LoggedKind, LoggedRecord, parse_
 /// Reads the events of a log that [`JsonLines`](super::JsonLines) has written, one by one.
 ///
 /// Unknown events are skipped, and so is a line that was cut, which an application that was killed or a full disk may
-/// leave: the last one of the log, or the one before the `opened` of the next application that added to it. If several
+/// leave: the last one of the log, or the one before the `opened` of the next application that added to it. A last line that is
+/// complete but for its newline is read. If several
 /// applications wrote to the same file, or several files are read one after another, the keys of the later ones are
 /// raised, so that each job has its own.
 ///
 /// # Errors
 ///
-/// An item is an error if the log can't be read, if another line isn't JSON or lacks a field, or if the version of its format
-/// is unknown. The message has the number of the line. No item follows it.
+/// An item is an error if the log can't be read, if another line isn't JSON or lacks a field, if a line is longer than 1 GiB (the
+/// first one: than 1 MiB), or if the version of its format is unknown. The message has the number of the line. No item follows it.
 ///
 /// # Examples
 ///
@@ -65,6 +66,12 @@ struct Reader<R> {
     is_over: bool,
 }
 
+/// The most bytes of a line, as of a line of `batch`.
+const LONGEST_LINE: u64 = 1 << 30;
+
+/// The most bytes of the line that opens a log, which has the name of a program.
+const LONGEST_OPENED: u64 = 1 << 20;
+
 /// The mark that some editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -74,12 +81,20 @@ impl<R: BufRead> Reader<R> {
         let mut cut: Option<String> = None;
         while !self.is_over {
             let mut line = Vec::new();
-            if let Err(error) = self.log.read_until(b'\n', &mut line) {
+            // A file of another kind is refused before it is in memory.
+            let longest = if self.is_opened { LONGEST_LINE } else { LONGEST_OPENED };
+            if let Err(error) = (&mut self.log).take(longest + 1).read_until(b'\n', &mut line) {
                 return Some(self.fail(error));
             }
-            // The last line, or the end.
-            let line = line.strip_suffix(b"\n")?;
+            if line.is_empty() {
+                return None;
+            }
             self.number += 1;
+            if line.len() as u64 > longest {
+                let problem = self.at_line(&self.not_an_event(&"the line is too long"));
+                return Some(self.fail(io::Error::new(io::ErrorKind::InvalidData, problem)));
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
             let line = if self.number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
             if line.trim_ascii().is_empty() {
                 continue;
@@ -143,7 +158,7 @@ impl<R: BufRead> Reader<R> {
 
     fn event(&mut self, line: Line) -> Result<Option<LoggedEvent>, String> {
         if line.event == "opened" {
-            let version = line.version.unwrap_or_default();
+            let version = given(line.version, "version")?;
             if version != VERSION {
                 return Err(format!("version {version} of the format; this program reads version {VERSION}"));
             }
@@ -155,7 +170,7 @@ impl<R: BufRead> Reader<R> {
                 line.event.escape_debug()
             ));
         }
-        let key = if line.event == "opened" { 0 } else { line.key + self.offset };
+        let key = if line.event == "opened" { 0 } else { raised(line.key, self.offset)? };
         self.last_key = self.last_key.max(key);
         let Some((at, kind)) = parse_moment(&line.at).zip(kind(&line, self.offset)?) else { return Ok(None) };
         Ok(Some(LoggedEvent { at, key, job_id: line.job_id, job: line.job, kind }))
@@ -212,7 +227,10 @@ fn kind(line: &Line, offset: u64) -> Result<Option<LoggedKind>, String> {
     let attempt = || number(&line.attempt);
     Ok(Some(match line.event.as_str() {
         "opened" => LoggedKind::Opened { program: line.program.clone(), process: line.process.unwrap_or_default() },
-        "queued" => LoggedKind::Queued { group: line.group.clone(), follows: line.follows.map(|key| key + offset) },
+        "queued" => LoggedKind::Queued {
+            group: line.group.clone(),
+            follows: line.follows.map(|key| raised(key, offset)).transpose()?,
+        },
         "postponed" => LoggedKind::Postponed {
             running: given(line.running, "running")?,
             reason: given(line.reason.clone(), "reason")?,
@@ -255,6 +273,11 @@ fn kind(line: &Line, offset: u64) -> Result<Option<LoggedKind>, String> {
     }))
 }
 
+/// Returns the key of a job that no job of an earlier run has.
+fn raised(key: u64, offset: u64) -> Result<u64, String> {
+    key.checked_add(offset).ok_or_else(|| "field `key` is too large".to_owned())
+}
+
 fn given<T>(value: Option<T>, name: &str) -> Result<T, String> {
     value.ok_or_else(|| format!("field `{name}` is missing"))
 }
@@ -265,137 +288,4 @@ fn number(value: &Value) -> Result<u32, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Status;
-
-    const OPENED: &str =
-        r#"{"event":"opened","version":1,"at":"2026-11-23T17:09:00.123456+01:00","program":"/a","process":7}"#;
-
-    fn events(log: &str) -> Vec<Result<LoggedEvent, String>> {
-        read(log.as_bytes()).map(|event| event.map_err(|error| error.to_string())).collect()
-    }
-
-    fn queued(key: u64) -> String {
-        format!(r#"{{"event":"queued","at":"2026-11-23T17:09:00+01:00","key":{key},"job_id":"a\n","job":"f"}}"#)
-    }
-
-    #[test]
-    fn a_last_line_that_is_cut_is_skipped_wherever_it_is_cut() {
-        let log = format!("{OPENED}\n{}\n{}", queued(1), queued(2).replace("a\\n", "é"));
-        let bytes = log.as_bytes();
-        let two = format!("{OPENED}\n{}\n", queued(1)).len();
-        for end in two..bytes.len() {
-            let events: Vec<_> = read(&bytes[..end]).collect();
-            assert_eq!(events.len(), 2, "{end}");
-            assert!(events.iter().all(Result::is_ok), "{events:?}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_cut_before_another_run_is_skipped_wherever_it_is_cut() {
-        let cut = queued(7).replace("a\\n", "é\\ud83e\\udd80\\u0007\\t🦀");
-        let unended = OPENED.len() / 2;
-        for end in 1..cut.len() {
-            // The next run may be cut as well, before it had opened the log.
-            for between in [&b""[..], &OPENED.as_bytes()[..unended], b"{"] {
-                let (cut, first) = (&cut.as_bytes()[..end], queued(1));
-                let log = [OPENED.as_bytes(), first.as_bytes(), cut, between, OPENED.as_bytes(), first.as_bytes(), b""];
-                let log = log.join(&b'\n');
-                let keys: Result<Vec<_>, _> = read(&log[..]).map(|event| Ok::<_, io::Error>(event?.key)).collect();
-                assert_eq!(keys.unwrap_or_else(|error| panic!("{end}: {error}")), [0, 1, 0, 2], "{end}");
-            }
-            // Nothing follows, as the disk was still full.
-            let log = [OPENED.as_bytes(), &cut.as_bytes()[..end], b""].join(&b'\n');
-            assert!(read(&log[..]).map(Result::ok).eq([events(&format!("{OPENED}\n")).remove(0).ok()]), "{end}");
-            // Without a run that follows it is wrong.
-            let log = [OPENED.as_bytes(), &cut.as_bytes()[..end], queued(1).as_bytes(), b""].join(&b'\n');
-            let error = read(&log[..]).nth(1).expect("there is a second").expect_err("it can't be read");
-            assert!(error.to_string().starts_with("line 2: not an event: "), "{end}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_line_before_another_run_is_an_error() {
-        let mut lines: Vec<_> = ["}", "[", "x", "{\"event\":7", "{}", "{\"event\" \"a"].map(str::as_bytes).to_vec();
-        lines.push(b"{\"event\":\"\xff");
-        for line in lines {
-            let log = [OPENED.as_bytes(), line, OPENED.as_bytes(), b""].join(&b'\n');
-            let events: Vec<_> = read(&log[..]).collect();
-            let [Ok(_), Err(error)] = &events[..] else { panic!("{}: {events:?}", line.escape_ascii()) };
-            assert!(error.to_string().starts_with("line 2: not an event: "), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_log_that_an_editor_has_marked_is_read() {
-        assert!(events(&format!("\u{feff}{OPENED}\n")).remove(0).is_ok());
-    }
-
-    #[test]
-    fn a_second_run_in_the_same_log_has_keys_of_its_own() {
-        let log = [OPENED, &queued(1), &queued(2), OPENED, &queued(1), ""].join("\n");
-        let keys: Vec<_> = events(&log).into_iter().map(|event| event.expect("it can be read").key).collect();
-        assert_eq!(keys, [0, 1, 2, 0, 3]);
-    }
-
-    #[test]
-    fn stacks_and_jobs_that_wait_for_room_are_read() {
-        let postponed =
-            queued(1).replace("queued", "postponed").replace("\"key\"", r#""running":3,"reason":"full","key""#);
-        let record = r#"{"status":"timeout","duration_sec":1.0,"total_duration_sec":1.0}"#;
-        let recorded = queued(1)
-            .replace("queued", "recorded")
-            .replace('}', &format!(r#","record":{record},"stacks_text":"a\nb"}}"#));
-        let log = [OPENED, &postponed, &recorded, ""].join("\n");
-        let [_, Ok(first), Ok(second)] = &events(&log)[..] else { panic!("{:?}", events(&log)) };
-        assert_eq!(first.kind, LoggedKind::Postponed { running: 3, reason: "full".to_owned() });
-        let LoggedKind::Recorded(record) = &second.kind else { panic!("{second:?}") };
-        assert_eq!((record.status, record.stacks.as_deref()), (Status::Timeout, Some("a\nb")));
-    }
-
-    #[test]
-    fn unknown_events_and_fields_are_skipped() {
-        let unknown = r#"{"event":"danced","at":"2026-11-23T17:09:00+01:00","key":1,"partner":[]}"#;
-        let log = [OPENED, unknown, &queued(1).replace("\"key\"", "\"new\":{},\"key\""), ""].join("\n");
-        assert_eq!(events(&log).len(), 2);
-    }
-
-    #[test]
-    fn a_line_that_can_not_be_read_is_an_error_with_its_number() {
-        let newer = OPENED.replace("\"version\":1", "\"version\":2");
-        let started = r#"{"event":"started","at":"2026-11-23T17:09:00+01:00","key":1,"attempt":1}"#;
-        for (line, expected) in [
-            ("{", "line 2: not an event: EOF while parsing an object"),
-            (newer.as_str(), "line 2: version 2 of the format; this program reads version 1"),
-            (started, "line 2: field `slot` is missing"),
-        ] {
-            let events = events(&format!("{OPENED}\n{line}\n{}\n", queued(1)));
-            assert_eq!(events.len(), 2, "{events:?}");
-            let error = events[1].as_ref().expect_err("it can't be read");
-            assert!(error.starts_with(expected), "{error}");
-            assert!(!error.contains("JsonLines"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_of_another_kind_is_an_error_that_names_the_right_kind() {
-        for other in ["Seq\tHost\tStarttime", "<?xml version=\"1.0\"?>", "[]", "{}"] {
-            let events = events(&format!("{other}\n{OPENED}\n"));
-            let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
-            assert!(error.starts_with("line 1: not an event: "), "{error}");
-            assert!(
-                error.ends_with("; only what `JsonLines` (on the command line `batch --log`) has written can be read"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_log_without_its_beginning_is_an_error() {
-        let events = events(&format!("\n{}\n{OPENED}\n", queued(1)));
-        let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
-        let expected = "line 2: the first event is `queued`, and a log begins with `opened`: its beginning is missing";
-        assert_eq!(error, expected);
-    }
-}
+mod tests;

@@ -53,6 +53,11 @@ impl<F> Reporter<F> {
         }
     }
 
+    #[cfg(feature = "cli")]
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.state).has_failed
+    }
+
     pub(super) fn finish(&self) -> io::Result<()> {
         mem::take(&mut lock(&self.state).error).map_or(Ok(()), Err)
     }
@@ -81,8 +86,8 @@ impl<F> fmt::Debug for Reporter<F> {
 macro_rules! report {
     ($report:ident of $($method:ident($event:ident)),*) => {
         impl $report {
-            /// Writes an event of a log, one of [`read`](super::read()). The report then has the times of that run: of the
-            /// earliest, if there are several.
+            /// Writes an event of a log, one of [`read`](super::read()). The report then has the times of that run, and the name of
+            /// its application: the times of the earliest, and the name of the first, if there are several.
             ///
             /// An error is kept for [`finish`](Self::finish).
             pub fn replay(&self, event: &crate::report::LoggedEvent) {

@@ -181,7 +181,7 @@ impl TraceWriter {
     fn start(&mut self, event: &LoggedEvent, attempt: u32, slot: usize, process: Option<u32>, events: &mut Vec<Value>) {
         let args = json!({"job": event.job, "attempt": attempt, "process": process});
         let ts = self.time(event.at);
-        events.push(json!({"ph": "B", "cat": "job", "name": event.job_id, "ts": ts, "tid": slot, "args": args}));
+        events.push(json!({"ph": "B", "cat": "job", "name": event.name(), "ts": ts, "tid": slot, "args": args}));
         self.running.insert(event.key, RunningAttempt { slot, started: event.at, terminating: None });
         events.push(self.running_jobs(event.at));
     }
@@ -205,7 +205,7 @@ impl TraceWriter {
             }
             let color = if attempt.error.is_none() { "good" } else { "terrible" };
             let args = arguments(attempt);
-            events.push(json!({"ph": "E", "name": event.job_id, "ts": ts, "tid": slot, "cname": color, "args": args}));
+            events.push(json!({"ph": "E", "name": event.name(), "ts": ts, "tid": slot, "cname": color, "args": args}));
             let gone = self.time(event.at);
             let args = json!({"sweep": attempt.sweep});
             let dur = ((gone - ts) * 1e3).round() / 1e3;
@@ -220,7 +220,7 @@ impl TraceWriter {
             events.push(memory(gone, 0));
         }
         if let Some(delay) = retry_in {
-            let name = format!("{}: attempt {}", event.job_id, attempt.number + 1);
+            let name = format!("{}: attempt {}", event.name(), attempt.number + 1);
             let id = format!("0x{:x}", event.key);
             for (ph, moment) in [("b", event.at), ("e", event.at + delay)] {
                 let ts = self.time(moment);

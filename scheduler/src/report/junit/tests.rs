@@ -168,3 +168,24 @@ fn a_report_of_logs_has_the_times_of_their_runs() {
         assert_eq!((suite.timestamp, suite.time), (report.timestamp, report.time), "{text}");
     }
 }
+
+#[test]
+fn a_report_of_logs_bears_the_name_of_the_program_that_wrote_the_first() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("junit.xml");
+    let junit = Junit::create(&path).expect("the folder is ours");
+    for (seconds, program) in
+        [(9, "/of/another \"program\" with a name that is far longer than that of these tests"), (1, "b")]
+    {
+        let (job_id, job) = (String::new(), String::new());
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let kind = LoggedKind::Opened { program: Some(program.to_owned()), process: 1 };
+        junit.replay(&LoggedEvent { at, key: 0, job_id, job, kind });
+        events_of("id").iter().for_each(|event| junit.replay(event));
+        junit.finish().expect("there is room");
+        let text = fs::read(&path).expect("it is written");
+        let report = quick_junit::Report::deserialize(&*text).expect("it is one");
+        let name = "another \"program\" with a name that is far longer than that of these tests";
+        assert_eq!((report.name.as_str(), report.test_suites[0].name.as_str()), (name, name));
+    }
+}

@@ -52,6 +52,8 @@ pub struct Timeline(Reporter<TimelineWriter>);
 
 struct TimelineWriter {
     file: ClosedFile,
+    /// The name of the application.
+    title: String,
     /// The length of what stands before the data.
     beginning: usize,
     /// The moment from which times count.
@@ -72,18 +74,19 @@ impl Timeline {
     ///
     /// Fails if the file can't be created.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        let beginning = beginning(clock::wall())?;
+        let title = short_name(program().as_deref());
+        let beginning = beginning(&title, clock::wall())?;
         let file = ClosedFile::create(path.as_ref(), &beginning, END)?;
-        Ok(Self(Reporter::new(TimelineWriter { file, beginning: beginning.len(), zero: None, logged_begin: None })))
+        let beginning = beginning.len();
+        Ok(Self(Reporter::new(TimelineWriter { file, title, beginning, zero: None, logged_begin: None })))
     }
 }
 
 report!(Timeline of queued(Queued), started(Started), terminating(Terminating), attempt_ended(AttemptEnded), recorded(Recorded));
 
 /// Returns the page up to its data, for a run that began then.
-fn beginning(began: SystemTime) -> io::Result<String> {
-    let title = short_name(program().as_deref());
-    render(&title, &rfc_3339(began).unwrap_or_default()).map_err(io::Error::other)
+fn beginning(title: &str, began: SystemTime) -> io::Result<String> {
+    render(title, &rfc_3339(began).unwrap_or_default()).map_err(io::Error::other)
 }
 
 /// Returns the page up to its data.
@@ -141,8 +144,17 @@ impl Format for TimelineWriter {
     }
 
     fn replaying(&mut self, event: &LoggedEvent) -> io::Result<()> {
+        if let LoggedKind::Opened { program, .. } = &event.kind
+            && self.logged_begin.is_none()
+        {
+            let title = short_name(program.as_deref());
+            let beginning = beginning(&title, event.at)?;
+            if self.file.begin_again(&beginning)? {
+                (self.title, self.beginning) = (title, beginning.len());
+            }
+        }
         if begins_earlier(&mut self.logged_begin, event.at) {
-            let beginning = beginning(event.at)?;
+            let beginning = beginning(&self.title, event.at)?;
             // It is, unless the year has five digits.
             if beginning.len() == self.beginning {
                 self.file.replace_beginning(&beginning)?;
@@ -243,16 +255,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("timeline.html");
         let timeline = Timeline::create(&path).expect("the folder is ours");
+        let own = short_name(program().as_deref());
         let heading = |moment| rfc_3339(moment).expect("it has a date")[..19].replace('T', " ");
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         for (moment, expected) in [(at(1_000_000), at(1_000_000)), (at(2_000_000), at(1_000_000)), (at(9), at(9))] {
             let (job_id, job) = (String::new(), String::new());
-            let kind = LoggedKind::Opened { program: None, process: 1 };
+            let kind = LoggedKind::Opened { program: Some("/else/where & what".to_owned()), process: 1 };
             timeline.replay(&LoggedEvent { at: moment, key: 0, job_id, job, kind });
             timeline.finish().expect("there is room");
             let page = std::fs::read_to_string(&path).expect("it is written");
             let expected = format!("<span class=\"date\">{}</span>", heading(expected));
             assert!(page.contains(&expected) && page.ends_with(END), "{expected}");
+            // It bears the name of the program that wrote the log.
+            assert!(page.contains("where &amp; what") && !page.contains(&own), "{own}");
         }
     }
 }
