@@ -5,7 +5,7 @@ use std::process::{ExitCode, Termination};
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "json")]
-use crate::json::JsonArguments;
+use crate::json_arguments::JsonArguments;
 use crate::process::Incoming;
 use crate::result_codec::{ResultCodec, result_codec};
 use crate::result_kind::Explanation;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use erased_serde::Deserializer as ErasedDeserializer;
 use serde::de::value::Error as PlainError;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 use serde_path_to_error::Track;
@@ -27,7 +27,7 @@ pub(crate) struct JsonProblem {
 }
 
 impl JsonProblem {
-    fn whole(message: impl Into<String>, text: &str) -> Self {
+    pub(crate) fn whole(message: impl Into<String>, text: &str) -> Self {
         Self { message: message.into(), path: String::new(), span: 0..text.len() }
     }
 
@@ -110,25 +110,6 @@ pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> Result<T, JsonProblem> 
             panic_guard::discard(value);
             Err(problem)
         }
-    }
-}
-
-/// Returns the value that JSON holds, or, if that fails, the value that is this text itself.
-pub(crate) fn decode_or_text<T: DeserializeOwned>(text: &str) -> Result<T, JsonProblem> {
-    let problem = match decode(text) {
-        Ok(value) => return Ok(value),
-        Err(problem) => problem,
-    };
-    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
-    // What begins so is meant as JSON: its mistake is more helpful than what would be wrong with the text.
-    let is_meant = is_json || text.starts_with(['{', '[', '"']);
-    if text.starts_with('"') {
-        return Err(problem);
-    }
-    match decode(&serde_json::Value::from(text).to_string()) {
-        Ok(value) => Ok(value),
-        Err(_) if is_meant => Err(problem),
-        Err(problem) => Err(JsonProblem { span: 0..text.len(), ..problem }),
     }
 }
 
@@ -253,61 +234,9 @@ impl<'de: 'a, 'a> Visitor<'de> for Parts<(String, &'a RawValue)> {
     }
 }
 
-/// A given argument of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GivenArgument<'a> {
-    Json(&'a str),
-    /// JSON, or, if that can't be read, the text itself.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line is given words"))]
-    JsonOrText(&'a str),
-    Absent,
-}
-
-/// The arguments of a call, in the order of its job's parameters.
-#[derive(Debug)]
-pub(crate) struct JsonArguments<'a> {
-    given: Vec<GivenArgument<'a>>,
-    /// The number of arguments that were read, or that the first one has that can't be read.
-    read: usize,
-    problem: Option<JsonProblem>,
-}
-
-impl<'a> JsonArguments<'a> {
-    pub(crate) fn new(given: Vec<GivenArgument<'a>>) -> Self {
-        Self { given, read: 0, problem: None }
-    }
-
-    /// Returns the next argument. If it can't be read, the problem is kept, and its message returned.
-    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<T, String> {
-        let decoded = match self.given.get(self.read).copied().unwrap_or(GivenArgument::Absent) {
-            GivenArgument::Json(text) => decode(text),
-            GivenArgument::JsonOrText(text) => decode_or_text(text),
-            GivenArgument::Absent => absent().ok_or_else(|| JsonProblem::whole("it is missing", "")),
-        };
-        match decoded {
-            Ok(value) => {
-                self.read += 1;
-                Ok(value)
-            }
-            Err(problem) => {
-                let message = problem.message.clone();
-                self.problem = Some(problem);
-                Err(message)
-            }
-        }
-    }
-
-    /// Returns the index of the argument that could not be read, and the reason.
-    pub(crate) fn into_problem(self) -> Option<(usize, JsonProblem)> {
-        let index = self.read;
-        self.problem.map(|problem| (index, problem))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     use serde::Serialize;
 
@@ -317,12 +246,6 @@ mod tests {
     struct Size {
         width: u32,
         height: u32,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    enum Mode {
-        Fast,
-        Slow(u8),
     }
 
     /// Asserts the message, the path and the text at the place of the problem.
@@ -372,31 +295,6 @@ mod tests {
         assert_eq!(decode("340282366920938463463374607431768211455"), Ok(u128::MAX));
         assert_eq!(decode("-9223372036854775808"), Ok(i64::MIN));
         assert_eq!(encode(&u128::MAX).as_deref(), Ok("340282366920938463463374607431768211455"));
-    }
-
-    #[test]
-    fn text_needs_no_quotes() {
-        assert_eq!(decode_or_text("a.png"), Ok(PathBuf::from("a.png")));
-        assert_eq!(decode_or_text("5"), Ok("5".to_owned()));
-        assert_eq!(decode_or_text("[a-z]+"), Ok("[a-z]+".to_owned()));
-        assert_eq!(decode_or_text(r#""5""#), Ok("5".to_owned()));
-        assert_eq!(decode_or_text("5"), Ok(5_u8));
-        assert_eq!(decode_or_text("Fast"), Ok(Mode::Fast));
-        assert_eq!(decode_or_text(r#"{"Slow": 1}"#), Ok(Mode::Slow(1)));
-        assert_eq!(decode_or_text("x"), Ok(Some('x')));
-        assert_eq!(decode_or_text("null"), Ok(None::<String>));
-    }
-
-    #[test]
-    fn the_problem_is_that_of_what_was_meant() {
-        let refused = |text| decode_or_text::<u32>(text).expect_err("it is no number").message;
-        assert_eq!(refused("wide"), r#"invalid type: string "wide", expected u32"#);
-        assert_eq!(refused("-5"), "invalid value: integer `-5`, expected u32");
-        assert_eq!(refused("[1"), "invalid type: sequence, expected u32");
-        let unclosed = decode_or_text::<String>(r#""a"#).expect_err("it is unclosed");
-        assert_eq!(unclosed.message, "EOF while parsing a string");
-        let list = decode_or_text::<Vec<u8>>("[1, 2").expect_err("it is unclosed");
-        assert_eq!(list.message, "EOF while parsing a list");
     }
 
     #[test]

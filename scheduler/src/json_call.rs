@@ -7,7 +7,8 @@ use crate::arguments::Arguments;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::invocation::Invocation;
-use crate::json::{self, GivenArgument, JsonArguments, JsonProblem};
+use crate::json::{self, JsonProblem};
+use crate::json_arguments::{GivenArgument, JsonArguments};
 use crate::panic_guard::guarded;
 use crate::registry::{self, Entry, Parameter};
 

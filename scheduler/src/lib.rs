@@ -159,6 +159,8 @@ mod journal;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "json")]
+mod json_arguments;
+#[cfg(feature = "json")]
 mod json_call;
 mod launcher;
 pub mod observer;

@@ -13,7 +13,7 @@ use paths::Modules;
 const FLOORS: [&[&str]; 17] = [
     &["clock", "escape", "huge_pages", "options", "panic_guard", "random", "seconds", "symbols", "sync"],
     &["json", "outcome"],
-    &["wire"],
+    &["json_arguments", "wire"],
     &["checkpoint", "result_codec"],
     &["record"],
     &["answers", "arguments", "error", "observer", "process", "result_kind"],

@@ -1,7 +1,7 @@
 //! The arguments of a call as the words of a command line: by position, or `name=value`.
 
 use crate::call::AnyJob;
-use crate::json::GivenArgument;
+use crate::json_arguments::GivenArgument;
 use crate::json_call::{PlacedArgument, RefusedArguments, call_with, index_of, too_many};
 use crate::registry::Entry;
 
