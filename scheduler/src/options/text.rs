@@ -6,10 +6,10 @@ mod values;
 
 use std::time::Duration;
 
-use super::{Backoff, Cause, Input, Options};
+use super::{Backoff, Cause, Options};
 use values::{
-    ENDS, RETRIED, TERMINATES, above_zero, backoff, bytes, cpus, duration, name_of, named, number, output, show_bytes,
-    show_duration, show_input, show_output, shown,
+    ENDS, RETRIED, TERMINATES, above_zero, backoff, bytes, cpus, duration, input, limit, name_of, named, number,
+    output, show_bytes, show_duration, show_input, show_output, shown,
 };
 
 /// An option of a job.
@@ -41,8 +41,8 @@ pub(crate) const OPTIONS: &[TextOption] = &[
     TextOption {
         name: "timeout",
         takes: One("DURATION"),
-        help: "how long the function may run, such as `30s` or `1m 30s`",
-        set: |options, text| Ok(options.timeout(above_zero(duration(text)?)?)),
+        help: "how long the function may run, such as `30s` or `1m 30s`; `none` lifts the limit",
+        set: |options, text| Ok(options.timeout(above_zero(limit(text)?)?)),
         show: |options| shown(options.timeout, show_duration),
     },
     TextOption {
@@ -56,28 +56,28 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         name: "stall",
         takes: One("DURATION"),
         help: "how long it may report nothing before it is stopped",
-        set: |options, text| Ok(options.stall(duration(text)?)),
+        set: |options, text| Ok(options.stall(limit(text)?)),
         show: |options| shown(options.time_limits.stall, show_duration),
     },
     TextOption {
         name: "silence",
         takes: One("DURATION"),
         help: "how long it may write no output before it is stopped",
-        set: |options, text| Ok(options.silence(duration(text)?)),
+        set: |options, text| Ok(options.silence(limit(text)?)),
         show: |options| shown(options.time_limits.silence, show_duration),
     },
     TextOption {
         name: "slow",
         takes: One("DURATION"),
         help: "when it is reported as slow; nothing is stopped",
-        set: |options, text| Ok(options.slow(duration(text)?)),
+        set: |options, text| Ok(options.slow(limit(text)?)),
         show: |options| shown(options.time_limits.slow, show_duration),
     },
     TextOption {
         name: "max_timeout",
         takes: One("DURATION"),
         help: "how far the job may extend its timeout",
-        set: |options, text| Ok(options.max_timeout(duration(text)?)),
+        set: |options, text| Ok(options.max_timeout(limit(text)?)),
         show: |options| shown(options.time_limits.max_timeout, show_duration),
     },
     TextOption {
@@ -285,7 +285,7 @@ pub(crate) const OPTIONS: &[TextOption] = &[
         name: "stdin",
         takes: One("FILE"),
         help: "file that it reads from standard input",
-        set: |options, text| Ok(options.stdin(Input::File(text.into()))),
+        set: |options, text| Ok(options.stdin(input(text)?)),
         show: |options| shown(options.stdin.as_ref(), |input| show_input(input)),
     },
     TextOption {
@@ -424,6 +424,10 @@ mod tests {
             ("retry_delays", "", "expected a duration, such as `30s`: "),
             ("cpus", "-1", "expected numbers of processors and ranges of them"),
             ("cpus", "", "expected numbers of processors and ranges of them"),
+            ("timeout", "never", "expected a duration, such as `30s`, or `none` for no limit: "),
+            ("grace", "none", "expected a duration, such as `30s`: "),
+            ("stdin", "-", "`-` is the standard input of this program, which its jobs don't have; give a file"),
+            ("stdin", "/dev/stdin", "`/dev/stdin` is the standard input of this program, which"),
             ("stdin", "", "standard input is to be read from a file with an empty path"),
             ("backoff", "2s..1s", "a backoff of 2s exceeds its cap of 1s"),
         ] {

@@ -17,6 +17,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|problem| format!("expected a duration, such as `30s`: {problem}"))
 }
 
+/// Returns a limit, which may be lifted.
+pub(super) fn limit(text: &str) -> Result<Duration, String> {
+    if text == "none" {
+        return Ok(Duration::MAX);
+    }
+    let problem = |problem| format!("expected a duration, such as `30s`, or `none` for no limit: {problem}");
+    humantime::parse_duration(text).map_err(problem)
+}
+
+/// Returns the file that a job reads. In its process, a name of standard input is that of the job itself, which is empty.
+pub(super) fn input(text: &str) -> Result<Input, String> {
+    if ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(&text) {
+        let hint = if text == "-" { ", or `./-` for one of that name" } else { "" };
+        return Err(format!(
+            "`{text}` is the standard input of this program, which its jobs don't have; give a file{hint}"
+        ));
+    }
+    Ok(Input::File(text.into()))
+}
+
 pub(super) fn above_zero(timeout: Duration) -> Result<Duration, String> {
     let message = "a timeout can't be zero: the job would be killed before it starts; give a longer one, such as `30s`";
     if timeout.is_zero() { Err(message.to_owned()) } else { Ok(timeout) }
