@@ -85,7 +85,7 @@ pub(crate) use system::{
     redirect_stdin, signal_name, since_boot,
 };
 #[cfg(feature = "cli")]
-pub(crate) use system::{DivertedStdout, die_of, process_exists};
+pub(crate) use system::{DivertedStdout, FileId, die_of, file_id, process_exists, report_file_size_limit, stream_id};
 #[cfg(feature = "journal")]
 pub(crate) use system::{lock_file, names_of_file, write_obstacle};
 
@@ -122,6 +122,8 @@ mod no_warden;
 use no_warden as warden;
 
 pub(crate) use warden::capture_crashes;
+#[cfg(feature = "cli")]
+pub(crate) use warden::process_age;
 pub(crate) use warden::{
     CgroupHome, DescriptorLimit, EXECUTED, HAS_FORK_SERVERS, InheritedState, OomCounter, OomKills, Search,
     adopt_orphans, anonymous_file, can_count_threads, clean_up_cgroup, name_job, own_image, system_call_name,

@@ -56,6 +56,12 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "orphans can be adopted on Linux only"))
 }
 
+/// Returns `None`: how long a process has existed is not known.
+#[cfg(feature = "cli")]
+pub(crate) fn process_age(_: u32) -> Option<Duration> {
+    None
+}
+
 /// The link to the executed image. There is none.
 pub(crate) const EXECUTED: &str = "";
 

@@ -46,6 +46,8 @@ pub(crate) use milestone_times::MilestoneTimes;
 pub(crate) use name::{name_job, name_standby, name_warden};
 pub(crate) use oom_counter::{OomCounter, OomKills};
 pub(crate) use own_image::{EXECUTED, own_image};
+#[cfg(feature = "cli")]
+pub(crate) use search::process_age;
 pub(crate) use search::{Search, adopt_orphans};
 pub(crate) use sigchld::SigchldEvent;
 #[cfg(any(test, fuzzing))]

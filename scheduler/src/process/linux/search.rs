@@ -243,6 +243,14 @@ impl Stat {
     }
 }
 
+/// Returns for how long the process with this id has existed: a younger one than expected is another process of the same id.
+#[cfg(feature = "cli")]
+pub(crate) fn process_age(id: u32) -> Option<Duration> {
+    let stat = Stat::parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)?;
+    let started = Duration::from_secs(stat.started()) / u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    Some(since_boot().saturating_sub(started))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

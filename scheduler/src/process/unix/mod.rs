@@ -13,6 +13,8 @@ mod data_socket;
 pub(super) mod descriptor;
 #[cfg(feature = "cli")]
 mod diverted_stdout;
+#[cfg(feature = "cli")]
+mod file_id;
 #[cfg(feature = "journal")]
 mod file_lock;
 mod folder;
@@ -45,6 +47,8 @@ pub(crate) use data_socket::DataSocket;
 pub(crate) use descriptor::clear_of;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
+#[cfg(feature = "cli")]
+pub(crate) use file_id::{FileId, file_id, stream_id};
 #[cfg(feature = "journal")]
 pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(super) use folder::Folder;
@@ -65,6 +69,8 @@ pub(crate) use saved_stdio::{discard_saved_stdio, has_saved_stdio, take_stdin};
 pub(crate) use signal_listener::on_ctrl_c;
 #[cfg(feature = "signals")]
 pub(crate) use signal_listener::on_termination;
+#[cfg(feature = "cli")]
+pub(crate) use signal_listener::report_file_size_limit;
 #[cfg(feature = "cli")]
 pub(crate) use signals::die_of;
 pub(crate) use signals::{exit_class, signal_name};

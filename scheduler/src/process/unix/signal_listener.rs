@@ -1,7 +1,7 @@
 //! Ctrl-C and requests to terminate: a thread that waits for chosen signals and calls a function for each.
 //!
 //! Handlers that other code has installed for these signals are still called: `signal-hook-registry` sees to that, which
-//! Tokio's signals use as well. No other signal is handled.
+//! Tokio's signals use as well. No other signal is handled, but SIGXFSZ by the command line.
 
 #![expect(unsafe_code, reason = "the compiler doesn't check what a signal handler does")]
 
@@ -43,6 +43,14 @@ pub(crate) fn on_ctrl_c(pressed: impl Fn() + Send + 'static) -> io::Result<()> {
 #[cfg(feature = "signals")]
 pub(crate) fn on_termination(requested: impl Fn() + Send + 'static) -> io::Result<()> {
     listen("scheduler-signals", &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP], requested)
+}
+
+/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, instead of ending the process. What it executes is not
+/// concerned: a handler ends with the program that has set it.
+#[cfg(feature = "cli")]
+pub(crate) fn report_file_size_limit() -> io::Result<()> {
+    // SAFETY: The handler does nothing.
+    unsafe { signal_hook_registry::register(libc::SIGXFSZ, || {}) }.map(drop)
 }
 
 fn listen(name: &str, signals: &[c_int], arrived: impl Fn() + Send + 'static) -> io::Result<()> {

@@ -7,6 +7,8 @@ mod create;
 #[cfg(feature = "cli")]
 mod diverted_stdout;
 mod exit_wait;
+#[cfg(feature = "cli")]
+mod file_id;
 #[cfg(feature = "journal")]
 mod file_lock;
 mod folder;
@@ -34,6 +36,8 @@ pub(crate) use console_events::on_termination;
 #[cfg(feature = "cli")]
 pub(crate) use diverted_stdout::DivertedStdout;
 pub(crate) use exit_wait::{ChildPid, exit_class, signal_name};
+#[cfg(feature = "cli")]
+pub(crate) use file_id::{FileId, file_id, stream_id};
 #[cfg(feature = "journal")]
 pub(crate) use file_lock::{lock_file, names_of_file, write_obstacle};
 pub(super) use folder::Folder;
@@ -56,6 +60,13 @@ pub(crate) use worker::{Worker, lacks_room};
 
 /// Whether the processes of a job can be captured: without their threads.
 pub(crate) const CAN_CAPTURE: bool = true;
+
+/// Returns: no limit on the size of files ends a process here.
+#[cfg(feature = "cli")]
+#[expect(clippy::unnecessary_wraps, reason = "on Unix it may fail")]
+pub(crate) fn report_file_size_limit() -> std::io::Result<()> {
+    Ok(())
+}
 
 /// Returns: no process here ends by a signal.
 #[cfg(feature = "cli")]
