@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::file_check::{STREAM, UsedFile};
+use super::output::shown;
 use crate::report::{self, LoggedEvent};
 
 /// How each file of SQLite begins, and with it each journal.
@@ -15,8 +17,29 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Events, or the first error.
 pub(super) type Events = Box<dyn Iterator<Item = io::Result<LoggedEvent>>>;
 
-/// Returns the events in a log of `batch --log` or [`report::JsonLines`], or in a journal.
+/// Returns the name of a log for messages.
+pub(super) fn name(path: &Path) -> String {
+    if path.as_os_str() == STREAM { "standard input".to_owned() } else { shown(path) }
+}
+
+/// Returns which files are read with a log.
+pub(super) fn used_file(path: &Path) -> UsedFile<'_> {
+    if path.as_os_str() == STREAM {
+        return UsedFile::Stdin;
+    }
+    let mut start = Vec::new();
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| File::open(path).ok()).flatten();
+    // If it can't be read, that is reported when it is.
+    let _ = file.map(|file| file.take(DATABASE.len() as u64).read_to_end(&mut start));
+    if start == DATABASE { UsedFile::Journal(path) } else { UsedFile::Read(path) }
+}
+
+/// Returns the events in a log of `batch --log` or [`report::JsonLines`], or in a journal. `-` is the log on standard input.
 pub(super) fn read_events(path: &Path) -> io::Result<Events> {
+    if path.as_os_str() == STREAM {
+        return Ok(Box::new(report::read(BufReader::new(io::stdin()))));
+    }
     let mut file = File::open(path)?;
     let mut start = Vec::new();
     // A pipe has no place to go back to, and is no journal.

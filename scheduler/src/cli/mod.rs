@@ -5,12 +5,14 @@
 mod batch;
 mod ending;
 mod events;
+mod file_check;
 mod follow_up;
 mod list;
 mod output;
 mod parser;
 mod report;
 mod report_files;
+mod result;
 mod run;
 mod slow;
 mod status;
@@ -31,6 +33,7 @@ use self::report::ReportArguments;
 use self::run::RunArguments;
 use self::status::StatusArguments;
 use crate::child::init;
+use crate::process::report_file_size_limit;
 
 /// Runs the command line of this program's jobs: lists them, runs one, runs batches of them, makes
 /// reports. Needs the feature `cli`.
@@ -102,6 +105,13 @@ fn refused(error: &clap::Error) -> ExitCode {
 fn completions(arguments: &ArgMatches, command: &mut Command) -> Ending {
     let shell = arguments.get_one::<Shell>("shell").copied().expect("it is required");
     let name = command.get_name().to_owned();
+    if !can_be_completed(&name) {
+        output::report_message(&format!(
+            "no shell can complete a program named `{name}`; start it by a name of letters, digits, `-`, `_` and `.`, such as that of \
+             a link"
+        ));
+        return Ending::OWN_FAILURE;
+    }
     // It panics if it can't write.
     let mut script = Vec::new();
     clap_complete::generate(shell, command, name, &mut script);
@@ -110,6 +120,11 @@ fn completions(arguments: &ArgMatches, command: &mut Command) -> Ending {
         Ok(()) => Ending::SUCCESS,
         Err(error) => output::unwritable(&error),
     }
+}
+
+/// Returns whether a name is one word in every shell, and a part of the name of a function.
+fn can_be_completed(name: &str) -> bool {
+    !name.starts_with(['-', '.']) && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
 }
 
 /// The subcommands `list`, `run`, `batch`, `report` and `status`, for a program that has a command line of its own, made with
@@ -159,6 +174,8 @@ impl JobCommand {
     /// everything that this program prints to standard output goes to standard error, since that is for results only.
     #[must_use = "`main` returns it"]
     pub fn execute(self) -> ExitCode {
+        // Without it, a report that becomes too large ends the process, and with it all jobs.
+        let _ = report_file_size_limit();
         let ending = match self.0 {
             JobSubcommand::List(arguments) => list::execute(&arguments),
             JobSubcommand::Run(arguments) => run::execute(&arguments),
@@ -213,5 +230,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         application(&["app".into()]).debug_assert();
+    }
+
+    #[test]
+    fn a_program_is_completed_by_its_name() {
+        let name = |path: &str| application(&[path.into()]).get_name().to_owned();
+        assert_eq!([name("/a b/my.app-1.2"), name("app.exe"), name("")], ["my.app-1.2", "app", "program"]);
+        assert_eq!(name("a\u{1b}[31m\nb"), r"a\u{1b}[31m\nb");
+        for (name, expected) in
+            [("my.app-1_2", true), ("größe", true), ("my app", false), ("a;b", false), ("-a", false)]
+        {
+            assert_eq!(can_be_completed(name), expected, "{name}");
+        }
     }
 }

@@ -15,13 +15,15 @@ use super::report::ReportArguments;
 use super::report_files::{self, JOBLOG, ReportPaths};
 use super::run::RunArguments;
 use super::status::StatusArguments;
+use crate::escape::OneLine;
 use crate::options::{OPTIONS, OptionValue, Options, StartMethod, TextOption};
 use crate::registry::{self, Entry, registry};
 
 /// The statuses of `run`, which are those of coreutils' `timeout`.
 const RUN_HELP: &str = "\
 Arguments are JSON, in the order of the job's parameters, or `name=value` in any order. A value that is not JSON of the
-parameter's type is taken as text: `path=a.png` needs no quotes. An argument that is an `Option` may be left out. All are
+parameter's type is taken as text: `path=a.png` needs no quotes. One that begins with a quote is always JSON, and one that
+begins with `[`, `{` or a digit unless the parameter is a text. An argument that is an `Option` may be left out. All are
 checked before anything starts.
 
 The result is printed to standard output, as JSON; what the job prints goes to standard error.
@@ -31,9 +33,9 @@ Exit status, as that of coreutils' `timeout`:
     1    it returned an error, or its result can't be delivered
   101    it panicked
   124    it was stopped at its timeout
-  125    the arguments or the scheduler are at fault
+  125    the arguments or the scheduler are at fault, or JSON can't hold the result
   126    the job could not be started
-  127    there is no such job
+  127    no job has that name, or several have
   137    it ran out of memory
   128+n  it was killed by signal n, as by 11 (SIGSEGV)
     n    it exited with code n before it gave a result
@@ -53,10 +55,13 @@ a job by the names that `#[job]` gives them; they win over those of the command 
 
 The lines are read as room for their jobs comes free, so that a list of any length, or an endless one from a pipe, takes
 the same memory. A record is printed to standard output for each call as soon as it is over, as one line of JSON. A line
-that is no call ends the batch: the calls before it are run.
+that is no call ends the batch: the calls before it are run. A call whose result JSON can't hold has failed.
 
 Ctrl-C lets the jobs that run finish; a second one asks them to stop, and a third one kills them. A job that is stopped so, or
 by `--halt now`, or that has retries left, has not finished: it is not in the job log, and `--resume` runs it again.
+
+A job is entered in the job log once its record is written to standard output and to `--log`. After a kill, one whose record
+was just written may run once more; none is lost.
 
 With `--resume` the job log and `--log` are added to. The other reports are of this batch alone: `report LOG` makes those of all.
 
@@ -127,8 +132,8 @@ fn batch() -> Command {
                     .help("How many jobs run at a time; `auto` for one per processor"),
             )
             .arg(
-                Arg::new("halt").long("halt").value_name("WHEN,WHY=N").value_parser(value_parser!(Halt)).help(
-                    "Stop `soon` (start nothing more) or `now` after N jobs that `fail`, `success` or are `done`",
+                Arg::new("halt").long("halt").value_name("WHEN,WHY=N").value_parser(Halt::parse).help(
+                    "Stop `soon` (start nothing more) or `now` after N jobs that `fail`, `success` or are `done` [default: never]",
                 ),
             )
             .arg(
@@ -164,7 +169,7 @@ fn report() -> Command {
     Command::new("report")
         .about("Make reports of a batch that is over, or was killed, from its log or its journal")
         .arg(logs.help(
-            "A file that `batch --log` or `report::JsonLines` has written, or a journal; several are put together",
+            "A file that `batch --log` or `report::JsonLines` has written, or a journal; several are put together; `-` for a log on standard input",
         ))
         .args(report_files::options())
         .group(ArgGroup::new("reports").args(report_files::names()).required(true).multiple(true))
@@ -175,7 +180,9 @@ fn status() -> Command {
     let log = Arg::new("log").value_name("LOG").required(true).value_parser(value_parser!(PathBuf));
     Command::new("status")
         .about("Show what a program runs now, by its log or its journal")
-        .arg(log.help("A file that `batch --log` or `report::JsonLines` writes, or a journal"))
+        .arg(log.help(
+            "A file that `batch --log` or `report::JsonLines` writes, or a journal; `-` for a log on standard input",
+        ))
         .arg(flag("json", "Print an object, for other programs"))
         .after_help("Example: `watch status events.jsonl`")
 }
@@ -291,8 +298,8 @@ pub(super) fn batch_arguments(matches: &ArgMatches) -> Result<BatchArguments, cl
     Ok(BatchArguments {
         file: required(matches, "file"),
         concurrency: required(matches, "jobs"),
-        halt: matches.get_one::<Halt>("halt").copied(),
-        group_limits: matches.get_many::<(String, usize)>("limit-group").into_iter().flatten().cloned().collect(),
+        halt: matches.get_one::<Option<Halt>>("halt").copied().flatten(),
+        group_limits: group_limits(matches)?,
         reports: ReportPaths::of(matches),
         log: matches.get_one::<PathBuf>("log").cloned(),
         resume: match (matches.get_flag("resume"), matches.get_flag("resume-failed")) {
@@ -306,6 +313,17 @@ pub(super) fn batch_arguments(matches: &ArgMatches) -> Result<BatchArguments, cl
         options: job_options(matches)?,
         start_method: required(matches, "start-method"),
     })
+}
+
+fn group_limits(matches: &ArgMatches) -> Result<Vec<(String, usize)>, clap::Error> {
+    let limits: Vec<_> = matches.get_many::<(String, usize)>("limit-group").into_iter().flatten().cloned().collect();
+    for (index, (group, _)) in limits.iter().enumerate() {
+        if limits[..index].iter().any(|(other, _)| other == group) {
+            let problem = format!("invalid value for '--limit-group': group `{}` is given twice", OneLine(group));
+            return Err(clap::Error::raw(ErrorKind::ValueValidation, problem));
+        }
+    }
+    Ok(limits)
 }
 
 pub(super) fn report_arguments(matches: &ArgMatches) -> ReportArguments {
@@ -344,6 +362,7 @@ fn job_options(matches: &ArgMatches) -> Result<Options, clap::Error> {
 
 /// Returns the name under which this program was started, for its usage.
 pub(super) fn program(arguments: &[OsString]) -> String {
-    let name = arguments.first().map(PathBuf::from).and_then(|path| Some(path.file_stem()?.display().to_string()));
+    let name = arguments.first().map(PathBuf::from).and_then(|path| Some(path.file_name()?.display().to_string()));
+    let name = name.map(|name| OneLine(name.strip_suffix(".exe").unwrap_or(&name)).to_string());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "program".to_owned())
 }

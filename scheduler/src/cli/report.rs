@@ -5,9 +5,10 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
 use super::ending::Ending;
-use super::events::{Events, not_a_log, read_events};
-use super::output::{report_message, shown};
-use super::report_files::{ReportPaths, Reports, check_files, check_writable};
+use super::events::{Events, name, not_a_log, read_events, used_file};
+use super::file_check::check_files;
+use super::output::report_message;
+use super::report_files::{ReportPaths, Reports};
 
 #[derive(Clone, Debug)]
 pub(super) struct ReportArguments {
@@ -29,13 +30,13 @@ pub(super) fn execute(arguments: &ReportArguments) -> Ending {
 
 fn make(arguments: &ReportArguments) -> Result<Reports, String> {
     let paths = arguments.logs.iter().map(PathBuf::as_path);
-    check_files(paths.clone(), arguments.reports.iter())?;
-    let unreadable = |path: &Path, error: &io::Error| format!("can't read {}: {error}", shown(path));
-    // Both before a report is emptied.
+    let used: Vec<_> = paths.clone().map(used_file).collect();
+    check_files(&used, arguments.reports.iter())?;
+    let unreadable = |path: &Path, error: &io::Error| format!("can't read {}: {error}", name(path));
+    // Before a report is emptied.
     let logs = paths.map(|path| Ok((path, open(path).map_err(|error| unreadable(path, &error))?)));
     let logs = logs.collect::<Result<Vec<_>, String>>()?;
-    check_writable(arguments.reports.iter().map(|(_, path)| path))?;
-    let reports = arguments.reports.create(None)?;
+    let reports = arguments.reports.create()?;
     for (path, events) in logs {
         for event in events {
             reports.replay(&event.map_err(|error| unreadable(path, &error))?);

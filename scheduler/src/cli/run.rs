@@ -1,10 +1,8 @@
 //! `run`: one job, with its arguments from the command line.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, pass_on, report, report_message, unwritable};
+use super::result::{result_error, result_in};
 use super::slow::SlowNotice;
 use super::words;
 use crate::builder::Scheduler;
@@ -91,9 +89,10 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
     let whole = serde_json::to_string(record).map_err(|error| format!("the record can't be written: {error}"));
     let line = match (arguments.is_json, record.status()) {
         (true, _) => whole.map(Some),
-        (false, Status::Ok) => whole.and_then(|whole| result_in(&whole)).map(Some),
+        (false, Status::Ok) => whole.and_then(|whole| result_in(&whole).map(str::to_owned)).map(Some),
         (false, _) => Ok(None),
     };
+    let unreadable = line.as_ref().ok().and_then(Option::as_deref).filter(|_| arguments.is_json).and_then(result_error);
     if !arguments.is_json {
         // What was captured belongs to standard error as well; in the record it is already.
         [record.stdout(), record.stderr()].iter().flatten().for_each(|output| pass_on(output));
@@ -106,8 +105,14 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
             report_message(&format!("the follow-up `{}` {error}", follow_up.job()));
         }
     }
+    if !arguments.is_json && record.run.late_result().is_some() {
+        note("  = it returned a value after it was asked to stop, which `--json` shows");
+    }
     if !record.stacks().is_empty() {
         note(&ProcessSnapshot::tree(record.stacks()).to_string());
+    }
+    if let Some(problem) = &unreadable {
+        report_message(problem);
     }
     let line = match line {
         Ok(line) => line,
@@ -120,23 +125,7 @@ fn print(record: &Record, arguments: &RunArguments, results: &mut Results) -> En
     match (written, record.failure()) {
         (Err(error), _) => unwritable(&error),
         (Ok(()), Some(Failure::Cancelled { .. })) => Ending::Signal(FatalSignal::Interrupt),
+        (Ok(()), _) if unreadable.is_some() => Ending::OWN_FAILURE,
         (Ok(()), _) => Ending::of(record),
-    }
-}
-
-/// Returns the result in a record that is JSON, as it is written there, or the reason why it can't be written.
-fn result_in(record: &str) -> Result<String, String> {
-    #[derive(Deserialize)]
-    struct Members<'a> {
-        #[serde(borrow)]
-        result: Option<&'a RawValue>,
-        result_error: Option<String>,
-    }
-
-    let members: Members<'_> = serde_json::from_str(record).expect("it is an object");
-    match (members.result, members.result_error) {
-        (_, Some(problem)) => Err(problem),
-        // An `Option` takes `null` for none.
-        (result, None) => Ok(result.map_or("null", RawValue::get).to_owned()),
     }
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::ending::Ending;
-use super::events::{not_a_log, read_events};
-use super::output::{BOLD, DIM, report_message, shown, unwritable};
+use super::events::{name, not_a_log, read_events};
+use super::output::{BOLD, DIM, report_message, unwritable};
 use crate::clock::{rfc_3339, wall};
 use crate::escape::OneLine;
 use crate::outcome::Status;
-use crate::process::process_exists;
+use crate::process::{process_age, process_exists};
 use crate::report::{LoggedEvent, LoggedKind, LoggedRecord};
 
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(super) fn execute(arguments: &StatusArguments) -> Ending {
     let run = match LoggedRun::read(arguments) {
         Ok(run) => run,
         Err(error) => {
-            report_message(&format!("can't read {}: {error}", shown(&arguments.log)));
+            report_message(&format!("can't read {}: {error}", name(&arguments.log)));
             return Ending::OWN_FAILURE;
         }
     };
@@ -153,8 +153,12 @@ impl LoggedRun {
         }
     }
 
-    fn is_running(&self) -> bool {
-        self.process.is_some_and(process_exists)
+    /// Returns whether the application runs; `None` if a process runs that has its id, and may be another one.
+    fn is_running(&self, now: SystemTime) -> Option<bool> {
+        let Some(process) = self.process.filter(|process| process_exists(*process)) else { return Some(false) };
+        // It had that id when it opened the log.
+        let age = process_age(process)?;
+        Some(age + CLOCK_DRIFT >= since(self.opened.unwrap_or(now), now))
     }
 
     /// Returns the jobs that run, in the order of their slots.
@@ -188,7 +192,7 @@ impl LoggedRun {
         ShownRun {
             program: self.program.as_deref(),
             process: self.process,
-            is_running: self.is_running(),
+            is_running: self.is_running(now),
             opened_at: self.opened.and_then(rfc_3339),
             last_event_at: self.last_event.and_then(rfc_3339),
             counts: self.counts,
@@ -203,11 +207,11 @@ impl LoggedRun {
         let program = self.program.as_deref().unwrap_or("the application");
         let process = self.process.unwrap_or_default();
         let time = |moment: Option<SystemTime>| moment.map_or_else(String::new, |moment| clock(since(moment, now)));
-        let is_running = self.is_running();
-        let state = if is_running {
-            format!("runs, since {}", time(self.opened))
-        } else {
-            format!("has exited; its last event was {} ago", time(self.last_event))
+        let is_running = self.is_running(now);
+        let state = match is_running {
+            Some(true) => format!("runs, since {}", time(self.opened)),
+            Some(false) => format!("has exited; its last event was {} ago", time(self.last_event)),
+            None => format!("may run: a process with that id does; its last event was {} ago", time(self.last_event)),
         };
         let StatusCounts { ok, failed, timed_out, cancelled } = self.counts;
         let mut parts = vec![format!("{ok} ok"), format!("{failed} failed"), format!("{timed_out} timed out")];
@@ -216,7 +220,7 @@ impl LoggedRun {
         let owed = self.count(|stage| matches!(stage, Stage::Owed));
         let others = [
             (cancelled, "cancelled"),
-            (running.len() as u64, if is_running { "running" } else { "not finished" }),
+            (running.len() as u64, if is_running != Some(false) { "running" } else { "not finished" }),
             (retrying as u64, "to retry"),
             (self.count(|stage| matches!(stage, Stage::Waiting)) as u64, "waiting"),
             (owed as u64, if owed == 1 { "follow-up owed" } else { "follow-ups owed" }),
@@ -234,10 +238,11 @@ impl StatusCounts {
     fn add(&mut self, record: &LoggedRecord) {
         let is_cancelled = record.failure.as_ref().is_some_and(|failure| failure["kind"] == "cancelled");
         match record.status {
-            Status::Ok => self.ok += 1,
+            Status::Ok if record.result_error.is_none() => self.ok += 1,
             Status::Timeout => self.timed_out += 1,
             Status::Error if is_cancelled => self.cancelled += 1,
-            Status::Error => self.failed += 1,
+            // A result that nobody can read is none.
+            Status::Ok | Status::Error => self.failed += 1,
         }
     }
 }
@@ -262,7 +267,7 @@ impl RunningJob {
 struct ShownRun<'a> {
     program: Option<&'a str>,
     process: Option<u32>,
-    is_running: bool,
+    is_running: Option<bool>,
     opened_at: Option<String>,
     last_event_at: Option<String>,
     #[serde(flatten)]
@@ -292,6 +297,9 @@ struct ShownProgress {
     done: u64,
     total: u64,
 }
+
+/// By how much the wall clock may have been set since the log was opened, and the kernel's date of a process be off.
+const CLOCK_DRIFT: Duration = Duration::from_secs(2);
 
 /// Returns the time between two moments; zero if the clock was set back.
 fn since(moment: SystemTime, now: SystemTime) -> Duration {
@@ -340,6 +348,25 @@ mod tests {
             (&shown["running"][0]["progress"]["done"], &shown["running"][0]["running_sec"]),
             (&3.into(), &3724.0.into())
         );
+    }
+
+    #[test]
+    fn a_process_that_is_younger_than_the_log_is_another_one() {
+        let now = wall();
+        let run =
+            |opened| LoggedRun { process: Some(std::process::id()), opened: Some(opened), ..LoggedRun::default() };
+        let is_known = process_age(std::process::id()).is_some();
+        assert_eq!(run(now).is_running(now), is_known.then_some(true));
+        let text = run(now).text(now);
+        assert!(
+            text.contains(if is_known { "runs, since 0:00" } else { "may run: a process with that id does" }),
+            "{text}"
+        );
+        // This process did not exist a year ago.
+        let year = Duration::from_secs(365 * 24 * 3600);
+        assert_eq!(run(now - year).is_running(now), is_known.then_some(false));
+        let exited = LoggedRun { process: Some(u32::MAX), ..run(now) };
+        assert_eq!(exited.is_running(now), Some(false));
     }
 
     #[test]

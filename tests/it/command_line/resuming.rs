@@ -1,8 +1,13 @@
 //! Batches that are resumed from their job logs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+use std::{mem, thread};
+
+use rustix::io::ioctl_fionread;
+use serde_json::Value;
 
 use super::batches::{DRAINED, batch, records};
 use super::{images, joblog, press_ctrl_c, wait_for_line};
@@ -104,5 +109,104 @@ fn a_job_that_a_stop_interrupts_is_not_in_the_job_log() {
         assert_eq!(output.status.signal(), Some(libc::SIGINT), "{output:?}");
         assert_eq!(joblog(log.as_ref()), [], "{printed}");
         assert!(printed.contains("0 jobs: 0 ok, 0 failed, 0 timed out, 1 interrupted"), "{printed}");
+    }
+}
+
+/// Returns the ids of the records in a text, of which the last one may be cut.
+fn delivered(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records.map(|record| record["job_id"].as_str().expect("each has one").to_owned()).collect()
+}
+
+#[test]
+fn a_job_whose_record_was_not_delivered_is_not_in_the_job_log() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (calls, log) = (path("calls"), path("joblog"));
+    let add = r#"{"job": "add", "args": [1, 2]}"#;
+    fs::write(&calls, [add; 40].join("\n")).expect("the folder is ours");
+
+    // No record is ever written.
+    let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+    let output = images(&["batch", &calls, "-j", "3", "--joblog", &log]).stdout(full).output().expect("it is built");
+    assert_eq!((output.status.code(), joblog(log.as_ref())), (Some(125), Vec::new()), "{output:?}");
+
+    // The log of all events is to have them as well.
+    let output = super::output(&["batch", &calls, "-j", "3", "--joblog", &log, "--log", "/dev/full"]);
+    assert_eq!((output.status.code(), joblog(log.as_ref())), (Some(125), Vec::new()), "{output:?}");
+
+    // Each is printed, now or before.
+    let output = super::output(&["batch", &calls, "--joblog", &log, "--resume"]);
+    assert_eq!((output.status.code(), records(&output).len(), joblog(log.as_ref()).len()), (Some(0), 40, 40));
+}
+
+#[test]
+fn a_batch_that_is_killed_while_its_reader_is_slow_has_delivered_what_is_in_its_job_log() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let log = folder.path().join("joblog");
+    let (mut child, mut stdin) = batch(&["--joblog", log.to_str().expect("it is text"), "--start-method", "auto"]);
+    // Records of this length fill the pipe, as nobody reads.
+    let name = "x".repeat(10_000);
+    let feeder = thread::spawn(move || {
+        let line = format!(r#"{{"job": "resize", "args": ["{name}", {{"width": 1, "height": 1}}]}}"#);
+        // Until the batch is killed.
+        while writeln!(stdin, "{line}").is_ok() {}
+    });
+    let stdout = child.stdout.take().expect("it is piped");
+    wait_until("the pipe is full", || ioctl_fionread(&stdout).is_ok_and(|bytes| bytes > 50_000));
+    let mut entered = 0;
+    wait_until("no more jobs are entered", || {
+        thread::sleep(Duration::from_millis(200));
+        joblog(&log).len() == mem::replace(&mut entered, joblog(&log).len())
+    });
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    feeder.join().expect("it ends with the batch");
+    let mut text = Vec::new();
+    { stdout }.read_to_end(&mut text).expect("it is a pipe");
+    let (delivered, entered) = (delivered(&text), joblog(&log));
+    assert!(!entered.is_empty() && entered.len() <= delivered.len(), "{} and {}", entered.len(), delivered.len());
+    for (number, _) in entered {
+        assert!(delivered.contains(&format!("images::resize:{number}")), "{number} is not in {delivered:?}");
+    }
+}
+
+#[test]
+fn a_call_whose_result_json_can_not_hold_has_failed() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).to_str().expect("it is text").to_owned();
+    let (calls, log, events, again) = (path("calls"), path("joblog"), path("events"), path("again"));
+    fs::write(&calls, r#"{"job": "unwritable"}"#).expect("the folder is ours");
+    for option in ["--resume", "--resume-failed"] {
+        let output = super::output(&["batch", &calls, "--joblog", &log, "--log", &events, option]);
+        assert_eq!((output.status.code(), records(&output).len()), (Some(1), 1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("1 job: 0 ok, 1 failed"), "{output:?}");
+    }
+    let unread = (1, "125".to_owned());
+    assert_eq!(joblog(log.as_ref()), [unread.clone(), unread]);
+    assert!(super::output(&["report", &events, "--joblog", &again]).status.success());
+    assert!(joblog(again.as_ref()).iter().all(|(_, exit)| exit == "125"));
+    let status = super::output(&["status", &events]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains("0 ok, 1 failed"), "{status:?}");
+}
+
+#[test]
+fn a_batch_from_standard_input_does_not_empty_it() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let calls = folder.path().join("calls");
+    let name = calls.to_str().expect("it is text");
+    let call = r#"{"job": "add", "args": [1, 2]}"#;
+    fs::write(&calls, call).expect("the folder is ours");
+    let opened = |append| File::options().read(true).append(append).open(&calls).expect("it is there");
+    for (arguments, stdout) in [(&["batch", "-", "--log", name][..], false), (&["batch", name], true)] {
+        let mut command = images(arguments);
+        command.stdin(opened(false));
+        if stdout {
+            command.stdout(opened(true));
+        }
+        let output = command.output().expect("it is built");
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        assert_eq!(fs::read_to_string(&calls).expect("it is there"), call, "{output:?}");
     }
 }

@@ -3,23 +3,24 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 
 use super::LINES_AHEAD;
 use super::input::NumberedLine;
 use super::line::LineCall;
 use crate::call::AnyJob;
-use crate::sync::lock;
-
-/// The numbers of the lines whose jobs are queued, until the job log takes them: ids may repeat.
-pub(super) type LineNumbers = Arc<Mutex<VecDeque<u64>>>;
 
 /// An iterator to which calls are added. Its size is certain as long as it is not closed, and when it is empty then.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Calls {
     queue: Rc<RefCell<CallQueue>>,
-    /// `None` without a job log.
-    numbers: Option<LineNumbers>,
+}
+
+/// The line of a call that was drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DrawnLine {
+    pub(super) number: u64,
+    /// In bytes.
+    pub(super) length: usize,
 }
 
 #[derive(Default)]
@@ -27,8 +28,8 @@ struct CallQueue {
     calls: VecDeque<QueuedCall>,
     /// How many calls were drawn.
     drawn: usize,
-    /// The lengths of the lines whose calls were drawn and aren't over, by the order in which they were drawn.
-    lengths: HashMap<usize, usize>,
+    /// The lines whose calls were drawn and aren't over, by the order in which they were drawn.
+    lines: HashMap<usize, DrawnLine>,
     is_closed: bool,
     /// The number of the line whose call was drawn last.
     last_number: u64,
@@ -42,10 +43,6 @@ struct QueuedCall {
 }
 
 impl Calls {
-    pub(super) fn new(numbers: Option<LineNumbers>) -> Self {
-        Self { queue: Rc::default(), numbers }
-    }
-
     /// Returns whether one more call is to be read.
     pub(super) fn has_room(&self) -> bool {
         let queue = self.queue.borrow();
@@ -57,9 +54,9 @@ impl Calls {
         self.queue.borrow_mut().calls.push_back(QueuedCall { number, length, call });
     }
 
-    /// Returns the length of the line whose call was drawn as the one of this index, once it is over.
-    pub(super) fn length_of(&self, index: usize) -> usize {
-        self.queue.borrow_mut().lengths.remove(&index).expect("a call has one record")
+    /// Returns the line whose call was drawn as the one of this index, once it is over.
+    pub(super) fn line_of(&self, index: usize) -> DrawnLine {
+        self.queue.borrow_mut().lines.remove(&index).expect("a call has one record")
     }
 
     /// Adds no more.
@@ -90,10 +87,7 @@ impl Iterator for Calls {
         queue.last_number = number;
         let index = queue.drawn;
         queue.drawn += 1;
-        queue.lengths.insert(index, length);
-        if let Some(numbers) = &self.numbers {
-            lock(numbers).push_back(number);
-        }
+        queue.lines.insert(index, DrawnLine { number, length });
         Some((id, call))
     }
 

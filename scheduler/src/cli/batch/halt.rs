@@ -1,7 +1,5 @@
 //! `Halt`: when a batch stops, as GNU parallel's `--halt` writes it.
 
-use std::str::FromStr;
-
 use super::totals::BatchTotals;
 use crate::outcome::Status;
 
@@ -31,12 +29,14 @@ enum Counted {
 }
 
 const EXPECTED: &str =
-    "expected when and why, such as `now,fail=1`, `soon,fail=10`, `now,success=1` or `soon,done=100`";
+    "expected when and why, such as `now,fail=1`, `soon,fail=10`, `now,success=1` `soon,done=100`, or `never`";
 
-impl FromStr for Halt {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
+impl Halt {
+    /// Parses a condition; `None` for `never`.
+    pub(in crate::cli) fn parse(text: &str) -> Result<Option<Self>, String> {
+        if text == "never" {
+            return Ok(None);
+        }
         let (speed, reason) = text.split_once(',').ok_or(EXPECTED)?;
         let (counted, after) = reason.split_once('=').ok_or(EXPECTED)?;
         let speed = match speed {
@@ -55,12 +55,9 @@ impl FromStr for Halt {
         }
         match after.parse() {
             Ok(0) | Err(_) => Err(format!("{EXPECTED}, with a number of jobs from 1")),
-            Ok(after) => Ok(Self { speed, counted, after }),
+            Ok(after) => Ok(Some(Self { speed, counted, after })),
         }
     }
-}
-
-impl Halt {
     /// Returns whether the batch stops with a job of this status, which is counted in `totals`.
     pub(super) fn is_met(self, status: Status, totals: &BatchTotals) -> bool {
         let (counts, so_far) = match self.counted {
@@ -85,7 +82,7 @@ mod tests {
             ("soon,done=3", Some(3)),
             ("soon,done=9", None),
         ] {
-            let halt: Halt = text.parse().expect("it is a condition");
+            let halt = Halt::parse(text).expect("it is one").expect("it may be met");
             let mut totals = BatchTotals::default();
             let statuses = [Status::Ok, Status::Error, Status::Timeout, Status::Ok];
             let met = statuses.into_iter().position(|status| {
@@ -99,9 +96,10 @@ mod tests {
     #[test]
     fn other_conditions_are_refused_with_examples() {
         for text in ["", "now", "later,fail=1", "now,fail", "now,rain=1", "now,fail=0", "now,fail=x", "2"] {
-            let problem = text.parse::<Halt>().expect_err("it is no condition");
+            let problem = Halt::parse(text).expect_err("it is no condition");
             assert!(problem.starts_with(EXPECTED), "{text}: {problem}");
         }
-        assert!("now,fail=10%".parse::<Halt>().is_err_and(|problem| problem.contains("isn't known")));
+        assert_eq!(Halt::parse("never"), Ok(None));
+        assert!(Halt::parse("now,fail=10%").is_err_and(|problem| problem.contains("isn't known")));
     }
 }

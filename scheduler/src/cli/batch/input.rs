@@ -9,6 +9,7 @@ use std::thread;
 
 use super::LINES_AHEAD;
 use super::read_ahead::ReadAhead;
+use crate::cli::file_check::STREAM;
 use crate::cli::output::shown;
 
 /// A line that isn't blank.
@@ -22,11 +23,16 @@ pub(super) struct NumberedLine {
 /// The most bytes of a line: as many as the arguments of a call may take.
 const LONGEST_LINE: u64 = 1 << 30;
 
-/// The path that stands for standard input.
-const STDIN: &str = "-";
-
 pub(super) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == STDIN
+    path.as_os_str() == STREAM
+}
+
+/// The kind of the error of a line that isn't UTF-8.
+const NO_TEXT: io::ErrorKind = io::ErrorKind::InvalidData;
+
+/// Returns whether an error is about one line only.
+pub(super) fn is_no_text(error: &io::Error) -> bool {
+    error.kind() == NO_TEXT
 }
 
 /// Opens the file, or standard input.
@@ -81,7 +87,8 @@ pub(super) fn start(mut input: Box<dyn BufRead + Send>, ahead: Arc<ReadAhead>) -
     Ok(events)
 }
 
-/// Returns the next line that isn't blank. `number` is that of the last line that was read.
+/// Returns the next line that isn't blank. `number` is that of the last line that was read. After a line that is
+/// [`no text`](is_no_text), the next one can be read.
 pub(super) fn next(input: &mut dyn BufRead, number: &mut u64) -> io::Result<Option<String>> {
     loop {
         let mut line = Vec::new();
@@ -91,9 +98,9 @@ pub(super) fn next(input: &mut dyn BufRead, number: &mut u64) -> io::Result<Opti
             return Ok(None);
         }
         if line.len() as u64 > LONGEST_LINE && !line.ends_with(b"\n") {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is longer than 1 GiB"));
+            return Err(io::Error::other("the line is longer than 1 GiB"));
         }
-        let line = String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let line = String::from_utf8(line).map_err(|error| io::Error::new(NO_TEXT, error.utf8_error()))?;
         // Programs on Windows write a mark at the beginning of a file.
         let line = if *number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
         if !line.trim().is_empty() {
@@ -115,6 +122,9 @@ mod tests {
             lines.push((number, line));
         }
         assert_eq!(lines, [(2, " a".to_owned()), (5, "b".to_owned())]);
-        assert!(next(&mut &b"a\xff"[..], &mut number).is_err());
+        let mut input = &b"a\xff\nb"[..];
+        let error = next(&mut input, &mut number).expect_err("it is no text");
+        assert!(is_no_text(&error), "{error}");
+        assert_eq!(next(&mut input, &mut number).expect("it is text").as_deref(), Some("b"));
     }
 }

@@ -20,6 +20,14 @@ pub(super) struct LineCall {
     pub(super) call: AnyJob,
 }
 
+impl LineCall {
+    /// Returns the group of the call: that of the line or the command line, or else that of its attribute.
+    pub(super) fn group(&self) -> Option<String> {
+        let own = self.call.options.as_ref().and_then(|options| options.group.clone());
+        own.or_else(|| self.call.entry.options().group).map(Cow::into_owned)
+    }
+}
+
 /// The reason why a line is refused.
 #[derive(Debug)]
 pub(super) struct RefusedLine {

@@ -1,9 +1,10 @@
 //! `batch`: a list of calls from a file or a pipe, of any length.
 //!
-//! One thread reads lines ([`input`]). The command's own draws calls from them, runs them as a [`Stream`], and prints their
-//! records; it sleeps while there is neither a line nor a record.
+//! One thread reads lines ([`input`]). The command's own draws calls from them, runs them as a [`Stream`], prints their records,
+//! and enters them in the job log; it sleeps while there is neither a line nor a record.
 
 mod calls;
+mod check;
 mod halt;
 mod input;
 mod line;
@@ -20,20 +21,21 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use self::calls::Calls;
+use self::calls::{Calls, DrawnLine};
+use self::check::{check, report_line, report_unreadable};
 use self::halt::HaltSpeed;
 use self::input::{InputEvent, NumberedLine};
-use self::line::RefusedLine;
 use self::observers::BatchObservers;
 use self::read_ahead::ReadAhead;
 use self::totals::BatchTotals;
 use super::ending::Ending;
-use super::output::{Results, Snippet, note, report, report_message, unwritable};
+use super::output::{Results, note, report, report_message, unwritable};
 use super::report_files::ReportPaths;
+use super::result::result_error;
 use crate::builder::Scheduler;
-use crate::json_call::position;
+use crate::escape::OneLine;
 use crate::options::{Options, StartMethod};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Status};
 use crate::process::{FatalSignal, on_ctrl_c};
 use crate::record::Record;
 use crate::registry::registry;
@@ -67,6 +69,9 @@ const READ_AHEAD: usize = 256;
 
 /// How many more lines are read ahead.
 const LINES_AHEAD: usize = 64;
+
+/// How many records may wait for the job log if they come without a pause.
+const MOST_UNENTERED: usize = 64;
 
 pub(super) fn execute(arguments: &BatchArguments) -> Ending {
     let input = match input::open(&arguments.file) {
@@ -105,7 +110,7 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
     let batch = Batch {
         arguments,
         scheduler,
-        calls: Calls::new(observers.numbers()),
+        calls: Calls::default(),
         lines,
         ahead,
         stream: None,
@@ -113,38 +118,16 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         token,
         presses,
         noted_presses: 0,
+        unused_groups: arguments.group_limits.iter().map(|(group, _)| group.clone()).collect(),
         results,
         is_unwritable: false,
+        is_undelivered: false,
+        unentered: Vec::new(),
         totals: BatchTotals::default(),
         stop: None,
         is_refused: false,
     };
     batch.run()
-}
-
-/// Checks every line, and reports those that are refused.
-fn check(mut input: Box<dyn io::BufRead + Send>, arguments: &BatchArguments) -> Ending {
-    let (mut number, mut calls, mut refused) = (0, 0_u64, 0_u64);
-    loop {
-        match input::next(&mut *input, &mut number) {
-            Ok(Some(text)) => match line::parse(&text, number, &arguments.options) {
-                Ok(_) => calls += 1,
-                Err(problem) => {
-                    refused += 1;
-                    report_line(arguments, &NumberedLine { number, text }, problem);
-                }
-            },
-            Ok(None) => break,
-            Err(error) => {
-                report_unreadable(arguments, number, &error);
-                return Ending::OWN_FAILURE;
-            }
-        }
-    }
-    if !arguments.is_quiet {
-        note(&format!("{calls} calls are valid, {refused} are not"));
-    }
-    if refused == 0 { Ending::SUCCESS } else { Ending::OWN_FAILURE }
 }
 
 /// How often Ctrl-C was pressed. The first time the batch is drained, then its jobs are asked to stop, and then killed.
@@ -217,8 +200,14 @@ struct Batch<'a> {
     token: CancelToken,
     presses: Presses,
     noted_presses: u32,
+    /// The groups that were given a limit, and that no call was of.
+    unused_groups: Vec<String>,
     results: Results,
     is_unwritable: bool,
+    /// Whether a record could not be printed.
+    is_undelivered: bool,
+    /// The lines of the job log whose records were printed, and may not have left the buffer of `results`.
+    unentered: Vec<String>,
     totals: BatchTotals,
     /// How the program ends, once the batch stops before its end.
     stop: Option<Ending>,
@@ -240,16 +229,16 @@ impl Batch<'_> {
             };
             match polled {
                 Poll::Ready(Some((index, record))) => {
-                    self.ahead.leave(self.calls.length_of(index));
-                    self.record(&record);
+                    let DrawnLine { number, length } = self.calls.line_of(index);
+                    self.ahead.leave(length);
+                    self.record(number, &record);
                 }
                 Poll::Ready(None) => return self.end(),
                 // The lines that were read have become jobs, and there may be others.
                 Poll::Pending if has_read == HasRead::AsMuchAsHasRoom && self.calls.has_room() => {}
                 Poll::Pending => {
                     // A reader sees each record before the batch waits for the next one.
-                    let flushed = self.observers.suspend_if(self.results.is_terminal(), || self.results.flush());
-                    self.stop_if_unwritable(flushed);
+                    self.flush();
                     // What wakes it does so after the change that is looked for.
                     thread::park();
                 }
@@ -269,18 +258,24 @@ impl Batch<'_> {
             self.is_refused = true;
         }
         self.totals.not_run += self.calls.left();
-        let flushed = self.results.flush();
-        self.stop_if_unwritable(flushed);
+        self.flush();
         let unwritten = self.observers.finish();
         for problem in &unwritten {
             report_message(problem);
         }
         if !self.arguments.is_quiet && self.stop != Some(Ending::Signal(FatalSignal::BrokenPipe)) {
+            for group in self
+                .unused_groups
+                .iter()
+                .filter(|_| self.stop.is_none() && !self.is_refused && self.totals.run_before == 0)
+            {
+                note(&format!("no call was of the group `{}`, which `--limit-group` names", OneLine(group)));
+            }
             note(&self.totals.to_string());
         }
         match self.stop {
             Some(ending @ Ending::Signal(_)) => ending,
-            _ if self.is_refused || !unwritten.is_empty() => Ending::OWN_FAILURE,
+            _ if self.is_refused || self.is_undelivered || !unwritten.is_empty() => Ending::OWN_FAILURE,
             Some(ending) => ending,
             None if self.totals.unsuccessful() == 0 => Ending::SUCCESS,
             None => Ending::JOB_FAILED,
@@ -310,7 +305,12 @@ impl Batch<'_> {
 
     fn add(&mut self, line: &NumberedLine) {
         match line::parse(&line.text, line.number, &self.arguments.options) {
-            Ok(call) => self.calls.push(line, call),
+            Ok(call) => {
+                if let Some(group) = call.group() {
+                    self.unused_groups.retain(|unused| *unused != group);
+                }
+                self.calls.push(line, call);
+            }
             Err(problem) => {
                 self.observers.suspend(|| report_line(self.arguments, line, problem));
                 return self.refuse();
@@ -351,6 +351,17 @@ impl Batch<'_> {
         }
     }
 
+    /// Hands the records to their reader, and then enters them in the job log: `--resume` leaves out what is there, so a record
+    /// that was not delivered must not be.
+    fn flush(&mut self) {
+        let flushed = self.observers.suspend_if(self.results.is_terminal(), || self.results.flush());
+        self.stop_if_unwritable(flushed);
+        let delivered = mem::take(&mut self.unentered);
+        if !self.is_unwritable {
+            self.observers.enter(&delivered);
+        }
+    }
+
     /// Reports what Ctrl-C has done, once for each time that it was pressed.
     fn note_presses(&mut self) {
         let count = self.presses.count();
@@ -370,30 +381,40 @@ impl Batch<'_> {
         self.observers.suspend(|| note(line));
     }
 
-    fn record(&mut self, record: &Record) {
+    fn record(&mut self, number: u64, record: &Record) {
         if matches!(record.failure(), Some(Failure::Cancelled { begun: false, .. })) {
             self.totals.not_run += 1;
             return;
         }
+        let written = serde_json::to_string(record);
+        let is_unreadable = written.as_ref().is_ok_and(|line| result_error(line).is_some());
+        // Nobody has got a result.
+        let status = if is_unreadable { Status::Error } else { record.status() };
         if record.is_interrupted() {
             self.totals.interrupted += 1;
         } else {
-            self.totals.add(record.status());
+            self.totals.add(status);
         }
-        match serde_json::to_string(record) {
+        match written {
             Ok(line) => {
                 let written = self.results.line(&line);
                 self.stop_if_unwritable(written);
+                self.unentered.extend(self.observers.joblog_line(number, record, is_unreadable));
+                if self.unentered.len() >= MOST_UNENTERED {
+                    self.flush();
+                }
             }
+            // It is not in the job log.
             Err(error) => {
-                let problem = format!("the record of `{}` can't be written: {error}", record.job_id());
+                let problem = format!("the record of `{}` can't be written: {error}", OneLine(record.job_id()));
                 self.observers.suspend(|| report_message(&problem));
+                self.is_undelivered = true;
             }
         }
         if let Some(halt) = self.arguments.halt
             && self.stop.is_none()
             && !record.is_interrupted()
-            && halt.is_met(record.status(), &self.totals)
+            && halt.is_met(status, &self.totals)
         {
             self.stop(if self.totals.unsuccessful() == 0 { Ending::SUCCESS } else { Ending::JOB_FAILED });
             if halt.speed == HaltSpeed::Now {
@@ -401,18 +422,4 @@ impl Batch<'_> {
             }
         }
     }
-}
-
-fn report_line(arguments: &BatchArguments, line: &NumberedLine, RefusedLine { message, span, entry }: RefusedLine) {
-    report_message(&message);
-    let (_, column) = position(&line.text, span.start);
-    let origin = format!("{}:{}:{column}", input::name(&arguments.file), line.number);
-    note(&Snippet { origin, text: &line.text, span }.to_string());
-    if let Some(entry) = entry {
-        note(&format!("  = the job is `{entry}`, declared at {}:{}", entry.file(), entry.line()));
-    }
-}
-
-fn report_unreadable(arguments: &BatchArguments, number: u64, error: &io::Error) {
-    report_message(&format!("can't read line {number} of {}: {error}", input::name(&arguments.file)));
 }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::BatchArguments;
-use super::calls::LineNumbers;
 use super::input;
 use crate::builder::Scheduler;
+use crate::cli::file_check::{UsedFile, check_files};
 use crate::cli::output::{pass_on, shown};
-use crate::cli::report_files::{JOBLOG, Reports, check_files, check_writable};
+use crate::cli::report_files::{JOBLOG, Reports};
 use crate::cli::slow::SlowNotice;
 use crate::progress::Bar;
+use crate::record::Record;
 use crate::report::{Joblog, JsonLines};
 use crate::sync::lock;
 
@@ -31,8 +32,8 @@ pub(super) struct BatchObservers {
     log: Option<(PathBuf, Arc<JsonLines>)>,
     bar: Option<Arc<Bar>>,
     is_quiet: bool,
-    /// `None` without a job log.
-    numbers: Option<LineNumbers>,
+    /// It isn't an observer: a job is entered once its record was printed.
+    joblog: Option<(PathBuf, Joblog)>,
     skipped: SkippedLines,
 }
 
@@ -48,18 +49,14 @@ impl BatchObservers {
     /// Opens the files. Fails with a message that names the one that can't be opened.
     pub(super) fn open(arguments: &BatchArguments) -> Result<Self, String> {
         let resume = arguments.resume;
-        let input = (!input::is_stdin(&arguments.file)).then_some(arguments.file.as_path());
+        let file = arguments.file.as_path();
+        let input = if input::is_stdin(file) { UsedFile::Stdin } else { UsedFile::Read(file) };
         let log = arguments.log.iter().map(|path| ("log", path.as_path()));
-        let written: Vec<_> = arguments.reports.iter().chain(log).collect();
-        check_files(input, written.iter().copied())?;
-        check_writable(written.iter().map(|(_, path)| *path))?;
-        let (mut joblog, mut numbers, mut skipped) = (None, None, SkippedLines::default());
+        check_files(&[input, UsedFile::Stdout], arguments.reports.iter().chain(log))?;
+        let (mut joblog, mut skipped) = (None, SkippedLines::default());
         if let Some(path) = arguments.reports.get(JOBLOG) {
             let opened = open_joblog(path, resume).map_err(|error| unopened(path, &error))?;
-            let queue = LineNumbers::default();
-            let theirs = Arc::clone(&queue);
-            joblog = Some(opened.0.seq(move |_| lock(&theirs).pop_front()));
-            (numbers, skipped) = (Some(queue), opened.1);
+            (joblog, skipped) = (Some((path.clone(), opened.0)), opened.1);
         }
         // First what is added to, which may be refused.
         let log = arguments.log.as_ref().map(|path| {
@@ -67,9 +64,9 @@ impl BatchObservers {
             Ok::<_, String>((path.clone(), Arc::new(log.map_err(|error| unopened(path, &error))?)))
         });
         let log = log.transpose()?;
-        let reports = arguments.reports.create(joblog)?;
+        let reports = arguments.reports.create_except(JOBLOG)?;
         let bar = arguments.is_progress.then(|| Arc::new(bar(&arguments.file, &skipped.all)));
-        Ok(Self { reports, log, bar, is_quiet: arguments.is_quiet, numbers, skipped })
+        Ok(Self { reports, log, bar, is_quiet: arguments.is_quiet, joblog, skipped })
     }
 
     /// Lets them receive the events of a scheduler.
@@ -102,9 +99,17 @@ impl BatchObservers {
         self.skipped.failed.contains(&number)
     }
 
-    /// Returns where the numbers of the lines are noted whose jobs are queued next, if there is a job log.
-    pub(super) fn numbers(&self) -> Option<LineNumbers> {
-        self.numbers.clone()
+    /// Returns the line of the job log for the record of the call of this line, if there is a job log.
+    pub(super) fn joblog_line(&self, number: u64, record: &Record, is_unreadable: bool) -> Option<String> {
+        self.joblog.as_ref().and_then(|_| Joblog::line_of(number, record, is_unreadable))
+    }
+
+    /// Writes these lines to the job log, unless the log has missed an event: one of them may be the record of a job.
+    pub(super) fn enter(&self, lines: &[String]) {
+        let is_logged = self.log.as_ref().is_none_or(|(_, log)| !log.has_failed());
+        if let Some((_, joblog)) = self.joblog.as_ref().filter(|_| is_logged && !lines.is_empty()) {
+            joblog.add_lines(&lines.concat());
+        }
     }
 
     /// Calls `print` while no progress bar is drawn.
@@ -126,8 +131,10 @@ impl BatchObservers {
             bar.clear();
         }
         let log = self.log.as_ref().and_then(|(path, log)| Some((path, log.finish().err()?)));
-        let log = log.map(|(path, error)| format!("can't write {}: {error}", shown(path)));
-        self.reports.finish().into_iter().chain(log).collect()
+        let joblog = self.joblog.as_ref().and_then(|(path, joblog)| Some((path, joblog.finish().err()?)));
+        let unwritten = log.into_iter().chain(joblog);
+        let unwritten = unwritten.map(|(path, error)| format!("can't write {}: {error}", shown(path)));
+        self.reports.finish().into_iter().chain(unwritten).collect()
     }
 }
 
@@ -152,6 +159,11 @@ fn open_joblog(path: &Path, resume: Option<Resume>) -> io::Result<(Joblog, Skipp
     let Some(resume) = resume else {
         return Ok((Joblog::create(path)?, SkippedLines::default()));
     };
+    // A pipe without a writer would be waited for, and what was written to one is gone.
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        let problem = "it is no regular file, and has no jobs to resume from";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
     let skipped = match Joblog::succeeded(path) {
         // The first batch, which has nothing to resume.
         Err(error) if error.kind() == io::ErrorKind::NotFound => SkippedLines::default(),
