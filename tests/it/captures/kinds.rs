@@ -156,6 +156,10 @@ fn a_job_in_a_runtime_is_shown_with_its_threads() {
     }
 }
 
+/// The call that waits for events: aarch64 has only this one.
+#[cfg(feature = "tokio")]
+const EPOLL: &str = if cfg!(target_arch = "aarch64") { "epoll_pwait" } else { "epoll_wait" };
+
 /// A task that waits is on no stack: its thread waits in the runtime.
 #[test]
 #[cfg(feature = "tokio")]
@@ -164,9 +168,10 @@ fn an_async_job_is_shown_with_its_thread() {
         captured(method, scheduler_tests::stuck_pools::waits_in_a_task::job, |stacks| {
             stacks.first().is_some_and(|job| {
                 job.threads().iter().all(is_complete)
-                    && job.threads().iter().any(|thread| {
-                        waits_in(thread, "epoll_wait") && calls(thread, &["park", "block_on", "scheduler"])
-                    })
+                    && job
+                        .threads()
+                        .iter()
+                        .any(|thread| waits_in(thread, EPOLL) && calls(thread, &["park", "block_on", "scheduler"]))
             })
         });
     }

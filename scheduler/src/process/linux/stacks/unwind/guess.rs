@@ -31,11 +31,7 @@ pub(super) fn interrupted<M: Memory>(image: &mut Image<'_, M>, registers: &Regis
 }
 
 /// Returns whether the code at this address returns from the handler of a signal.
-pub(super) fn returns_from_handler<M: Memory>(
-    image: &mut Image<'_, M>,
-    architecture: Architecture,
-    address: u64,
-) -> bool {
+fn returns_from_handler<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
     has_code(image, address, architecture.signal_return())
 }
 
@@ -44,11 +40,16 @@ fn has_code<M: Memory>(image: &mut Image<'_, M>, address: u64, expected: &[u8]) 
     image.read_binary(address, &mut code).is_some() && code == expected
 }
 
+/// Returns whether a function may return to this address: one after a call, or the code that returns from the handler of a signal.
+pub(super) fn is_return_address<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
+    follows_call(image, architecture, address) || returns_from_handler(image, architecture, address)
+}
+
 /// Returns the caller of an innermost function that has not saved its return address.
 pub(super) fn by_link_register<M: Memory>(image: &mut Image<'_, M>, registers: &Registers) -> Option<Registers> {
     let address = registers.get(registers.architecture.link_register()?)?;
     let address = registers.architecture.code_address(address);
-    follows_call(image, registers.architecture, address).then(|| {
+    is_return_address(image, registers.architecture, address).then(|| {
         let mut caller = *registers;
         caller.set_program_counter(address);
         caller
@@ -63,7 +64,7 @@ pub(super) fn by_frame_pointer<M: Memory>(image: &mut Image<'_, M>, registers: &
     }
     let saved = image.read_stack(frame)?;
     let address = registers.architecture.code_address(image.read_stack(frame.checked_add(8)?)?);
-    if (saved != 0 && saved <= frame) || !follows_call(image, registers.architecture, address) {
+    if (saved != 0 && saved <= frame) || !is_return_address(image, registers.architecture, address) {
         return None;
     }
     let mut caller = *registers;
@@ -71,6 +72,17 @@ pub(super) fn by_frame_pointer<M: Memory>(image: &mut Image<'_, M>, registers: &
     caller.set_frame_pointer(Some(saved));
     caller.set_program_counter(address);
     Some(caller)
+}
+
+/// Returns whether the frame record of this function is the last one of its chain, and has no return address. That of musl's first
+/// function that isn't left by a jump is, on aarch64: nothing has called it, and it calls what never returns.
+pub(super) fn is_end_of_chain<M: Memory>(image: &mut Image<'_, M>, registers: &Registers) -> bool {
+    let (Some(_), Some(frame)) = (registers.architecture.link_register(), registers.frame_pointer()) else {
+        return false;
+    };
+    let is_on_stack = registers.stack_pointer().is_some_and(|stack_pointer| stack_pointer <= frame);
+    let words = [Some(frame), frame.checked_add(8)].map(|at| at.and_then(|at| image.read_stack(at)));
+    is_on_stack && words == [Some(0), Some(0)]
 }
 
 /// Returns the caller by the first word on the stack, from this one on, that is an address after a call; and the number of the word
@@ -107,7 +119,7 @@ pub(super) fn is_first<M: Memory>(
 }
 
 /// Returns whether the instruction before this address, in the code of a binary, is a call.
-pub(super) fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
+fn follows_call<M: Memory>(image: &mut Image<'_, M>, architecture: Architecture, address: u64) -> bool {
     let Some(last) = address.checked_sub(1) else { return false };
     let Some(mapping) = image.maps.find(last).filter(|mapping| mapping.is_executable) else { return false };
     let available = usize::try_from(address - mapping.addresses.start).unwrap_or(usize::MAX).min(LONGEST_CALL);

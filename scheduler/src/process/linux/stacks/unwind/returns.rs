@@ -168,7 +168,7 @@ mod tests {
         let saved = if architecture == Architecture::X86_64 { 3 } else { 30 };
         registers.set(saved, Some(0x1105));
         caller(&mut Image::new(&memory, &maps), &registers, |image, caller| {
-            caller.program_counter().is_some_and(|address| guess::follows_call(image, architecture, address))
+            caller.program_counter().is_some_and(|address| guess::is_return_address(image, architecture, address))
         })
     }
 

@@ -172,11 +172,7 @@ impl<'a, M: Memory> Walker<'a, M> {
                 (caller, kind)
             }
             None if self.is_first(registers, address, kind) => return Err(None),
-            None => match self.guess(registers, kind, limits) {
-                Some(guessed) => guessed,
-                None if is_end_of_chain(registers, kind) => return Err(None),
-                None => return Err(LOST),
-            },
+            None => self.guess(registers, kind, limits)?,
         };
         if caller.program_counter() == Some(0) {
             return Err(None);
@@ -190,8 +186,7 @@ impl<'a, M: Memory> Walker<'a, M> {
         kind != AddressKind::Exact && guess::is_first(&mut self.image, registers.architecture, address, entry)
     }
 
-    /// Returns whether a frame may go on at its address, which is no interrupted one: after a call, in the code that returns from a
-    /// signal's handler, or in code that was made at run time. Where calls leave the return address in a register, a thread's first
+    /// Returns whether a frame may go on at its address, which is no interrupted one, or is in code that was made at run time. Where calls leave the return address in a register, a thread's first
     /// function has none.
     fn may_go_on(&mut self, frame: &Registers) -> bool {
         let Some(address) = frame.program_counter() else { return false };
@@ -200,18 +195,18 @@ impl<'a, M: Memory> Walker<'a, M> {
         let architecture = frame.architecture;
         is_made
             || (address == 0 && architecture.link_register().is_some())
-            || guess::follows_call(&mut self.image, architecture, address)
-            || guess::returns_from_handler(&mut self.image, architecture, address)
+            || guess::is_return_address(&mut self.image, architecture, address)
     }
 
+    /// Returns the frame after this one, whose function has no rule.
     fn guess(
         &mut self,
         registers: &Registers,
         kind: AddressKind,
         limits: &mut WalkLimits,
-    ) -> Option<(Registers, AddressKind)> {
+    ) -> Result<(Registers, AddressKind), Option<Incomplete>> {
         if let Some(interrupted) = guess::interrupted(&mut self.image, registers) {
-            return Some((interrupted, AddressKind::Exact));
+            return Ok((interrupted, AddressKind::Exact));
         }
         limits.has_guessed = true;
         let mut own = *registers;
@@ -221,12 +216,15 @@ impl<'a, M: Memory> Walker<'a, M> {
         }
         let returned = returns::caller(&mut self.image, &own, |image, caller| {
             let address = caller.program_counter();
-            address.is_some_and(|address| guess::follows_call(image, caller.architecture, address))
+            address.is_some_and(|address| guess::is_return_address(image, caller.architecture, address))
         });
         if let Some(caller) = returned.filter(|caller| self.is_plausible(caller, limits)) {
-            return Some((caller, AddressKind::Guessed));
+            return Ok((caller, AddressKind::Guessed));
         }
-        limits.guesses = limits.guesses.checked_sub(1)?;
+        if kind != AddressKind::Exact && guess::is_end_of_chain(&mut self.image, registers) {
+            return Err(None);
+        }
+        limits.guesses = limits.guesses.checked_sub(1).ok_or(LOST)?;
         let direct = match kind {
             // An innermost function has pushed little, and may use the frame pointer for anything.
             AddressKind::Exact => guess::by_link_register(&mut self.image, registers),
@@ -234,9 +232,9 @@ impl<'a, M: Memory> Walker<'a, M> {
         };
         let caller = match direct.filter(|caller| self.is_plausible(caller, limits)) {
             Some(caller) => caller,
-            None => self.search(registers, returned.or(direct), limits)?,
+            None => self.search(registers, returned.or(direct), limits).ok_or(LOST)?,
         };
-        Some((caller, AddressKind::Guessed))
+        Ok((caller, AddressKind::Guessed))
     }
 
     /// Returns the first caller by a search from which the stack goes on; or else this one, or the first of all.
@@ -330,13 +328,6 @@ impl WalkLimits {
         self.switches = self.switches.saturating_sub(1);
         self.switches > 0
     }
-}
-
-/// Returns whether no frame record is further out. On aarch64 musl's first function jumps to the next one, which never returns, so
-/// that neither has left an address; and functions keep the chain of frame records, whose end is a zero (AAPCS64, section 6.4.6).
-fn is_end_of_chain(registers: &Registers, kind: AddressKind) -> bool {
-    let keeps_chain = registers.architecture.link_register().is_some();
-    keeps_chain && kind != AddressKind::Exact && registers.frame_pointer() == Some(0)
 }
 
 /// The reason why the frames after one are missing: they can't be found.

@@ -190,6 +190,41 @@ fn a_function_without_a_rule_is_left_by_its_return() {
     assert_eq!(offsets(&stack), (expected.to_vec(), true));
 }
 
+/// As in a program without any unwind information.
+#[test]
+fn the_handler_of_a_signal_is_left_without_a_rule() {
+    for (architecture, returns) in [
+        (Architecture::X86_64, &[0xc3_u8][..]),
+        // ldp x29, x30, [sp], #16; ret
+        (Architecture::Aarch64, &[0xfd, 0x7b, 0xc1, 0xa8, 0xc0, 0x03, 0x5f, 0xd6]),
+    ] {
+        let code = BASE + WITHOUT_RULE + 0x40;
+        // The stack pointer in the code that returns from the handler, and the address of that code.
+        let (signal_frame, at) = if architecture == Architecture::X86_64 { (8, 0) } else { (16, 8) };
+        let mut memory = process(architecture)
+            .with(BASE + WITHOUT_RULE, returns)
+            .with(code, architecture.signal_return())
+            .with(STACK + at, &word(code));
+        let interrupted = registers(architecture, BASE + MIDDLE, 0x30000);
+        for register in 0..interrupted.count() {
+            let address = STACK + signal_frame + architecture.signal_frame_offset(register);
+            memory = memory.with(address, &word(interrupted.get(register).unwrap_or_default()));
+        }
+        let memory = memory.with(0x30000 + 24, &word(BASE + OUTERMOST + 9));
+        let call = if architecture == Architecture::X86_64 { 4 } else { 5 };
+        let memory =
+            memory.with(BASE + OUTERMOST + call, if call == 4 { &[0xe8, 0, 0, 0, 0] } else { &[0, 0, 0, 0x94] });
+        let (stack, _) = walk(&memory, &registers(architecture, BASE + WITHOUT_RULE, STACK));
+        let expected = [
+            (WITHOUT_RULE, AddressKind::Exact),
+            (WITHOUT_RULE + 0x40, AddressKind::Guessed),
+            (MIDDLE, AddressKind::Exact),
+            (OUTERMOST + 9, AddressKind::Return),
+        ];
+        assert_eq!(offsets(&stack), (expected.to_vec(), true), "{architecture:?}");
+    }
+}
+
 /// The first functions of musl have no unwind information. A thread's calls the thread's function and ends the thread; a program's
 /// begins where the headers say.
 #[test]
@@ -212,23 +247,26 @@ fn a_stack_is_whole_if_it_leads_to_the_first_function_of_a_thread_or_a_program()
 }
 
 #[test]
-fn a_stack_of_aarch64_is_whole_if_nothing_is_on_it_and_the_chain_of_frame_records_ends() {
-    let walk = |frame_pointer, words: u64| {
+fn a_stack_of_aarch64_is_whole_if_the_last_frame_record_has_no_return_address() {
+    let walk = |frame_pointer, record: [u64; 2]| {
         let memory = Written::default()
             .with(BASE, &binary(Architecture::Aarch64))
             // bl; bl, which never returns
             .with(BASE + WITHOUT_RULE, &[0, 0, 0, 0x94, 0, 0, 0, 0x94])
             .with(STACK + 24, &word(BASE + WITHOUT_RULE + 4))
-            .with(STACK + 40, &word(words));
+            .with(STACK + 48, &word(record[0]))
+            .with(STACK + 56, &word(record[1]));
         let mut registers = registers(Architecture::Aarch64, BASE + MIDDLE + 1, STACK);
         registers.set_frame_pointer(Some(frame_pointer));
         let (stack, _) = walk(&memory, &registers);
         (stack.frames.len(), stack.incomplete.is_none())
     };
-    assert_eq!(walk(0, 0), (2, true));
-    assert_eq!(walk(STACK + 8, 0), (2, false));
-    // What may be a caller is shown.
-    assert_eq!(walk(0, BASE + WITHOUT_RULE + 8), (3, true));
+    assert_eq!(walk(STACK + 48, [0, 0]), (2, true));
+    assert_eq!(walk(STACK + 48, [0, 7]), (2, false));
+    assert_eq!(walk(STACK + 48, [STACK + 80, 0]), (2, false));
+    // It isn't on the stack of this function.
+    assert_eq!(walk(STACK + 8, [0, 0]), (2, false));
+    assert_eq!(walk(0, [0, 0]), (2, false));
 }
 
 /// A zero on the stack is no end of it, once a frame was guessed.
