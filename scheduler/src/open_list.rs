@@ -1,22 +1,27 @@
 //! `OpenList`: a list whose jobs are drawn while it runs, a few ahead of those that run.
 
 use std::collections::HashMap;
+use std::mem;
 use std::slice;
 use std::task::{Context, Poll, ready};
 
 use crate::answer_thread::AnswerThread;
+use crate::answers::Answers;
 use crate::call::AnyJob;
 use crate::error::Error;
 use crate::follow_up::CallFollowUp;
 use crate::journal::{FollowUps, JournalEntry};
 use crate::observer::{Observers, new_keys};
 use crate::panic_guard;
-use crate::record::Record;
-use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
+use crate::record::{Record, RunReport};
+use crate::recorder::{
+    Subject, Unrecorded, make_record, notify, notify_recorded, record_and_follow_up, record_rest, unfinished,
+};
 use crate::settings::{Settings, SpecMaker};
 use crate::supervisor::{
     EventDetail, JobEvent, ListEvent, ListThread, LoopConfig, OnSuccess, Records, SharedPool, Submissions,
 };
+use crate::wire::value::Encoding;
 
 /// How many jobs may wait for their next attempt, beside those in the window.
 const MOST_DELAYED: usize = 1024;
@@ -26,7 +31,7 @@ const NO_MORE: (usize, Option<usize>) = (0, Some(0));
 
 /// Jobs are drawn from an iterator, and their records are returned in the order in which the jobs finish.
 ///
-/// Dropping it early kills the running jobs.
+/// Dropping it early kills the running jobs. Its observers are notified of what becomes of them on another thread.
 #[derive(Debug)]
 pub(crate) struct OpenList {
     maker: SpecMaker,
@@ -54,6 +59,8 @@ struct JobInFlight {
     /// Its key for observers.
     key: u64,
     entry: Option<JournalEntry>,
+    /// Observers were notified of it.
+    is_queued: bool,
     /// It waits for its next attempt.
     is_delayed: bool,
 }
@@ -62,7 +69,21 @@ impl JobInFlight {
     /// Returns a job whose specification has been made: it drops its options.
     fn new((job_id, mut call): (String, AnyJob), entry: Option<&JournalEntry>) -> Self {
         call.drop_options();
-        Self { job_id, call, key: new_keys(1), entry: entry.cloned(), is_delayed: false }
+        Self { job_id, call, key: new_keys(1), entry: entry.cloned(), is_queued: false, is_delayed: false }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { key: self.key, job_id: &self.job_id, job: self.call.name(), follows: None }
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.call.entry.codec().encoding()
+    }
+
+    /// Notifies the observers of its record.
+    fn record(self, observers: &mut Observers, report: RunReport) {
+        let record = make_record(self.job_id, &self.call, report);
+        notify_recorded(observers, self.key, &record);
     }
 }
 
@@ -188,8 +209,8 @@ impl OpenList {
         self.error.as_ref()
     }
 
-    pub(crate) fn into_error(self) -> Option<Error> {
-        self.error
+    pub(crate) fn into_error(mut self) -> Option<Error> {
+        self.error.take()
     }
 
     /// Waits for the next record, and returns it with the job's index; `None` after the last one. Draws jobs meanwhile.
@@ -254,6 +275,10 @@ impl OpenList {
     /// Keeps the reason why the thread has exited, if it has one.
     fn end(&mut self) -> Option<(usize, Record)> {
         self.is_closed = true;
+        // In a fork the jobs are those of the original process, and so are its observers.
+        if self.thread.is_here() {
+            self.unrecorded().record_unfinished();
+        }
         self.in_flight.clear();
         self.delayed = 0;
         if let Some(error) = self.thread.failure().or_else(|| self.maker.journal_failure()) {
@@ -266,21 +291,67 @@ impl OpenList {
         // The turn is held until the follow-up has returned.
         let ListEvent { index, event, follow_up_turn: _turn } = event;
         let job = self.in_flight.get_mut(&index)?;
+        job.is_queued |= matches!(event, JobEvent::Queued { .. });
         let is_delayed = matches!(event, JobEvent::AttemptEnded { retry: Some(_), .. });
         self.delayed = self.delayed + usize::from(is_delayed) - usize::from(job.is_delayed);
         job.is_delayed = is_delayed;
-        let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
-        let encoding = job.call.entry.codec().encoding();
-        let report = notify(&mut self.observers, &mut self.answers, encoding, subject, event)?;
+        let report = notify(&mut self.observers, &mut self.answers, job.encoding(), job.subject(), event)?;
         let JobInFlight { job_id, call, key, entry, .. } = self.in_flight.remove(&index)?;
         let is_unstarted = report.never_began();
+        let record = make_record(job_id, &call, report);
         if is_unstarted && (self.has_failed || self.maker.journal_failure().is_some()) {
+            notify_recorded(&mut self.observers, key, &record);
             return None;
         }
-        let record = make_record(job_id, &call, report);
         if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, entry.as_ref(), follow_up) {
             self.fail(error);
         }
         Some((index, record))
+    }
+}
+
+impl OpenList {
+    /// Takes the jobs that have no record yet, with their observers.
+    fn unrecorded(&mut self) -> UnrecordedJobs {
+        UnrecordedJobs { in_flight: mem::take(&mut self.in_flight), observers: mem::take(&mut self.observers) }
+    }
+}
+
+impl Drop for OpenList {
+    fn drop(&mut self) {
+        if !self.observers.is_empty()
+            && !self.in_flight.is_empty()
+            && let Some(thread) = self.thread.abandon()
+        {
+            record_rest(thread, self.unrecorded());
+        }
+    }
+}
+
+/// The jobs of a list that was dropped, or whose thread has exited.
+struct UnrecordedJobs {
+    in_flight: HashMap<usize, JobInFlight>,
+    observers: Observers,
+}
+
+impl Unrecorded for UnrecordedJobs {
+    fn observe(&mut self, index: usize, event: JobEvent) {
+        let Some(job) = self.in_flight.get_mut(&index) else {
+            return;
+        };
+        job.is_queued |= matches!(event, JobEvent::Queued { .. });
+        // No job waits for an answer any more.
+        let answers = &mut AnswerThread::new(Answers::default());
+        if let Some(report) = notify(&mut self.observers, answers, job.encoding(), job.subject(), event)
+            && let Some(job) = self.in_flight.remove(&index)
+        {
+            job.record(&mut self.observers, report);
+        }
+    }
+
+    fn record_unfinished(&mut self) {
+        for (_, job) in self.in_flight.drain().filter(|(_, job)| job.is_queued) {
+            job.record(&mut self.observers, unfinished());
+        }
     }
 }

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::follow_up::{CallFollowUp, FollowUp, NoFollowUp};
 use crate::journal::FollowUps;
 use crate::record::Record;
-use crate::recorder::Recorder;
-use crate::settings::{JournaledList, Settings};
-use crate::supervisor::{ListEvent, ListThread, Records, SharedPool, Submissions};
+use crate::recorder::{RecordedList, Recorder};
+use crate::settings::Settings;
+use crate::supervisor::{ListThread, Records, SharedPool, Submissions};
 
 /// A list of jobs that runs while it is awaited: what [`Scheduler::run_async`](crate::Scheduler::run_async) returns.
 ///
@@ -27,7 +27,7 @@ pub struct Running<F = NoFollowUp> {
 
 enum List {
     Waiting(Box<Settings>, SharedPool, Vec<(String, AnyJob)>),
-    Running(ListThread, Box<Recorder>),
+    Running(RecordedList),
     Finished,
 }
 
@@ -56,52 +56,42 @@ impl<F: FollowUp> Future for Running<F> {
 
 impl List {
     fn poll(&mut self, context: &mut Context<'_>, follow_up: &dyn CallFollowUp) -> Poll<Result<Vec<Record>, Error>> {
-        // If anything panics in here, the thread is dropped, which kills the jobs.
-        let (mut thread, mut recorder) = match mem::replace(self, Self::Finished) {
-            Self::Waiting(settings, shared_pool, jobs) => match start(&settings, &shared_pool, &jobs, follow_up.into())
-            {
-                Ok(Some((thread, journaled))) => {
-                    (thread, Box::new(Recorder::new(jobs, settings.observers, settings.answers, journaled)))
-                }
-                Ok(None) => return Poll::Ready(Ok(Vec::new())),
-                Err(error) => return Poll::Ready(Err(error)),
-            },
-            Self::Running(thread, recorder) => (thread, recorder),
-            Self::Finished => panic!("a `Running` was polled after it had finished"),
-        };
-        loop {
-            match thread.poll(context) {
-                Poll::Ready(Some(ListEvent { index, event, follow_up_turn })) => {
-                    if recorder.handle(index, event, follow_up).is_break() {
-                        thread.stop();
-                    }
-                    drop(follow_up_turn);
-                }
-                Poll::Ready(None) => return Poll::Ready(thread.failure().map_or_else(|| recorder.finish(), Err)),
-                Poll::Pending => {
-                    *self = Self::Running(thread, recorder);
-                    return Poll::Pending;
+        // If anything panics in here, the list is dropped, which kills the jobs.
+        let mut list = match mem::replace(self, Self::Finished) {
+            Self::Waiting(settings, shared_pool, jobs) => {
+                match start(*settings, &shared_pool, jobs, follow_up.into()) {
+                    Ok(Some(list)) => list,
+                    Ok(None) => return Poll::Ready(Ok(Vec::new())),
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
             }
+            Self::Running(list) => list,
+            Self::Finished => panic!("a `Running` was polled after it had finished"),
+        };
+        let polled = list.poll(context, follow_up);
+        if polled.is_pending() {
+            *self = Self::Running(list);
         }
+        polled
     }
 }
 
 /// Starts the thread that runs the jobs, if there are any.
 fn start(
-    settings: &Settings,
+    settings: Settings,
     shared_pool: &SharedPool,
-    jobs: &[(String, AnyJob)],
+    jobs: Vec<(String, AnyJob)>,
     follow_ups: FollowUps,
-) -> Result<Option<(ListThread, JournaledList)>, Error> {
-    let (specs, journaled) = settings.list(jobs, shared_pool, follow_ups)?;
+) -> Result<Option<RecordedList>, Error> {
+    let (specs, journaled) = settings.list(&jobs, shared_pool, follow_ups)?;
     if specs.is_empty() {
         return Ok(None);
     }
     let config = settings.loop_config()?;
     let thread =
         ListThread::start(specs, settings.pool(shared_pool)?, config, Submissions::Complete, Records::Collected)?;
-    Ok(Some((thread, journaled)))
+    let recorder = Recorder::new(jobs, settings.observers, settings.answers, journaled);
+    Ok(Some(RecordedList::new(thread, recorder)))
 }
 
 impl<F> fmt::Debug for Running<F> {

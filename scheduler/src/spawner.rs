@@ -1,6 +1,6 @@
 //! `Spawner`: starts and feeds the loop for spawned jobs, and completes their handles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem;
 use std::slice;
@@ -22,7 +22,7 @@ use crate::options::OnFailure;
 use crate::panic_guard::guarded;
 use crate::process::{Origin, PerProcess};
 use crate::record::RunReport;
-use crate::recorder::{Subject, make_record, notify, record_and_follow_up};
+use crate::recorder::{Subject, make_record, notify, notify_recorded, record_and_follow_up, unfinished};
 use crate::settings::{JournaledList, Settings};
 use crate::supervisor::{EventDetail, JobEvent, JobMessages, JobSpec, LoopConfig, QueueKey, SharedPool, SpawnLoop};
 use crate::sync::{lock, unpoisoned};
@@ -136,7 +136,7 @@ impl Spawner {
         job.set_notifier(notifier);
         lock(&jobs.0).notifier = notifier;
         let failing = jobs.clone();
-        let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(&error))?;
+        let spawn_loop = SpawnLoop::start(pool, config, (key, spec), listener, move |error| failing.fail(error))?;
         state.current = Some((spawn_loop.clone(), jobs));
         Ok(HandleParts { job, spawn_loop, key, origin })
     }
@@ -153,29 +153,32 @@ struct OpenJobs {
     is_closed: bool,
     /// The thread that calls observers and follow-ups before it completes a job.
     notifier: Option<ThreadId>,
+    /// Why no job can run.
+    failure: Option<Error>,
 }
 
 impl SpawnedJobs {
     fn with(number: usize, job: Arc<SpawnedJob>) -> Self {
-        Self(Arc::new(Mutex::new(OpenJobs { jobs: HashMap::from([(number, job)]), is_closed: false, notifier: None })))
+        let jobs = HashMap::from([(number, job)]);
+        Self(Arc::new(Mutex::new(OpenJobs { jobs, is_closed: false, notifier: None, failure: None })))
     }
 
     fn get(&self, number: usize) -> Option<Arc<SpawnedJob>> {
         lock(&self.0).jobs.get(&number).cloned()
     }
 
-    /// Closes the list, and completes its jobs with this error.
-    fn fail(&self, error: &Error) {
-        for job in self.close() {
-            job.complete(Err(error.clone()));
-        }
-    }
-
-    /// Closes the list, and removes and returns its jobs.
-    fn close(&self) -> Vec<Arc<SpawnedJob>> {
+    /// Closes the list: the thread that completes its jobs does so with this error.
+    fn fail(&self, error: Error) {
         let mut open = lock(&self.0);
         open.is_closed = true;
-        mem::take(&mut open.jobs).into_values().collect()
+        open.failure = Some(error);
+    }
+
+    /// Closes the list, and removes and returns its jobs, and why they can't run.
+    fn close(&self) -> (Vec<Arc<SpawnedJob>>, Option<Error>) {
+        let mut open = lock(&self.0);
+        open.is_closed = true;
+        (mem::take(&mut open.jobs).into_values().collect(), open.failure.clone())
     }
 
     fn complete(&self, number: usize, report: Result<RunReport, Error>) {
@@ -186,7 +189,7 @@ impl SpawnedJobs {
     }
 }
 
-/// Closes the list when the thread that completes its jobs exits. If it has panicked, the remaining jobs get an error.
+/// Closes the list when the thread that completes its jobs exits. Jobs that could not run, or that it has left, get an error.
 struct FailOnDrop {
     jobs: SpawnedJobs,
     origin: Origin,
@@ -203,9 +206,13 @@ impl Drop for FailOnDrop {
         if !self.origin.is_here() {
             return;
         }
-        for job in self.jobs.close() {
-            let panicked = io::Error::other("the thread that supervises it has panicked");
-            job.complete(Err(Error::internal(format_args!("run `{}`", job.call.name()), panicked)));
+        let (jobs, failure) = self.jobs.close();
+        for job in jobs {
+            let failure = failure.clone().unwrap_or_else(|| {
+                let panicked = io::Error::other("the thread that supervises it has panicked");
+                Error::internal(format_args!("run `{}`", job.call.name()), panicked)
+            });
+            job.complete(Err(failure));
         }
     }
 }
@@ -232,7 +239,8 @@ fn listener(
     }
     let (sender, receiver) = mpsc::channel();
     let answers = AnswerThread::new(answers);
-    let notifier = Notifier { fail_on_drop: FailOnDrop::new(jobs.clone()), observers, answers, follow_up };
+    let fail_on_drop = FailOnDrop::new(jobs.clone());
+    let notifier = Notifier { fail_on_drop, observers, answers, follow_up, unrecorded: HashSet::new() };
     let thread = thread::Builder::new()
         .name("scheduler-notifier".to_owned())
         .spawn(move || notifier.run(receiver))
@@ -268,6 +276,8 @@ struct Notifier {
     observers: Observers,
     answers: AnswerThread,
     follow_up: SharedFollowUp,
+    /// The numbers of the jobs that were queued, and have no record yet.
+    unrecorded: HashSet<usize>,
 }
 
 impl Notifier {
@@ -276,6 +286,9 @@ impl Notifier {
             let Some(job) = self.fail_on_drop.jobs.get(number) else {
                 continue;
             };
+            if matches!(event, JobEvent::Queued { .. }) {
+                self.unrecorded.insert(number);
+            }
             let subject = Subject { key: job.key, job_id: &job.job_id, job: job.call.name(), follows: None };
             let report = notify(&mut self.observers, &mut self.answers, job.encoding(), subject, event);
             if !self.fail_on_drop.origin.is_here() {
@@ -283,6 +296,7 @@ impl Notifier {
                 return;
             }
             if let Some(report) = report {
+                self.unrecorded.remove(&number);
                 let record = make_record(job.job_id.clone(), &job.call, report);
                 let followed_up = {
                     let entry = lock(&job.state).entry.clone();
@@ -294,6 +308,10 @@ impl Notifier {
                 };
                 self.fail_on_drop.jobs.complete(number, report);
             }
+        }
+        // Those that could not run: their handles get the error.
+        for job in self.unrecorded.iter().filter_map(|number| self.fail_on_drop.jobs.get(*number)) {
+            notify_recorded(&mut self.observers, job.key, &make_record(job.job_id.clone(), &job.call, unfinished()));
         }
     }
 }

@@ -39,6 +39,7 @@ mod containment;
 mod ctrl_c;
 mod delivery;
 mod draining;
+mod dropped_lists;
 mod durations;
 mod failures;
 // It runs `/usr/bin/env`; `platforms` has the tests for Windows.

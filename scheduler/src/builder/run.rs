@@ -10,11 +10,11 @@ use crate::follow_up::{CallFollowUp, FollowUp};
 use crate::into_job::ListedJob;
 use crate::open_list::OpenList;
 use crate::record::{Record, Run};
-use crate::recorder::Recorder;
+use crate::recorder::{RecordedList, Recorder};
 use crate::running::Running;
 use crate::settings::Settings;
 use crate::stream::Stream;
-use crate::supervisor::{EventDetail, ListEvent, ListThread, OnSuccess, Records, SharedPool, Submissions, supervise};
+use crate::supervisor::{EventDetail, ListThread, OnSuccess, Records, SharedPool, Submissions, supervise};
 
 /// # Running jobs
 impl<F: FollowUp> Scheduler<F> {
@@ -150,7 +150,8 @@ impl<F: FollowUp> Scheduler<F> {
     ///
     /// **Dropping the stream kills the running jobs**, and starts no more. Observers and the follow-up are called on the
     /// thread, or task, that takes the records. With a concurrency of 1 the next job starts after the follow-up of a timeout
-    /// has returned, or 30 seconds later if no record is taken.
+    /// has returned, or 30 seconds later if no record is taken. After a drop [observers](crate::Observer) are notified on another
+    /// thread, and the follow-up isn't called any more.
     ///
     /// # Errors
     ///
@@ -274,7 +275,8 @@ impl<F: FollowUp> Scheduler<F> {
     ///
     /// **Dropping the future kills the jobs that it runs**, with everything that they started, even in a
     /// [grace period](macro@crate::job#grace), and starts no further job. The drop returns at once; the thread kills the
-    /// jobs, and exits afterwards.
+    /// jobs, and exits afterwards. [Observers](crate::Observer) are notified of what becomes of the jobs on another thread, after the
+    /// drop; a timeout that was not followed up before the drop is not followed up any more.
     ///
     /// # Errors
     ///
@@ -361,15 +363,6 @@ fn run(
         return recorder.finish();
     }
     // On a thread of its own, so that a slow follow-up or observer delays no deadline.
-    let mut list = ListThread::start(specs, pool, config, Submissions::Complete, Records::Collected)?;
-    while let Some(ListEvent { index, event, follow_up_turn }) = list.recv() {
-        if recorder.handle(index, event, follow_up).is_break() {
-            list.stop();
-        }
-        drop(follow_up_turn);
-    }
-    if let Some(error) = list.failure() {
-        return Err(error);
-    }
-    recorder.finish()
+    let thread = ListThread::start(specs, pool, config, Submissions::Complete, Records::Collected)?;
+    RecordedList::new(thread, recorder).wait(follow_up)
 }

@@ -35,6 +35,11 @@ pub use tracing_observer::Tracing;
 /// [spawned](crate::Scheduler::spawn) a separate thread calls them, and a handle completes after them: a slow observer delays
 /// [`wait`](crate::Handle::wait), and one that itself waits for a job of its scheduler gets an error.
 ///
+/// A list that is dropped early, a [`Stream`](crate::Stream) or the future of [`run_async`](crate::Scheduler::run_async), kills its jobs.
+/// Another thread then notifies the observers of the rest, so that the drop doesn't wait for it: a job that was stopped and one that
+/// never began are recorded as [cancelled](crate::Failure::Cancelled). An application that exits meanwhile loses these events. Where
+/// the list itself fails, jobs of which the caller gets no record are recorded as cancelled as well.
+///
 /// A [follow-up job](macro@crate::job#follow_up) has its own events and its own [`key`](Queued::key), from `queued` to `recorded`, and
 /// [`follows`](Queued::follows) is the key of its job, whose `recorded` comes after them. The later parts of a
 /// [chain](crate::Job::and_then) have the key of their entry, and their attempts are counted on; their `job` is their own.

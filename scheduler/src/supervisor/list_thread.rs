@@ -160,6 +160,38 @@ impl ListThread {
         self.mailbox.has_stopped()
     }
 
+    /// Returns whether this is the process that runs the jobs, and not a fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.origin.is_here()
+    }
+
+    /// Kills the jobs, and returns what receives the rest of their events, on any thread. Returns `None` if no event is left, or in
+    /// a fork of the process that runs the jobs.
+    pub(crate) fn abandon(&mut self) -> Option<Self> {
+        if !self.is_here() {
+            return None;
+        }
+        let thread = Some(self.thread.take()?);
+        self.kill();
+        // The task that waited is gone.
+        self.waker.forget();
+        Some(Self {
+            events: mem::replace(&mut self.events, mpsc::channel().1),
+            received: mem::take(&mut self.received),
+            mailbox: Arc::clone(&self.mailbox),
+            waker: Arc::clone(&self.waker),
+            thread,
+            failure: None,
+            origin: self.origin,
+        })
+    }
+
+    /// Kills the jobs: nothing waits for them any more, so a grace period is of no use.
+    fn kill(&self) {
+        self.send(LoopCommand::CancelAll(StopMode::Immediate));
+        self.send(LoopCommand::Close);
+    }
+
     fn send(&self, command: LoopCommand) {
         // The loop reads its commands as long as there is a job to stop.
         let _ = self.mailbox.send(command);
@@ -186,8 +218,6 @@ impl Drop for ListThread {
             mem::forget(mem::replace(&mut self.events, mpsc::channel().1));
             return;
         }
-        // Nothing waits for the jobs any more, so a grace period is of no use.
-        self.send(LoopCommand::CancelAll(StopMode::Immediate));
-        self.send(LoopCommand::Close);
+        self.kill();
     }
 }

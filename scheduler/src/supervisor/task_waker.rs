@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use crate::panic_guard::guarded;
+use crate::panic_guard::{self, guarded};
 use crate::sync::lock;
 
 /// The task that waits for the next event, if one waits.
@@ -17,6 +17,13 @@ impl TaskWaker {
             Some(before) => before.clone_from(waker),
             None => *registered = Some(waker.clone()),
         }
+    }
+
+    /// Forgets the task, which doesn't wait any more.
+    pub(super) fn forget(&self) {
+        let waker = lock(&self.0).take();
+        // Dropping it runs the executor's code.
+        panic_guard::discard(waker);
     }
 
     pub(super) fn wake(&self) {

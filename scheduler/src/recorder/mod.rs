@@ -1,5 +1,8 @@
 //! `Recorder`: makes records of finished jobs, notifies observers, and calls the follow-up of a timeout.
 
+mod recorded_list;
+mod unrecorded;
+
 use std::mem;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
@@ -16,7 +19,7 @@ use crate::observer::{
     AttemptEnded, CheckpointSaved, EventMemo, Line, Message, Observer, Observers, Postponed, Progress, Queued,
     Recorded, Slow, Started, Swept, Terminating, new_keys,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::panic_guard::{self, guarded};
 use crate::process::OutputLine;
 use crate::record::{Record, RunReport};
@@ -24,12 +27,16 @@ use crate::result_codec::undecodable;
 use crate::settings::JournaledList;
 use crate::supervisor::{JobEvent, JobUpdate, PartEvent, StopReason};
 use crate::wire::value::Encoding;
+pub(crate) use recorded_list::RecordedList;
+pub(crate) use unrecorded::{Unrecorded, record_rest};
 
 /// The jobs of one list, and their records so far.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     jobs: Vec<(String, AnyJob)>,
     records: Vec<Option<Record>>,
+    /// Those that only observers get.
+    unwanted: Vec<usize>,
     error: Option<Error>,
     observers: Observers,
     answers: AnswerThread,
@@ -51,39 +58,68 @@ impl Recorder {
         }
         let (records, first_key) = (vec![None; jobs.len()], new_keys(jobs.len()));
         let answers = AnswerThread::new(answers);
-        Self { jobs, records, error: None, observers, answers, journaled, first_key }
+        Self { jobs, records, unwanted: Vec::new(), error: None, observers, answers, journaled, first_key }
     }
 
     /// Handles an event of a job: notifies observers, and makes the record of a finished job. Returns `Break` if no further
     /// job may start.
     pub(crate) fn handle(&mut self, index: usize, event: JobEvent, follow_up: &dyn CallFollowUp) -> ControlFlow<()> {
-        let (job_id, call) = &self.jobs[index];
-        let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name(), follows: None };
-        let encoding = call.entry.codec().encoding();
-        let Some(report) = notify(&mut self.observers, &mut self.answers, encoding, subject, event) else {
+        let Some(report) = self.notify(index, event) else {
             return ControlFlow::Continue(());
         };
-        // A job that never started because a follow-up or the journal failed has no record.
+        // Of a job that never started because a follow-up or the journal failed, only the observers get a record.
         let is_unstarted = report.never_began();
-        if is_unstarted && (self.error.is_some() || self.journaled.failure().is_some()) {
+        let is_unwanted = is_unstarted && (self.error.is_some() || self.journaled.failure().is_some());
+        let entry = self.journaled.entry(index).cloned();
+        let record = self.record(index, report);
+        if is_unwanted {
+            self.unwanted.push(index);
             return ControlFlow::Break(());
         }
-        let (id, call) = &mut self.jobs[index];
-        let record = make_record(mem::take(id), call, report);
-        let (key, entry) = (self.first_key + index as u64, self.journaled.entry(index));
-        if let Err(error) = record_and_follow_up(&mut self.observers, key, &record, entry, follow_up) {
+        if let Err(error) = call_follow_up(record, entry.as_ref(), follow_up) {
             match &self.error {
                 None => self.error = Some(error),
                 // It holds a value of the user's type, whose `Drop` may panic.
                 Some(_) => panic_guard::discard(error),
             }
         }
-        self.records[index] = Some(record);
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// Notifies the observers of an event of a job; returns the report of one that has finished.
+    fn notify(&mut self, index: usize, event: JobEvent) -> Option<RunReport> {
+        let (job_id, call) = &self.jobs[index];
+        let subject = Subject { key: self.first_key + index as u64, job_id, job: call.name(), follows: None };
+        let encoding = call.entry.codec().encoding();
+        notify(&mut self.observers, &mut self.answers, encoding, subject, event)
+    }
+
+    /// Makes the record of a job, and notifies the observers.
+    fn record(&mut self, index: usize, report: RunReport) -> &Record {
+        let (id, call) = &mut self.jobs[index];
+        let record = make_record(mem::take(id), call, report);
+        notify_recorded(&mut self.observers, self.first_key + index as u64, &record);
+        self.records[index].insert(record)
+    }
+
+    /// Notifies the observers of a record of each job that has none: no further event will come.
+    fn conclude(&mut self) {
+        if self.observers.is_empty() {
+            return;
+        }
+        for index in 0..self.jobs.len() {
+            if self.records[index].is_none() {
+                self.record(index, unfinished());
+                self.unwanted.push(index);
+            }
+        }
+    }
+
     /// Returns every record, in the order of the jobs.
-    pub(crate) fn finish(self) -> Result<Vec<Record>, Error> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Record>, Error> {
+        for index in self.unwanted {
+            self.records[index] = None;
+        }
         let records = self.records.into_iter().flatten().collect();
         match self.error.or_else(|| self.journaled.failure()) {
             Some(error) => Err(error.with_records(records)),
@@ -215,12 +251,21 @@ pub(crate) fn record_and_follow_up(
     entry: Option<&JournalEntry>,
     follow_up: &dyn CallFollowUp,
 ) -> Result<(), Error> {
-    let (job_id, job) = (record.job_id(), record.job());
+    notify_recorded(observers, key, record);
+    call_follow_up(record, entry, follow_up)
+}
+
+/// Notifies the observers of a record.
+pub(crate) fn notify_recorded(observers: &mut Observers, key: u64, record: &Record) {
     if !observers.is_empty() {
-        let recorded =
-            Recorded { key, job_id, job, at: clock::wall(), follows: None, record, memo: &EventMemo::default() };
+        let (job_id, job, at) = (record.job_id(), record.job(), clock::wall());
+        let recorded = Recorded { key, job_id, job, at, follows: None, record, memo: &EventMemo::default() };
         observers.notify(|observer| observer.recorded(&recorded));
     }
+}
+
+/// Calls the follow-up if the record is of a timeout, unless an earlier run of the application has called it.
+fn call_follow_up(record: &Record, entry: Option<&JournalEntry>, follow_up: &dyn CallFollowUp) -> Result<(), Error> {
     // A part of a chain that timed out is followed up, whatever came after it.
     let mut part = entry;
     for record in record.steps().iter().chain([record]) {
@@ -231,11 +276,16 @@ pub(crate) fn record_and_follow_up(
         {
             let followed_up = guarded(|| follow_up.call(&TimedOut::new(record, overrun.limit())));
             let followed_up = followed_up.unwrap_or_else(|panic| Err(panic.into()));
-            followed_up.map_err(|source| Error::follow_up(OneLine(job_id), source))?;
+            followed_up.map_err(|source| Error::follow_up(OneLine(record.job_id()), source))?;
             entry.into_iter().for_each(JournalEntry::follow_up_done);
         }
     }
     Ok(())
+}
+
+/// Returns the report of a job that the supervisor has left without one, as it could run no job.
+pub(crate) fn unfinished() -> RunReport {
+    RunReport::not_begun(Failure::Cancelled { begun: false })
 }
 
 /// Returns the record of a job. Its result is decoded once, to check that it can be read back.
