@@ -119,6 +119,44 @@ mod terminal {
     }
 
     #[test]
+    fn variables_that_are_empty_or_say_no_change_nothing() {
+        for (name, value) in [("NO_COLOR", ""), ("CI", ""), ("CI", "false")] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            fs::write(folder.path().join("go"), "").expect("the folder is ours");
+            let (mut terminal, theirs) = Terminal::open(30, 80);
+            let mut child = {
+                let mut command = bar(folder.path());
+                let command = command.env("TERM", "xterm").env(name, value).stdout(Stdio::null()).stderr(theirs);
+                command.spawn().expect("the fixture is built")
+            };
+            while terminal.read() {}
+            assert!(child.wait().expect("it is ours").success());
+            let written = String::from_utf8_lossy(&terminal.written);
+            // It is drawn, and has colors.
+            assert!(written.contains('─') && written.contains("\x1b[31m"), "{name}={value}: {written}");
+        }
+    }
+
+    #[test]
+    fn on_a_terminal_without_room_only_lines_are_printed() {
+        for rows in [1, 2, 3] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            fs::write(folder.path().join("go"), "").expect("the folder is ours");
+            let (mut terminal, theirs) = Terminal::open(rows, 80);
+            let mut child = {
+                let mut command = bar(folder.path());
+                let command = command.env("TERM", "xterm").stdout(Stdio::null()).stderr(theirs);
+                command.spawn().expect("the fixture is built")
+            };
+            while terminal.read() {}
+            assert!(child.wait().expect("it is ours").success());
+            let written = String::from_utf8_lossy(&terminal.written);
+            assert!(written.contains("unlucky") && written.contains("5 jobs in 0:0"), "{rows}: {written}");
+            assert_eq!(written.contains('─'), rows > 2, "{rows}: {written}");
+        }
+    }
+
+    #[test]
     fn without_color_the_bar_is_drawn_without_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("go"), "").expect("the folder is ours");

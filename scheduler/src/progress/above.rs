@@ -3,6 +3,9 @@
 use std::mem;
 
 #[cfg(feature = "cli")]
+use anstyle_parse::{Params, Parser, Perform, Utf8Parser};
+
+#[cfg(feature = "cli")]
 use crate::escape::breaks_a_line;
 
 /// How many bytes of what jobs print may wait for the next frame: of a terminal that is slower than that, the rest is skipped.
@@ -49,21 +52,51 @@ pub(super) fn harmless(line: &str) -> String {
     // What follows a carriage return is printed over what precedes it.
     let line = line.trim_end_matches('\r');
     let line = line.rsplit('\r').next().unwrap_or_default();
-    let mut shown = String::with_capacity(line.len());
-    let mut is_colored = false;
-    for (part, is_sequence) in console::AnsiCodeIterator::new(line) {
-        if !is_sequence {
-            let is_harmless = |c: char| c == '\t' || !breaks_a_line(c);
-            shown.extend(part.chars().map(|c| if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER }));
-        } else if part.starts_with("\x1b[") && part.ends_with('m') {
-            shown.push_str(part);
-            is_colored = true;
+    let mut filter = Filter { line, position: 0, shown: String::with_capacity(line.len()), is_colored: false };
+    let mut parser = Parser::<Utf8Parser>::new();
+    for (position, byte) in line.bytes().enumerate() {
+        filter.position = position;
+        parser.advance(&mut filter, byte);
+    }
+    if filter.is_colored {
+        filter.shown.push_str("\x1b[0m");
+    }
+    filter.shown
+}
+
+/// Receives a line as a terminal parses it, by ECMA-48, and keeps text and colors.
+#[cfg(feature = "cli")]
+struct Filter<'a> {
+    line: &'a str,
+    /// The index of the byte that is parsed.
+    position: usize,
+    shown: String,
+    is_colored: bool,
+}
+
+#[cfg(feature = "cli")]
+impl Perform for Filter<'_> {
+    fn print(&mut self, character: char) {
+        self.shown.push(if breaks_a_line(character) { char::REPLACEMENT_CHARACTER } else { character });
+    }
+
+    fn execute(&mut self, control: u8) {
+        self.shown.push(if control == b'\t' { '\t' } else { char::REPLACEMENT_CHARACTER });
+    }
+
+    fn csi_dispatch(&mut self, _: &Params, intermediates: &[u8], is_malformed: bool, action: u8) {
+        // As it was written, since parameters may be empty, and have parts.
+        let sequence = self.line[..=self.position].rfind("\x1b[").map(|begin| &self.line[begin..=self.position]);
+        if action == b'm'
+            && intermediates.is_empty()
+            && !is_malformed
+            && let Some(sequence) = sequence
+            && sequence[2..sequence.len() - 1].bytes().all(|byte| matches!(byte, b'0'..=b';'))
+        {
+            self.shown.push_str(sequence);
+            self.is_colored = true;
         }
     }
-    if is_colored {
-        shown.push_str("\x1b[0m");
-    }
-    shown
 }
 
 #[cfg(all(test, feature = "cli"))]
@@ -76,6 +109,12 @@ mod tests {
             ("a\tb", "a\tb"),
             ("10 %\r20 %\r", "20 %"),
             ("\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m\x1b[0m"),
+            ("\x1b[4:3mcurly\x1b[m", "\x1b[4:3mcurly\x1b[m\x1b[0m"),
+            ("\x1b[38:2::1:2:3mX", "\x1b[38:2::1:2:3mX\x1b[0m"),
+            ("\x1b[>4;2ma\x1b[?25lb\x1b[0 qc\x1b[!pd", "abcd"),
+            ("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\link\x1bP1$r\x1b\\c\x1bcd\x1b(0e", "ablinkcde"),
+            ("cut\x1b[1;3", "cut"),
+            ("\x1b[3\u{9b}1mé", "é"),
             ("\x1b[2J\x1b[Hgone\x1b[3A", "gone"),
             ("bell\x07 back\x08", "bell\u{fffd} back\u{fffd}"),
             ("one\u{2028}two \u{202e}three", "one\u{fffd}two \u{fffd}three"),

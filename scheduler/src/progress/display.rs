@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use console::{Style, measure_text_width, truncate_str};
+use console::{Style, measure_text_width, strip_ansi_codes, truncate_str};
 
 use super::tally::{Counts, JobLine, LineKind, Tally};
 use crate::escape::OneLine;
@@ -37,8 +37,18 @@ const MOST_JOBS: usize = 8;
 /// The widest id of a running job.
 const ID_WIDTH: usize = 32;
 
+/// The widest id, and the widest error, in a line that stays.
+const LASTING_ID_WIDTH: usize = 100;
+const ERROR_WIDTH: usize = 240;
+
+/// The fewest rows of a terminal on which a bar is drawn: that of the cursor, its own, and one for what was above.
+const LEAST_ROWS: u16 = 3;
+
 /// Returns the lines that are drawn, each no wider than the screen, and not more than it has room for.
 pub(super) fn frame(tally: &Tally, screen: Screen, colors: Colors) -> Vec<String> {
+    if screen.height < LEAST_ROWS {
+        return Vec::new();
+    }
     // A line of the full width would make some terminals wrap.
     let width = usize::from(screen.width).saturating_sub(1).max(1);
     let rest = numbers(tally, colors);
@@ -56,7 +66,31 @@ pub(super) fn frame(tally: &Tally, screen: Screen, colors: Colors) -> Vec<String
     if count > shown && room > 0 {
         lines.push(colors.paint(Style::new().dim(), format_args!("  and {} more", count - shown)));
     }
-    lines.iter().map(|line| truncate_str(line, width, "…").into_owned()).collect()
+    lines.iter().map(|line| cut(line, width)).collect()
+}
+
+/// Returns a text that is shortened to a width, however a terminal measures it: some show several characters, such as those of a
+/// flag or a family, as one, and others add up their widths.
+fn cut(text: &str, width: usize) -> String {
+    let mut limit = width;
+    loop {
+        let cut = truncate_str(text, limit, "…");
+        let apart: usize = strip_ansi_codes(&cut).chars().map(char_width).sum();
+        if apart.max(measure_text_width(&cut)) <= width || limit <= 1 {
+            return cut.into_owned();
+        }
+        limit -= 1;
+    }
+}
+
+fn char_width(character: char) -> usize {
+    measure_text_width(character.encode_utf8(&mut [0; 4]))
+}
+
+/// Returns a foreign text on one line, shortened to a width. Of a long one, only the beginning is looked at.
+fn short(text: &str, width: usize) -> String {
+    let beginning: String = text.chars().take(width * 4).collect();
+    cut(&OneLine(&beginning).to_string(), width)
 }
 
 /// Returns the line with the numbers.
@@ -106,7 +140,7 @@ pub(super) fn summary(tally: &Tally) -> String {
 /// Returns the line of a running job.
 fn running(job: &JobLine, id_width: usize, colors: Colors) -> String {
     let id = OneLine(&job.id).to_string();
-    let id = truncate_str(&id, id_width, "…");
+    let id = cut(&id, id_width);
     let padding = id_width.saturating_sub(measure_text_width(&id));
     let mut line = format!("  {id}{:padding$}  {:>5}", "", clock(job.clock.elapsed()));
     if let Some((done, total)) = job.progress.filter(|(_, total)| *total > 0) {
@@ -127,13 +161,13 @@ fn running(job: &JobLine, id_width: usize, colors: Colors) -> String {
 
 /// Returns the line of a job that failed, with its name if it is a follow-up.
 pub(super) fn failure(record: &Record, follow_up: Option<&str>, colors: Colors) -> String {
-    let error = record.error().unwrap_or_default();
+    let error = short(&record.error().unwrap_or_default(), ERROR_WIDTH);
     let (what, style) = match record.status() {
         Status::Timeout => ("timed out", Style::new().yellow().bold()),
         _ => ("failed", Style::new().red().bold()),
     };
     let what = colors.paint(style, format_args!("{what:>9}"));
-    let (id, time) = (OneLine(record.job_id()), clock_precise(record.duration()));
+    let (id, time) = (short(record.job_id(), LASTING_ID_WIDTH), clock_precise(record.duration()));
     let follow_up = follow_up.map(|job| format!("follow-up {job}  ")).unwrap_or_default();
     format!("{what}  {id}  {follow_up}{time}  {error}")
 }
@@ -141,7 +175,8 @@ pub(super) fn failure(record: &Record, follow_up: Option<&str>, colors: Colors) 
 /// Returns the line of a job that is tried again.
 pub(super) fn retry(job_id: &str, attempt: &Attempt, delay: Duration, colors: Colors) -> String {
     let what = colors.paint(Style::new().magenta(), "    retry");
-    let (id, error, number) = (OneLine(job_id), attempt.error().unwrap_or_default(), attempt.number() + 1);
+    let (id, number) = (short(job_id, LASTING_ID_WIDTH), attempt.number() + 1);
+    let error = short(&attempt.error().unwrap_or_default(), ERROR_WIDTH);
     let when = if delay.is_zero() { "now".to_owned() } else { format!("in {delay:.0?}") };
     format!("{what}  {id}  {}  {error}; attempt {number} {when}", clock_precise(attempt.duration()))
 }
@@ -203,10 +238,34 @@ mod tests {
                     let lines = frame(&tally, Screen { width, height }, colors);
                     let widest = lines.iter().map(|line| measure_text_width(line)).max();
                     assert!(widest < Some(usize::from(width).max(2)), "{width}: {lines:?}");
-                    assert!(lines.len() <= usize::from(height).saturating_sub(2).max(1), "{height}: {lines:?}");
+                    assert!(lines.len() <= usize::from(height).saturating_sub(2), "{height}: {lines:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_text_has_room_on_terminals_that_show_characters_joined_and_on_those_that_do_not() {
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        for text in
+            [family.repeat(9), format!("\x1b[1m{family}a{family}\x1b[0m"), "❤\u{fe0f}".repeat(30), "x".repeat(50)]
+        {
+            for width in [1, 2, 7, 20] {
+                let shown = cut(&text, width);
+                let apart: usize = strip_ansi_codes(&shown).chars().map(char_width).sum();
+                assert!(apart <= width && measure_text_width(&shown) <= width, "{width}: {shown:?}");
+            }
+        }
+        assert_eq!(cut(family, 8), family);
+    }
+
+    #[test]
+    fn long_ids_are_shortened() {
+        let mut tally = Tally::default();
+        tally.queue("f");
+        tally.start(0, LineKind::Job, &"x".repeat(1 << 20), "f", 1);
+        assert!(tally.running[&0].id.len() < 1000);
+        assert_eq!(measure_text_width(&short(&"東\n".repeat(1 << 20), LASTING_ID_WIDTH)), LASTING_ID_WIDTH);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use tally::{LineKind, Tally};
 ///
 /// A failed, timed out or repeated job, but not a cancelled one, has a line of its own that stays above the bar, unless
 /// [`quiet`](Self::quiet) leaves it out; so has the whole run, at its end. A run is over when every job that was queued
-/// has its record. A [follow-up job](macro@crate::job#follow_up) has its lines, and isn't counted.
+/// has its record. In these lines an id is shortened to 100 columns and an error to 240. A [follow-up job](macro@crate::job#follow_up) has its lines, and isn't counted.
 ///
 /// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, as many at
 /// a time as ran so far. A running job's share is the rest of that time or, if it reports its progress, the time that
@@ -44,9 +44,10 @@ use tally::{LineKind, Tally};
 ///
 /// # Where there is no terminal
 ///
-/// If standard error is not a terminal, or `TERM` is `dumb`, or `CI` is set, lines are printed and none is changed:
-/// those above, and every five seconds one with the numbers. `NO_COLOR` leaves out the colors. The width and height of
-/// the terminal are read for every frame.
+/// If standard error is not a terminal, or `TERM` is `dumb`, or `CI` is set and is not `false`, lines are printed and none is
+/// changed: those above, and every five seconds one with the numbers. `NO_COLOR` leaves out the colors. A variable that is set and
+/// empty counts as unset. The width and height of the terminal are read for every frame; on one of fewer than three rows only the
+/// lines above are shown.
 ///
 /// # Beside other output
 ///
@@ -55,6 +56,9 @@ use tally::{LineKind, Tally};
 /// [output](macro@crate::job#stdout-and-stderr), and print what the application has to say with
 /// [`println`](Self::println) or within [`suspend`](Self::suspend). A follow-up may print one line: a frame is drawn
 /// after every timeout.
+///
+/// An application that is stopped by Ctrl-Z leaves the bar on the screen, and the shell prints its message over it. Once it
+/// continues, the bar is drawn below what the shell has printed.
 ///
 /// An application that is killed by Ctrl-C leaves the bar on the screen; a token of
 #[cfg_attr(feature = "ctrlc", doc = "[`CancelToken::on_ctrl_c`](crate::CancelToken::on_ctrl_c)")]
@@ -306,9 +310,10 @@ fn mode() -> Mode {
     let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_ci = is_set("CI") && env::var("CI").ok().as_deref() != Some("false");
     let has_no_color = is_set("NO_COLOR");
-    // On Windows this also makes the console understand escape sequences.
+    // `console` takes a `NO_COLOR` that is empty for one that is set. On Windows it also makes the console understand escape sequences.
+    let hides_colors = env::var_os("NO_COLOR").is_some();
     let can_draw =
-        term.features().colors_supported() || has_no_color && env::var("TERM").is_ok_and(|term| term != "dumb");
+        term.features().colors_supported() || hides_colors && env::var("TERM").is_ok_and(|term| term != "dumb");
     if !term.features().is_attended() || is_ci || !can_draw {
         return Mode::Printed;
     }

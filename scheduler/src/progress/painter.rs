@@ -48,11 +48,13 @@ fn paint(above: &[String], lines: &[&str]) -> String {
     // A vertical tab moves down within the column and scrolls at the last line. After this there is room, and nothing
     // scrolls between the saved position and its use.
     frame = format!("{frame}{}\x1b[{count}A\x1b7", "\x0b".repeat(count));
+    // A line that the terminal measures wider than we do is cut at its edge, and doesn't wrap.
+    frame.push_str("\x1b[?7l");
     for line in lines {
         frame.push_str("\r\n");
         frame.push_str(line);
     }
-    frame.push_str("\x1b8");
+    frame.push_str("\x1b[?7h\x1b8");
     frame
 }
 
@@ -116,13 +118,13 @@ mod tests {
 
     #[test]
     fn a_frame_leaves_the_cursor_where_it_was() {
-        assert_eq!(paint(&[], &["a", "b"]), "\x1b[J\x0b\x0b\x1b[2A\x1b7\r\na\r\nb\x1b8");
+        assert_eq!(paint(&[], &["a", "b"]), "\x1b[J\x0b\x0b\x1b[2A\x1b7\x1b[?7l\r\na\r\nb\x1b[?7h\x1b8");
     }
 
     #[test]
     fn lines_that_stay_move_the_cursor_below_them() {
         let above = ["failed".to_owned()];
-        assert_eq!(paint(&above, &["a"]), "\x1b[Jfailed\r\n\x0b\x1b[1A\x1b7\r\na\x1b8");
+        assert_eq!(paint(&above, &["a"]), "\x1b[Jfailed\r\n\x0b\x1b[1A\x1b7\x1b[?7l\r\na\x1b[?7h\x1b8");
         assert_eq!(paint(&above, &[]), "\x1b[Jfailed\r\n");
     }
 }

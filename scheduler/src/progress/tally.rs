@@ -9,6 +9,9 @@ use crate::clock::Stopwatch;
 use crate::outcome::{Failure, Status};
 use crate::record::Record;
 
+/// How many characters of an id are kept: more than a line shows.
+const ID_LENGTH: usize = 400;
+
 /// The numbers of a run, and its running jobs. Its size depends on the jobs that run, not on those that are over.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -101,7 +104,7 @@ impl Tally {
     }
 
     pub(super) fn start(&mut self, key: u64, kind: LineKind, id: &str, job: &'static str, attempt: u32) {
-        let (id, message, clock) = (id.to_owned(), String::new(), Stopwatch::start());
+        let (id, message, clock) = (id.chars().take(ID_LENGTH).collect(), String::new(), Stopwatch::start());
         self.retrying.remove(&key);
         self.running.insert(key, JobLine { kind, id, job, attempt, clock, progress: None, message });
         if kind == LineKind::Job {

@@ -8,6 +8,32 @@ use super::IMAGES;
 use crate::terminal::Terminal;
 
 #[test]
+fn ids_of_joined_characters_leave_nothing_of_the_bar_behind() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let go = folder.path().join("go");
+    // The emulation adds up the widths of characters that others show as one.
+    let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦".repeat(12);
+    let line = |index| format!(r#"{{"job": "sleeps_until", "args": [{go:?}], "id": "{index}{family}"}}"#);
+    let (mut terminal, theirs) = Terminal::open(12, 40);
+    let mut child = {
+        let mut command = Command::new(IMAGES);
+        command.args(["batch", "-", "--progress", "-j", "3"]).env("TERM", "xterm").env_remove("CI");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(theirs).spawn().expect("it is built")
+    };
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all((0..3).map(line).collect::<Vec<_>>().join("\n").as_bytes()).expect("it reads");
+    drop(stdin);
+    terminal.read_until("all run", |screen| screen.contains("0/3  3 running"));
+    let rows = terminal.lines();
+    assert!(rows.len() >= 4 && rows[rows.len() - 4].contains("0/3"), "each line of the bar takes one row: {rows:#?}");
+    fs::write(&go, "").expect("the folder is ours");
+    while terminal.read() {}
+    assert!(child.wait().expect("it is ours").success());
+    let shown = terminal.lines();
+    assert!(shown.iter().all(|line| !line.contains(['👨', '👩', '─', '…'])), "{shown:#?}");
+}
+
+#[test]
 fn what_jobs_print_stands_in_whole_lines_above_the_bar() {
     const JOBS: usize = 30;
     let folder = tempfile::tempdir().expect("a temporary folder");
