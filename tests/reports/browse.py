@@ -159,6 +159,18 @@ def use(browser, page, needle, pictures):
     browser.frame()
     found["search"] = browser.run("document.getElementById('search').value")
     found["matches"] = browser.run("document.getElementById('matches').innerText")
+    found["slowest"] = browser.run("document.getElementById('slowest').innerText")
+    # Whether anything but text is drawn in the histogram: the color of an outcome.
+    found["histogram"] = browser.run("""(() => {
+        const canvas = document.getElementById('histogram'), color = getComputedStyle(document.documentElement).getPropertyValue('--ok');
+        const context = document.createElement('canvas').getContext('2d');
+        context.fillStyle = color; context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = context.getImageData(0, 0, 1, 1).data;
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) count += data[i] === r && data[i + 1] === g && data[i + 2] === b;
+        return count;
+    })()""")
     browser.scheme("dark")
     found["background"] = browser.run("getComputedStyle(document.body).backgroundColor")
     if pictures:

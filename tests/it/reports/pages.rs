@@ -121,3 +121,31 @@ fn a_timeline_of_ten_thousand_jobs_is_drawn_without_delay() {
         assert!(!last, "{limits:?}: {found}");
     }
 }
+
+#[test]
+fn jobs_that_took_no_time_are_among_the_finished_ones() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("quick.jsonl");
+    let mut lines = vec![r#"{"event":"opened","version":1,"at":"2026-11-26T00:00:00+00:00","process":1}"#.to_owned()];
+    for (key, began) in [(1, true), (2, false)] {
+        let job = format!(r#""at":"2026-11-26T00:00:0{key}+00:00","key":{key},"job_id":"quick {key}","job":"f""#);
+        let usage = r#""usage":{"user_sec":0.0,"system_sec":0.0,"peak_memory_bytes":0},"sweep":{"kind":"clean"}"#;
+        let cancelled = r#","error":"cancelled","failure":{"kind":"cancelled","begun":false}"#;
+        let (status, why) = if began { ("ok", "") } else { ("error", cancelled) };
+        let ran = format!(r#""status":"{status}","duration_sec":0.0{why},{usage}"#);
+        lines.push(format!(r#"{{"event":"queued",{job}}}"#));
+        if began {
+            lines.push(format!(r#"{{"event":"started",{job},"attempt":1,"slot":1,"process":7}}"#));
+            lines.push(format!(r#"{{"event":"attempt_ended",{job},"attempt":{{"attempt":1,{ran}}},"slot":1}}"#));
+        }
+        lines.push(format!(r#"{{"event":"recorded",{job},"record":{{{ran},"total_duration_sec":0.0}}}}"#));
+    }
+    fs::write(&log, lines.join("\n") + "\n").expect("the folder is ours");
+    reporting(&["replay", &log.to_string_lossy(), &folder.path().to_string_lossy()]);
+    let Some(found) = browse(&folder.path().join("timeline.html"), "quick") else { return };
+    assert_eq!((&found["errors"], &found["jobs"]), (&Value::Array(Vec::new()), &2.into()));
+    // One that has never begun took no time, either.
+    let slowest: Vec<_> = found["slowest"].as_str().expect("a text").split_whitespace().collect();
+    assert_eq!(slowest, ["0", "µs", "quick", "1"], "{found}");
+    assert!(found["histogram"].as_u64().is_some_and(|pixels| pixels > 20), "{found}");
+}

@@ -355,10 +355,12 @@ addEventListener('DOMContentLoaded', () => {
       line.insertCell().append(name);
     }
   };
+  // Finished jobs whose function was called, even if that took less than the microsecond that times are rounded to.
+  const hasRun = it => it.outcome !== null && (it.total > 0 || it.attempts.length > 0);
   const most = (items, weight, count) => items.slice().sort((a, b) => weight(b) - weight(a)).slice(0, count);
   const fillTables = () => {
     const matches = [...matching];
-    fill($('slowest'), most(matches.filter(it => it.total > 0), it => it.total, 12).map(it => [time(it.total), it, it.error]), 'no job has finished');
+    fill($('slowest'), most(matches.filter(hasRun), it => it.total, 12).map(it => [time(it.total), it, it.error]), 'no job has finished');
     const retried = matches.filter(it => (it.tries ?? it.attempts.length) > 1);
     fill($('flakiest'), most(retried, it => it.tries ?? it.attempts.length, 12)
       .map(it => [`${it.tries ?? it.attempts.length} attempts`, it, it.attempts[0]?.error]), 'no job was tried twice');
@@ -366,11 +368,11 @@ addEventListener('DOMContentLoaded', () => {
   };
   const drawHistogram = () => {
     const [context, width] = fit($('histogram'), 200);
-    const times = [...matching].filter(it => it.outcome && it.total > 0);
+    const times = [...matching].filter(hasRun);
     context.fillStyle = colors.faint; context.textAlign = 'left';
     if (!times.length) { context.fillText('no job has finished', 0, 20); return; }
     // A logarithmic scale: jobs of one list may take a millisecond and an hour.
-    const logs = times.map(it => Math.log10(it.total)), count = Math.max(8, Math.min(40, Math.floor(width / 14)));
+    const logs = times.map(it => Math.log10(Math.max(it.total, 1e-3))), count = Math.max(8, Math.min(40, Math.floor(width / 14)));
     const middle = logs.reduce((a, b) => a + b, 0) / logs.length;
     let least = Infinity, greatest = -Infinity;
     for (const log of logs) { least = Math.min(least, log); greatest = Math.max(greatest, log); }
