@@ -70,8 +70,10 @@ struct TraceWriter {
 struct RunningAttempt {
     slot: usize,
     started: SystemTime,
-    /// When its grace period began, and the name of that.
-    terminating: Option<(SystemTime, String)>,
+    /// The moment of the last message or mark within it, which its end doesn't precede.
+    latest: SystemTime,
+    /// The name of its grace period, if that has begun.
+    terminating: Option<String>,
 }
 
 impl Trace {
@@ -106,21 +108,16 @@ impl Format for TraceWriter {
                 events.push(json!({"ph": "i", "s": "p", "cat": "postponed", "name": "postponed", "ts": ts, "tid": 0, "args": args}));
             }
             LoggedKind::Message { text, .. } => {
-                if let Some(running) = self.running.get(&event.key) {
-                    let (ts, slot) = (self.time(event.at), running.slot);
-                    events.push(json!({"ph": "i", "s": "t", "cat": "message", "name": text, "ts": ts, "tid": slot}));
-                }
+                events.extend(self.mark(event, "message", text));
             }
             LoggedKind::Slow { .. } => {
-                if let Some(running) = self.running.get(&event.key) {
-                    let (ts, slot) = (self.time(event.at), running.slot);
-                    events.push(json!({"ph": "i", "s": "t", "cat": "slow", "name": "slow", "ts": ts, "tid": slot}));
-                }
+                events.extend(self.mark(event, "slow", "slow"));
             }
             LoggedKind::Terminating { reason, .. } => {
                 if let Some(running) = self.running.get_mut(&event.key) {
                     let (slot, name) = (running.slot, format!("grace: {reason}"));
-                    running.terminating = Some((event.at, name.clone()));
+                    running.latest = running.latest.max(event.at);
+                    running.terminating = Some(name.clone());
                     let ts = self.time(event.at);
                     events.push(json!({"ph": "B", "cat": "grace", "name": name, "ts": ts, "tid": slot}));
                 }
@@ -182,7 +179,7 @@ impl TraceWriter {
         let args = json!({"job": event.job, "attempt": attempt, "process": process});
         let ts = self.time(event.at);
         events.push(json!({"ph": "B", "cat": "job", "name": event.name(), "ts": ts, "tid": slot, "args": args}));
-        self.running.insert(event.key, RunningAttempt { slot, started: event.at, terminating: None });
+        self.running.insert(event.key, RunningAttempt { slot, started: event.at, latest: event.at, terminating: None });
         events.push(self.running_jobs(event.at));
     }
 
@@ -196,17 +193,17 @@ impl TraceWriter {
         // An attempt whose function was not called has no place in any row.
         if let Some(running) = self.running.remove(&event.key) {
             let slot = running.slot;
-            let returned = (running.started + attempt.duration).min(event.at).max(running.started);
-            let returned = running.terminating.as_ref().map_or(returned, |(at, _)| returned.max(*at));
+            // What the job has reported arrives later than it was sent, and may do so after the function has returned.
+            let returned = (running.started + attempt.duration).min(event.at).max(running.latest);
             let ts = self.time(returned);
             // The format needs no names here. Some of its readers, such as speedscope, do.
-            if let Some((_, name)) = running.terminating {
+            if let Some(name) = running.terminating {
                 events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
             }
             let color = if attempt.error.is_none() { "good" } else { "terrible" };
             let args = arguments(attempt);
             events.push(json!({"ph": "E", "name": event.name(), "ts": ts, "tid": slot, "cname": color, "args": args}));
-            let gone = self.time(event.at);
+            let gone = self.time(event.at.max(returned));
             let args = json!({"sweep": attempt.sweep});
             let dur = ((gone - ts) * 1e3).round() / 1e3;
             let sweep = json!({"ph": "X", "cat": "sweep", "name": "exit and sweep", "ts": ts, "dur": dur, "tid": slot, "args": args});
@@ -229,6 +226,15 @@ impl TraceWriter {
         }
     }
 
+    /// Returns a mark in the row of a running attempt.
+    fn mark(&mut self, event: &LoggedEvent, category: &str, name: &str) -> Option<Value> {
+        let running = self.running.get_mut(&event.key)?;
+        running.latest = running.latest.max(event.at);
+        let (at, slot) = (event.at.max(running.started), running.slot);
+        let ts = self.time(at);
+        Some(json!({"ph": "i", "s": "t", "cat": category, "name": name, "ts": ts, "tid": slot}))
+    }
+
     fn running_jobs(&self, at: SystemTime) -> Value {
         let args = json!({"jobs": self.running.len()});
         json!({"ph": "C", "name": "running jobs", "ts": self.time(at), "tid": 0, "args": args})
@@ -249,4 +255,38 @@ fn arguments(attempt: &LoggedAttempt) -> Value {
         arguments["stacks"] = stacks.as_str().into();
     }
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::read;
+
+    #[test]
+    fn an_attempt_ends_after_its_messages_although_they_arrive_late() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("trace.json");
+        let trace = Trace::create(&path).expect("the folder is ours");
+        let line = |second: &str, kind: &str, rest: &str| {
+            let job = r#""key":1,"job_id":"a","job":"f""#;
+            format!(r#"{{"event":"{kind}","at":"2026-11-26T00:00:0{second}+00:00",{job}{rest}}}"#)
+        };
+        let ended = r#","attempt":{"attempt":1,"status":"ok","duration_sec":0.25,"usage":{"user_sec":0.0,"system_sec":0.0,"peak_memory_bytes":0},"sweep":{"kind":"clean"}},"slot":1"#;
+        let log = [
+            r#"{"event":"opened","version":1,"at":"2026-11-26T00:00:00+00:00","process":7}"#.to_owned(),
+            line("0.0", "queued", ""),
+            line("1.0", "started", r#","attempt":1,"slot":1,"process":8"#),
+            line("1.5", "message", r#","attempt":1,"text":"late""#),
+            line("2.0", "attempt_ended", ended),
+        ];
+        for event in read(format!("{}\n", log.join("\n")).as_bytes()) {
+            trace.replay(&event.expect("it is an event"));
+        }
+        trace.finish().expect("there is room");
+        let trace: Vec<Value> =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("it is there")).expect("it is an array");
+        let of = |phase: &str| trace.iter().find(|event| event["ph"] == phase).expect("there is one");
+        assert_eq!((&of("i")["ts"], &of("E")["ts"]), (&json!(1_500_000.0), &json!(1_500_000.0)));
+        assert_eq!((&of("X")["ts"], &of("X")["dur"]), (&json!(1_500_000.0), &json!(500_000.0)));
+    }
 }
