@@ -220,7 +220,7 @@ impl LoggedRun {
         let owed = self.count(|stage| matches!(stage, Stage::Owed));
         let others = [
             (cancelled, "cancelled"),
-            (running.len() as u64, if is_running != Some(false) { "running" } else { "not finished" }),
+            (running.len() as u64, if is_running == Some(false) { "not finished" } else { "running" }),
             (retrying as u64, "to retry"),
             (self.count(|stage| matches!(stage, Stage::Waiting)) as u64, "waiting"),
             (owed as u64, if owed == 1 { "follow-up owed" } else { "follow-ups owed" }),

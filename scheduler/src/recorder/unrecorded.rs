@@ -29,12 +29,16 @@ pub(crate) fn record_rest(list: ListThread, jobs: impl Unrecorded) {
         let rest = Arc::clone(&rest);
         move || {
             let rest = lock(&rest).take();
-            rest.into_iter().for_each(|(list, jobs)| receive_rest(list, jobs));
+            if let Some((list, jobs)) = rest {
+                receive_rest(list, jobs);
+            }
         }
     };
     if thread::Builder::new().name("scheduler-notifier".to_owned()).spawn(record).is_err() {
         let rest = lock(&rest).take();
-        rest.into_iter().for_each(|(list, jobs)| receive_rest(list, jobs));
+        if let Some((list, jobs)) = rest {
+            receive_rest(list, jobs);
+        }
     }
 }
 
