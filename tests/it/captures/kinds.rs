@@ -156,9 +156,9 @@ fn a_job_in_a_runtime_is_shown_with_its_threads() {
     }
 }
 
-/// The call that waits for events: aarch64 has only this one.
+/// The call that waits for events. aarch64 has no other one, and musl uses no other one.
 #[cfg(feature = "tokio")]
-const EPOLL: &str = if cfg!(target_arch = "aarch64") { "epoll_pwait" } else { "epoll_wait" };
+const EPOLL: &str = if cfg!(any(target_arch = "aarch64", target_env = "musl")) { "epoll_pwait" } else { "epoll_wait" };
 
 /// A task that waits is on no stack: its thread waits in the runtime.
 #[test]
