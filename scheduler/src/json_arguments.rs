@@ -231,8 +231,8 @@ mod tests {
                     f.write_str("bytes")
                 }
 
-                fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
-                    Ok(Bytes(text.into()))
+                fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                    Ok(Bytes(bytes.into()))
                 }
 
                 fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {

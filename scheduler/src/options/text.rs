@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn a_value_that_is_none_is_refused_with_an_example() {
         for (name, text, expected) in [
-            ("timeout", "soon", "expected a duration, such as `30s`: expected number at 0"),
+            ("timeout", "soon", "expected a duration, such as `30s`, or `none` for no limit: expected number at 0"),
             ("memory", "much", "expected a size, such as `512MiB`: it begins with a number"),
             ("tree_memory", "99999999999TiB", "expected a size, such as `512MiB`: it is over 16EiB"),
             ("retries", "-1", "expected a number of retries, such as `3`"),
@@ -419,7 +419,7 @@ mod tests {
             ("stack_size", "-1", "expected a size, such as `512MiB`: it can't be negative"),
             ("tree_memory", "0", "a limit on the memory of the whole tree of 0 lets no job run"),
             ("silence", "0s", "a limit on the time without output (`silence`) of 0"),
-            ("slow", "-1s", "expected a duration, such as `30s`: "),
+            ("slow", "-1s", "expected a duration, such as `30s`, or `none` for no limit: "),
             ("max_timeout", "0s", "a maximum timeout of 0 is below every timeout"),
             ("retry_delays", "", "expected a duration, such as `30s`: "),
             ("cpus", "-1", "expected numbers of processors and ranges of them"),
