@@ -147,6 +147,10 @@ inventory::collect!(AgentEntry);
 /// Becomes an agent. A role and an argument lead here only where there are agents.
 #[cfg(feature = "remote")]
 fn become_agent() {
+    // With more rights than its caller has, it would lend them to whatever that sends.
+    if crate::process::makes_privileged_copies() {
+        return;
+    }
     if let Some(agent) = inventory::iter::<AgentEntry>.into_iter().next() {
         exit::exit_after((agent.0)());
     }
@@ -172,7 +176,7 @@ pub(crate) fn enter(launcher: Launcher) {
     // Now, not when a job runs: a fork server keeps its image, even if the file is replaced.
     launcher::stamp();
     #[cfg(feature = "remote")]
-    if role == launcher::AGENT_ROLE {
+    if role == launcher::AGENT_ROLE && matches!(launcher, Launcher::Test(_)) {
         become_agent();
     }
     entry::run_role(role, launcher);
