@@ -181,9 +181,14 @@ impl HubSlots {
 
     /// Opens this many slots more, those with the lowest numbers.
     fn open(&mut self, count: usize) {
+        // Not the one where the next run was lost, whose machine may be out of reach.
+        let lost = self.waiting.front().and_then(|next| next.order.spec.avoided_slot);
+        let avoided = lost.filter(|_| self.settings.limit > 1);
         let mut left = count;
-        let mut number = 0;
-        while left > 0 && number < self.settings.limit {
+        for number in (0..self.settings.limit).filter(|number| Some(number + 1) != avoided) {
+            if left == 0 {
+                break;
+            }
             if self.places.len() == number {
                 self.places.push(SlotPlace { state: State::Closed(Deadline::now()), failed: 0 });
             }
@@ -193,7 +198,6 @@ impl HubSlots {
                 }
                 left -= 1;
             }
-            number += 1;
         }
     }
 
