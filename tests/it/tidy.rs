@@ -303,6 +303,7 @@ fn every_file_begins_with_its_subject() {
         "tests/src",
         "tests/it",
         "tests/benches",
+        "tests/cluster",
         "tests/environments",
         "examples",
         "fuzz/src",
@@ -316,8 +317,8 @@ fn every_file_begins_with_its_subject() {
 
 #[test]
 fn no_file_has_more_than_450_lines_of_code() {
-    for package in ["scheduler/src", "scheduler-macros/src", "tests/src", "tests/it", "tests/environments", "examples"]
-    {
+    let tests = ["tests/src", "tests/it", "tests/cluster", "tests/environments"];
+    for package in ["scheduler/src", "scheduler-macros/src", "examples"].into_iter().chain(tests) {
         for (path, code) in code(&root().join(package)) {
             let lines = code.lines().count();
             assert!(lines <= 450, "{} has {lines} lines", path.display());
@@ -329,7 +330,7 @@ fn no_file_has_more_than_450_lines_of_code() {
 fn no_test_prints_that_it_is_skipped_without_failing_under_ci() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["it", "it/faults", "it/tidy", "environments", "outside/tests", "outside/src", "src"] {
+    for folder in ["it", "it/faults", "it/tidy", "cluster", "environments", "outside/tests", "outside/src", "src"] {
         let folder = fs::read_dir(tests.join(folder)).expect("it is part of the repository");
         files.extend(folder.map(|file| file.expect("it can be read").path()).filter(|path| path.extension().is_some()));
     }

@@ -11,6 +11,8 @@ pub mod console;
 #[cfg(target_os = "linux")]
 pub mod crashing;
 pub mod delivery;
+#[cfg(all(target_os = "linux", feature = "remote"))]
+pub mod distributed;
 pub mod ending;
 pub mod environment;
 pub mod exits;

@@ -19,7 +19,16 @@ pub const ALLOWED: &str = "SCHEDULER_SKIPS";
 #[track_caller]
 pub fn skipped(reason: impl Display) {
     let thread = thread::current();
-    let test = thread.name().unwrap_or("a thread without a name");
+    skipped_as(thread.name().unwrap_or("a thread without a name"), reason);
+}
+
+/// Does the same for a test that is one of many which are skipped for the same reason: the list has a name for all of them.
+///
+/// # Panics
+///
+/// Panics if `CI` is set, and the list doesn't have the name.
+#[track_caller]
+pub fn skipped_as(test: &str, reason: impl Display) {
     let list = env::var(ALLOWED).unwrap_or_default();
     let is_allowed = is_allowed(env::var("CI").ok().as_deref(), &list, test);
     assert!(
