@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex};
 use ::metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use scheduler::{Metrics, Scheduler, jobs};
+use scheduler::{Metrics, Scheduler, Status, jobs};
 use scheduler_tests::attempts::comes_to;
 use scheduler_tests::ending::Ending;
-use scheduler_tests::jobs::{fast, panics};
+use scheduler_tests::jobs::{fast, hangs, panics};
+
+use crate::{PLENTY, wait_until};
+
+const GAUGES: [&str; 2] = ["scheduler_jobs_waiting{}", "scheduler_jobs_running{}"];
 
 /// Keeps the sums of counters and gauges, and the number of values of each histogram.
 #[derive(Clone, Debug, Default)]
@@ -104,9 +108,26 @@ fn jobs_are_counted_and_measured_by_name_and_outcome() {
     assert_eq!(count(&format!("scheduler_attempt_duration_seconds{{job={fast},outcome=ok}}")), 2);
     assert_eq!(count(&format!("scheduler_wait_seconds{{job={flaky}}}")), 1);
     assert_eq!(count(&format!("scheduler_peak_memory_bytes{{job={panics}}}")), 1);
-    for gauge in ["scheduler_jobs_waiting{}", "scheduler_jobs_running{}"] {
+    for gauge in GAUGES {
         assert!(count(gauge) > 0);
         let left = *sums[gauge].gauge.lock().expect("the lock is not poisoned");
         assert!(left.abs() < 0.5, "{gauge}: {left}");
     }
+}
+
+/// The events after the drop come from another thread, so that this takes the recorder of the whole process.
+#[test]
+fn after_a_dropped_list_no_job_is_counted_as_waiting_or_running() {
+    let sums = Sums::default();
+    ::metrics::set_global_recorder(sums.clone()).expect("no other test sets it");
+    let gauges = || {
+        let sums = sums.0.lock().expect("the lock is not poisoned");
+        GAUGES.map(|gauge| sums.get(gauge).map_or(0.0, |sum| *sum.gauge.lock().expect("the lock is not poisoned")))
+    };
+    let scheduler = Scheduler::new().timeout(PLENTY).observer(Metrics::new());
+    let mut running = scheduler.stream(jobs![("a", fast), ("b", hangs), ("c", fast)]).expect("it starts");
+    assert!(running.next().is_some_and(|record| record.status() == Status::Ok));
+    assert!(gauges().iter().any(|count| *count > 0.5), "the second job waits or runs: {:?}", gauges());
+    drop(running);
+    wait_until("no job waits or runs", || gauges().iter().all(|count| count.abs() < 0.5));
 }

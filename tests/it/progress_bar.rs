@@ -42,6 +42,21 @@ mod terminal {
     use crate::at_once;
     use crate::terminal::{Terminal, size};
 
+    /// Returns a terminal on which the list was drawn to its end, by an application with these variables.
+    fn finished_list(rows: u16, variables: &[(&str, &str)]) -> Terminal {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("go"), "").expect("the folder is ours");
+        let (mut terminal, theirs) = Terminal::open(rows, 80);
+        let mut child = {
+            let mut command = bar(folder.path());
+            let command = command.env("TERM", "xterm").envs(variables.iter().copied());
+            command.stdout(Stdio::null()).stderr(theirs).spawn().expect("the fixture is built")
+        };
+        while terminal.read() {}
+        assert!(child.wait().expect("it is ours").success());
+        terminal
+    }
+
     #[test]
     fn the_bar_shows_running_jobs_and_leaves_whole_lines_at_every_width() {
         at_once([20_u16, 40, 80, 132, 250], |columns| {
@@ -104,16 +119,7 @@ mod terminal {
     #[test]
     fn under_ci_and_on_a_dumb_terminal_nothing_is_drawn() {
         for (name, value) in [("CI", "true"), ("TERM", "dumb")] {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            fs::write(folder.path().join("go"), "").expect("the folder is ours");
-            let (mut terminal, theirs) = Terminal::open(30, 80);
-            let mut child = {
-                let mut command = bar(folder.path());
-                let command = command.env("TERM", "xterm").env(name, value).stdout(Stdio::null()).stderr(theirs);
-                command.spawn().expect("the fixture is built")
-            };
-            while terminal.read() {}
-            assert!(child.wait().expect("it is ours").success());
+            let terminal = finished_list(30, &[(name, value)]);
             assert!(!terminal.written.contains(&b'\x1b'), "{name}: {}", String::from_utf8_lossy(&terminal.written));
         }
     }
@@ -121,16 +127,7 @@ mod terminal {
     #[test]
     fn variables_that_are_empty_or_say_no_change_nothing() {
         for (name, value) in [("NO_COLOR", ""), ("CI", ""), ("CI", "false")] {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            fs::write(folder.path().join("go"), "").expect("the folder is ours");
-            let (mut terminal, theirs) = Terminal::open(30, 80);
-            let mut child = {
-                let mut command = bar(folder.path());
-                let command = command.env("TERM", "xterm").env(name, value).stdout(Stdio::null()).stderr(theirs);
-                command.spawn().expect("the fixture is built")
-            };
-            while terminal.read() {}
-            assert!(child.wait().expect("it is ours").success());
+            let terminal = finished_list(30, &[(name, value)]);
             let written = String::from_utf8_lossy(&terminal.written);
             // It is drawn, and has colors.
             assert!(written.contains('─') && written.contains("\x1b[31m"), "{name}={value}: {written}");
@@ -140,16 +137,7 @@ mod terminal {
     #[test]
     fn on_a_terminal_without_room_only_lines_are_printed() {
         for rows in [1, 2, 3] {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            fs::write(folder.path().join("go"), "").expect("the folder is ours");
-            let (mut terminal, theirs) = Terminal::open(rows, 80);
-            let mut child = {
-                let mut command = bar(folder.path());
-                let command = command.env("TERM", "xterm").stdout(Stdio::null()).stderr(theirs);
-                command.spawn().expect("the fixture is built")
-            };
-            while terminal.read() {}
-            assert!(child.wait().expect("it is ours").success());
+            let terminal = finished_list(rows, &[]);
             let written = String::from_utf8_lossy(&terminal.written);
             assert!(written.contains("unlucky") && written.contains("5 jobs in 0:0"), "{rows}: {written}");
             assert_eq!(written.contains('─'), rows > 2, "{rows}: {written}");
@@ -158,16 +146,7 @@ mod terminal {
 
     #[test]
     fn without_color_the_bar_is_drawn_without_it() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::write(folder.path().join("go"), "").expect("the folder is ours");
-        let (mut terminal, theirs) = Terminal::open(30, 80);
-        let mut child = {
-            let mut command = bar(folder.path());
-            let command = command.env("TERM", "xterm").env("NO_COLOR", "1").stdout(Stdio::null()).stderr(theirs);
-            command.spawn().expect("the fixture is built")
-        };
-        while terminal.read() {}
-        assert!(child.wait().expect("it is ours").success());
+        let terminal = finished_list(30, &[("NO_COLOR", "1")]);
         let written = String::from_utf8_lossy(&terminal.written);
         assert!(written.contains("\x1b[J"), "{written}");
         let has_color = |(at, _): (usize, &str)| {

@@ -1,10 +1,10 @@
 //! `batch`, and what `report` and `status` make of its log.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread;
 
 use scheduler_tests::profile::quick_or_full;
@@ -378,6 +378,37 @@ fn many_lines_are_checked_in_flat_memory() {
     let output = child.wait_with_output().expect("it is ours");
     assert_eq!(String::from_utf8_lossy(&output.stderr), format!("{lines} calls are valid, 0 are not\n"));
     assert!(peak < 64 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_line_that_is_no_text_is_reported_with_its_number_and_the_others_are_checked() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let calls = folder.path().join("calls");
+    let add = br#"{"job": "add", "args": [1, 2]}"#;
+    fs::write(&calls, [add, &b"{\"job\": \"add\xff\"}"[..], &b"\xfe\x00"[..], add].join(&b'\n'))
+        .expect("the folder is ours");
+    let output = output(&["batch", calls.to_str().expect("it is text"), "--check"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{stderr}");
+    for expected in ["line 2", "line 3", "2 calls are valid, 2 are not"] {
+        assert!(stderr.contains(expected), "{expected}: {stderr}");
+    }
+}
+
+#[test]
+fn a_batch_whose_output_file_may_not_grow_says_so_and_leaves_no_job() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (calls, records) = (folder.path().join("calls"), folder.path().join("records"));
+    fs::write(&calls, [r#"{"job": "add", "args": [1, 2]}"#; 200].join("\n")).expect("the folder is ours");
+    let calls = calls.to_str().expect("it is text");
+    let mut command = Command::new("sh");
+    // 8 blocks of 512 bytes.
+    command.args(["-c", "ulimit -f 8 && exec \"$@\"", "sh", super::IMAGES, "batch", calls, "-j", "2"]);
+    let output = command.stdout(File::create(&records).expect("the folder is ours")).output().expect("it is built");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    assert!(stderr.contains("File too large"), "{stderr}");
+    assert_eq!(fs::read(&records).expect("it is ours").len(), 8 * 512);
 }
 
 #[test]

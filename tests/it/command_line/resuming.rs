@@ -3,8 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
-use std::{mem, thread};
+use std::thread;
 
 use rustix::io::ioctl_fionread;
 use serde_json::Value;
@@ -155,10 +154,11 @@ fn a_batch_that_is_killed_while_its_reader_is_slow_has_delivered_what_is_in_its_
     });
     let stdout = child.stdout.take().expect("it is piped");
     wait_until("the pipe is full", || ioctl_fionread(&stdout).is_ok_and(|bytes| bytes > 50_000));
-    let mut entered = 0;
-    wait_until("no more jobs are entered", || {
-        thread::sleep(Duration::from_millis(200));
-        joblog(&log).len() == mem::replace(&mut entered, joblog(&log).len())
+    wait_until("the batch waits for its reader", || {
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("it runs");
+        let mut calls = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("syscall")).ok());
+        let write = format!("{} ", libc::SYS_write);
+        calls.any(|call| call.starts_with(&write))
     });
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
