@@ -67,6 +67,8 @@ pub enum Stuck {
     WaitingForPython,
     /// It has a hundred children.
     HundredChildren,
+    /// It has thirty children, and 550 threads which sleep.
+    ManyThreadsAndChildren,
     /// It waits for a process that shares its memory, and has not executed a program.
     InVfork,
     /// It runs as another user.
@@ -164,11 +166,13 @@ fn get_stuck(how: Stuck, mark: &Path) {
             waits_for(Command::new("python3").args(["-c", "import time; time.sleep(300)"]), mark);
         }
         Stuck::HundredChildren => {
-            for _ in 0..100 {
-                Command::new("sleep").arg("300").spawn().expect("every system has it");
-            }
+            start_children(100);
             ready(mark);
             sleeps();
+        }
+        Stuck::ManyThreadsAndChildren => {
+            start_children(30);
+            with_threads(549, mark);
         }
         Stuck::InVfork => in_vfork(mark),
         Stuck::AsAnotherUser => {
@@ -313,6 +317,12 @@ fn in_seccomp(mark: &Path) {
         libc::read(reader.as_raw_fd(), (&raw mut byte).cast(), 1);
     }
     black_box((byte, writer));
+}
+
+fn start_children(count: usize) {
+    for _ in 0..count {
+        Command::new("sleep").arg("300").spawn().expect("every system has it");
+    }
 }
 
 #[inline(never)]

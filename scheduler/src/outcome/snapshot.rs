@@ -111,7 +111,7 @@ pub enum Incomplete {
     TimeLimit,
     /// What would have made the snapshots of the job larger than 64 KiB.
     SizeLimit,
-    /// The last threads of the process: a job's snapshots have 512 at most.
+    /// The last threads of the process: a job's snapshots have 512 at most, or one of each process if those are more.
     #[non_exhaustive]
     ThreadLimit {
         /// The number of threads without a snapshot.

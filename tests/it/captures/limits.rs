@@ -50,6 +50,25 @@ fn processes_beyond_the_limit_are_counted() {
     assert!(reasons.contains("ProcessLimit { omitted: 37 }"), "{reasons}");
 }
 
+#[test]
+fn a_job_of_many_threads_and_processes_has_all_processes_and_the_stacks_of_its_first_threads() {
+    let run = captured(
+        METHODS[0],
+        |mark| is_stuck::job(Stuck::ManyThreadsAndChildren, mark),
+        |stacks| {
+            let has_all = stacks.len() == 31 && stacks.iter().all(|process| !process.threads().is_empty());
+            // A busy machine has no time for so many.
+            has_all
+                && (!is_in_time(stacks) || stacks[0].threads()[..100].iter().all(|thread| !thread.frames().is_empty()))
+        },
+    );
+    // Whatever is missing is marked.
+    let job = &run.stacks()[0];
+    let mut without = job.threads().iter().filter(|thread| thread.frames().is_empty());
+    assert!(job.threads().len() == 512 || !job.incomplete().is_empty(), "{:?}", job.incomplete());
+    assert!(without.all(|thread| thread.incomplete().is_some()) || !is_in_time(run.stacks()));
+}
+
 /// As long as a capture may delay a kill, by the promise, on a machine that is not busy.
 const PROMISE: Duration = Duration::from_millis(if cfg!(scheduler_emulated) { 30 * 150 } else { 150 });
 

@@ -5,17 +5,28 @@ use crate::wire::codec;
 use crate::wire::snapshots_message::{ProcessMessage, SNAPSHOTS_LIMIT, SnapshotsMessage, ThreadMessage};
 
 /// The most frames of each stack, in the order in which they are tried.
-const FRAMES: [usize; 5] = [128, 64, 32, 16, 0];
+const FRAMES: [usize; 5] = [128, 64, 32, 16, 8];
 
-/// Encodes a message within the limit. Long stacks lose their outermost frames first, then processes their last threads, and then
-/// the job its last processes. What is missing is marked.
+/// Encodes a message within the limit. Long stacks lose their outermost frames first, then the last threads their stacks, then
+/// processes their last threads, and then the job its last processes. What is missing is marked.
 pub(super) fn encode_within_limit(mut message: SnapshotsMessage) -> Vec<u8> {
     for most in FRAMES {
         if let Some(encoded) = encode(&message) {
             return encoded;
         }
-        for thread in message.processes.iter_mut().flat_map(|process| &mut process.threads) {
+        for thread in threads(&mut message) {
             cut_stack(thread, most);
+        }
+    }
+    let mut with_stacks = threads(&mut message).filter(|thread| !thread.frames.is_empty()).count();
+    while with_stacks > 0 {
+        if let Some(encoded) = encode(&message) {
+            return encoded;
+        }
+        // Not one by one, so that a few rounds are enough.
+        with_stacks = with_stacks * 3 / 4;
+        for thread in threads(&mut message).filter(|thread| !thread.frames.is_empty()).skip(with_stacks) {
+            cut_stack(thread, 0);
         }
     }
     // Without frames, no binary is needed.
@@ -24,11 +35,10 @@ pub(super) fn encode_within_limit(mut message: SnapshotsMessage) -> Vec<u8> {
         if let Some(encoded) = encode(&message) {
             return encoded;
         }
-        // Half of the last ones, so that a few rounds are enough.
         let count = message.processes.len();
         match message.processes.iter_mut().max_by_key(|process| process.threads.len()) {
             Some(process) if process.threads.len() > 1 => cut_threads(process),
-            Some(_) if count > 1 => message.processes.truncate(count / 2),
+            Some(_) if count > 1 => message.processes.truncate(count * 7 / 8),
             _ => return codec::encode(&SnapshotsMessage::default()).expect("lists always encode"),
         }
         if let Some(first) = message.processes.first_mut()
@@ -37,6 +47,11 @@ pub(super) fn encode_within_limit(mut message: SnapshotsMessage) -> Vec<u8> {
             first.incomplete.push(Incomplete::SizeLimit);
         }
     }
+}
+
+/// Returns the threads of all processes, those of the job first.
+fn threads(message: &mut SnapshotsMessage) -> impl Iterator<Item = &mut ThreadMessage> {
+    message.processes.iter_mut().flat_map(|process| &mut process.threads)
 }
 
 fn encode(message: &SnapshotsMessage) -> Option<Vec<u8>> {
@@ -51,7 +66,7 @@ fn cut_stack(thread: &mut ThreadMessage, most: usize) {
 }
 
 fn cut_threads(process: &mut ProcessMessage) {
-    process.threads.truncate(process.threads.len().div_ceil(2));
+    process.threads.truncate(process.threads.len() * 7 / 8);
     if !process.incomplete.contains(&Incomplete::SizeLimit) {
         process.incomplete.push(Incomplete::SizeLimit);
     }
@@ -110,6 +125,13 @@ mod tests {
         assert_eq!(cut.processes[0].threads.len(), 200);
         let thread = &cut.processes[0].threads[0];
         assert_eq!((thread.frames.len(), thread.incomplete), (32, Some(Incomplete::SizeLimit)));
+        // The first threads keep stacks that not all can have.
+        let cut = fitted(message(2, 512, 100));
+        let with_stacks =
+            |process: usize| cut.processes[process].threads.iter().filter(|thread| thread.frames.len() == 8);
+        assert!(with_stacks(0).count() > 200 && with_stacks(1).count() == 0, "{}", with_stacks(0).count());
+        let last = &cut.processes[1].threads[511];
+        assert_eq!((last.frames.len(), last.incomplete), (0, Some(Incomplete::SizeLimit)));
         let cut = fitted(message(1, 3000, 1));
         assert!(cut.processes[0].threads.len() > 500 && cut.processes[0].incomplete == [Incomplete::SizeLimit]);
         let cut = fitted(message(200, 1, 0));

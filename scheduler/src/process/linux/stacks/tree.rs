@@ -18,7 +18,7 @@ const PROCESSES: usize = 64;
 /// The most of them that have exited: a program that reaps no child may have any number.
 const EXITED_PROCESSES: usize = 16;
 
-/// The most threads of which there are snapshots.
+/// The most threads of which there are snapshots, apart from the first of each process.
 const THREADS: usize = 512;
 
 /// The most threads that are stopped: nothing is read of a process as long as one of its threads runs.
@@ -161,11 +161,12 @@ impl Tree {
                 continue;
             }
             has_found = true;
-            let is_described = self.threads_left > 0;
+            // A process without a thread would be missing itself.
+            let is_described = self.threads_left > 0 || process.threads.is_empty();
             // What is read here changes when the thread is stopped, so it is stopped right afterwards.
             if is_described {
                 let Some(described) = Thread::read(process.pid, thread) else { continue };
-                self.threads_left -= 1;
+                self.threads_left = self.threads_left.saturating_sub(1);
                 process.threads.push(described);
             } else {
                 process.omitted = process.omitted.saturating_add(1);
