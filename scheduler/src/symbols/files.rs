@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// The suffix by which the kernel marks the path of a file that was deleted or replaced.
 const DELETED: &str = " (deleted)";
 
+const OWN_IMAGE: &str = "/proc/thread-self/exe";
+
 /// Opens, one after the other, the files that may be the binary with this path and build id, or describe it.
 pub(super) fn candidates(path: &str, build_id: &[u8]) -> impl Iterator<Item = File> {
     [image(path, build_id), debug_file(build_id)].into_iter().flatten().filter_map(|path| open(&path))
@@ -15,9 +17,8 @@ pub(super) fn candidates(path: &str, build_id: &[u8]) -> impl Iterator<Item = Fi
 /// Returns the path of the binary.
 fn image(path: &str, build_id: &[u8]) -> Option<PathBuf> {
     // A job runs the image of this process, even if the file has been deleted or replaced since.
-    let own = Path::new("/proc/thread-self/exe");
-    if fs::read_link(own).is_ok_and(|target| target.to_str() == Some(path)) {
-        return Some(own.to_owned());
+    if fs::read_link(OWN_IMAGE).is_ok_and(|target| target.to_str().is_some_and(|own| is_same(own, path, build_id))) {
+        return Some(OWN_IMAGE.into());
     }
     let path = match path.strip_suffix(DELETED) {
         // Without a build id nothing shows whether the file that now has the path is the same.
@@ -26,6 +27,12 @@ fn image(path: &str, build_id: &[u8]) -> Option<PathBuf> {
         None => path,
     };
     path.starts_with('/').then(|| path.into())
+}
+
+/// Returns whether the path of this process's own image is that of a job's, which may have been read before the file was deleted or
+/// replaced.
+fn is_same(own: &str, path: &str, build_id: &[u8]) -> bool {
+    own == path || !build_id.is_empty() && own.strip_suffix(DELETED) == Some(path)
 }
 
 /// Returns the path at which distributions install the debug file of a binary.
@@ -67,7 +74,14 @@ mod tests {
     fn the_own_image_needs_no_file() {
         let own = fs::read_link("/proc/self/exe").expect("there is /proc");
         let path = own.to_str().expect("its path is UTF-8");
-        assert_eq!(image(path, &[]).as_deref(), Some(Path::new("/proc/thread-self/exe")));
+        assert_eq!(image(path, &[]).as_deref(), Some(Path::new(OWN_IMAGE)));
+    }
+
+    #[test]
+    fn the_own_image_is_recognized_after_its_file_was_deleted() {
+        assert!(is_same("/bin/a (deleted)", "/bin/a", &[1]) && is_same("/bin/a (deleted)", "/bin/a (deleted)", &[]));
+        assert!(!is_same("/bin/a (deleted)", "/bin/a", &[]) && !is_same("/bin/a (deleted)", "/bin/b", &[1]));
+        assert!(!is_same("/bin/a", "/bin/a (deleted)", &[1]));
     }
 
     #[test]
