@@ -4,7 +4,6 @@
 #![expect(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    clippy::zombie_processes,
     clippy::disallowed_methods,
     reason = "these jobs do what jobs should not, and they are not called as functions"
 )]
@@ -24,6 +23,7 @@ use scheduler::{job, this_job};
 use serde::{Deserialize, Serialize};
 
 use crate::leftovers::{Leftover, leave};
+use crate::stuck_children::start_children;
 
 /// How a job is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -317,12 +317,6 @@ fn in_seccomp(mark: &Path) {
         libc::read(reader.as_raw_fd(), (&raw mut byte).cast(), 1);
     }
     black_box((byte, writer));
-}
-
-fn start_children(count: usize) {
-    for _ in 0..count {
-        Command::new("sleep").arg("300").spawn().expect("every system has it");
-    }
 }
 
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! A job that is stuck after many of its children have exited, for the captures of its processes.
+//! Jobs with many children, for the captures of their processes.
 
 #![expect(unsafe_code, reason = "the wait that leaves a child's exit status has no safe API here")]
 
@@ -34,5 +34,13 @@ fn wait_without_reaping(child: u32) {
     unsafe {
         let mut info: libc::siginfo_t = mem::zeroed();
         assert_eq!(libc::waitid(libc::P_PID, child, &raw mut info, libc::WEXITED | libc::WNOWAIT), 0);
+    }
+}
+
+/// Starts children that sleep.
+#[expect(clippy::zombie_processes, reason = "the warden collects them")]
+pub(crate) fn start_children(count: usize) {
+    for _ in 0..count {
+        Command::new("sleep").arg("300").spawn().expect("every system has it");
     }
 }
