@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "crashes have no safe API")]
 
 use std::hint::black_box;
+use std::sync::{Arc, Barrier};
 use std::{ptr, thread};
 
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
@@ -21,7 +22,7 @@ pub enum Crash {
     Raise(i32),
     /// Another thread writes where nothing is.
     InThread,
-    /// It writes where nothing is, and another thread aborts soon after.
+    /// Two threads write where nothing is, at the same time.
     Twice,
     /// Threads abort at the same time.
     AbortTogether,
@@ -47,11 +48,13 @@ pub fn crashes(how: Crash) {
             let _ = thread::spawn(writes_to_null).join();
         }
         Crash::Twice => {
-            // It aborts once the handler of the first crash runs, below which SIGSEGV has its default action again.
-            thread::spawn(|| {
-                while has_crash_handler() {}
-                std::process::abort();
+            let both = Arc::new(Barrier::new(2));
+            let theirs = Arc::clone(&both);
+            thread::spawn(move || {
+                theirs.wait();
+                writes_to_null();
             });
+            both.wait();
             writes_to_null();
         }
         Crash::AbortTogether => {
@@ -74,17 +77,6 @@ fn writes_to_null() {
     let address = black_box(8_usize) as *mut u64;
     // SAFETY: There is no memory there: it crashes, which is what it is for.
     unsafe { address.write_volatile(7) };
-}
-
-/// Returns whether a handler of SIGSEGV waits for the first crash: the kernel removes it when it calls it.
-fn has_crash_handler() -> bool {
-    // SAFETY: All-zero is a valid `sigaction`, and the call only reads a disposition.
-    let action = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut action);
-        action
-    };
-    action.sa_sigaction != libc::SIG_DFL
 }
 
 #[inline(never)]

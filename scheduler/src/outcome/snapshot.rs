@@ -142,7 +142,8 @@ impl fmt::Display for Incomplete {
                 let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
                 f.write_str(if is_forbidden { ": another process traces it, or it may not be traced" } else { "" })
             }
-            Self::Unsupported => f.write_str("stacks not supported by this build"),
+            Self::Unsupported if cfg!(feature = "stacks") => f.write_str("stacks not supported for this program here"),
+            Self::Unsupported => f.write_str("no stacks without the feature `stacks`"),
             Self::TimeLimit => f.write_str("incomplete: over 100 ms"),
             Self::SizeLimit => f.write_str("incomplete: over 64 KiB"),
             Self::ThreadLimit { omitted } => write!(f, "{omitted} more threads, over 512"),

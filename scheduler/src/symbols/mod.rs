@@ -4,6 +4,8 @@
 mod elf;
 #[cfg(all(feature = "stacks", target_os = "linux"))]
 mod files;
+#[cfg(all(feature = "stacks", target_os = "linux"))]
+mod known;
 
 use serde::Serialize;
 
@@ -51,6 +53,11 @@ impl Symbol {
 /// system's debug files are searched by the build id.
 #[cfg(all(feature = "stacks", target_os = "linux"))]
 pub(crate) fn resolve(path: &str, build_id: &[u8], addresses: &[u64]) -> Vec<Box<[Symbol]>> {
+    known::resolved(build_id, addresses, || read(path, build_id, addresses))
+}
+
+#[cfg(all(feature = "stacks", target_os = "linux"))]
+fn read(path: &str, build_id: &[u8], addresses: &[u64]) -> Vec<Box<[Symbol]>> {
     let mut found = vec![Vec::new(); addresses.len()];
     for file in files::candidates(path, build_id) {
         elf::read(file, build_id, addresses, &mut found);

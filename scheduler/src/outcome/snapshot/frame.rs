@@ -8,8 +8,9 @@ use crate::symbols::{Symbol, resolve};
 
 /// One frame of a thread's stack: an address in a binary, and the functions there.
 ///
-/// The names are looked up when they are first asked for ([`symbols`](Self::symbols)), which takes some milliseconds for each
-/// binary, and then kept.
+/// The names are looked up when they are first asked for ([`symbols`](Self::symbols)), and then kept, also for later records. To read a
+/// binary takes from some milliseconds to some hundred: it takes long if the binary has a lot of debug information, and this crate was
+/// compiled without optimization.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StackFrame {

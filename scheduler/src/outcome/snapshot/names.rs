@@ -4,12 +4,15 @@ use std::path::Path;
 
 use crate::symbols::Symbol;
 
-/// The beginnings of the names of functions in the standard library, and in this crate's side of an async job.
-const LIBRARY: [&str; 8] =
-    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust_try", "scheduler::runtime::"];
+/// The beginnings of the names of functions in the standard library, and in this crate.
+const LIBRARY: [&str; 9] =
+    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust_try", "scheduler::", "<scheduler::"];
 
-/// The packages of runtimes and pools, which call a program's tasks.
-const RUNTIMES: [&str; 3] = ["tokio", "mio", "rayon-core"];
+/// The folder of this crate's sources, as they were compiled: functions that were inlined have no path in their name.
+const OWN_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+
+/// The packages of runtimes and pools, which call a program's tasks, and of locks.
+const RUNTIMES: [&str; 7] = ["tokio", "mio", "rayon", "rayon-core", "parking-lot", "parking-lot-core", "lock-api"];
 
 /// The most characters of the arguments of a generic function that are shown.
 const ARGUMENTS_LENGTH: usize = 40;
@@ -30,20 +33,20 @@ const STARTS: [&str; 9] = [
     "__libc_start_call_main",
 ];
 
-/// Returns whether a function is one of the standard library.
+/// Returns whether a function is one of the standard library, or of this crate.
 pub(super) fn is_library(symbol: &Symbol) -> bool {
     library_path(symbol).is_some()
         || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
-        // `scheduler::runtime::block_on`, inlined.
-        || (symbol.function.starts_with("block_on<") && symbol.file.as_deref().is_some_and(|file| file.ends_with("/src/runtime.rs")))
+        || symbol.file.as_deref().is_some_and(|file| file.starts_with(OWN_SOURCES))
 }
 
-/// Returns whether a function is one of a runtime or a pool of threads: by its name, or by its file if it was inlined.
+/// Returns whether a function is one of a runtime, a pool of threads or a lock: by its name, or by its file if it was inlined.
 pub(super) fn is_runtime(symbol: &Symbol) -> bool {
     let name = symbol.function.trim_start_matches('<').split_once("::").map(|(package, _)| package.replace('_', "-"));
     let in_registry = symbol.file.as_deref().and_then(|file| file.split_once("/registry/src/"));
     let package = in_registry.and_then(|(_, path)| path.split('/').nth(1)?.rsplit_once('-'));
-    RUNTIMES.iter().any(|runtime| name.as_deref() == Some(runtime) || package.is_some_and(|(name, _)| name == *runtime))
+    let package = package.map(|(name, _)| name.replace('_', "-"));
+    RUNTIMES.iter().any(|runtime| [&name, &package].into_iter().any(|name| name.as_deref() == Some(runtime)))
 }
 
 /// Returns the name of a function with `<…>` for long arguments.
@@ -97,6 +100,9 @@ fn library_path(symbol: &Symbol) -> Option<&str> {
 /// from its files.
 pub(super) fn function_name(symbol: &Symbol, caller: Option<&Symbol>) -> String {
     let function = &symbol.function;
+    if let Some(module) = function.strip_suffix("::_::__scheduler_run").filter(|_| symbol.file.is_none()) {
+        return format!("{module}::<the job's function>");
+    }
     if let Some((test, _)) = function.split_once("::_::__scheduler_run::") {
         return test.to_owned();
     }
@@ -161,8 +167,16 @@ mod tests {
         assert!(is_runtime(&symbol("tokio::runtime::run", "")));
         assert!(is_runtime(&symbol("<rayon_core::job::StackJob<F> as rayon_core::job::Job>::execute", "")));
         assert!(is_runtime(&symbol("block_on<F>", &registry("tokio-1.54.1"))));
+        assert!(is_runtime(&symbol("park", &registry("parking_lot_core-0.9.12"))));
         assert!(!is_runtime(&symbol("tokio_util::run", &registry("tokio-util-0.7.1"))));
         assert!(!is_runtime(&symbol("app::run", "/home/me/tokio-1.54.1/src/a.rs")));
+    }
+
+    #[test]
+    fn a_function_of_this_crate_is_recognized_by_its_name_or_by_its_file_if_it_was_inlined() {
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runtime.rs");
+        assert!(is_library(&symbol("{async_block#0}<()>", own)) && is_library(&symbol("scheduler::child::run", "")));
+        assert!(!is_library(&symbol("scheduler_tests::run", "/home/me/scheduler/src/runtime.rs")));
     }
 
     #[test]

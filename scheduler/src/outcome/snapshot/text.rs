@@ -3,15 +3,16 @@
 //! What a reader doesn't look for is left out: what the standard library does within the function that was called, and
 //! everything outside of the job's function or the thread's. `{:#}` leaves nothing out.
 
+mod excerpt;
+
 use std::env;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use super::names::{
-    file_name, function_name, is_job_entry, is_library, is_runtime, is_start, is_system, source_path,
-    without_long_arguments,
-};
-use super::{AddressKind, Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
+use excerpt::{FrameLine, crash, interesting, without_repetition};
+
+use super::names::{file_name, function_name, is_job_entry, is_library, source_path, without_long_arguments};
+use super::{Incomplete, ProcessSnapshot, SystemCall, ThreadSnapshot, ThreadState};
 use crate::escape::OneLine;
 use crate::symbols::Symbol;
 
@@ -19,8 +20,6 @@ use crate::symbols::Symbol;
 const COMMAND_LENGTH: usize = 160;
 /// The most threads that are named if several do the same.
 const NAMED_THREADS: usize = 4;
-/// The most functions of a recursion that are shown once if they call each other again and again.
-const RECURSION_LENGTH: usize = 4;
 /// The most frames without names, one after the other in the same binary, that are all shown.
 const NAMELESS_FRAMES: usize = 3;
 /// The least processor time that is worth mentioning, in seconds.
@@ -32,8 +31,9 @@ impl ProcessSnapshot {
     ///
     /// For a thread that is in a system call, the call is named, with the descriptor (`read on fd 7 (pipe)`) or the process that it
     /// waits for. Its functions follow, the innermost first, with lines if they are known: down to the job's function, or to the one
-    /// that the thread was started with. Frames of the standard library are left out, but for the function that the program has
-    /// called, and those of Tokio and Rayon outside of a task, but for the outermost. The functions of a recursion are written once,
+    /// that the thread was started with. Of the standard library, of this crate, and of Tokio, Rayon and `parking_lot`, only the
+    /// functions that the program has called are shown, or the outermost one outside of a task. The functions of a recursion are
+    /// written once,
     /// long arguments of generic functions as `<…>`, and of many functions without names in a stripped binary the innermost. `{:#}`
     /// writes all. Threads that do the same share an entry. `~` precedes a frame that is
     /// [guessed](StackFrame::is_guessed).
@@ -323,101 +323,6 @@ impl Text<'_> {
             (None, _) => format!("{guess}{}", OneLine(&name)),
         }
     }
-}
-
-/// A line of a stack: a frame without symbols, or one of its symbols.
-struct FrameLine<'a> {
-    frame: &'a StackFrame,
-    symbol: Option<&'a Symbol>,
-    /// The function that the symbol's was inlined into.
-    caller: Option<&'a Symbol>,
-}
-
-impl<'a> FrameLine<'a> {
-    fn of(frame: &'a StackFrame) -> Vec<Self> {
-        let symbols = frame.symbols();
-        if symbols.is_empty() {
-            return vec![Self { frame, symbol: None, caller: None }];
-        }
-        let lines = symbols.iter().enumerate();
-        lines.map(|(index, symbol)| Self { frame, symbol: Some(symbol), caller: symbols.get(index + 1) }).collect()
-    }
-
-    fn function(&self) -> &str {
-        self.symbol.map_or("", |symbol| &symbol.function)
-    }
-
-    /// Returns whether anything is known but the address.
-    fn is_named(&self) -> bool {
-        self.symbol.is_some_and(|symbol| !symbol.function.is_empty() || symbol.file.is_some())
-    }
-
-    /// Returns whether this may be a function of a C library: it has no path and no line.
-    fn is_plain(&self) -> bool {
-        !self.function().contains("::") && self.symbol.is_none_or(|symbol| symbol.file.is_none())
-    }
-
-    /// Returns whether this is code of the standard library or of the system's.
-    fn is_library(&self) -> bool {
-        self.symbol.is_some_and(is_library) || self.frame.module().is_some_and(is_system)
-    }
-}
-
-/// Returns the index of the frame that crashed, if a crash has made the thread wait in this crate's handler of the signal.
-fn crash(thread: &ThreadSnapshot) -> Option<usize> {
-    let interrupted =
-        thread.frames.iter().rposition(|frame| frame.kind == AddressKind::Exact).filter(|index| *index > 0)?;
-    let mut handler = thread.frames[..interrupted].iter().flat_map(StackFrame::symbols);
-    handler.any(|symbol| symbol.function.starts_with("scheduler::")).then_some(interrupted)
-}
-
-/// Returns the lines of a stack with those of a recursion once.
-fn without_repetition(lines: &[String]) -> Vec<String> {
-    let (mut shown, mut rest) = (Vec::new(), lines);
-    while !rest.is_empty() {
-        let repetitions = |length: usize| rest.chunks(length).take_while(|chunk| *chunk == &rest[..length]).count();
-        let lengths = 1..=RECURSION_LENGTH.min(rest.len());
-        let (length, times) =
-            lengths.map(|length| (length, repetitions(length))).find(|(_, times)| *times > 2).unwrap_or((1, 1));
-        shown.extend_from_slice(&rest[..length]);
-        if times > 1 {
-            let what = if length == 1 { "line".to_owned() } else { format!("{length} lines") };
-            shown.push(format!("(the {what} above {} times more)", times - 1));
-        }
-        rest = &rest[length * times..];
-    }
-    shown
-}
-
-/// Returns the entries that a reader looks for.
-fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>> {
-    // The innermost function may be one of these as well: a thread that starts another one is in `clone3`.
-    let start = entries.iter().skip(1).position(|entry| entry.symbol.is_some_and(is_start));
-    if let Some(start) = start {
-        entries.truncate(start + 1);
-    }
-    // Of what a runtime does outside of its tasks, or while it has none to run, its outermost function is enough.
-    let is_runtime = |entry: &FrameLine<'_>| entry.symbol.is_some_and(is_runtime);
-    let outside =
-        entries.iter().rposition(|entry| !entry.is_library() && !is_runtime(entry)).map_or(0, |last| last + 1);
-    let runtime = entries[outside..].iter().position(is_runtime).map(|first| outside + first);
-    if let (Some(first), Some(last)) = (runtime, entries.iter().rposition(is_runtime)) {
-        entries.truncate(last + 1);
-        entries.drain(first..last);
-    }
-    // Of what the library does for the program, the function that the program has called is enough. In a static binary the
-    // C library's functions, which have no lines, are on its innermost side.
-    let innermost = entries.iter().take_while(|entry| entry.is_library() || entry.is_plain());
-    let innermost = innermost.map(FrameLine::is_library).collect::<Vec<_>>();
-    let library = innermost.iter().rposition(|is_library| *is_library).map_or(0, |last| last + 1);
-    if library == entries.len() {
-        return entries;
-    }
-    let entries = entries.into_iter().enumerate();
-    let is_shown = |index: usize, entry: &FrameLine<'_>| {
-        if index < library { index + 1 == library } else { !entry.is_library() }
-    };
-    entries.filter(|(index, entry)| is_shown(*index, entry)).map(|(_, entry)| entry).collect()
 }
 
 /// Returns a thread's id, and its name unless it is that of its process, which threads inherit.

@@ -57,9 +57,9 @@ pub(crate) fn capture_crashes(report: fn(), wait: fn(Duration)) {
             )
         };
         action.sa_sigaction = on_crash as *const () as usize;
-        // The stack may have overflowed. The kernel itself restores the default: a job's seccomp filter may refuse `restore`, and the
-        // fault would be handled without end.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // The stack may have overflowed. The kernel is not to restore the default itself (SA_RESETHAND): a second thread that crashes
+        // would kill the process before the first crash is captured.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         // SAFETY: The call only reads a disposition.
         if unsafe { libc::sigaction(signal, ptr::null(), &raw mut previous) } == 0 {
             before.store(Box::into_raw(Box::new(previous)), Ordering::Release);
@@ -69,7 +69,7 @@ pub(crate) fn capture_crashes(report: fn(), wait: fn(Duration)) {
     }
 }
 
-extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: All calls are allowed in a handler, the pointers are the kernel's or of this module, and `errno` is restored.
     unsafe {
         let errno = *libc::__errno_location();
@@ -94,10 +94,15 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::
                 Err(_) => {}
             }
         }
-        restore(signal);
+        let is_restored = restore(signal);
         // A fault happens once more. A signal that was sent is delivered once more, when this handler returns.
         if (*info).si_code <= 0 {
-            libc::syscall(libc::SYS_tgkill, libc::getpid(), own_thread(), signal);
+            let again = if is_restored { signal } else { libc::SIGKILL };
+            libc::syscall(libc::SYS_tgkill, libc::getpid(), own_thread(), again);
+        } else if !is_restored {
+            // A seccomp filter may refuse that. The kernel kills a process by a fault whose signal is blocked, which this is as soon as
+            // the handler returns.
+            libc::sigaddset(&raw mut (*context.cast::<libc::ucontext_t>()).uc_sigmask, signal);
         }
         *libc::__errno_location() = errno;
     }
@@ -116,13 +121,11 @@ fn pause_for(time: Duration) {
     unsafe { libc::poll(ptr::null_mut(), 0, milliseconds) };
 }
 
-/// Restores what a signal did before.
-unsafe fn restore(signal: c_int) {
-    for (known, before) in SIGNALS.into_iter().zip(&BEFORE) {
+/// Restores what a signal did before. Returns whether it does that now.
+unsafe fn restore(signal: c_int) -> bool {
+    SIGNALS.into_iter().zip(&BEFORE).filter(|(known, _)| *known == signal).all(|(_, before)| {
         let before = before.load(Ordering::Acquire);
-        if known == signal && !before.is_null() {
-            // SAFETY: It was made by `Box`, and is never freed.
-            unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
-        }
-    }
+        // SAFETY: It was made by `Box`, and is never freed.
+        before.is_null() || unsafe { libc::sigaction(signal, before, ptr::null_mut()) } == 0
+    })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::CodeModule;
+use super::super::{AddressKind, CodeModule, StackFrame};
 use super::*;
 
 fn symbol(function: &str, line: Option<(&str, u32)>) -> Symbol {
@@ -157,7 +157,7 @@ fn functions_of_c_stay_unless_the_library_has_called_them() {
 }
 
 #[test]
-fn a_runtime_is_one_line_but_between_functions_of_the_program() {
+fn of_a_runtime_or_a_lock_only_what_the_program_calls_is_shown() {
     let shown = |functions: &[&str]| {
         let functions: Vec<_> = functions.iter().map(|function| (*function, None)).collect();
         let text = thread(1, "", None, stack("/app", &functions)).to_string();
@@ -176,10 +176,11 @@ fn a_runtime_is_one_line_but_between_functions_of_the_program() {
         ]),
         ["std::thread::sleep", "app::task", block_on]
     );
-    assert_eq!(
-        shown(&["app::inner", poll, run, "app::outer", block_on]),
-        ["app::inner", poll, run, "app::outer", block_on]
-    );
+    assert_eq!(shown(&["app::inner", poll, run, "app::outer", block_on]), ["app::inner", run, "app::outer", block_on]);
+    assert_eq!(shown(&["app::inner", run, "std::panicking::catch_unwind", "app::outer"])[1], run);
+    let (park, lock) = ("parking_lot_core::park", "lock_api::mutex::Mutex<R,T>::lock");
+    assert_eq!(shown(&["syscall", "std::park", park, lock, "app::f"]), [lock, "app::f"]);
+    assert_eq!(shown(&["std::park", run, block_on, "app::waits"]), [block_on, "app::waits"]);
     assert_eq!(shown(&["std::park", "mio::poll", run, block_on]), ["std::park", block_on]);
     assert_eq!(shown(&[run]), [run]);
     let full = thread(1, "", None, stack("/app", &[("app::task", None), (run, None), (block_on, None)]));
@@ -288,6 +289,58 @@ fn a_crash_is_shown_without_the_handler_of_its_signal() {
     frames[2].offset -= 1;
     let crashed = thread(1, "", call(128, "rt_sigtimedwait", [0, 0], None), frames);
     assert_eq!(crashed.to_string(), "thread 1, crashed\n  app::divides at src/a.rs:3\n  app::f in app");
+}
+
+#[test]
+fn a_crash_within_the_handler_of_another_signal_is_where_it_was() {
+    let functions =
+        ["scheduler::child::crash::on_crash", "", "app::crashes", "app::on_timer", "", "app::spins", "app::main"];
+    let mut frames = stack("/app", &functions.map(|function| (function, None)));
+    for interrupted in [2, 5] {
+        frames[interrupted].kind = AddressKind::Exact;
+        frames[interrupted].offset -= 1;
+    }
+    let crashed = thread(1, "", call(7, "poll", [0, 0], None), frames).to_string();
+    assert!(crashed.starts_with("thread 1, crashed\n  app::crashes in app\n  app::on_timer in app\n"), "{crashed}");
+}
+
+#[test]
+fn what_the_c_library_has_called_is_shown_though_it_has_no_name() {
+    let module = |path: &str| Arc::new(CodeModule::new(path.to_owned(), Vec::new(), Vec::new()));
+    let (app, library) = (module("/bin/app"), module("/lib/libc.so.6"));
+    let frame = |module: &Arc<CodeModule>, offset| StackFrame {
+        module: Some(Arc::clone(module)),
+        offset,
+        kind: AddressKind::Return,
+    };
+    let frames = [frame(&app, 1), frame(&app, 2), frame(&library, 3), frame(&app, 4)];
+    let text = thread(1, "", None, frames.into()).to_string();
+    assert_eq!(text, "thread 1, sleeping\n  app+0x1\n  app+0x2\n  app+0x4");
+}
+
+#[test]
+fn without_debug_information_a_job_that_was_inlined_has_a_line_of_its_own() {
+    let entry = "app::jobs::_::__scheduler_run";
+    let shown = |functions: &[&str]| {
+        let functions: Vec<_> = functions.iter().map(|function| (*function, None)).collect();
+        thread(1, "", None, stack("/app", &functions)).to_string().lines().skip(1).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(
+        shown(&["syscall", "std::sync::Mutex<T>::lock", entry, "scheduler::run"]),
+        "  std::sync::Mutex<T>::lock in app|  app::jobs::<the job's function> in app"
+    );
+    assert_eq!(
+        shown(&["syscall", "std::fs::read", "app::jobs::f", entry]),
+        "  std::fs::read in app|  app::jobs::f in app"
+    );
+}
+
+#[test]
+fn of_this_crate_only_what_the_program_calls_is_shown() {
+    let functions =
+        ["pthread_join", "std::thread::JoinHandle<T>::join", "scheduler::child::a", "scheduler::init", "app::main"];
+    let text = thread(1, "", None, stack("/app", &functions.map(|function| (function, None)))).to_string();
+    assert_eq!(text, "thread 1, sleeping\n  scheduler::init in app\n  app::main in app");
 }
 
 #[test]

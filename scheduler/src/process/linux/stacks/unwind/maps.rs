@@ -64,17 +64,6 @@ impl Maps {
         self.0[index].addresses.contains(&address).then_some(index)
     }
 
-    /// Returns whether this address is in the gap that guards the end of a stack.
-    pub(super) fn is_below_stack(&self, address: u64) -> bool {
-        /// The kernel's own gap below the stack of a first thread (`stack_guard_gap`). Those of other threads are a page.
-        const GAP: u64 = 1 << 20;
-        let above = &self.0[self.0.partition_point(|mapping| mapping.addresses.start <= address)..];
-        // The gap of a thread is a mapping of its own, without rights.
-        let is_free = self.find(address).is_none_or(Mapping::is_inaccessible);
-        let stack = above.iter().find(|mapping| !mapping.is_inaccessible());
-        is_free && stack.is_some_and(|stack| stack.is_stack() && stack.addresses.start - address <= GAP)
-    }
-
     /// Returns the mapping of the beginning of the binary to which this address belongs.
     pub(super) fn beginning(&self, address: u64) -> Option<&Mapping> {
         /// The most mappings between the beginning of a binary and its code.
@@ -123,11 +112,6 @@ impl Mapping {
         self.is_readable && self.is_writable && self.file.1 == 0 && !self.path.starts_with("anon_inode:")
     }
 
-    /// Returns whether nothing in it may be touched.
-    fn is_inaccessible(&self) -> bool {
-        !self.is_readable && !self.is_writable && !self.is_executable
-    }
-
     /// Returns whether it may belong to a binary: a file that is no device, or the vdso.
     pub(super) fn is_image(&self) -> bool {
         let is_file = self.file.1 != 0 && self.path.starts_with('/') && !self.path.starts_with("/dev/");
@@ -167,23 +151,6 @@ nonsense
         assert!(!device.is_image() && !device.is_stack());
         assert!(maps.find(0x7f00_0001_0000).expect("it is mapped").is_stack());
         assert_eq!(maps.beginning(0x7f00_0002_0010).map(|vdso| vdso.path.as_str()), Some("[vdso]"));
-    }
-
-    #[test]
-    fn the_gap_below_a_stack_is_recognized() {
-        let text = "\
-400000-401000 r-xp 0 1:1 7 /a
-900000-a00000 ---p 0 0:0 0
-a00000-b00000 rw-p 0 0:0 0
-b00000-b01000 r--p 0 1:1 7 /b
-f00000-f01000 rw-p 0 0:0 0 [stack]
-";
-        let maps = Maps::parse(text.as_bytes());
-        let below = [0xe0_0000, 0xef_fff8, 0x90_0000, 0x9f_fff8];
-        assert_eq!(below.map(|address| maps.is_below_stack(address)), [true; 4]);
-        // Too far below, inside of a stack, below a binary, and above everything.
-        let elsewhere = [0xdf_fff8, 0x8f_fff8, 0xa0_0000, 0x3f_fff8, 0xf0_1000, u64::MAX];
-        assert_eq!(elsewhere.map(|address| maps.is_below_stack(address)), [false; 6]);
     }
 
     #[test]

@@ -298,11 +298,10 @@ impl<'a, M: Memory> Walker<'a, M> {
             return after > before || (may_stay && has_moved && limits.stay());
         }
         limits.switches = limits.switches.saturating_sub(1);
-        // A function that overflows its stack may have moved the pointer beyond it before it touched that memory.
-        let is_on_stack = |maps: &Maps| {
-            maps.find(after).is_some_and(Mapping::is_stack) || (was_interrupted && maps.is_below_stack(after))
-        };
-        limits.switches > 0 && is_on_stack(self.image.maps)
+        // A function that overflows its stack may have moved the pointer beyond it before it touched that memory, and one that has
+        // lost it points anywhere. Where the signal interrupted it is certain all the same.
+        let is_known = was_interrupted || self.image.maps.find(after).is_some_and(Mapping::is_stack);
+        limits.switches > 0 && is_known
     }
 }
 

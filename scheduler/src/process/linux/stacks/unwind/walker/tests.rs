@@ -304,9 +304,9 @@ fn a_stack_that_leads_to_itself_or_nowhere_ends() {
     }
 }
 
-/// An overflow: the function was interrupted after it had moved the stack pointer, and before it touched that memory.
+/// An overflow, before the function touched that memory; or a function that has lost its stack.
 #[test]
-fn a_stack_continues_below_its_end_only_where_a_signal_interrupted_a_function() {
+fn a_stack_continues_outside_of_stacks_only_where_a_signal_interrupted_a_function() {
     let maps = Maps::parse(MAPS);
     let (memory, mut modules) = (Written::default(), Modules::default());
     let walker = Walker::new(&memory, &maps, &mut modules);
@@ -315,8 +315,11 @@ fn a_stack_continues_below_its_end_only_where_a_signal_interrupted_a_function() 
     let mut limits = WalkLimits::default();
     assert!(walker.has_grown(&handler, &overflowed, AddressKind::Exact, &mut limits));
     assert!(!walker.has_grown(&handler, &overflowed, AddressKind::Return, &mut limits));
-    let beyond = registers(Architecture::X86_64, BASE + MIDDLE, 0x8000);
-    assert!(!walker.has_grown(&handler, &beyond, AddressKind::Exact, &mut limits));
+    let lost = registers(Architecture::X86_64, BASE + MIDDLE, 64);
+    assert!(walker.has_grown(&handler, &lost, AddressKind::Exact, &mut limits));
+    assert!(!walker.has_grown(&handler, &lost, AddressKind::Return, &mut limits));
+    // Not without end.
+    assert!((0..100).any(|_| !walker.has_grown(&handler, &lost, AddressKind::Exact, &mut limits)));
 }
 
 #[test]
