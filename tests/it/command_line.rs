@@ -1,6 +1,7 @@
 //! The command line of `scheduler::cli`, as a user types it.
 
 mod batches;
+mod cut_short;
 #[cfg(feature = "journal")]
 mod journals;
 mod progress;

@@ -51,6 +51,14 @@ pub(super) fn read_events(path: &Path) -> io::Result<Events> {
     if start == DATABASE { journaled(path) } else { Ok(Box::new(report::read(BufReader::new(file)))) }
 }
 
+/// Returns an error if a file that is to be added to has content, and is no log.
+pub(super) fn check_log(path: &Path) -> io::Result<()> {
+    if !path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) {
+        return Ok(());
+    }
+    report::read(BufReader::new(File::open(path)?)).next().unwrap_or_else(|| Err(not_a_log())).map(drop)
+}
+
 /// Returns the error for a file without events.
 pub(super) fn not_a_log() -> io::Error {
     let problem = "it is no log of `batch --log` or `JsonLines`, and no journal that was used";

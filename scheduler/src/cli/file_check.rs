@@ -17,6 +17,7 @@ pub(super) enum UsedFile<'a> {
     Journal(&'a Path),
     Stdin,
     Stdout,
+    Stderr,
 }
 
 /// The endings of the files beside a journal.
@@ -37,8 +38,7 @@ pub(super) fn check_files<'a>(
     let mut created = CreatedFiles::default();
     for (option, path) in written {
         if path.as_os_str() == STREAM {
-            let hint = "for standard output give `/dev/stdout`, and for a file of that name `./-`";
-            return Err(format!("`--{option} {STREAM}`: expected a file; {hint}"));
+            return Err(format!("`--{option} {STREAM}`: expected a file; for one of that name give `./-`"));
         }
         let opened = open_to_write(path, &mut created).map_err(|error| uncreated(path, &error))?;
         let Some((file, id)) = opened else { continue };
@@ -75,6 +75,9 @@ impl FilesInUse {
                     return Err("standard output goes to the file that is read".to_owned());
                 }
                 self.ids.push((id, "standard output goes there".to_owned()));
+            }
+            UsedFile::Stderr => {
+                self.ids.extend(stream_id(io::stderr()).map(|id| (id, "standard error goes there".to_owned())));
             }
             UsedFile::Journal(path) => {
                 self.add(UsedFile::Read(path))?;

@@ -25,7 +25,7 @@ pub(super) struct Results {
     is_terminal: bool,
     writer: BufWriter<File>,
     /// Restores standard output when it is dropped, after the writer.
-    _diverted: DivertedStdout,
+    diverted: DivertedStdout,
 }
 
 impl Results {
@@ -33,11 +33,16 @@ impl Results {
     pub(super) fn open() -> io::Result<Self> {
         let diverted = DivertedStdout::divert()?;
         let file = diverted.file().try_clone()?;
-        Ok(Self { is_terminal: file.is_terminal(), writer: BufWriter::new(file), _diverted: diverted })
+        Ok(Self { is_terminal: file.is_terminal(), writer: BufWriter::new(file), diverted })
     }
 
     pub(super) fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Ends the last line of the file that standard output is added to, if that was cut: by a kill, or as the disk was full.
+    pub(super) fn end_cut_line(&mut self) -> io::Result<()> {
+        if self.diverted.is_within_line() { self.writer.write_all(b"\n") } else { Ok(()) }
     }
 
     /// Writes a line, which is visible after [`flush`](Self::flush).

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::ending::Ending;
 use super::events::{Events, name, not_a_log, read_events, used_file};
 use super::file_check::check_files;
+use super::merged_runs::MergedRuns;
 use super::output::report_message;
 use super::report_files::{ReportPaths, Reports};
 
@@ -38,8 +39,10 @@ fn make(arguments: &ReportArguments) -> Result<Reports, String> {
     let logs = logs.collect::<Result<Vec<_>, String>>()?;
     let reports = arguments.reports.create()?;
     for (path, events) in logs {
+        let runs = MergedRuns::find(path).map_err(|error| unreadable(path, &error))?;
         for event in events {
-            reports.replay(&event.map_err(|error| unreadable(path, &error))?);
+            let event = event.map_err(|error| unreadable(path, &error))?;
+            reports.replay(&event, runs.merged(&event).as_deref());
         }
     }
     Ok(reports)

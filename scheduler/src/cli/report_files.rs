@@ -44,6 +44,8 @@ pub(super) struct ReportKind {
     /// The name of its option.
     name: &'static str,
     help: &'static str,
+    /// Whether it has an entry for each job, and not one for each time that a job was run.
+    is_of_jobs: bool,
     create: Create,
 }
 
@@ -54,21 +56,25 @@ const REPORT_KINDS: [ReportKind; 4] = [
     ReportKind {
         name: JOBLOG,
         help: "Write a line for each finished job, with the columns of GNU parallel's `--joblog`",
+        is_of_jobs: true,
         create: |path| Ok(Arc::new(Joblog::create(path)?)),
     },
     ReportKind {
         name: "junit",
         help: "Write a JUnit report (XML), which CI systems show",
+        is_of_jobs: true,
         create: |path| Ok(Arc::new(Junit::create(path)?)),
     },
     ReportKind {
         name: "timeline",
         help: "Write a page (HTML) with a lane for each slot, for a browser",
+        is_of_jobs: false,
         create: |path| Ok(Arc::new(Timeline::create(path)?)),
     },
     ReportKind {
         name: "trace",
         help: "Write a trace (JSON) for Perfetto or `chrome://tracing`",
+        is_of_jobs: false,
         create: |path| Ok(Arc::new(Trace::create(path)?)),
     },
 ];
@@ -117,28 +123,39 @@ impl ReportPaths {
         for (name, path) in self.0.iter().filter(|(name, _)| *name != other) {
             let kind = REPORT_KINDS.iter().find(|kind| kind.name == *name).expect("it is one of them");
             let report = (kind.create)(path).map_err(|error| uncreated(path, &error))?;
-            reports.push((path.clone(), report));
+            reports.push(OpenReport { path: path.clone(), report, is_of_jobs: kind.is_of_jobs });
         }
         Ok(Reports(reports))
     }
 }
 
 /// Reports that are being written.
-pub(super) struct Reports(Vec<(PathBuf, Arc<dyn WrittenReport + Send + Sync>)>);
+pub(super) struct Reports(Vec<OpenReport>);
+
+struct OpenReport {
+    path: PathBuf,
+    report: Arc<dyn WrittenReport + Send + Sync>,
+    is_of_jobs: bool,
+}
 
 impl Reports {
     /// Lets them receive the events of a scheduler.
     pub(super) fn observe(&self, scheduler: Scheduler) -> Scheduler {
-        self.0.iter().fold(scheduler, |scheduler, (_, report)| scheduler.observer(Arc::clone(report)))
+        self.0.iter().fold(scheduler, |scheduler, open| scheduler.observer(Arc::clone(&open.report)))
     }
 
-    pub(super) fn replay(&self, event: &LoggedEvent) {
-        self.0.iter().for_each(|(_, report)| report.replay_event(event));
+    /// Writes an event of a log: to reports of jobs as it is merged with those of other runs, if it is not left out.
+    pub(super) fn replay(&self, event: &LoggedEvent, merged: Option<&LoggedEvent>) {
+        for open in &self.0 {
+            if let Some(event) = if open.is_of_jobs { merged } else { Some(event) } {
+                open.report.replay_event(event);
+            }
+        }
     }
 
     /// Returns a message for each file that could not be written.
     pub(super) fn finish(&self) -> Vec<String> {
-        let errors = self.0.iter().filter_map(|(path, report)| Some((path, report.finish_file().err()?)));
+        let errors = self.0.iter().filter_map(|open| Some((&open.path, open.report.finish_file().err()?)));
         errors.map(|(path, error)| format!("can't write {}: {error}", shown(path))).collect()
     }
 }

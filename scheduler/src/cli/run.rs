@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use super::output::{Results, Snippet, note, pass_on, report, report_message, unwritable};
+use super::presses::Presses;
 use super::result::{result_error, result_in};
 use super::slow::SlowNotice;
 use super::words;
@@ -71,7 +72,9 @@ fn checked(entry: &'static Entry, words: &[String]) -> Option<AnyJob> {
 }
 
 fn run(entry: &Entry, mut call: AnyJob, arguments: &RunArguments) -> Result<Record, Error> {
-    let token = CancelToken::on_ctrl_c()?;
+    let token = CancelToken::new();
+    Presses::listen(&token, [CancelToken::cancel, CancelToken::kill])
+        .map_err(|error| Error::internal("install a handler for Ctrl-C", error))?;
     let mut scheduler = Scheduler::new().start_method(arguments.start_method).cancel_token(&token);
     scheduler = scheduler.observer(SlowNotice::default());
     let options = arguments.options.clone().over(&entry.options());

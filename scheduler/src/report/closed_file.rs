@@ -37,19 +37,37 @@ impl ClosedFile {
         Ok(closed)
     }
 
-    /// Writes `part` before the end. After a failure the next part is written to the same place.
+    /// Writes `part` before the end. After a failure the file is as it was.
     pub(super) fn append(&mut self, part: &str) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(&[part.as_bytes(), self.end.as_bytes()].concat())?;
-        self.length += part.len() as u64;
-        Ok(())
+        self.write(part, self.end.clone())
     }
 
     /// Replaces the end by one that isn't shorter.
     pub(super) fn replace_end(&mut self, end: String) -> io::Result<()> {
         debug_assert!(end.len() >= self.end.len(), "a part of the old end would stay");
+        self.write("", end)
+    }
+
+    fn write(&mut self, part: &str, end: String) -> io::Result<()> {
+        let written = self.file.seek(SeekFrom::Start(self.length));
+        let written = written.and_then(|_| self.file.write_all(&[part.as_bytes(), end.as_bytes()].concat()));
+        if let Err(error) = written {
+            // There is room for what was there, also on a full disk.
+            let _ = self.restore_end();
+            return Err(error);
+        }
+        self.length += part.len() as u64;
         self.end = end;
-        self.append("")
+        Ok(())
+    }
+
+    fn restore_end(&mut self) -> io::Result<()> {
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.file.write_all(self.end.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Replaces the beginning, of a length of its own, and returns whether it did: not once something stands behind it.

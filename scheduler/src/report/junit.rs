@@ -130,7 +130,9 @@ impl Format for JunitWriter {
                 Ok(())
             }
             LoggedKind::Recorded(record) => {
-                let retried = self.retried.remove(&event.key).unwrap_or_default();
+                let mut retried = self.retried.remove(&event.key).unwrap_or_default();
+                // A stop may keep the next attempt from being made: then the last one is that of the record.
+                retried.truncate(record.attempts.saturating_sub(1));
                 self.add(event, record, &retried)
             }
             _ => Ok(()),
@@ -246,17 +248,19 @@ fn padded(beginning: &str, length: usize) -> io::Result<String> {
 }
 
 fn test_case(event: &LoggedEvent, record: &LoggedRecord, retried: &[LoggedAttempt]) -> TestCase {
-    let error = record.error.as_deref().unwrap_or_default();
-    let kind = kind(record.failure.as_ref());
+    // A result that the log lacks is no success: nobody has got it.
+    let error = record.error.as_deref().or(record.result_error.as_deref()).unwrap_or_default();
+    let kind = if record.result_error.is_some() { "unserializable" } else { kind(record.failure.as_ref()) };
     let is_unbegun = kind == "cancelled" && record.started_at.is_none();
-    let mut status = if record.status == Status::Ok {
+    let is_ok = record.status == Status::Ok && record.result_error.is_none();
+    let mut status = if is_ok {
         TestCaseStatus::success()
     } else if is_unbegun {
         TestCaseStatus::skipped()
     } else {
         TestCaseStatus::non_success(non_success(kind))
     };
-    if record.status != Status::Ok {
+    if !is_ok {
         status.set_message(in_attribute(error)).set_type(in_attribute(kind));
         let details = details(record.failure.as_ref(), &record.panics, record.stacks.as_deref(), &record.sweep);
         if !is_unbegun {

@@ -64,10 +64,14 @@ struct TraceWriter {
     zero: Option<SystemTime>,
     named_slots: BTreeMap<usize, String>,
     running: HashMap<u64, RunningAttempt>,
+    /// When the last event happened.
+    latest: Option<SystemTime>,
 }
 
 /// An attempt that is not over.
 struct RunningAttempt {
+    /// The name of the job.
+    name: String,
     slot: usize,
     started: SystemTime,
     /// The moment of the last message or mark within it, which its end doesn't precede.
@@ -87,7 +91,7 @@ impl Trace {
         let name = Some(short_name(program().as_deref()));
         let file = ClosedFile::create(path.as_ref(), "[", "\n]\n")?;
         let (named_slots, running) = (BTreeMap::new(), HashMap::new());
-        Ok(Self(Reporter::new(TraceWriter { file, name, process, zero: None, named_slots, running })))
+        Ok(Self(Reporter::new(TraceWriter { file, name, process, zero: None, named_slots, running, latest: None })))
     }
 }
 
@@ -98,6 +102,7 @@ impl Format for TraceWriter {
         self.zero.get_or_insert(event.at);
         let mut events = Vec::new();
         match &event.kind {
+            LoggedKind::Opened { .. } => self.end_all(&mut events),
             LoggedKind::Started { attempt, slot, process, host } => {
                 self.name_slot(*slot, host.as_deref(), &mut events);
                 self.start(event, *attempt, *slot, *process, &mut events);
@@ -125,6 +130,7 @@ impl Format for TraceWriter {
             LoggedKind::AttemptEnded { attempt, retry_in, .. } => self.end(event, attempt, *retry_in, &mut events),
             _ => {}
         }
+        self.latest = Some(event.at);
         self.append(events)
     }
 
@@ -179,7 +185,8 @@ impl TraceWriter {
         let args = json!({"job": event.job, "attempt": attempt, "process": process});
         let ts = self.time(event.at);
         events.push(json!({"ph": "B", "cat": "job", "name": event.name(), "ts": ts, "tid": slot, "args": args}));
-        self.running.insert(event.key, RunningAttempt { slot, started: event.at, latest: event.at, terminating: None });
+        let (name, started, latest) = (event.name().to_owned(), event.at, event.at);
+        self.running.insert(event.key, RunningAttempt { name, slot, started, latest, terminating: None });
         events.push(self.running_jobs(event.at));
     }
 
@@ -226,6 +233,22 @@ impl TraceWriter {
         }
     }
 
+    /// Ends the attempts of an application that was killed, before the next one begins to write the log.
+    fn end_all(&mut self, events: &mut Vec<Value>) {
+        let Some(latest) = self.latest else { return };
+        let ts = self.time(latest);
+        for (_, running) in self.running.drain() {
+            let (slot, args) = (running.slot, json!({"status": "unknown"}));
+            if let Some(name) = running.terminating {
+                events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
+            }
+            events.push(json!({"ph": "E", "name": running.name, "ts": ts, "tid": slot, "args": args}));
+        }
+        if !events.is_empty() {
+            events.push(self.running_jobs(latest));
+        }
+    }
+
     /// Returns a mark in the row of a running attempt.
     fn mark(&mut self, event: &LoggedEvent, category: &str, name: &str) -> Option<Value> {
         let running = self.running.get_mut(&event.key)?;
@@ -261,6 +284,23 @@ fn arguments(attempt: &LoggedAttempt) -> Value {
 mod tests {
     use super::*;
     use crate::report::read;
+
+    #[test]
+    fn an_attempt_of_an_application_that_was_killed_ends_before_the_next_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("trace.json");
+        let trace = Trace::create(&path).expect("the folder is ours");
+        let opened = r#"{"event":"opened","version":1,"at":"2026-11-26T00:00:00+00:00","process":7}"#;
+        let started = r#"{"event":"started","at":"2026-11-26T00:00:01+00:00","key":1,"job_id":"a","job":"f","attempt":1,"slot":1,"process":8}"#;
+        let log = format!("{opened}\n{started}\n").repeat(2);
+        for event in read(log.as_bytes()) {
+            trace.replay(&event.expect("it is an event"));
+        }
+        let trace: Vec<Value> =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("it is there")).expect("it is an array");
+        let phases = trace.iter().filter_map(|event| event["ph"].as_str()).filter(|phase| ["B", "E"].contains(phase));
+        assert_eq!(phases.collect::<Vec<_>>(), ["B", "E", "B"]);
+    }
 
     #[test]
     fn an_attempt_ends_after_its_messages_although_they_arrive_late() {

@@ -57,9 +57,9 @@ fn a_job_of_many_threads_and_processes_has_all_processes_and_the_stacks_of_its_f
         |mark| is_stuck::job(Stuck::ManyThreadsAndChildren, mark),
         |stacks| {
             let has_all = stacks.len() == 31 && stacks.iter().all(|process| !process.threads().is_empty());
+            let has_stacks = || stacks[0].threads()[..100].iter().all(|thread| !thread.frames().is_empty());
             // A busy machine has no time for so many.
-            has_all
-                && (!is_in_time(stacks) || stacks[0].threads()[..100].iter().all(|thread| !thread.frames().is_empty()))
+            (has_all && has_stacks()) || (!stacks.is_empty() && !is_in_time(stacks))
         },
     );
     // Whatever is missing is marked.

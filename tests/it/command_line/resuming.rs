@@ -152,7 +152,14 @@ fn a_batch_that_is_killed_while_its_reader_is_slow_has_delivered_what_is_in_its_
         // Until the batch is killed.
         while writeln!(stdin, "{line}").is_ok() {}
     });
-    let stdout = child.stdout.take().expect("it is piped");
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let mut text = Vec::new();
+    wait_until("a job is entered", || {
+        let mut piece = vec![0; 1000];
+        let length = stdout.read(&mut piece).expect("it is a pipe");
+        text.extend(&piece[..length]);
+        log.exists() && !joblog(&log).is_empty()
+    });
     wait_until("the pipe is full", || ioctl_fionread(&stdout).is_ok_and(|bytes| bytes > 50_000));
     wait_until("the batch waits for its reader", || {
         let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("it runs");
@@ -163,8 +170,7 @@ fn a_batch_that_is_killed_while_its_reader_is_slow_has_delivered_what_is_in_its_
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
     feeder.join().expect("it ends with the batch");
-    let mut text = Vec::new();
-    { stdout }.read_to_end(&mut text).expect("it is a pipe");
+    stdout.read_to_end(&mut text).expect("it is a pipe");
     let (delivered, entered) = (delivered(&text), joblog(&log));
     assert!(!entered.is_empty() && entered.len() <= delivered.len(), "{} and {}", entered.len(), delivered.len());
     for (number, _) in entered {

@@ -29,7 +29,7 @@ enum Counted {
 }
 
 const EXPECTED: &str =
-    "expected when and why, such as `now,fail=1`, `soon,fail=10`, `now,success=1` `soon,done=100`, or `never`";
+    "expected when and why, such as `now,fail=1`, `soon,fail=10`, `now,success=1`, `soon,done=100`, or `never`";
 
 impl Halt {
     /// Parses a condition; `None` for `never`.

@@ -16,7 +16,6 @@ use std::io;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -30,13 +29,14 @@ use self::read_ahead::ReadAhead;
 use self::totals::BatchTotals;
 use super::ending::Ending;
 use super::output::{Results, note, report, report_message, unwritable};
+use super::presses::Presses;
 use super::report_files::ReportPaths;
 use super::result::result_error;
 use crate::builder::Scheduler;
 use crate::escape::OneLine;
 use crate::options::{Options, StartMethod};
 use crate::outcome::{Failure, Status};
-use crate::process::{FatalSignal, on_ctrl_c};
+use crate::process::FatalSignal;
 use crate::record::Record;
 use crate::registry::registry;
 use crate::stream::Stream;
@@ -91,16 +91,17 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
             return Ending::OWN_FAILURE;
         }
     };
-    let results = match Results::open() {
+    let results = match Results::open().and_then(|mut results| results.end_cut_line().map(|()| results)) {
         Ok(results) => results,
         Err(error) => return unwritable(&error),
     };
     let token = CancelToken::new();
-    let presses = Presses::default();
     let ahead = Arc::new(ReadAhead::new(arguments.concurrency));
-    let started = on_ctrl_c(presses.listener(&token)).and_then(|()| input::start(input, Arc::clone(&ahead)));
-    let lines = match started {
-        Ok(lines) => lines,
+    // First the batch is drained, then its jobs are asked to stop, and then killed.
+    let presses = Presses::listen(&token, [CancelToken::drain, CancelToken::cancel, CancelToken::kill]);
+    let started = presses.and_then(|presses| Ok((presses, input::start(input, Arc::clone(&ahead))?)));
+    let (presses, lines) = match started {
+        Ok(started) => started,
         Err(error) => {
             report_message(&format!("can't start to read: {error}"));
             return Ending::OWN_FAILURE;
@@ -128,29 +129,6 @@ pub(super) fn execute(arguments: &BatchArguments) -> Ending {
         is_refused: false,
     };
     batch.run()
-}
-
-/// How often Ctrl-C was pressed. The first time the batch is drained, then its jobs are asked to stop, and then killed.
-#[derive(Clone, Default)]
-struct Presses(Arc<AtomicU32>);
-
-impl Presses {
-    /// Returns what is called each time. It wakes the calling thread.
-    fn listener(&self, token: &CancelToken) -> impl Fn() + Send + Sync + 'static {
-        let (presses, token, main) = (self.clone(), token.clone(), thread::current());
-        move || {
-            match presses.0.fetch_add(1, Ordering::AcqRel) {
-                0 => token.drain(),
-                1 => token.cancel(),
-                _ => token.kill(),
-            }
-            main.unpark();
-        }
-    }
-
-    fn count(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 /// Wakes the thread of the command.
@@ -199,7 +177,7 @@ struct Batch<'a> {
     stream: Option<Stream<Calls>>,
     token: CancelToken,
     presses: Presses,
-    noted_presses: u32,
+    noted_presses: usize,
     /// The groups that were given a limit, and that no call was of.
     unused_groups: Vec<String>,
     results: Results,

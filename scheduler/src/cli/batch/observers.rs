@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use super::BatchArguments;
 use super::input;
 use crate::builder::Scheduler;
+use crate::cli::events::check_log;
 use crate::cli::file_check::{UsedFile, check_files};
 use crate::cli::output::{pass_on, shown};
 use crate::cli::report_files::{JOBLOG, Reports};
@@ -52,7 +53,7 @@ impl BatchObservers {
         let file = arguments.file.as_path();
         let input = if input::is_stdin(file) { UsedFile::Stdin } else { UsedFile::Read(file) };
         let log = arguments.log.iter().map(|path| ("log", path.as_path()));
-        check_files(&[input, UsedFile::Stdout], arguments.reports.iter().chain(log))?;
+        check_files(&[input, UsedFile::Stdout, UsedFile::Stderr], arguments.reports.iter().chain(log))?;
         let (mut joblog, mut skipped) = (None, SkippedLines::default());
         if let Some(path) = arguments.reports.get(JOBLOG) {
             let opened = open_joblog(path, resume).map_err(|error| unopened(path, &error))?;
@@ -60,7 +61,10 @@ impl BatchObservers {
         }
         // First what is added to, which may be refused.
         let log = arguments.log.as_ref().map(|path| {
-            let log = if resume.is_some() { JsonLines::append(path) } else { JsonLines::create(path) };
+            let log = match resume {
+                Some(_) => check_log(path).and_then(|()| JsonLines::append(path)),
+                None => JsonLines::create(path),
+            };
             Ok::<_, String>((path.clone(), Arc::new(log.map_err(|error| unopened(path, &error))?)))
         });
         let log = log.transpose()?;

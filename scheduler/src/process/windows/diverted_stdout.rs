@@ -30,6 +30,11 @@ impl DivertedStdout {
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
+
+    /// Returns `false`: a file that is written can't be read through the same handle.
+    pub(crate) fn is_within_line(&self) -> bool {
+        false
+    }
 }
 
 impl Drop for DivertedStdout {

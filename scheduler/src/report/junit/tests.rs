@@ -48,7 +48,7 @@ fn events_of(text: &str) -> [LoggedEvent; 2] {
     let part = serde_json::json!({
         "attempt": 1, "status": "error", "duration_sec": 1.0, "total_duration_sec": 1.0,
         "error": text, "failure": {"kind": "panicked", "message": text, "sources": [], "backtrace": text},
-        "stdout": text, "stderr": text, "attempts": [],
+        "stdout": text, "stderr": text, "attempts": [{}, {}],
     });
     let attempt: LoggedAttempt = serde_json::from_value(part.clone()).expect("it is an attempt");
     let record: LoggedRecord = serde_json::from_value(part).expect("it is a record");

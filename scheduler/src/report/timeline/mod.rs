@@ -105,14 +105,17 @@ fn render(title: &str, date: &str) -> Result<String, minijinja::Error> {
 impl Format for TimelineWriter {
     fn write(&mut self, event: &LoggedEvent) -> io::Result<()> {
         // Times count from the first event that is shown.
-        if !matches!(
-            event.kind,
+        let is_shown = match event.kind {
+            // What the application before has not finished never will be.
+            LoggedKind::Opened { .. } => self.zero.is_some(),
             LoggedKind::Queued { .. }
-                | LoggedKind::Started { .. }
-                | LoggedKind::Terminating { .. }
-                | LoggedKind::AttemptEnded { .. }
-                | LoggedKind::Recorded(_)
-        ) {
+            | LoggedKind::Started { .. }
+            | LoggedKind::Terminating { .. }
+            | LoggedKind::AttemptEnded { .. }
+            | LoggedKind::Recorded(_) => true,
+            _ => false,
+        };
+        if !is_shown {
             return Ok(());
         }
         let is_first = self.zero.is_none();
@@ -120,6 +123,7 @@ impl Format for TimelineWriter {
         let millis = |moment: SystemTime| rounded_millis(seconds_between(zero, moment));
         let at = millis(event.at);
         let row = match &event.kind {
+            LoggedKind::Opened { .. } => json!(["o", 0, at]),
             LoggedKind::Queued { group, follows } => {
                 json!(["q", event.key, at, event.job_id, event.job, group, follows])
             }

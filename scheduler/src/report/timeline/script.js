@@ -7,7 +7,7 @@ addEventListener('DOMContentLoaded', () => {
 
   // -- The run: jobs by key, attempts by slot.
   const jobs = new Map(), attempts = [], slots = [];
-  let zero = 0, end = 0;
+  let zero = 0, end = 0, latest = 0;
   const job = key => {
     if (!jobs.has(key)) jobs.set(key, { key, id: '', job: '', group: null, follows: null, followUps: [], attempts: [], outcome: null, flaky: false, total: 0 });
     return jobs.get(key);
@@ -18,7 +18,20 @@ addEventListener('DOMContentLoaded', () => {
   for (const row of rows) {
     const [kind, key] = row, at = row[2] - begin;
     if (kind === 'z') { zero = key + begin; continue; }
+    if (kind === 'o') {
+      // The next application: the one before was killed, and what it had not begun is of no run.
+      for (const it of jobs.values()) if (it.outcome === null) {
+        if (!it.attempts.length) { jobs.delete(it.key); continue; }
+        const killed = { outcome: 'cancelled', error: 'the application was killed' };
+        const last = it.attempts.at(-1);
+        if (last.gone === undefined) Object.assign(last, killed, { returned: latest, gone: latest });
+        Object.assign(it, killed, { tries: it.attempts.length, recorded: latest });
+      }
+      latest = 0;
+      continue;
+    }
     end = Math.max(end, at);
+    latest = Math.max(latest, at);
     const it = job(key);
     if (kind === 'q') {
       Object.assign(it, { queued: at, id: row[3], job: row[4], group: row[5] });
