@@ -101,7 +101,8 @@ fn a_group_without_a_limit_is_refused_with_a_list_of_those_that_have_one() {
         error.to_string()
     };
     let whose = "invalid setting: `b` (job `scheduler_tests::jobs::fast`): group `db` has no limit; ";
-    assert_eq!(refused(Scheduler::new()), format!("{whose}`Scheduler::limit_group` gives it one"));
+    let advised = format!("{whose}`Scheduler::limit_group` gives it one, on a command line `--limit-group`");
+    assert_eq!(refused(Scheduler::new()), advised);
     let others = Scheduler::new().limit_group("disk", 1).limit_group("net", 2);
     assert_eq!(refused(others), format!("{whose}those that have one: `disk`, `net`"));
     let zero = refused(Scheduler::new().limit_group("db", 0));

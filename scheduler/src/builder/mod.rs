@@ -114,6 +114,12 @@ impl<F> Scheduler<F> {
         &mut self.settings.options
     }
 
+    /// Returns one clause about a call that would be an error, or never start.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_call(&self, id: &str, call: &crate::call::AnyJob) -> Result<(), String> {
+        self.settings.check_call(id, call)
+    }
+
     /// Returns the settings, to change one that spawned jobs share: jobs spawned so far keep their queue and its settings,
     /// and the next one opens a new queue.
     fn settings_mut(&mut self) -> &mut Settings {

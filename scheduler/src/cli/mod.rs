@@ -99,9 +99,13 @@ fn application(arguments: &[OsString]) -> Command {
 
 /// Prints an error of the command line, or the help that was asked for.
 fn refused(error: &clap::Error) -> ExitCode {
-    // Without the stream there is nobody to print to.
-    let _ = error.print();
-    if error.use_stderr() { Ending::OWN_FAILURE } else { Ending::SUCCESS }.exit_code()
+    let ending = match error.print() {
+        // Without standard error there is nobody to print to.
+        _ if error.use_stderr() => Ending::OWN_FAILURE,
+        Ok(()) => Ending::SUCCESS,
+        Err(error) => output::unwritable(&error),
+    };
+    ending.exit_code()
 }
 
 fn completions(arguments: &ArgMatches, command: &mut Command) -> Ending {

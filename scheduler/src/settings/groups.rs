@@ -34,7 +34,7 @@ impl Groups {
         index.map(|index| index + 1).ok_or_else(|| {
             let known: Vec<_> = self.0.iter().map(|(known, _)| format!("`{}`", OneLine(known))).collect();
             let known = if known.is_empty() {
-                "`Scheduler::limit_group` gives it one".to_owned()
+                GIVES_ONE.to_owned()
             } else {
                 format!("those that have one: {}", known.join(", "))
             };
@@ -42,6 +42,13 @@ impl Groups {
         })
     }
 }
+
+/// What gives a group a limit.
+const GIVES_ONE: &str = if cfg!(feature = "cli") {
+    "`Scheduler::limit_group` gives it one, on a command line `--limit-group`"
+} else {
+    "`Scheduler::limit_group` gives it one"
+};
 
 #[cfg(test)]
 mod tests {
@@ -51,7 +58,7 @@ mod tests {
     fn a_group_without_a_limit_is_refused_with_a_list_of_the_groups() {
         let mut groups = Groups::default();
         let refused = |groups: &Groups| groups.lane("db").expect_err("it has no limit");
-        assert_eq!(refused(&groups), "group `db` has no limit; `Scheduler::limit_group` gives it one");
+        assert_eq!(refused(&groups), format!("group `db` has no limit; {GIVES_ONE}"));
         groups.set("disk".to_owned(), 1);
         groups.set("net\n".to_owned(), 2);
         assert_eq!(refused(&groups), r"group `db` has no limit; those that have one: `disk`, `net\n`");

@@ -240,6 +240,14 @@ impl Settings {
         self.concurrency.saturating_add(self.read_ahead.unwrap_or(self.concurrency)).clamp(1, MOST_IN_FLIGHT)
     }
 
+    /// Returns one clause about a call that would be an error, or never start.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_call(&self, id: &str, call: &AnyJob) -> Result<(), String> {
+        let spec = self.spec(Some(id), call).map_err(|error| error.to_string())?;
+        self.lane(id, &spec).map_err(|error| error.to_string())?;
+        spec.unserializable.map_or(Ok(()), |problem| Err(problem.to_string()))
+    }
+
     /// Returns the specification of one call.
     pub(crate) fn job_spec(&self, call: &AnyJob) -> Result<JobSpec, Error> {
         self.check()?;

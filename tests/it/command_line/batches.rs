@@ -396,6 +396,26 @@ fn a_line_that_is_no_text_is_reported_with_its_number_and_the_others_are_checked
 }
 
 #[test]
+fn a_line_whose_options_do_not_fit_each_other_is_refused_by_the_check_and_by_the_batch() {
+    for options in [
+        r#""group": "zz""#,
+        r#""timeout": "1s", "stall": "2s""#,
+        r#""timeout": "2s", "max_timeout": "1s""#,
+        r#""silence": "1s", "stdout": "discard", "stderr": "discard""#,
+    ] {
+        for arguments in [&["--check"][..], &[]] {
+            let (child, mut stdin) = batch(arguments);
+            writeln!(stdin, r#"{{"job": "add", "args": [1, 2], {options}}}"#).expect("it reads");
+            drop(stdin);
+            let output = child.wait_with_output().expect("it is ours");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(125), "{options}: {stderr}");
+            assert!(stderr.contains("standard input:1:1") && stderr.contains("^^^"), "{options}: {stderr}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_whose_output_file_may_not_grow_says_so_and_leaves_no_job() {
     let folder = tempfile::tempdir().expect("there is room");
     let (calls, records) = (folder.path().join("calls"), folder.path().join("records"));

@@ -8,13 +8,15 @@ use super::line::{self, RefusedLine};
 use crate::cli::ending::Ending;
 use crate::cli::output::{Snippet, note, report_message};
 use crate::json_call::position;
+use crate::supervisor::CancelToken;
 
 /// Checks every line, and reports those that are refused.
 pub(super) fn check(mut input: Box<dyn io::BufRead + Send>, arguments: &BatchArguments) -> Ending {
+    let scheduler = super::scheduler(arguments, &CancelToken::new());
     let (mut number, mut calls, mut refused) = (0, 0, 0);
     loop {
         match input::next(&mut *input, &mut number) {
-            Ok(Some(text)) => match line::parse(&text, number, &arguments.options) {
+            Ok(Some(text)) => match line::call(&text, number, &arguments.options, &scheduler) {
                 Ok(_) => calls += 1,
                 Err(problem) => {
                     refused += 1;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::builder::Scheduler;
 use crate::call::AnyJob;
 use crate::cli;
 use crate::json::{self, JsonProblem};
@@ -47,8 +48,22 @@ const ID: &str = "id";
 /// The option whose value is the name of a job.
 const FOLLOW_UP: &str = "follow_up";
 
+/// Returns the call of the line of this number, with `defaults` for the options that the line doesn't set, if this scheduler takes it.
+pub(super) fn call(
+    line: &str,
+    number: u64,
+    defaults: &Options,
+    scheduler: &Scheduler,
+) -> Result<LineCall, RefusedLine> {
+    let call = parse(line, number, defaults)?;
+    match scheduler.check_call(&call.id, &call.call) {
+        Ok(()) => Ok(call),
+        Err(message) => Err(RefusedLine { message, span: 0..line.trim_end().len(), entry: Some(call.call.entry) }),
+    }
+}
+
 /// Returns the call of the line of this number, with `defaults` for the options that the line doesn't set.
-pub(super) fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineCall, RefusedLine> {
+fn parse(line: &str, number: u64, defaults: &Options) -> Result<LineCall, RefusedLine> {
     let members = json::members(line).map_err(|JsonProblem { message, span, .. }| {
         let message =
             format!("expected a call, such as `{{\"job\": \"resize\", \"args\": [\"a.png\", 200]}}`: {message}");

@@ -282,7 +282,7 @@ impl Batch<'_> {
     }
 
     fn add(&mut self, line: &NumberedLine) {
-        match line::parse(&line.text, line.number, &self.arguments.options) {
+        match line::call(&line.text, line.number, &self.arguments.options, &self.scheduler) {
             Ok(call) => {
                 if let Some(group) = call.group() {
                     self.unused_groups.retain(|unused| *unused != group);
