@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use scheduler::{
-    AnyJob, Failure, Incomplete, Outcome, ProcessSnapshot, Run, Scheduler, StartMethod, ThreadSnapshot, ThreadState,
+    AnyJob, Failure, Incomplete, Outcome, ProcessSnapshot, Record, Run, Scheduler, StartMethod, ThreadSnapshot,
+    ThreadState,
 };
 use scheduler_tests::crashing::{Crash, crashes};
 use scheduler_tests::jobs::fast;
@@ -108,15 +109,22 @@ fn a_process_that_dies_of_several_threads_is_reaped_at_once() {
 /// The handlers of an earlier call in the same process serve the later ones.
 #[test]
 fn a_crash_in_a_process_that_has_served_another_call_is_captured_too() {
-    let scheduler = Scheduler::new().start_method(StartMethod::Reuse { calls: 3 }).timeout(PLENTY).stacks(true);
-    let run = |job: AnyJob| scheduler.run([("id", job)]).expect("the input is fine").remove(0);
-    let (first, second) = (run(fast::job().into()), run(crashes::job(Crash::Null).into()));
-    assert_eq!(second.process(), first.process(), "{first:?}");
-    let failure = second.failure();
-    assert!(matches!(failure, Some(Failure::Signaled { signal: libc::SIGSEGV, .. })), "{second:?}");
-    let mut threads = second.stacks().iter().flat_map(ProcessSnapshot::threads);
-    let shows = threads.any(|thread| calls(thread, &["writes_to_null", "crashing::crashes"]));
-    assert!(shows || !is_whole(second.stacks()), "{}", ProcessSnapshot::tree(second.stacks()));
+    let shows = |record: &Record| {
+        let mut threads = record.stacks().iter().flat_map(ProcessSnapshot::threads);
+        threads.any(|thread| calls(thread, &["writes_to_null", "crashing::crashes"]))
+    };
+    let run = || {
+        let scheduler = Scheduler::new().start_method(StartMethod::Reuse { calls: 3 }).timeout(PLENTY).stacks(true);
+        let run = |job: AnyJob| scheduler.run([("id", job)]).expect("the input is fine").remove(0);
+        let (first, second) = (run(fast::job().into()), run(crashes::job(Crash::Null).into()));
+        assert_eq!(second.process(), first.process(), "{first:?}");
+        let failure = second.failure();
+        assert!(matches!(failure, Some(Failure::Signaled { signal: libc::SIGSEGV, .. })), "{second:?}");
+        second
+    };
+    let whole = (0..TRIES).map(|_| run()).find(|record| shows(record) || is_whole(record.stacks()));
+    let record = whole.expect("one of the captures is whole");
+    assert!(shows(&record), "{record:#}");
 }
 
 /// A filter that kills decides how the process dies. With one that refuses, the process dies of its own crash.
