@@ -18,7 +18,8 @@ impl AnyJob {
     ///
     /// `name` is the whole registered name, or the end of its path, as for [`named`](Self::named). The arguments are an array
     /// of them in their order, or an object of them by their names. Each is read by the `Deserialize` of its parameter's
-    /// type. An argument that is an `Option` may be left out.
+    /// type. An argument that is an `Option` may be left out. A number that an `f32` can't hold becomes infinite, as always with
+    /// `serde_json`.
     ///
     /// # Errors
     ///

@@ -41,6 +41,10 @@ impl Estimate {
         self.by_name.entry(job).or_default().waiting += 1;
     }
 
+    pub(super) fn has_waiting(&self) -> bool {
+        self.by_name.values().any(|jobs| jobs.waiting > 0)
+    }
+
     pub(super) fn start(&mut self, job: &'static str, running: usize) {
         self.cancel(job);
         self.width = self.width.max(running);

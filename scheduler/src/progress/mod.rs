@@ -38,8 +38,8 @@ use tally::{LineKind, Tally};
 /// [`quiet`](Self::quiet) leaves it out; so has the whole run, at its end. A run is over when every job that was queued
 /// has its record. In these lines an id is shortened to 100 columns and an error to 240. A [follow-up job](macro@crate::job#follow_up) has its lines, and isn't counted.
 ///
-/// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, as many at
-/// a time as ran so far. A running job's share is the rest of that time or, if it reports its progress, the time that
+/// The estimate is what the jobs that wait would take if each took as long as the finished ones of its name, with the start of its
+/// process, as many at a time as ran so far. A running job's share is the rest of that time or, if it reports its progress, the time that
 /// its progress so far implies.
 ///
 /// # Where there is no terminal

@@ -1,6 +1,6 @@
 //! `Tally`: how far a run is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ pub(super) struct Tally {
     /// Those that wait for their next attempt.
     pub(super) retrying: BTreeSet<u64>,
     pub(super) estimate: Estimate,
+    /// For each slot that has become free while jobs wait, since when.
+    freed: VecDeque<Stopwatch>,
+    /// How long the jobs that are not over have had a slot, in the attempts that are.
+    occupied: BTreeMap<u64, Duration>,
     /// Since the first job was queued; `None` between two runs.
     began: Option<Stopwatch>,
     expected: u64,
@@ -58,6 +62,8 @@ pub(super) struct JobLine {
     pub(super) job: &'static str,
     pub(super) attempt: u32,
     pub(super) clock: Stopwatch,
+    /// How long its slot was free before it started: the time that it takes to start a job.
+    start_delay: Duration,
     pub(super) progress: Option<(u64, u64)>,
     pub(super) message: String,
 }
@@ -106,7 +112,8 @@ impl Tally {
     pub(super) fn start(&mut self, key: u64, kind: LineKind, id: &str, job: &'static str, attempt: u32) {
         let (id, message, clock) = (id.chars().take(ID_LENGTH).collect(), String::new(), Stopwatch::start());
         self.retrying.remove(&key);
-        self.running.insert(key, JobLine { kind, id, job, attempt, clock, progress: None, message });
+        let start_delay = self.freed.pop_front().map_or(Duration::ZERO, Stopwatch::elapsed);
+        self.running.insert(key, JobLine { kind, id, job, attempt, clock, start_delay, progress: None, message });
         if kind == LineKind::Job {
             self.estimate.start(job, self.running.len());
         }
@@ -118,9 +125,19 @@ impl Tally {
 
     /// Ends an attempt, whether or not the function was called.
     pub(super) fn stop(&mut self, key: u64, kind: LineKind, job: &'static str) {
-        if self.running.remove(&key).is_none() && kind == LineKind::Job {
-            self.retrying.remove(&key);
-            self.estimate.cancel(job);
+        match self.running.remove(&key) {
+            Some(line) if kind == LineKind::Job => {
+                let occupied = self.occupied.entry(key).or_default();
+                *occupied = occupied.saturating_add(line.start_delay).saturating_add(line.clock.elapsed());
+                if self.estimate.has_waiting() {
+                    self.freed.push_back(Stopwatch::start());
+                }
+            }
+            None if kind == LineKind::Job => {
+                self.retrying.remove(&key);
+                self.estimate.cancel(job);
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -140,10 +157,11 @@ impl Tally {
             (Status::Error, _) => counts.failed += 1,
         }
         counts.flaky += u64::from(record.is_flaky());
+        let occupied = self.occupied.remove(&key);
         if self.retrying.remove(&key) || matches!(record.failure(), Some(Failure::Cancelled { begun: false })) {
             self.estimate.cancel(job);
         } else {
-            self.estimate.finish(job, record.total_duration());
+            self.estimate.finish(job, occupied.unwrap_or(record.total_duration()));
         }
         self.counts.done() >= self.total()
     }
@@ -152,5 +170,28 @@ impl Tally {
     pub(super) fn finish(&mut self) -> Option<Self> {
         self.began?;
         Some(mem::take(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The time between the end of a job and the start of the next one counts as that of the next.
+    #[test]
+    fn a_job_has_its_slot_from_the_end_of_the_one_before() {
+        let mut tally = Tally::default();
+        tally.queue("f");
+        tally.queue("f");
+        tally.start(0, LineKind::Job, "a", "f", 1);
+        assert_eq!(tally.running[&0].start_delay, Duration::ZERO, "no slot was free before");
+        tally.stop(0, LineKind::Job, "f");
+        assert!(tally.occupied[&0] > Duration::ZERO);
+        tally.start(1, LineKind::Job, "b", "f", 1);
+        let start_delay = tally.running[&1].start_delay;
+        assert!(start_delay > Duration::ZERO);
+        tally.stop(1, LineKind::Job, "f");
+        assert!(tally.occupied[&1] >= start_delay);
+        assert!(tally.freed.is_empty(), "nothing waits for a slot");
     }
 }
