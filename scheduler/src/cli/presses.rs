@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{process, thread};
 
 use crate::process::{FatalSignal, die_of, on_ctrl_c};
 use crate::supervisor::CancelToken;
@@ -21,7 +21,11 @@ impl Presses {
         on_ctrl_c(move || {
             match actions.get(count.0.fetch_add(1, Ordering::AcqRel)) {
                 Some(action) => action(&token),
-                None => die_of(FatalSignal::Interrupt),
+                None => {
+                    die_of(FatalSignal::Interrupt);
+                    // Where no process ends by a signal.
+                    process::exit(128 + i32::from(FatalSignal::Interrupt.number()));
+                }
             }
             main.unpark();
         })?;
