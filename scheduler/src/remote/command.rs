@@ -44,6 +44,8 @@ use super::engine::{Engine, EngineSettings, Sealed, Slot, engine_setters};
 /// let scheduler = Scheduler::new().concurrency(8).on(pods);
 /// # let _ = scheduler;
 /// ```
+///
+#[doc = include_str!("../docs/remote/kubernetes.md")]
 pub struct Command {
     make: Box<MakeCommand>,
     settings: EngineSettings,

@@ -27,6 +27,8 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(3600);
 /// let scheduler = Scheduler::new().concurrency(64).on(short);
 /// # let _ = scheduler;
 /// ```
+///
+#[doc = include_str!("../docs/remote/slurm.md")]
 #[derive(Clone, Debug)]
 pub struct Slurm {
     partition: Option<OsString>,

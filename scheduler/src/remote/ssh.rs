@@ -18,6 +18,8 @@ use super::engine::{Engine, EngineSettings, Sealed, Slot, engine_setters};
 /// let scheduler = Scheduler::new().concurrency(8).on(hosts); // Four slots on each.
 /// # let _ = scheduler;
 /// ```
+///
+#[doc = include_str!("../docs/remote/ssh.md")]
 #[derive(Clone, Debug)]
 pub struct Ssh {
     hosts: Vec<OsString>,
