@@ -19,13 +19,10 @@ impl Presses {
         let presses = Self::default();
         let (count, token, main) = (presses.clone(), token.clone(), thread::current());
         on_ctrl_c(move || {
-            match actions.get(count.0.fetch_add(1, Ordering::AcqRel)) {
-                Some(action) => action(&token),
-                None => {
-                    die_of(FatalSignal::Interrupt);
-                    // Where no process ends by a signal.
-                    process::exit(128 + i32::from(FatalSignal::Interrupt.number()));
-                }
+            if let Some(action) = actions.get(count.0.fetch_add(1, Ordering::AcqRel)) {
+                action(&token);
+            } else {
+                end_process();
             }
             main.unpark();
         })?;
@@ -35,4 +32,14 @@ impl Presses {
     pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Ends the process by the signal of Ctrl-C, or with the code for that where no process ends by a signal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread of the command, which would return, waits for something else"
+)]
+fn end_process() {
+    die_of(FatalSignal::Interrupt);
+    process::exit(128 + i32::from(FatalSignal::Interrupt.number()));
 }

@@ -36,7 +36,7 @@ impl ProcessSnapshot {
     /// written once,
     /// long arguments of generic functions as `<…>`, and of many functions without names in a stripped binary the innermost. `{:#}`
     /// writes all. Threads that do the same share an entry. `~` precedes a frame that is
-    /// [guessed](StackFrame::is_guessed).
+    /// [guessed](crate::StackFrame::is_guessed).
     ///
     /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
     /// a record [serializes](crate::Record#json).
