@@ -5,7 +5,7 @@
 mod database;
 mod entry;
 mod explained;
-#[cfg(feature = "report")]
+#[cfg(feature = "cli")]
 mod history;
 mod location;
 mod lock;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 pub(crate) use entry::{FollowUps, JournalEntry, Replay, ReplayedFollowUp, ReplayedJob};
-#[cfg(feature = "report")]
+#[cfg(feature = "cli")]
 pub(crate) use history::{HistoryAttempt, HistoryFollowUp, HistoryJob, HistoryRecord, HistoryRun};
 pub(crate) use order::{JournalOrder, Ordered};
 pub use reader::{JobChange, JobState, JournalReader, JournaledJob, JournaledRun};
