@@ -39,7 +39,9 @@ fn make(arguments: &ReportArguments) -> Result<Reports, String> {
     let logs = logs.collect::<Result<Vec<_>, String>>()?;
     let reports = arguments.reports.create()?;
     for (path, events) in logs {
-        let runs = MergedRuns::find(path).map_err(|error| unreadable(path, &error))?;
+        // The log is read once more for that.
+        let runs = if reports.are_of_jobs() { MergedRuns::find(path) } else { Ok(MergedRuns::default()) };
+        let runs = runs.map_err(|error| unreadable(path, &error))?;
         for event in events {
             let event = event.map_err(|error| unreadable(path, &error))?;
             reports.replay(&event, runs.merged(&event).as_deref());

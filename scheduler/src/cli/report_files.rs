@@ -144,6 +144,11 @@ impl Reports {
         self.0.iter().fold(scheduler, |scheduler, open| scheduler.observer(Arc::clone(&open.report)))
     }
 
+    /// Returns whether one of them has an entry for each job.
+    pub(super) fn are_of_jobs(&self) -> bool {
+        self.0.iter().any(|open| open.is_of_jobs)
+    }
+
     /// Writes an event of a log: to reports of jobs as it is merged with those of other runs, if it is not left out.
     pub(super) fn replay(&self, event: &LoggedEvent, merged: Option<&LoggedEvent>) {
         for open in &self.0 {

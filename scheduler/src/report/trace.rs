@@ -80,6 +80,22 @@ struct RunningAttempt {
     terminating: Option<String>,
 }
 
+impl RunningAttempt {
+    /// Ends it in the row of its slot, with its grace period.
+    fn end(self, ts: f64, color: Option<&str>, args: &Value, events: &mut Vec<Value>) {
+        let slot = self.slot;
+        // The format needs no names here. Some of its readers, such as speedscope, do.
+        if let Some(name) = self.terminating {
+            events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
+        }
+        let mut end = json!({"ph": "E", "name": self.name, "ts": ts, "tid": slot, "args": args});
+        if let Some(color) = color {
+            end["cname"] = color.into();
+        }
+        events.push(end);
+    }
+}
+
 impl Trace {
     /// Creates the trace, or empties it if it exists. Folders above it are created as well.
     ///
@@ -199,17 +215,12 @@ impl TraceWriter {
     ) {
         // An attempt whose function was not called has no place in any row.
         if let Some(running) = self.running.remove(&event.key) {
-            let slot = running.slot;
+            let (slot, started) = (running.slot, running.started);
             // What the job has reported arrives later than it was sent, and may do so after the function has returned.
             let returned = (running.started + attempt.duration).min(event.at).max(running.latest);
             let ts = self.time(returned);
-            // The format needs no names here. Some of its readers, such as speedscope, do.
-            if let Some(name) = running.terminating {
-                events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
-            }
             let color = if attempt.error.is_none() { "good" } else { "terrible" };
-            let args = arguments(attempt);
-            events.push(json!({"ph": "E", "name": event.name(), "ts": ts, "tid": slot, "cname": color, "args": args}));
+            running.end(ts, Some(color), &arguments(attempt), events);
             let gone = self.time(event.at.max(returned));
             let args = json!({"sweep": attempt.sweep});
             let dur = ((gone - ts) * 1e3).round() / 1e3;
@@ -220,7 +231,7 @@ impl TraceWriter {
                 let args = Map::from_iter([(format!("slot {slot}"), bytes.into())]);
                 json!({"ph": "C", "name": "peak memory", "ts": ts, "tid": 0, "args": args})
             };
-            events.push(memory(self.time(running.started), attempt.usage.peak_memory));
+            events.push(memory(self.time(started), attempt.usage.peak_memory));
             events.push(memory(gone, 0));
         }
         if let Some(delay) = retry_in {
@@ -238,11 +249,7 @@ impl TraceWriter {
         let Some(latest) = self.latest else { return };
         let ts = self.time(latest);
         for (_, running) in self.running.drain() {
-            let (slot, args) = (running.slot, json!({"status": "unknown"}));
-            if let Some(name) = running.terminating {
-                events.push(json!({"ph": "E", "name": name, "ts": ts, "tid": slot}));
-            }
-            events.push(json!({"ph": "E", "name": running.name, "ts": ts, "tid": slot, "args": args}));
+            running.end(ts, None, &json!({"status": "unknown"}), events);
         }
         if !events.is_empty() {
             events.push(self.running_jobs(latest));
