@@ -12,6 +12,8 @@ mod on_failure;
 mod output;
 mod retry;
 mod setters;
+#[cfg(any(feature = "cli", feature = "remote"))]
+mod size;
 mod start_method;
 mod stop;
 #[cfg(feature = "cli")]
@@ -40,6 +42,8 @@ pub use output::Output;
 pub(crate) use retry::RetryDelays;
 pub use retry::{Backoff, Cause};
 pub(crate) use setters::option_setters;
+#[cfg(any(feature = "cli", feature = "remote"))]
+pub(crate) use size::bytes;
 pub use start_method::StartMethod;
 pub use stop::Terminate;
 #[cfg(feature = "cli")]

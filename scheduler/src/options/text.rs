@@ -6,10 +6,10 @@ mod values;
 
 use std::time::Duration;
 
-use super::{Backoff, Cause, Options};
+use super::{Backoff, Cause, Options, bytes};
 use values::{
-    ENDS, RETRIED, TERMINATES, above_zero, backoff, bytes, cpus, duration, input, limit, name_of, named, number,
-    output, show_bytes, show_duration, show_input, show_output, shown,
+    ENDS, RETRIED, TERMINATES, above_zero, backoff, cpus, duration, input, limit, name_of, named, number, output,
+    show_bytes, show_duration, show_input, show_output, shown,
 };
 
 /// An option of a job.

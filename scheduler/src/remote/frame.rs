@@ -45,10 +45,28 @@ const MOST_MESSAGE: usize = (1 << 30) + (64 << 20);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session(pub(super) u64);
 
-/// What a frame is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum MessageKind {
+/// Defines the kinds with their bytes.
+macro_rules! message_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $byte:literal,)*) => {
+        /// What a frame is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(super) enum MessageKind {
+            $($(#[$doc])* $kind = $byte,)*
+        }
+
+        impl MessageKind {
+            fn from_byte(byte: u8) -> Option<Self> {
+                match byte {
+                    $($byte => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+message_kinds! {
     /// Agent: it is there.
     Hello = 1,
     /// Application: the session.
@@ -79,30 +97,6 @@ pub(super) enum MessageKind {
     Bye = 14,
     /// Agent: its lease has passed, and it exits.
     Expired = 15,
-}
-
-impl MessageKind {
-    const ALL: [Self; 15] = [
-        Self::Hello,
-        Self::Welcome,
-        Self::Refuse,
-        Self::Run,
-        Self::Started,
-        Self::Updates,
-        Self::Outcome,
-        Self::Stop,
-        Self::Message,
-        Self::Received,
-        Self::Question,
-        Self::Answer,
-        Self::Beat,
-        Self::Bye,
-        Self::Expired,
-    ];
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
-    }
 }
 
 /// A whole message.

@@ -1,13 +1,17 @@
 //! What the messages of agents mean for their slots.
 
+use std::sync::Arc;
+
 use super::failures::FailureKind;
 use super::fingerprint;
 use super::frame::{Message, MessageKind};
 use super::lease;
-use super::message::{self, AgentHello, QuestionMessage, StartedMessage, Update, Welcome, decode, encode};
-use super::place::{Open, Opening, State, site};
+use super::link;
+use super::message::{self, AgentHello, QuestionMessage, StartedMessage, Update, Welcome, decode};
+use super::place::{Open, Opening, State};
 use super::slots::{HubSlots, finish};
 use crate::clock::Deadline;
+use crate::record::Site;
 use crate::supervisor::{RemoteEvent, RemoteId};
 
 /// Why a connection is given up.
@@ -18,7 +22,10 @@ impl HubSlots {
     pub(super) fn handle_message(&mut self, number: usize, message: Message) -> Result<(), Refusal> {
         match (&mut self.places[number].state, message.kind) {
             (State::Opening(_), MessageKind::Hello) => self.welcome(number, &message.payload),
-            (State::Open(_), MessageKind::Beat) => self.echo(number, message.payload),
+            (State::Open(_), MessageKind::Beat) => {
+                self.echo(number, message.payload);
+                Ok(())
+            }
             (State::Open(_), MessageKind::Expired) => Err((
                 FailureKind::Left,
                 "it has heard nothing of the application for the length of its lease".to_owned(),
@@ -48,40 +55,36 @@ impl HubSlots {
         }
         let settings = &self.settings;
         let lease = settings.lease;
-        link.lease.echoes();
-        let is_open = link.begin_session(|session| {
-            encode(&Welcome {
-                session,
-                lease,
-                beat: lease::beat(lease),
-                echo: hello.now,
-                start_method: settings.start_method,
-                standby: settings.standby,
-                containment: settings.containment,
-                start_timeout: settings.start_timeout,
-            })
-        });
-        let site = site(&hello.host, number + 1);
+        let welcome = Welcome {
+            session: link::new_session(),
+            lease,
+            beat: lease::beat(lease),
+            echo: hello.now,
+            start_method: settings.start_method,
+            standby: settings.standby,
+            containment: settings.containment,
+            start_timeout: settings.start_timeout,
+        };
+        let site = Site { host: Arc::from(&*hello.host), slot: number + 1 };
         self.places[number].state =
             State::Open(Box::new(Open { link, site, allocation: hello.allocation, run: None, is_proven: false }));
-        if !is_open {
-            return Err((FailureKind::Left, "its client reads no more".to_owned()));
+        self.send(number, |link| {
+            link.lease.echoes();
+            link.begin_session(&welcome)
+        });
+        if matches!(self.places[number].state, State::Open(_)) {
+            self.failures.clear();
+            self.idle.insert(number);
         }
-        self.failures.clear();
-        self.idle.insert(number);
         Ok(())
     }
 
     /// Returns an agent's time to it, by which it renews its lease.
-    fn echo(&mut self, number: usize, time: Vec<u8>) -> Result<(), Refusal> {
-        let Some(link) = self.places[number].state.link() else { return Ok(()) };
-        link.lease.echoes();
-        if link.send(MessageKind::Beat, 0, time) {
-            self.await_room(number);
-            Ok(())
-        } else {
-            Err((FailureKind::Left, "its client reads no more".to_owned()))
-        }
+    fn echo(&mut self, number: usize, time: Vec<u8>) {
+        self.send(number, |link| {
+            link.lease.echoes();
+            link.send(MessageKind::Beat, 0, time)
+        });
     }
 
     fn handle_run_message(&mut self, number: usize, Message { kind, run, payload }: Message) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::frame::{Decoder, LinkError, Message, MessageKind, Session};
 use super::lease::SeenLease;
+use super::message::{Welcome, encode};
 use super::outbox::Outbox;
 use crate::escape::OneLine;
 use crate::process::{Client, ClientEnd, ClientRead, ClientStream};
@@ -56,19 +57,14 @@ impl Link {
         }
     }
 
-    /// Begins the session with an agent, and returns its number. The messages from the next one on have it.
-    pub(super) fn begin_session(&mut self, welcome: impl FnOnce(u64) -> Vec<u8>) -> bool {
-        let [number, _] = *random_bytes().as_chunks::<8>().0 else { unreachable!("sixteen bytes are two numbers") };
-        let number = u64::from_le_bytes(number);
-        self.outbox.push(MessageKind::Welcome, 0, welcome(number));
+    /// Begins a session with the agent: the messages from the next one on have its number. Returns `false` if the client reads no
+    /// more.
+    pub(super) fn begin_session(&mut self, welcome: &Welcome) -> bool {
+        self.outbox.push(MessageKind::Welcome, 0, encode(welcome));
         let is_open = self.flush();
-        self.set_session(number);
+        self.decoder.set_session(Session(welcome.session));
+        self.outbox.set_session(Session(welcome.session));
         is_open
-    }
-
-    fn set_session(&mut self, session: u64) {
-        self.decoder.set_session(Session(session));
-        self.outbox.set_session(Session(session));
     }
 
     /// Sends a message, as far as there is room. Returns `false` if the client reads no more.
@@ -146,6 +142,12 @@ impl Link {
         let last = lines[lines.len().saturating_sub(3)..].join(" / ");
         if last.is_empty() { reason.to_owned() } else { format!("{reason}; its client wrote: {}", OneLine(&last)) }
     }
+}
+
+/// Returns a number for a session that no other one has.
+pub(super) fn new_session() -> u64 {
+    let [number, _] = *random_bytes().as_chunks::<8>().0 else { unreachable!("sixteen bytes are two numbers") };
+    u64::from_le_bytes(number)
 }
 
 /// Returns what a client whose connection ended has to say for itself.

@@ -1,6 +1,5 @@
 //! `SlotPlace`: one slot, with the connection to its agent and the run that it has.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::link::Link;
@@ -93,10 +92,11 @@ impl State {
 
 impl SlotRun {
     /// Returns the report of a run whose slot was lost.
-    pub(super) fn lost(&self, open: &LostSlot, reason: String) -> RunReport {
-        let gone_by = open.gone_by;
+    ///
+    /// No job of it can be alive when `gone_by` has passed.
+    pub(super) fn lost(&self, site: &Site, gone_by: Deadline, reason: String) -> RunReport {
         let end = clock::wall() + gone_by.remaining().unwrap_or_default();
-        let Site { host, slot } = &open.site;
+        let Site { host, slot } = site;
         let mut report =
             RunReport::not_begun(Failure::Lost { host: host.to_string(), slot: *slot, begun: true, end, reason });
         report.duration = self.since.elapsed();
@@ -104,21 +104,8 @@ impl SlotRun {
         details.started_at = self.started.map(|(at, _)| at);
         details.process = self.started.and_then(|(_, process)| process);
         details.sweep = Sweep::Unproved { killed: 0 };
-        details.site = Some(open.site.clone());
+        details.site = Some(site.clone());
         details.gone_by = Some(gone_by);
         report
     }
-}
-
-/// What is known of a slot that was lost.
-#[derive(Debug)]
-pub(super) struct LostSlot {
-    pub(super) site: Site,
-    /// No job of it can be alive then.
-    pub(super) gone_by: Deadline,
-}
-
-/// Returns the name of a machine in one piece.
-pub(super) fn site(host: &str, slot: usize) -> Site {
-    Site { host: Arc::from(host), slot }
 }

@@ -89,7 +89,8 @@ impl RemoteSlots for SlotPool {
         }
     }
 
-    fn open(&self) -> Result<(), Error> {
+    fn open(&self, config: &SlotsConfig) -> Result<(), Error> {
+        self.configure(config);
         let settings = lock(self.state.here()).settings.clone();
         let Some(settings) = settings else { return Ok(()) };
         let opened = self.send(HubCommand::Open(settings));

@@ -12,12 +12,12 @@ use super::lease::SeenLease;
 use super::link::{self, Arrival, Link};
 use super::message::{Answer, RunRequest, Stop, encode};
 use super::passed_on::PassedOn;
-use super::place::{LostSlot, Open, Opening, SlotPlace, SlotRun, State, WaitingRun};
+use super::place::{Open, Opening, SlotPlace, SlotRun, State, WaitingRun};
 use crate::clock::{Deadline, Stopwatch};
 use crate::outcome::Failure;
 use crate::process::{Client, ClientStream, StreamPoller};
 use crate::record::RunReport;
-use crate::supervisor::{RemoteCommand, RemoteEvent, RemoteId, RemoteOrder};
+use crate::supervisor::{RemoteCommand, RemoteEvent, RemoteId, RemoteOrder, StopMode};
 
 /// How long a client whose connection has ended may take to say why.
 const LAST_WORDS_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -128,12 +128,8 @@ impl HubSlots {
         let id = order.id;
         let request = RunRequest::encoded(&order.spec, order.is_watched);
         open.run = Some(SlotRun { order, since: Stopwatch::start(), started: None });
-        let is_open = open.link.send(MessageKind::Run, id.0, request);
         self.runs.insert(id, number);
-        if !is_open {
-            return self.lose(number, "its client reads no more", FailureKind::Left);
-        }
-        self.await_room(number);
+        self.send(number, |link| link.send(MessageKind::Run, id.0, request));
         for command in commands {
             self.pass(id, command);
         }
@@ -141,12 +137,12 @@ impl HubSlots {
 
     /// Passes a command on to a run, wherever it is.
     fn pass(&mut self, run: RemoteId, command: RemoteCommand) {
-        let is_stop = matches!(command, RemoteCommand::Stop(_) | RemoteCommand::Kill(_));
+        let is_stop = matches!(command, RemoteCommand::Stop(..));
         if let Some(index) = self.waiting.iter().position(|waiting| waiting.order.id == run) {
             if !is_stop {
                 self.waiting[index].commands.push(command);
             } else if let Some(waiting) = self.waiting.remove(index) {
-                finish(&waiting.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
+                cancel(&waiting.order);
             }
             return;
         }
@@ -155,24 +151,26 @@ impl HubSlots {
         if is_stop && open.link.withdraw(run.0) {
             self.runs.remove(&run);
             self.idle.insert(number);
-            if let Some(current) = open.run.take() {
-                finish(&current.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
-            }
+            open.run.take().iter().for_each(|current| cancel(&current.order));
             return;
         }
-        let is_open = match command {
-            RemoteCommand::Stop(reason) => {
-                open.link.send(MessageKind::Stop, run.0, encode(&Stop { reason, is_immediate: false }))
+        self.send(number, |link| match command {
+            RemoteCommand::Stop(reason, mode) => {
+                let is_immediate = mode == StopMode::Immediate;
+                link.send(MessageKind::Stop, run.0, encode(&Stop { reason, is_immediate }))
             }
-            RemoteCommand::Kill(reason) => {
-                open.link.send(MessageKind::Stop, run.0, encode(&Stop { reason, is_immediate: true }))
-            }
-            RemoteCommand::Message(message) => open.link.send(MessageKind::Message, run.0, message),
+            RemoteCommand::Message(message) => link.send(MessageKind::Message, run.0, message),
             RemoteCommand::Answer(number, answer) => {
-                open.link.send(MessageKind::Answer, run.0, encode(&Answer { number, answer }))
+                link.send(MessageKind::Answer, run.0, encode(&Answer { number, answer }))
             }
-        };
-        if is_open {
+        });
+    }
+
+    /// Sends something to a slot's agent, as far as there is room, by a function that returns whether the client reads on. If it
+    /// doesn't, the slot is lost.
+    pub(super) fn send(&mut self, number: usize, send: impl FnOnce(&mut Link) -> bool) {
+        let Some(link) = self.places[number].state.link() else { return };
+        if send(link) {
             self.await_room(number);
         } else {
             self.lose(number, "its client reads no more", FailureKind::Left);
@@ -230,7 +228,7 @@ impl HubSlots {
     }
 
     /// Waits for room in the input of a slot's client, if something waits for that.
-    pub(super) fn await_room(&mut self, number: usize) {
+    fn await_room(&mut self, number: usize) {
         let Some(link) = self.places[number].state.link() else { return };
         let token = link.id * 4 + INPUT;
         match (link.is_full(), link.awaits_room) {
@@ -264,14 +262,7 @@ impl HubSlots {
         for token in ready {
             let Some(&number) = self.links.get(&(token / 4)) else { continue };
             match token % 4 {
-                INPUT => {
-                    let is_open = self.places[number].state.link().is_none_or(Link::flush);
-                    if is_open {
-                        self.await_room(number);
-                    } else {
-                        self.lose(number, "its client reads no more", FailureKind::Left);
-                    }
-                }
+                INPUT => self.send(number, Link::flush),
                 OUTPUT => self.receive(number),
                 ERRORS => self.receive_words(number),
                 _ => {}
@@ -297,6 +288,10 @@ impl HubSlots {
             Arrival::Broken(messages, error) => (messages, Some(Some(error))),
         };
         for message in messages {
+            // The message before may have had an answer, which the client didn't read.
+            if matches!(self.places[number].state, State::Closed(_)) {
+                return;
+            }
             if let Err((kind, reason)) = self.handle_message(number, message) {
                 return self.lose(number, &reason, kind);
             }
@@ -381,8 +376,7 @@ impl HubSlots {
                         let waiting = WaitingRun { order: current.order, commands: Vec::new() };
                         self.waiting.push_front(waiting);
                     } else {
-                        let lost = LostSlot { site, gone_by: link.lease.gone_by() };
-                        finish(&current.order, current.lost(&lost, reason.clone()));
+                        finish(&current.order, current.lost(&site, link.lease.gone_by(), reason.clone()));
                     }
                 }
                 self.release(number, link, allocation.as_deref());
@@ -426,7 +420,7 @@ impl HubSlots {
     fn close(&mut self) {
         self.is_closing = true;
         for waiting in std::mem::take(&mut self.waiting) {
-            finish(&waiting.order, RunReport::not_begun(Failure::Cancelled { begun: false }));
+            cancel(&waiting.order);
         }
         for number in 0..self.places.len() {
             let state = std::mem::replace(&mut self.places[number].state, State::Closed(Deadline::NEVER));
@@ -442,6 +436,11 @@ impl HubSlots {
         }
         self.idle.clear();
     }
+}
+
+/// Reports that a run was cancelled before it began.
+fn cancel(order: &RemoteOrder) {
+    finish(order, RunReport::not_begun(Failure::Cancelled { begun: false }));
 }
 
 /// Reports the end of a run.

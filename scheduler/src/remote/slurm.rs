@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::engine::{Engine, EngineSettings, Sealed, Slot, engine_setters};
+use crate::options;
 
 /// How long a slot may wait in the queue, unless set.
 const QUEUE_LIMIT: Duration = Duration::from_secs(3600);
@@ -104,7 +105,7 @@ impl Sealed for Slurm {
             argv.push(argument);
         }
         argv.extend(self.cpus.map(|cpus| format!("--cpus-per-task={cpus}").into()));
-        let memory = self.memory.as_deref().and_then(mebibytes);
+        let memory = self.memory.as_deref().and_then(|memory| mebibytes(memory).ok());
         argv.extend(memory.map(|memory| format!("--mem={memory}M").into()));
         argv.extend(self.arguments.iter().cloned());
         argv.extend(slot.agent_argv());
@@ -117,11 +118,10 @@ impl Sealed for Slurm {
     }
 
     fn problem(&self) -> Option<String> {
-        let memory = self.memory.as_deref().filter(|memory| mebibytes(memory).is_none());
-        if let Some(memory) = memory {
-            return Some(format!(
-                "`Slurm::memory({memory:?})` is no size; write bytes with a unit, such as `\"4GiB\"`"
-            ));
+        if let Some(memory) = &self.memory
+            && let Err(problem) = mebibytes(memory)
+        {
+            return Some(format!("`Slurm::memory({memory:?})`: {problem}"));
         }
         (self.cpus == Some(0)).then(|| "`Slurm::cpus(0)` gives a slot no processor; give 1 or more".to_owned())
     }
@@ -131,23 +131,16 @@ impl Sealed for Slurm {
     }
 }
 
-/// Returns a size in MiB, rounded up; `None` if it is none.
-fn mebibytes(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u64); 9] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("B", 1),
-    ];
-    let text = text.trim();
-    let (number, unit) = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))?;
-    let bytes = number.trim().parse::<u64>().ok()?.checked_mul(*unit)?;
-    Some(bytes.div_ceil(1 << 20)).filter(|memory| *memory > 0)
+/// Returns a size in MiB, rounded up, or why it is none.
+fn mebibytes(text: &str) -> Result<u64, String> {
+    // To Slurm itself a bare number would be one of MiB.
+    if text.trim_end().ends_with(|last: char| last.is_ascii_digit()) {
+        return Err("expected a size with a unit, such as `4GiB`".to_owned());
+    }
+    match options::bytes(text)? {
+        0 => Err("expected a size, such as `4GiB`: a slot needs some memory".to_owned()),
+        bytes => Ok(bytes.div_ceil(1 << 20)),
+    }
 }
 
 #[cfg(test)]
@@ -183,13 +176,14 @@ mod tests {
 
     #[test]
     fn a_size_is_rounded_up_to_whole_mebibytes() {
-        let sizes = [("4GiB", 4096), ("1B", 1), ("512 MB", 489), ("1TiB", 1 << 20)];
+        let sizes = [("4GiB", 4096), ("1B", 1), ("512 MB", 489), ("1TiB", 1 << 20), ("1.5GiB", 1536)];
         for (text, expected) in sizes {
-            assert_eq!(mebibytes(text), Some(expected), "{text}");
+            assert_eq!(mebibytes(text), Ok(expected), "{text}");
         }
-        for text in ["", "4", "GiB", "-1GiB", "4gib", "0B", "99999999999999999999B"] {
-            assert_eq!(mebibytes(text), None, "{text}");
+        for text in ["", "4", "GiB", "-1GiB", "4 gigs", "0B", "99999999999999999999B"] {
+            assert!(mebibytes(text).is_err(), "{text}");
         }
-        assert!(Slurm::new().memory("4").problem().is_some_and(|problem| problem.contains("4GiB")));
+        let problem = Slurm::new().memory("much").problem().expect("it is no size");
+        assert!(problem.starts_with("`Slurm::memory(\"much\")`: expected a size"), "{problem}");
     }
 }

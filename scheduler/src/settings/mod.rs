@@ -180,7 +180,7 @@ impl Settings {
             token: self.token.clone(),
             detail,
             #[cfg(feature = "remote")]
-            slots: self.slots.as_ref().map(Arc::downgrade),
+            slots: self.loop_slots()?,
         })
     }
 

@@ -1,18 +1,19 @@
 //! The slots on other machines that the jobs of a scheduler run at.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Settings;
 use crate::error::Error;
 use crate::options::Options;
 use crate::process::Orphans;
-use crate::supervisor::{CapacityLimits, KeptSlots, SlotsConfig};
+use crate::supervisor::{CapacityLimits, KeptSlots, LoopSlots, RemoteSlots, SlotsConfig};
 
 impl Settings {
     /// Opens the slots ahead, if jobs run at some. Returns whether they do.
     pub(crate) fn open_slots(&self) -> Result<bool, Error> {
         self.check()?;
-        self.slots.as_ref().map_or(Ok(false), |slots| slots.open().map(|()| true))
+        let slots = self.loop_slots()?;
+        slots.map_or(Ok(false), |slots| slots.open().map(|()| true))
     }
 
     /// Returns whether jobs run on other machines.
@@ -20,7 +21,7 @@ impl Settings {
         self.slots.is_some()
     }
 
-    /// Checks that these settings fit the slots on other machines, if there are some, and gives them to those.
+    /// Checks that these settings fit the slots on other machines, if there are some.
     pub(super) fn check_slots(&self) -> Result<(), Error> {
         let Some(slots) = &self.slots else { return Ok(()) };
         slots.check()?;
@@ -35,15 +36,22 @@ impl Settings {
             let problem = format!("{problem}, and the jobs run at slots on others; leave it out");
             return Err(Error::invalid_setting(problem));
         }
-        slots.configure(&SlotsConfig {
+        Ok(())
+    }
+
+    /// Returns what an event loop needs of the slots, if jobs run at some.
+    pub(super) fn loop_slots(&self) -> Result<Option<LoopSlots>, Error> {
+        let Some(slots) = &self.slots else { return Ok(None) };
+        let config = SlotsConfig {
             limit: self.concurrency,
             launcher: self.jobs_launcher()?,
             start_method: self.start_method,
             standby: self.standby,
             containment: self.containment,
             start_timeout: self.start_timeout,
-        });
-        Ok(())
+        };
+        let slots: Weak<dyn RemoteSlots> = Arc::downgrade(slots) as _;
+        Ok(Some(LoopSlots { slots, config }))
     }
 
     /// Returns what keeps the slots for a job.

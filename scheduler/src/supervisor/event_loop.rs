@@ -20,6 +20,8 @@ use super::loop_config::LoopConfig;
 use super::mailbox::{Mailbox, StopMode};
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
+#[cfg(feature = "remote")]
+use super::remote_run::LoopSlots;
 use super::shared_pool::Need;
 use super::slots::Slots;
 use super::state_machine::StopReason;
@@ -94,6 +96,8 @@ impl<'a> EventLoop<'a> {
         if let Some(mailbox) = mailbox {
             pool.set_waker(Arc::clone(mailbox.waker()));
         }
+        #[cfg(feature = "remote")]
+        config.slots.iter().for_each(LoopSlots::configure);
         Self {
             config,
             pool,

@@ -1,14 +1,12 @@
 //! `LoopConfig`: the settings of an event loop.
 
 use std::num::NonZeroUsize;
-#[cfg(feature = "remote")]
-use std::sync::Weak;
 use std::time::Duration;
 
 use super::capacity::CapacityLimits;
 use super::job_event::EventDetail;
 #[cfg(feature = "remote")]
-use super::remote_run::RemoteSlots;
+use super::remote_run::LoopSlots;
 use super::token::CancelToken;
 use crate::options::OnFailure;
 
@@ -26,9 +24,9 @@ pub(crate) struct LoopConfig {
     pub(crate) total_timeout: Duration,
     pub(crate) token: Option<CancelToken>,
     pub(crate) detail: EventDetail,
-    /// The slots that its jobs may run at; each of those keeps them.
+    /// The slots that its jobs may run at.
     #[cfg(feature = "remote")]
-    pub(crate) slots: Option<Weak<dyn RemoteSlots>>,
+    pub(crate) slots: Option<LoopSlots>,
 }
 
 /// Whether other jobs start after one has succeeded.

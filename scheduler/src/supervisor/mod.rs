@@ -67,7 +67,7 @@ pub(crate) use queue::QueueKey;
 #[cfg(feature = "remote")]
 pub(crate) use remote_event::{RemoteCommand, RemoteEvent, RemoteId};
 #[cfg(feature = "remote")]
-pub(crate) use remote_run::{RemoteOrder, RemoteSlots, SlotsConfig};
+pub(crate) use remote_run::{LoopSlots, RemoteOrder, RemoteSlots, SlotsConfig};
 pub(crate) use shared_pool::SharedPool;
 pub(crate) use spawn_loop::SpawnLoop;
 pub(crate) use state_machine::StopReason;

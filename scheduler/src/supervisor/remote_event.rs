@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use super::mailbox::StopMode;
 use super::state_machine::StopReason;
 use super::updates::JobUpdate;
 use crate::record::{RunReport, Site};
@@ -39,9 +40,7 @@ pub(crate) enum RemoteEvent {
 /// What an event loop demands of an attempt.
 #[derive(Debug)]
 pub(crate) enum RemoteCommand {
-    /// Ask it to stop, and kill it after its grace period.
-    Stop(StopReason),
-    Kill(StopReason),
+    Stop(StopReason, StopMode),
     Message(Arc<Vec<u8>>),
     /// The answer to the question with this number.
     Answer(u64, Result<Vec<u8>, String>),

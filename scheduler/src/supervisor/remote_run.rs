@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use super::job_spec::JobSpec;
-use super::mailbox::{LoopCommand, Mailbox};
+use super::mailbox::{LoopCommand, Mailbox, StopMode};
 use super::messages::JobMessages;
 use super::remote_event::{RemoteCommand, RemoteEvent, RemoteId};
 use super::state_machine::StopReason;
@@ -30,12 +30,12 @@ pub(crate) trait RemoteSlots: fmt::Debug + Send + Sync {
     /// Sets what the slots are like that are opened from now on.
     fn configure(&self, config: &SlotsConfig);
 
-    /// Opens the slots ahead of their first runs. Doesn't wait for them.
+    /// Opens slots like these ahead of their first runs. Doesn't wait for them.
     ///
     /// # Errors
     ///
     /// Fails if the thread can't be started that does so.
-    fn open(&self) -> Result<(), Error>;
+    fn open(&self, config: &SlotsConfig) -> Result<(), Error>;
 
     /// Runs a job at the next slot that is free. Its events go to the loop that ordered it, the last of them is
     /// [`RemoteEvent::Finished`].
@@ -55,6 +55,30 @@ pub(crate) struct SlotsConfig {
     pub(crate) standby: usize,
     pub(crate) containment: Containment,
     pub(crate) start_timeout: Duration,
+}
+
+/// The slots that the jobs of an event loop run at, and what they are like for it. Each of those jobs keeps the slots.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopSlots {
+    pub(crate) slots: Weak<dyn RemoteSlots>,
+    pub(crate) config: SlotsConfig,
+}
+
+impl LoopSlots {
+    /// Returns the slots, as long as there is a job for them.
+    pub(super) fn get(&self) -> Option<Arc<dyn RemoteSlots>> {
+        self.slots.upgrade()
+    }
+
+    /// Sets what the slots are like.
+    pub(super) fn configure(&self) {
+        self.get().iter().for_each(|slots| slots.configure(&self.config));
+    }
+
+    /// Opens the slots ahead of their first runs.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        self.get().map_or(Ok(()), |slots| slots.open(&self.config))
+    }
 }
 
 /// An attempt that is to be made.
@@ -177,11 +201,11 @@ impl RemoteRun {
     }
 
     pub(super) fn request_stop(&mut self, reason: StopReason) {
-        self.command(RemoteCommand::Stop(reason));
+        self.command(RemoteCommand::Stop(reason, StopMode::Graceful));
     }
 
     pub(super) fn kill(&mut self, reason: StopReason) {
-        self.command(RemoteCommand::Kill(reason));
+        self.command(RemoteCommand::Stop(reason, StopMode::Immediate));
     }
 
     fn command(&self, command: RemoteCommand) {

@@ -5,9 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytesize::ByteSize;
-
-use crate::options::{Backoff, Cause, Cpus, Input, Output, Terminate};
+use crate::options::{Backoff, Cause, Cpus, Input, Output, Terminate, bytes};
 
 pub(super) fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> Vec<String> {
     value.map(show).into_iter().collect()
@@ -44,25 +42,6 @@ pub(super) fn above_zero(timeout: Duration) -> Result<Duration, String> {
 
 pub(super) fn show_duration(duration: Duration) -> String {
     if duration == Duration::MAX { "none".to_owned() } else { humantime::format_duration(duration).to_string() }
-}
-
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    let refused = |problem: &str| Err(format!("expected a size, such as `512MiB`: {problem}"));
-    // The parser's own message for these is about an empty number.
-    if text.trim_start().starts_with('-') {
-        return refused("it can't be negative");
-    }
-    if !text.trim_start().starts_with(|first: char| first.is_ascii_digit() || first == '.') {
-        return refused("it begins with a number");
-    }
-    match text.parse::<ByteSize>() {
-        // The parser stops at the highest number.
-        Ok(ByteSize(u64::MAX)) if text.trim().parse::<u64>().is_err() => {
-            refused("it is over 16EiB; give a smaller one")
-        }
-        Ok(size) => Ok(size.0),
-        Err(problem) => refused(&problem),
-    }
 }
 
 /// Returns a size in the largest unit of which it is a whole number.

@@ -1,8 +1,6 @@
 //! The call of a job's function: in the process that was made ahead for it, or in a new one.
 
 use std::io;
-#[cfg(feature = "remote")]
-use std::sync::Weak;
 
 use super::EventLoop;
 use crate::supervisor::execution::Execution;
@@ -12,7 +10,7 @@ use crate::supervisor::job_run::JobRun;
 use crate::supervisor::job_spec::JobSpec;
 use crate::supervisor::queue::QueueKey;
 #[cfg(feature = "remote")]
-use crate::supervisor::remote_run::RemoteRun;
+use crate::supervisor::remote_run::{LoopSlots, RemoteRun};
 use crate::supervisor::shared_pool::Need;
 
 impl EventLoop<'_> {
@@ -21,7 +19,7 @@ impl EventLoop<'_> {
     pub(super) fn call(&mut self, key: QueueKey, spec: &JobSpec) -> io::Result<Option<Execution>> {
         #[cfg(feature = "remote")]
         if spec.is_remote()
-            && let (Some(slots), Some(mailbox)) = (self.config.slots.as_ref().and_then(Weak::upgrade), self.mailbox)
+            && let (Some(slots), Some(mailbox)) = (self.config.slots.as_ref().and_then(LoopSlots::get), self.mailbox)
         {
             if !self.begin_in_journal(spec) {
                 return Ok(None);
