@@ -51,6 +51,9 @@ impl AgentInput {
             poll::pause();
             return true;
         }
+        if !fds[1].revents().is_empty() {
+            waker.mark_woken();
+        }
         !fds[0].revents().is_empty()
     }
 }

@@ -47,8 +47,8 @@ impl LoopWaker {
         self.woken.store(true, Ordering::Release);
     }
 
-    /// Sets the flag alone, as after a `wake` whose event was read together with an earlier one.
-    #[cfg(test)]
+    /// Sets the flag alone: its event has ended a wait. The thread that wakes may have been interrupted just before it sets the flag,
+    /// by this very event; until it goes on, no reset would be made, and no wait would wait.
     pub(crate) fn mark_woken(&self) {
         self.woken.store(true, Ordering::Release);
     }
@@ -106,6 +106,15 @@ mod tests {
                 wait(std::iter::empty(), Some(&waker), Deadline::NEVER);
             }
         });
+        assert!(waker.is_woken());
+    }
+
+    #[test]
+    fn a_wait_that_the_event_ends_sets_the_flag_for_a_thread_that_has_not_yet() {
+        let waker = LoopWaker::new().expect("an eventfd");
+        rustix::io::write(waker.write_end(), &1_u64.to_ne_bytes()).expect("there is room");
+        assert!(!waker.is_woken());
+        wait(std::iter::empty(), Some(&waker), Deadline::NEVER);
         assert!(waker.is_woken());
     }
 

@@ -56,6 +56,9 @@ impl<Q: KernelQueue> ManyStreams<Q> {
             poll::pause();
             return self.registered.keys().copied().collect();
         }
+        if !fds[0].revents().is_empty() {
+            waker.mark_woken();
+        }
         if let Some(queue) = &self.queue {
             return if fds[1].revents().is_empty() { Vec::new() } else { queue.ready().unwrap_or_default() };
         }

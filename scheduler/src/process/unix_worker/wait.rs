@@ -164,6 +164,9 @@ pub(super) fn poll_all<'a>(
         (false, true) => Polled::OtherReady,
         (false, false) => Polled::OtherNotReady,
     };
+    if is_ready(waker.is_some()) {
+        waker.inspect(|waker| waker.mark_woken());
+    }
     (ready, other)
 }
 
