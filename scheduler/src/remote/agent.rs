@@ -194,7 +194,8 @@ impl Agent {
     fn start(connection: Connection, welcome: &Welcome) -> Result<Self, End> {
         let settings = Settings {
             start_method: welcome.start_method,
-            standby: welcome.standby,
+            // Another job most likely follows. In a list of this machine, the process of the next one is made meanwhile as well.
+            standby: welcome.standby.max(1),
             containment: welcome.containment,
             start_timeout: welcome.start_timeout,
             ..Settings::default()

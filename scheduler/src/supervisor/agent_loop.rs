@@ -30,6 +30,8 @@ impl AgentLoop {
         config: LoopConfig,
         mut listener: impl FnMut(usize, JobEvent) + Send + 'static,
     ) -> Result<Self, Error> {
+        // An agent does nothing else, so that nobody changes its folder, environment or limits.
+        pool.assume_constant();
         let run = move |mailbox: Arc<Mailbox>| {
             let mut event_loop = EventLoop::new(&config, &mut pool, Some(&mailbox));
             event_loop.keep_open();

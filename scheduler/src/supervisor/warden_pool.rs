@@ -33,6 +33,9 @@ pub(crate) struct WardenPool {
     failure: Option<Error>,
     /// What the processes of the current calls inherit, once it was looked up.
     state: Option<InheritedState>,
+    /// Nothing in this process changes what is inherited: all calls have the same.
+    #[cfg(feature = "remote")]
+    is_constant: bool,
     /// Their environment variables.
     variables: CallVariables,
     /// The dismissed wardens.
@@ -60,6 +63,8 @@ impl SharedPool {
             failed: Vec::new(),
             failure: None,
             state: None,
+            #[cfg(feature = "remote")]
+            is_constant: false,
             variables: CallVariables::default(),
             exiting: ExitingWardens::new(),
             oom_counter: None,
@@ -178,8 +183,18 @@ impl WardenPool {
 
     /// Looks up anew what the processes of jobs inherit: another call begins.
     pub(super) fn begin_call(&mut self) {
+        #[cfg(feature = "remote")]
+        if self.is_constant {
+            return;
+        }
         self.state = None;
         self.variables = CallVariables::default();
+    }
+
+    /// Takes what the processes of all calls inherit for the same, and looks it up once.
+    #[cfg(feature = "remote")]
+    pub(super) fn assume_constant(&mut self) {
+        self.is_constant = true;
     }
 
     /// Returns the environment variables of the current call.
