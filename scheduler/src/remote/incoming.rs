@@ -38,9 +38,9 @@ impl HubSlots {
     /// Accepts an agent, unless it is of another build.
     fn welcome(&mut self, number: usize, payload: &[u8]) -> Result<(), Refusal> {
         let hello: AgentHello = decode(payload).ok_or_else(|| unexpected(MessageKind::Hello))?;
-        let state = std::mem::replace(&mut self.places[number].state, State::Closed(Deadline::NEVER));
+        let state = self.places.replace(number, State::Closed(Deadline::NEVER));
         let State::Opening(opening) = state else {
-            self.places[number].state = state;
+            self.places.replace(number, state);
             return Err(unexpected(MessageKind::Hello));
         };
         let Opening { mut link, until, ended } = *opening;
@@ -50,7 +50,7 @@ impl HubSlots {
                 hello.host
             );
             link.send(MessageKind::Refuse, 0, b"the application is another build".to_vec());
-            self.places[number].state = State::Opening(Box::new(Opening { link, until, ended }));
+            self.places.replace(number, State::Opening(Box::new(Opening { link, until, ended })));
             return Err((FailureKind::OtherBuild, reason));
         }
         let settings = &self.settings;
@@ -66,8 +66,8 @@ impl HubSlots {
             start_timeout: settings.start_timeout,
         };
         let site = Site { host: Arc::from(&*hello.host), slot: number + 1 };
-        self.places[number].state =
-            State::Open(Box::new(Open { link, site, allocation: hello.allocation, run: None, is_proven: false }));
+        let open = Open { link, site, allocation: hello.allocation, run: None, is_proven: false };
+        self.places.replace(number, State::Open(Box::new(open)));
         self.send(number, |link| {
             link.lease.echoes();
             link.begin_session(&welcome)

@@ -18,6 +18,8 @@ pub(super) struct SlotPlace {
     pub(super) state: State,
     /// How often in a row it has failed to open, or was lost before it had run anything.
     pub(super) failed: u32,
+    /// When it is looked at next.
+    pub(super) looked_at: Deadline,
 }
 
 #[derive(Debug)]

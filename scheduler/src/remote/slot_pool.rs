@@ -34,8 +34,8 @@ impl SlotPool {
         Self { engine: Arc::new(engine), state: PerProcess::default() }
     }
 
-    /// Sends a command to the thread, which is started if need be.
-    fn send(&self, command: HubCommand) -> Result<(), String> {
+    /// Does something with the thread, which is started if need be.
+    fn with_hub(&self, with: impl FnOnce(&Hub)) -> Result<(), String> {
         let mut state = lock(self.state.here());
         if state.hub.is_none() {
             let settings = state.settings.clone().ok_or("a fork of the application has no slots")?;
@@ -43,7 +43,7 @@ impl SlotPool {
             state.hub = Some(hub.map_err(|error| format!("the thread for slots could not be started: {error}"))?);
         }
         if let Some(hub) = &state.hub {
-            hub.send(command);
+            with(hub);
         }
         Ok(())
     }
@@ -93,13 +93,13 @@ impl RemoteSlots for SlotPool {
         self.configure(config);
         let settings = lock(self.state.here()).settings.clone();
         let Some(settings) = settings else { return Ok(()) };
-        let opened = self.send(HubCommand::Open(settings));
+        let opened = self.with_hub(|hub| hub.send(HubCommand::Open(settings)));
         opened.map_err(|problem| Error::internal("open slots", std::io::Error::other(problem)))
     }
 
     fn submit(&self, order: RemoteOrder) {
         let events = order.events.clone();
-        if let Err(reason) = self.send(HubCommand::Submit(Box::new(order))) {
+        if let Err(reason) = self.with_hub(|hub| hub.submit(Box::new(order))) {
             let report = RunReport::not_begun(Failure::NeverStarted { reason });
             events.send(RemoteEvent::Finished(Box::new(report)));
         }

@@ -8,14 +8,14 @@ use super::engine::{Engine, Slot};
 use super::failures::{FailureKind, OpeningFailures, delay};
 use super::frame::MessageKind;
 use super::hub_command::{HubCommand, HubSettings};
-use super::lease::SeenLease;
 use super::link::{self, Arrival, Link};
 use super::message::{Answer, RunRequest, Stop, encode};
 use super::passed_on::PassedOn;
-use super::place::{Open, Opening, SlotPlace, SlotRun, State, WaitingRun};
+use super::place::{Open, SlotRun, State, WaitingRun};
+use super::places::Places;
 use crate::clock::{Deadline, Stopwatch};
 use crate::outcome::Failure;
-use crate::process::{Client, ClientStream, StreamPoller};
+use crate::process::{ClientStream, StreamPoller};
 use crate::record::RunReport;
 use crate::supervisor::{RemoteCommand, RemoteEvent, RemoteId, RemoteOrder, StopMode};
 
@@ -24,22 +24,25 @@ const LAST_WORDS_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The streams of a link, in its tokens.
 const INPUT: u64 = 0;
-const OUTPUT: u64 = 1;
-const ERRORS: u64 = 2;
+pub(super) const OUTPUT: u64 = 1;
+pub(super) const ERRORS: u64 = 2;
 
 /// The slots, and what they need.
 #[derive(Debug)]
 pub(super) struct HubSlots {
-    engine: Arc<dyn Engine>,
+    pub(super) engine: Arc<dyn Engine>,
     pub(super) settings: HubSettings,
-    pub(super) places: Vec<SlotPlace>,
+    pub(super) places: Places,
     /// The number of each place's link: the tokens of its streams are four times that, and one each.
-    links: HashMap<u64, usize>,
-    next_link: u64,
+    pub(super) links: HashMap<u64, usize>,
+    pub(super) next_link: u64,
     pub(super) idle: BTreeSet<usize>,
     pub(super) runs: HashMap<RemoteId, usize>,
-    waiting: VecDeque<WaitingRun>,
-    poller: StreamPoller,
+    pub(super) waiting: VecDeque<WaitingRun>,
+    /// The thread of the hub has it while it waits: only that thread adds streams and removes them.
+    pub(super) poller: StreamPoller,
+    /// A slot's client has not taken all of a run that another thread has sent.
+    has_unsent: Vec<usize>,
     pub(super) failures: OpeningFailures,
     ending: EndingClients,
     passed_on: PassedOn,
@@ -47,18 +50,27 @@ pub(super) struct HubSlots {
     buffer: Vec<u8>,
 }
 
+/// How much of a run was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Wholly,
+    /// The thread of the hub is to send the rest, or to give the slot up.
+    Partly,
+}
+
 impl HubSlots {
     pub(super) fn new(engine: Arc<dyn Engine>, settings: HubSettings) -> Self {
         Self {
             engine,
             settings,
-            places: Vec::new(),
+            places: Places::default(),
             links: HashMap::new(),
             next_link: 0,
             idle: BTreeSet::new(),
             runs: HashMap::new(),
             waiting: VecDeque::new(),
             poller: StreamPoller::new(),
+            has_unsent: Vec::new(),
             failures: OpeningFailures::default(),
             ending: EndingClients::default(),
             passed_on: PassedOn::default(),
@@ -78,7 +90,7 @@ impl HubSlots {
             HubCommand::Pass(run, command) => self.pass(run, command),
             HubCommand::Open(settings) => {
                 self.settings = settings;
-                let missing = self.settings.limit.saturating_sub(self.connected());
+                let missing = self.settings.limit.saturating_sub(self.places.connected());
                 self.open(missing);
             }
             HubCommand::Configure(settings) => self.settings = settings,
@@ -88,11 +100,11 @@ impl HubSlots {
 
     /// Gives the runs that wait to the slots that are idle, and opens as many as are missing.
     pub(super) fn dispatch(&mut self) {
+        for number in std::mem::take(&mut self.has_unsent) {
+            self.send(number, Link::flush);
+        }
         while let Some(next) = self.waiting.front() {
-            let avoided = next.order.spec.avoided_slot.filter(|_| self.settings.limit > 1);
-            let Some(number) = self.idle.iter().copied().find(|number| Some(*number + 1) != avoided) else {
-                break;
-            };
+            let Some(number) = self.idle_for(&next.order) else { break };
             if let Some(next) = self.waiting.pop_front() {
                 self.idle.remove(&number);
                 self.assign(number, next);
@@ -102,37 +114,59 @@ impl HubSlots {
             return;
         }
         if self.idle.is_empty() || self.waiting.len() > self.idle.len() {
-            if let Some(reason) = self.failures.pause().map(str::to_owned).filter(|_| self.connected() == 0) {
+            if let Some(reason) = self.failures.pause().map(str::to_owned).filter(|_| self.places.connected() == 0) {
                 return self.refuse_all(&reason);
             }
-            let opening = self.places.iter().filter(|place| matches!(place.state, State::Opening(_))).count();
+            let opening = self.places.opening();
             let missing = self.waiting.len().saturating_sub(opening);
-            self.open(missing.min(self.settings.limit.saturating_sub(self.connected() + opening)));
+            self.open(missing.min(self.settings.limit.saturating_sub(self.places.connected() + opening)));
         } else {
             // The only idle slot is the one that the run is to avoid.
-            let room = self.settings.limit.saturating_sub(self.connected());
+            let room = self.settings.limit.saturating_sub(self.places.connected());
             self.open(room.min(1));
         }
     }
 
-    /// Returns how many slots have an agent.
-    fn connected(&self) -> usize {
-        self.places.iter().filter(|place| matches!(place.state, State::Open(_))).count()
+    /// Gives a run to an idle slot, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// Gives it back if others wait, or no slot is idle that may have it.
+    pub(super) fn assign_at_once(&mut self, order: Box<RemoteOrder>) -> Result<Sent, Box<RemoteOrder>> {
+        let number = if self.waiting.is_empty() { self.idle_for(&order) } else { None };
+        let Some(number) = number.filter(|_| !self.is_closing) else { return Err(order) };
+        self.idle.remove(&number);
+        let is_open = self.give(number, *order);
+        if is_open && self.places[number].state.link().is_some_and(|link| !link.is_full()) {
+            return Ok(Sent::Wholly);
+        }
+        self.has_unsent.push(number);
+        Ok(Sent::Partly)
     }
 
-    /// Gives a run to an idle slot.
+    /// Returns the idle slot that a run is given to.
+    fn idle_for(&self, order: &RemoteOrder) -> Option<usize> {
+        let avoided = order.spec.avoided_slot.filter(|_| self.settings.limit > 1);
+        self.idle.iter().copied().find(|number| Some(*number + 1) != avoided)
+    }
+
+    /// Gives a run to an idle slot, with the commands that came meanwhile.
     fn assign(&mut self, number: usize, WaitingRun { order, commands }: WaitingRun) {
-        let State::Open(open) = &mut self.places[number].state else {
-            return self.waiting.push_front(WaitingRun { order, commands });
-        };
         let id = order.id;
-        let request = RunRequest::encoded(&order.spec, order.is_watched);
-        open.run = Some(SlotRun { order, since: Stopwatch::start(), started: None });
-        self.runs.insert(id, number);
-        self.send(number, |link| link.send(MessageKind::Run, id.0, request));
+        let is_open = self.give(number, order);
+        self.send(number, |_| is_open);
         for command in commands {
             self.pass(id, command);
         }
+    }
+
+    /// Sends a run to an idle slot. Returns `false` if its client reads no more.
+    fn give(&mut self, number: usize, order: RemoteOrder) -> bool {
+        self.runs.insert(order.id, number);
+        let State::Open(open) = &mut self.places[number].state else { unreachable!("an idle slot is open") };
+        let (run, request) = (order.id.0, RunRequest::encoded(&order.spec, order.is_watched));
+        open.run = Some(SlotRun { order, since: Stopwatch::start(), started: None });
+        open.link.send(MessageKind::Run, run, request)
     }
 
     /// Passes a command on to a run, wherever it is.
@@ -177,52 +211,7 @@ impl HubSlots {
         }
     }
 
-    /// Opens this many slots more, those with the lowest numbers.
-    fn open(&mut self, count: usize) {
-        // Not the one where the next run was lost, whose machine may be out of reach.
-        let lost = self.waiting.front().and_then(|next| next.order.spec.avoided_slot);
-        let avoided = lost.filter(|_| self.settings.limit > 1);
-        let mut left = count;
-        for number in (0..self.settings.limit).filter(|number| Some(number + 1) != avoided) {
-            if left == 0 {
-                break;
-            }
-            if self.places.len() == number {
-                self.places.push(SlotPlace { state: State::Closed(Deadline::now()), failed: 0 });
-            }
-            if let State::Closed(from) = self.places[number].state {
-                if from.is_past() {
-                    self.open_one(number);
-                }
-                left -= 1;
-            }
-        }
-    }
-
-    fn open_one(&mut self, number: usize) {
-        let slot = self.slot(number);
-        let argv = self.engine.client(&slot);
-        let Some((program, arguments)) = argv.split_first() else {
-            return self.fail_opening(number, FailureKind::Start, "the command for the slot is empty");
-        };
-        match Client::start(program, arguments) {
-            Ok(client) => {
-                let engine = self.engine.settings();
-                let until = Deadline::after(engine.queue_limit.saturating_add(engine.hello_limit));
-                let id = self.next_link;
-                self.next_link += 1;
-                let link = Link::new(id, client, SeenLease::new(engine.lease));
-                self.links.insert(id, number);
-                self.poller.add(id * 4 + OUTPUT, &link.client, ClientStream::Output);
-                self.poller.add(id * 4 + ERRORS, &link.client, ClientStream::Errors);
-                self.places[number].state = State::Opening(Box::new(Opening { link, until, ended: None }));
-            }
-            Err(error) => {
-                self.fail_opening(number, FailureKind::Start, &link::describe_start(program, &error));
-            }
-        }
-    }
-
+    /// Returns the slot with this number.
     pub(super) fn slot(&self, number: usize) -> Slot {
         self.settings.slot(number, self.engine.settings())
     }
@@ -246,19 +235,12 @@ impl HubSlots {
 
     /// Returns when something is due.
     pub(super) fn due(&self) -> Deadline {
-        let places = self.places.iter().map(|place| place.state.due());
-        let retries = self.places.iter().filter_map(|place| match place.state {
-            State::Closed(from) if !self.waiting.is_empty() => Some(from),
-            _ => None,
-        });
-        // One whose time has come and that can't be opened is none to wait for.
-        let retries = retries.filter(|from| !from.is_past());
-        places.chain(retries).fold(self.ending.due(), Deadline::earlier)
+        let due = self.places.due().earlier(self.ending.due());
+        if self.waiting.is_empty() { due } else { due.earlier(self.places.next_retry()) }
     }
 
-    /// Waits until something has happened, and handles it.
-    pub(super) fn advance(&mut self, waker: &crate::process::LoopWaker) {
-        let ready = self.poller.wait(waker, self.due());
+    /// Handles what has happened to the streams with these tokens, and what is due.
+    pub(super) fn advance(&mut self, ready: Vec<u64>) {
         for token in ready {
             let Some(&number) = self.links.get(&(token / 4)) else { continue };
             match token % 4 {
@@ -269,12 +251,13 @@ impl HubSlots {
             }
         }
         self.ending.advance(&mut self.buffer);
-        for number in 0..self.places.len() {
+        for number in self.places.passed() {
             match &self.places[number].state {
                 State::Opening(opening) if opening.ended.is_some() => self.check_opening(number),
                 state if state.due().is_past() => self.expire(number),
                 _ => {}
             }
+            self.places.schedule(number);
         }
     }
 
@@ -330,17 +313,6 @@ impl HubSlots {
         }
     }
 
-    /// Gives a slot up whose connection has ended before an agent answered, once its client has said why.
-    fn check_opening(&mut self, number: usize) {
-        let State::Opening(opening) = &mut self.places[number].state else { return };
-        let Some(until) = opening.ended else { return };
-        let has_spoken = !opening.link.client.has(ClientStream::Errors) && opening.link.client.end().is_some();
-        if has_spoken || until.is_past() {
-            let reason = link::describe_exit(&mut opening.link.client);
-            self.lose(number, &reason, FailureKind::Ended);
-        }
-    }
-
     /// Handles that the time of a slot is over.
     fn expire(&mut self, number: usize) {
         match &self.places[number].state {
@@ -356,7 +328,7 @@ impl HubSlots {
     /// Gives up the connection of a slot. Its run is lost, unless no part of it was sent.
     pub(super) fn lose(&mut self, number: usize, reason: &str, kind: FailureKind) {
         let from = Deadline::after(delay(self.places[number].failed + 1));
-        let state = std::mem::replace(&mut self.places[number].state, State::Closed(from));
+        let state = self.places.replace(number, State::Closed(from));
         self.idle.remove(&number);
         match state {
             State::Closed(_) => {}
@@ -381,7 +353,8 @@ impl HubSlots {
                 }
                 self.release(number, link, allocation.as_deref());
                 if is_proven {
-                    self.places[number] = SlotPlace { state: State::Closed(Deadline::after(delay(1))), failed: 0 };
+                    self.places[number].failed = 0;
+                    self.places.replace(number, State::Closed(Deadline::after(delay(1))));
                 } else {
                     self.fail_opening(number, kind, &reason);
                 }
@@ -399,23 +372,6 @@ impl HubSlots {
         self.ending.add(link.client, clean_up);
     }
 
-    fn fail_opening(&mut self, number: usize, kind: FailureKind, reason: &str) {
-        let place = &mut self.places[number];
-        place.failed += 1;
-        place.state = State::Closed(Deadline::after(delay(place.failed)));
-        if self.failures.add(kind, reason) && self.connected() == 0 {
-            self.refuse_all(reason);
-        }
-    }
-
-    /// Ends all runs that wait: no slot opens.
-    fn refuse_all(&mut self, reason: &str) {
-        let reason = format!("no slot opens on another machine: {reason}");
-        for waiting in std::mem::take(&mut self.waiting) {
-            finish(&waiting.order, RunReport::not_begun(Failure::NeverStarted { reason: reason.clone() }));
-        }
-    }
-
     /// Closes all slots. The jobs that run there are killed.
     fn close(&mut self) {
         self.is_closing = true;
@@ -423,8 +379,7 @@ impl HubSlots {
             cancel(&waiting.order);
         }
         for number in 0..self.places.len() {
-            let state = std::mem::replace(&mut self.places[number].state, State::Closed(Deadline::NEVER));
-            match state {
+            match self.places.replace(number, State::Closed(Deadline::NEVER)) {
                 State::Closed(_) => {}
                 State::Opening(opening) => self.release(number, opening.link, None),
                 State::Open(open) => {

@@ -136,7 +136,9 @@ impl RemoteRun {
     ) -> Self {
         let id = RemoteId::new();
         let events = RemoteEvents { mailbox: Arc::clone(mailbox), id, number };
-        slots.submit(RemoteOrder { id, spec: spec.clone(), is_watched, events });
+        // Whoever has the order keeps no slots: the last to do so closes them, and waits until that is done.
+        let ordered = JobSpec { slots: None, sequel: None, ..spec.clone() };
+        slots.submit(RemoteOrder { id, spec: ordered, is_watched, events });
         let mut run = Self {
             id,
             slots: Arc::clone(slots),

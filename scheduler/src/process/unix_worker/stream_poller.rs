@@ -18,6 +18,13 @@ pub(crate) struct ManyStreams<Q> {
     registered: HashMap<u64, (RawFd, PollFlags)>,
 }
 
+/// It waits for no stream, and gets none.
+impl<Q> Default for ManyStreams<Q> {
+    fn default() -> Self {
+        Self { queue: None, registered: HashMap::new() }
+    }
+}
+
 impl<Q: KernelQueue> ManyStreams<Q> {
     pub(crate) fn new() -> Self {
         Self { queue: Q::open().ok(), registered: HashMap::new() }

@@ -72,7 +72,7 @@ impl Client {
 }
 
 /// Waits for the streams of clients.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct StreamPoller;
 
 #[expect(clippy::unused_self, reason = "there is nothing to wait for")]
