@@ -13,9 +13,10 @@
 //! payload
 //! ```
 //!
-//! Numbers are little-endian. The stream passes through programs that aren't ours, over links that may fail: whatever isn't a whole
-//! frame of this session ends the connection, and nothing is searched for a next frame. Before the first frame the agent writes a
-//! banner, which is found behind whatever a login shell prints, and shows whether a terminal on the way changes bytes.
+//! Numbers are little-endian. The frames of a message follow each other; only beats may stand between them. The stream passes through
+//! programs that aren't ours, over links that may fail: whatever isn't a whole frame of this session ends the connection, and nothing
+//! is searched for a next frame. Before the first frame the agent writes a banner, which is found behind whatever a login shell
+//! prints, and shows whether a terminal on the way changes bytes.
 
 use std::fmt;
 use std::ops::Range;
@@ -23,7 +24,7 @@ use std::ops::Range;
 use crc32fast::Hasher;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// What an agent writes first. A terminal would change the ends of lines, drop the zero, or take the high bits.
 pub(super) const BANNER: &[u8] = b"\x89SCHEDULER-SLOT\r\n\x1a\n\0\xff";
@@ -146,7 +147,7 @@ pub(super) enum LinkError {
     Session,
     TooLong,
     Checksum,
-    /// A message ended, or another one began, in the middle of one.
+    /// A message that isn't a beat began in the middle of another one, or a beat takes several frames.
     Mixed,
 }
 
@@ -230,7 +231,10 @@ impl Decoder {
             let Some(FoundFrame { kind, run, is_last, payload }) = self.next_frame()? else {
                 return Ok(None);
             };
-            let mut message = match self.open.take() {
+            // A beat, which is one frame, may stand within a message of several.
+            let open = if kind == MessageKind::Beat { None } else { self.open.take() };
+            let mut message = match open {
+                None if kind == MessageKind::Beat && !is_last => return Err(LinkError::Mixed),
                 None => Message { kind, run, payload: Vec::new() },
                 Some(open) if open.kind == kind && open.run == run => open,
                 Some(_) => return Err(LinkError::Mixed),
@@ -376,5 +380,6 @@ mod tests {
         assert_eq!(decoded(&frame(1, MessageKind::Bye, 0, b"", true)), Err(LinkError::Session));
         let mixed = [frame(0, MessageKind::Run, 7, b"a", false), frame(0, MessageKind::Run, 8, b"b", true)];
         assert_eq!(decoded(&mixed.concat()), Err(LinkError::Mixed));
+        assert_eq!(decoded(&frame(0, MessageKind::Beat, 0, b"a", false)), Err(LinkError::Mixed));
     }
 }

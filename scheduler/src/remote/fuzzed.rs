@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_arrived_is_read_in_any_pieces() {
-        let bytes = stream(0, BANNER, &[(MessageKind::Beat, vec![7; 100]), (MessageKind::Bye, Vec::new())]);
+        let bytes = stream(0, BANNER, &[(MessageKind::Updates, vec![7; 100]), (MessageKind::Bye, Vec::new())]);
         for piece in [1, 7, 1000] {
             assert_eq!(decode_all(&bytes[1..], true, piece).payloads, 100);
         }

@@ -36,8 +36,15 @@ impl Outbox {
         self.session = session;
     }
 
+    /// Adds a message. A beat is sent before all others, also between two chunks of one: leases go on while a large value travels.
     pub(super) fn push(&mut self, kind: MessageKind, run: u64, payload: impl Into<Arc<Vec<u8>>>) {
-        self.waiting.push_back(WaitingMessage { session: self.session, kind, run, payload: payload.into(), at: 0 });
+        let message = WaitingMessage { session: self.session, kind, run, payload: payload.into(), at: 0 };
+        let is_beat = |waiting: &WaitingMessage| waiting.kind == MessageKind::Beat;
+        let index = match kind {
+            MessageKind::Beat => self.waiting.iter().position(|waiting| !is_beat(waiting)),
+            _ => None,
+        };
+        self.waiting.insert(index.unwrap_or(self.waiting.len()), message);
     }
 
     /// Adds bytes that are no frame.
@@ -135,6 +142,26 @@ mod tests {
             .map(|message| message.payload)
             .collect();
         assert_eq!(kinds, [Vec::new(), payload]);
+    }
+
+    #[test]
+    fn a_beat_leaves_between_two_chunks_of_a_message() {
+        let mut outbox = Outbox::default();
+        outbox.push(MessageKind::Run, 7, vec![7; 3 * CHUNK]);
+        let mut stream = Narrow(Vec::new(), CHUNK / 2);
+        outbox.write(&mut stream).expect("it is only full");
+        for time in [1, 2] {
+            outbox.push(MessageKind::Beat, 0, vec![time]);
+        }
+        stream.1 = usize::MAX;
+        assert!(outbox.write(&mut stream).expect("it has room"));
+        let mut decoder = Decoder::of_application();
+        decoder.push(&stream.0);
+        let lengths: Vec<_> = std::iter::from_fn(|| decoder.next().expect("nothing was changed"))
+            .map(|message| (message.kind, message.payload[0], message.payload.len()))
+            .collect();
+        let beats = [(MessageKind::Beat, 1, 1), (MessageKind::Beat, 2, 1)];
+        assert_eq!(lengths, [beats[0], beats[1], (MessageKind::Run, 7, 3 * CHUNK)]);
     }
 
     #[test]

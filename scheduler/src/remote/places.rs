@@ -9,7 +9,7 @@ use crate::clock::Deadline;
 /// The slots that were opened once. Their states are replaced only by [`replace`](Self::replace).
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    places: Vec<SlotPlace>,
+    all: Vec<SlotPlace>,
     /// When to look at a slot, with its number: not after it is due. One that has become due later is looked at twice, so that
     /// nothing that an agent sends changes the index.
     deadlines: BTreeSet<(Deadline, usize)>,
@@ -21,7 +21,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.all.len()
     }
 
     /// Returns how many are being opened.
@@ -36,13 +36,13 @@ impl Places {
 
     /// Returns the closed ones below this number, and those that were never open, the lowest first.
     pub(super) fn closed_below(&self, limit: usize) -> impl Iterator<Item = usize> {
-        self.closed.range(..limit).copied().chain(self.places.len()..limit)
+        self.closed.range(..limit).copied().chain(self.all.len()..limit)
     }
 
     /// Adds the next one, which is closed, and may be opened at once.
     pub(super) fn push(&mut self) {
-        self.closed.insert(self.places.len());
-        self.places.push(SlotPlace { state: State::Closed(Deadline::now()), failed: 0, looked_at: Deadline::NEVER });
+        self.closed.insert(self.all.len());
+        self.all.push(SlotPlace { state: State::Closed(Deadline::now()), failed: 0, looked_at: Deadline::NEVER });
     }
 
     /// Replaces the state of a slot, and returns the one before.
@@ -61,7 +61,7 @@ impl Places {
                 self.closed.insert(number);
             }
         }
-        let before = std::mem::replace(&mut self.places[number].state, state);
+        let before = std::mem::replace(&mut self.all[number].state, state);
         match &before {
             State::Closed(_) => {}
             State::Opening(_) => self.opening -= 1,
@@ -73,7 +73,7 @@ impl Places {
 
     /// Looks at a slot when it is due. Call it when it has become due earlier.
     pub(super) fn schedule(&mut self, number: usize) {
-        let place = &mut self.places[number];
+        let place = &mut self.all[number];
         self.deadlines.remove(&(place.looked_at, number));
         place.looked_at = place.state.due();
         if place.looked_at != Deadline::NEVER {
@@ -94,7 +94,7 @@ impl Places {
 
     /// Returns when the next closed one may be opened again that may not yet.
     pub(super) fn next_retry(&self) -> Deadline {
-        let retries = self.closed.iter().filter_map(|number| match self.places[*number].state {
+        let retries = self.closed.iter().filter_map(|number| match self.all[*number].state {
             State::Closed(from) if !from.is_past() => Some(from),
             _ => None,
         });
@@ -106,13 +106,13 @@ impl Index<usize> for Places {
     type Output = SlotPlace;
 
     fn index(&self, number: usize) -> &SlotPlace {
-        &self.places[number]
+        &self.all[number]
     }
 }
 
 impl IndexMut<usize> for Places {
     fn index_mut(&mut self, number: usize) -> &mut SlotPlace {
-        &mut self.places[number]
+        &mut self.all[number]
     }
 }
 

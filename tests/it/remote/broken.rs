@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use scheduler::{Cause, Failure, Record, Scheduler, Status, job, jobs, remote};
-use scheduler_tests::jobs::{echo, fast};
+use scheduler_tests::jobs::{big, echo, fast, measure};
 use tempfile::TempDir;
 
 use super::{behind, run};
@@ -186,6 +186,19 @@ fn a_connection_that_falls_silent_is_given_up_after_the_lease() {
     let records = run(&scheduler, jobs![("b", fast())]);
     assert!(lost(&records[0]).3.contains("nothing was heard"), "{:?}", records[0]);
     assert!(begun.elapsed() >= LEASE / 2, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_value_that_travels_for_longer_than_the_lease_arrives() {
+    // Eight seconds, and what the ends have to do.
+    let (rate, length) = (3000, 24_000_000);
+    let slots = spoiled("slow", rate.to_string());
+    let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on(slots);
+    let begun = Instant::now();
+    let records = run(&scheduler, jobs![("there", measure("x".repeat(length))), ("back", big(length))]);
+    assert!(begun.elapsed() > LEASE, "the link is slow: {:?}", begun.elapsed());
+    assert_eq!(records[0].result::<usize>().expect("it returned"), length);
+    assert_eq!(records[1].result::<String>().expect("it returned").len(), length);
 }
 
 #[test]
