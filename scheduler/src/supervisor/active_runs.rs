@@ -7,9 +7,8 @@ use std::mem;
 use super::attempts::PendingRun;
 use super::deadlines::Deadlines;
 use super::execution::Execution;
-use super::mailbox::StopMode;
 use super::queue::QueueKey;
-use super::state_machine::StopReason;
+use super::state_machine::{StopMode, StopReason};
 use crate::clock::Deadline;
 use crate::process::{Interest, Poller, Readiness, WaitKey};
 

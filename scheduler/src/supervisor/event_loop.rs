@@ -17,14 +17,14 @@ use super::job_event::{EventDetail, EventHandler, JobEvent};
 use super::job_spec::JobSpec;
 use super::list_events::EventBatch;
 use super::loop_config::LoopConfig;
-use super::mailbox::{Mailbox, StopMode};
+use super::mailbox::Mailbox;
 use super::prespawn::Prespawned;
 use super::queue::{Queue, QueueKey};
 #[cfg(feature = "remote")]
 use super::remote_run::LoopSlots;
 use super::shared_pool::Need;
 use super::slots::Slots;
-use super::state_machine::StopReason;
+use super::state_machine::{StopMode, StopReason};
 use super::warden_pool::WardenPool;
 use crate::clock::{self, Deadline};
 use crate::error::Error;

@@ -11,6 +11,7 @@ use super::job_spec::JobSpec;
 use super::queue::QueueKey;
 #[cfg(feature = "remote")]
 use super::remote_event::{RemoteEvent, RemoteId};
+use super::state_machine::StopMode;
 #[cfg(feature = "remote")]
 use super::state_machine::StopReason;
 use crate::process::{LoopWaker, Origin};
@@ -68,15 +69,6 @@ pub(crate) struct Asking {
     pub(super) attempt: u32,
     /// The number of the request.
     pub(super) number: u64,
-}
-
-/// How a running job is stopped. One that waits is not started, in either mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopMode {
-    /// It is asked to stop, and has its grace period.
-    Graceful,
-    /// It is killed at once.
-    Immediate,
 }
 
 impl Mailbox {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use super::mailbox::StopMode;
-use super::state_machine::StopReason;
+use super::state_machine::{StopMode, StopReason};
 use super::updates::JobUpdate;
 use crate::record::{RunReport, Site};
 

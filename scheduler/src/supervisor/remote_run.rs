@@ -6,10 +6,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use super::job_spec::JobSpec;
-use super::mailbox::{LoopCommand, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox};
 use super::messages::JobMessages;
 use super::remote_event::{RemoteCommand, RemoteEvent, RemoteId};
-use super::state_machine::StopReason;
+use super::state_machine::{StopMode, StopReason};
 use super::updates::{JobUpdate, LatestUpdates, RunUpdates};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
@@ -136,7 +136,7 @@ impl RemoteRun {
     ) -> Self {
         let id = RemoteId::new();
         let events = RemoteEvents { mailbox: Arc::clone(mailbox), id, number };
-        // Whoever has the order keeps no slots: the last to do so closes them, and waits until that is done.
+        // An order keeps no slots: the last holder of those closes them, and waits until that is done.
         let ordered = JobSpec { slots: None, sequel: None, ..spec.clone() };
         slots.submit(RemoteOrder { id, spec: ordered, is_watched, events });
         let mut run = Self {

@@ -8,8 +8,9 @@ use super::job_event::JobEvent;
 use super::job_spec::JobSpec;
 use super::loop_config::LoopConfig;
 use super::loop_thread::start_loop_thread;
-use super::mailbox::{LoopCommand, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox};
 use super::queue::QueueKey;
+use super::state_machine::StopMode;
 use super::warden_pool::WardenPool;
 use crate::error::Error;
 

@@ -66,6 +66,15 @@ pub(crate) enum StopReason {
     Cancelled,
 }
 
+/// How a running job is stopped. One that waits is not started, in either mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopMode {
+    /// It is asked to stop, and has its grace period.
+    Graceful,
+    /// It is killed at once.
+    Immediate,
+}
+
 /// How the run is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
-use super::mailbox::{LoopCommand, Mailbox, StopMode};
+use super::mailbox::{LoopCommand, Mailbox};
+use super::state_machine::StopMode;
 use super::token_watchers::TokenWatchers;
 use crate::process::PerProcess;
 use crate::sync::lock;

@@ -7,12 +7,13 @@ use crate::process::WaitKey;
 #[cfg(feature = "remote")]
 use crate::supervisor::execution::Execution;
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent};
-use crate::supervisor::mailbox::{Asking, LoopCommand, StopMode};
+use crate::supervisor::mailbox::{Asking, LoopCommand};
 use crate::supervisor::question::{Question, UNANSWERED};
 #[cfg(feature = "remote")]
 use crate::supervisor::queue::QueueKey;
 #[cfg(feature = "remote")]
 use crate::supervisor::remote_event::{RemoteEvent, RemoteId};
+use crate::supervisor::state_machine::StopMode;
 #[cfg(feature = "remote")]
 use crate::supervisor::state_machine::StopReason;
 

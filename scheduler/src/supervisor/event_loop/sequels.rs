@@ -10,11 +10,11 @@ use crate::record::{OwedFollowUp, RunReport};
 use crate::supervisor::attempts::{FinishedJob, PendingRun};
 use crate::supervisor::job_event::{EventDetail, EventHandler, JobEvent, PartEvent};
 use crate::supervisor::job_spec::{JobSpec, NextPart};
-use crate::supervisor::mailbox::StopMode;
 use crate::supervisor::place::{
     EarlierParts, FollowedJob, Place, not_begun, owed_by, record_of, replayed_record, with_earlier,
 };
 use crate::supervisor::queue::QueueKey;
+use crate::supervisor::state_machine::StopMode;
 
 /// The key of a job that goes before all others, and has no group.
 fn first_key(number: usize) -> QueueKey {
