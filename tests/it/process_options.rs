@@ -261,8 +261,9 @@ mod with_wardens {
             let script = format!("(head -c {bytes} /dev/zero; sleep 1000) | tail -n 1 | cat > /dev/null");
             let _ = Command::new("sh").args(["-c", &script]).status();
         } else {
-            std::hint::black_box(vec![1_u8; bytes]);
+            let memory = std::hint::black_box(vec![1_u8; bytes]);
             hangs();
+            drop(memory);
         }
     }
 
