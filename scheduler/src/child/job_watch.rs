@@ -94,9 +94,9 @@ pub(super) fn wait_for_exit(
         if is_idle() {
             return WaitEnd::Idle;
         }
-        if *captures_crash && milestones.has_crashed() {
+        if *captures_crash && let Some(thread) = milestones.crashed_thread() {
             *captures_crash = false;
-            send_capture(status, parent, sigchld);
+            send_capture(status, parent, sigchld, Some(thread));
             // Its process waits for that, and dies.
             milestones.report_captured();
         }
@@ -126,15 +126,15 @@ pub(super) fn wait_for_exit(
             (_, ParentCommand::Terminate) => drop(status.job.terminate_group()),
             (_, ParentCommand::Extend(timeout)) => fallback.extend(timeout),
             (_, ParentCommand::Renew(until)) => fallback.renew(until),
-            (_, ParentCommand::Capture) => send_capture(status, parent, sigchld),
+            (_, ParentCommand::Capture) => send_capture(status, parent, sigchld, None),
             (_, ParentCommand::None) => {}
         }
     }
 }
 
 /// Captures the processes of a job, which go on, and sends where they are.
-fn send_capture(status: &mut JobStatus, parent: &mut ParentLink, sigchld: &SigchldEvent) {
-    if let Some(capture) = capture(status.job, sigchld) {
+fn send_capture(status: &mut JobStatus, parent: &mut ParentLink, sigchld: &SigchldEvent, crashed: Option<u32>) {
+    if let Some(capture) = capture(status.job, sigchld, crashed) {
         let (snapshots, seized) = capture.resume();
         status.seized.extend(seized);
         // If the parent is gone, the next read finds the end of its stream.
@@ -143,6 +143,6 @@ fn send_capture(status: &mut JobStatus, parent: &mut ParentLink, sigchld: &Sigch
 }
 
 /// Captures the processes of a job; `None` if that panics, on something in them that nobody has thought of. They go on then.
-pub(super) fn capture(job: ChildPid, sigchld: &SigchldEvent) -> Option<Capture> {
-    guarded(|| Capture::take(job, sigchld)).ok()
+pub(super) fn capture(job: ChildPid, sigchld: &SigchldEvent, crashed: Option<u32>) -> Option<Capture> {
+    guarded(|| Capture::take(job, sigchld, crashed)).ok()
 }

@@ -137,10 +137,10 @@ impl RunContext {
         self.milestones.record(milestone);
     }
 
-    /// Notes that this process crashes. The handler of a signal may call it.
-    pub(super) fn report_crash() {
+    /// Notes that this process crashes by this thread. The handler of a signal may call it.
+    pub(super) fn report_crash(thread: u32) {
         if let Some(context) = Self::latest() {
-            context.milestones.record_crash();
+            context.milestones.record_crash(thread);
         }
     }
 

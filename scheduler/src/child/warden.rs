@@ -379,7 +379,7 @@ impl Warden {
             WaitEnd::Expired => request.stacks && is_called(),
         };
         // Sent once nothing is left: the parent may be stopped, and the socket full.
-        let snapshots = is_captured.then(|| capture(job, &self.sigchld)).flatten().map(|capture| {
+        let snapshots = is_captured.then(|| capture(job, &self.sigchld, None)).flatten().map(|capture| {
             let (snapshots, seized) = capture.kill();
             status.seized.extend(seized);
             snapshots

@@ -130,6 +130,8 @@ pub enum Incomplete {
     NoUnwindInfo,
     /// What was to be read when the process or the thread exited.
     Exited,
+    /// The stack of a thread that waited in the kernel where nothing interrupts it, as in `vfork`, so that it could not be stopped.
+    Uninterruptible,
 }
 
 impl fmt::Display for Incomplete {
@@ -151,6 +153,7 @@ impl fmt::Display for Incomplete {
             Self::FrameLimit => f.write_str("more frames, over 256"),
             Self::NoUnwindInfo => f.write_str("callers unknown: no unwind information"),
             Self::Exited => f.write_str("exited meanwhile"),
+            Self::Uninterruptible => f.write_str("no stack: nothing interrupts it, as in `vfork`"),
         }
     }
 }

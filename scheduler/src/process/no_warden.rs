@@ -17,7 +17,7 @@ pub(crate) const DIRECT_ROLE: &str = "job";
 pub(crate) const HAS_FORK_SERVERS: bool = false;
 
 /// Does nothing: without a warden a crash is not captured.
-pub(crate) fn capture_crashes(_: fn(), _: fn(Duration)) {}
+pub(crate) fn capture_crashes(_: fn(u32), _: fn(Duration)) {}
 
 /// Returns the name of a system call. Snapshots have none here.
 pub(crate) fn system_call_name(_: u64) -> Option<&'static str> {

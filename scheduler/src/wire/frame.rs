@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 
 /// The version of frames and messages. Raise it whenever either changes.
-pub(crate) const VERSION: u8 = 14;
+pub(crate) const VERSION: u8 = 15;
 
 /// The maximum length of a payload, in bytes: 1 GiB.
 pub(crate) const LIMIT: u64 = 1 << 30;

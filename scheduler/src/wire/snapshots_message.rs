@@ -61,6 +61,7 @@ pub(crate) struct ThreadMessage {
     pub(crate) frames: Vec<FrameMessage>,
     #[serde(with = "incomplete::option")]
     pub(crate) incomplete: Option<Incomplete>,
+    pub(crate) has_crashed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +105,7 @@ enum IncompleteOnWire {
     FrameLimit,
     NoUnwindInfo,
     Exited,
+    Uninterruptible,
 }
 
 mod incomplete {
@@ -190,6 +192,7 @@ impl SnapshotsMessage {
             cpu_time: thread.cpu_time,
             frames: thread.frames.into_iter().map(frame).collect(),
             incomplete: thread.incomplete,
+            has_crashed: thread.has_crashed,
         };
         let process = |process: ProcessMessage| ProcessSnapshot {
             pid: process.pid,
@@ -254,6 +257,7 @@ fn thread_message(thread: &ThreadSnapshot, modules: &mut Vec<Arc<CodeModule>>) -
         cpu_time: thread.cpu_time,
         frames: thread.frames.iter().map(frame).collect(),
         incomplete: thread.incomplete,
+        has_crashed: thread.has_crashed,
     }
 }
 
@@ -284,6 +288,7 @@ mod tests {
                 frame(None, AddressKind::Guessed),
             ],
             incomplete: Some(Incomplete::FrameLimit),
+            has_crashed: true,
         };
         let process = ProcessMessage {
             pid: 7,
@@ -313,6 +318,7 @@ mod tests {
         assert_eq!(process.incomplete(), [Incomplete::Refused { errno: 1 }, Incomplete::ProcessLimit { omitted: 3 }]);
         let [thread] = process.threads() else { panic!("{process:?}") };
         assert_eq!((thread.id(), thread.wait_channel(), thread.state()), (7, None, ThreadState::Sleeping));
+        assert!(thread.has_crashed());
         let call = thread.system_call().expect("it is in one");
         assert_eq!(
             (call.name(), call.descriptor(), call.descriptor_target()),

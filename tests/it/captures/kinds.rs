@@ -264,6 +264,7 @@ fn a_thread_that_waits_for_a_process_in_its_memory_holds_nothing_up() {
     assert_eq!(child.parent(), job.pid());
     assert!(job.incomplete().is_empty() && child.incomplete().is_empty(), "{:?}", run.stacks());
     assert!(!job.command_line().is_empty());
+    assert!(job.threads().iter().any(|thread| thread.incomplete() == Some(Incomplete::Uninterruptible)), "{job:?}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ mod tests {
             }),
             cpu_time: Duration::from_millis(1500),
             frames: Box::new([StackFrame { module: Some(module), offset: 0x11, kind: AddressKind::Guessed }]),
+            has_crashed: false,
             incomplete: Some(Incomplete::FrameLimit),
         };
         let process = ProcessSnapshot {
@@ -87,7 +88,7 @@ mod tests {
                     "module": "/bin/a", "build_id": "abcd", "offset": "0x11", "guessed": true,
                     "symbols": [{"function": "a::f", "file": "a.rs", "line": 7, "inlined": false}],
                 }],
-                "incomplete": {"kind": "frame_limit"},
+                "crashed": false, "incomplete": {"kind": "frame_limit"},
             }],
             "incomplete": [{"kind": "refused", "errno": 1}, {"kind": "thread_limit", "omitted": 2}],
         });

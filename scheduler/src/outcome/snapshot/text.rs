@@ -215,7 +215,7 @@ impl Text<'_> {
 
     /// Returns what a thread does, such as `in read on fd 7 (pipe)`.
     fn activity(&self, thread: &ThreadSnapshot) -> String {
-        if crash(thread).is_some() {
+        if thread.has_crashed || crash(thread).is_some() {
             return "crashed".to_owned();
         }
         let call = thread.system_call.as_ref().map(|call| self.call(call));

@@ -19,6 +19,8 @@ pub struct ThreadSnapshot {
     #[serde(rename = "cpu_time_sec", serialize_with = "crate::seconds::serialize")]
     pub(crate) cpu_time: Duration,
     pub(crate) frames: Box<[StackFrame]>,
+    #[serde(rename = "crashed")]
+    pub(crate) has_crashed: bool,
     pub(crate) incomplete: Option<Incomplete>,
 }
 
@@ -66,6 +68,15 @@ impl ThreadSnapshot {
     #[must_use]
     pub fn frames(&self) -> &[StackFrame] {
         &self.frames
+    }
+
+    /// Returns whether the thread has crashed: it has received the signal by which its process died, such as SIGSEGV.
+    ///
+    /// Its innermost frames are those of this crate's handler of the signal; [`Display`](fmt::Display) of the snapshot leaves them out.
+    /// Of several threads that crash at once, the first one has.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        self.has_crashed
     }
 
     /// Returns what is missing of the thread, and why.

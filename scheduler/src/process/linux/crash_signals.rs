@@ -12,7 +12,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
 use libc::c_int;
@@ -34,15 +34,15 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 /// The function that reports the crash to the warden, and the one that waits for the capture.
 static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
 
-type Functions = (fn(), fn(Duration));
+type Functions = (fn(u32), fn(Duration));
 
 /// The thread that crashed first, and has reported it.
-static CRASHED: AtomicI32 = AtomicI32::new(0);
+static CRASHED: AtomicU32 = AtomicU32::new(0);
 
-/// Installs the handlers. `report` is called at the first crash, and then `wait`, which returns once the warden has captured this
+/// Installs the handlers. `report` is called at the first crash with the id of its thread, and then `wait`, which returns once the warden has captured this
 /// process, or after a time. Both are called in a handler, and may make only calls that a handler may make. The warden looks for what
 /// is reported when it gets a SIGCHLD.
-pub(crate) fn capture_crashes(report: fn(), wait: fn(Duration)) {
+pub(crate) fn capture_crashes(report: fn(u32), wait: fn(Duration)) {
     if FUNCTIONS.set((report, wait)).is_err() {
         // An earlier call in this process has installed them. They are still there: it would not serve another call.
         return;
@@ -79,7 +79,7 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
             let thread = own_thread();
             match CRASHED.compare_exchange(0, thread, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
-                    report();
+                    report(thread);
                     // Without it the warden doesn't look. A seccomp filter may refuse it.
                     if libc::kill(libc::getppid(), libc::SIGCHLD) == 0 {
                         wait(LONGEST);
@@ -109,9 +109,9 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
 }
 
 /// Returns the id of this thread. Older versions of glibc have no function for it.
-fn own_thread() -> c_int {
+fn own_thread() -> u32 {
     // SAFETY: The call has no preconditions, and always succeeds.
-    c_int::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or_default()
+    u32::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or_default()
 }
 
 /// Waits for this time, unless the process dies.

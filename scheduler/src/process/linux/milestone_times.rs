@@ -28,13 +28,13 @@ use crate::process::unix::descriptor::{FileIdentity, identity};
 /// The milestones, in order.
 const ALL: [Milestone; 4] = [Milestone::Called, Milestone::Returned, Milestone::Encoded, Milestone::Delivered];
 
-/// The index of the time of a crash, behind those of the milestones.
+/// The index of the thread that has crashed, behind the times of the milestones.
 const CRASH: usize = ALL.len();
 
 /// The index of the time at which the process began to wait for another call, behind that.
 const IDLE: usize = CRASH + 1;
 
-/// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached.
+/// The time of each milestone in nanoseconds of the monotonic clock; zero if it is not reached. [`CRASH`] and [`IDLE`] follow.
 type Timestamps = [AtomicU64; ALL.len() + 2];
 
 /// What a warden shares with the job that it has forked.
@@ -106,19 +106,20 @@ impl MilestoneTimes {
     /// Stores that the job has reached this milestone now.
     pub(crate) fn record(&self, milestone: Milestone) {
         if let Some(index) = ALL.iter().position(|one| *one == milestone) {
-            self.store(index);
+            self.store(index, now());
         }
     }
 
-    /// Stores that the job's process crashes. The handler of a signal may call it.
-    pub(crate) fn record_crash(&self) {
-        self.store(CRASH);
+    /// Stores that the job's process crashes by this thread. The handler of a signal may call it.
+    pub(crate) fn record_crash(&self, thread: u32) {
+        self.store(CRASH, thread.into());
     }
 
-    /// Returns whether the job's process crashes.
-    pub(crate) fn has_crashed(&self) -> bool {
+    /// Returns the thread by which the job's process crashes, if it does.
+    pub(crate) fn crashed_thread(&self) -> Option<u32> {
         self.receive();
-        self.timestamps().is_some_and(|times| times[CRASH].load(Ordering::Relaxed) > 0)
+        let thread = self.timestamps()?[CRASH].load(Ordering::Relaxed);
+        u32::try_from(thread).ok().filter(|thread| *thread > 0)
     }
 
     /// Lets a crashed process die, which waits for its capture.
@@ -160,19 +161,19 @@ impl MilestoneTimes {
         }
     }
 
-    fn store(&self, index: usize) {
+    fn store(&self, index: usize, value: u64) {
         match &self.0 {
             // The job may have closed it, and its number may be another file by now.
             Storage::Sent(socket, known) if identity(socket.as_fd()).is_ok_and(|identity| identity == *known) => {
                 let mut message = [0; MESSAGE];
                 message[0] = u8::try_from(index).unwrap_or(u8::MAX);
-                message[1..].copy_from_slice(&now().to_ne_bytes());
+                message[1..].copy_from_slice(&value.to_ne_bytes());
                 // If it fails, only the parent enforces the deadlines.
                 let _ = rustix::net::send(socket, &message, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
             }
             _ => {
                 if let Some(times) = self.timestamps() {
-                    times[index].store(now(), Ordering::Relaxed);
+                    times[index].store(value, Ordering::Relaxed);
                 }
             }
         }
@@ -180,7 +181,7 @@ impl MilestoneTimes {
 
     /// Tells the warden that the job's process waits for another call, which it only finds if it looks.
     pub(crate) fn record_idle(&self) {
-        self.store(IDLE);
+        self.store(IDLE, now());
     }
 
     /// Returns whether the job's process waits for another call.
@@ -224,9 +225,9 @@ impl MilestoneTimes {
         // Each is sent in one call, and is short enough to arrive whole.
         while let Ok((count @ 1.., _)) = rustix::net::recv(socket, &mut messages, RecvFlags::DONTWAIT) {
             for message in messages[..count].as_chunks::<MESSAGE>().0 {
-                let [index, time @ ..] = *message;
+                let [index, value @ ..] = *message;
                 if let Some(slot) = times.get(usize::from(index)) {
-                    slot.store(u64::from_ne_bytes(time), Ordering::Relaxed);
+                    slot.store(u64::from_ne_bytes(value), Ordering::Relaxed);
                 }
             }
             if count < messages.len() {
@@ -280,7 +281,7 @@ fn wait_until_set(number: &AtomicU32, limit: Duration) -> rustix::io::Result<boo
     }
 }
 
-/// The length of a message: a milestone and its time.
+/// The length of a message: an index of [`Timestamps`], and what is stored there.
 const MESSAGE: usize = 9;
 
 fn now() -> u64 {
@@ -327,6 +328,9 @@ mod tests {
         let (sent, received) = (MilestoneTimes::sent(OwnedFd::from(job)), MilestoneTimes::received(warden.into()));
         let mut shared = MilestoneTimes::shared();
         for (job, warden) in [(&sent, &received), (&shared, &shared)] {
+            assert_eq!(warden.crashed_thread(), None);
+            job.record_crash(u32::MAX);
+            assert_eq!(warden.crashed_thread(), Some(u32::MAX));
             let begin = monotonic();
             job.wait_for_capture(Duration::from_millis(20));
             assert!(monotonic().saturating_sub(begin) >= Duration::from_millis(20));

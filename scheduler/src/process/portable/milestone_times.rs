@@ -16,7 +16,7 @@ const ALL: [Milestone; 4] = [Milestone::Called, Milestone::Returned, Milestone::
 impl MilestoneTimes {
     /// Does nothing: without a warden a crash is not captured.
     #[expect(clippy::unused_self, reason = "on Linux it is stored")]
-    pub(crate) fn record_crash(&self) {}
+    pub(crate) fn record_crash(&self, _: u32) {}
 
     /// Returns at once: nothing captures a crash.
     #[expect(clippy::unused_self, reason = "on Linux it depends on the job")]

@@ -31,7 +31,7 @@ use values::{ReadValues, StoredValue, WrittenValues};
 
 /// The version of the format. Raise it when the encoding of any part changes, even in the order of fields or variants; the bytes in
 /// the tests below then change.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The bytes before the description.
 const HEADER: usize = 1 + 8 + 4;

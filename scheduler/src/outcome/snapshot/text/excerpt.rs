@@ -75,6 +75,10 @@ impl<'a> FrameLine<'a> {
 pub(super) fn crash(thread: &ThreadSnapshot) -> Option<usize> {
     // The function that crashed may have been called by the handler of another signal.
     let interrupted = thread.frames.iter().skip(1).position(|frame| frame.kind == AddressKind::Exact)? + 1;
+    if thread.has_crashed {
+        return Some(interrupted);
+    }
+    // One that crashed after another one waits there as well.
     let mut handler = thread.frames[..interrupted].iter().flat_map(StackFrame::symbols);
     handler.any(|symbol| symbol.function.starts_with("scheduler::")).then_some(interrupted)
 }

@@ -41,6 +41,7 @@ fn thread(id: u32, name: &str, system_call: Option<SystemCall>, frames: Box<[Sta
         system_call,
         cpu_time: Duration::from_millis(2),
         frames,
+        has_crashed: false,
         incomplete: None,
     }
 }
@@ -289,6 +290,26 @@ fn a_crash_is_shown_without_the_handler_of_its_signal() {
     frames[2].offset -= 1;
     let crashed = thread(1, "", call(128, "rt_sigtimedwait", [0, 0], None), frames);
     assert_eq!(crashed.to_string(), "thread 1, crashed\n  app::divides at src/a.rs:3\n  app::f in app");
+}
+
+/// In a stripped binary nothing names the handler.
+#[test]
+fn a_crash_is_called_one_without_any_name() {
+    let module = Arc::new(CodeModule::new("/bin/app".to_owned(), Vec::new(), Vec::new()));
+    let frame = |kind, offset| StackFrame { module: Some(Arc::clone(&module)), offset, kind };
+    let frames = [
+        frame(AddressKind::Exact, 1),
+        frame(AddressKind::Return, 2),
+        frame(AddressKind::Exact, 0x33),
+        frame(AddressKind::Return, 0x44),
+    ];
+    let mut crashed = thread(1, "", call(7, "poll", [0, 0], None), Box::new(frames));
+    assert!(crashed.to_string().starts_with("thread 1, in poll"), "{crashed}");
+    crashed.has_crashed = true;
+    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app+0x33\n  app+0x44");
+    // What is above the handler could not be read.
+    crashed.frames = Box::new([frame(AddressKind::Exact, 1)]);
+    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app+0x1");
 }
 
 #[test]

@@ -89,6 +89,7 @@ mod tests {
             system_call: None,
             cpu_time: Duration::ZERO,
             frames: vec![FrameMessage { module: Some(0), offset: 0x1234_5678, kind: AddressKind::Return }; frames],
+            has_crashed: false,
             incomplete: None,
         }
     }

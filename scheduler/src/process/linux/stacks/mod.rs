@@ -82,8 +82,9 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Captures the processes of this process's job, which are all its descendants. `job` comes first.
-    pub(crate) fn take(job: ChildPid, sigchld: &SigchldEvent) -> Self {
+    /// Captures the processes of this process's job, which are all its descendants. `job` comes first. `crashed` is the thread that has
+    /// reported a crash.
+    pub(crate) fn take(job: ChildPid, sigchld: &SigchldEvent, crashed: Option<u32>) -> Self {
         let deadline = Deadline::after(LIMIT);
         let stop_deadline = Deadline::after(STOP_LIMIT);
         let mut tree = Tree::new(stacks::MODE);
@@ -130,6 +131,9 @@ impl Capture {
             && !first.incomplete.contains(&Incomplete::TimeLimit)
         {
             first.incomplete.push(Incomplete::TimeLimit);
+        }
+        for thread in processes.iter_mut().flat_map(|process| &mut process.threads) {
+            thread.has_crashed = Some(thread.id) == crashed;
         }
         let message = SnapshotsMessage { modules: modules.into_messages(), processes };
         Self { message: encode_within_limit(message), traced: tree.traced }

@@ -39,12 +39,18 @@ pub(super) fn describe(
     };
     let mut walker = Walker::new(&memory, &maps, modules);
     process.describe(command_line, Vec::new(), |thread| {
-        let Stack { frames, incomplete } = stack(thread, traced, &mut walker, deadline);
+        let Stack { frames, incomplete } = stack(process, thread, traced, &mut walker, deadline);
         (frames, incomplete)
     })
 }
 
-fn stack(thread: &Thread, traced: &TracedThreads, walker: &mut Walker<'_, ProcessMemory>, deadline: Deadline) -> Stack {
+fn stack(
+    process: &Process,
+    thread: &Thread,
+    traced: &TracedThreads,
+    walker: &mut Walker<'_, ProcessMemory>,
+    deadline: Deadline,
+) -> Stack {
     let without = |incomplete| Stack { frames: Vec::new(), incomplete };
     if thread.stat.has_exited() {
         return without(None);
@@ -56,8 +62,9 @@ fn stack(thread: &Thread, traced: &TracedThreads, walker: &mut Walker<'_, Proces
             Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => without(Some(Incomplete::Unsupported)),
             Err(_) => without(Some(Incomplete::Exited)),
         },
-        TraceState::Running => without(Some(Incomplete::TimeLimit)),
-        TraceState::Exited => without(Some(Incomplete::Exited)),
+        // All others stand by now.
+        TraceState::Running if !process.has_exited(thread.id) => without(Some(Incomplete::Uninterruptible)),
+        TraceState::Running | TraceState::Exited => without(Some(Incomplete::Exited)),
     }
 }
 

@@ -205,7 +205,7 @@ impl Process {
     }
 
     /// Returns whether a thread has exited by now.
-    fn has_exited(&self, thread: ChildPid) -> bool {
+    pub(super) fn has_exited(&self, thread: ChildPid) -> bool {
         ThreadStat::read(self.pid, thread).is_none_or(|stat| stat.has_exited())
     }
 
@@ -296,6 +296,7 @@ impl Thread {
             cpu_time: self.stat.cpu_time,
             frames,
             incomplete,
+            has_crashed: false,
         }
     }
 
