@@ -38,12 +38,14 @@ const AT_A_TIME: usize = 8;
 const STEP: usize = 9;
 
 /// The kinds of runs, and the roles whose calls fail in them. The first is tried more thoroughly than the others.
-const KINDS: [(&str, &[Role]); 8] = [
+const KINDS: [(&str, &[Role]); 9] = [
     ("plain", &[Role::Parent, Role::Warden, Role::Job]),
     // The warden executes its job, as it can't fork.
     ("threaded", &[Role::Warden, Role::Job]),
     // Wardens stay, and fork one job after the other.
     ("forking", &[Role::Parent, Role::Warden]),
+    // One process serves the first two jobs.
+    ("reusing", &[Role::Parent, Role::Warden, Role::Job]),
     // Each job has limits, its own environment and redirected streams.
     ("configured", &[Role::Parent, Role::Warden, Role::Job]),
     // Jobs that save, report progress and are cancelled.

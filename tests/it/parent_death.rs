@@ -25,8 +25,9 @@ const BOUND: Duration = Duration::from_secs(10);
 #[cfg(unix)]
 const UNDER_LIBTEST: &str = "UNDER_LIBTEST";
 
-/// The method that is not the usual one, where there is another.
+/// The methods that are not the usual one, where there are others.
 const FORKS: &str = if HAS_WARDENS { "forks" } else { "" };
+const REUSES: &str = if HAS_WARDENS { "reuses" } else { "" };
 
 /// An application that has been started and is about to run its jobs.
 pub(crate) struct Ready {
@@ -131,7 +132,7 @@ fn eventually(what: &str, done: impl Fn() -> bool) -> Duration {
 
 #[test]
 fn nothing_survives_an_application_that_is_killed_while_a_job_runs() {
-    for (mode, method) in [("waits", ""), ("threaded", ""), ("waits", FORKS)] {
+    for (mode, method) in [("waits", ""), ("threaded", ""), ("waits", FORKS), ("waits", REUSES)] {
         let tag = new_tag();
         let command = app(mode, &["60000", &format!("leaves {tag}"), "fast"]);
         let mut app = Ready::new(with(command, method));
@@ -159,7 +160,7 @@ fn nothing_survives_an_application_that_is_killed_while_a_follow_up_runs() {
 #[test]
 fn nothing_survives_an_application_that_is_killed_at_any_moment() {
     let mut longest = Duration::ZERO;
-    for moment in 0..60_u64 {
+    for moment in 0..90_u64 {
         let tag = new_tag();
         // Without a warden nothing continues a sweep that the application had begun: leftovers outside of the job's group
         // stay if the job itself is dead already.
@@ -167,10 +168,11 @@ fn nothing_survives_an_application_that_is_killed_at_any_moment() {
         let jobs = ["15", &format!("{first} {tag}"), "big 200000000", &format!("{third} {tag}"), "fast"];
         let mut command = app("waits", &jobs);
         command.env(FAMILY, &tag);
-        let mut app = Ready::new(with(command, if moment % 2 == 0 { "" } else { FORKS }));
+        let methods = ["", FORKS, REUSES];
+        let mut app = Ready::new(with(command, methods[usize::try_from(moment).expect("it is small") % methods.len()]));
         app.go();
         let clock = Instant::now();
-        while clock.elapsed() < Duration::from_micros(moment * moment * 20) {
+        while clock.elapsed() < Duration::from_micros(moment * moment * 9) {
             std::hint::spin_loop();
         }
         app.kill();
@@ -213,9 +215,14 @@ fn a_run_outlives_the_thread_that_main_ran_on() {
 #[cfg(unix)]
 #[test]
 fn nothing_survives_a_killed_application_that_has_forked() {
-    for (mode, method) in
-        [("forks", ""), ("threaded", ""), ("without pidfds", ""), ("under libtest", ""), ("forks", FORKS)]
-    {
+    for (mode, method) in [
+        ("forks", ""),
+        ("threaded", ""),
+        ("without pidfds", ""),
+        ("under libtest", ""),
+        ("forks", FORKS),
+        ("forks", REUSES),
+    ] {
         let tag = new_tag();
         let mut command = app(mode, &["60000", &format!("leaves {tag}"), "fast"]);
         if mode == "under libtest" {

@@ -299,6 +299,7 @@ fn containment() -> Containment {
 fn start_method() -> StartMethod {
     match std::env::var("APP_METHOD").as_deref() {
         Ok("forks") => StartMethod::ForkServer,
+        Ok("reuses") => StartMethod::Reuse { calls: 100 },
         Ok("forks if it can") => StartMethod::Auto,
         _ => StartMethod::Exec,
     }

@@ -52,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     let scheduler = match mode.as_str() {
         "concurrent" => scheduler.concurrency(3),
         "forking" => scheduler.start_method(StartMethod::ForkServer),
+        "reusing" => scheduler.start_method(StartMethod::Reuse { calls: 9 }),
         "adopting" => scheduler.adopt_orphans(),
         "configured" => with_every_option(scheduler),
         _ => scheduler,
