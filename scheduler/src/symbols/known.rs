@@ -1,9 +1,10 @@
 //! The functions at addresses that were looked up before: jobs often hang where others did, and to read a binary takes long.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 use super::Symbol;
+use crate::sync::lock;
 
 /// The most addresses that are kept, with some hundred bytes each.
 const MOST: usize = 4096;
@@ -12,10 +13,6 @@ const MOST: usize = 4096;
 type Known = HashMap<(Box<[u8]>, u64), Box<[Symbol]>>;
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
-
-fn known() -> MutexGuard<'static, Known> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Returns the functions at these addresses of the binary with this build id, as `read` returns them unless all are known.
 pub(super) fn resolved(
@@ -29,14 +26,14 @@ pub(super) fn resolved(
     }
     let key = |address: &u64| (build_id.into(), *address);
     let found = {
-        let known = known();
+        let known = lock(&KNOWN);
         addresses.iter().map(|address| known.get(&key(address)).cloned()).collect()
     };
     if let Some(found) = found {
         return found;
     }
     let symbols = read();
-    let mut known = known();
+    let mut known = lock(&KNOWN);
     if known.len() + addresses.len() > MOST {
         known.clear();
     }
