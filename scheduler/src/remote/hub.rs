@@ -50,9 +50,11 @@ impl Hub {
 
     /// Gives a run to an idle slot, or to the thread if that is busy, or has to do something about it.
     pub(super) fn submit(&self, order: Box<RemoteOrder>) {
+        // An earlier run that the thread has not yet seen is not overtaken.
+        let is_next = lock(&self.shared.commands).is_empty();
         let sent = match self.shared.slots.try_lock() {
-            Ok(mut slots) => slots.assign_at_once(order),
-            Err(_) => Err(order),
+            Ok(mut slots) if is_next => slots.assign_at_once(order),
+            _ => Err(order),
         };
         match sent {
             Ok(Sent::Wholly) => {}
