@@ -8,7 +8,7 @@ use std::{ptr, thread};
 
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
-use scheduler::job;
+use scheduler::{job, this_job};
 use serde::{Deserialize, Serialize};
 
 /// How a job crashes.
@@ -16,8 +16,14 @@ use serde::{Deserialize, Serialize};
 pub enum Crash {
     /// It writes where nothing is.
     Null,
+    /// It calls a function that isn't there, as a program does whose library lacks one.
+    CallsNull,
     /// It aborts.
     Abort,
+    /// It aborts, and may have no descriptors.
+    WithoutDescriptors,
+    /// It aborts as soon as it is asked to stop.
+    InGrace,
     /// It sends itself a signal.
     Raise(i32),
     /// Another thread writes where nothing is.
@@ -39,7 +45,18 @@ pub enum Crash {
 pub fn crashes(how: Crash) {
     match how {
         Crash::Null => writes_to_null(),
+        Crash::CallsNull => calls_null(),
         Crash::Abort => std::process::abort(),
+        Crash::WithoutDescriptors => {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: The pointer is to a variable of this function.
+            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) };
+            std::process::abort()
+        }
+        Crash::InGrace => {
+            waits_to_be_asked();
+            std::process::abort()
+        }
         Crash::Raise(signal) => {
             // SAFETY: The call has no preconditions.
             unsafe { libc::raise(signal) };
@@ -77,6 +94,21 @@ fn writes_to_null() {
     let address = black_box(8_usize) as *mut u64;
     // SAFETY: There is no memory there: it crashes, which is what it is for.
     unsafe { address.write_volatile(7) };
+}
+
+#[inline(never)]
+fn calls_null() {
+    // SAFETY: There is no function there: it crashes, which is what it is for.
+    let function: unsafe extern "C" fn() = unsafe { std::mem::transmute_copy(&black_box(0_usize)) };
+    // SAFETY: As above.
+    unsafe { function() };
+    black_box(());
+}
+
+#[inline(never)]
+fn waits_to_be_asked() {
+    this_job::cancelled().wait();
+    black_box(());
 }
 
 #[inline(never)]

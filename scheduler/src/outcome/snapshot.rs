@@ -25,7 +25,7 @@ pub use thread::{SystemCall, ThreadSnapshot, ThreadState};
 /// Serializes with the names and lines of its frames: `{"pid": 4711, "parent": 4710, "name": "app", "command_line": ["app"],
 /// "state": "sleeping", "threads": […], "incomplete": []}`. A thread is `{"id": 4711, "name": "app", "state": "sleeping",
 /// "wait_channel": "futex_do_wait", "system_call": {"number": 202, "name": "futex", "descriptor": null, "descriptor_target": null},
-/// "cpu_time_sec": 0.002, "frames": […], "incomplete": null}`, and a frame `{"module": "/bin/app", "build_id": "ab…", "offset":
+/// "cpu_time_sec": 0.002, "frames": […], "crashed": false, "incomplete": null}`, and a frame `{"module": "/bin/app", "build_id": "ab…", "offset":
 /// "0x5b470", "guessed": false, "symbols": [{"function": "app::f", "file": "src/f.rs", "line": 7, "inlined": false}]}`.
 ///
 /// The commands and names are those that the processes state, which may be any text.

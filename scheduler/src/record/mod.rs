@@ -358,7 +358,7 @@ impl Record {
         self.run.attempts()
     }
 
-    /// Returns where the job was when it was stopped, if the option [`stacks`](macro@crate::job#stacks) is set: its processes, the
+    /// Returns where the job was when it was stopped or crashed, if the option [`stacks`](macro@crate::job#stacks) is set: its processes, the
     /// job's own first, with the stacks of their threads.
     ///
     /// Empty if the function returned in time, or if the platform can't tell. [`ProcessSnapshot::tree`] writes them for people.

@@ -32,7 +32,8 @@ fn assert_shows(how: Crash, signal: i32, names: &[&str]) {
         let shows = |stacks: &[ProcessSnapshot]| {
             let threads = stacks.first().map(ProcessSnapshot::threads).unwrap_or_default();
             let mut crashed = threads.iter().filter(|thread| thread.has_crashed());
-            crashed.next().is_some_and(|thread| calls(thread, names)) && crashed.next().is_none()
+            let is_shown = |thread: &ThreadSnapshot| calls(thread, names) && !calls(thread, &["on_crash"]);
+            crashed.next().is_some_and(is_shown) && crashed.next().is_none()
         };
         let whole = (0..TRIES).map(|_| run(true)).find(|run| shows(run.stacks()) || is_whole(run.stacks()));
         let stacks = whole.as_ref().map(Run::stacks).expect("one of the captures is whole");
@@ -52,7 +53,9 @@ fn a_crash_is_captured_where_it_happened_and_dies_as_ever() {
     at_once(
         [
             (Crash::Null, libc::SIGSEGV, &["writes_to_null", "crashing::crashes"][..]),
+            (Crash::CallsNull, libc::SIGSEGV, &["calls_null", "crashing::crashes"]),
             (Crash::Abort, libc::SIGABRT, &["abort", "crashing::crashes"]),
+            (Crash::WithoutDescriptors, libc::SIGABRT, &["abort", "crashing::crashes"]),
             (Crash::Raise(libc::SIGFPE), libc::SIGFPE, &["crashing::crashes"]),
             (Crash::Raise(libc::SIGILL), libc::SIGILL, &["crashing::crashes"]),
             (Crash::InThread, libc::SIGSEGV, &["writes_to_null", "thread"]),
@@ -61,6 +64,29 @@ fn a_crash_is_captured_where_it_happened_and_dies_as_ever() {
         ],
         |(how, signal, names)| assert_shows(how, signal, names),
     );
+}
+
+/// What its timeout was about stays.
+#[test]
+fn a_crash_in_the_grace_period_leaves_the_stacks_of_the_timeout() {
+    for method in METHODS {
+        let run = || {
+            let scheduler = Scheduler::new().start_method(method).stacks(true).grace(PLENTY);
+            let job = crashes::job(Crash::InGrace).timeout(Duration::from_millis(200));
+            scheduler.spawn(job).and_then(|handle| handle.wait()).expect("nothing fails")
+        };
+        let waits = |run: &Run<()>| {
+            let mut threads = run.stacks().iter().flat_map(ProcessSnapshot::threads);
+            threads.any(|thread| !thread.has_crashed() && calls(thread, &["waits_to_be_asked"]))
+        };
+        let whole = (0..TRIES).map(|_| run()).find(|run| waits(run) || is_whole(run.stacks()));
+        let run = whole.expect("one of the captures is whole");
+        assert!(
+            matches!(run.outcome, Outcome::Timeout(_)) && waits(&run),
+            "{run:?}\n{}",
+            ProcessSnapshot::tree(run.stacks())
+        );
+    }
 }
 
 /// The second thread waits as well: its signal would kill the process.

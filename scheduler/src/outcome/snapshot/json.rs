@@ -1,10 +1,9 @@
 //! How system calls and frames are serialized: the parts of a snapshot that aren't just their fields.
 
-use std::fmt::Write as _;
-
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use super::names::hex;
 use super::{StackFrame, SystemCall};
 
 impl Serialize for SystemCall {
@@ -29,12 +28,6 @@ impl Serialize for StackFrame {
         fields.serialize_field("symbols", self.symbols())?;
         fields.end()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).expect("a string takes all");
-    text
 }
 
 #[cfg(test)]

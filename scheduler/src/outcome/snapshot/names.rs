@@ -1,5 +1,6 @@
 //! The names of functions, binaries and files, as a reader wants them.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::symbols::Symbol;
@@ -11,8 +12,9 @@ const LIBRARY: [&str; 9] =
 /// The folder of this crate's sources, as they were compiled: functions that were inlined have no path in their name.
 const OWN_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
-/// The packages of runtimes and pools, which call a program's tasks, and of locks.
-const RUNTIMES: [&str; 7] = ["tokio", "mio", "rayon", "rayon-core", "parking-lot", "parking-lot-core", "lock-api"];
+/// The packages of runtimes and pools, which call a program's tasks, of locks, and of system calls.
+const RUNTIMES: [&str; 8] =
+    ["tokio", "mio", "rayon", "rayon-core", "parking-lot", "parking-lot-core", "lock-api", "rustix"];
 
 /// The most characters of the arguments of a generic function that are shown.
 const ARGUMENTS_LENGTH: usize = 40;
@@ -80,9 +82,12 @@ pub(super) fn is_job_entry(symbol: &Symbol) -> bool {
 
 /// Returns whether a thread, a program or a job begins with this function.
 pub(super) fn is_start(symbol: &Symbol) -> bool {
-    is_job_entry(symbol)
-        || symbol.function.contains("__rust_begin_short_backtrace")
-        || STARTS.contains(&symbol.function.as_str())
+    is_job_entry(symbol) || is_thread_entry(symbol) || STARTS.contains(&symbol.function.as_str())
+}
+
+/// Returns whether this is the function of the standard library that calls a thread's.
+pub(super) fn is_thread_entry(symbol: &Symbol) -> bool {
+    symbol.function.contains("__rust_begin_short_backtrace")
 }
 
 /// Returns the path of a file of the standard library, without the folder that it was compiled in.
@@ -91,6 +96,24 @@ fn library_path(symbol: &Symbol) -> Option<&str> {
     // Debian's compiler has the third form.
     let is_library = folder.starts_with("/rustc/") || folder.ends_with("/rustlib/src/rust");
     (is_library || folder.starts_with("/usr/src/rustc-")).then_some(path)
+}
+
+/// Returns the function of a thread that was inlined into the standard library's one which calls it. Names in the newer form, which
+/// has the arguments of generic functions, tell which one that is.
+pub(super) fn thread_function(entry: &Symbol) -> &str {
+    let arguments = entry.function.split_once("__rust_begin_short_backtrace::<").map_or("", |(_, arguments)| arguments);
+    let mut depth = 0_usize;
+    let end = arguments.char_indices().find(|(index, character)| {
+        match character {
+            '<' | '(' | '[' => depth += 1,
+            // Not in `fn() -> T`.
+            '>' if arguments[..*index].ends_with('-') => {}
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *character == ','
+    });
+    end.map_or("<the thread's function>", |(end, _)| &arguments[..end])
 }
 
 /// Returns the name of a function with its module.
@@ -136,6 +159,13 @@ pub(super) fn source_path(path: &str, folder: Option<&Path>) -> String {
 /// Returns the last part of a path.
 pub(super) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Returns bytes as a number in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).expect("a string takes all");
+    text
 }
 
 #[cfg(test)]
@@ -193,6 +223,21 @@ mod tests {
     fn the_body_of_a_test_has_the_name_of_the_test() {
         let body = symbol("app::tests::hangs::_::__scheduler_run::hangs", "src/lib.rs");
         assert_eq!((function_name(&body, None).as_str(), is_start(&body)), ("app::tests::hangs", false));
+    }
+
+    #[test]
+    fn a_thread_s_function_that_was_inlined_is_named_where_the_name_tells_it() {
+        let function = |arguments: &str| {
+            let entry = symbol(&format!("std::sys::backtrace::__rust_begin_short_backtrace{arguments}"), "");
+            assert!(is_thread_entry(&entry));
+            thread_function(&entry).to_owned()
+        };
+        assert_eq!(function("::<app::three::{closure#0}, ()>"), "app::three::{closure#0}");
+        assert_eq!(function("::<app::f<u8, (u8, u16)>::{closure#1}, u8>"), "app::f<u8, (u8, u16)>::{closure#1}");
+        assert_eq!(function("::<fn(u8) -> (u8, u8), ()>"), "fn(u8) -> (u8, u8)");
+        for unknown in ["", "::<", "::<app"] {
+            assert_eq!(function(unknown), "<the thread's function>");
+        }
     }
 
     #[test]

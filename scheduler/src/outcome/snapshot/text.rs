@@ -5,14 +5,18 @@
 
 mod excerpt;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use excerpt::{FrameLine, crash, interesting, without_repetition};
 
-use super::names::{file_name, function_name, is_job_entry, is_library, source_path, without_long_arguments};
-use super::{Incomplete, ProcessSnapshot, SystemCall, ThreadSnapshot, ThreadState};
+use super::names::{
+    file_name, function_name, hex, is_job_entry, is_library, is_system, source_path, thread_function,
+    without_long_arguments,
+};
+use super::{Incomplete, ProcessSnapshot, StackFrame, SystemCall, ThreadSnapshot, ThreadState};
 use crate::escape::OneLine;
 use crate::symbols::Symbol;
 
@@ -20,8 +24,10 @@ use crate::symbols::Symbol;
 const COMMAND_LENGTH: usize = 160;
 /// The most threads that are named if several do the same.
 const NAMED_THREADS: usize = 4;
-/// The most frames without names, one after the other in the same binary, that are all shown.
+/// The most frames without names, one after the other in the same binary, that have a line each.
 const NAMELESS_FRAMES: usize = 3;
+/// The most of them that are shown on one line.
+const NAMELESS_ON_LINE: usize = 12;
 /// The least processor time that is worth mentioning, in seconds.
 const LEAST_CPU_TIME: f64 = 0.01;
 
@@ -34,8 +40,8 @@ impl ProcessSnapshot {
     /// that the thread was started with. Of the standard library, of this crate, and of Tokio, Rayon and `parking_lot`, only the
     /// functions that the program has called are shown, or the outermost one outside of a task. The functions of a recursion are
     /// written once,
-    /// long arguments of generic functions as `<…>`, and of many functions without names in a stripped binary the innermost. `{:#}`
-    /// writes all. Threads that do the same share an entry. `~` precedes a frame that is
+    /// long arguments of generic functions as `<…>`. Many functions without names, as in a stripped binary, are on one line, and the
+    /// build id of that binary follows. `{:#}` writes all. Threads that do the same share an entry. `~` precedes a frame that is
     /// [guessed](crate::StackFrame::is_guessed).
     ///
     /// Control characters are escaped. Paths in the current directory are relative to it. The layout may change: for other programs,
@@ -135,6 +141,7 @@ impl fmt::Display for ProcessTree<'_> {
         if self.0.first().is_some_and(has_no_lines) {
             lines.push(NO_LINES.to_owned());
         }
+        lines.extend(nameless_modules(self.0).map(|(module, build_id)| format!("({module} has build id {build_id})")));
         f.write_str(&lines.join("\n"))
     }
 }
@@ -148,6 +155,30 @@ fn has_no_lines(process: &ProcessSnapshot) -> bool {
     let of_program = |line: &FrameLine<'_>| line.function().contains("::") && !line.is_library();
     let mut lines = frames.flat_map(FrameLine::of).filter(of_program).peekable();
     lines.peek().is_some() && lines.all(|line| line.symbol.is_some_and(|symbol| symbol.file.is_none()))
+}
+
+/// Returns the binaries without a name for any of their frames, with their build ids, by which a symbolizer finds their symbols.
+fn nameless_modules(processes: &[ProcessSnapshot]) -> impl Iterator<Item = (String, String)> {
+    // Other programs are the system's.
+    let threads = processes.iter().take(1).flat_map(|process| &process.threads);
+    let mut modules: BTreeMap<(String, String), bool> = BTreeMap::new();
+    for line in threads.flat_map(|thread| &thread.frames).flat_map(FrameLine::of) {
+        if let (Some(module), Some(build_id)) = (line.frame.module(), line.frame.build_id())
+            && !is_system(module)
+        {
+            let module = (OneLine(file_name(module)).to_string(), hex(build_id));
+            *modules.entry(module).or_default() |= line.is_named();
+        }
+    }
+    modules.into_iter().filter(|(_, is_named)| !is_named).map(|(module, _)| module)
+}
+
+/// Returns whether this is a thread that this crate has started in the job's process.
+fn is_of_this_crate(thread: &ThreadSnapshot) -> bool {
+    let mut symbols = thread.frames.iter().flat_map(StackFrame::symbols);
+    thread.name.starts_with("scheduler")
+        && !thread.has_crashed
+        && symbols.any(|symbol| symbol.function.contains("scheduler::"))
 }
 
 /// How text is written.
@@ -189,7 +220,8 @@ impl Text<'_> {
     /// function is the first.
     fn groups<'a>(&self, process: &'a ProcessSnapshot) -> Vec<(Vec<&'a ThreadSnapshot>, Vec<String>)> {
         let mut groups: Vec<(Vec<&ThreadSnapshot>, String, Vec<String>)> = Vec::new();
-        let mut threads: Vec<_> = process.threads.iter().collect();
+        let mut threads: Vec<_> =
+            process.threads.iter().filter(|thread| self.is_full || !is_of_this_crate(thread)).collect();
         threads.sort_by_key(|thread| !thread.frames.iter().any(|frame| frame.symbols().iter().any(is_job_entry)));
         for thread in threads {
             let (activity, body) = (self.activity(thread), self.body(thread));
@@ -215,7 +247,7 @@ impl Text<'_> {
 
     /// Returns what a thread does, such as `in read on fd 7 (pipe)`.
     fn activity(&self, thread: &ThreadSnapshot) -> String {
-        if thread.has_crashed || crash(thread).is_some() {
+        if crash(thread).is_some() {
             return "crashed".to_owned();
         }
         let call = thread.system_call.as_ref().map(|call| self.call(call));
@@ -283,7 +315,7 @@ impl Text<'_> {
         lines
     }
 
-    /// Returns the lines of a stack with the first one only of many frames without names in the same binary.
+    /// Returns the lines of a stack, with one for many frames without names in the same binary.
     fn shortened(&self, entries: &[FrameLine<'_>]) -> Vec<String> {
         let (mut lines, mut rest) = (Vec::new(), entries);
         while let [first, ..] = rest {
@@ -291,15 +323,27 @@ impl Text<'_> {
                 !entry.is_named() && !first.is_named() && entry.frame.module() == first.frame.module()
             };
             let nameless = rest.iter().take_while(is_like_first).count();
-            let (shown, left_out) = if nameless > NAMELESS_FRAMES { (1, nameless - 1) } else { (nameless.max(1), 0) };
-            lines.extend(rest[..shown].iter().map(|entry| self.line(entry)));
-            if left_out > 0 {
-                let place = first.frame.module().map_or("no file", file_name);
-                lines.push(format!("({left_out} more without names in {})", OneLine(place)));
+            let (these, others) = rest.split_at(nameless.max(1));
+            if nameless > NAMELESS_FRAMES {
+                lines.push(self.nameless_line(these));
+            } else {
+                lines.extend(these.iter().map(|entry| self.line(entry)));
             }
-            rest = &rest[shown + left_out..];
+            rest = others;
         }
         lines
+    }
+
+    /// Returns one line for frames without names in the same binary: a symbolizer names them where there is a copy with symbols.
+    fn nameless_line(&self, entries: &[FrameLine<'_>]) -> String {
+        let mut line = self.line(&entries[0]);
+        for entry in entries.iter().take(NAMELESS_ON_LINE).skip(1) {
+            write!(line, ", +{:#x}", entry.frame.offset()).expect("a string takes all");
+        }
+        match entries.len().saturating_sub(NAMELESS_ON_LINE) {
+            0 => line,
+            left_out => format!("{line} and {left_out} more without names"),
+        }
     }
 
     fn line(&self, entry: &FrameLine<'_>) -> String {
@@ -309,6 +353,10 @@ impl Text<'_> {
             let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));
             return format!("{guess}{module}{:#x}", entry.frame.offset());
         };
+        if !self.is_full && entry.is_nameless_thread() {
+            let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));
+            return format!("{guess}{} at {module}{:#x}", OneLine(thread_function(symbol)), entry.frame.offset());
+        }
         let (mut name, file) = (function_name(symbol, entry.caller), symbol.file());
         if !self.is_full {
             name = without_long_arguments(&name);
@@ -330,7 +378,8 @@ fn named(thread: &ThreadSnapshot, inherited: &str) -> String {
     if [inherited, ""].contains(&&*thread.name) {
         return thread.id.to_string();
     }
-    format!("{} `{}`", thread.id, OneLine(&thread.name))
+    // It is between backticks.
+    format!("{} `{}`", thread.id, OneLine(&thread.name.replace('`', "'")))
 }
 
 /// Returns a description of what a descriptor refers to, in parentheses.

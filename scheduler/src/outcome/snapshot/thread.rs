@@ -72,8 +72,8 @@ impl ThreadSnapshot {
 
     /// Returns whether the thread has crashed: it has received the signal by which its process died, such as SIGSEGV.
     ///
-    /// Its innermost frames are those of this crate's handler of the signal; [`Display`](fmt::Display) of the snapshot leaves them out.
-    /// Of several threads that crash at once, the first one has.
+    /// Its first frame is where that was. Of several threads that crash at once, the first one has crashed; the others wait in the
+    /// handler of their signal.
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         self.has_crashed

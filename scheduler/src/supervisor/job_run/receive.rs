@@ -173,7 +173,10 @@ impl JobRun {
                 self.handle_refusal(reason);
             }
             WorkerEvent::Snapshots(message) => {
-                self.stacks = message.into_snapshots(process::system_call_name).into();
+                // Those of its timeout stay if it crashes in its grace period.
+                if self.stacks.is_empty() {
+                    self.stacks = message.into_snapshots(process::system_call_name).into();
+                }
                 self.handle_event(Event::Captured);
             }
             WorkerEvent::Exit(report) => {

@@ -1,6 +1,6 @@
 //! The lines of a stack that a reader looks for.
 
-use super::super::names::{is_job_entry, is_library, is_runtime, is_start, is_system};
+use super::super::names::{is_job_entry, is_library, is_runtime, is_start, is_system, is_thread_entry};
 use super::super::{AddressKind, StackFrame, ThreadSnapshot};
 use crate::symbols::Symbol;
 
@@ -55,6 +55,11 @@ impl<'a> FrameLine<'a> {
         self.symbol.is_some_and(|symbol| is_job_entry(symbol) && symbol.file.is_none())
     }
 
+    /// Returns whether this is the function that calls a thread's, and no debug information says what was inlined into it.
+    pub(super) fn is_nameless_thread(&self) -> bool {
+        self.symbol.is_some_and(|symbol| is_thread_entry(symbol) && symbol.file.is_none())
+    }
+
     /// Returns whether this is code of a runtime or a pool, or of its locks.
     fn is_runtime(&self) -> bool {
         self.symbol.is_some_and(is_runtime)
@@ -65,20 +70,26 @@ impl<'a> FrameLine<'a> {
         self.is_library() || self.is_runtime()
     }
 
-    /// Returns whether this is code of the standard library or of the system's.
+    /// Returns whether this may be code of the standard library or of the system's, and is none of this crate.
+    fn is_standard(&self) -> bool {
+        self.is_plain() || (self.is_library() && !self.function().contains("scheduler::"))
+    }
+
+    /// Returns whether this is code of the standard library, of this crate or of the system's.
     pub(super) fn is_library(&self) -> bool {
-        self.symbol.is_some_and(is_library) || self.frame.module().is_some_and(is_system)
+        !self.is_nameless_thread()
+            && (self.symbol.is_some_and(is_library) || self.frame.module().is_some_and(is_system))
     }
 }
 
-/// Returns the index of the frame that crashed, if a crash has made the thread wait in this crate's handler of the signal.
+/// Returns the index of the frame that crashed, if the thread has: the first one, or the one that this crate's handler of the signal
+/// has interrupted, in which a thread waits that crashed after another one.
 pub(super) fn crash(thread: &ThreadSnapshot) -> Option<usize> {
+    if thread.has_crashed {
+        return Some(0);
+    }
     // The function that crashed may have been called by the handler of another signal.
     let interrupted = thread.frames.iter().skip(1).position(|frame| frame.kind == AddressKind::Exact)? + 1;
-    if thread.has_crashed {
-        return Some(interrupted);
-    }
-    // One that crashed after another one waits there as well.
     let mut handler = thread.frames[..interrupted].iter().flat_map(StackFrame::symbols);
     handler.any(|symbol| symbol.function.starts_with("scheduler::")).then_some(interrupted)
 }
@@ -106,7 +117,12 @@ pub(super) fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>>
     // The innermost function may be one of these as well: a thread that starts another one is in `clone3`.
     if let Some(start) = entries.iter().skip(1).position(FrameLine::is_start).map(|start| start + 1) {
         // Without debug information nothing shows that the job's function was inlined into the one that calls it.
-        let is_inlined = entries[start].is_nameless_job() && !entries[..start].iter().any(FrameLine::is_of_program);
+        let inner = &entries[..start];
+        let is_inlined = match &entries[start] {
+            entry if entry.is_nameless_job() => !inner.iter().any(FrameLine::is_of_program),
+            // A runtime's own thread, or this crate's, has functions of those.
+            entry => entry.is_nameless_thread() && inner.iter().all(FrameLine::is_standard),
+        };
         entries.truncate(start + usize::from(is_inlined));
     }
     // Of what a runtime does outside of its tasks, or while it has none to run, its outermost function is enough.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::super::{AddressKind, CodeModule, StackFrame};
 use super::*;
 
+mod crashes;
+
 fn symbol(function: &str, line: Option<(&str, u32)>) -> Symbol {
     Symbol {
         function: function.to_owned(),
@@ -238,24 +240,6 @@ fn a_frame_without_a_name_has_its_place_in_the_binary() {
 }
 
 #[test]
-fn of_many_frames_without_names_the_first_is_shown() {
-    let module = |path: &str| Arc::new(CodeModule::new(path.to_owned(), Vec::new(), Vec::new()));
-    let (shell, library) = (module("/bin/dash"), module("/lib/x.so"));
-    let frame = |module: &Arc<CodeModule>, offset| StackFrame {
-        module: Some(Arc::clone(module)),
-        offset,
-        kind: AddressKind::Return,
-    };
-    let of_library = (1..=3).map(|offset| frame(&library, offset));
-    let frames: Vec<_> = of_library.chain((4..=9).map(|offset| frame(&shell, offset))).collect();
-    let thread = thread(1, "", None, frames.into());
-    let lines =
-        ["thread 1, sleeping", "x.so+0x1", "x.so+0x2", "x.so+0x3", "dash+0x4", "(5 more without names in dash)"];
-    assert_eq!(thread.to_string(), lines.join("\n  "));
-    assert!(format!("{thread:#}").contains("dash+0x9"));
-}
-
-#[test]
 fn a_stack_ends_at_the_job_s_function_wherever_it_begins() {
     let stack =
         stack("/app", &[("clone3", None), ("app::spawns", None), ("app::_::__scheduler_run", None), ("main", None)]);
@@ -273,56 +257,6 @@ fn a_process_that_has_exited_is_one_line_and_a_title_is_not_quoted() {
     assert_eq!(text(&["app: job app::f [J1]"]), "process 7: app: job app::f [J1]");
     assert_eq!(text(&["a\nb c", "d e"]), r#"process 7: "a\nb c" "d e""#);
     assert_eq!(text(&[""]), "process 7: ()");
-}
-
-#[test]
-fn a_crash_is_shown_without_the_handler_of_its_signal() {
-    let mut frames = stack(
-        "/app",
-        &[
-            ("scheduler::child::crash::on_crash", None),
-            ("", None),
-            ("app::divides", Some(("src/a.rs", 3))),
-            ("app::f", None),
-        ],
-    );
-    frames[2].kind = AddressKind::Exact;
-    frames[2].offset -= 1;
-    let crashed = thread(1, "", call(128, "rt_sigtimedwait", [0, 0], None), frames);
-    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app::divides at src/a.rs:3\n  app::f in app");
-}
-
-/// In a stripped binary nothing names the handler.
-#[test]
-fn a_crash_is_called_one_without_any_name() {
-    let module = Arc::new(CodeModule::new("/bin/app".to_owned(), Vec::new(), Vec::new()));
-    let frame = |kind, offset| StackFrame { module: Some(Arc::clone(&module)), offset, kind };
-    let frames = [
-        frame(AddressKind::Exact, 1),
-        frame(AddressKind::Return, 2),
-        frame(AddressKind::Exact, 0x33),
-        frame(AddressKind::Return, 0x44),
-    ];
-    let mut crashed = thread(1, "", call(7, "poll", [0, 0], None), Box::new(frames));
-    assert!(crashed.to_string().starts_with("thread 1, in poll"), "{crashed}");
-    crashed.has_crashed = true;
-    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app+0x33\n  app+0x44");
-    // What is above the handler could not be read.
-    crashed.frames = Box::new([frame(AddressKind::Exact, 1)]);
-    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app+0x1");
-}
-
-#[test]
-fn a_crash_within_the_handler_of_another_signal_is_where_it_was() {
-    let functions =
-        ["scheduler::child::crash::on_crash", "", "app::crashes", "app::on_timer", "", "app::spins", "app::main"];
-    let mut frames = stack("/app", &functions.map(|function| (function, None)));
-    for interrupted in [2, 5] {
-        frames[interrupted].kind = AddressKind::Exact;
-        frames[interrupted].offset -= 1;
-    }
-    let crashed = thread(1, "", call(7, "poll", [0, 0], None), frames).to_string();
-    assert!(crashed.starts_with("thread 1, crashed\n  app::crashes in app\n  app::on_timer in app\n"), "{crashed}");
 }
 
 #[test]

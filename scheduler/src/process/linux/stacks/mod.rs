@@ -51,10 +51,10 @@ use tree::{CaptureMode, Tree};
 
 use super::sigchld::SigchldEvent;
 use crate::clock::Deadline;
-use crate::outcome::Incomplete;
+use crate::outcome::{AddressKind, Incomplete};
 use crate::process::fallback_deadlines::CAPTURE_FACTOR;
 use crate::process::unix::ChildPid;
-use crate::wire::snapshots_message::{ProcessMessage, SnapshotsMessage};
+use crate::wire::snapshots_message::{ProcessMessage, SnapshotsMessage, ThreadMessage};
 
 /// The time limit of a capture.
 const LIMIT: Duration = Duration::from_millis(100 * CAPTURE_FACTOR);
@@ -132,9 +132,8 @@ impl Capture {
         {
             first.incomplete.push(Incomplete::TimeLimit);
         }
-        for thread in processes.iter_mut().flat_map(|process| &mut process.threads) {
-            thread.has_crashed = Some(thread.id) == crashed;
-        }
+        let mut threads = processes.iter_mut().flat_map(|process| &mut process.threads);
+        threads.find(|thread| Some(thread.id) == crashed).into_iter().for_each(mark_crashed);
         let message = SnapshotsMessage { modules: modules.into_messages(), processes };
         Self { message: encode_within_limit(message), traced: tree.traced }
     }
@@ -149,6 +148,17 @@ impl Capture {
     pub(crate) fn kill(self) -> (Vec<u8>, SeizedProcesses) {
         let Self { message, traced } = self;
         (message, traced.kill())
+    }
+}
+
+/// Marks the thread that has crashed, and removes what it does since then: the handler of its signal waits for this capture.
+fn mark_crashed(thread: &mut ThreadMessage) {
+    thread.has_crashed = true;
+    // What crashed may itself have been called by the handler of another signal.
+    if let Some(last) = thread.frames.iter().skip(1).position(|frame| frame.kind == AddressKind::Exact) {
+        thread.frames.drain(..=last);
+        (thread.state, thread.system_call) = (b'R', None);
+        thread.wait_channel.clear();
     }
 }
 

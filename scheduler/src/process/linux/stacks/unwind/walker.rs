@@ -174,7 +174,8 @@ impl<'a, M: Memory> Walker<'a, M> {
             None if self.is_first(registers, address, kind) => return Err(None),
             None => self.guess(registers, kind, limits)?,
         };
-        if caller.program_counter() == Some(0) {
+        // A thread's first function has no caller. What a signal has interrupted may have called a null pointer.
+        if caller.program_counter() == Some(0) && kind != AddressKind::Exact {
             return Err(None);
         }
         if self.has_grown(registers, &caller, kind, limits) { Ok((caller, kind)) } else { Err(LOST) }
@@ -186,8 +187,8 @@ impl<'a, M: Memory> Walker<'a, M> {
         kind != AddressKind::Exact && guess::is_first(&mut self.image, registers.architecture, address, entry)
     }
 
-    /// Returns whether a frame may go on at its address, which is no interrupted one, or is in code that was made at run time. Where calls leave the return address in a register, a thread's first
-    /// function has none.
+    /// Returns whether a frame that nothing has interrupted may go on at its address: behind a call, or in code that was made at run
+    /// time. Where calls leave the return address in a register, a thread's first function has none.
     fn may_go_on(&mut self, frame: &Registers) -> bool {
         let Some(address) = frame.program_counter() else { return false };
         let mapping = self.image.maps.find(address.wrapping_sub(1));
