@@ -288,8 +288,8 @@ fn a_process_that_is_stopped_or_left_by_its_warden_is_replaced() {
     signal(parent(first).expect("it is alive"), Signal::KILL);
     assert_eq!(run(&scheduler, fast::job()).status(), Status::Ok);
     wait_until("it died with its warden", || !is_alive(first));
-    // Its request is not read in time.
-    let scheduler = reusing(100).start_timeout(Duration::from_secs(1));
+    // Its request is not read in time, which is plenty for the one that takes its place.
+    let scheduler = reusing(100).start_timeout(Duration::from_secs(4));
     let first = run(&scheduler, fast::job()).process().expect("it ran");
     signal(first, Signal::STOP);
     let stat = || std::fs::read_to_string(format!("/proc/{first}/stat")).expect("it is alive");
