@@ -102,7 +102,7 @@ impl<T> Handle<T> {
     /// Returns the id of the process in which the job runs now.
     ///
     /// Returns `None` before the function is called, between two attempts, and after the job has finished. The process may
-    /// exit at any time, after which the system can reuse its id.
+    /// exit at any time, after which the system can reuse its id. For a job at a slot it is an id of the slot's machine.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.spawned().job.process().filter(|_| self.shared.is_in_origin())

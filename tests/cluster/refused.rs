@@ -1,6 +1,6 @@
 //! Slots that can't be opened: the jobs never start, and the reason is in the client's own words.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -87,26 +87,60 @@ fn a_program_that_is_no_agent() {
     });
 }
 
-#[test]
-fn a_queue_that_is_too_long() {
-    in_cluster_if_full(|_| {
+/// Keeps all processors of the cluster busy.
+struct Busy(Child);
+
+impl Busy {
+    fn new() -> Self {
         // The nodes have 16 processors each.
         let mut busy = Command::new("srun");
         busy.args(["--nodes=2", "--ntasks=32", "sleep", "1000"]).stdin(Stdio::null());
-        let mut busy = busy.spawn().expect("it is installed");
+        let busy = busy.spawn().expect("it is installed");
         let all = |name: &str| Process::all().filter(|process| process.name() == name).count();
         wait_until("all processors are busy", || all("sleep") >= 32);
+        Self(busy)
+    }
+
+    fn end(mut self) {
+        Process::new(self.0.id().try_into().expect("it is small")).signal(Signal::TERM);
+        self.0.wait().expect("it is ours");
+        Cluster::assert_queue_is_empty();
+        assert_no_process_is_left();
+    }
+}
+
+#[test]
+fn a_queue_that_is_too_long() {
+    in_cluster_if_full(|_| {
+        let busy = Busy::new();
         let mut plan = two_jobs(Cluster::slurm());
         plan.queue_limit = Some(Duration::from_secs(2));
         let (records, error) = Application::start(&plan).finish();
         assert_eq!(records.len(), 2, "{error:?}");
         for printed in records {
             assert_eq!(printed.failure_kind(), "never_started", "{printed:#?}");
-            assert!(printed.failure.as_deref().unwrap_or_default().contains("nodes are busy"), "{printed:#?}");
+            let failure = printed.failure.as_deref().unwrap_or_default();
+            assert!(failure.contains("queue limit of 2s") && failure.contains("nodes are busy"), "{printed:#?}");
         }
-        Process::new(busy.id().try_into().expect("it is small")).signal(Signal::TERM);
-        busy.wait().expect("it is ours");
-        Cluster::assert_queue_is_empty();
-        assert_no_process_is_left();
+        busy.end();
+    });
+}
+
+#[test]
+fn slots_that_wait_leave_the_queue_with_their_application() {
+    in_cluster(|_| {
+        let busy = Busy::new();
+        let waiting = || {
+            let queue = Command::new("squeue").args(["--noheader", "--states=PENDING"]).output();
+            let queue = queue.expect("it is installed");
+            queue.status.success().then(|| String::from_utf8_lossy(&queue.stdout).lines().count())
+        };
+        for signal in [Signal::KILL, Signal::TERM] {
+            let application = Application::start(&two_jobs(Cluster::slurm()));
+            wait_until("its slots wait", || waiting().is_some_and(|count| count > 0));
+            application.process().signal(signal);
+            wait_until("none of them waits any more", || waiting() == Some(0));
+        }
+        busy.end();
     });
 }

@@ -186,7 +186,7 @@ impl Record {
     /// Returns the id that the job's process had in the last attempt; `None` if no process was made, or its id isn't known.
     ///
     /// It is for logs, and for what the kernel has noted about the process: the process is gone, and its id may be another
-    /// process's by now.
+    /// process's by now. With a [`host`](Self::host) it is an id of that machine.
     ///
     /// # Examples
     ///

@@ -86,6 +86,11 @@ fn adjust_environment() {
         // SAFETY: As above.
         unsafe { env::set_var("PATH", DEFAULT_PATH) };
     }
+    // As the user's account has it.
+    if let (None, Some(home)) = (env::var_os("HOME"), env::home_dir()) {
+        // SAFETY: As above.
+        unsafe { env::set_var("HOME", home) };
+    }
 }
 
 fn serve(allocation: Option<String>) -> Result<(), End> {

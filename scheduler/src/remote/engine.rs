@@ -66,6 +66,13 @@ pub trait Sealed {
         None
     }
 
+    /// Returns where a slot is, if that is known before it opens.
+    #[doc(hidden)]
+    fn place(&self, slot: &Slot) -> Option<String> {
+        let _ = slot;
+        None
+    }
+
     /// Returns why no slot can be opened, if that is known.
     #[doc(hidden)]
     fn problem(&self) -> Option<String> {
@@ -107,6 +114,8 @@ impl EngineSettings {
             )
         } else if lease > longest {
             format!("a lease of {lease:?} is too long: a job that is cut off could run for so long; give a day at most")
+        } else if self.hello_limit.is_zero() {
+            "a `hello_limit` of zero leaves an agent no time to answer; give more".to_owned()
         } else if self.program.as_ref().is_some_and(|program| program.is_empty()) {
             "the path of the program on the other machines is empty; give a path".to_owned()
         } else {
@@ -138,6 +147,8 @@ macro_rules! engine_setters {
         }
 
         /// Sets how long an agent may take to answer after its client has a place for it; one minute unless set.
+        ///
+        /// `srun` doesn't tell when it has one: with [`Slurm`](crate::remote::Slurm) the limit is added to that of the queue.
         #[must_use]
         pub fn hello_limit(mut self, limit: std::time::Duration) -> Self {
             self.settings.hello_limit = limit;

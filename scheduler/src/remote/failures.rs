@@ -23,6 +23,8 @@ pub(super) enum FailureKind {
     Start,
     /// The client ended before an agent had answered.
     Ended,
+    /// The client's queue had no place for it in time.
+    NotGranted,
     /// Nothing answered in time.
     Late,
     /// Something else than an agent answered.
@@ -52,7 +54,8 @@ impl OpeningFailures {
     pub(super) fn add(&mut self, kind: FailureKind, reason: &str) -> bool {
         self.count = if self.last == Some(kind) { self.count + 1 } else { 1 };
         self.last = Some(kind);
-        let is_hopeless = self.count >= MOST_FAILURES;
+        // It has waited for as long as it may.
+        let is_hopeless = self.count >= MOST_FAILURES || kind == FailureKind::NotGranted;
         if is_hopeless {
             self.pause = Some((reason.to_owned(), Deadline::after(PAUSE)));
             self.count = 0;
@@ -83,6 +86,7 @@ mod tests {
         assert!(!failures.add(FailureKind::Ended, "b"));
         assert!(!failures.add(FailureKind::Late, "c"), "it is of another kind");
         assert!(!failures.add(FailureKind::Ended, "d"));
+        assert!(failures.add(FailureKind::NotGranted, "once"), "that took its time");
         failures.clear();
         assert!(!failures.add(FailureKind::Ended, "e") && !failures.add(FailureKind::Ended, "f"));
         assert_eq!(failures.pause(), None);

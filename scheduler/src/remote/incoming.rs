@@ -43,14 +43,14 @@ impl HubSlots {
             self.places.replace(number, state);
             return Err(unexpected(MessageKind::Hello));
         };
-        let Opening { mut link, until, ended } = *opening;
+        let Opening { mut link, since, until, ended } = *opening;
         if hello.build != fingerprint::of_this_build() {
             let reason = format!(
                 "the binary on {} is another build than this one; copy this one there, to the path that the engine's `program` sets",
                 hello.host
             );
             link.send(MessageKind::Refuse, 0, b"the application is another build".to_vec());
-            self.places.replace(number, State::Opening(Box::new(Opening { link, until, ended })));
+            self.places.replace(number, State::Opening(Box::new(Opening { link, since, until, ended })));
             return Err((FailureKind::OtherBuild, reason));
         }
         let settings = &self.settings;

@@ -27,6 +27,11 @@ pub(super) fn beat(lease: Duration) -> Duration {
     (lease / 10).min(Duration::from_secs(3))
 }
 
+/// Returns for how long an agent may run a job on whose application has died.
+pub(super) fn longest_life(lease: Duration) -> Duration {
+    lease + MARGIN
+}
+
 /// The lease as the agent holds it, by the time since its machine's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeldLease {
@@ -68,7 +73,7 @@ pub(super) struct SeenLease {
 
 impl SeenLease {
     pub(super) fn new(length: Duration) -> Self {
-        Self { length, silent_by: Deadline::after(length), gone_by: Deadline::after(length + MARGIN) }
+        Self { length, silent_by: Deadline::after(length), gone_by: Deadline::after(longest_life(length)) }
     }
 
     /// Notes that something was heard.
@@ -78,7 +83,7 @@ impl SeenLease {
 
     /// Notes that an echo is about to be sent, by which the agent may renew its lease.
     pub(super) fn echoes(&mut self) {
-        self.gone_by = Deadline::after(self.length + MARGIN);
+        self.gone_by = Deadline::after(longest_life(self.length));
     }
 
     pub(super) fn silent_by(&self) -> Deadline {

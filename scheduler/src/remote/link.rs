@@ -15,6 +15,9 @@ use crate::random::random_bytes;
 /// How much of what a client writes to its standard error is kept.
 const MOST_WORDS: usize = 8 << 10;
 
+/// How many of its lines are shown.
+const MOST_LINES: usize = 4;
+
 /// The most reads of one stream before the others have their turn.
 const READS_AT_ONCE: usize = 16;
 
@@ -134,13 +137,24 @@ impl Link {
         true
     }
 
+    /// Forgets what the client has written so far: another job begins.
+    pub(super) fn forget_words(&mut self) {
+        self.words.clear();
+    }
+
     /// Returns a reason with what the client has written last, if it has written something.
     pub(super) fn explained(&mut self, reason: &str) -> String {
         let words = if self.words.is_empty() { self.decoder.noise() } else { self.words.make_contiguous() };
         let words = String::from_utf8_lossy(words);
         let lines: Vec<_> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(3)..].join(" / ");
-        if last.is_empty() { reason.to_owned() } else { format!("{reason}; its client wrote: {}", OneLine(&last)) }
+        // The first one often says what is wrong, and a description of all options follows.
+        let shown = match *lines {
+            [first, .., second_to_last, last] if lines.len() > MOST_LINES => {
+                [first, "…", second_to_last, last].join(" / ")
+            }
+            _ => lines.join(" / "),
+        };
+        if shown.is_empty() { reason.to_owned() } else { format!("{reason}; its client wrote: {}", OneLine(&shown)) }
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) link: Link,
+    pub(super) since: Stopwatch,
     pub(super) until: Deadline,
     /// Its connection has ended; until then its client may say why.
     pub(super) ended: Option<Deadline>,

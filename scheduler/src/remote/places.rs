@@ -39,6 +39,21 @@ impl Places {
         self.closed.range(..limit).copied().chain(self.all.len()..limit)
     }
 
+    /// Returns whether jobs run at one of them, or may soon: one opens.
+    pub(super) fn may_run_jobs(&self) -> bool {
+        self.connected > 0 || self.opening > 0
+    }
+
+    /// Returns whether a closed one may be opened now.
+    pub(super) fn may_open(&self, number: usize) -> bool {
+        self.all.get(number).is_none_or(|place| matches!(place.state, State::Closed(from) if from.is_past()))
+    }
+
+    /// Returns how often in a row one has failed to open.
+    pub(super) fn failed(&self, number: usize) -> u32 {
+        self.all.get(number).map_or(0, |place| place.failed)
+    }
+
     /// Adds the next one, which is closed, and may be opened at once.
     pub(super) fn push(&mut self) {
         self.closed.insert(self.all.len());

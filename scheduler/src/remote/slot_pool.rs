@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::engine::Engine;
 use super::hub::Hub;
 use super::hub_command::{HubCommand, HubSettings};
+use super::lease;
 use crate::error::Error;
 use crate::launcher;
 use crate::outcome::Failure;
@@ -51,7 +53,7 @@ impl SlotPool {
 
 impl SlotPoolState {
     /// Returns the settings of the hub for this configuration.
-    fn settings(&mut self, config: &SlotsConfig, lease: std::time::Duration) -> HubSettings {
+    fn settings(&mut self, config: &SlotsConfig, lease: Duration) -> HubSettings {
         let name = self.name.get_or_insert_with(|| {
             let [a, b, ..] = random_bytes();
             format!("scheduler-{}-{a:02x}{b:02x}", std::process::id())
@@ -87,6 +89,10 @@ impl RemoteSlots for SlotPool {
             state.settings = Some(settings.clone());
             state.hub.iter().for_each(|hub| hub.send(HubCommand::Configure(settings.clone())));
         }
+    }
+
+    fn longest_life(&self) -> Duration {
+        lease::longest_life(self.engine.settings().lease)
     }
 
     fn open(&self, config: &SlotsConfig) -> Result<(), Error> {

@@ -114,7 +114,7 @@ impl HubSlots {
             return;
         }
         if self.idle.is_empty() || self.waiting.len() > self.idle.len() {
-            if let Some(reason) = self.failures.pause().map(str::to_owned).filter(|_| self.places.connected() == 0) {
+            if let Some(reason) = self.failures.pause().map(str::to_owned).filter(|_| !self.places.may_run_jobs()) {
                 return self.refuse_all(&reason);
             }
             let opening = self.places.opening();
@@ -165,6 +165,7 @@ impl HubSlots {
         self.runs.insert(order.id, number);
         let State::Open(open) = &mut self.places[number].state else { unreachable!("an idle slot is open") };
         let (run, request) = (order.id.0, RunRequest::encoded(&order.spec, order.is_watched));
+        open.link.forget_words();
         open.run = Some(SlotRun { order, since: Stopwatch::start(), started: None });
         open.link.send(MessageKind::Run, run, request)
     }

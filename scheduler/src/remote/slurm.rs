@@ -72,7 +72,7 @@ impl Slurm {
 
     /// Sets how long a slot may wait in the queue; one hour unless set.
     ///
-    /// Jobs whose slots don't open in that time fail with [`NeverStarted`](crate::Failure::NeverStarted).
+    /// Jobs whose slots don't open in that time fail with [`NeverStarted`](crate::Failure::NeverStarted), unless others are open.
     #[must_use]
     pub fn queue_limit(mut self, limit: Duration) -> Self {
         self.settings.queue_limit = limit;

@@ -43,13 +43,18 @@ impl Ssh {
     }
 
     engine_setters!();
+
+    /// Returns the host of a slot.
+    fn host(&self, slot: &Slot) -> Option<&OsString> {
+        self.hosts.get((slot.number - 1) % self.hosts.len().max(1))
+    }
 }
 
 impl Engine for Ssh {}
 
 impl Sealed for Ssh {
     fn client(&self, slot: &Slot) -> Vec<OsString> {
-        let host = self.hosts.get((slot.number - 1) % self.hosts.len().max(1)).cloned().unwrap_or_default();
+        let host = self.host(slot).cloned().unwrap_or_default();
         // The agent takes the place of the shell that reads this.
         let mut line = OsString::from("exec");
         for word in slot.agent_argv() {
@@ -60,6 +65,10 @@ impl Sealed for Ssh {
         argv.extend(self.arguments.iter().cloned());
         argv.extend([OsString::from("--"), host, line]);
         argv
+    }
+
+    fn place(&self, slot: &Slot) -> Option<String> {
+        self.host(slot).map(|host| host.display().to_string())
     }
 
     fn problem(&self) -> Option<String> {

@@ -9,6 +9,8 @@ use super::job_spec::JobSpec;
 use super::place::Place;
 use crate::clock::Deadline;
 use crate::options::Cause;
+#[cfg(feature = "remote")]
+use crate::outcome::Sweep;
 use crate::outcome::{Attempt, Failure, Outcome};
 use crate::random::random_bytes;
 use crate::record::{OwedFollowUp, RunReport};
@@ -56,6 +58,15 @@ impl PendingRun {
     pub(super) fn at(mut spec: JobSpec, place: Place) -> Self {
         let finished = mem::take(&mut spec.earlier_attempts);
         Self { spec, finished, last: None, waited: Duration::ZERO, lost_wardens: 0, place }
+    }
+
+    /// Returns whether its last attempt was lost with the application that had begun it, so that nothing proves it to be over.
+    #[cfg(feature = "remote")]
+    pub(super) fn follows_unproved_attempt(&self) -> bool {
+        self.finished.last().is_some_and(|last| {
+            let is_interrupted = matches!(last.outcome, Outcome::Error(Failure::Cancelled { begun: true }));
+            is_interrupted && matches!(last.sweep, Sweep::Unproved { .. })
+        })
     }
 
     pub(super) fn is_follow_up(&self) -> bool {

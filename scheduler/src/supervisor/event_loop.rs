@@ -137,7 +137,21 @@ impl<'a> EventLoop<'a> {
             Replay::Finished(replayed) => return self.conclude_replayed(key, spec, *replayed, None, listener),
             Replay::Pending | Replay::Stop => {}
         }
-        self.queue.push(key, PendingRun::new(spec));
+        let pending = PendingRun::new(spec);
+        #[cfg(feature = "remote")]
+        if let Some(limit) = self.overlap(&pending) {
+            return self.queue.push_delayed(key, pending, Deadline::after(limit));
+        }
+        self.queue.push(key, pending);
+    }
+
+    /// Returns for how long an attempt that an earlier run of the application has begun may run on, if that may have been on another
+    /// machine.
+    #[cfg(feature = "remote")]
+    fn overlap(&self, pending: &PendingRun) -> Option<std::time::Duration> {
+        let slots =
+            self.config.slots.as_ref().filter(|_| pending.spec.is_remote() && pending.follows_unproved_attempt())?;
+        slots.get().map(|slots| slots.longest_life())
     }
 
     /// Adds the jobs of a list to the queue; their indices are their numbers.

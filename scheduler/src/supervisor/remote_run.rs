@@ -30,6 +30,9 @@ pub(crate) trait RemoteSlots: fmt::Debug + Send + Sync {
     /// Sets what the slots are like that are opened from now on.
     fn configure(&self, config: &SlotsConfig);
 
+    /// Returns for how long a job may run on whose application has died.
+    fn longest_life(&self) -> Duration;
+
     /// Opens slots like these ahead of their first runs. Doesn't wait for them.
     ///
     /// # Errors

@@ -218,6 +218,28 @@ fn prints_a_flood() {
     }
 }
 
+#[test]
+fn what_earlier_jobs_have_printed_explains_no_loss() {
+    let running = Running::new();
+    let records = run(&running.scheduler, jobs![("a", prints_a_flood())]);
+    assert_eq!(records[0].status(), Status::Ok, "{records:?}");
+    let (record, _) = running.disturbed(|agent| signal(agent, libc::SIGKILL));
+    assert!(!lost(&record).3.contains("wrote"), "{record:?}");
+}
+
+/// Slots may be on different machines.
+#[test]
+fn a_slot_that_fails_fails_no_job_that_may_run_at_another_one() {
+    let refuses = |slot: u32| behind(&format!("if [ $0 = {slot} ]; then echo 'I am broken' >&2; exit 1; fi; sleep 1"));
+    // The first slot is tried first, and the only one that opens is not there when the other one has failed three times.
+    for (broken, count) in [(1, 1), (1, 4), (2, 4)] {
+        let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on(refuses(broken));
+        let list: Vec<_> = (0..count).map(|index| (index.to_string(), fast::job())).collect();
+        let records = scheduler.run(list).expect("the input is fine");
+        assert!(records.iter().all(|record| record.status() == Status::Ok), "{broken}: {records:?}");
+    }
+}
+
 /// Runs a job at a slot that can't open, and returns why it never started.
 fn refusal(slots: remote::Command) -> String {
     let scheduler = Scheduler::new().timeout(PLENTY).concurrency(2).on(slots);

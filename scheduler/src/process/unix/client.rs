@@ -47,6 +47,25 @@ pub(crate) enum ClientRead {
     End,
 }
 
+/// Has a client asked to exit when this thread ends, as it does at the death of the application. One that waits in a queue doesn't read
+/// its input, and would not notice.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "only the client itself can ask the kernel for that, before it is executed")]
+fn end_with_this_thread(command: &mut Command) {
+    let parent = std::process::id();
+    let ask = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        // It may have died before.
+        if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: Both calls are system calls, and may be made in a fork of a process with threads.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// Elsewhere a client has to notice the end of its input.
+#[cfg(not(target_os = "linux"))]
+fn end_with_this_thread(_: &mut Command) {}
+
 impl Client {
     /// Starts the program, in a process group of its own: Ctrl-C at the terminal is for the application, which tells it to its jobs.
     ///
@@ -56,6 +75,7 @@ impl Client {
     pub(crate) fn start(program: &OsString, arguments: &[OsString]) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        end_with_this_thread(&mut command);
         let mut child = command.spawn()?;
         let streams = || -> io::Result<_> {
             let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
