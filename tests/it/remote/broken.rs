@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use scheduler::journal::Journal;
 use scheduler::{Cause, Failure, Record, Scheduler, Status, job, jobs, remote};
 use scheduler_tests::jobs::{big, echo, fast, measure};
 use tempfile::TempDir;
 
-use super::{behind, run};
+use super::{behind, here, run};
 use crate::{PLENTY, wait_until};
 
 /// The shortest lease.
@@ -146,6 +148,34 @@ fn a_lost_job_is_tried_again_only_where_that_is_named_and_once_the_first_attempt
     let [first, second] = twice.attempts() else { panic!("{twice:?}") };
     let Some(Failure::Lost { end, .. }) = first.failure() else { panic!("{first:?}") };
     assert!(second.started_at().is_some_and(|at| at + Duration::from_millis(50) >= *end), "{twice:?}");
+}
+
+/// The folder of the copy of the test below that is killed.
+const LEFT: &str = "TEST_LEAVES_A_JOB_AT_A_SLOT";
+
+/// The connection may be gone, so that only the lease proves the end of the first attempt.
+#[test]
+fn a_job_that_its_application_has_left_runs_again_after_the_lease() {
+    let run = |folder: &Path| {
+        let journal = Journal::open(folder.join("journal")).expect("the folder is the test's");
+        let scheduler = Scheduler::new().timeout(PLENTY).on(here().lease(LEASE)).journal(journal);
+        run(&scheduler, jobs![("a", ticks_once(folder.to_owned()))])
+    };
+    if let Some(folder) = std::env::var_os(LEFT) {
+        panic!("the job runs until it is killed: {:?}", run(Path::new(&folder)));
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut application = Command::new(std::env::current_exe().expect("it runs"));
+    let this = "remote::broken::a_job_that_its_application_has_left_runs_again_after_the_lease";
+    application.args([this, "--exact", "--nocapture"]).env(LEFT, folder.path());
+    let mut application = application.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+    wait_until("the job runs", || folder.path().join("job").exists());
+    application.kill().expect("it is ours");
+    application.wait().expect("it is ours");
+    let begun = Instant::now();
+    let records = run(folder.path());
+    assert!(begun.elapsed() >= LEASE, "{:?}", begun.elapsed());
+    assert_eq!((records[0].status(), records[0].attempts().len()), (Status::Ok, 2), "{records:?}");
 }
 
 /// Returns slots behind a client that spoils what passes through it.
