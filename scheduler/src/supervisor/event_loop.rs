@@ -145,15 +145,6 @@ impl<'a> EventLoop<'a> {
         self.queue.push(key, pending);
     }
 
-    /// Returns for how long an attempt that an earlier run of the application has begun may run on, if that may have been on another
-    /// machine.
-    #[cfg(feature = "remote")]
-    fn overlap(&self, pending: &PendingRun) -> Option<std::time::Duration> {
-        let slots =
-            self.config.slots.as_ref().filter(|_| pending.spec.is_remote() && pending.follows_unproved_attempt())?;
-        slots.get().map(|slots| slots.longest_life())
-    }
-
     /// Adds the jobs of a list to the queue; their indices are their numbers.
     pub(super) fn submit_all(&mut self, specs: Vec<JobSpec>, listener: &mut EventHandler<'_>) {
         for (number, spec) in specs.into_iter().enumerate() {

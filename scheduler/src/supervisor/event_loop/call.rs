@@ -1,8 +1,12 @@
 //! The call of a job's function: in the process that was made ahead for it, or in a new one.
 
 use std::io;
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
 use super::EventLoop;
+#[cfg(feature = "remote")]
+use crate::supervisor::attempts::PendingRun;
 use crate::supervisor::execution::Execution;
 #[cfg(feature = "remote")]
 use crate::supervisor::job_event::EventDetail;
@@ -50,6 +54,15 @@ impl EventLoop<'_> {
         }
         run.call(self.pool);
         Ok(Some(Execution::Process(run)))
+    }
+
+    /// Returns for how long an attempt that an earlier run of the application has begun may run on, if that may have been on another
+    /// machine.
+    #[cfg(feature = "remote")]
+    pub(super) fn overlap(&self, pending: &PendingRun) -> Option<Duration> {
+        let slots =
+            self.config.slots.as_ref().filter(|_| pending.spec.is_remote() && pending.follows_unproved_attempt())?;
+        slots.get().map(|slots| slots.longest_life())
     }
 
     /// Writes the start of an attempt to the journal, before its function can run. Returns `false` if that failed: then nothing
