@@ -166,7 +166,7 @@ fn registry(parent: &Path) {
 }
 
 /// The features whose own cost is measured.
-const FEATURES: [&str; 7] = ["cbor", "ctrlc", "metrics", "progress", "report", "tokio", "tracing"];
+const FEATURES: [&str; 8] = ["cbor", "ctrlc", "metrics", "progress", "remote", "report", "tokio", "tracing"];
 
 /// Clean builds.
 fn libraries(parent: &Path) {

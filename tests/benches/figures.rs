@@ -30,6 +30,18 @@ impl Figures {
         sorted[(sorted.len() - 1) / 2]
     }
 
+    /// Returns what so many per cent of the samples do not exceed.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        sorted[(sorted.len() * percent).div_ceil(100).saturating_sub(1)]
+    }
+
+    /// Returns how many samples are as long as this, or longer.
+    pub(crate) fn count_from(&self, least: Duration) -> usize {
+        self.0.iter().filter(|sample| **sample >= least).count()
+    }
+
     /// Returns the median of how many per cent more each sample is than that of the same number in `base`.
     pub(crate) fn beside(&self, base: &Self) -> f64 {
         self.more_than(base, base)

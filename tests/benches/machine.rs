@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "each benchmark uses what it needs")]
 #![expect(unsafe_code, reason = "the kernel's own clocks and counts have no safe API")]
 
+#[cfg(unix)]
+pub(crate) use system::worked_by_children;
 pub(crate) use system::{FORK, now, sleeper, unbuffered_stdout, worked};
 
 #[cfg(unix)]
@@ -26,10 +28,19 @@ mod system {
 
     /// Returns the processor time of this process.
     pub(crate) fn worked() -> Duration {
+        worked_by(libc::RUSAGE_SELF)
+    }
+
+    /// Returns the processor time of the children that were waited for.
+    pub(crate) fn worked_by_children() -> Duration {
+        worked_by(libc::RUSAGE_CHILDREN)
+    }
+
+    fn worked_by(who: i32) -> Duration {
         // SAFETY: All-zero is a valid `rusage`, and the pointer is to a variable of ours.
         let usage = unsafe {
             let mut usage: libc::rusage = std::mem::zeroed();
-            assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0);
+            assert_eq!(libc::getrusage(who, &raw mut usage), 0);
             usage
         };
         let duration = |time: libc::timeval| {
