@@ -283,6 +283,12 @@ impl Agent {
             MessageKind::Beat => {
                 self.lease.renew(decode(&payload).ok_or_else(unreadable)?, process::since_boot());
                 self.event_loop.renew(self.lease.until());
+                // An idle agent answers the echo. Without that, `srun` sends a job that comes within 40 ms only when the echo was
+                // acknowledged, which its other end puts off for as long as it has nothing to send. The outcome of a job that runs
+                // is answer enough.
+                if lock(&self.current).is_none() {
+                    self.connection.link.send(MessageKind::Beat, 0, Vec::new(), Urgency::Now);
+                }
             }
             MessageKind::Bye => return Err(End::Closed),
             // The end of a run and what is sent to it may cross.

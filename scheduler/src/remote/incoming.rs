@@ -23,7 +23,10 @@ impl HubSlots {
         match (&mut self.places[number].state, message.kind) {
             (State::Opening(_), MessageKind::Hello) => self.welcome(number, &message.payload),
             (State::Open(_), MessageKind::Beat) => {
-                self.echo(number, message.payload);
+                // An empty one answers an echo.
+                if !message.payload.is_empty() {
+                    self.echo(number, message.payload);
+                }
                 Ok(())
             }
             (State::Open(_), MessageKind::Expired) => Err((
