@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use scheduler_tests::distributed::Engine;
+use scheduler_tests::wait_until::wait_until;
 
 use crate::application::{APP, LEASE};
 use crate::cluster::{Cluster, in_cluster, in_cluster_if_full};
@@ -143,6 +144,7 @@ fn a_job_of_a_stopped_application_dies_by_the_lease_and_is_lost() {
             let application = scene.application.process();
             scene.signal(Signal::STOP, &[application]);
             scene.assert_dead_within(LEASE + SOON);
+            // Its own clock is to see the end of the lease as well.
             thread::sleep(Duration::from_secs(2));
             scene.act(|_| application.signal(Signal::CONT));
             let lost = scene.assert_lost_within(KNOWN);
@@ -160,7 +162,7 @@ fn an_application_that_is_stopped_for_less_than_a_lease_loses_nothing() {
         let scene = Scene::with(cluster, Cluster::slurm(), length, |plan| plan.lease = Duration::from_secs(15));
         let application = scene.application.process();
         application.signal(Signal::STOP);
-        thread::sleep(Duration::from_secs(6));
+        wait_until("the job is over", || !scene.job.is_alive());
         application.signal(Signal::CONT);
         let printed = scene.application.record(LEASE);
         assert!(printed.is_ok(), "{printed:#?}");

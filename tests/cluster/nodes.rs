@@ -1,6 +1,5 @@
 //! A node or a daemon of Slurm fails.
 
-use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -59,7 +58,6 @@ fn a_job_of_a_stopped_node_is_lost_by_the_lease_and_dies_as_soon_as_the_node_con
             let processes = cluster.processes_of(&scene.host);
             scene.signal(Signal::STOP, &processes);
             scene.assert_lost_within(LEASE + SOON);
-            thread::sleep(SOON);
             scene.signal(Signal::CONT, &processes);
             scene.assert_dead_within(SOON);
             scene.assert_nothing_is_left();
