@@ -243,5 +243,5 @@ fn after_epoch(since: Duration) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "journal"))]
 mod tests;
