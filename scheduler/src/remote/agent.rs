@@ -86,7 +86,6 @@ fn adjust_environment() {
         // SAFETY: As above.
         unsafe { env::set_var("PATH", DEFAULT_PATH) };
     }
-    // As the user's account has it.
     if let (None, Some(home)) = (env::var_os("HOME"), env::home_dir()) {
         // SAFETY: As above.
         unsafe { env::set_var("HOME", home) };
@@ -283,9 +282,8 @@ impl Agent {
             MessageKind::Beat => {
                 self.lease.renew(decode(&payload).ok_or_else(unreadable)?, process::since_boot());
                 self.event_loop.renew(self.lease.until());
-                // An idle agent answers the echo. Without that, `srun` sends a job that comes within 40 ms only when the echo was
-                // acknowledged, which its other end puts off for as long as it has nothing to send. The outcome of a job that runs
-                // is answer enough.
+                // An idle agent answers the echo: otherwise `srun` holds a job that comes within 40 ms back until the echo is
+                // acknowledged, which its other end puts off for as long as it has nothing to send.
                 if lock(&self.current).is_none() {
                     self.connection.link.send(MessageKind::Beat, 0, Vec::new(), Urgency::Now);
                 }
