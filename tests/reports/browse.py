@@ -26,6 +26,16 @@ class Browser:
         if program is None:
             print("no Chromium is installed", file=sys.stderr)
             sys.exit(77)
+        # On a busy machine it ends now and then before it has begun.
+        for is_last in (False, False, True):
+            try:
+                return self.start(program, profile)
+            except EOFError:
+                self.close()
+                if is_last:
+                    raise
+
+    def start(self, program, profile):
         their_in, self.to = os.pipe()
         self.of, their_out = os.pipe()
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
