@@ -39,9 +39,9 @@ type Functions = (fn(u32), fn(Duration));
 /// The thread that crashed first, and has reported it.
 static CRASHED: AtomicU32 = AtomicU32::new(0);
 
-/// Installs the handlers. `report` is called at the first crash with the id of its thread, and then `wait`, which returns once the warden has captured this
-/// process, or after a time. Both are called in a handler, and may make only calls that a handler may make. The warden looks for what
-/// is reported when it gets a SIGCHLD.
+/// Installs the handlers. `report` is called at the first crash with the id of its thread, and then `wait`, which returns once the
+/// warden has captured this process, or after a time. Both are called in a handler, and may make only calls that a handler may make.
+/// The warden looks for what is reported when it gets a SIGCHLD.
 pub(crate) fn capture_crashes(report: fn(u32), wait: fn(Duration)) {
     if FUNCTIONS.set((report, wait)).is_err() {
         // An earlier call in this process has installed them. They are still there: it would not serve another call.
