@@ -142,6 +142,10 @@ enum Children {
     Exited,
 }
 
+/// The groups that were signaled in one pass. A signal reaches all members, and none of them can fork after it, so that once
+/// is enough; and in a group of a thousand processes once for each of them would take longer than all the rest.
+type SignaledGroups = HashSet<ChildPid>;
+
 /// The state of a sweep.
 struct Sweeper {
     /// The job, as long as it isn't reaped.
@@ -159,6 +163,7 @@ struct Sweeper {
 impl Sweeper {
     /// Reaps some of the children that have exited.
     fn reap(&mut self, on_reaped: &mut impl FnMut(&ExitedChild)) -> io::Result<Children> {
+        let mut signaled = SignaledGroups::new();
         for _ in 0..REAP_BATCH {
             let child = match next_exited() {
                 Ok(Some(child)) => Some(child),
@@ -169,7 +174,7 @@ impl Sweeper {
             };
             if let Some(child) = child {
                 // Its group may have other members. As long as it isn't reaped, the group's id can't be reused.
-                self.signal_group(child);
+                self.signal_group(child, &mut signaled);
             }
             match reap_child(child, libc::__WALL) {
                 Ok(Some(child)) => {
@@ -194,9 +199,10 @@ impl Sweeper {
         let mut stopped: HashSet<ChildPid> = self.job.into_iter().collect();
         for _ in 0..PASSES {
             let before = stopped.len();
+            let mut signaled = SignaledGroups::new();
             each_alive(self.deadline, |child| {
                 if stopped.insert(child) && !self.killed.contains(&child) {
-                    self.signal_group(child);
+                    self.signal_group(child, &mut signaled);
                     let _ = child.send(Signal::STOP);
                 }
             });
@@ -208,9 +214,10 @@ impl Sweeper {
             self.group_signal = Signal::KILL;
         }
         let mut new = 0;
+        let mut signaled = SignaledGroups::new();
         for child in stopped {
             if self.group_signal == Signal::KILL {
-                self.signal_group(child);
+                self.signal_group(child, &mut signaled);
             }
             // A program with more rights can't be signaled. It is found again until the deadline.
             let _ = child.kill();
@@ -230,12 +237,13 @@ impl Sweeper {
 
     /// Stops or kills the group of a child, if all its members are descendants of this process. They are if the session is
     /// another one than this process's: it began below this process then, and a group never spans two sessions.
-    fn signal_group(&self, child: ChildPid) {
+    fn signal_group(&self, child: ChildPid, signaled: &mut SignaledGroups) {
         let (own, session) = (self.session, session(Some(child)));
         if own >= 0
             && session > 0
             && own != session
             && let Some(group) = group(child)
+            && signaled.insert(group)
         {
             let _ = group.send_to_group(self.group_signal);
         }
