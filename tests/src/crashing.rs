@@ -24,6 +24,8 @@ pub enum Crash {
     WithoutDescriptors,
     /// It aborts as soon as it is asked to stop.
     InGrace,
+    /// It executes the instruction of a breakpoint, which is that of `__builtin_trap` on aarch64.
+    Trap,
     /// It sends itself a signal.
     Raise(i32),
     /// Another thread writes where nothing is.
@@ -57,6 +59,7 @@ pub fn crashes(how: Crash) {
             waits_to_be_asked();
             std::process::abort()
         }
+        Crash::Trap => traps(),
         Crash::Raise(signal) => {
             // SAFETY: The call has no preconditions.
             unsafe { libc::raise(signal) };
@@ -102,6 +105,20 @@ fn calls_null() {
     let function: unsafe extern "C" fn() = unsafe { std::mem::transmute_copy(&black_box(0_usize)) };
     // SAFETY: As above.
     unsafe { function() };
+    black_box(());
+}
+
+#[inline(never)]
+fn traps() {
+    // SAFETY: It crashes, which is what it is for.
+    unsafe {
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("brk #1");
+        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+        std::arch::asm!("int3");
+        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64", target_arch = "x86")))]
+        libc::raise(libc::SIGTRAP);
+    }
     black_box(());
 }
 

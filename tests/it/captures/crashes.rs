@@ -56,6 +56,7 @@ fn a_crash_is_captured_where_it_happened_and_dies_as_ever() {
             (Crash::CallsNull, libc::SIGSEGV, &["calls_null", "crashing::crashes"]),
             (Crash::Abort, libc::SIGABRT, &["abort", "crashing::crashes"]),
             (Crash::WithoutDescriptors, libc::SIGABRT, &["abort", "crashing::crashes"]),
+            (Crash::Trap, libc::SIGTRAP, &["traps", "crashing::crashes"]),
             (Crash::Raise(libc::SIGFPE), libc::SIGFPE, &["crashing::crashes"]),
             (Crash::Raise(libc::SIGILL), libc::SIGILL, &["crashing::crashes"]),
             (Crash::InThread, libc::SIGSEGV, &["writes_to_null", "thread"]),

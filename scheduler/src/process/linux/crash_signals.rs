@@ -19,8 +19,9 @@ use libc::c_int;
 
 use crate::process::fallback_deadlines::CAPTURE_FACTOR;
 
-/// The signals of crashes.
-const SIGNALS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+/// The signals of crashes. What aborts by an instruction of the processor, as `__builtin_trap` in C does, gets SIGILL on x86-64, and
+/// SIGTRAP on aarch64.
+const SIGNALS: [c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT];
 
 /// How long a crashed process waits for its capture. On a busy machine the warden may have to wait for a processor.
 const LONGEST: Duration = Duration::from_millis(500 * CAPTURE_FACTOR);
@@ -61,7 +62,10 @@ pub(crate) fn capture_crashes(report: fn(u32), wait: fn(Duration)) {
         // would kill the process before the first crash is captured.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         // SAFETY: The call only reads a disposition.
-        if unsafe { libc::sigaction(signal, ptr::null(), &raw mut previous) } == 0 {
+        let is_known = unsafe { libc::sigaction(signal, ptr::null(), &raw mut previous) } == 0;
+        // A trap kills a process that ignores its signal. Sent once more, the signal would be ignored.
+        let is_lost = signal == libc::SIGTRAP && previous.sa_sigaction == libc::SIG_IGN;
+        if is_known && !is_lost {
             before.store(Box::into_raw(Box::new(previous)), Ordering::Release);
             // SAFETY: The handler makes only calls that are allowed in a handler.
             unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
@@ -95,8 +99,9 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
             }
         }
         let is_restored = restore(signal);
-        // A fault happens once more. A signal that was sent is delivered once more, when this handler returns.
-        if (*info).si_code <= 0 {
+        // A fault happens once more. A signal that was sent is delivered once more, when this handler returns; and so is that of a
+        // trap, after which x86-64 would go on.
+        if (*info).si_code <= 0 || signal == libc::SIGTRAP {
             let again = if is_restored { signal } else { libc::SIGKILL };
             libc::syscall(libc::SYS_tgkill, libc::getpid(), own_thread(), again);
         } else if !is_restored {
