@@ -88,9 +88,12 @@ impl ActiveRuns {
     }
 
     /// Adds a run, and returns its key.
-    pub(super) fn insert(&mut self, run: ActiveRun) -> WaitKey {
+    pub(super) fn insert(&mut self, mut run: ActiveRun) -> WaitKey {
         let key = self.next_key;
         self.next_key += 2;
+        // If its process was there before, that of the next job can be started while the function begins.
+        run.is_up = run.run.is_up();
+        self.up += usize::from(run.is_up);
         self.keys.insert(run.key.number, key);
         self.runs.insert(key, Box::new(run));
         self.change(key, |_| {});
