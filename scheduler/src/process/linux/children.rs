@@ -88,6 +88,13 @@ fn newest_pid() -> Option<i32> {
 }
 
 fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
+    // A warden nearly always has one thread, and to list them takes twice as long as the rest.
+    if has_one_thread()
+        && let Ok(list) = fs::read_to_string("/proc/thread-self/children")
+    {
+        list.split_whitespace().filter_map(ChildPid::parse).for_each(found);
+        return Ok(());
+    }
     let mut has_list = false;
     for task in fs::read_dir("/proc/self/task")? {
         // The thread may have exited meanwhile. Then its children are another thread's, and the next pass finds them.
@@ -98,6 +105,11 @@ fn by_list(found: &mut impl FnMut(ChildPid)) -> io::Result<()> {
         list.split_whitespace().filter_map(ChildPid::parse).for_each(&mut *found);
     }
     if has_list { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Returns whether this thread is the only one: the folder of the threads then has its two links and one folder in it.
+fn has_one_thread() -> bool {
+    rustix::fs::stat(c"/proc/self/task").is_ok_and(|folder| folder.st_nlink == 3)
 }
 
 /// Returns whether this process has no other child than this one, exited ones included. Only this thread may reap any.

@@ -47,6 +47,9 @@ const SIGNALS: &str = "it has changed how it handles signals";
 /// The line of that file with the private memory that is in use.
 const MEMORY_LINE: &str = "RssAnon:";
 
+/// The line of that file with the number of threads.
+const THREADS_LINE: &str = "Threads:";
+
 /// How much more memory a process may use than before its first call.
 const MEMORY_GROWTH: u64 = 256 << 20;
 
@@ -61,8 +64,7 @@ pub(crate) struct CleanState {
     threads: Vec<RawFd>,
     descriptors: BTreeMap<RawFd, FileIdentity>,
     folder: Option<FileIdentity>,
-    /// The hash of each variable's value.
-    variables: BTreeMap<OsString, u64>,
+    variables: Vec<(OsString, OsString)>,
     limits: Vec<(u64, u64)>,
     priorities: (Option<i32>, (libc::c_long, i32, libc::c_long, i32)),
     timers: (bool, Vec<u8>),
@@ -80,7 +82,7 @@ impl CleanState {
             str::from_utf8(line(text, MEMORY_LINE)?).ok()?.trim().trim_end_matches(" kB").parse::<u64>().ok()?;
         Some(Self {
             status: status_lines(text),
-            threads: numbers(c"/proc/self/task")?,
+            threads: threads(text)?,
             descriptors: numbers(c"/proc/self/fd")?
                 .into_iter()
                 .filter(|number| *number >= LOWEST && *number != except)
@@ -88,7 +90,7 @@ impl CleanState {
                 .filter_map(|number| Some((number, open_file(number)?)))
                 .collect(),
             folder: folder(),
-            variables: variables(),
+            variables: env::vars_os().collect(),
             limits: (0..LIMITS).map(limit).collect(),
             priorities: (getpriority_process(None).ok(), scheduling()),
             timers: (has_interval_timer(), fs::read("/proc/self/timers").unwrap_or_default()),
@@ -99,7 +101,7 @@ impl CleanState {
 
     /// Takes over what a request changes: the working directory and the variables.
     pub(crate) fn take_over_request(&mut self) {
-        (self.folder, self.variables) = (folder(), variables());
+        (self.folder, self.variables) = (folder(), env::vars_os().collect());
     }
 
     /// Takes over how signals are handled: a handler for crashes is installed at the first call.
@@ -158,18 +160,36 @@ impl CleanState {
     }
 
     fn changed_variable<'a>(&'a self, now: &'a Self) -> Option<&'a OsString> {
-        let set = now.variables.iter().find(|(name, value)| self.variables.get(*name) != Some(value));
-        let removed = || self.variables.keys().find(|name| !now.variables.contains_key(*name));
-        set.map(|(name, _)| name).or_else(removed)
+        if self.variables == now.variables {
+            return None;
+        }
+        let set = now.variables.iter().find(|variable| !self.variables.contains(variable));
+        let removed = || self.variables.iter().find(|(name, _)| now.variables.iter().all(|(other, _)| other != name));
+        set.or_else(removed).map(|(name, _)| name)
     }
 }
 
-/// Returns the hash of each of the [`LINES`].
+/// Returns the hash of each of the [`LINES`], and zero for one that is missing.
 fn status_lines(text: &[u8]) -> [u64; LINES.len()] {
-    LINES.map(|(name, _)| {
-        let value = line(text, name);
-        hash(if name.starts_with("Sig") { value.map(without_c_library) } else { value.map(<[u8]>::to_vec) })
-    })
+    let mut hashes = [0; LINES.len()];
+    for line in text.split(|byte| *byte == b'\n') {
+        let found = LINES.iter().enumerate().find_map(|(index, (name, _))| {
+            let value = line.strip_prefix(name.as_bytes())?;
+            Some((index, if name.starts_with("Sig") { hash(without_c_library(value)) } else { hash(value) }))
+        });
+        if let Some((index, hash)) = found {
+            hashes[index] = hash;
+        }
+    }
+    hashes
+}
+
+/// Returns the ids of the threads of this process. A single one has that of the process.
+fn threads(status: &[u8]) -> Option<Vec<i32>> {
+    match line(status, THREADS_LINE)?.trim_ascii() {
+        b"1" => Some(vec![std::process::id().cast_signed()]),
+        _ => numbers(c"/proc/self/task"),
+    }
 }
 
 /// Returns the rest of the line that begins with this name.
@@ -181,19 +201,14 @@ fn line<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
 const C_LIBRARYS: u64 = 0b111 << (32 - 1);
 
 /// Returns a set of signals, as the kernel writes it, without those of the C library.
-fn without_c_library(set: &[u8]) -> Vec<u8> {
+fn without_c_library(set: &[u8]) -> u64 {
     let set = str::from_utf8(set).ok().and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    (set.unwrap_or_default() & !C_LIBRARYS).to_le_bytes().to_vec()
+    set.unwrap_or_default() & !C_LIBRARYS
 }
 
 /// Returns what identifies the working directory.
 fn folder() -> Option<FileIdentity> {
     rustix::fs::stat(c".").ok().map(|stat| (i128::from(stat.st_dev), stat.st_ino))
-}
-
-/// Returns the environment variables, each with the hash of its value.
-fn variables() -> BTreeMap<OsString, u64> {
-    env::vars_os().map(|(name, value)| (name, hash(value))).collect()
 }
 
 fn hash(value: impl Hash) -> u64 {
