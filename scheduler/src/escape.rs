@@ -10,7 +10,7 @@ pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if breaks_a_line(character) {
+            if breaks_a_line(character) || has_no_width(character) {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 f.write_char(character)?;
@@ -27,14 +27,20 @@ pub(crate) fn breaks_a_line(character: char) -> bool {
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Returns whether a reader can't see a character, so that two different names look the same. The joiners of scripts and of emoji
+/// aren't among them.
+fn has_no_width(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_and_direction_marks_are_escaped() {
-        let written = OneLine("a\nb\r\t\u{1b}[31mred\u{2028}\u{202e}").to_string();
-        assert_eq!(written, r"a\nb\r\t\u{1b}[31mred\u{2028}\u{202e}");
+    fn control_characters_direction_marks_and_what_has_no_width_are_escaped() {
+        let written = OneLine("a\nb\r\t\u{1b}[31mred\u{2028}\u{202e}\u{200b}\u{feff}").to_string();
+        assert_eq!(written, r"a\nb\r\t\u{1b}[31mred\u{2028}\u{202e}\u{200b}\u{feff}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl CodeModule {
 
 impl StackFrame {
     /// Returns the path of the binary, as the job's process saw it, or a name in brackets such as `[vdso]`; `None` if the code was
-    /// in no file, for example because it was compiled at run time.
+    /// in no ELF file, for example because it was compiled at run time.
     ///
     /// The path of a file that was deleted or replaced ends with ` (deleted)`.
     #[must_use]

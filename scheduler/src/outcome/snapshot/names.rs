@@ -5,9 +5,8 @@ use std::path::Path;
 
 use crate::symbols::Symbol;
 
-/// The beginnings of the names of functions in the standard library, and in this crate.
-const LIBRARY: [&str; 9] =
-    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust_try", "scheduler::", "<scheduler::"];
+/// The beginnings of the paths of functions in the standard library, and in this crate.
+const LIBRARY: [&str; 6] = ["std::", "core::", "alloc::", "__rustc::", "__rust_try", "scheduler::"];
 
 /// The folder of this crate's sources, as they were compiled: functions that were inlined have no path in their name.
 const OWN_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
@@ -38,13 +37,31 @@ const STARTS: [&str; 9] = [
 /// Returns whether a function is one of the standard library, or of this crate.
 pub(super) fn is_library(symbol: &Symbol) -> bool {
     library_path(symbol).is_some()
-        || LIBRARY.iter().any(|prefix| symbol.function.starts_with(prefix))
+        || LIBRARY.iter().any(|prefix| defining_path(&symbol.function).starts_with(prefix))
         || symbol.file.as_deref().is_some_and(|file| file.starts_with(OWN_SOURCES))
+}
+
+/// Returns the path that tells in which package a function is, such as `std::io::stdio::Stdout as …` of
+/// `<&std::io::stdio::Stdout as std::io::Write>::write_fmt`: that of the type which a method belongs to, or of the trait, if the type
+/// is built into the language.
+fn defining_path(function: &str) -> &str {
+    let Some(mut method) = function.strip_prefix('<') else {
+        return function;
+    };
+    while let Some(rest) = ["&", "*const ", "*mut ", "mut ", "dyn "].iter().find_map(|sign| method.strip_prefix(sign)) {
+        method = rest;
+    }
+    let has_path = method.split(|character: char| !character.is_alphanumeric() && character != '_').next();
+    if has_path.is_some_and(|name| !name.is_empty() && method[name.len()..].starts_with("::")) {
+        return method;
+    }
+    // A slice, a tuple, a number. A method without a trait is the library's.
+    method.split_once(" as ").map_or("core::", |(_, of_trait)| of_trait)
 }
 
 /// Returns whether a function is one of a runtime, a pool of threads or a lock: by its name, or by its file if it was inlined.
 pub(super) fn is_runtime(symbol: &Symbol) -> bool {
-    let name = symbol.function.trim_start_matches('<').split_once("::").map(|(package, _)| package.replace('_', "-"));
+    let name = defining_path(&symbol.function).split_once("::").map(|(package, _)| package.replace('_', "-"));
     let in_registry = symbol.file.as_deref().and_then(|file| file.split_once("/registry/src/"));
     let package = in_registry.and_then(|(_, path)| path.split('/').nth(1)?.rsplit_once('-'));
     let package = package.map(|(name, _)| name.replace('_', "-"));
@@ -189,6 +206,26 @@ mod tests {
         assert_eq!((is_library(&source), function_name(&source, None).as_str()), (true, "core::f"));
         let own = symbol("lock<u32>", "/home/a/library/std/src/mutex.rs");
         assert_eq!((is_library(&own), function_name(&own, None).as_str()), (false, "lock<u32>"));
+    }
+
+    #[test]
+    fn a_method_is_the_library_s_if_its_type_is_or_its_trait_for_a_type_of_the_language() {
+        for library in [
+            "<std::sys::fs::File>::read",
+            "<&std::io::stdio::Stdout as std::io::Write>::write_fmt",
+            "<&mut dyn core::fmt::Write as core::fmt::Write>::write_str",
+            "<[app::A]>::sort_by::<app::f::{closure#0}>",
+            "<[u8] as alloc::slice::Concat<u8>>::concat",
+            "<u64 as core::fmt::Display>::fmt",
+            "__rustc::rust_begin_unwind",
+        ] {
+            assert!(is_library(&symbol(library, "")), "{library}");
+        }
+        for program in
+            ["<&app::A as core::fmt::Debug>::fmt", "<u8 as app::T>::f", "<(u8, u8) as app::T>::f", "app::std::f"]
+        {
+            assert!(!is_library(&symbol(program, "")), "{program}");
+        }
     }
 
     #[test]

@@ -247,8 +247,11 @@ impl Text<'_> {
 
     /// Returns what a thread does, such as `in read on fd 7 (pipe)`.
     fn activity(&self, thread: &ThreadSnapshot) -> String {
-        if crash(thread).is_some() {
-            return "crashed".to_owned();
+        match crash(thread) {
+            Some(_) if thread.has_crashed => return "crashed".to_owned(),
+            // It waits until the one that crashed before it is captured.
+            Some(_) => return "also crashed".to_owned(),
+            None => {}
         }
         let call = thread.system_call.as_ref().map(|call| self.call(call));
         let call = call.or_else(|| Some(format!("in {}", OneLine(thread.wait_channel()?))));

@@ -4,8 +4,9 @@ use super::super::names::{is_job_entry, is_library, is_runtime, is_start, is_sys
 use super::super::{AddressKind, StackFrame, ThreadSnapshot};
 use crate::symbols::Symbol;
 
-/// The most functions of a recursion that are shown once if they call each other again and again.
-const RECURSION_LENGTH: usize = 4;
+/// The most functions of a recursion that are shown once if they call each other again and again. A parser takes five and more
+/// for each level.
+const RECURSION_LENGTH: usize = 24;
 
 /// A line of a stack: a frame without symbols, or one of its symbols.
 pub(super) struct FrameLine<'a> {
@@ -132,6 +133,7 @@ pub(super) fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>>
         entries.truncate(last + 1);
         entries.drain(first..last);
     }
+    let blocking = blocking_call(&entries);
     // Of what a library does for the program, the function that the program has called is enough. In a static binary the C library's
     // functions, which have no lines, are on its innermost side.
     let innermost = entries.iter().take_while(|entry| entry.is_foreign() || entry.is_plain());
@@ -141,11 +143,21 @@ pub(super) fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>>
         entries[index + 1..].iter().find(|entry| !entry.is_library()).is_none_or(|entry| !entry.is_runtime())
     };
     let is_shown = |index: usize| match &entries[index] {
-        _ if library == entries.len() => true,
+        _ if library == entries.len() || blocking == Some(index) => true,
         _ if index < library => index + 1 == library,
         entry if entry.is_library() => false,
         entry => !entry.is_runtime() || is_called(index),
     };
     let shown: Vec<_> = (0..entries.len()).map(is_shown).collect();
     entries.into_iter().zip(shown).filter(|(_, is_shown)| *is_shown).map(|(entry, _)| entry).collect()
+}
+
+/// Returns the index of the function of the standard library that a runtime's innermost function seems to call, if no debug
+/// information says what was inlined: it is the job's function that calls it then. One that has no task to run waits in a call of
+/// the system's.
+fn blocking_call(entries: &[FrameLine<'_>]) -> Option<usize> {
+    let is_inlined = entries.last().is_some_and(FrameLine::is_nameless_job);
+    let first = entries.iter().position(FrameLine::is_runtime).filter(|first| is_inlined && *first > 0)?;
+    let is_called = |entry: &FrameLine<'_>| entry.is_library() && !entry.is_plain() && entry.is_named();
+    is_called(&entries[first - 1]).then_some(first - 1)
 }

@@ -209,6 +209,9 @@ fn a_recursion_is_written_once() {
     assert_eq!(shown(&[f, f, f, f, g]), [f, "(the line above 3 times more)", g]);
     assert_eq!(shown(&[g, f, g, f, g, f, g]), [g, f, "(the 2 lines above 2 times more)", g]);
     assert_eq!(shown(&[f, f, g, g]), [f, f, g, g]);
+    let parser: Vec<_> = (0..12).map(|level| format!("app::level{level}")).collect();
+    let levels: Vec<_> = parser.iter().cycle().take(60).map(String::as_str).collect();
+    assert_eq!(shown(&levels)[12..], ["(the 12 lines above 4 times more)"]);
     let full = thread(1, "", None, stack("/app", &[(f, None); 9]));
     assert_eq!(format!("{full:#}").lines().count(), 10);
 }
@@ -287,6 +290,26 @@ fn without_debug_information_a_job_that_was_inlined_has_a_line_of_its_own() {
     assert_eq!(
         shown(&["syscall", "std::fs::read", "app::jobs::f", entry]),
         "  std::fs::read in app|  app::jobs::f in app"
+    );
+    assert_eq!(
+        shown(&[
+            "core::fmt::write",
+            "<&std::io::Stdout as std::io::Write>::write_fmt",
+            "std::io::stdio::_print",
+            entry
+        ]),
+        "  std::io::stdio::_print in app|  app::jobs::<the job's function> in app"
+    );
+    // An async job that blocks its thread, and one of which no task can run.
+    let (poll, block_on) = ("<tokio::runtime::Context>::enter", "scheduler::runtime::Runtime::block_on");
+    assert_eq!(
+        shown(&["syscall", "<std::sync::Mutex>::lock_contended", poll, block_on, entry]),
+        "  <std::sync::Mutex>::lock_contended in app|  scheduler::runtime::Runtime::block_on in app|  \
+         app::jobs::<the job's function> in app"
+    );
+    assert_eq!(
+        shown(&["epoll_wait", "mio::poll", poll, block_on, entry]),
+        "  scheduler::runtime::Runtime::block_on in app|  app::jobs::<the job's function> in app"
     );
 }
 

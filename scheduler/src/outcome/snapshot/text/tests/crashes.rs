@@ -16,7 +16,20 @@ fn a_second_crash_is_shown_without_the_handler_of_its_signal() {
     frames[2].kind = AddressKind::Exact;
     frames[2].offset -= 1;
     let crashed = thread(1, "", call(128, "rt_sigtimedwait", [0, 0], None), frames);
-    assert_eq!(crashed.to_string(), "thread 1, crashed\n  app::divides at src/a.rs:3\n  app::f in app");
+    assert_eq!(crashed.to_string(), "thread 1, also crashed\n  app::divides at src/a.rs:3\n  app::f in app");
+}
+
+#[test]
+fn of_threads_that_crash_in_the_same_place_the_first_one_is_told_apart() {
+    let mut handler = stack("/app", &[("scheduler::child::crash::on_crash", None), ("app::crashes", None)]);
+    handler[1].kind = AddressKind::Exact;
+    handler[1].offset -= 1;
+    let waits = |id| thread(id, "", None, handler.clone());
+    let mut first = thread(3, "", None, Box::new([handler[1].clone()]));
+    first.has_crashed = true;
+    let text = process(1, 0, &["app"], vec![waits(2), first, waits(4)]).to_string();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("thread")).collect();
+    assert_eq!(lines, ["  threads 2, 4, also crashed", "  thread 3, crashed"]);
 }
 
 /// In a stripped binary nothing names the handler.
@@ -40,7 +53,10 @@ fn a_crash_within_the_handler_of_another_signal_is_where_it_was() {
         frames[interrupted].offset -= 1;
     }
     let crashed = thread(1, "", call(7, "poll", [0, 0], None), frames).to_string();
-    assert!(crashed.starts_with("thread 1, crashed\n  app::crashes in app\n  app::on_timer in app\n"), "{crashed}");
+    assert!(
+        crashed.starts_with("thread 1, also crashed\n  app::crashes in app\n  app::on_timer in app\n"),
+        "{crashed}"
+    );
 }
 
 #[test]
