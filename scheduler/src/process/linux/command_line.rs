@@ -7,9 +7,10 @@
 #![expect(unsafe_code, reason = "rustix has no `PR_SET_MM_MAP`")]
 
 use std::fs;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use crate::escape::OneLine;
+use crate::sync::lock;
 
 /// The longest command line that is shown, in bytes, with the NUL at its end.
 const LONGEST: usize = 255;
@@ -39,21 +40,27 @@ struct MemoryLayout {
 /// The layout of this process, which its forks have as well.
 static LAYOUT: OnceLock<Option<MemoryLayout>> = OnceLock::new();
 
+/// The command line that was set last, from which the kernel reads it.
+static LINE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
 /// Sets the command line of this process. Where that can't be done, it stays as it is.
 pub(super) fn set_command_line(text: &str) {
     let Some(mut layout) = *LAYOUT.get_or_init(read_layout) else {
         return;
     };
-    // It is read for as long as the process lives.
-    let line: &'static [u8] = Box::leak(shown(text).into_boxed_slice());
+    let line = shown(text);
     layout.arg_start = line.as_ptr().addr() as u64;
     layout.arg_end = layout.arg_start + line.len() as u64;
     // SAFETY: The call moves nothing, and returns where the break is. If another thread moves it before the next call, the
     // kernel only refuses to move it further, and `malloc` takes its memory elsewhere.
     layout.brk = unsafe { libc::sbrk(0) }.addr() as u64;
     // SAFETY: The kernel reads the struct, whose form it defines. All that it contains is this process's own, and for the
-    // command line it has memory that stays.
-    unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const layout, size_of::<MemoryLayout>(), 0) };
+    // command line it has memory that stays until there is another one.
+    let result =
+        unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const layout, size_of::<MemoryLayout>(), 0) };
+    if result == 0 {
+        *lock(&LINE) = line;
+    }
 }
 
 /// Reads the layout of this process; `None` without `/proc`.
