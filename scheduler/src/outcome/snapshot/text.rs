@@ -173,12 +173,18 @@ fn nameless_modules(processes: &[ProcessSnapshot]) -> impl Iterator<Item = (Stri
     modules.into_iter().filter(|(_, is_named)| !is_named).map(|(module, _)| module)
 }
 
-/// Returns whether this is a thread that this crate has started in the job's process.
-fn is_of_this_crate(thread: &ThreadSnapshot) -> bool {
-    let mut symbols = thread.frames.iter().flat_map(StackFrame::symbols);
-    thread.name.starts_with("scheduler")
-        && !thread.has_crashed
-        && symbols.any(|symbol| symbol.function.contains("scheduler::"))
+/// Returns whether this is a thread that this crate has started in the job's process, or the main thread, which waits for the one
+/// that runs the job's function on a [stack](crate::Job::stack_size) of its own.
+fn is_of_this_crate(thread: &ThreadSnapshot, process: &ProcessSnapshot) -> bool {
+    let has_function = |thread: &ThreadSnapshot, is_meant: fn(&Symbol) -> bool| {
+        thread.frames.iter().flat_map(StackFrame::symbols).any(is_meant)
+    };
+    let is_other =
+        || thread.id == process.pid && process.threads.iter().any(|thread| has_function(thread, is_job_entry));
+    !thread.has_crashed
+        && !has_function(thread, is_job_entry)
+        && has_function(thread, |symbol| symbol.function.contains("scheduler::"))
+        && (thread.name.starts_with("scheduler") || is_other())
 }
 
 /// How text is written.
@@ -221,7 +227,7 @@ impl Text<'_> {
     fn groups<'a>(&self, process: &'a ProcessSnapshot) -> Vec<(Vec<&'a ThreadSnapshot>, Vec<String>)> {
         let mut groups: Vec<(Vec<&ThreadSnapshot>, String, Vec<String>)> = Vec::new();
         let mut threads: Vec<_> =
-            process.threads.iter().filter(|thread| self.is_full || !is_of_this_crate(thread)).collect();
+            process.threads.iter().filter(|thread| self.is_full || !is_of_this_crate(thread, process)).collect();
         threads.sort_by_key(|thread| !thread.frames.iter().any(|frame| frame.symbols().iter().any(is_job_entry)));
         for thread in threads {
             let (activity, body) = (self.activity(thread), self.body(thread));
@@ -304,17 +310,19 @@ impl Text<'_> {
     fn body(&self, thread: &ThreadSnapshot) -> Vec<String> {
         let frames = &thread.frames[if self.is_full { 0 } else { crash(thread).unwrap_or_default() }..];
         let entries: Vec<_> = frames.iter().flat_map(FrameLine::of).collect();
+        // What is missing behind the first function of a thread or a job isn't looked for.
+        let has_start = !self.is_full && entries.iter().any(FrameLine::is_start);
+        let is_worth_saying = |incomplete: &Incomplete| match incomplete {
+            Incomplete::Unsupported => false,
+            Incomplete::NoUnwindInfo | Incomplete::FrameLimit => !has_start,
+            _ => true,
+        };
         let mut lines = if self.is_full {
             entries.iter().map(|entry| self.line(entry)).collect()
         } else {
             without_repetition(&self.shortened(&interesting(entries)))
         };
-        lines.extend(
-            thread
-                .incomplete
-                .filter(|incomplete| *incomplete != Incomplete::Unsupported)
-                .map(|incomplete| format!("({incomplete})")),
-        );
+        lines.extend(thread.incomplete.filter(is_worth_saying).map(|incomplete| format!("({incomplete})")));
         lines
     }
 
@@ -350,7 +358,7 @@ impl Text<'_> {
     }
 
     fn line(&self, entry: &FrameLine<'_>) -> String {
-        let guess = if entry.frame.is_guessed() { "~ " } else { "" };
+        let guess = if entry.is_guessed { "~ " } else { "" };
         let module = entry.frame.module().map(file_name);
         let Some(symbol) = entry.symbol.filter(|_| entry.is_named()) else {
             let module = module.map_or_else(String::new, |module| format!("{}+", OneLine(module)));

@@ -14,16 +14,19 @@ pub(super) struct FrameLine<'a> {
     pub(super) symbol: Option<&'a Symbol>,
     /// The function that the symbol's was inlined into.
     pub(super) caller: Option<&'a Symbol>,
+    /// Whether the frame was guessed, or follows from one that was, and isn't shown.
+    pub(super) is_guessed: bool,
 }
 
 impl<'a> FrameLine<'a> {
     pub(super) fn of(frame: &'a StackFrame) -> Vec<Self> {
-        let symbols = frame.symbols();
+        let (symbols, is_guessed) = (frame.symbols(), frame.is_guessed());
         if symbols.is_empty() {
-            return vec![Self { frame, symbol: None, caller: None }];
+            return vec![Self { frame, symbol: None, caller: None, is_guessed }];
         }
         let lines = symbols.iter().enumerate();
-        lines.map(|(index, symbol)| Self { frame, symbol: Some(symbol), caller: symbols.get(index + 1) }).collect()
+        let line = |(index, symbol)| Self { frame, symbol: Some(symbol), caller: symbols.get(index + 1), is_guessed };
+        lines.map(line).collect()
     }
 
     pub(super) fn function(&self) -> &str {
@@ -47,7 +50,7 @@ impl<'a> FrameLine<'a> {
         self.is_named() && !self.is_plain() && !self.is_foreign()
     }
 
-    fn is_start(&self) -> bool {
+    pub(super) fn is_start(&self) -> bool {
         self.symbol.is_some_and(is_start)
     }
 
@@ -149,7 +152,13 @@ pub(super) fn interesting(mut entries: Vec<FrameLine<'_>>) -> Vec<FrameLine<'_>>
         entry => !entry.is_runtime() || is_called(index),
     };
     let shown: Vec<_> = (0..entries.len()).map(is_shown).collect();
-    entries.into_iter().zip(shown).filter(|(_, is_shown)| *is_shown).map(|(entry, _)| entry).collect()
+    let mut hides_guess = false;
+    let left = entries.into_iter().zip(shown).filter_map(|(entry, is_shown)| {
+        let is_guessed = entry.is_guessed || hides_guess;
+        hides_guess = is_guessed && !is_shown;
+        is_shown.then_some(FrameLine { is_guessed, ..entry })
+    });
+    left.collect()
 }
 
 /// Returns the index of the function of the standard library that a runtime's innermost function seems to call, if no debug

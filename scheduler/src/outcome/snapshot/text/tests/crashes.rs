@@ -103,6 +103,44 @@ fn threads_whose_functions_were_inlined_are_told_apart() {
     assert_eq!(process(1, 0, &["app"], threads).to_string(), expected.join("\n"));
 }
 
+/// With a stack of its own, the job's function runs in another thread, for which the main thread waits.
+#[test]
+fn the_thread_that_waits_for_the_job_s_is_left_out() {
+    let waits = thread(1, "app", None, stack("/app", &[("scheduler::child::job::run", None), ("app::main", None)]));
+    let job = thread(2, "main", None, stack("/app", &[("app::f", None), ("app::_::__scheduler_run", None)]));
+    let shown = |threads: &[ThreadSnapshot]| process(1, 0, &["app"], threads.to_vec()).to_string();
+    assert!(!shown(&[waits.clone(), job.clone()]).contains("thread 1"));
+    assert!(shown(std::slice::from_ref(&waits)).contains("thread 1"), "the job's process is in no function of a job");
+    let crashed = ThreadSnapshot { has_crashed: true, ..waits };
+    assert!(shown(&[crashed, job]).contains("main thread 1, crashed"));
+}
+
+#[test]
+fn what_follows_from_a_guess_that_is_not_shown_is_marked() {
+    let mut frames =
+        stack("/app", &[("std::thread::sleep", None), ("std::a", None), ("app::f", None), ("app::g", None)]);
+    frames[0].kind = AddressKind::Guessed;
+    let text = thread(1, "", None, frames.clone()).to_string();
+    assert_eq!(text, "thread 1, sleeping\n  ~ std::a in app\n  app::f in app\n  app::g in app");
+    (frames[0].kind, frames[1].kind) = (AddressKind::Return, AddressKind::Guessed);
+    let text = thread(1, "", None, frames).to_string();
+    assert_eq!(text, "thread 1, sleeping\n  ~ std::a in app\n  app::f in app\n  app::g in app");
+}
+
+#[test]
+fn what_is_missing_behind_the_first_function_is_not_mentioned() {
+    let text = |functions: &[&str]| {
+        let functions: Vec<_> = functions.iter().map(|function| (*function, None)).collect();
+        let lost = thread(1, "", None, stack("/app", &functions));
+        let lost = ThreadSnapshot { incomplete: Some(Incomplete::NoUnwindInfo), ..lost };
+        (lost.to_string(), format!("{lost:#}"))
+    };
+    let is_said = |text: &str| text.contains("callers unknown");
+    let (short, full) = text(&["app::f", "app::_::__scheduler_run", "scheduler::child::job::run"]);
+    assert!(!is_said(&short) && is_said(&full), "{short}\n{full}");
+    assert!(is_said(&text(&["app::f", "app::g"]).0));
+}
+
 #[test]
 fn threads_of_this_crate_are_left_out_and_a_name_can_not_imitate_the_text() {
     let reads = |id| thread(id, "scheduler", None, stack("/app", &[("scheduler::wire::read", None), ("clone3", None)]));
