@@ -188,15 +188,17 @@ fn terminate(mode: &str, scheduler: Scheduler, jobs: Vec<(String, AnyJob)>) -> R
     if has_handlers {
         signals::handle_termination();
     }
-    let token = if mode.ends_with("cancels") {
-        CancelToken::on_termination_with(Shutdown::Cancel)?
-    } else {
-        CancelToken::on_termination()?
-    };
+    if mode.ends_with("cancels") {
+        let token = CancelToken::on_termination_with(Shutdown::Cancel)?;
+        print_records(&scheduler.cancel_token(&token).run(jobs)?);
+        return Ok(());
+    }
+    let token = CancelToken::on_termination()?;
     #[cfg(all(unix, feature = "tokio"))]
     if has_handlers {
         signals::listen_with_tokio()?;
     }
+    // The tests wait for its line before anything else that they do.
     let drained = token.clone();
     std::thread::spawn(move || {
         while !drained.is_draining() {
