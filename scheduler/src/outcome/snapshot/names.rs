@@ -51,8 +51,8 @@ fn defining_path(function: &str) -> &str {
     while let Some(rest) = ["&", "*const ", "*mut ", "mut ", "dyn "].iter().find_map(|sign| method.strip_prefix(sign)) {
         method = rest;
     }
-    let has_path = method.split(|character: char| !character.is_alphanumeric() && character != '_').next();
-    if has_path.is_some_and(|name| !name.is_empty() && method[name.len()..].starts_with("::")) {
+    let first_name = method.split(|character: char| !character.is_alphanumeric() && character != '_').next();
+    if first_name.is_some_and(|name| !name.is_empty() && method[name.len()..].starts_with("::")) {
         return method;
     }
     // A slice, a tuple, a number. A method without a trait is the library's.

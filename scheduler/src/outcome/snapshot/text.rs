@@ -179,12 +179,12 @@ fn is_of_this_crate(thread: &ThreadSnapshot, process: &ProcessSnapshot) -> bool 
     let has_function = |thread: &ThreadSnapshot, is_meant: fn(&Symbol) -> bool| {
         thread.frames.iter().flat_map(StackFrame::symbols).any(is_meant)
     };
-    let is_other =
+    let runs_elsewhere =
         || thread.id == process.pid && process.threads.iter().any(|thread| has_function(thread, is_job_entry));
     !thread.has_crashed
         && !has_function(thread, is_job_entry)
         && has_function(thread, |symbol| symbol.function.contains("scheduler::"))
-        && (thread.name.starts_with("scheduler") || is_other())
+        && (thread.name.starts_with("scheduler") || runs_elsewhere())
 }
 
 /// How text is written.
