@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use super::engine::Engine;
 use super::hub_command::{HubCommand, HubSettings};
 use super::slots::{HubSlots, Sent};
+use crate::clock::Deadline;
 use crate::process::LoopWaker;
 use crate::supervisor::RemoteOrder;
 use crate::sync::lock;
@@ -76,11 +77,12 @@ impl HubShared {
         for command in commands {
             slots.handle(command);
         }
-        slots.dispatch();
+        let now = Deadline::now();
+        slots.dispatch(now);
         if slots.are_closed() {
             return ControlFlow::Break(());
         }
-        let (mut poller, due) = (mem::take(&mut slots.poller), slots.due());
+        let (mut poller, due) = (mem::take(&mut slots.poller), slots.due(now));
         drop(slots);
         let ready = poller.wait(&self.waker, due);
         let mut slots = lock(&self.slots);

@@ -14,13 +14,13 @@ use crate::process::{Client, ClientStream};
 use crate::record::RunReport;
 
 impl HubSlots {
-    /// Opens this many slots more: those that have failed least often, with the lowest numbers.
-    pub(super) fn open(&mut self, count: usize) {
+    /// Opens this many slots more: those that may be opened at this moment, and have failed least often, with the lowest numbers.
+    pub(super) fn open(&mut self, count: usize, now: Deadline) {
         // Not the one where the next run was lost, whose machine may be out of reach.
         let lost = self.waiting.front().and_then(|next| next.order.spec.avoided_slot);
         let avoided = lost.filter(|_| self.settings.limit > 1);
         let closed = self.places.closed_below(self.settings.limit).filter(|number| Some(number + 1) != avoided);
-        let mut closed: Vec<_> = closed.filter(|number| self.places.may_open(*number)).collect();
+        let mut closed: Vec<_> = closed.filter(|number| self.places.may_open(*number, now)).collect();
         // Another one may be on another machine.
         closed.sort_by_key(|number| self.places.failed(*number));
         for number in closed.into_iter().take(count) {

@@ -44,9 +44,9 @@ impl Places {
         self.connected > 0 || self.opening > 0
     }
 
-    /// Returns whether a closed one may be opened now.
-    pub(super) fn may_open(&self, number: usize) -> bool {
-        self.all.get(number).is_none_or(|place| matches!(place.state, State::Closed(from) if from.is_past()))
+    /// Returns whether a closed one may be opened at this moment.
+    pub(super) fn may_open(&self, number: usize, now: Deadline) -> bool {
+        self.all.get(number).is_none_or(|place| matches!(place.state, State::Closed(from) if from <= now))
     }
 
     /// Returns how often in a row one has failed to open.
@@ -107,10 +107,11 @@ impl Places {
         self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, number)| *number).collect()
     }
 
-    /// Returns when the next closed one may be opened again that may not yet.
-    pub(super) fn next_retry(&self) -> Deadline {
+    /// Returns when the next closed one may be opened again that [may not](Self::may_open) at this moment. For a later one it would
+    /// leave out those that have become free meanwhile, which nobody opens then.
+    pub(super) fn next_retry(&self, now: Deadline) -> Deadline {
         let retries = self.closed.iter().filter_map(|number| match self.all[*number].state {
-            State::Closed(from) if !from.is_past() => Some(from),
+            State::Closed(from) if from > now => Some(from),
             _ => None,
         });
         retries.fold(Deadline::NEVER, Deadline::earlier)
@@ -145,10 +146,24 @@ mod tests {
         }
         assert_eq!(places.closed_below(5).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
         assert_eq!(places.closed_below(2).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!((places.due(), places.next_retry()), (Deadline::NEVER, Deadline::NEVER));
+        let now = Deadline::now();
+        assert_eq!((places.due(), places.next_retry(now)), (Deadline::NEVER, Deadline::NEVER));
         let later = Deadline::after(Duration::from_secs(60));
         places.replace(1, State::Closed(later));
-        assert_eq!((places.due(), places.next_retry()), (Deadline::NEVER, later));
+        assert_eq!((places.due(), places.next_retry(now)), (Deadline::NEVER, later));
         assert_eq!((places.opening(), places.connected(), places.passed()), (0, 0, vec![]));
+    }
+
+    #[test]
+    fn one_that_becomes_free_after_it_was_looked_at_is_looked_at_once_more() {
+        let mut places = Places::default();
+        places.push();
+        let now = Deadline::now();
+        let from = Deadline::after(Duration::from_micros(1));
+        places.replace(0, State::Closed(from));
+        assert!(!places.may_open(0, now));
+        while !from.is_past() {}
+        assert_eq!(places.next_retry(now), from);
+        assert!(places.may_open(0, Deadline::now()));
     }
 }

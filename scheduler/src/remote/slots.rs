@@ -91,15 +91,15 @@ impl HubSlots {
             HubCommand::Open(settings) => {
                 self.settings = settings;
                 let missing = self.settings.limit.saturating_sub(self.places.connected());
-                self.open(missing);
+                self.open(missing, Deadline::now());
             }
             HubCommand::Configure(settings) => self.settings = settings,
             HubCommand::Close => self.close(),
         }
     }
 
-    /// Gives the runs that wait to the slots that are idle, and opens as many as are missing.
-    pub(super) fn dispatch(&mut self) {
+    /// Gives the runs that wait to the slots that are idle, and opens as many as are missing and may be opened at this moment.
+    pub(super) fn dispatch(&mut self, now: Deadline) {
         for number in std::mem::take(&mut self.has_unsent) {
             self.send(number, Link::flush);
         }
@@ -119,11 +119,11 @@ impl HubSlots {
             }
             let opening = self.places.opening();
             let missing = self.waiting.len().saturating_sub(opening);
-            self.open(missing.min(self.settings.limit.saturating_sub(self.places.connected() + opening)));
+            self.open(missing.min(self.settings.limit.saturating_sub(self.places.connected() + opening)), now);
         } else {
             // The only idle slot is the one that the run is to avoid.
             let room = self.settings.limit.saturating_sub(self.places.connected());
-            self.open(room.min(1));
+            self.open(room.min(1), now);
         }
     }
 
@@ -234,10 +234,10 @@ impl HubSlots {
         }
     }
 
-    /// Returns when something is due.
-    pub(super) fn due(&self) -> Deadline {
+    /// Returns when something is due, after a [dispatch](Self::dispatch) at this moment.
+    pub(super) fn due(&self, dispatched: Deadline) -> Deadline {
         let due = self.places.due().earlier(self.ending.due());
-        if self.waiting.is_empty() { due } else { due.earlier(self.places.next_retry()) }
+        if self.waiting.is_empty() { due } else { due.earlier(self.places.next_retry(dispatched)) }
     }
 
     /// Handles what has happened to the streams with these tokens, and what is due.
