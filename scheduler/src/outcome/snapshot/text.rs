@@ -173,18 +173,19 @@ fn nameless_modules(processes: &[ProcessSnapshot]) -> impl Iterator<Item = (Stri
     modules.into_iter().filter(|(_, is_named)| !is_named).map(|(module, _)| module)
 }
 
-/// Returns whether this is a thread that this crate has started in the job's process, or the main thread, which waits for the one
+/// Returns whether this thread runs the job's function.
+fn runs_job(thread: &ThreadSnapshot) -> bool {
+    thread.frames.iter().flat_map(StackFrame::symbols).any(is_job_entry)
+}
+
+/// Returns whether this is a thread that this crate has started in the job's process, or the main thread, if it may wait for the one
 /// that runs the job's function on a [stack](crate::Job::stack_size) of its own.
-fn is_of_this_crate(thread: &ThreadSnapshot, process: &ProcessSnapshot) -> bool {
-    let has_function = |thread: &ThreadSnapshot, is_meant: fn(&Symbol) -> bool| {
-        thread.frames.iter().flat_map(StackFrame::symbols).any(is_meant)
-    };
-    let runs_elsewhere =
-        || thread.id == process.pid && process.threads.iter().any(|thread| has_function(thread, is_job_entry));
-    !thread.has_crashed
-        && !has_function(thread, is_job_entry)
-        && has_function(thread, |symbol| symbol.function.contains("scheduler::"))
-        && (thread.name.starts_with("scheduler") || runs_elsewhere())
+fn is_of_this_crate(thread: &ThreadSnapshot, may_wait: bool) -> bool {
+    let mut symbols = thread.frames.iter().flat_map(StackFrame::symbols);
+    (may_wait || thread.name.starts_with("scheduler"))
+        && !thread.has_crashed
+        && !runs_job(thread)
+        && symbols.any(|symbol| symbol.function.contains("scheduler::"))
 }
 
 /// How text is written.
@@ -226,9 +227,11 @@ impl Text<'_> {
     /// function is the first.
     fn groups<'a>(&self, process: &'a ProcessSnapshot) -> Vec<(Vec<&'a ThreadSnapshot>, Vec<String>)> {
         let mut groups: Vec<(Vec<&ThreadSnapshot>, String, Vec<String>)> = Vec::new();
-        let mut threads: Vec<_> =
-            process.threads.iter().filter(|thread| self.is_full || !is_of_this_crate(thread, process)).collect();
-        threads.sort_by_key(|thread| !thread.frames.iter().any(|frame| frame.symbols().iter().any(is_job_entry)));
+        let has_job = process.threads.iter().any(runs_job);
+        let is_shown =
+            |thread: &&ThreadSnapshot| self.is_full || !is_of_this_crate(thread, has_job && thread.id == process.pid);
+        let mut threads: Vec<_> = process.threads.iter().filter(is_shown).collect();
+        threads.sort_by_key(|thread| !runs_job(thread));
         for thread in threads {
             let (activity, body) = (self.activity(thread), self.body(thread));
             match groups.iter_mut().find(|(_, same, lines)| *same == activity && *lines == body) {
